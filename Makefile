@@ -1,0 +1,186 @@
+# Tocsin. `make help` lists what can be asked for. One non-recursive Makefile: wildcards find new files, tests and
+# services, so that adding one edits nothing here.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+CC      ?= cc
+PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
+,       := ,
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# ---- what everything is compiled with --------------------------------------------------------------------------------
+DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmicrohttpd-dev \
+              libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev
+DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd
+
+# pkg-config is asked when the first file is compiled, after `deps` has had its turn.
+PACKAGES     := jansson sqlite3 libcrypto libmicrohttpd libcurl yaml-0.1 libpcre2-8
+PKG_CFLAGS    = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS      = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
+
+WARNINGS := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wimplicit-fallthrough \
+            -Wconversion -Werror=implicit-function-declaration -Werror=int-conversion \
+            -Werror=incompatible-pointer-types -Werror=format-security
+HARDEN   := -fstack-protector-strong -fstack-clash-protection -fno-strict-overflow -fno-delete-null-pointer-checks -fPIE
+LINK     := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
+OPTIMISE := -O2 -g
+ifdef SAN
+OPTIMISE := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+LINK     += -fsanitize=$(SAN)
+override BUILD := $(BUILD)-$(subst $(,),-,$(SAN))
+else
+HARDEN   += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+endif
+ifdef WERROR
+WARNINGS += -Werror
+endif
+CFLAGS  ?=
+override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(OPTIMISE) $(WARNINGS) $(HARDEN) $(PKG_CFLAGS) \
+                   -DTOCSIN_VERSION='"$(VERSION)"'
+
+# ---- what there is ---------------------------------------------------------------------------------------------------
+SERVICES     := gateway intake classification response notification audit
+LIB_SOURCES  := $(wildcard shared/*/*.c) \
+                $(filter-out %/main.c,$(wildcard $(foreach s,$(SERVICES),services/$(s)/*.c services/$(s)/*/*.c)))
+CLI_SOURCES  := $(wildcard services/cli/*.c)
+TOOL_SOURCES := $(wildcard tools/*.c)
+POLICY_FILES := $(shell find shared/policy -name '*.yaml' 2>/dev/null)
+SUPPORT      := $(wildcard tests/support/*.c)
+C_TESTS      := unit contract edge simulation
+object        = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+tests_of      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/*_test.c))
+LIB          := $(BUILD)/libtocsin.a
+SHARE        := $(BUILD)/share/tocsin
+PROGRAM      := $(BUILD)/bin/tocsin
+SHARED_FILES := $(patsubst shared/%,$(SHARE)/%,$(POLICY_FILES)) $(patsubst proto/openapi.yaml,$(SHARE)/openapi.json,$(wildcard proto/openapi.yaml))
+BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/bench/*.sh)) \
+                $(patsubst tests/bench/%.c,bench-%,$(wildcard tests/bench/*.c)))
+
+.SECONDARY:
+.DEFAULT_GOAL := help
+.PHONY: help deps test-deps build run demo test $(C_TESTS:%=test-%) test-scenario test-checks $(BENCHES) \
+        layers pure sizes map format format-check lint install clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@for name in $(BENCHES); do printf '  make %-18s %s\n' $$name 'measurement'; done
+	@echo '  SAN=address,undefined or SAN=thread builds with sanitizers, in a directory of their own'
+	@echo '  STRICT=1 makes a skipped test a failure; WERROR=1 a warning an error; BUILD=DIR builds elsewhere'
+
+# ---- progress: a dry run counts the steps there will be, each step then counts itself --------------------------------
+QUICK := help deps test-deps clean format format-check lint layers sizes
+ifeq ($(STEPS)$(filter-out $(QUICK),$(MAKECMDGOALS)),)
+STEPS := 0
+else ifndef STEPS
+STEPS := $(shell MAKEFLAGS= $(MAKE) -n --no-print-directory STEPS=1 BUILD=$(BUILD) $(MAKECMDGOALS) 2>/dev/null | grep -c "^printf '.%d/%d. ")
+endif
+step = @$(eval TAKEN += x)printf '[%d/%d] %s\n' $(words $(TAKEN)) $(STEPS) '$(1)'
+
+# ---- programs --------------------------------------------------------------------------------------------------------
+deps: ## install what building needs, where it is missing (Debian, Ubuntu)
+	@tools/deps.sh $(foreach package,$(DEPS_BUILD),'$(package)')
+
+test-deps: deps ## install what testing needs besides, where it is missing
+	@tools/deps.sh $(foreach package,$(DEPS_TEST),'$(package)')
+
+$(BUILD)/obj/%.o: %.c | deps
+	$(call step,$<)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(LIB): $(call object,$(LIB_SOURCES))
+	@rm -f $@ && $(AR) rcs $@ $^
+
+$(PROGRAM): $(call object,$(CLI_SOURCES)) $(LIB)
+	$(call step,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LINK) $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@.new && mv $@.new $@
+
+$(BUILD)/tools/%: $(BUILD)/obj/tools/%.o $(LIB)
+	$(call step,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LINK) $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
+
+$(SHARE)/policy/%: shared/policy/%
+	@mkdir -p $(@D) && cp $< $@
+
+$(SHARE)/openapi.json: proto/openapi.yaml $(BUILD)/tools/yaml2json
+	@mkdir -p $(@D) && $(BUILD)/tools/yaml2json < $< > $@.new && mv $@.new $@
+
+build: $(PROGRAM) $(SHARED_FILES) compile_commands.json ## the program, build/bin/tocsin
+
+run: build ## build and serve on 127.0.0.1:8080, state in ./var
+	@exec $(PROGRAM) serve
+
+demo: build ## play an hour of alerts to a server of its own, show what became of them
+	@exec $(PROGRAM) demo
+
+compile_commands.json: $(LIB_SOURCES) $(CLI_SOURCES) $(TOOL_SOURCES) $(wildcard tests/*/*.c) Makefile | deps
+	@tools/compile-commands.sh '$(CC) $(CFLAGS)' $(filter %.c,$^) > $@
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources beside it ---------------------
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call object,$(SUPPORT)) $(LIB)
+	$(call step,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LINK) $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) -lcmocka $(PKG_LIBS) -lpthread -lm -o $@
+
+define part
+$(call tests_of,$(1)): $(call object,$(filter-out %_test.c,$(wildcard tests/$(1)/*.c)))
+test-$(1): test-deps build $(call tests_of,$(1))
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh $(1) $(call tests_of,$(1)) $(wildcard tests/$(1)/*_test.py tests/$(1)/*_test.sh)
+endef
+$(foreach name,$(C_TESTS),$(eval $(call part,$(name))))
+
+test: test-deps ## every test there is, plain and with sanitizers; ends with the totals
+	@BUILD='$(BUILD)' STRICT='$(STRICT)' tools/test-all.sh
+
+test-checks: build ## layers, purity and sizes of the source
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh checks tools/layers.sh tools/pure.sh tools/sizes.sh
+
+test-scenario: test-deps build ## the real program, from outside
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh scenario tests/scenario/run.py
+
+test-unit: ## each module by itself
+test-contract: ## the program and its documents against proto/
+test-edge: ## SQLite, HTTP, mail, files: the outside systems
+test-simulation: ## all services in one seeded loop with faults and a fake clock
+
+bench-%: build
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/bench.sh $*
+$(foreach name,$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c)),$(eval bench-$(name): $(BUILD)/tests/bench/$(name)))
+
+# ---- the source ------------------------------------------------------------------------------------------------------
+layers: ## who includes whom, against the rules of ARCHITECTURE.md
+	@tools/layers.sh
+
+pure: build ## base, domain and cores call nothing impure
+	@BUILD='$(BUILD)' tools/pure.sh
+
+sizes: ## lengths of functions and files
+	@tools/sizes.sh
+
+map: $(BUILD)/tools/map ## the services and what flows between them, from their tables
+	@$(BUILD)/tools/map
+
+SOURCES = $(shell find shared services tests tools -name '*.[ch]')
+format: ## lay out the C sources with clang-format
+	clang-format -i $(SOURCES)
+
+format-check: ## say what `format` would change
+	clang-format --dry-run $(SOURCES)
+
+lint: layers sizes ## layers, sizes, and the syntax of scripts
+	@for script in tools/*.sh .ci/run; do bash -n $$script || exit 1; done
+	@$(PYTHON) -m compileall -q tests/scenario
+
+install: build ## into DESTDIR and PREFIX
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/tocsin
+	cd $(SHARE) && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/tocsin/{} \;
+
+clean: ## remove what was built
+	rm -rf $(BUILD) $(BUILD)-* compile_commands.json

@@ -1,0 +1,147 @@
+#include "services/gateway/core/accept.h"
+
+#include "shared/domain/documents.h"
+#include "shared/domain/event_header.h"
+#include "shared/domain/types.h"
+
+#include <string.h>
+
+enum { SEVERITY_MEDIUM = 2 };
+
+void accepted_release(Accepted *accepted)
+{
+	buffer_release(&accepted->headers);
+}
+
+BusRecord accepted_record(const Accepted *accepted, const AcceptInput *input)
+{
+	return (BusRecord){
+		.key = { accepted->correlation_key, ID_BASE32 },
+		.headers = buffer_slice(&accepted->headers),
+		.body = input->body,
+	};
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------------- */
+
+/* *tree stays the caller's to give back in every case. */
+static Result document_read(const FieldTable *table, const AcceptInput *input, json_t **tree, void *document,
+			    FieldErrors *errors, ProblemCode *code)
+{
+	*code = PROBLEM_MALFORMED_JSON;
+	TRY(json_read(input->body, tree));
+	*code = PROBLEM_VALIDATION_FAILED;
+	if (json_decode(table, *tree, true, document, errors))
+		return result_ok();
+	return result_fail(ERROR_INPUT, "%zu%s of the members of this %s must be mended", errors->count,
+			   errors->more ? " or more" : "", table->name);
+}
+
+/* ---- what is derived ------------------------------------------------------------------------------------------ */
+
+static Id event_id(const AcceptInput *input, const char *source, const char *id, bool *by_idempotency_key)
+{
+	bool own = source && id;
+
+	*by_idempotency_key = !own && input->idempotency_key;
+	if (own)
+		return id_of_pair("evt_", slice_of(source), slice_of(id));
+	if (input->idempotency_key)
+		return id_of_pair("evt_", slice_of(input->key_id), slice_of(input->idempotency_key));
+	return id_of_bytes("evt_", input->random);
+}
+
+static Slice chosen(bool wanted, const char *text)
+{
+	return wanted ? slice_of(text) : SLICE_NONE;
+}
+
+/* Each member has its own place in the hash, so equal texts in different members differ. */
+static Id event_key(const SourcePolicy *source, const EventDocument *event, const Id *id)
+{
+	const Slice end = SLICE("\0");
+	Slice parts[] = {
+		chosen(source->by_source, event->source), end, chosen(source->by_rule, event->rule),   end,
+		chosen(source->by_asset, event->asset),   end, chosen(source->by_actor, event->actor),
+	};
+	size_t size = 0;
+
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i += 2)
+		size += parts[i].size;
+	if (size == 0) /* nothing it could have in common with another */
+		return id_of_pair("", id_slice(id), SLICE_NONE);
+	return id_of_bytes("", digest_of(parts, sizeof parts / sizeof parts[0]).bytes);
+}
+
+/* Nothing is received before it happened: what seems so tells how far the sender's clock is ahead, at least. */
+static int64_t clock_offset(Instant occurred_at, Instant received_at)
+{
+	bool ahead = occurred_at != INSTANT_NONE && occurred_at > received_at;
+
+	return ahead ? occurred_at - received_at : INT64_MIN;
+}
+
+static void write_headers(Buffer *out, const Id *id, const char *type, Instant received_at, const EventHeader *header)
+{
+	char time[INSTANT_TEXT];
+
+	instant_format(received_at, time);
+	buffer_init(out, ACCEPTED_HEADERS_MAX);
+	header_add(out, "ce_id", id_slice(id));
+	header_add(out, "ce_type", slice_of(type));
+	header_add(out, "ce_time", (Slice){ time, INSTANT_TEXT - 1 });
+	buffer_append(out, (Slice){ EVENT_HEADER, sizeof EVENT_HEADER });
+	event_header_write(out, header);
+	buffer_byte(out, '\0');
+	must(!out->overflowed);
+}
+
+static void accepted_fill(Accepted *out, const Id *id, const Id *key, bool by_idempotency_key)
+{
+	out->id = *id;
+	memcpy(out->correlation_key, key->text, sizeof out->correlation_key);
+	out->slot = slot_of(id_slice(key));
+	out->by_idempotency_key = by_idempotency_key;
+}
+
+/* ---- the two documents ---------------------------------------------------------------------------------------- */
+
+Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors, ProblemCode *code)
+{
+	json_t *tree JSON_AUTO = NULL;
+	EventDocument event;
+	bool by_idempotency_key;
+
+	TRY(document_read(&event_table, input, &tree, &event, errors, code));
+	const SourcePolicy *source = policy_source(policy, event.source);
+	Id id = event_id(input, event.source, event.id, &by_idempotency_key);
+	Id key = event_key(source, &event, &id);
+	EventHeader header = {
+		.window_seconds = source->window_seconds,
+		.cap_seconds = source->cap_seconds,
+		.severity = event.severity >= 0 ? event.severity : SEVERITY_MEDIUM,
+		.clock_offset_ms = clock_offset(event.occurred_at, input->received_at),
+	};
+	accepted_fill(out, &id, &key, by_idempotency_key);
+	write_headers(&out->headers, &id, TYPE_EVENT_RECEIVED, input->received_at, &header);
+	return result_ok();
+}
+
+Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors, ProblemCode *code)
+{
+	json_t *tree JSON_AUTO = NULL;
+	ReportDocument report;
+	bool by_idempotency_key;
+
+	(void)policy; /* a person's report is never put together with another */
+	TRY(document_read(&report_table, input, &tree, &report, errors, code));
+	Id id = event_id(input, NULL, NULL, &by_idempotency_key);
+	Id key = id_of_pair("", id_slice(&id), SLICE_NONE);
+	EventHeader header = {
+		.severity = -1,
+		.clock_offset_ms = clock_offset(report.occurred_at, input->received_at),
+	};
+	accepted_fill(out, &id, &key, by_idempotency_key);
+	write_headers(&out->headers, &id, TYPE_REPORT_RECEIVED, input->received_at, &header);
+	return result_ok();
+}

@@ -1,0 +1,48 @@
+/*
+ * Accepting: the bytes a sender posted become one record of tocsin.events, or a list of everything wrong with them. The
+ * bytes themselves are kept as they came; what was derived from them stands in headers, so that nothing behind the gateway
+ * needs to parse a repeat. Pure: time and random bytes are given, so the simulation accepts as the HTTP server does.
+ *
+ * The id says what counts as the same thing: the sender's (source, id) if the document has an id, else the
+ * (key id, Idempotency-Key) of the request, else random.
+ */
+#ifndef TOCSIN_GATEWAY_ACCEPT_H
+#define TOCSIN_GATEWAY_ACCEPT_H
+
+#include "services/gateway/core/problem.h"
+#include "shared/base/id.h"
+#include "shared/domain/policy.h"
+#include "shared/edge/bus.h"
+
+/* Everything is borrowed. */
+typedef struct {
+	Slice body;
+	const char *key_id;          /* of who posts it */
+	const char *idempotency_key; /* NULL: none */
+	Instant received_at;
+	uint8_t random[17];
+} AcceptInput;
+
+enum { ACCEPTED_HEADERS_MAX = 1024 };
+
+typedef struct {
+	Id id; /* evt_… */
+	char correlation_key[ID_BASE32 + 1];
+	unsigned slot;
+	bool by_idempotency_key; /* the id was made of the Idempotency-Key: the same key must come with the same body */
+	Buffer headers;          /* packed; released by accepted_release */
+} Accepted;
+
+void accepted_release(Accepted *accepted);
+
+/* The record to append to tocsin.events; borrows from both. */
+BusRecord accepted_record(const Accepted *accepted, const AcceptInput *input);
+
+/*
+ * ERROR_INPUT: *code says which problem it is, errors (for PROBLEM_VALIDATION_FAILED) what to mend, the text is for people.
+ * *out is untouched on failure.
+ */
+Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors, ProblemCode *code);
+Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors, ProblemCode *code);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * Who asks. In this version there is one principal, the administrator, known by the admin key. Keys are compared by their
+ * SHA-256 in constant time, so neither the key nor its length can be learnt by timing. Pure.
+ */
+#ifndef TOCSIN_GATEWAY_PRINCIPAL_H
+#define TOCSIN_GATEWAY_PRINCIPAL_H
+
+#include "shared/base/hash.h"
+#include "shared/base/json.h"
+
+enum { KEY_ID_SIZE = 9 };
+
+typedef struct {
+	char id[KEY_ID_SIZE]; /* the 8 characters of tcs_<8>_<52>; of any other key 8 hex digits of its hash */
+	Digest digest;        /* of the key */
+	Digest cursor_key;    /* derived from the key: signs the cursors of lists */
+} AdminKey;
+
+/* ERROR_INPUT unless the text is 32 to 128 printable characters without spaces. */
+Result admin_key_read(Slice text, AdminKey *out);
+
+/* True when an Authorization header (NULL: none) is "Bearer" and the key. */
+bool admin_key_fits(const AdminKey *key, const char *authorization);
+
+/* The actor written into commands and entries; a new reference, object of actor_table. */
+json_t *admin_key_actor(const AdminKey *key);
+
+#endif

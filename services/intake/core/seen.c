@@ -1,0 +1,113 @@
+#include "services/intake/core/seen.h"
+
+#include "shared/base/error.h"
+
+#include <stdlib.h>
+
+enum { CAPACITY_FIRST = 1024 };
+
+/* Where a fingerprint belongs: fingerprints are uniform, so their size says it without a division. */
+static size_t slot_first(const SeenGeneration *generation, uint64_t fingerprint)
+{
+	return (size_t)(((unsigned __int128)fingerprint * generation->capacity) >> 64);
+}
+
+/* The slot that holds the fingerprint, or the free one where it would go. */
+static uint64_t *slot_find(const SeenGeneration *generation, uint64_t fingerprint)
+{
+	size_t i = slot_first(generation, fingerprint);
+	while (generation->slots[i] && generation->slots[i] != fingerprint)
+		i = i + 1 == generation->capacity ? 0 : i + 1;
+	return &generation->slots[i];
+}
+
+static bool generation_has(const SeenGeneration *generation, uint64_t fingerprint)
+{
+	return generation->capacity && *slot_find(generation, fingerprint);
+}
+
+static void generation_release(SeenGeneration *generation)
+{
+	free(generation->slots);
+	*generation = (SeenGeneration){ 0 };
+}
+
+/* Twice the room, but never more than a full generation needs at three quarters. */
+static size_t capacity_next(size_t capacity, int64_t generation_size)
+{
+	size_t full = (size_t)generation_size + (size_t)generation_size / 3 + 2;
+	size_t next = capacity ? capacity * 2 : CAPACITY_FIRST;
+	return next < full ? next : full;
+}
+
+static void generation_grow(SeenGeneration *generation, int64_t generation_size)
+{
+	SeenGeneration grown = { .capacity = capacity_next(generation->capacity, generation_size) };
+	grown.slots = calloc(grown.capacity, sizeof(*grown.slots));
+	must(grown.slots);
+	for (size_t i = 0; i < generation->capacity; i++)
+		if (generation->slots[i])
+			*slot_find(&grown, generation->slots[i]) = generation->slots[i];
+	grown.count = generation->count;
+	free(generation->slots);
+	*generation = grown;
+}
+
+/* False when it was there. A generation holds at most its size in ids, so there is always a free slot. */
+static bool generation_add(SeenGeneration *generation, int64_t generation_size, uint64_t fingerprint)
+{
+	if (generation->count * 4 >= generation->capacity * 3)
+		generation_grow(generation, generation_size);
+	uint64_t *slot = slot_find(generation, fingerprint);
+	if (*slot)
+		return false;
+	*slot = fingerprint;
+	generation->count++;
+	return true;
+}
+
+void seen_init(Seen *seen, int64_t generation_size)
+{
+	must(generation_size >= 1);
+	*seen = (Seen){ .generation_size = generation_size, .generation = -1 };
+}
+
+void seen_release(Seen *seen)
+{
+	generation_release(&seen->current);
+	generation_release(&seen->previous);
+}
+
+void seen_clear(Seen *seen)
+{
+	seen_release(seen);
+	seen->generation = -1;
+}
+
+static void seen_turn(Seen *seen, int64_t generation)
+{
+	must(generation > seen->generation);
+	generation_release(&seen->previous);
+	if (generation == seen->generation + 1)
+		seen->previous = seen->current;
+	else
+		generation_release(&seen->current);
+	seen->current = (SeenGeneration){ 0 };
+	seen->generation = generation;
+}
+
+bool seen_add(Seen *seen, int64_t offset, uint64_t fingerprint)
+{
+	must(fingerprint != 0);
+	int64_t generation = offset / seen->generation_size;
+	if (generation != seen->generation)
+		seen_turn(seen, generation);
+	bool added = generation_add(&seen->current, seen->generation_size, fingerprint);
+	return !added || generation_has(&seen->previous, fingerprint);
+}
+
+int64_t seen_replay_from(const Seen *seen, int64_t position)
+{
+	int64_t generation = position / seen->generation_size;
+	return generation > 0 ? (generation - 1) * seen->generation_size : 0;
+}

@@ -1,0 +1,46 @@
+/*
+ * Which ids were there before: 64-bit fingerprints in two generations, cut by OFFSET, so that "duplicate" is a pure
+ * function of the input stream and a restart that reads the same stretch again comes to the same verdicts.
+ *
+ *     offset   0        G        2G       3G
+ *              |--------|--------|--------|--
+ *                        previous  current      an id is known if it stood in the current or the previous generation
+ *
+ * So an id is remembered for at least G and at most 2 G records. A verdict is wrong only if two different ids share 64 bits
+ * of SHA-256. Tables grow with what they hold: an idle partition costs nothing, a full generation 8 × 4/3 bytes an id.
+ */
+#ifndef TOCSIN_INTAKE_SEEN_H
+#define TOCSIN_INTAKE_SEEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+	uint64_t *slots; /* 0: free */
+	size_t capacity, count;
+} SeenGeneration;
+
+typedef struct {
+	int64_t generation_size; /* G, in records */
+	int64_t generation;      /* number of the current one; -1: nothing seen yet */
+	SeenGeneration current, previous;
+} Seen;
+
+/* generation_size is at least 1. */
+void seen_init(Seen *seen, int64_t generation_size);
+void seen_release(Seen *seen);
+
+/* Forgets everything. */
+void seen_clear(Seen *seen);
+
+/*
+ * Notes the id at offset and tells whether it was there before. Offsets rise; the fingerprint is not 0. What stood in
+ * generations before the previous one is forgotten.
+ */
+bool seen_add(Seen *seen, int64_t offset, uint64_t fingerprint);
+
+/* From where the stream must be read again so that verdicts from position on come out the same. */
+int64_t seen_replay_from(const Seen *seen, int64_t position);
+
+#endif

@@ -1,0 +1,84 @@
+#include "shared/base/error.h"
+
+#include "shared/base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+Result result_ok(void)
+{
+	return (Result){ .kind = ERROR_NONE };
+}
+
+/* A cut sentence must not end within a character: the texts go into JSON. */
+static void format_cut(char *out, size_t out_size, const char *format, va_list arguments)
+{
+	int wanted = vsnprintf(out, out_size, format, arguments);
+
+	if (wanted < 0)
+		out[0] = '\0';
+	else if ((size_t)wanted >= out_size)
+		out[text_whole(out, out_size - 1)] = '\0';
+}
+
+Result result_fail(ErrorKind kind, const char *format, ...)
+{
+	must(kind != ERROR_NONE);
+	Result failure = { .kind = kind };
+	va_list arguments;
+
+	va_start(arguments, format);
+	format_cut(failure.text, sizeof failure.text, format, arguments);
+	va_end(arguments);
+	return failure;
+}
+
+static void text_add(Result *result, const char *more)
+{
+	size_t used = strlen(result->text);
+	size_t wanted = strlen(more);
+	size_t room = sizeof result->text - 1 - used;
+	size_t taken = wanted <= room ? wanted : text_whole(more, room);
+
+	memcpy(result->text + used, more, taken);
+	result->text[used + taken] = '\0';
+}
+
+Result result_wrap(Result inner, const char *format, ...)
+{
+	if (!result_failed(inner))
+		return inner;
+	Result outer = { .kind = inner.kind };
+	va_list arguments;
+
+	va_start(arguments, format);
+	format_cut(outer.text, sizeof outer.text, format, arguments);
+	va_end(arguments);
+	text_add(&outer, ": ");
+	text_add(&outer, inner.text);
+	return outer;
+}
+
+const char *error_kind_name(ErrorKind kind)
+{
+	static const char *const names[] = {
+		[ERROR_NONE] = "none",
+		[ERROR_INPUT] = "input",
+		[ERROR_DENIED] = "denied",
+		[ERROR_NOT_FOUND] = "not-found",
+		[ERROR_CONFLICT] = "conflict",
+		[ERROR_AGAIN] = "again",
+		[ERROR_INTERNAL] = "internal",
+	};
+
+	must((size_t)kind < sizeof names / sizeof names[0]);
+	return names[kind];
+}
+
+_Noreturn void must_fail_(const char *condition, const char *file, int line)
+{
+	fprintf(stderr, "tocsin: %s:%d: this must hold: %s\n", file, line, condition);
+	abort();
+}

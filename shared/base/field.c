@@ -1,0 +1,467 @@
+#include "shared/base/json.h"
+
+#include "shared/base/pointer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+	bool strict;
+	bool complained;
+	FieldErrors *errors;
+} Decoding;
+
+enum { ITEM_CHARACTERS = 256 };
+
+/* ---- errors --------------------------------------------------------------------------------------------------- */
+
+static void complain(Decoding *decoding, const Path *path, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void complain(Decoding *decoding, const Path *path, const char *format, ...)
+{
+	char pointer[FIELD_POINTER], detail[FIELD_DETAIL + 4]; /* a little longer, so that a cut one is cut cleanly */
+	va_list arguments;
+
+	pointer_of_path(path, pointer);
+	va_start(arguments, format);
+	int wanted = vsnprintf(detail, sizeof detail, format, arguments);
+	va_end(arguments);
+	must(wanted >= 0);
+	field_errors_add(decoding->errors, pointer, "%s", detail);
+	decoding->complained = true;
+}
+
+/* "info, low, medium"; ends with an ellipsis when not all have room. */
+typedef struct {
+	char text[FIELD_DETAIL - 48];
+	bool full;
+} Words;
+
+static void words_add(Words *words, const char *word)
+{
+	static const char ellipsis[] = ", …";
+	size_t used = strlen(words->text);
+	const char *between = used > 0 ? ", " : "";
+
+	if (words->full)
+		return;
+	words->full = used + strlen(between) + strlen(word) + sizeof ellipsis > sizeof words->text;
+	if (words->full)
+		memcpy(words->text + used, used > 0 ? ellipsis : ellipsis + 2, sizeof ellipsis - (used > 0 ? 0 : 2));
+	else
+		snprintf(words->text + used, sizeof words->text - used, "%s%s", between, word);
+}
+
+static const char *type_name(const json_t *value)
+{
+	static const char *const names[] = {
+		[JSON_OBJECT] = "an object",  [JSON_ARRAY] = "a list",  [JSON_STRING] = "text",
+		[JSON_INTEGER] = "a number",  [JSON_REAL] = "a number", [JSON_TRUE] = "true",
+		[JSON_FALSE] = "false",       [JSON_NULL] = "null",
+	};
+
+	return names[json_typeof(value)];
+}
+
+/* ---- checking and taking one value ---------------------------------------------------------------------------- */
+
+/*
+ * One row a type. A place of NULL only checks. `write` gives NULL for what is absent. These few functions are all that
+ * knows how a type lies in a struct.
+ */
+typedef struct {
+	void (*clear)(const Field *field, void *place);
+	void (*read)(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place);
+	json_t *(*write)(const Field *field, const void *place, bool present_only);
+} FieldKind;
+
+static const FieldKind kinds[FIELD_ANY + 1];
+
+static void field_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place);
+static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out);
+static void object_clear(const FieldTable *table, void *out);
+static json_t *object_write(const FieldTable *table, const void *in, bool present_only, size_t *present);
+
+/* What is bounded: characters, a value, items. No upper bound where only a lower one makes sense. */
+static void check_bounds(Decoding *decoding, const Field *field, int64_t size, const Path *path, const char *unit)
+{
+	long long min = field->min, max = field->max;
+	bool many = field->type != FIELD_INTEGER;
+	const char *verb = field->type == FIELD_LIST ? "have" : "be";
+
+	if (min == 0 && max == 0)
+		return;
+	if (!many && (size < min || size > max))
+		complain(decoding, path, "must be from %lld to %lld", min, max);
+	if (many && size < min)
+		complain(decoding, path, "must %s at least %lld %s", verb, min, unit);
+	if (many && max > 0 && size > max)
+		complain(decoding, path, "must %s at most %lld %s", verb, max, unit);
+}
+
+/* The text of a value, or NULL after a complaint. */
+static const char *text_value(Decoding *decoding, json_t *value, const Path *path)
+{
+	const char *text = json_string_value(value);
+
+	if (!text)
+		complain(decoding, path, "must be text, not %s", type_name(value));
+	else if (strlen(text) == json_string_length(value))
+		return text;
+	else
+		complain(decoding, path, "must not hold a NUL");
+	return NULL;
+}
+
+static void text_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	const char *text = text_value(decoding, value, path);
+	Slice slice = slice_of(text);
+
+	if (!text)
+		return;
+	if (slice.size == 0 && (field->flags & FIELD_NOT_EMPTY))
+		complain(decoding, path, "must not be empty");
+	/* There are never more characters than bytes: most texts need no counting. */
+	else if (field->min > 0 || (field->max > 0 && (int64_t)slice.size > field->max))
+		check_bounds(decoding, field, (int64_t)text_characters(slice), path, "characters");
+	if (place)
+		*(const char **)place = text;
+}
+
+static void integer_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	if (!json_is_integer(value)) {
+		complain(decoding, path, "must be a whole number, not %s",
+		         json_is_real(value) ? "a fraction" : type_name(value));
+		return;
+	}
+	int64_t number = json_integer_value(value);
+	if (number == INT64_MIN) /* it means absent */
+		complain(decoding, path, "must be at least %lld", (long long)INT64_MIN + 1);
+	else
+		check_bounds(decoding, field, number, path, "");
+	if (place)
+		*(int64_t *)place = number;
+}
+
+static void boolean_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	(void)field;
+	if (!json_is_boolean(value))
+		complain(decoding, path, "must be true or false, not %s", type_name(value));
+	else if (place)
+		*(int *)place = json_is_true(value);
+}
+
+static void time_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	const char *text = text_value(decoding, value, path);
+	Instant instant;
+
+	(void)field;
+	if (!text)
+		return;
+	Result read = instant_parse(slice_of(text), &instant);
+	if (result_failed(read))
+		complain(decoding, path, "%s", read.text);
+	else if (place)
+		*(Instant *)place = instant;
+}
+
+static void choice_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	int choice = json_string_length(value) > 0 ? choice_of(field->choices, json_string_value(value)) : -1;
+
+	if (choice >= 0 && strlen(field->choices[choice]) == json_string_length(value)) {
+		if (place)
+			*(int *)place = choice;
+		return;
+	}
+	Words words = { .text = "" };
+	for (const char *const *word = field->choices; *word; word++)
+		words_add(&words, *word);
+	complain(decoding, path, "must be one of %s", words.text);
+}
+
+static void nested_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	object_read(decoding, field->table, value, path, place);
+}
+
+/* What an item must be, as a field of its own. */
+static Field item_of_list(const Field *list)
+{
+	Field item = { .name = list->name, .type = list->table ? FIELD_OBJECT : list->item, .choices = list->choices,
+		       .table = list->table, .flags = FIELD_REQUIRED | (list->flags & FIELD_NOT_EMPTY) };
+
+	must(list->table || (item.type != FIELD_OBJECT && item.type != FIELD_LIST));
+	if (item.type == FIELD_TEXT)
+		item.max = list->item_max > 0 ? (int64_t)list->item_max : ITEM_CHARACTERS;
+	return item;
+}
+
+static void list_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	Field item = item_of_list(field);
+
+	if (!json_is_array(value)) {
+		complain(decoding, path, "must be a list, not %s", type_name(value));
+		return;
+	}
+	check_bounds(decoding, field, (int64_t)json_array_size(value), path, "items");
+	for (size_t i = 0; i < json_array_size(value); i++)
+		field_read(decoding, &item, json_array_get(value, i), &(Path){ .up = path, .index = i }, NULL);
+	if (place)
+		*(json_t **)place = value;
+}
+
+static void free_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	(void)field;
+	if (!json_is_object(value))
+		complain(decoding, path, "must be an object, not %s", type_name(value));
+	else if (place)
+		*(json_t **)place = value;
+}
+
+static void any_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	(void)decoding, (void)field, (void)path;
+	if (place)
+		*(json_t **)place = value;
+}
+
+/* ---- absent values -------------------------------------------------------------------------------------------- */
+
+static void text_clear(const Field *field, void *place)
+{
+	(void)field;
+	*(const char **)place = NULL;
+}
+
+static void integer_clear(const Field *field, void *place)
+{
+	(void)field;
+	*(int64_t *)place = INT64_MIN;
+}
+
+static void word_clear(const Field *field, void *place)
+{
+	(void)field;
+	*(int *)place = -1;
+}
+
+static void nested_clear(const Field *field, void *place)
+{
+	object_clear(field->table, place);
+}
+
+static void tree_clear(const Field *field, void *place)
+{
+	(void)field;
+	*(json_t **)place = NULL;
+}
+
+/* ---- writing one value ---------------------------------------------------------------------------------------- */
+
+static json_t *made(json_t *value)
+{
+	must(value != NULL);
+	return value;
+}
+
+static json_t *text_write(const Field *field, const void *place, bool present_only)
+{
+	const char *text = *(const char *const *)place;
+
+	(void)field, (void)present_only;
+	return text ? made(json_string(text)) : NULL;
+}
+
+static json_t *integer_write(const Field *field, const void *place, bool present_only)
+{
+	int64_t number = *(const int64_t *)place;
+
+	(void)field, (void)present_only;
+	return number != INT64_MIN ? made(json_integer(number)) : NULL;
+}
+
+static json_t *boolean_write(const Field *field, const void *place, bool present_only)
+{
+	int boolean = *(const int *)place;
+
+	(void)field, (void)present_only;
+	return boolean >= 0 ? json_boolean(boolean) : NULL;
+}
+
+static json_t *time_write(const Field *field, const void *place, bool present_only)
+{
+	Instant instant = *(const Instant *)place;
+	char text[INSTANT_TEXT];
+
+	(void)field, (void)present_only;
+	if (instant == INSTANT_NONE)
+		return NULL;
+	instant_format(instant, text);
+	return made(json_string_nocheck(text));
+}
+
+static json_t *choice_write(const Field *field, const void *place, bool present_only)
+{
+	int choice = *(const int *)place;
+
+	(void)present_only;
+	return choice >= 0 ? made(json_string(field->choices[choice])) : NULL;
+}
+
+/* A struct of nothing but absent values is what an absent object decodes to, so it is written as one. */
+static json_t *nested_write(const Field *field, const void *place, bool present_only)
+{
+	size_t present;
+	json_t *object = object_write(field->table, place, present_only, &present);
+
+	if (present > 0 || (field->flags & FIELD_REQUIRED))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *tree_write(const Field *field, const void *place, bool present_only)
+{
+	(void)field, (void)present_only;
+	return json_incref(*(json_t *const *)place);
+}
+
+/* ---- the types ------------------------------------------------------------------------------------------------ */
+
+static const FieldKind kinds[FIELD_ANY + 1] = {
+	[FIELD_TEXT] = { text_clear, text_read, text_write },
+	[FIELD_INTEGER] = { integer_clear, integer_read, integer_write },
+	[FIELD_BOOLEAN] = { word_clear, boolean_read, boolean_write },
+	[FIELD_TIME] = { integer_clear, time_read, time_write },
+	[FIELD_CHOICE] = { word_clear, choice_read, choice_write },
+	[FIELD_OBJECT] = { nested_clear, nested_read, nested_write },
+	[FIELD_LIST] = { tree_clear, list_read, tree_write },
+	[FIELD_FREE] = { tree_clear, free_read, tree_write },
+	[FIELD_ANY] = { tree_clear, any_read, tree_write },
+};
+
+/* ---- whole documents ------------------------------------------------------------------------------------------ */
+
+static void *place_in(const Field *field, void *out)
+{
+	return out ? (char *)out + field->place : NULL;
+}
+
+static void object_clear(const FieldTable *table, void *out)
+{
+	memset(out, 0, table->size);
+	for (size_t i = 0; i < table->count; i++)
+		kinds[table->fields[i].type].clear(&table->fields[i], place_in(&table->fields[i], out));
+}
+
+static void field_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+{
+	bool absent = !value || json_is_null(value);
+
+	if (!absent)
+		kinds[field->type].read(decoding, field, value, path, place);
+	else if (field->flags & FIELD_REQUIRED)
+		complain(decoding, path, "%s", value ? "is required and must not be null" : "is required");
+}
+
+static bool table_knows(const FieldTable *table, const char *name)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (strcmp(table->fields[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void complain_of_unknown(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path)
+{
+	Words words = { .text = "" };
+	const char *name;
+	json_t *value;
+
+	for (size_t i = 0; i < table->count; i++)
+		words_add(&words, table->fields[i].name);
+	json_object_foreach(tree, name, value)
+		if (!table_knows(table, name))
+			complain(decoding, &(Path){ .up = path, .name = name },
+			         "is not a member of %s; members are %s", table->name, words.text);
+}
+
+/* `out` holds absent values already, or is NULL. */
+static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out)
+{
+	size_t known = 0;
+
+	if (!json_is_object(tree)) {
+		complain(decoding, path, "must be an object%s%s", tree ? ", not " : "", tree ? type_name(tree) : "");
+		return;
+	}
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		json_t *value = json_object_get(tree, field->name);
+		known += value != NULL;
+		field_read(decoding, field, value, &(Path){ .up = path, .name = field->name }, place_in(field, out));
+	}
+	if (decoding->strict && known < json_object_size(tree))
+		complain_of_unknown(decoding, table, tree, path);
+}
+
+static json_t *object_write(const FieldTable *table, const void *in, bool present_only, size_t *present)
+{
+	json_t *object = made(json_object());
+
+	*present = 0;
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		json_t *value = kinds[field->type].write(field, (const char *)in + field->place, present_only);
+		*present += value != NULL;
+		if (!value && !present_only)
+			value = json_null();
+		if (value)
+			must(json_object_set_new_nocheck(object, field->name, value) == 0);
+	}
+	return object;
+}
+
+bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors)
+{
+	Decoding decoding = { .strict = strict, .errors = errors };
+
+	object_clear(table, out);
+	object_read(&decoding, table, tree, &(Path){ .up = NULL }, out);
+	return !decoding.complained;
+}
+
+Result json_decode_own(const FieldTable *table, json_t *tree, void *out)
+{
+	FieldErrors errors;
+
+	errors.count = 0;
+	errors.more = false;
+	if (json_decode(table, tree, false, out, &errors))
+		return result_ok();
+	const FieldError *first = &errors.list[0];
+	return result_fail(ERROR_INPUT, "%s%s: %s", table->name, first->pointer, first->detail);
+}
+
+json_t *json_encode(const FieldTable *table, const void *in)
+{
+	size_t present;
+
+	return object_write(table, in, false, &present);
+}
+
+json_t *json_encode_present(const FieldTable *table, const void *in)
+{
+	size_t present;
+
+	return object_write(table, in, true, &present);
+}

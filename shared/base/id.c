@@ -1,0 +1,149 @@
+#include "shared/base/id.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Crockford's alphabet: no i, l, o, u. In ASCII order, so that ids sort as the numbers they write. */
+static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+static const char upper_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/* An incident id is 10 characters of time (50 bits, the first two zero) and 16 of slot and hash (12 and 68 bits). */
+enum { PREFIX_MAX = 5, TIME_BASE32 = 10, TAIL_BASE32 = 16, TAIL_BYTES = 10 };
+
+static const char incident_prefix[] = "inc_";
+
+/* ---- base32 --------------------------------------------------------------------------------------------------- */
+
+/* The first 5 * count bits of bytes, the highest bit first. */
+static void base32_write(const char *alphabet, const uint8_t *bytes, size_t count, char *out)
+{
+	uint32_t bits = 0;
+	unsigned held = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (held < 5) {
+			bits = bits << 8 | *bytes++;
+			held += 8;
+		}
+		held -= 5;
+		out[i] = alphabet[bits >> held & 31];
+	}
+}
+
+/* False when a byte is no digit. At most 12 digits. */
+static bool base32_number(const char *text, size_t count, uint64_t *out)
+{
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *digit = memchr(digits, text[i], sizeof digits - 1);
+		if (!digit)
+			return false;
+		number = number << 5 | (uint64_t)(digit - digits);
+	}
+	*out = number;
+	return true;
+}
+
+/* ---- ids ------------------------------------------------------------------------------------------------------ */
+
+/* An id with its prefix and its NUL; the characters between are the caller's to write, from *body on. */
+static Id id_begin(const char *prefix, size_t *body)
+{
+	Id id = { .text = "" };
+	size_t length = strlen(prefix);
+
+	must(length <= PREFIX_MAX);
+	memcpy(id.text, prefix, length);
+	*body = length;
+	return id;
+}
+
+Id id_of_bytes(const char *prefix, const uint8_t bytes[static 17])
+{
+	size_t body;
+	Id id = id_begin(prefix, &body);
+
+	base32_write(digits, bytes, ID_BASE32, id.text + body);
+	return id;
+}
+
+Id id_of_pair(const char *prefix, Slice first, Slice second)
+{
+	Digest digest = DIGEST(first, SLICE("\0"), second);
+
+	return id_of_bytes(prefix, digest.bytes);
+}
+
+Id id_derived(const char *prefix, Slice parent, unsigned ordinal)
+{
+	char decimal[12];
+
+	snprintf(decimal, sizeof decimal, "%u", ordinal);
+	return id_of_pair(prefix, parent, slice_of(decimal));
+}
+
+Id id_of_incident(Instant received_at, unsigned slot, Slice event_id)
+{
+	must(received_at >= 0 && received_at <= INSTANT_MAX && slot < SLOTS);
+	Digest digest = DIGEST(event_id);
+	size_t body;
+	Id id = id_begin(incident_prefix, &body);
+	uint8_t tail[TAIL_BYTES] = { (uint8_t)(slot >> 4), (uint8_t)((slot & 15) << 4 | digest.bytes[0] >> 4) };
+
+	for (size_t i = 2; i < TAIL_BYTES; i++)
+		tail[i] = (uint8_t)((digest.bytes[i - 2] & 15) << 4 | digest.bytes[i - 1] >> 4);
+	for (size_t i = 0; i < TIME_BASE32; i++)
+		id.text[body + i] = digits[(uint64_t)received_at >> (5 * (TIME_BASE32 - 1 - i)) & 31];
+	base32_write(digits, tail, TAIL_BASE32, id.text + body + TIME_BASE32);
+	return id;
+}
+
+bool id_incident_parse(Slice incident_id, unsigned *slot, Instant *opened_at)
+{
+	uint64_t time, head;
+
+	if (!id_is(incident_prefix, incident_id))
+		return false;
+	const char *body = incident_id.data + sizeof incident_prefix - 1;
+	/* Three characters hold the slot and three bits of the hash. */
+	if (!base32_number(body, TIME_BASE32, &time) || !base32_number(body + TIME_BASE32, 3, &head) ||
+	    time > (uint64_t)INSTANT_MAX)
+		return false;
+	*slot = (unsigned)(head >> 3);
+	*opened_at = (Instant)time;
+	return true;
+}
+
+bool id_is(const char *prefix, Slice text)
+{
+	Slice start = slice_of(prefix);
+
+	if (text.size != start.size + ID_BASE32 || !slice_starts(text, start))
+		return false;
+	for (size_t i = start.size; i < text.size; i++)
+		if (!memchr(digits, text.data[i], sizeof digits - 1))
+			return false;
+	return true;
+}
+
+void number_of_incident(Instant received_at, Slice event_id, char out[static NUMBER_SIZE])
+{
+	Digest digest = DIGEST(event_id);
+	char code[9] = "";
+
+	base32_write(upper_digits, digest.bytes, 8, code);
+	/* The remainder tells the compiler what instant.h promises: four digits. */
+	unsigned year = (unsigned)instant_year(received_at) % 10000;
+	snprintf(out, NUMBER_SIZE, "INC-%04u-%.4s-%.4s", year, code, code + 4);
+}
+
+unsigned slot_of(Slice correlation_key)
+{
+	return hash_murmur2(correlation_key) & (SLOTS - 1);
+}
+
+Slice id_slice(const Id *id)
+{
+	return slice_of(id->text);
+}

@@ -1,0 +1,203 @@
+#include "shared/base/json.h"
+
+#include "shared/base/pointer.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- reading -------------------------------------------------------------------------------------------------- */
+
+/* Against hash flooding the seed must be random, and set before any thread makes an object of a stranger's names. */
+static pthread_once_t seeded = PTHREAD_ONCE_INIT;
+
+static void seed(void)
+{
+	json_object_seed(0);
+}
+
+/* Sentences of our own: the parser's quote the document. */
+static const char *const mistakes[] = {
+	[json_error_stack_overflow] = "is nested too deeply",
+	[json_error_invalid_utf8] = "is not well-formed UTF-8",
+	[json_error_premature_end_of_input] = "ends too early",
+	[json_error_end_of_input_expected] = "has something behind the document; nothing may follow it",
+	[json_error_invalid_syntax] = "is not JSON",
+	[json_error_null_character] = "has a NUL (\\u0000), which no text may hold",
+	[json_error_null_byte_in_key] = "has a NUL in a member's name",
+	[json_error_duplicate_key] = "has a member twice in one object; each name may stand once",
+	[json_error_numeric_overflow] = "has a number that is too large",
+};
+
+static Result parser_mistake(const json_error_t *error)
+{
+	size_t code = (size_t)json_error_code(error);
+	const char *what = code < sizeof mistakes / sizeof mistakes[0] ? mistakes[code] : NULL;
+
+	if (code == json_error_out_of_memory)
+		return result_fail(ERROR_INTERNAL, "there is no memory to read a document");
+	if (!what)
+		what = "is not JSON";
+	return result_fail(ERROR_INPUT, "line %d, column %d: %s", error->line, error->column, what);
+}
+
+/* A mistake at a byte; columns count characters, as the parser's do. */
+static Result mistake_at(Slice bytes, size_t offset, const char *what)
+{
+	size_t line = 1, start = 0;
+
+	for (size_t i = 0; i < offset; i++)
+		if (bytes.data[i] == '\n') {
+			line++;
+			start = i + 1;
+		}
+	size_t column = text_characters((Slice){ bytes.data + start, offset - start }) + 1;
+	return result_fail(ERROR_INPUT, "line %zu, column %zu: %s", line, column, what);
+}
+
+/* The byte behind a string whose opening quote stands at `at`; the end when it is never closed. */
+static size_t string_end(Slice bytes, size_t at)
+{
+	for (at++; at < bytes.size && bytes.data[at] != '"'; at++)
+		if (bytes.data[at] == '\\')
+			at++;
+	return at + 1;
+}
+
+/* Before the parser, whose own bound is 2048: a list of lists takes forty times its size in memory. */
+static Result check_depth(Slice bytes)
+{
+	size_t depth = 0;
+
+	for (size_t at = 0; at < bytes.size;) {
+		char byte = bytes.data[at];
+		if (byte == '"') {
+			at = string_end(bytes, at);
+			continue;
+		}
+		if ((byte == '{' || byte == '[') && ++depth > JSON_DEPTH_MAX)
+			return mistake_at(bytes, at, "is nested too deeply; at most 32 levels are taken");
+		if ((byte == '}' || byte == ']') && depth > 0)
+			depth--;
+		at++;
+	}
+	return result_ok();
+}
+
+static Result check_top(Slice bytes)
+{
+	size_t at = 0;
+
+	while (at < bytes.size && memchr(" \t\r\n", bytes.data[at], 4))
+		at++;
+	if (at == bytes.size)
+		return mistake_at(bytes, at, "is empty; must be a JSON object");
+	return bytes.data[at] == '{' ? result_ok() : mistake_at(bytes, at, "must be a JSON object, beginning with {");
+}
+
+Result json_read(Slice bytes, json_t **out)
+{
+	json_error_t error;
+
+	must(pthread_once(&seeded, seed) == 0);
+	if (!bytes.data)
+		bytes = SLICE("");
+	TRY(check_top(bytes));
+	const char *nul = memchr(bytes.data, '\0', bytes.size);
+	if (nul)
+		return mistake_at(bytes, (size_t)(nul - bytes.data), "has a NUL byte");
+	TRY(check_depth(bytes));
+	json_t *tree = json_loadb(bytes.data, bytes.size, JSON_REJECT_DUPLICATES, &error);
+	if (!tree)
+		return parser_mistake(&error);
+	*out = tree;
+	return result_ok();
+}
+
+/* ---- writing -------------------------------------------------------------------------------------------------- */
+
+static int write_piece(const char *bytes, size_t size, void *buffer)
+{
+	buffer_append(buffer, (Slice){ bytes, size });
+	return ((const Buffer *)buffer)->overflowed ? -1 : 0;
+}
+
+void json_write(json_t *tree, Buffer *out)
+{
+	size_t before = out->size;
+	int written = json_dump_callback(tree, write_piece, out, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	if (out->overflowed)
+		buffer_cut(out, before);
+	else
+		must(written == 0);
+}
+
+/* ---- pointers ------------------------------------------------------------------------------------------------- */
+
+static json_t *member_at(json_t *object, Slice segment)
+{
+	const char *name;
+	json_t *value;
+
+	if (segment.size == 0 || !memchr(segment.data, '~', segment.size))
+		return json_object_getn(object, segment.data, segment.size);
+	json_object_foreach(object, name, value)
+		if (pointer_segment_is(segment, slice_of(name)))
+			return value;
+	return NULL;
+}
+
+static json_t *child_at(json_t *tree, Slice segment)
+{
+	size_t index;
+
+	if (json_is_object(tree))
+		return member_at(tree, segment);
+	return json_is_array(tree) && pointer_segment_index(segment, &index) ? json_array_get(tree, index) : NULL;
+}
+
+json_t *json_at(json_t *tree, const char *pointer)
+{
+	Slice segment;
+
+	while (tree && pointer_next(&pointer, &segment))
+		tree = child_at(tree, segment);
+	return *pointer == '\0' ? tree : NULL;
+}
+
+/* ---- errors --------------------------------------------------------------------------------------------------- */
+
+void field_errors_add(FieldErrors *errors, const char *pointer, const char *format, ...)
+{
+	va_list arguments;
+
+	if (errors->count == FIELD_ERRORS_MAX) {
+		errors->more = true;
+		return;
+	}
+	FieldError *error = &errors->list[errors->count++];
+	pointer_copy(pointer, error->pointer);
+	va_start(arguments, format);
+	int wanted = vsnprintf(error->detail, sizeof error->detail, format, arguments);
+	va_end(arguments);
+	must(wanted >= 0);
+	if ((size_t)wanted >= sizeof error->detail)
+		error->detail[text_whole(error->detail, sizeof error->detail - 1)] = '\0';
+}
+
+/* ---- small things --------------------------------------------------------------------------------------------- */
+
+int choice_of(const char *const *choices, const char *word)
+{
+	for (int i = 0; word && choices[i]; i++)
+		if (strcmp(choices[i], word) == 0)
+			return i;
+	return -1;
+}
+
+void json_auto_(json_t **tree)
+{
+	json_decref(*tree);
+}

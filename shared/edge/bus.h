@@ -1,0 +1,95 @@
+/*
+ * The bus: topics of partitions of records, appended durably and read in order. This interface is all that anything above
+ * the edge knows; behind it stand SQLite (bus_sqlite.c), and in the tests a seeded in-memory bus that loses, doubles and
+ * delays.
+ *
+ * Invariants every implementation keeps:
+ *   1. Offsets of a partition start at 0 and are consecutive. A record never changes.
+ *   2. What a reader was shown survives; records of one appender appear in the order they were appended.
+ *   3. bus_append calls `done` exactly once, from any thread, after the record is durable (failed false) or when it is in
+ *      doubt (failed true: it may be there or not, now or later). Nothing may be taken back after bus_append returned OK.
+ *   4. Everything is bounded: a full queue answers ERROR_AGAIN at once, and `done` is not called.
+ *
+ * A record's headers are packed: NAME 0 VALUE 0 NAME 0 VALUE 0 …; names lower case, no NUL in values. header_get finds one.
+ */
+#ifndef TOCSIN_EDGE_BUS_H
+#define TOCSIN_EDGE_BUS_H
+
+#include "shared/base/error.h"
+#include "shared/base/text.h"
+
+#include <stdint.h>
+
+typedef struct Bus Bus;
+typedef struct BusReader BusReader;
+
+enum { BUS_TOPICS_MAX = 32, BUS_PARTITIONS_MAX = 64, BUS_RECORD_MAX = 1 << 20 };
+
+typedef struct {
+	int64_t offset; /* set by the bus */
+	Slice key, headers, body;
+} BusRecord;
+
+/* What became of an append; context is the appender's. Runs on the bus's thread: return quickly, call no bus function. */
+typedef void (*BusDone)(void *context, bool failed, int64_t offset);
+
+/* Somewhere to read on from. */
+typedef struct {
+	unsigned topic, partition;
+	int64_t from;
+} BusPlace;
+
+/* Called for each record read, in order; the record's bytes are borrowed for the call. Return false to stop after it. */
+typedef bool (*BusVisit)(void *context, const BusRecord *record);
+
+typedef struct {
+	/* Copies the record before it returns. done may be NULL. */
+	Result (*append)(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context);
+	/* Offset the next record will get (end), and offset of the oldest record still kept (first). Cheap: no I/O. */
+	int64_t (*end)(Bus *bus, unsigned topic, unsigned partition);
+	int64_t (*first)(Bus *bus, unsigned topic, unsigned partition);
+	/* Advisory position of a group (for retention, lag and stateless readers' restart): everything before it was dealt with. */
+	Result (*commit)(Bus *bus, const char *group, unsigned topic, unsigned partition, int64_t position);
+	/* -1 where none was committed. */
+	int64_t (*committed)(Bus *bus, const char *group, unsigned topic, unsigned partition);
+	/* A reader is used by one thread at a time. */
+	Result (*reader_open)(Bus *bus, BusReader **out);
+	void (*reader_close)(BusReader *reader);
+	/*
+	 * Visits records at place.from and after, at most `max`. *next is the offset to go on from. Never waits. An offset
+	 * older than the oldest kept record is ERROR_NOT_FOUND. Record bytes of bodies are read only if want_bodies.
+	 */
+	Result (*read)(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next);
+	/*
+	 * Waits until one of the places has something to read, bus_wake was called for this reader, or wait_ms passed.
+	 */
+	void (*wait)(BusReader *reader, const BusPlace *places, size_t count, int wait_ms);
+	/* Ends a wait of that reader, from any thread; remembered if it is not waiting. */
+	void (*wake)(BusReader *reader);
+	/* Stops taking appends, makes durable what is queued, frees. Readers must be closed before. */
+	void (*close)(Bus *bus);
+} BusOperations;
+
+struct Bus {
+	const BusOperations *operations;
+	unsigned partitions; /* P, fixed at birth */
+};
+
+struct BusReader {
+	Bus *bus;
+};
+
+static inline Result bus_append(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done,
+				void *context)
+{
+	return bus->operations->append(bus, topic, partition, record, done, context);
+}
+
+/* Value of a packed header, or the empty slice (data NULL) where it is not there. */
+Slice header_get(Slice headers, const char *name);
+
+/* Append one to a packed list. A value that holds a NUL is cut there. */
+void header_add(Buffer *headers, const char *name, Slice value);
+void header_add_integer(Buffer *headers, const char *name, int64_t value);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * Sends to the outside world (webhooks, mail) without anybody waiting for them: a bounded set of workers does the calls
+ * and the outcomes are collected by whoever asked. The intent was accepted in a ledger before; the key makes a repeat
+ * recognisable at the receiver.
+ */
+#ifndef TOCSIN_EDGE_OUTSIDE_H
+#define TOCSIN_EDGE_OUTSIDE_H
+
+#include "shared/base/error.h"
+#include "shared/base/instant.h"
+#include "shared/base/text.h"
+
+typedef struct Outside Outside;
+
+typedef enum { OUTSIDE_WEBHOOK, OUTSIDE_MAIL } OutsideKind;
+
+enum { OUTSIDE_KEY = 64, OUTSIDE_DETAIL = 256 };
+
+/* Borrowed for the call. */
+typedef struct {
+	OutsideKind kind;
+	const char *key;     /* msg_…, the same on every attempt */
+	int attempt;         /* from 1 */
+	const char *url;     /* webhook: https://… ; mail: smtp://[user:password@]host:port, smtps: */
+	const char *secret;  /* webhook: whsec_…, or NULL: unsigned */
+	const char *from, *to; /* mail: addresses */
+	const char *to_name;   /* mail: display name, UTF-8, or NULL */
+	const char *subject;   /* mail: UTF-8 */
+	const char *language;  /* mail: "zh-CN" for Content-Language */
+	const char *thread;    /* mail: incident id, for References */
+	Slice body;            /* webhook: JSON; mail: text, UTF-8 */
+} OutsideMessage;
+
+typedef struct {
+	char key[OUTSIDE_KEY];
+	int attempt;
+	enum { OUTCOME_SENT, OUTCOME_RETRY, OUTCOME_REFUSED } outcome; /* REFUSED: trying again is useless */
+	int64_t retry_after_ms;    /* what the receiver asked for, 0: nothing */
+	char detail[OUTSIDE_DETAIL]; /* "HTTP 503", "connection refused": never response bodies or secrets */
+} OutsideOutcome;
+
+typedef struct {
+	/* Copies the message and returns at once; ERROR_AGAIN when the queue is full; a key under way already is taken silently. */
+	Result (*send)(Outside *outside, const OutsideMessage *message);
+	/* Takes one outcome; false when there is none. */
+	bool (*outcome)(Outside *outside, OutsideOutcome *out);
+	/* Called from a worker whenever an outcome was added. */
+	void (*notify)(Outside *outside, void (*wake)(void *context), void *context);
+	void (*close)(Outside *outside);
+} OutsideOperations;
+
+struct Outside {
+	const OutsideOperations *operations;
+};
+
+typedef struct {
+	const char *egress_allow; /* CIDRs by comma or space that may be reached besides public addresses; may be NULL */
+	const char *mail_host;    /* right-hand side of Message-ID */
+	unsigned workers;         /* 0: 4 */
+	unsigned queue_max;       /* 0: 1024 */
+} OutsideCurlOptions;
+
+/* Workers on libcurl. ERROR_INPUT for a bad CIDR list. */
+Result outside_curl_open(const OutsideCurlOptions *options, Outside **out);
+
+#endif

@@ -1,0 +1,189 @@
+#include "shared/service/runtime_internal.h"
+
+#include "shared/edge/log.h"
+
+static void place_add(Runtime *runtime, const ServiceInput *input, unsigned partition)
+{
+	must(runtime->place_count < INPUT_PLACES);
+	runtime->places[runtime->place_count++] = (InputPlace){ .input = input, .partition = partition };
+}
+
+void inputs_prepare(Runtime *runtime)
+{
+	const RuntimeOptions *options = &runtime->options;
+	for (size_t i = 0; i < options->service->input_count; i++) {
+		const ServiceInput *input = &options->service->inputs[i];
+		unsigned all = topics[input->topic].slotted ? options->bus->partitions : 1;
+		for (unsigned partition = 0; input->all_partitions && partition < all; partition++)
+			place_add(runtime, input, partition);
+		if (!input->all_partitions)
+			place_add(runtime, input, topics[input->topic].slotted ? options->partition : 0);
+	}
+}
+
+/* ---- the ledger rule on inputs that are ledgers */
+
+typedef struct {
+	LedgerMark mark;
+	Result result;
+	bool seen;
+} MarkVisit;
+
+static bool mark_visit(void *context, const BusRecord *record)
+{
+	MarkVisit *visit = context;
+	visit->seen = true;
+	visit->result = ledger_mark_read(record->headers, &visit->mark);
+	return false;
+}
+
+Result input_enter(Runtime *runtime, InputPlace *place)
+{
+	place->cursor = (LedgerCursor){ .next = place->next };
+	if (topics[place->input->topic].kind != TOPIC_LEDGER || place->next == 0)
+		return result_ok();
+	/* A position stands right behind an accepted record (ownership §4, reader 2): its mark is where the rule goes on. */
+	Bus *bus = runtime->options.bus;
+	MarkVisit visit = { .result = { 0 } };
+	BusPlace before = { place->input->topic, place->partition, place->next - 1 };
+	int64_t next;
+	TRY(bus->operations->read(runtime->reader, before, 1, false, mark_visit, &visit, &next));
+	if (!visit.seen)
+		return result_fail(ERROR_INTERNAL, "%s ends before a position that was accepted: the bus lost records",
+				   topics[place->input->topic].name);
+	TRY(result_wrap(visit.result, "%s/%u", topics[place->input->topic].name, place->partition));
+	place->cursor = ledger_enter(&visit.mark, place->next - 1);
+	return result_ok();
+}
+
+Result input_judge(InputPlace *place, const BusRecord *from, bool *taken)
+{
+	*taken = true;
+	if (topics[place->input->topic].kind != TOPIC_LEDGER)
+		return result_ok();
+	if (from->offset != place->cursor.next)
+		return result_fail(ERROR_AGAIN, "%s skipped from %lld to %lld", topics[place->input->topic].name,
+				   (long long)place->cursor.next, (long long)from->offset);
+	LedgerMark mark;
+	TRY(ledger_mark_read(from->headers, &mark));
+	*taken = ledger_take(&place->cursor, &mark) == LEDGER_ACCEPT;
+	return result_ok();
+}
+
+/* ---- owners: start at the accepted positions */
+
+static int64_t position_of(const LedgerPositions *positions, const InputPlace *place)
+{
+	for (size_t i = 0; i < positions->count; i++)
+		if (positions->list[i].topic == place->input->topic && positions->list[i].partition == place->partition)
+			return positions->list[i].position;
+	return 0;
+}
+
+static Result place_start(Runtime *runtime, InputPlace *place)
+{
+	Bus *bus = runtime->options.bus;
+	place->next = position_of(&runtime->positions, place);
+	int64_t first = bus->operations->first(bus, place->input->topic, place->partition);
+	if (place->next < first) {
+		runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);
+		place->next = first;
+	}
+	return input_enter(runtime, place);
+}
+
+Result inputs_start(Runtime *runtime)
+{
+	for (size_t i = 0; i < runtime->place_count; i++)
+		TRY(place_start(runtime, &runtime->places[i]));
+	return inputs_observe(runtime);
+}
+
+typedef struct {
+	Runtime *runtime;
+	InputPlace *place; /* a copy: its cursor walks alone */
+	int64_t until;
+	Result result;
+} ObserveVisit;
+
+static bool observe_visit(void *context, const BusRecord *from)
+{
+	ObserveVisit *visit = context;
+	bool taken;
+	Record record;
+	if (from->offset >= visit->until)
+		return false;
+	visit->result = input_judge(visit->place, from, &taken);
+	if (result_failed(visit->result))
+		return false;
+	if (taken && !result_failed(record_read(visit->place->input->topic, visit->place->partition, from, &record)) &&
+	    !record_is_bookkeeping(&record))
+		visit->result = visit->place->input->observe(&visit->runtime->handler, &record);
+	return !result_failed(visit->result);
+}
+
+static Result place_observe(Runtime *runtime, InputPlace *place)
+{
+	const Service *service = runtime->options.service;
+	Bus *bus = runtime->options.bus;
+	InputPlace walk = *place;
+	walk.next = place->observed;
+	if (service->replay_from)
+		walk.next = service->replay_from(&runtime->handler, place->input->topic, place->next);
+	int64_t first = bus->operations->first(bus, place->input->topic, place->partition);
+	walk.next = walk.next < first ? first : walk.next;
+	TRY(input_enter(runtime, &walk));
+	ObserveVisit visit = { .runtime = runtime, .place = &walk, .until = place->next };
+	while (walk.next < visit.until && !result_failed(visit.result)) {
+		BusPlace from = { place->input->topic, place->partition, walk.next };
+		int64_t before = walk.next;
+		TRY(bus->operations->read(runtime->reader, from, BATCH_KEYS, !place->input->keys_only, observe_visit, &visit,
+					  &walk.next));
+		if (walk.next == before)
+			break;
+	}
+	if (place->observed < place->next || service->replay_from)
+		place->observed = place->next;
+	return visit.result;
+}
+
+/* Folds of inputs that state needs and that do not stand in the own ledger: read again up to the accepted positions. */
+Result inputs_observe(Runtime *runtime)
+{
+	for (size_t i = 0; i < runtime->place_count; i++)
+		if (runtime->places[i].input->observe)
+			TRY(place_observe(runtime, &runtime->places[i]));
+	return result_ok();
+}
+
+LedgerPositions inputs_positions(Runtime *runtime)
+{
+	const Service *service = runtime->options.service;
+	LedgerPositions positions = { 0 };
+	for (size_t i = 0; i < runtime->place_count && i < LEDGER_POSITIONS_MAX; i++) {
+		const InputPlace *place = &runtime->places[i];
+		int64_t next = place->next;
+		if (service->position)
+			next = service->position(&runtime->handler, place->input->topic, next);
+		positions.list[positions.count].topic = place->input->topic;
+		positions.list[positions.count].partition = place->partition;
+		positions.list[positions.count++].position = next;
+	}
+	return positions;
+}
+
+int64_t input_at(const InputPlace *place)
+{
+	return topics[place->input->topic].kind == TOPIC_LEDGER ? place->cursor.next : place->next;
+}
+
+bool inputs_waiting(const Runtime *runtime)
+{
+	Bus *bus = runtime->options.bus;
+	for (size_t i = 0; i < runtime->place_count; i++) {
+		const InputPlace *place = &runtime->places[i];
+		if (input_at(place) < bus->operations->end(bus, place->input->topic, place->partition))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,119 @@
+#include "shared/service/ledger.h"
+
+#include "shared/domain/topics.h"
+#include "shared/edge/bus.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
+{
+	cursor->next++;
+	if (mark->claim) {
+		if (mark->epoch <= cursor->epoch)
+			return LEDGER_DROP;
+		cursor->prev_epoch = cursor->epoch;
+		cursor->prev_seq = cursor->seq;
+		cursor->epoch = mark->epoch;
+		cursor->owner = mark->owner;
+		cursor->seq = 0;
+		return LEDGER_CLAIMED;
+	}
+	if (mark->epoch != cursor->epoch || mark->owner != cursor->owner || mark->seq != cursor->seq + 1)
+		return LEDGER_DROP;
+	cursor->seq++;
+	return LEDGER_ACCEPT;
+}
+
+LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset)
+{
+	return (LedgerCursor){
+		.epoch = accepted->epoch, .owner = accepted->owner, .seq = accepted->seq, .next = offset + 1
+	};
+}
+
+static bool unsigned_read(Slice text, int base, uint64_t *out)
+{
+	char copy[24];
+	char *end;
+	if (text.size == 0 || !text_copy(text, copy, sizeof(copy)))
+		return false;
+	*out = strtoull(copy, &end, base);
+	return *end == 0;
+}
+
+Result ledger_mark_read(Slice headers, LedgerMark *out)
+{
+	LedgerMark mark;
+	if (!unsigned_read(header_get(headers, "ce_epoch"), 10, &mark.epoch) ||
+	    !unsigned_read(header_get(headers, "ce_owner"), 16, &mark.owner) ||
+	    !unsigned_read(header_get(headers, "ce_seq"), 10, &mark.seq))
+		return result_fail(ERROR_INPUT, "not a ledger record: ce_epoch, ce_owner or ce_seq is missing");
+	mark.claim = mark.seq == 0;
+	*out = mark;
+	return result_ok();
+}
+
+void ledger_mark_write(Buffer *headers, const LedgerMark *mark)
+{
+	char owner[20];
+	int size = snprintf(owner, sizeof(owner), "%016" PRIx64, mark->owner);
+	header_add_integer(headers, "ce_epoch", (int64_t)mark->epoch);
+	header_add(headers, "ce_owner", (Slice){ owner, (size_t)size });
+	header_add_integer(headers, "ce_seq", (int64_t)mark->seq);
+}
+
+/* "assessments" or "journal/3", then '=', then a number */
+static bool position_read(Slice item, unsigned own_partition, LedgerPositions *out)
+{
+	const char *equals = memchr(item.data, '=', item.size);
+	if (!equals || out->count == LEDGER_POSITIONS_MAX)
+		return false;
+	Slice name = { item.data, (size_t)(equals - item.data) };
+	Slice number = { equals + 1, item.size - name.size - 1 };
+	int64_t partition = own_partition, position;
+	const char *slash = memchr(name.data, '/', name.size);
+	if (slash) {
+		Slice rest = { slash + 1, name.size - (size_t)(slash + 1 - name.data) };
+		if (!slice_integer(rest, &partition) || partition < 0 || partition >= BUS_PARTITIONS_MAX)
+			return false;
+		name.size = (size_t)(slash - name.data);
+	}
+	TopicId topic = topic_of(name);
+	if (topic == TOPICS || !slice_integer(number, &position) || position < 0)
+		return false;
+	out->list[out->count].topic = topic;
+	out->list[out->count].partition = (unsigned)partition;
+	out->list[out->count].position = position;
+	out->count++;
+	return true;
+}
+
+Result ledger_positions_read(Slice text, unsigned own_partition, LedgerPositions *out)
+{
+	LedgerPositions positions = { 0 };
+	while (text.size > 0) {
+		const char *end = memchr(text.data, ';', text.size);
+		Slice item = { text.data, end ? (size_t)(end - text.data) : text.size };
+		if (!position_read(item, own_partition, &positions))
+			return result_fail(ERROR_INPUT, "ce_positions cannot be read");
+		size_t used = item.size + (end ? 1 : 0);
+		text = (Slice){ text.data + used, text.size - used };
+	}
+	*out = positions;
+	return result_ok();
+}
+
+void ledger_positions_write(Buffer *out, unsigned own_partition, const LedgerPositions *positions)
+{
+	for (size_t i = 0; i < positions->count; i++) {
+		if (i)
+			buffer_byte(out, ';');
+		buffer_text(out, topics[positions->list[i].topic].short_name);
+		if (positions->list[i].partition != own_partition)
+			buffer_format(out, "/%u", positions->list[i].partition);
+		buffer_format(out, "=%" PRId64, positions->list[i].position);
+	}
+}

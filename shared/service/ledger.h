@@ -1,0 +1,57 @@
+/*
+ * The ledger rule: which records of a ledger count. Pure; every reader of a ledger, in every service, applies it first.
+ *
+ * A ledger is the one topic a stateful service writes its truth to. Whoever would own a partition appends a claim with the
+ * next epoch and may write entries only after it has read its own claim back. An entry counts when it stands in the epoch
+ * and by the owner of the last accepted claim, with the next sequence number. The verdict depends only on what stands
+ * before the record, so all readers agree whenever they read. It needs no clock, no lease and no list of known ids.
+ */
+#ifndef TOCSIN_SERVICE_LEDGER_H
+#define TOCSIN_SERVICE_LEDGER_H
+
+#include "shared/base/error.h"
+#include "shared/base/text.h"
+
+#include <stdint.h>
+
+/* What stands in the headers of a ledger record. */
+typedef struct {
+	bool claim;
+	uint64_t epoch;
+	uint64_t owner; /* random, drawn when the owner's process starts */
+	uint64_t seq;   /* 0 for the claim, then 1, 2, 3 … without a hole */
+} LedgerMark;
+
+/* Where a reader stands: the last accepted record, and the same before the claim in force (what ce_prev is checked with). */
+typedef struct {
+	uint64_t epoch, owner, seq;
+	uint64_t prev_epoch, prev_seq;
+	int64_t next; /* offset of the next record to read */
+} LedgerCursor;
+
+typedef enum { LEDGER_DROP, LEDGER_CLAIMED, LEDGER_ACCEPT } LedgerVerdict;
+
+/* Judges the record at cursor->next and moves the cursor behind it. */
+LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark);
+
+/* A reader that enters behind a record it knows to be accepted, at offset. */
+LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset);
+
+/* Reads the mark out of packed headers; ERROR_INPUT when they are no ledger record's. */
+Result ledger_mark_read(Slice headers, LedgerMark *out);
+void ledger_mark_write(Buffer *headers, const LedgerMark *mark);
+
+/* "commands=9912;assessments=1042" */
+enum { LEDGER_POSITIONS_MAX = 64 };
+typedef struct {
+	size_t count;
+	struct {
+		unsigned topic;     /* TopicId */
+		unsigned partition; /* written only when it is not the record's own: "journal/3=12" */
+		int64_t position;
+	} list[LEDGER_POSITIONS_MAX];
+} LedgerPositions;
+Result ledger_positions_read(Slice text, unsigned own_partition, LedgerPositions *out);
+void ledger_positions_write(Buffer *out, unsigned own_partition, const LedgerPositions *positions);
+
+#endif

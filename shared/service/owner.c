@@ -1,0 +1,383 @@
+/*
+ * A service with a ledger: follow, claim, open, own (design: ownership.md §4). Deciding a batch is in batch.c.
+ */
+#include "shared/service/runtime_internal.h"
+
+#include "shared/domain/types.h"
+#include "shared/edge/log.h"
+#include "shared/edge/metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ---- appending the owner's own records */
+
+void owner_headers(Runtime *runtime, Buffer *headers, uint64_t seq, bool with_positions)
+{
+	LedgerMark mark = { .epoch = runtime->epoch, .owner = runtime->options.owner_id, .seq = seq };
+	ledger_mark_write(headers, &mark);
+	if (!with_positions)
+		return;
+	LedgerPositions positions = runtime->phase == PHASE_OWNING ? inputs_positions(runtime) : runtime->positions;
+	Buffer text;
+	buffer_init(&text, 4096);
+	ledger_positions_write(&text, runtime->options.partition, &positions);
+	header_add(headers, "ce_positions", buffer_slice(&text));
+	header_add_integer(headers, "ce_derived", runtime->derived);
+	buffer_release(&text);
+}
+
+/* Claim, opening, advanced: records of the protocol itself. */
+Result owner_append(Runtime *runtime, const char *type, const char *id_suffix, uint64_t seq)
+{
+	const RuntimeOptions *options = &runtime->options;
+	char name[96], time[INSTANT_TEXT];
+	snprintf(name, sizeof(name), "%" PRIu64 ".%016" PRIx64 ".%s", runtime->epoch, options->owner_id, id_suffix);
+	Id id = id_of_pair("led_", slice_of(runtime->timers_owner), slice_of(name));
+	instant_format(runtime->handler.now, time);
+	Buffer *headers = &runtime->scratch;
+	buffer_clear(headers);
+	header_add(headers, "ce_id", id_slice(&id));
+	header_add(headers, "ce_type", slice_of(type));
+	header_add(headers, "ce_time", slice_of(time));
+	owner_headers(runtime, headers, seq, seq > 0);
+	if (seq == 1) {
+		char previous[48];
+		snprintf(previous, sizeof(previous), "%" PRIu64 ".%" PRIu64, runtime->cursor.prev_epoch, runtime->cursor.prev_seq);
+		header_add(headers, "ce_prev", slice_of(previous));
+		header_add_integer(headers, "ce_partitions", options->bus->partitions);
+	}
+	BusRecord record = { .headers = buffer_slice(headers), .body = SLICE("{}") };
+	return wire_append(runtime->wire, options->bus, options->service->ledger, options->partition, &record);
+}
+
+/* Give up the epoch: nothing decided and not read back survives; follow again from what was committed. */
+void owner_doubt(Runtime *runtime, const char *why, int64_t pause_ms)
+{
+	const Service *service = runtime->options.service;
+	if (why) {
+		runtime->figures.doubts++;
+		metric_add(METRIC_LEDGER_DOUBTS, service->name, NULL, 1);
+		runtime_log(runtime, LOG_WARN, "ledger-doubt", why);
+		runtime->not_before = runtime->handler.now + pause_ms;
+	}
+	if (runtime->in_transaction)
+		store_rollback(runtime->options.store);
+	runtime->in_transaction = false;
+	runtime->phase = PHASE_FOLLOWING;
+	batch_forget(runtime);
+	wire_renew(&runtime->wire);
+	wire_renew(&runtime->outputs);
+	runtime->deriving = false;
+	runtime->settle_at = INSTANT_NONE;
+	runtime->cursor.next = -1; /* to be loaded */
+}
+
+/* ---- following */
+
+typedef enum { FOLLOW_ON, FOLLOW_OWN_CLAIM, FOLLOW_DEPOSED, FOLLOW_OUTRUN, FOLLOW_HOLE } FollowEvent;
+
+typedef struct {
+	Runtime *runtime;
+	FollowEvent event;
+	Result result;
+	size_t count;
+} FollowVisit;
+
+static Result positions_take(Runtime *runtime, const BusRecord *from)
+{
+	LedgerPositions positions;
+	Slice text = header_get(from->headers, "ce_positions");
+	if (!text.data)
+		return result_ok();
+	TRY(ledger_positions_read(text, runtime->options.partition, &positions));
+	for (size_t i = 0; i < runtime->positions.count; i++)
+		for (size_t k = 0; k < positions.count; k++)
+			if (positions.list[k].topic == runtime->positions.list[i].topic &&
+			    positions.list[k].partition == runtime->positions.list[i].partition)
+				must(positions.list[k].position >= runtime->positions.list[i].position);
+	runtime->positions = positions;
+	return result_ok();
+}
+
+/* Reader rule 3 of ownership §4: an opening record must know what we know to stand before its claim. */
+static Result opening_check(const Runtime *runtime, Slice headers)
+{
+	Slice previous = header_get(headers, "ce_prev");
+	Slice partitions = header_get(headers, "ce_partitions");
+	char expected[48];
+	int64_t count;
+	if (partitions.data && slice_integer(partitions, &count) && count != runtime->options.bus->partitions)
+		return result_fail(ERROR_INTERNAL, "%s was born with %lld partitions, not %u",
+				   topics[runtime->options.service->ledger].name, (long long)count,
+				   runtime->options.bus->partitions);
+	snprintf(expected, sizeof(expected), "%" PRIu64 ".%" PRIu64, runtime->cursor.prev_epoch, runtime->cursor.prev_seq);
+	if (previous.data && !slice_is(previous, expected))
+		return result_fail(ERROR_INTERNAL, "%s lost or changed accepted records before epoch %" PRIu64,
+				   topics[runtime->options.service->ledger].name, runtime->cursor.epoch);
+	return result_ok();
+}
+
+static Result accepted_take(Runtime *runtime, const BusRecord *from, const LedgerCursor *before)
+{
+	Record record;
+	int64_t derived;
+	TRY(record_read(runtime->options.service->ledger, runtime->options.partition, from, &record));
+	if (slice_integer(header_get(from->headers, "ce_derived"), &derived) && derived > runtime->derived) {
+		runtime->derived = derived;
+		runtime->derive_from = *before;
+	}
+	TRY(positions_take(runtime, from));
+	if (slice_is(record.type, TYPE_LEDGER_OPENED))
+		return opening_check(runtime, from->headers);
+	if (record_is_bookkeeping(&record))
+		return result_ok();
+	if (runtime->phase != PHASE_ACCEPTING)
+		return runtime->options.service->apply(&runtime->handler, &record);
+	return result_ok(); /* applied when it was decided */
+}
+
+static FollowEvent claim_event(const Runtime *runtime, const LedgerMark *mark)
+{
+	bool own = mark->owner == runtime->options.owner_id && mark->epoch == runtime->epoch;
+	if (runtime->phase == PHASE_CLAIMING && own)
+		return FOLLOW_OWN_CLAIM;
+	return runtime->phase >= PHASE_OPENING ? FOLLOW_DEPOSED : FOLLOW_ON;
+}
+
+static FollowEvent drop_event(Runtime *runtime, const LedgerMark *mark)
+{
+	bool own = mark->owner == runtime->options.owner_id && mark->epoch == runtime->epoch;
+	runtime->figures.dropped++;
+	metric_add(METRIC_LEDGER_DROPPED, runtime->options.service->name, NULL, 1);
+	if (!own)
+		return FOLLOW_ON;
+	if (mark->claim)
+		return runtime->phase == PHASE_CLAIMING ? FOLLOW_OUTRUN : FOLLOW_ON;
+	return runtime->phase >= PHASE_OPENING && mark->seq > runtime->cursor.seq + 1 ? FOLLOW_HOLE : FOLLOW_ON;
+}
+
+static bool follow_visit(void *context, const BusRecord *from)
+{
+	FollowVisit *visit = context;
+	Runtime *runtime = visit->runtime;
+	LedgerMark mark;
+	LedgerCursor before = runtime->cursor;
+	if (from->offset != runtime->cursor.next) {
+		visit->result = result_fail(ERROR_AGAIN, "the ledger skipped to offset %" PRId64, from->offset);
+		return false;
+	}
+	visit->result = ledger_mark_read(from->headers, &mark);
+	if (result_failed(visit->result))
+		return false;
+	visit->count++;
+	switch (ledger_take(&runtime->cursor, &mark)) {
+	case LEDGER_CLAIMED:
+		visit->event = claim_event(runtime, &mark);
+		break;
+	case LEDGER_ACCEPT:
+		visit->result = accepted_take(runtime, from, &before);
+		if (runtime->phase == PHASE_ACCEPTING)
+			runtime->accepted_count++;
+		break;
+	case LEDGER_DROP:
+		visit->event = drop_event(runtime, &mark);
+		break;
+	}
+	bool batch_complete = runtime->phase == PHASE_ACCEPTING && runtime->accepted_count == runtime->drafted_count;
+	return !result_failed(visit->result) && visit->event == FOLLOW_ON && !batch_complete;
+}
+
+static Result follow(Runtime *runtime, FollowVisit *visit)
+{
+	const RuntimeOptions *options = &runtime->options;
+	*visit = (FollowVisit){ .runtime = runtime };
+	if (runtime->cursor.next >= options->bus->operations->end(options->bus, options->service->ledger, options->partition))
+		return result_ok();
+	bool own_transaction = !runtime->in_transaction;
+	if (own_transaction)
+		TRY(store_begin(options->store));
+	BusPlace place = { options->service->ledger, options->partition, runtime->cursor.next };
+	int64_t next;
+	Result result = options->bus->operations->read(runtime->reader, place, FOLLOW_RECORDS, true, follow_visit, visit, &next);
+	if (!result_failed(result))
+		result = visit->result;
+	if (!own_transaction)
+		return result;
+	if (!result_failed(result))
+		result = meta_save(runtime);
+	if (result_failed(result)) {
+		store_rollback(options->store);
+		owner_doubt(runtime, NULL, 0);
+		return result;
+	}
+	return store_commit(options->store);
+}
+
+/* ---- phases */
+
+static Result load(Runtime *runtime)
+{
+	TRY(meta_load(runtime));
+	TRY(meta_places_load(runtime));
+	if (runtime->options.service->restore)
+		TRY(runtime->options.service->restore(&runtime->handler));
+	return result_ok();
+}
+
+static Result following(Runtime *runtime, bool *progressed)
+{
+	const RuntimeOptions *options = &runtime->options;
+	FollowVisit visit;
+	if (runtime->cursor.next < 0)
+		TRY(load(runtime));
+	int64_t first = options->bus->operations->first(options->bus, options->service->ledger, options->partition);
+	if (runtime->cursor.next < first)
+		return result_fail(ERROR_INTERNAL, "%s begins at offset %" PRId64 ", behind what %s/%u.db has read: delete that file",
+				   topics[options->service->ledger].name, first, options->service->name, options->partition);
+	TRY(follow(runtime, &visit));
+	*progressed = visit.count > 0;
+	if (visit.count > 0 || runtime->paused || runtime->handler.now < runtime->not_before ||
+	    (options->service->policy && !runtime->policy))
+		return result_ok();
+	runtime->epoch = runtime->cursor.epoch + 1;
+	TRY(owner_append(runtime, TYPE_LEDGER_CLAIMED, "claim", 0));
+	runtime->figures.claims++;
+	metric_add(METRIC_LEDGER_CLAIMS, options->service->name, NULL, 1);
+	runtime->phase = PHASE_CLAIMING;
+	runtime->batch_began = runtime->handler.now;
+	*progressed = true;
+	return result_ok();
+}
+
+static int64_t deposed_pause_ms(const Runtime *runtime)
+{
+	return DEPOSED_PAUSE_MS + (int64_t)(runtime->options.owner_id % DEPOSED_PAUSE_MS);
+}
+
+/* True when the epoch was given up. */
+static bool given_up(Runtime *runtime, const FollowVisit *visit)
+{
+	if (visit->event == FOLLOW_DEPOSED || visit->event == FOLLOW_OUTRUN) {
+		runtime->figures.deposed++;
+		metric_add(METRIC_LEDGER_DEPOSED, runtime->options.service->name, NULL, 1);
+		owner_doubt(runtime, "another owner claimed", deposed_pause_ms(runtime));
+	} else if (visit->event == FOLLOW_HOLE) {
+		owner_doubt(runtime, "an own record came back behind a hole", 0);
+	} else if (atomic_load(&runtime->wire->failed)) {
+		owner_doubt(runtime, "an append failed", 0);
+	} else if (runtime->handler.now > runtime->batch_began + READBACK_MS) {
+		owner_doubt(runtime, "an append was not read back", 0);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static Result claiming(Runtime *runtime, bool *progressed)
+{
+	FollowVisit visit;
+	TRY(follow(runtime, &visit));
+	*progressed = visit.count > 0;
+	if (visit.event != FOLLOW_OWN_CLAIM) {
+		given_up(runtime, &visit);
+		return result_ok();
+	}
+	/* Whatever the predecessor got in before our claim is accepted and applied by now: start from there. */
+	runtime->phase = PHASE_OPENING;
+	runtime->batch_began = runtime->handler.now;
+	Result result = owner_append(runtime, TYPE_LEDGER_OPENED, "opened", 1);
+	if (result_failed(result))
+		owner_doubt(runtime, "the opening record could not be appended", 0);
+	return result;
+}
+
+static Result open_partition(Runtime *runtime)
+{
+	TRY(inputs_start(runtime));
+	TRY(outputs_derive_again(runtime));
+	runtime->swept_at = 0;
+	TRY(meta_timers_arm(runtime));
+	runtime->deriving = true;
+	runtime->last_record_at = runtime->handler.now;
+	runtime->inputs_since_record = 0;
+	runtime->settle_at = runtime->handler.now;
+	metric_set(METRIC_LEDGER_OWNER, runtime->options.service->name, "0", 1);
+	return result_ok();
+}
+
+static Result opening(Runtime *runtime, bool *progressed)
+{
+	FollowVisit visit = { 0 };
+	if (!runtime->deriving) {
+		uint64_t before = runtime->cursor.seq;
+		TRY(follow(runtime, &visit));
+		*progressed = visit.count > 0;
+		if (given_up(runtime, &visit) || before == runtime->cursor.seq)
+			return result_ok();
+		return open_partition(runtime);
+	}
+	if (atomic_load(&runtime->outputs->pending) > 0)
+		return result_ok();
+	if (atomic_load(&runtime->outputs->failed))
+		return outputs_derive_again(runtime);
+	/* All outputs of records before here are out. */
+	runtime->derived = runtime->cursor.next;
+	runtime->derive_from = runtime->cursor;
+	runtime->deriving = false;
+	runtime->phase = PHASE_OWNING;
+	*progressed = true;
+	return result_ok();
+}
+
+static Result owning(Runtime *runtime, bool *progressed)
+{
+	FollowVisit visit;
+	runtime->batch_began = runtime->handler.now;
+	TRY(follow(runtime, &visit)); /* somebody else's claim, or what a zombie left */
+	if (given_up(runtime, &visit) || runtime->paused)
+		return result_ok();
+	*progressed = visit.count > 0;
+	if (visit.count > 0)
+		return result_ok();
+	return batch_decide(runtime, progressed);
+}
+
+static Result accepting(Runtime *runtime, bool *progressed)
+{
+	if (runtime->deriving) {
+		bool done;
+		TRY(outputs_derive_batch(runtime, &done));
+		if (!done)
+			return result_ok();
+		runtime->derived = runtime->cursor.next;
+		runtime->derive_from = runtime->cursor;
+		runtime->deriving = false;
+		batch_forget(runtime);
+		runtime->phase = PHASE_OWNING;
+		*progressed = true;
+		return result_ok();
+	}
+	FollowVisit visit;
+	Result result = follow(runtime, &visit);
+	if (result_failed(result)) {
+		owner_doubt(runtime, result.text, 0);
+		return result;
+	}
+	*progressed = visit.count > 0;
+	if (runtime->accepted_count < runtime->drafted_count) {
+		given_up(runtime, &visit);
+		return result_ok();
+	}
+	return batch_accepted(runtime);
+}
+
+static Result (*const phases[])(Runtime *runtime, bool *progressed) = {
+	[PHASE_FOLLOWING] = following, [PHASE_CLAIMING] = claiming, [PHASE_OPENING] = opening,
+	[PHASE_OWNING] = owning,       [PHASE_ACCEPTING] = accepting,
+};
+
+Result owner_step(Runtime *runtime, bool *progressed)
+{
+	return phases[runtime->phase](runtime, progressed);
+}

@@ -1,0 +1,258 @@
+#include "shared/service/process.h"
+
+#include "shared/edge/clock.h"
+#include "shared/edge/files.h"
+#include "shared/edge/log.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	UNITS_MAX = 64,
+	IDLE_WAIT_MS = 1000,    /* a step at least this often: timers of other processes, sweeps */
+	SETTLE_MARGIN_MS = 1,
+	BACKOFF_MIN_MS = 20,
+	BACKOFF_MAX_MS = 2000,
+	PATH_ROOM = 1024,
+};
+
+/* One runtime and the thread that steps it. The thread owns the runtime; others read only what is atomic. */
+typedef struct {
+	Process *process;
+	const ProcessService *service;
+	unsigned partition;
+	Store *store;
+	Runtime *runtime;
+	pthread_t thread;
+	bool started;
+	atomic_bool ready, failed, at_rest;
+	atomic_int phase;
+	pthread_mutex_t lock; /* guards figures and failure */
+	RuntimeFigures figures;
+	Result failure;
+} Unit;
+
+struct Process {
+	ProcessOptions options;
+	Unit units[UNITS_MAX];
+	size_t unit_count;
+	atomic_bool stopping; /* decide no further batch */
+	atomic_bool stopped;  /* leave the loop */
+};
+
+/* ---- the thread */
+
+static void unit_publish(Unit *unit)
+{
+	atomic_store(&unit->phase, (int)runtime_phase(unit->runtime));
+	atomic_store(&unit->ready, runtime_ready(unit->runtime));
+	atomic_store(&unit->at_rest, runtime_at_rest(unit->runtime));
+	pthread_mutex_lock(&unit->lock);
+	unit->figures = runtime_figures(unit->runtime);
+	pthread_mutex_unlock(&unit->lock);
+}
+
+static void unit_wait(Unit *unit)
+{
+	BusPlace places[RUNTIME_PLACES_MAX];
+	Instant wake_at;
+	Bus *bus = unit->process->options.bus;
+	size_t count = runtime_places(unit->runtime, places, &wake_at);
+	int64_t wait_ms = wake_at == INSTANT_NONE ? IDLE_WAIT_MS : wake_at - clock_now() + SETTLE_MARGIN_MS;
+	wait_ms = wait_ms < 0 ? 0 : wait_ms > IDLE_WAIT_MS ? IDLE_WAIT_MS : wait_ms;
+	/* Outputs under way are acknowledged by the bus's thread, which wakes nobody: look again soon. */
+	if (!runtime_at_rest(unit->runtime) && wait_ms > 1)
+		wait_ms = 1;
+	bus->operations->wait(runtime_reader(unit->runtime), places, count, (int)wait_ms);
+}
+
+static void unit_fail(Unit *unit, Result result)
+{
+	pthread_mutex_lock(&unit->lock);
+	unit->failure = result;
+	pthread_mutex_unlock(&unit->lock);
+	atomic_store(&unit->ready, false);
+	atomic_store(&unit->failed, true);
+	log_line(LOG_ERROR, unit->service->service->name, "service-stopped", L_STRING("detail", result.text));
+}
+
+static void *unit_run(void *context)
+{
+	Unit *unit = context;
+	int64_t backoff_ms = 0;
+	while (!atomic_load(&unit->process->stopped)) {
+		bool progressed = false;
+		runtime_pause(unit->runtime, atomic_load(&unit->process->stopping));
+		Result result = runtime_step(unit->runtime, clock_now(), &progressed);
+		unit_publish(unit);
+		if (result.kind == ERROR_AGAIN) {
+			if (backoff_ms == 0)
+				log_line(LOG_WARN, unit->service->service->name, "waiting", L_STRING("detail", result.text));
+			backoff_ms = backoff_ms == 0 ? BACKOFF_MIN_MS : backoff_ms * 2;
+			backoff_ms = backoff_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : backoff_ms;
+			atomic_store(&unit->ready, false);
+			clock_sleep_ms(backoff_ms);
+		} else if (result_failed(result)) {
+			unit_fail(unit, result);
+			break;
+		} else {
+			backoff_ms = 0;
+			if (!progressed)
+				unit_wait(unit);
+		}
+	}
+	return NULL;
+}
+
+/* ---- starting */
+
+static Result unit_open(Unit *unit)
+{
+	const ProcessOptions *options = &unit->process->options;
+	const Service *service = unit->service->service;
+	char path[PATH_ROOM];
+	if (service->schema) {
+		snprintf(path, sizeof(path), "%s/%s", options->home, service->name);
+		TRY(directory_make(path, 0700));
+		snprintf(path, sizeof(path), "%s/%s/%u.db", options->home, service->name, unit->partition);
+		StoreOptions store = runtime_store_options(service, path);
+		bool rebuilt = false;
+		TRY(store_open(&store, &unit->store, &rebuilt));
+		if (rebuilt)
+			log_line(LOG_WARN, service->name, "state-rebuilt", L_INTEGER("partition", unit->partition));
+	}
+	RuntimeOptions runtime = { .service = service, .partition = unit->partition, .bus = options->bus,
+				   .timers = unit->service->timers, .outside = unit->service->outside,
+				   .store = unit->store, .environment = unit->service->environment };
+	clock_random(&runtime.owner_id, sizeof(runtime.owner_id));
+	return runtime_new(&runtime, &unit->runtime);
+}
+
+static void unit_wake(void *context)
+{
+	Unit *unit = context;
+	unit->process->options.bus->operations->wake(runtime_reader(unit->runtime));
+}
+
+static Result unit_start(Unit *unit)
+{
+	TRY(unit_open(unit));
+	if (unit->service->outside)
+		unit->service->outside->operations->notify(unit->service->outside, unit_wake, unit);
+	if (pthread_create(&unit->thread, NULL, unit_run, unit) != 0)
+		return result_fail(ERROR_AGAIN, "no thread can be started");
+	unit->started = true;
+	return result_ok();
+}
+
+Result process_start(const ProcessOptions *options, Process **out)
+{
+	Process *process = calloc(1, sizeof(*process));
+	must(process);
+	process->options = *options;
+	Result result = result_ok();
+	for (size_t i = 0; i < options->service_count && !result_failed(result); i++) {
+		const ProcessService *service = &options->services[i];
+		unsigned partitions = service->service->single ? 1 : options->bus->partitions;
+		for (unsigned partition = 0; partition < partitions && !result_failed(result); partition++) {
+			must(process->unit_count < UNITS_MAX);
+			Unit *unit = &process->units[process->unit_count++];
+			*unit = (Unit){ .process = process, .service = service, .partition = partition };
+			pthread_mutex_init(&unit->lock, NULL);
+			result = unit_start(unit);
+		}
+	}
+	if (result_failed(result)) {
+		process_stop(process, 0);
+		return result;
+	}
+	*out = process;
+	return result;
+}
+
+/* ---- looking */
+
+bool process_ready(Process *process, const char **who)
+{
+	for (size_t i = 0; i < process->unit_count; i++)
+		if (!atomic_load(&process->units[i].ready)) {
+			if (who)
+				*who = process->units[i].service->service->name;
+			return false;
+		}
+	return true;
+}
+
+bool process_failed(Process *process, Result *why)
+{
+	for (size_t i = 0; i < process->unit_count; i++) {
+		Unit *unit = &process->units[i];
+		if (!atomic_load(&unit->failed))
+			continue;
+		pthread_mutex_lock(&unit->lock);
+		*why = result_wrap(unit->failure, "%s", unit->service->service->name);
+		pthread_mutex_unlock(&unit->lock);
+		return true;
+	}
+	return false;
+}
+
+void process_each(Process *process, void (*visit)(void *context, const char *service, unsigned partition, bool ready,
+						  RuntimePhase phase, RuntimeFigures figures), void *context)
+{
+	for (size_t i = 0; i < process->unit_count; i++) {
+		Unit *unit = &process->units[i];
+		pthread_mutex_lock(&unit->lock);
+		RuntimeFigures figures = unit->figures;
+		pthread_mutex_unlock(&unit->lock);
+		visit(context, unit->service->service->name, unit->partition, atomic_load(&unit->ready),
+		      (RuntimePhase)atomic_load(&unit->phase), figures);
+	}
+}
+
+/* ---- stopping */
+
+static bool process_at_rest(Process *process)
+{
+	for (size_t i = 0; i < process->unit_count; i++)
+		if (process->units[i].started && !atomic_load(&process->units[i].failed) &&
+		    !atomic_load(&process->units[i].at_rest))
+			return false;
+	return true;
+}
+
+static void process_wake(Process *process)
+{
+	for (size_t i = 0; i < process->unit_count; i++)
+		if (process->units[i].runtime)
+			unit_wake(&process->units[i]);
+}
+
+void process_stop(Process *process, int64_t drain_ms)
+{
+	if (!process)
+		return;
+	atomic_store(&process->stopping, true);
+	process_wake(process);
+	int64_t until_us = clock_monotonic_us() + drain_ms * 1000;
+	while (!process_at_rest(process) && clock_monotonic_us() < until_us)
+		clock_sleep_ms(2);
+	atomic_store(&process->stopped, true);
+	process_wake(process);
+	for (size_t i = 0; i < process->unit_count; i++)
+		if (process->units[i].started)
+			pthread_join(process->units[i].thread, NULL);
+	for (size_t i = 0; i < process->unit_count; i++) {
+		Unit *unit = &process->units[i];
+		if (unit->service->outside)
+			unit->service->outside->operations->notify(unit->service->outside, NULL, NULL);
+		runtime_free(unit->runtime);
+		store_close(unit->store);
+		pthread_mutex_destroy(&unit->lock);
+	}
+	free(process);
+}

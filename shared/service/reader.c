@@ -1,0 +1,207 @@
+/*
+ * A service without a ledger. With a store (gateway's view) its positions stand in the same transaction as what it folded;
+ * without one (classification) they are committed to its group after its outputs were acknowledged, and it starts one
+ * record earlier to get its cursor.
+ */
+#include "shared/service/runtime_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static Result places_from_group(Runtime *runtime)
+{
+	const RuntimeOptions *options = &runtime->options;
+	for (size_t i = 0; i < runtime->place_count; i++) {
+		InputPlace *place = &runtime->places[i];
+		int64_t position = options->bus->operations->committed(options->bus, options->service->name,
+								       place->input->topic, place->partition);
+		place->next = position < 0 ? 0 : position;
+		TRY(input_enter(runtime, place));
+	}
+	return result_ok();
+}
+
+Result reader_start(Runtime *runtime)
+{
+	const RuntimeOptions *options = &runtime->options;
+	TRY(options->store ? meta_places_load(runtime) : places_from_group(runtime));
+	for (size_t i = 0; i < runtime->place_count; i++) {
+		InputPlace *place = &runtime->places[i];
+		bool ledger = topics[place->input->topic].kind == TOPIC_LEDGER;
+		int64_t first = options->bus->operations->first(options->bus, place->input->topic, place->partition);
+		if (place->next < first && ledger && place->next > 0)
+			return result_fail(ERROR_INPUT, "%s begins behind what %s has read: delete its state files and start again",
+					   topics[place->input->topic].name, options->service->name);
+		if (place->next < first)
+			place->next = place->cursor.next = first;
+	}
+	return options->service->restore ? options->service->restore(&runtime->handler) : result_ok();
+}
+
+/* ---- one batch */
+
+typedef struct {
+	Runtime *runtime;
+	InputPlace *place;
+	Result result;
+	size_t count;
+} HandleVisit;
+
+static void accepted_keep(Runtime *runtime, const Record *record)
+{
+	if (!runtime->options.service->accepted || topics[record->topic].kind != TOPIC_LEDGER ||
+	    runtime->drafted_count == BATCH_RECORDS)
+		return;
+	if (runtime->drafted_count == runtime->drafted_room) {
+		runtime->drafted_room = runtime->drafted_room ? runtime->drafted_room * 2 : 64;
+		runtime->drafted = realloc(runtime->drafted, runtime->drafted_room * sizeof(*runtime->drafted));
+		must(runtime->drafted);
+	}
+	runtime->drafted[runtime->drafted_count] = (Drafted){
+		.begin = runtime->drafted_bytes.size, .id = record->id.size, .type = record->type.size,
+		.subject = record->subject.size, .key = record->key.size, .cause = record->cause.size,
+		.headers = record->headers.size, .body = record->body.size, .time = record->time,
+	};
+	const Slice parts[] = { record->id, record->type, record->subject, record->key, record->cause, record->headers,
+				record->body };
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		buffer_append(&runtime->drafted_bytes, parts[i]);
+	if (!runtime->drafted_bytes.overflowed)
+		runtime->drafted_count++;
+}
+
+static Result input_handle(Runtime *runtime, InputPlace *place, const BusRecord *from)
+{
+	Record record;
+	Result result = record_read(place->input->topic, place->partition, from, &record);
+	if (!result_failed(result) && record_is_bookkeeping(&record))
+		return result;
+	if (!result_failed(result)) {
+		runtime->deriving_from = &record;
+		runtime->emitted = 0;
+		result = place->input->handle(&runtime->handler, &record);
+		runtime->deriving_from = NULL;
+	}
+	if (result.kind == ERROR_INPUT) {
+		runtime_dead_letter(runtime, place->input->topic, place->partition, from->offset, result.text);
+		return result_ok();
+	}
+	if (!result_failed(result))
+		accepted_keep(runtime, &record);
+	return result;
+}
+
+static bool handle_visit(void *context, const BusRecord *from)
+{
+	HandleVisit *visit = context;
+	bool taken = true;
+	visit->result = input_judge(visit->place, from, &taken);
+	if (!result_failed(visit->result) && taken)
+		visit->result = input_handle(visit->runtime, visit->place, from);
+	if (result_failed(visit->result))
+		return false;
+	/* Without a store a position must stand right behind an accepted record: the cursor walks on, the position waits. */
+	if (taken || visit->runtime->options.store)
+		visit->place->next = from->offset + 1;
+	visit->count++;
+	return true;
+}
+
+static Result place_handle(Runtime *runtime, InputPlace *place, size_t *count)
+{
+	Bus *bus = runtime->options.bus;
+	BusPlace from = { place->input->topic, place->partition, input_at(place) };
+	if (from.from >= bus->operations->end(bus, from.topic, from.partition))
+		return result_ok();
+	HandleVisit visit = { .runtime = runtime, .place = place };
+	int64_t next;
+	Result result = bus->operations->read(runtime->reader, from, BATCH_INPUTS, true, handle_visit, &visit, &next);
+	*count += visit.count;
+	runtime->figures.inputs += visit.count;
+	return result_failed(result) ? result : visit.result;
+}
+
+static Result handle_all(Runtime *runtime, size_t *count)
+{
+	for (size_t i = 0; i < runtime->place_count; i++)
+		TRY(place_handle(runtime, &runtime->places[i], count));
+	return result_ok();
+}
+
+static void accepted_tell(Runtime *runtime)
+{
+	for (size_t i = 0; i < runtime->drafted_count; i++) {
+		Record record = drafted_record(runtime, &runtime->drafted[i]);
+		runtime->options.service->accepted(&runtime->handler, &record);
+	}
+	batch_forget(runtime);
+}
+
+static Result with_store(Runtime *runtime, size_t *count)
+{
+	Store *store = runtime->options.store;
+	if (!inputs_waiting(runtime))
+		return result_ok();
+	InputPlace before[INPUT_PLACES];
+	memcpy(before, runtime->places, sizeof(InputPlace) * runtime->place_count);
+	batch_forget(runtime);
+	TRY(store_begin(store));
+	Result result = handle_all(runtime, count);
+	if (!result_failed(result))
+		result = meta_places_save(runtime);
+	if (!result_failed(result))
+		result = store_commit(store);
+	else
+		store_rollback(store);
+	if (result_failed(result)) {
+		memcpy(runtime->places, before, sizeof(InputPlace) * runtime->place_count);
+		batch_forget(runtime);
+		return result;
+	}
+	accepted_tell(runtime);
+	return result;
+}
+
+static Result commit_positions(Runtime *runtime)
+{
+	const RuntimeOptions *options = &runtime->options;
+	for (size_t i = 0; i < runtime->place_count; i++)
+		TRY(options->bus->operations->commit(options->bus, options->service->name, runtime->places[i].input->topic,
+						     runtime->places[i].partition, runtime->places[i].next));
+	return result_ok();
+}
+
+static Result without_store(Runtime *runtime, size_t *count)
+{
+	if (runtime->deriving) {
+		if (atomic_load(&runtime->outputs->pending) > 0)
+			return result_ok();
+		bool failed = atomic_load(&runtime->outputs->failed);
+		runtime->deriving = false;
+		*count = 1;
+		if (!failed)
+			return commit_positions(runtime);
+		wire_renew(&runtime->outputs);
+		return places_from_group(runtime); /* outputs in doubt: all of it again, under the same ids */
+	}
+	Result result = handle_all(runtime, count);
+	runtime->deriving = *count > 0;
+	if (result_failed(result)) {
+		/* What was emitted stays emitted; the rest comes again from the last committed position. */
+		wire_renew(&runtime->outputs);
+		runtime->deriving = false;
+		TRY(places_from_group(runtime));
+	}
+	return result;
+}
+
+Result reader_step(Runtime *runtime, bool *progressed)
+{
+	size_t count = 0;
+	if (runtime->paused || (runtime->options.service->policy && !runtime->policy))
+		return result_ok();
+	Result result = runtime->options.store ? with_store(runtime, &count) : without_store(runtime, &count);
+	*progressed = count > 0;
+	runtime->caught_up |= !result_failed(result) && count == 0 && !runtime->deriving && !inputs_waiting(runtime);
+	return result;
+}

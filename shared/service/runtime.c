@@ -1,0 +1,294 @@
+#include "shared/service/runtime_internal.h"
+
+#include "shared/domain/types.h"
+#include "shared/edge/log.h"
+#include "shared/edge/metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BODY_MAX = 1 << 20, SCRATCH_MAX = 1 << 20 };
+
+StoreOptions runtime_store_options(const Service *service, const char *path)
+{
+	return (StoreOptions){ .path = path, .steps = service->schema, .version = service->schema_version };
+}
+
+/* ---- records */
+
+static const struct {
+	const char *name;
+	size_t place;
+} attributes[] = {
+	{ "ce_id", offsetof(Record, id) },
+	{ "ce_type", offsetof(Record, type) },
+	{ "ce_subject", offsetof(Record, subject) },
+	{ "ce_cause", offsetof(Record, cause) },
+};
+
+static void attribute_read(Record *record, Slice name, Slice value)
+{
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
+		if (slice_is(name, attributes[i].name))
+			*(Slice *)((char *)record + attributes[i].place) = value;
+	Instant time;
+	if (slice_is(name, "ce_time") && !result_failed(instant_parse(value, &time)))
+		record->time = time;
+}
+
+Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Record *out)
+{
+	*out = (Record){ .topic = topic, .partition = partition, .offset = from->offset, .key = from->key,
+			 .headers = from->headers, .body = from->body, .time = INSTANT_NONE };
+	Slice rest = from->headers;
+	while (rest.size > 0) {
+		size_t name_size = strnlen(rest.data, rest.size);
+		if (name_size + 1 >= rest.size)
+			break;
+		Slice value = { rest.data + name_size + 1, 0 };
+		value.size = strnlen(value.data, rest.size - name_size - 1);
+		attribute_read(out, (Slice){ rest.data, name_size }, value);
+		size_t used = name_size + value.size + 2;
+		rest = used < rest.size ? (Slice){ rest.data + used, rest.size - used } : SLICE_NONE;
+	}
+	if (out->id.size == 0 || out->type.size == 0 || out->time == INSTANT_NONE)
+		return result_fail(ERROR_INPUT, "ce_id, ce_type or ce_time is missing");
+	return result_ok();
+}
+
+bool record_is_bookkeeping(const Record *record)
+{
+	return slice_starts(record->type, SLICE("tocsin.ledger."));
+}
+
+unsigned record_slot(const Record *record)
+{
+	unsigned slot;
+	Instant opened_at;
+	if (id_incident_parse(record->subject, &slot, &opened_at))
+		return slot;
+	return slot_of(record->key.size ? record->key : record->id);
+}
+
+unsigned runtime_partition_of(const Runtime *runtime, TopicId topic, unsigned slot)
+{
+	return topics[topic].slotted ? slot % runtime->options.bus->partitions : 0;
+}
+
+Record drafted_record(const Runtime *runtime, const Drafted *drafted)
+{
+	const char *at = runtime->drafted_bytes.data + drafted->begin;
+	Record record = { .topic = runtime->options.service->ledger, .partition = runtime->options.partition,
+			  .offset = -1, .time = drafted->time };
+	Slice *parts[] = { &record.id, &record.type, &record.subject, &record.key, &record.cause, &record.headers, &record.body };
+	const size_t sizes[] = { drafted->id, drafted->type, drafted->subject, drafted->key, drafted->cause,
+				 drafted->headers, drafted->body };
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		*parts[i] = (Slice){ at, sizes[i] };
+		at += sizes[i];
+	}
+	return record;
+}
+
+void runtime_log(const Runtime *runtime, int level, const char *event, const char *detail)
+{
+	log_line((LogLevel)level, runtime->options.service->name, event,
+		 L_INTEGER("partition", runtime->options.partition), L_STRING("detail", detail));
+}
+
+void runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, int64_t offset, const char *reason)
+{
+	const Service *service = runtime->options.service;
+	char place[128], time[INSTANT_TEXT];
+	snprintf(place, sizeof(place), "%s/%u/%" PRId64, topics[topic].name, partition, offset);
+	Id id = id_of_pair("dlt_", slice_of(service->name), slice_of(place));
+	instant_format(runtime->handler.now, time);
+	Buffer headers, body;
+	buffer_init(&headers, 4096);
+	buffer_init(&body, 4096);
+	header_add(&headers, "ce_id", id_slice(&id));
+	header_add(&headers, "ce_type", SLICE(TYPE_DEAD_LETTER));
+	header_add(&headers, "ce_time", slice_of(time));
+	buffer_format(&body, "{\"service\":\"%s\",\"topic\":\"%s\",\"partition\":%u,\"offset\":%" PRId64 ",\"reason\":\"",
+		      service->name, topics[topic].name, partition, offset);
+	buffer_json_escape(&body, slice_of(reason));
+	buffer_text(&body, "\"}");
+	BusRecord record = { .key = id_slice(&id), .headers = buffer_slice(&headers), .body = buffer_slice(&body) };
+	Result result = bus_append(runtime->options.bus, TOPIC_DEAD_LETTERS, 0, &record, NULL, NULL);
+	runtime_log(runtime, LOG_WARN, result_failed(result) ? "dead-letter-lost" : "dead-letter", reason);
+	runtime->figures.dead_letters++;
+	metric_add(METRIC_DEAD_LETTERS, service->name, NULL, 1);
+	buffer_release(&headers);
+	buffer_release(&body);
+}
+
+/* ---- life */
+
+Result runtime_new(const RuntimeOptions *options, Runtime **out)
+{
+	Runtime *runtime = calloc(1, sizeof(*runtime));
+	must(runtime);
+	runtime->options = *options;
+	runtime->handler = (Handler){ .service = options->service, .partition = options->partition,
+				      .partitions = options->bus->partitions, .store = options->store,
+				      .environment = options->environment, .runtime = runtime };
+	runtime->wire = wire_new();
+	runtime->outputs = wire_new();
+	runtime->settle_at = INSTANT_NONE;
+	runtime->not_before = INSTANT_NONE;
+	buffer_init(&runtime->drafted_bytes, BATCH_BYTES);
+	buffer_init(&runtime->scratch, SCRATCH_MAX);
+	buffer_init(&runtime->body, BODY_MAX);
+	snprintf(runtime->timers_owner, sizeof(runtime->timers_owner), "%s/%u", options->service->name, options->partition);
+	Result result = options->bus->operations->reader_open(options->bus, &runtime->reader);
+	if (!result_failed(result) && options->store)
+		result = meta_prepare(runtime);
+	if (result_failed(result)) {
+		runtime_free(runtime);
+		return result;
+	}
+	inputs_prepare(runtime);
+	if (options->service->ledger == TOPICS)
+		result = reader_start(runtime);
+	else
+		owner_doubt(runtime, NULL, 0);
+	if (result_failed(result)) {
+		runtime_free(runtime);
+		return result;
+	}
+	*out = runtime;
+	return result;
+}
+
+void runtime_free(Runtime *runtime)
+{
+	if (!runtime)
+		return;
+	const Service *service = runtime->options.service;
+	if (runtime->in_transaction)
+		store_rollback(runtime->options.store);
+	if (service->release && runtime->handler.memory)
+		service->release(&runtime->handler);
+	if (runtime->reader)
+		runtime->options.bus->operations->reader_close(runtime->reader);
+	if (runtime->body_reader)
+		runtime->options.bus->operations->reader_close(runtime->body_reader);
+	wire_release(runtime->wire);
+	wire_release(runtime->outputs);
+	buffer_release(&runtime->drafted_bytes);
+	buffer_release(&runtime->scratch);
+	buffer_release(&runtime->body);
+	policy_free(runtime->policy);
+	free(runtime->drafted);
+	free(runtime->timer_changes);
+	free(runtime);
+}
+
+/* ---- policy: the last message of the topic */
+
+static bool keep_last_body(void *context, const BusRecord *record)
+{
+	Buffer *body = context;
+	buffer_clear(body);
+	buffer_append(body, record->body);
+	return true;
+}
+
+static Result policy_follow(Runtime *runtime)
+{
+	Bus *bus = runtime->options.bus;
+	int64_t end = bus->operations->end(bus, TOPIC_POLICIES, 0);
+	if (runtime->policy_next >= end)
+		return result_ok();
+	/* Only the last message counts, whatever stands before it. */
+	BusPlace place = { TOPIC_POLICIES, 0, end - 1 };
+	buffer_clear(&runtime->body);
+	TRY(bus->operations->read(runtime->reader, place, 1, true, keep_last_body, &runtime->body, &runtime->policy_next));
+	json_t *message JSON_AUTO = NULL;
+	Policy *policy = NULL;
+	Result result = json_read(buffer_slice(&runtime->body), &message);
+	if (!result_failed(result))
+		result = policy_compile(message, &policy);
+	if (result_failed(result)) {
+		runtime_dead_letter(runtime, TOPIC_POLICIES, 0, end - 1, result.text);
+		return result_ok();
+	}
+	policy_free(runtime->policy);
+	runtime->policy = policy;
+	runtime->handler.policy = policy;
+	return result_ok();
+}
+
+Result runtime_step(Runtime *runtime, Instant now, bool *progressed)
+{
+	const Service *service = runtime->options.service;
+	*progressed = false;
+	runtime->handler.now = now;
+	if (service->policy)
+		TRY(policy_follow(runtime));
+	return service->ledger == TOPICS ? reader_step(runtime, progressed) : owner_step(runtime, progressed);
+}
+
+/* ---- what it looks like from outside */
+
+size_t runtime_places(Runtime *runtime, BusPlace out[static RUNTIME_PLACES_MAX], Instant *wake_at)
+{
+	const RuntimeOptions *options = &runtime->options;
+	size_t count = 0;
+	*wake_at = runtime->settle_at;
+	if (options->service->policy)
+		out[count++] = (BusPlace){ TOPIC_POLICIES, 0, runtime->policy_next };
+	if (options->service->ledger != TOPICS)
+		out[count++] = (BusPlace){ options->service->ledger, options->partition, runtime->cursor.next };
+	bool takes_input = options->service->ledger == TOPICS || runtime->phase == PHASE_OWNING;
+	for (size_t i = 0; takes_input && i < runtime->place_count; i++)
+		out[count++] = (BusPlace){ runtime->places[i].input->topic, runtime->places[i].partition,
+					   input_at(&runtime->places[i]) };
+	if (options->timers && takes_input) {
+		Instant next = options->timers->operations->next(options->timers, runtime->timers_owner);
+		if (next != INSTANT_NONE && (*wake_at == INSTANT_NONE || next < *wake_at))
+			*wake_at = next;
+	}
+	return count;
+}
+
+BusReader *runtime_reader(Runtime *runtime)
+{
+	return runtime->reader;
+}
+
+RuntimePhase runtime_phase(const Runtime *runtime)
+{
+	return runtime->phase;
+}
+
+bool runtime_ready(const Runtime *runtime)
+{
+	const Service *service = runtime->options.service;
+	if (service->policy && !runtime->policy)
+		return false;
+	return service->ledger == TOPICS ? runtime->caught_up : runtime->phase >= PHASE_OWNING;
+}
+
+bool runtime_at_rest(const Runtime *runtime)
+{
+	return runtime->phase != PHASE_ACCEPTING && !runtime->deriving &&
+	       atomic_load(&runtime->wire->pending) == 0 && atomic_load(&runtime->outputs->pending) == 0;
+}
+
+void runtime_pause(Runtime *runtime, bool paused)
+{
+	runtime->paused = paused;
+}
+
+Handler *runtime_handler(Runtime *runtime)
+{
+	return &runtime->handler;
+}
+
+RuntimeFigures runtime_figures(const Runtime *runtime)
+{
+	return runtime->figures;
+}

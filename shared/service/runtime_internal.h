@@ -1,0 +1,161 @@
+/*
+ * What runtime.c, owner.c, batch.c, inputs.c, outputs.c and reader.c share. Nothing else includes it.
+ */
+#ifndef TOCSIN_SERVICE_RUNTIME_INTERNAL_H
+#define TOCSIN_SERVICE_RUNTIME_INTERNAL_H
+
+#include "shared/service/runtime.h"
+
+#include <stdatomic.h>
+
+enum {
+	BATCH_INPUTS = 1000,        /* inputs a batch, ownership §4 step 5 */
+	BATCH_KEYS = 4096,          /* the same for inputs read without bodies: most of them are counted and draft nothing */
+	BATCH_RECORDS = 8192,       /* records a batch may draft */
+	BATCH_BYTES = 64 << 20,
+	BATCH_TIMERS = 200,
+	BATCH_OUTCOMES = 64,
+	FOLLOW_RECORDS = 1000,      /* ledger records a step */
+	TIMER_LEASE_MS = 30000,     /* a fired timer that is still armed fires again after it */
+	TIMER_SWEEP_MS = 30000,     /* overdue timers are armed again from state this often: a lost one is found */
+	READBACK_MS = 60000,        /* a batch not read back by then is in doubt */
+	DEPOSED_PAUSE_MS = 1000,    /* before claiming again from another owner */
+	ADVANCE_MS = 60000,         /* positions moved without a record: say so this often, */
+	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
+	SILENT_MS = 3600000,        /* and in any case this often, so that a silent owner is visible */
+	GROUP_COMMIT_MS = 2000,     /* advisory positions, for lag and retention */
+	INPUT_PLACES = SERVICE_INPUTS_MAX * BUS_PARTITIONS_MAX,
+};
+
+/* Counts appends under way; outlives the runtime while the bus still holds any. */
+typedef struct {
+	atomic_uint references;
+	atomic_uint pending;
+	atomic_bool failed;
+} Wire;
+
+Wire *wire_new(void);
+void wire_release(Wire *wire);
+/* Give the old one up (its late reports count for nothing) and start with a new one. */
+void wire_renew(Wire **wire);
+Result wire_append(Wire *wire, Bus *bus, TopicId topic, unsigned partition, const BusRecord *record);
+
+/* One partition of one input. */
+typedef struct {
+	const ServiceInput *input;
+	unsigned partition;
+	int64_t next;        /* offset of the next record to take */
+	int64_t observed;    /* records before it were observed */
+	LedgerCursor cursor; /* where the input is a ledger */
+} InputPlace;
+
+/* A drafted record, copied: what derive and accepted are called with once it is accepted. */
+typedef struct {
+	size_t begin; /* in Runtime.drafted_bytes; the lengths of its parts follow one another */
+	size_t id, type, subject, key, cause, headers, body;
+	Instant time;
+} Drafted;
+
+typedef struct {
+	bool armed;
+	Instant due_at;
+	char id[128];
+} TimerChange;
+
+struct Runtime {
+	RuntimeOptions options;
+	Handler handler;
+	BusReader *reader, *body_reader;
+	Policy *policy;
+	int64_t policy_next;
+	RuntimePhase phase;
+	bool paused;
+	bool caught_up; /* readers: have once read all there was */
+	Instant not_before; /* nothing is claimed before it */
+	RuntimeFigures figures;
+
+	/* inputs */
+	InputPlace places[INPUT_PLACES];
+	size_t place_count;
+	const Record *current; /* the input being decided */
+	unsigned current_drafts;
+
+	/* the ledger: where its reader stands, and from where derived outputs must be published again */
+	LedgerCursor cursor, derive_from;
+	int64_t derived; /* ce_derived */
+	LedgerPositions positions; /* of the last accepted record */
+	uint64_t epoch;  /* claimed */
+	Wire *wire;
+
+	/* the batch under way */
+	bool in_transaction;
+	Buffer drafted_bytes;
+	Drafted *drafted;
+	size_t drafted_count, drafted_room, accepted_count;
+	Instant batch_began, last_record_at, group_committed_at, swept_at;
+	uint64_t inputs_since_record;
+	Instant settle_at;
+	OutsideOutcome outcomes[BATCH_OUTCOMES];
+	size_t outcome_count;
+	TimerChange *timer_changes;
+	size_t timer_change_count, timer_change_room;
+
+	/* outputs of accepted records */
+	Wire *outputs;
+	bool deriving;
+	size_t derive_next;
+	unsigned emitted; /* ordinal of the next output of the record being derived */
+	const Record *deriving_from;
+
+	Buffer scratch, body;
+	char timers_owner[64];
+};
+
+/* ---- records (runtime.c) */
+/* The CloudEvents attributes out of packed headers, in one pass. ERROR_INPUT without ce_id and ce_type. */
+Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Record *out);
+bool record_is_bookkeeping(const Record *record);
+Record drafted_record(const Runtime *runtime, const Drafted *drafted);
+void runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, int64_t offset, const char *reason);
+unsigned runtime_partition_of(const Runtime *runtime, TopicId topic, unsigned slot);
+void runtime_log(const Runtime *runtime, int level, const char *event, const char *detail);
+
+/* ---- state kept beside the service's own tables (meta.c) */
+Result meta_prepare(Runtime *runtime);
+Result meta_load(Runtime *runtime);
+Result meta_save(Runtime *runtime);
+Result meta_places_load(Runtime *runtime);
+Result meta_places_save(Runtime *runtime);
+Result meta_timers_arm(Runtime *runtime);
+bool meta_timer_is(Runtime *runtime, Slice id, Instant due_at);
+
+/* ---- inputs (inputs.c) */
+void inputs_prepare(Runtime *runtime);
+Result inputs_start(Runtime *runtime); /* owners: at the accepted positions */
+/* Puts the cursor of a ledger input right behind the accepted record before place->next. */
+Result input_enter(Runtime *runtime, InputPlace *place);
+/* Applies the ledger rule where the input is a ledger. *taken: hand it to the service. */
+Result input_judge(InputPlace *place, const BusRecord *from, bool *taken);
+Result inputs_observe(Runtime *runtime); /* what restore needs to see again */
+LedgerPositions inputs_positions(Runtime *runtime);
+/* Offset to read next: on ledgers behind dropped records too, where no position may stand. */
+int64_t input_at(const InputPlace *place);
+bool inputs_waiting(const Runtime *runtime);
+
+/* ---- outputs (outputs.c) */
+Result outputs_derive_batch(Runtime *runtime, bool *done);
+Result outputs_derive_again(Runtime *runtime); /* after opening: from derive_from */
+
+/* ---- owner.c, batch.c, reader.c */
+Result owner_step(Runtime *runtime, bool *progressed);
+void owner_doubt(Runtime *runtime, const char *why, int64_t pause_ms);
+Result owner_append(Runtime *runtime, const char *type, const char *id_suffix, uint64_t seq);
+/* The ledger headers every record carries, then the draft's. */
+void owner_headers(Runtime *runtime, Buffer *headers, uint64_t seq, bool with_positions);
+Result batch_decide(Runtime *runtime, bool *progressed);
+Result batch_accepted(Runtime *runtime);
+void batch_forget(Runtime *runtime);
+Result reader_start(Runtime *runtime);
+Result reader_step(Runtime *runtime, bool *progressed);
+
+#endif

@@ -1,0 +1,482 @@
+#include "tests/support/memory_bus.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_BYTES = 1 << 18, GROUP_NAME = 64, ITEM_ALIGN = 16 };
+
+/* A stretch of memory for items; full ones stay in the list until the reset. */
+typedef struct Chunk Chunk;
+struct Chunk {
+	Chunk *next;
+	size_t size, used;
+	_Alignas(ITEM_ALIGN) char bytes[];
+};
+
+/* An append: first on the wire (in a stream's queue), then, once it arrived, in a log. Lives in a chunk. */
+typedef struct Item Item;
+struct Item {
+	Item *next;
+	BusDone done;
+	void *context;
+	unsigned table;
+	bool arrived, reported;
+	int64_t offset;
+	size_t key, headers, body; /* sizes; the bytes follow in this order */
+	char bytes[];
+};
+
+typedef struct {
+	Item *head, *tail;
+	size_t count;
+} Stream;
+
+typedef struct {
+	Item **items; /* by offset */
+	size_t count, room;
+	int64_t first;
+} Log;
+
+typedef struct {
+	char group[GROUP_NAME];
+	unsigned table;
+	int64_t position;
+} Position;
+
+typedef struct {
+	Bus bus;
+	unsigned table_count;
+	Log *logs; /* topic * P + partition */
+	Stream streams[MEMORY_BUS_STREAMS_MAX];
+	uint64_t busy; /* bit n: stream n has something on the wire */
+	unsigned stream;
+	size_t pending, wire_max;
+	Chunk *chunks, *chunk; /* all, the one in use */
+	Position *positions;
+	size_t position_count;
+} MemoryBus;
+
+typedef struct {
+	BusReader reader;
+	bool woken;
+} MemoryReader;
+
+/* What a wire mode does with an append that has neither arrived nor been reported. */
+typedef struct {
+	bool arrive, copy, report, failed, stay;
+} WireRule;
+
+static const WireRule wire_rules[WIRE_MODES] = {
+	[WIRE_DELIVER] = { .arrive = true, .report = true },
+	[WIRE_DELIVER_LATE_ACK] = { .arrive = true, .stay = true },
+	[WIRE_LOSE] = { .report = true, .failed = true },
+	[WIRE_FAIL_BUT_ARRIVE] = { .report = true, .failed = true, .stay = true },
+	[WIRE_DOUBLE] = { .arrive = true, .copy = true, .report = true },
+};
+
+static MemoryBus *memory_bus(Bus *bus)
+{
+	return (MemoryBus *)bus;
+}
+
+static unsigned table_of(const Bus *bus, unsigned topic, unsigned partition)
+{
+	unsigned table = topic * bus->partitions + partition;
+	must(partition < bus->partitions && table < ((const MemoryBus *)bus)->table_count);
+	return table;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+
+static Chunk *chunk_new(size_t size)
+{
+	Chunk *chunk = malloc(sizeof *chunk + size);
+	must(chunk != NULL);
+	*chunk = (Chunk){ .size = size };
+	return chunk;
+}
+
+static void *memory_take(MemoryBus *bus, size_t size)
+{
+	size = (size + ITEM_ALIGN - 1) & ~(size_t)(ITEM_ALIGN - 1);
+	while (bus->chunk->size - bus->chunk->used < size) {
+		if (bus->chunk->next == NULL)
+			bus->chunk->next = chunk_new(size > CHUNK_BYTES ? size : CHUNK_BYTES);
+		bus->chunk = bus->chunk->next;
+	}
+	void *taken = bus->chunk->bytes + bus->chunk->used;
+	bus->chunk->used += size;
+	return taken;
+}
+
+static char *bytes_put(char *to, Slice from)
+{
+	if (from.size > 0)
+		memcpy(to, from.data, from.size);
+	return to + from.size;
+}
+
+static Item *item_new(MemoryBus *bus, unsigned table, const BusRecord *record, BusDone done, void *context)
+{
+	Item *item = memory_take(bus, sizeof *item + record->key.size + record->headers.size + record->body.size);
+	*item = (Item){ .done = done, .context = context, .table = table, .offset = -1, .key = record->key.size,
+			.headers = record->headers.size, .body = record->body.size };
+	bytes_put(bytes_put(bytes_put(item->bytes, record->key), record->headers), record->body);
+	return item;
+}
+
+static BusRecord item_record(const Item *item, int64_t offset)
+{
+	return (BusRecord){ .offset = offset, .key = { item->bytes, item->key },
+			    .headers = { item->bytes + item->key, item->headers },
+			    .body = { item->bytes + item->key + item->headers, item->body } };
+}
+
+/* ---- the wire -------------------------------------------------------------------------------------------------------- */
+
+static void stream_push(MemoryBus *bus, unsigned id, Item *item)
+{
+	Stream *stream = &bus->streams[id];
+	item->next = NULL;
+	if (stream->tail == NULL)
+		stream->head = item;
+	else
+		stream->tail->next = item;
+	stream->tail = item;
+	stream->count++;
+	bus->pending++;
+	bus->busy |= UINT64_C(1) << id;
+}
+
+static Item *stream_pop(MemoryBus *bus, unsigned id)
+{
+	Stream *stream = &bus->streams[id];
+	Item *item = stream->head;
+	stream->head = item->next;
+	stream->count--;
+	bus->pending--;
+	if (stream->head == NULL) {
+		stream->tail = NULL;
+		bus->busy &= ~(UINT64_C(1) << id);
+	}
+	return item;
+}
+
+static void item_arrive(MemoryBus *bus, Item *item)
+{
+	Log *log = &bus->logs[item->table];
+	must(log->count < MEMORY_BUS_LOG_MAX);
+	if (log->count == log->room) {
+		log->room = log->room == 0 ? 64 : log->room * 2;
+		log->items = realloc(log->items, log->room * sizeof *log->items);
+		must(log->items != NULL);
+	}
+	item->arrived = true;
+	item->offset = (int64_t)log->count;
+	log->items[log->count++] = item;
+}
+
+static void item_report(Item *item, bool failed)
+{
+	item->reported = true;
+	if (item->done != NULL)
+		item->done(item->context, failed, failed ? -1 : item->offset);
+}
+
+static void item_copy(MemoryBus *bus, const Item *item)
+{
+	BusRecord record = item_record(item, -1);
+	stream_push(bus, MEMORY_BUS_STRAGGLERS, item_new(bus, item->table, &record, NULL, NULL));
+}
+
+/* The second half of what DELIVER_LATE_ACK and FAIL_BUT_ARRIVE began. */
+static void item_finish(MemoryBus *bus, Item *item, WireMode mode)
+{
+	if (item->arrived)
+		item_report(item, mode == WIRE_LOSE);
+	else
+		item_arrive(bus, item);
+}
+
+static void item_step(MemoryBus *bus, unsigned stream, WireMode mode)
+{
+	const WireRule *rule = &wire_rules[mode];
+	Item *item = bus->streams[stream].head;
+	if (item->arrived || item->reported) {
+		item_finish(bus, stream_pop(bus, stream), mode);
+		return;
+	}
+	if (!rule->stay)
+		stream_pop(bus, stream);
+	if (rule->arrive)
+		item_arrive(bus, item);
+	if (rule->copy)
+		item_copy(bus, item);
+	if (rule->report)
+		item_report(item, rule->failed);
+}
+
+bool memory_bus_step_stream(Bus *base, unsigned stream, WireMode mode)
+{
+	MemoryBus *bus = memory_bus(base);
+	must(stream < MEMORY_BUS_STREAMS_MAX && mode < WIRE_MODES);
+	if (bus->streams[stream].head == NULL)
+		return false;
+	/* A second copy is not doubled again and owes nobody a report: it comes or it does not. */
+	if (stream == MEMORY_BUS_STRAGGLERS && mode != WIRE_LOSE)
+		mode = WIRE_DELIVER;
+	item_step(bus, stream, mode);
+	return true;
+}
+
+static unsigned nth_bit(uint64_t bits, unsigned nth)
+{
+	while (nth-- > 0)
+		bits &= bits - 1;
+	return (unsigned)__builtin_ctzll(bits);
+}
+
+bool memory_bus_step(Bus *base, uint32_t choice, WireMode mode)
+{
+	uint64_t busy = memory_bus(base)->busy;
+	if (busy == 0)
+		return false;
+	unsigned streams = (unsigned)__builtin_popcountll(busy);
+	return memory_bus_step_stream(base, nth_bit(busy, choice % streams), mode);
+}
+
+void memory_bus_deliver_all(Bus *base)
+{
+	while (memory_bus_step(base, 0, WIRE_DELIVER))
+		continue;
+}
+
+void memory_bus_drop_stream(Bus *base, unsigned id, size_t keep)
+{
+	MemoryBus *bus = memory_bus(base);
+	must(id < MEMORY_BUS_STREAMS_MAX);
+	for (size_t left = bus->streams[id].count; left > 0; left--) {
+		Item *item = stream_pop(bus, id);
+		if (item->arrived || keep == 0)
+			continue;
+		keep--;
+		item->done = NULL;
+		item->reported = false;
+		stream_push(bus, id, item);
+	}
+}
+
+size_t memory_bus_pending(const Bus *bus)
+{
+	return ((const MemoryBus *)bus)->pending;
+}
+
+size_t memory_bus_stream_pending(const Bus *bus, unsigned stream)
+{
+	must(stream < MEMORY_BUS_STREAMS_MAX);
+	return ((const MemoryBus *)bus)->streams[stream].count;
+}
+
+void memory_bus_set_stream(Bus *bus, unsigned stream)
+{
+	must(stream < MEMORY_BUS_STRAGGLERS);
+	memory_bus(bus)->stream = stream;
+}
+
+void memory_bus_set_wire_max(Bus *bus, size_t wire_max)
+{
+	must(wire_max <= MEMORY_BUS_WIRE_MAX);
+	memory_bus(bus)->wire_max = wire_max;
+}
+
+/* ---- the log --------------------------------------------------------------------------------------------------------- */
+
+static Result memory_append(Bus *base, unsigned topic, unsigned partition, const BusRecord *record, BusDone done,
+			    void *context)
+{
+	MemoryBus *bus = memory_bus(base);
+	unsigned table = table_of(base, topic, partition);
+	if (record->key.size > BUS_RECORD_MAX || record->headers.size > BUS_RECORD_MAX ||
+	    record->body.size > BUS_RECORD_MAX ||
+	    record->key.size + record->headers.size + record->body.size > BUS_RECORD_MAX)
+		return result_fail(ERROR_INPUT, "a record may have at most %d bytes", BUS_RECORD_MAX);
+	if (bus->pending >= bus->wire_max)
+		return result_fail(ERROR_AGAIN, "the wire is full");
+	stream_push(bus, bus->stream, item_new(bus, table, record, done, context));
+	return result_ok();
+}
+
+static int64_t memory_end(Bus *base, unsigned topic, unsigned partition)
+{
+	return (int64_t)memory_bus(base)->logs[table_of(base, topic, partition)].count;
+}
+
+static int64_t memory_first(Bus *base, unsigned topic, unsigned partition)
+{
+	return memory_bus(base)->logs[table_of(base, topic, partition)].first;
+}
+
+void memory_bus_trim(Bus *base, unsigned topic, unsigned partition, int64_t first)
+{
+	Log *log = &memory_bus(base)->logs[table_of(base, topic, partition)];
+	must(first >= 0 && first <= (int64_t)log->count);
+	if (first > log->first)
+		log->first = first;
+}
+
+bool memory_bus_peek(const Bus *base, unsigned topic, unsigned partition, int64_t offset, BusRecord *out)
+{
+	const Log *log = &((const MemoryBus *)base)->logs[table_of(base, topic, partition)];
+	if (offset < log->first || offset >= (int64_t)log->count)
+		return false;
+	*out = item_record(log->items[offset], offset);
+	return true;
+}
+
+static Position *position_find(MemoryBus *bus, const char *group, unsigned table)
+{
+	for (size_t i = 0; i < bus->position_count; i++)
+		if (bus->positions[i].table == table && strcmp(bus->positions[i].group, group) == 0)
+			return &bus->positions[i];
+	return NULL;
+}
+
+static Result memory_commit(Bus *base, const char *group, unsigned topic, unsigned partition, int64_t position)
+{
+	MemoryBus *bus = memory_bus(base);
+	unsigned table = table_of(base, topic, partition);
+	Position *found = position_find(bus, group, table);
+	if (found == NULL) {
+		if (bus->position_count == MEMORY_BUS_POSITIONS_MAX)
+			return result_fail(ERROR_AGAIN, "there are too many positions");
+		found = &bus->positions[bus->position_count];
+		if (!text_copy(slice_of(group), found->group, sizeof found->group))
+			return result_fail(ERROR_INPUT, "a group's name may have at most %d bytes", GROUP_NAME - 1);
+		found->table = table;
+		bus->position_count++;
+	}
+	found->position = position;
+	return result_ok();
+}
+
+static int64_t memory_committed(Bus *base, const char *group, unsigned topic, unsigned partition)
+{
+	const Position *found = position_find(memory_bus(base), group, table_of(base, topic, partition));
+	return found == NULL ? -1 : found->position;
+}
+
+/* ---- readers --------------------------------------------------------------------------------------------------------- */
+
+static Result memory_reader_open(Bus *bus, BusReader **out)
+{
+	MemoryReader *reader = calloc(1, sizeof *reader);
+	must(reader != NULL);
+	reader->reader.bus = bus;
+	*out = &reader->reader;
+	return result_ok();
+}
+
+static void memory_reader_close(BusReader *reader)
+{
+	free(reader);
+}
+
+static Result memory_read(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context,
+			  int64_t *next)
+{
+	Log *log = &memory_bus(reader->bus)->logs[table_of(reader->bus, place.topic, place.partition)];
+	*next = place.from;
+	if (place.from < log->first)
+		return result_fail(ERROR_NOT_FOUND, "offset %lld is no longer kept", (long long)place.from);
+	bool more = true;
+	while (more && max-- > 0 && *next < (int64_t)log->count) {
+		BusRecord record = item_record(log->items[*next], *next);
+		if (!want_bodies)
+			record.body = SLICE_NONE;
+		++*next;
+		more = visit(context, &record);
+	}
+	return result_ok();
+}
+
+static void memory_wait(BusReader *reader, const BusPlace *places, size_t count, int wait_ms)
+{
+	(void)places, (void)count, (void)wait_ms;
+	((MemoryReader *)reader)->woken = false;
+}
+
+static void memory_wake(BusReader *reader)
+{
+	((MemoryReader *)reader)->woken = true;
+}
+
+bool memory_bus_take_wake(BusReader *base)
+{
+	MemoryReader *reader = (MemoryReader *)base;
+	bool woken = reader->woken;
+	reader->woken = false;
+	return woken;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------ */
+
+static void memory_close(Bus *base)
+{
+	MemoryBus *bus = memory_bus(base);
+	for (Chunk *chunk = bus->chunks, *next; chunk != NULL; chunk = next) {
+		next = chunk->next;
+		free(chunk);
+	}
+	for (unsigned table = 0; table < bus->table_count; table++)
+		free(bus->logs[table].items);
+	free(bus->logs);
+	free(bus->positions);
+	free(bus);
+}
+
+static const BusOperations memory_operations = {
+	.append = memory_append,
+	.end = memory_end,
+	.first = memory_first,
+	.commit = memory_commit,
+	.committed = memory_committed,
+	.reader_open = memory_reader_open,
+	.reader_close = memory_reader_close,
+	.read = memory_read,
+	.wait = memory_wait,
+	.wake = memory_wake,
+	.close = memory_close,
+};
+
+Bus *memory_bus_new(unsigned topics, unsigned partitions)
+{
+	must(topics > 0 && topics <= BUS_TOPICS_MAX && partitions > 0 && partitions <= BUS_PARTITIONS_MAX);
+	MemoryBus *bus = calloc(1, sizeof *bus);
+	must(bus != NULL);
+	bus->bus = (Bus){ .operations = &memory_operations, .partitions = partitions };
+	bus->table_count = topics * partitions;
+	bus->logs = calloc(bus->table_count, sizeof *bus->logs);
+	bus->positions = calloc(MEMORY_BUS_POSITIONS_MAX, sizeof *bus->positions);
+	bus->chunks = chunk_new(CHUNK_BYTES);
+	must(bus->logs != NULL && bus->positions != NULL);
+	memory_bus_reset(&bus->bus);
+	return &bus->bus;
+}
+
+void memory_bus_reset(Bus *base)
+{
+	MemoryBus *bus = memory_bus(base);
+	for (Chunk *chunk = bus->chunks; chunk != NULL; chunk = chunk->next)
+		chunk->used = 0;
+	bus->chunk = bus->chunks;
+	for (unsigned table = 0; table < bus->table_count; table++) {
+		bus->logs[table].count = 0;
+		bus->logs[table].first = 0;
+	}
+	memset(bus->streams, 0, sizeof bus->streams);
+	bus->busy = 0;
+	bus->stream = 0;
+	bus->pending = 0;
+	bus->wire_max = MEMORY_BUS_WIRE_MAX;
+	bus->position_count = 0;
+}

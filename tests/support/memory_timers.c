@@ -1,0 +1,167 @@
+#include "tests/support/memory_timers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { OWNER_SIZE = 64, TIMER_ID_MAX = 128 };
+
+typedef struct {
+	char owner[OWNER_SIZE];
+	char id[TIMER_ID_MAX];
+	size_t id_size;
+	Instant due_at;
+	Instant show_at; /* due_at, or the end of the lease */
+} Timer;
+
+typedef struct {
+	Timers timers;
+	Timer *list; /* no order: the last one moves into a gap */
+	Timer *shown; /* copies of what is being shown, because a visit may arm and disarm; same room */
+	size_t count, room;
+} MemoryTimers;
+
+static Slice timer_id(const Timer *timer)
+{
+	return (Slice){ timer->id, timer->id_size };
+}
+
+static Timer *timer_find(MemoryTimers *timers, const char *owner, Slice id)
+{
+	for (size_t i = 0; i < timers->count; i++)
+		if (slice_equals(timer_id(&timers->list[i]), id) && strcmp(timers->list[i].owner, owner) == 0)
+			return &timers->list[i];
+	return NULL;
+}
+
+static void timer_remove(MemoryTimers *timers, Timer *timer)
+{
+	*timer = timers->list[--timers->count];
+}
+
+static Timer *timer_add(MemoryTimers *timers)
+{
+	if (timers->count == timers->room) {
+		timers->room = timers->room == 0 ? 64 : timers->room * 2;
+		timers->list = realloc(timers->list, timers->room * sizeof *timers->list);
+		timers->shown = realloc(timers->shown, timers->room * sizeof *timers->shown);
+		must(timers->list != NULL && timers->shown != NULL);
+	}
+	return &timers->list[timers->count++];
+}
+
+static Result memory_arm(Timers *base, const char *owner, Slice id, Instant due_at)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	if (id.size == 0 || id.size > TIMER_ID_MAX || strlen(owner) >= OWNER_SIZE)
+		return result_fail(ERROR_INPUT, "a timer's id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
+				   OWNER_SIZE - 1);
+	Timer *timer = timer_find(timers, owner, id);
+	if (timer == NULL) {
+		if (timers->count == MEMORY_TIMERS_MAX)
+			return result_fail(ERROR_AGAIN, "there are too many timers");
+		timer = timer_add(timers);
+		text_copy(slice_of(owner), timer->owner, sizeof timer->owner);
+		memcpy(timer->id, id.data, id.size);
+		timer->id_size = id.size;
+	}
+	timer->due_at = timer->show_at = due_at;
+	return result_ok();
+}
+
+static Result memory_disarm(Timers *base, const char *owner, Slice id)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	Timer *timer = timer_find(timers, owner, id);
+	if (timer != NULL)
+		timer_remove(timers, timer);
+	return result_ok();
+}
+
+static int slice_order(Slice one, Slice other)
+{
+	int order = memcmp(one.data, other.data, one.size < other.size ? one.size : other.size);
+	return order != 0 ? order : (one.size > other.size) - (one.size < other.size);
+}
+
+/* The order in which they are shown: by when they may be, then by when they were due, then by id. */
+static bool timer_before(const Timer *one, const Timer *other)
+{
+	if (one->show_at != other->show_at)
+		return one->show_at < other->show_at;
+	if (one->due_at != other->due_at)
+		return one->due_at < other->due_at;
+	return slice_order(timer_id(one), timer_id(other)) < 0;
+}
+
+static Timer *timer_earliest(MemoryTimers *timers, const char *owner)
+{
+	Timer *earliest = NULL;
+	for (size_t i = 0; i < timers->count; i++) {
+		Timer *timer = &timers->list[i];
+		if (strcmp(timer->owner, owner) == 0 && (earliest == NULL || timer_before(timer, earliest)))
+			earliest = timer;
+	}
+	return earliest;
+}
+
+static Result memory_due(Timers *base, const char *owner, Instant now, int64_t lease_ms, size_t max, TimersVisit visit,
+			 void *context)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	size_t count = 0;
+	for (Timer *timer; count < max && (timer = timer_earliest(timers, owner)) != NULL && timer->show_at <= now;) {
+		timers->shown[count++] = *timer;
+		/* A lease of nothing would show the same timer again in this very call. */
+		timer->show_at = now + (lease_ms > 0 ? lease_ms : 1);
+	}
+	for (size_t i = 0; i < count; i++)
+		visit(context, timer_id(&timers->shown[i]), timers->shown[i].due_at);
+	return result_ok();
+}
+
+static Instant memory_next(Timers *base, const char *owner)
+{
+	const Timer *timer = timer_earliest((MemoryTimers *)base, owner);
+	return timer == NULL ? INSTANT_NONE : timer->show_at;
+}
+
+static void memory_close(Timers *base)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	free(timers->list);
+	free(timers->shown);
+	free(timers);
+}
+
+static const TimersOperations memory_timers_operations = {
+	.arm = memory_arm,
+	.disarm = memory_disarm,
+	.due = memory_due,
+	.next = memory_next,
+	.close = memory_close,
+};
+
+Timers *memory_timers_new(void)
+{
+	MemoryTimers *timers = calloc(1, sizeof *timers);
+	must(timers != NULL);
+	timers->timers.operations = &memory_timers_operations;
+	return &timers->timers;
+}
+
+void memory_timers_reset(Timers *timers)
+{
+	((MemoryTimers *)timers)->count = 0;
+}
+
+size_t memory_timers_count(const Timers *timers)
+{
+	return ((const MemoryTimers *)timers)->count;
+}
+
+void memory_timers_lose(Timers *base, size_t nth)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	if (timers->count > 0)
+		timer_remove(timers, &timers->list[nth % timers->count]);
+}

@@ -1,0 +1,12 @@
+#!/bin/bash
+# compile_commands.json for editors: the compiler call, then the sources.
+set -euo pipefail
+call=${1//\\/\\\\}
+call=${call//\"/\\\"}
+shift
+separator='['
+for source in "$@"; do
+	printf '%s\n{"directory": "%s", "file": "%s", "command": "%s -c %s"}' "$separator" "$PWD" "$source" "$call" "$source"
+	separator=','
+done
+printf '\n]\n'

@@ -1,0 +1,40 @@
+#!/bin/bash
+# Base, domain and cores call nothing impure: nm shows what their objects want from outside.
+set -uo pipefail
+: "${BUILD:=build}"
+
+impure='time|gettimeofday|clock_gettime|clock|nanosleep|usleep|sleep|localtime|localtime_r'
+impure+='|open|openat|read|write|pread|pwrite|close|fopen|fopen64|open64|fread|fwrite|fdopen|unlink|rename|stat|opendir|mkdir'
+impure+='|socket|connect|bind|send|recv|poll|select|epoll_wait'
+impure+='|rand|random|srand|rand_r|getrandom|arc4random|RAND_bytes'
+impure+='|getenv|secure_getenv|setenv|system|popen|fork|execve|signal|sigaction|syslog'
+impure+='|printf|puts|putchar|pthread_create|pthread_mutex_lock|pthread_cond_wait'
+memory='malloc|calloc|realloc|strdup|strndup|reallocarray'
+
+passed=0 failed=0
+# object, forbidden names
+check() {
+	local found
+	found=$(nm -u "$1" | awk '{ print $NF }' | sed 's/@.*//; s/^__//; s/_chk$//' | grep -xE "$2" | sort -u | tr '\n' ' ')
+	if [[ $found ]]; then
+		echo "${1#"$BUILD"/obj/} calls $found"
+		failed=$((failed + 1))
+	else
+		passed=$((passed + 1))
+	fi
+}
+
+for source in shared/base/*.c shared/domain/*.c services/*/core/*.c; do
+	[[ -f $source ]] || continue
+	object=$BUILD/obj/${source%.c}.o
+	if [[ ! -f $object ]]; then
+		echo "$object is missing: make build first"
+		failed=$((failed + 1))
+		continue
+	fi
+	forbidden=$impure
+	[[ $source == services/* ]] && forbidden+="|$memory"
+	check "$object" "$forbidden"
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[[ $failed -eq 0 ]]

@@ -1,0 +1,53 @@
+#!/bin/bash
+# Runs the programs of one part of the tests, a line each, and leaves "passed failed skipped" in $BUILD/results/PART.
+# Understands cmocka's summary and lines "N passed, N failed, N skipped". A program that fails without saying so, or that
+# reports no test at all, counts as a failure.
+set -uo pipefail
+part=$1
+shift
+results=$BUILD/results
+mkdir -p "$results/logs"
+rm -f "$results/$part"
+passed=0 failed=0 skipped=0
+: "${TEST_TIMEOUT_SECONDS:=900}"
+
+# Sums the last number on each line that fits a pattern: one line a group in cmocka, one a script.
+count() { sed -n "$1" "$2" | awk '{ sum += $1 } END { print sum + 0 }'; }
+
+run() {
+	case $1 in
+	*.py) "$PYTHON" "$1" ;;
+	*) "./$1" ;;
+	esac
+}
+export -f run
+export PYTHON BUILD
+
+for program in "$@"; do
+	name=$(basename "$program")
+	log=$results/logs/$part-$name.log
+	start=$(date +%s%N)
+	if [[ $part == scenario ]]; then
+		timeout -k 10 "$TEST_TIMEOUT_SECONDS" bash -c 'run "$1"' bash "$program" 2>&1 | tee "$log"
+	else
+		timeout -k 10 "$TEST_TIMEOUT_SECONDS" bash -c 'run "$1"' bash "$program" >"$log" 2>&1
+	fi
+	code=$?
+	[[ $part == scenario ]] && code=${PIPESTATUS[0]:-$code}
+	ok=$(($(count 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log") + $(count 's/^\([0-9]*\) passed, .*/\1/p' "$log")))
+	bad=$(($(count 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log") + $(count 's/^.* passed, \([0-9]*\) failed.*/\1/p' "$log")))
+	skip=$(($(count 's/^\[  SKIPPED \] \([0-9]*\) test.*/\1/p' "$log") + $(count 's/^.* failed, \([0-9]*\) skipped.*/\1/p' "$log")))
+	[[ $bad -eq 0 && ($code -ne 0 || $((ok + skip)) -eq 0) ]] && bad=1
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+	word=ok
+	[[ $bad -gt 0 ]] && word=FAILED
+	printf '%-7s %-40s %4d passed %3d failed %3d skipped %6d ms\n' $word "$part/$name" $ok $bad $skip $((($(date +%s%N) - start) / 1000000))
+	if [[ $bad -gt 0 && $part != scenario ]]; then
+		echo "        exit code $code; the end of $log:"
+		tail -n 40 "$log" | sed 's/^/        /'
+	fi
+done
+
+echo "$passed $failed $skipped" >"$results/$part"
+echo "$part: $passed passed, $failed failed, $skipped skipped"
+[[ $failed -eq 0 ]]

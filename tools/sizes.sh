@@ -1,0 +1,26 @@
+#!/bin/bash
+# Lengths of functions and files: none over 80 lines, no .c file over 500, and what the distribution looks like.
+set -uo pipefail
+find shared services tools -name '*.c' | sort | xargs awk '
+	FNR == 1 { files++ }
+	FNR == 501 { printf "%s has more than 500 lines\n", FILENAME; bad++ }
+	/^{/ { start = FNR }
+	/^}/ && start {
+		length_ = FNR - start - 1
+		sizes[count++] = length_
+		if (length_ > 80) {
+			printf "%s:%d: a function of %d lines\n", FILENAME, start, length_
+			bad++
+		}
+		start = 0
+	}
+	END {
+		for (i = 1; i < count; i++)
+			for (j = i; j > 0 && sizes[j - 1] > sizes[j]; j--) {
+				swap = sizes[j]; sizes[j] = sizes[j - 1]; sizes[j - 1] = swap
+			}
+		printf "%d files, %d functions: median %d lines, p90 %d, longest %d\n", files, count,
+			sizes[int(count / 2)], sizes[int(count * 0.9)], sizes[count - 1]
+		printf "%d passed, %d failed, 0 skipped\n", files, bad
+		exit bad > 0
+	}'

@@ -9,7 +9,7 @@
 
 /* ---- SHA-256 -------------------------------------------------------------------------------------------------- */
 
-/* Fetching an algorithm and making a context cost more than hashing an id: the one is done once, the other by thread. */
+/* Fetching an algorithm and making a context cost more than hashing an id: one is done once, the other by thread. */
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
 static EVP_MAC *hmac;

@@ -39,7 +39,7 @@ void base64_append(Buffer *out, Slice bytes);
 
 /*
  * Strict standard base64 (url: its URL alphabet, without padding), decoded and appended; false, and nothing appended,
- * when it is not, or when the buffer overflows. Strict: no white space, padding exactly as it must be, unused bits zero.
+ * when it is not, or when the buffer overflows. Strict: no white space, padding just as it must be, unused bits zero.
  */
 bool base64_decode(Slice text, Buffer *out);
 void base64url_append(Buffer *out, Slice bytes);

@@ -24,8 +24,8 @@ enum { INSTANT_TEXT = 25 };
 /*
  * RFC 3339 date-time with any offset (-00:00 is UTC), T and Z in either case, fractions of any length cut to
  * milliseconds, years 1970 to 9999 (of the instant in UTC), leap second 60 taken as 59.999. A leap second is second 60
- * in the last minute of a UTC day; elsewhere 60 is refused. ERROR_INPUT, *out untouched, for anything else; its text says
- * what would be right ("must …") and quotes nothing.
+ * in the last minute of a UTC day; elsewhere 60 is refused. ERROR_INPUT, *out untouched, for anything else; its text
+ * says what would be right ("must …") and quotes nothing.
  */
 Result instant_parse(Slice text, Instant *out);
 

@@ -23,7 +23,7 @@ typedef enum {
 	FIELD_TIME,    /* Instant; INSTANT_NONE when absent; RFC 3339 in JSON */
 	FIELD_CHOICE,  /* int: index into choices, -1 when absent */
 	FIELD_OBJECT,  /* a nested struct at this place, decoded by table; all absent values when absent, or when {} */
-	FIELD_LIST,    /* json_t *, an array; each item checked against `item` (or `table`, for objects), none may be null;
+	FIELD_LIST,    /* json_t *, an array; each item checked against `item` (or `table`, for objects), none null;
 	                  NULL when absent */
 	FIELD_FREE,    /* json_t *, an object of any members; NULL when absent */
 	FIELD_ANY,     /* json_t *, anything, unchecked; NULL when absent */
@@ -94,8 +94,8 @@ Result json_read(Slice bytes, json_t **out);
 /*
  * Check tree against table and decode it into *out (size bytes of table->size; always fully written). strict refuses
  * members the table does not know; otherwise they are ignored. Adds to errors; true when it found nothing wrong. null
- * is the same as absent. A missing member's error points to where it should be. Members of wrong type are left absent, but
- * the struct is not to be used after false. Details are predicates: "must be …", "is required", "is not a member of …".
+ * is the same as absent. A missing member's error points to where it should be. Members of wrong type are left absent,
+ * but the struct is not to be used after false. Details are predicates: "must be …", "is required", "is not a member of …".
  */
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors);
 
@@ -104,8 +104,9 @@ Result json_decode_own(const FieldTable *table, json_t *tree, void *out);
 
 /*
  * A new object of all fields of the struct; absent ones are null. Field order is table order. Lists, free objects and
- * any values are shared with the struct's tree, not copied: do not change them. A nested struct of absent values only is
- * itself absent, unless FIELD_REQUIRED. Aborts on a text that is no UTF-8 or an instant out of range: decoding leaves none.
+ * any values are shared with the struct's tree, not copied: do not change them. A nested struct of absent values only
+ * is itself absent, unless FIELD_REQUIRED. Aborts on a text that is no UTF-8 or an instant out of range, of which
+ * decoding leaves none.
  */
 json_t *json_encode(const FieldTable *table, const void *in);
 

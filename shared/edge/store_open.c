@@ -59,6 +59,8 @@ static Result mark_open(Store *store)
 {
 	char boot[BOOT_SIZE];
 	boot_read(boot);
+	TRY(sqlite_file_run(store->db, "CREATE TABLE IF NOT EXISTS store_meta "
+				       "(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"));
 	TRY(mark_write(store->db, boot));
 	TRY(sqlite_file_run(store->db, "PRAGMA wal_checkpoint(TRUNCATE)"));
 	store->marked = true;
@@ -125,8 +127,7 @@ static Result steps_run(Store *store, const StoreOptions *options, int64_t from)
 	char version[64];
 	snprintf(version, sizeof version, "PRAGMA user_version = %d", options->version);
 	TRY(store_begin(store));
-	Result result = sqlite_file_run(store->db, "CREATE TABLE IF NOT EXISTS store_meta "
-						   "(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+	Result result = result_ok();
 	for (int64_t i = from; i < options->version && !result_failed(result); i++)
 		if (options->steps[i] != NULL)
 			result = sqlite_file_run(store->db, options->steps[i]);

@@ -75,7 +75,7 @@ struct Replay {
 	ReplayFigures figures;
 	Map ids, versions;
 	bool began;
-	bool whole; /* began at offset 0, so that what stands before the first claim is known: nothing */
+	bool blind; /* entered a trimmed log at a claim: nothing to compare its opening record with, this once */
 };
 
 Replay *replay_new(TopicId ledger, unsigned partition, ReplayFinding finding, void *context)
@@ -120,9 +120,11 @@ static void check_opening(Replay *replay, const BusRecord *record)
 {
 	const LedgerCursor *cursor = &replay->cursor;
 	char expected[48];
+	bool blind = replay->blind;
+	replay->blind = false;
 	int size = snprintf(expected, sizeof expected, "%" PRIu64 ".%" PRIu64, cursor->prev_epoch, cursor->prev_seq);
 	Slice previous = header_get(record->headers, "ce_prev");
-	if (!slice_equals(previous, (Slice){ expected, (size_t)size }))
+	if (!blind && !slice_equals(previous, (Slice){ expected, (size_t)size }))
 		find(replay, record->offset, "its owner had read up to %.*s, but %s stands before its claim: accepted records are lost",
 		     (int)previous.size, previous.data == NULL ? "" : previous.data, expected);
 }
@@ -206,9 +208,9 @@ static void accept(Replay *replay, const BusRecord *record)
 static bool begin(Replay *replay, const BusRecord *record, const LedgerMark *mark)
 {
 	replay->began = true;
-	replay->whole = record->offset == 0;
 	replay->cursor.next = record->offset;
-	if (replay->whole || mark->claim)
+	replay->blind = record->offset > 0 && mark->claim;
+	if (record->offset == 0 || mark->claim)
 		return false;
 	replay->cursor = ledger_enter(mark, record->offset);
 	return true;

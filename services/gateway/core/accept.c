@@ -13,16 +13,26 @@ void accepted_release(Accepted *accepted)
 	buffer_release(&accepted->headers);
 }
 
-BusRecord accepted_record(const Accepted *accepted, const AcceptInput *input)
-{
-	return (BusRecord){
-		.key = { accepted->correlation_key, ID_BASE32 },
-		.headers = buffer_slice(&accepted->headers),
-		.body = input->body,
-	};
-}
-
 /* ---- reading -------------------------------------------------------------------------------------------------- */
+
+/* Levels below and with this value; json_read has bounded them, and with them this recursion. */
+static int json_depth(json_t *value)
+{
+	int deepest = 0;
+	const char *name;
+	size_t index;
+	json_t *child;
+
+	json_object_foreach(value, name, child) {
+		int depth = json_depth(child);
+		deepest = depth > deepest ? depth : deepest;
+	}
+	json_array_foreach(value, index, child) {
+		int depth = json_depth(child);
+		deepest = depth > deepest ? depth : deepest;
+	}
+	return json_is_object(value) || json_is_array(value) ? deepest + 1 : deepest;
+}
 
 /* *tree stays the caller's to give back in every case. */
 static Result document_read(const FieldTable *table, const AcceptInput *input, json_t **tree, void *document,
@@ -30,6 +40,8 @@ static Result document_read(const FieldTable *table, const AcceptInput *input, j
 {
 	*code = PROBLEM_MALFORMED_JSON;
 	TRY(json_read(input->body, tree));
+	if (json_depth(*tree) > SENDER_DEPTH_MAX)
+		return result_fail(ERROR_INPUT, "is nested too deeply; at most %d levels are taken", SENDER_DEPTH_MAX);
 	*code = PROBLEM_VALIDATION_FAILED;
 	if (json_decode(table, *tree, true, document, errors))
 		return result_ok();
@@ -81,15 +93,24 @@ static int64_t clock_offset(Instant occurred_at, Instant received_at)
 	return ahead ? occurred_at - received_at : INT64_MIN;
 }
 
+/* A packed header: name, NUL, value, NUL. */
+static void write_header(Buffer *out, const char *name, Slice value)
+{
+	buffer_text(out, name);
+	buffer_byte(out, '\0');
+	buffer_append(out, value);
+	buffer_byte(out, '\0');
+}
+
 static void write_headers(Buffer *out, const Id *id, const char *type, Instant received_at, const EventHeader *header)
 {
 	char time[INSTANT_TEXT];
 
 	instant_format(received_at, time);
 	buffer_init(out, ACCEPTED_HEADERS_MAX);
-	header_add(out, "ce_id", id_slice(id));
-	header_add(out, "ce_type", slice_of(type));
-	header_add(out, "ce_time", (Slice){ time, INSTANT_TEXT - 1 });
+	write_header(out, "ce_id", id_slice(id));
+	write_header(out, "ce_type", slice_of(type));
+	write_header(out, "ce_time", (Slice){ time, INSTANT_TEXT - 1 });
 	buffer_append(out, (Slice){ EVENT_HEADER, sizeof EVENT_HEADER });
 	event_header_write(out, header);
 	buffer_byte(out, '\0');

@@ -12,7 +12,6 @@
 #include "services/gateway/core/problem.h"
 #include "shared/base/id.h"
 #include "shared/domain/policy.h"
-#include "shared/edge/bus.h"
 
 /* Everything is borrowed. */
 typedef struct {
@@ -23,20 +22,18 @@ typedef struct {
 	uint8_t random[17];
 } AcceptInput;
 
-enum { ACCEPTED_HEADERS_MAX = 1024 };
+/* Levels a sender's document may have: fewer than JSON_DEPTH_MAX where our records that carry it need some themselves. */
+enum { ACCEPTED_HEADERS_MAX = 1024, SENDER_DEPTH_MAX = 32 };
 
 typedef struct {
 	Id id; /* evt_… */
 	char correlation_key[ID_BASE32 + 1];
 	unsigned slot;
 	bool by_idempotency_key; /* the id was made of the Idempotency-Key: the same key must come with the same body */
-	Buffer headers;          /* packed; released by accepted_release */
+	Buffer headers;          /* packed (shared/edge/bus.h); released by accepted_release */
 } Accepted;
 
 void accepted_release(Accepted *accepted);
-
-/* The record to append to tocsin.events; borrows from both. */
-BusRecord accepted_record(const Accepted *accepted, const AcceptInput *input);
 
 /*
  * ERROR_INPUT: *code says which problem it is, errors (for PROBLEM_VALIDATION_FAILED) what to mend, the text is for people.

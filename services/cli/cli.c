@@ -1,0 +1,132 @@
+#include "services/cli/cli.h"
+
+#include "shared/edge/files.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MANUAL_MAX = 65536 };
+
+void complain(const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "tocsin: %s\n", text);
+}
+
+Settings *settings_or_complain(void)
+{
+	Settings *settings;
+	SettingsReport report;
+	bool right = settings_read(environ, &settings, &report);
+	for (size_t i = 0; i < report.warnings; i++)
+		complain("warning: %s", report.warning[i]);
+	for (size_t i = 0; i < report.mistakes; i++)
+		complain("%s", report.mistake[i]);
+	if (right)
+		return settings;
+	settings_free(settings);
+	return NULL;
+}
+
+static void path_join(const char *directory, const char *name, char out[static PATH_SIZE])
+{
+	int size = snprintf(out, PATH_SIZE, "%s/%s", directory, name);
+	must(size > 0 && size < PATH_SIZE);
+}
+
+void home_path(const Settings *settings, const char *name, char out[static PATH_SIZE])
+{
+	path_join(setting_text(settings, "TOCSIN_HOME"), name, out);
+}
+
+void share_path(const char *name, char out[static PATH_SIZE])
+{
+	char directory[PATH_SIZE], relative[PATH_SIZE];
+	must(!result_failed(program_directory(directory, sizeof directory)));
+	path_join("../share/tocsin", name, relative);
+	path_join(directory, relative, out);
+}
+
+static void help(FILE *stream, const Command *commands, size_t count)
+{
+	fprintf(stream, "Tocsin takes in security events, decides what they are and how bad, tells the right people,\n"
+			"and keeps a record that anyone can verify.\n\n");
+	for (size_t i = 0; i < count; i++) {
+		char usage[64];
+		snprintf(usage, sizeof usage, "%s %s", commands[i].name, commands[i].arguments);
+		fprintf(stream, "  tocsin %-18s %s\n", usage, commands[i].sentence);
+	}
+	fprintf(stream, "  tocsin %-18s %s\n", "help", "this list");
+	fprintf(stream, "  tocsin %-18s %s\n\n", "--settings", "the environment variables that are read");
+	fprintf(stream, "Exit codes: 0 done, 1 the answer is no, 2 wrong use, settings or policy, 3 the surroundings fail.\n");
+}
+
+static ExitCode settings_print(void)
+{
+	Buffer manual;
+	buffer_init(&manual, MANUAL_MAX);
+	settings_write_manual(&manual);
+	fwrite(manual.data, 1, manual.size, stdout);
+	buffer_release(&manual);
+	return EXIT_DONE;
+}
+
+/* How many of the words a command's name takes up; 0: it is not the one. */
+static int words_taken(const char *name, char **words, int count)
+{
+	int taken = 0;
+	while (*name != '\0') {
+		size_t size = strcspn(name, " ");
+		if (taken == count || strlen(words[taken]) != size || memcmp(words[taken], name, size) != 0)
+			return 0;
+		name += size + (name[size] == ' ');
+		taken++;
+	}
+	return taken;
+}
+
+static const Command *command_find(const Command *commands, size_t count, char **words, int word_count, int *taken)
+{
+	const Command *found = NULL;
+	*taken = 0;
+	for (size_t i = 0; i < count; i++) {
+		int words_of = words_taken(commands[i].name, words, word_count);
+		if (words_of > *taken) {
+			found = &commands[i];
+			*taken = words_of;
+		}
+	}
+	return found;
+}
+
+ExitCode commands_run(const Command *commands, size_t count, int argc, char **argv)
+{
+	static char *const flags[][2] = { { "--check", "check" }, { "--version", "version" }, { "--help", "help" }, { "-h", "help" } };
+	int taken;
+	for (size_t i = 0; argc > 1 && i < sizeof flags / sizeof flags[0]; i++)
+		if (strcmp(argv[1], flags[i][0]) == 0)
+			argv[1] = flags[i][1];
+	if (argc > 1 && strcmp(argv[1], "--settings") == 0)
+		return settings_print();
+	if (argc < 2 || strcmp(argv[1], "help") == 0) {
+		help(argc < 2 ? stderr : stdout, commands, count);
+		return argc < 2 ? EXIT_WRONG : EXIT_DONE;
+	}
+	const Command *command = command_find(commands, count, argv + 1, argc - 1, &taken);
+	if (command == NULL) {
+		complain("there is no command '%s'; tocsin help lists them", argv[1]);
+		return EXIT_WRONG;
+	}
+	if (argc - 1 - taken > command->most) {
+		complain("usage: tocsin %s %s", command->name, command->arguments);
+		return EXIT_WRONG;
+	}
+	return command->run(argv + 1 + taken, argc - 1 - taken);
+}

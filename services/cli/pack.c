@@ -1,0 +1,95 @@
+#include "services/cli/cli.h"
+
+#include "shared/edge/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILES_MAX = 64, FILE_MAX = 1 << 20, NAME_MAX_SIZE = 256 };
+
+/* The files of a pack as they lie there. */
+typedef struct {
+	size_t count;
+	PolicyFile files[FILES_MAX];
+	Buffer bytes[FILES_MAX];
+	char names[FILES_MAX][NAME_MAX_SIZE];
+} PackFiles;
+
+static void mistake_add(PolicyMistakes *mistakes, const char *name, const char *what)
+{
+	if (mistakes->count == POLICY_MISTAKES_MAX)
+		mistakes->more = true;
+	else
+		snprintf(mistakes->list[mistakes->count++], POLICY_MISTAKE, "%s:1:1: %s", name, what);
+}
+
+static int is_yaml(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+	return entry->d_name[0] != '.' && dot != NULL && strcmp(dot, ".yaml") == 0;
+}
+
+static void file_add(PackFiles *pack, const char *directory, const char *name, PolicyMistakes *mistakes)
+{
+	char path[PATH_SIZE];
+	size_t index = pack->count;
+	bool fits = index < FILES_MAX && strlen(name) < NAME_MAX_SIZE;
+	if (!fits || snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path) {
+		mistake_add(mistakes, name, "a pack has at most 64 files, with short names");
+		return;
+	}
+	strcpy(pack->names[index], name);
+	buffer_init(&pack->bytes[index], FILE_MAX);
+	Result read = file_read(path, &pack->bytes[index]);
+	if (result_failed(read))
+		mistake_add(mistakes, name, read.text);
+	pack->files[index] = (PolicyFile){ pack->names[index], buffer_slice(&pack->bytes[index]) };
+	pack->count++;
+}
+
+/* All YAML files right under directory/below, in the order of their names. */
+static void directory_add(PackFiles *pack, const char *directory, const char *below, PolicyMistakes *mistakes)
+{
+	char path[PATH_SIZE], name[NAME_MAX_SIZE * 2];
+	struct dirent **entries;
+	if (snprintf(path, sizeof path, "%s/%s", directory, below) >= (int)sizeof path)
+		return;
+	int count = scandir(path, &entries, is_yaml, alphasort);
+	if (count < 0) {
+		snprintf(name, sizeof name, "%s: %s", "the directory cannot be read", strerror(errno));
+		mistake_add(mistakes, path, name);
+		return;
+	}
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof name, "%s%s", below, entries[i]->d_name);
+		file_add(pack, directory, name, mistakes);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyMistakes *mistakes)
+{
+	char fallback[PATH_SIZE];
+	PackFiles *pack = calloc(1, sizeof *pack);
+	must(pack != NULL);
+	mistakes->count = 0;
+	mistakes->more = false;
+	if (directory == NULL)
+		directory = setting_text(settings, "TOCSIN_POLICY");
+	if (directory == NULL) {
+		share_path("policy/default", fallback);
+		directory = fallback;
+	}
+	directory_add(pack, directory, "", mistakes);
+	if (mistakes->count == 0)
+		directory_add(pack, directory, "words/", mistakes);
+	bool right = mistakes->count == 0 && policy_read(pack->files, pack->count, out, mistakes);
+	for (size_t i = 0; i < pack->count; i++)
+		buffer_release(&pack->bytes[i]);
+	free(pack);
+	return right;
+}

@@ -1,0 +1,18 @@
+#include "services/cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+ExitCode version_run(char **arguments, int count)
+{
+	if (count == 0) {
+		printf("tocsin %s\n", TOCSIN_VERSION);
+		return EXIT_DONE;
+	}
+	if (strcmp(arguments[0], "--json") != 0) {
+		complain("usage: tocsin version [--json]");
+		return EXIT_WRONG;
+	}
+	printf("{\"name\":\"tocsin\",\"version\":\"%s\",\"compiler\":\"%s\"}\n", TOCSIN_VERSION, __VERSION__);
+	return EXIT_DONE;
+}

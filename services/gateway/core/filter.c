@@ -1,0 +1,224 @@
+#include "services/gateway/core/filter.h"
+
+#include "shared/domain/policy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const status_words[] = { "received",  "triaging",   "linked",    "duplicate", "informational", "reported",
+				     "assessing", "confirmed",  "containing", "eradicating", "recovering", "reviewing",
+				     "validated", "planned",    "fixing",    "verified",  "accepted",      "closed",
+				     "reopened",  "merged",     "cancelled", "weakness",  "false-alarm",   NULL };
+
+const Filter incident_filters[] = {
+	{ "kind", kind_words }, { "status", status_words }, { "grade", grade_words }, { "severity", severity_words },
+	{ "source", NULL },     { "category", NULL },       { "number", NULL },       { "correlation_key", NULL },
+};
+const size_t incident_filter_count = sizeof incident_filters / sizeof incident_filters[0];
+
+static const char names[] = "kind, status, grade, severity, source, category, number, correlation_key, q, limit, cursor";
+
+void incident_query_init(IncidentQuery *query)
+{
+	*query = (IncidentQuery){ .limit = LIMIT_DEFAULT };
+}
+
+void text_lower(char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (text[i] >= 'A' && text[i] <= 'Z')
+			text[i] = (char)(text[i] + 'a' - 'A');
+}
+
+/* ---- taking parameters ---------------------------------------------------------------------------------------- */
+
+/* A copy in the query's own bytes; false when there is no room. */
+static bool keep(IncidentQuery *query, Slice value, Slice *out)
+{
+	if (value.size > sizeof query->bytes - query->used)
+		return false;
+	char *place = query->bytes + query->used;
+	memcpy(place, value.data, value.size);
+	query->used += value.size;
+	*out = (Slice){ place, value.size };
+	return true;
+}
+
+/* "a, b, c"; cut when it does not fit. */
+static void write_choices(const char *const *choices, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; choices[i] && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", choices[i]);
+}
+
+static bool is_choice(const char *const *choices, Slice value)
+{
+	for (size_t i = 0; choices[i]; i++)
+		if (slice_is(value, choices[i]))
+			return true;
+	return false;
+}
+
+static void take_value(IncidentQuery *query, const Filter *filter, Slice value, FieldErrors *errors)
+{
+	char choices[256];
+
+	if (filter->choices && !is_choice(filter->choices, value)) {
+		write_choices(filter->choices, choices, sizeof choices);
+		query->allowed = query->allowed ? query->allowed : filter->choices;
+		field_errors_add(errors, filter->name, "must be one of %s", choices);
+		return;
+	}
+	if (value.size == 0) {
+		field_errors_add(errors, filter->name, "must not be empty");
+		return;
+	}
+	if (query->count == FILTER_VALUES_MAX || !keep(query, value, &query->values[query->count].value)) {
+		field_errors_add(errors, filter->name, "makes more than %d values or %d bytes in all", FILTER_VALUES_MAX,
+		                 FILTER_BYTES_MAX);
+		return;
+	}
+	query->values[query->count++].filter = filter;
+}
+
+static void take_filter(IncidentQuery *query, const Filter *filter, const char *value, FieldErrors *errors)
+{
+	size_t number = (size_t)(filter - incident_filters);
+
+	if (query->given[number]) {
+		field_errors_add(errors, filter->name, "must stand once; commas separate alternatives");
+		return;
+	}
+	query->given[number] = true;
+	for (const char *at = value;; at++) {
+		size_t size = strcspn(at, ",");
+		take_value(query, filter, (Slice){ at, size }, errors);
+		at += size;
+		if (*at == '\0')
+			break;
+	}
+}
+
+static void take_text(IncidentQuery *query, const char *value, FieldErrors *errors)
+{
+	size_t begin = query->used;
+
+	if (query->text_given || !keep(query, slice_of(value), &query->text))
+		field_errors_add(errors, "q", "must stand once and be at most %d bytes", FILTER_BYTES_MAX);
+	text_lower(query->bytes + begin, query->used - begin);
+	query->text_given = true;
+}
+
+static void take_limit(IncidentQuery *query, const char *value, FieldErrors *errors)
+{
+	bool number = slice_integer(slice_of(value), &query->limit);
+
+	if (query->limit_given || !number || query->limit < 1 || query->limit > LIMIT_MAX)
+		field_errors_add(errors, "limit", "must be a whole number from 1 to %d", LIMIT_MAX);
+	query->limit_given = true;
+}
+
+static void take_cursor(IncidentQuery *query, const char *value, FieldErrors *errors)
+{
+	if (query->cursor_given || *value == '\0' || !text_copy(slice_of(value), query->cursor, sizeof query->cursor))
+		field_errors_add(errors, "cursor", "must be the next_cursor of an earlier answer");
+	query->cursor_given = true;
+}
+
+typedef struct {
+	const char *name;
+	void (*take)(IncidentQuery *query, const char *value, FieldErrors *errors);
+	bool page; /* every list knows it */
+} Parameter;
+
+static const Parameter parameters[] = {
+	{ "q", take_text, false },
+	{ "limit", take_limit, true },
+	{ "cursor", take_cursor, true },
+};
+
+static bool take_parameter(IncidentQuery *query, const char *name, const char *value, bool page_only, FieldErrors *errors)
+{
+	for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
+		if ((parameters[i].page || !page_only) && strcmp(parameters[i].name, name) == 0) {
+			parameters[i].take(query, value, errors);
+			return true;
+		}
+	return false;
+}
+
+void incident_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors)
+{
+	for (size_t i = 0; i < incident_filter_count; i++)
+		if (strcmp(incident_filters[i].name, name) == 0) {
+			take_filter(query, &incident_filters[i], value, errors);
+			return;
+		}
+	if (!take_parameter(query, name, value, false, errors))
+		field_errors_add(errors, name, "is not a parameter of this list; parameters are %s", names);
+}
+
+void page_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors)
+{
+	if (!take_parameter(query, name, value, true, errors))
+		field_errors_add(errors, name, "is not a parameter of this list; parameters are limit, cursor");
+}
+
+/* ---- what comes of them --------------------------------------------------------------------------------------- */
+
+Digest incident_query_digest(const IncidentQuery *query)
+{
+	const Slice end = SLICE("\0");
+	Slice parts[4 * FILTER_VALUES_MAX + 2];
+	size_t count = 0;
+
+	for (size_t number = 0; number < incident_filter_count; number++)
+		for (size_t i = 0; i < query->count; i++) {
+			if (query->values[i].filter != &incident_filters[number])
+				continue;
+			parts[count++] = slice_of(incident_filters[number].name);
+			parts[count++] = end;
+			parts[count++] = query->values[i].value;
+			parts[count++] = end;
+		}
+	parts[count++] = SLICE("q\0");
+	parts[count++] = query->text;
+	return digest_of(parts, count);
+}
+
+static void write_values(const IncidentQuery *query, const Filter *filter, Buffer *sql, Slice *values, size_t *count)
+{
+	const char *before = "";
+
+	buffer_format(sql, " AND %s IN (", filter->name);
+	for (size_t i = 0; i < query->count; i++) {
+		if (query->values[i].filter != filter)
+			continue;
+		values[(*count)++] = query->values[i].value;
+		buffer_format(sql, "%s?%zu", before, *count);
+		before = ",";
+	}
+	buffer_byte(sql, ')');
+}
+
+void incident_query_sql(const IncidentQuery *query, Slice after, Buffer *sql, Slice values[static QUERY_VALUES_MAX],
+			size_t *count)
+{
+	*count = 0;
+	buffer_text(sql, "SELECT id, document FROM incidents WHERE 1");
+	for (size_t number = 0; number < incident_filter_count; number++)
+		if (query->given[number])
+			write_values(query, &incident_filters[number], sql, values, count);
+	if (query->text.size > 0) {
+		values[(*count)++] = query->text;
+		buffer_format(sql, " AND instr(search, ?%zu) > 0", *count);
+	}
+	if (after.size > 0) {
+		values[(*count)++] = after;
+		buffer_format(sql, " AND id < ?%zu", *count);
+	}
+	buffer_format(sql, " ORDER BY id DESC LIMIT %d", (int)query->limit + 1);
+}

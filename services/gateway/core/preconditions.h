@@ -1,0 +1,33 @@
+/*
+ * The request headers that make a request conditional (RFC 9110 §13) or repeatable (Idempotency-Key). Pure.
+ */
+#ifndef TOCSIN_GATEWAY_PRECONDITIONS_H
+#define TOCSIN_GATEWAY_PRECONDITIONS_H
+
+#include "shared/base/error.h"
+#include "shared/base/text.h"
+
+#include <stdint.h>
+
+#define VERSION_ANY INT64_MIN
+/* An entity tag that can be no version of ours, or a weak one: matches nothing. */
+#define VERSION_NEVER INT64_C(-1)
+
+/*
+ * If-Match into the version it asks for: NULL and "*" give VERSION_ANY, "\"7\"" gives 7. ERROR_INPUT when it is no single
+ * entity tag.
+ */
+Result if_match_read(const char *text, int64_t *version);
+
+/* True when an If-None-Match (NULL: none) names the version, weakly compared, or is "*". */
+bool if_none_match_names(const char *text, int64_t version);
+
+enum { IDEMPOTENCY_KEY_MAX = 256 };
+
+/*
+ * Idempotency-Key, as a quoted string (RFC 8941) or bare, into out; *given is false when text is NULL. ERROR_INPUT unless
+ * it is 1 to 255 printable characters.
+ */
+Result idempotency_key_read(const char *text, bool *given, char out[static IDEMPOTENCY_KEY_MAX]);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * What the HTTP server decides about a request before its body: which route it means, and whether its headers are ones that
+ * two readers could understand differently. Pure.
+ *
+ * The path is matched as it was sent, segment by segment, and a {name} takes one segment that is not empty; only then are
+ * the values percent-decoded. So an escaped slash never makes a segment, and an escaped NUL never ends one: a path that
+ * holds either a broken escape or a NUL means no route.
+ */
+#ifndef TOCSIN_EDGE_HTTP_ROUTER_H
+#define TOCSIN_EDGE_HTTP_ROUTER_H
+
+#include "shared/edge/http_server.h"
+
+enum { HTTP_PATH_MAX = 512, HTTP_ALLOW_MAX = 64 };
+
+/* Which rows of the table a listener serves. */
+typedef enum { HTTP_ROUTES_ALL, HTTP_ROUTES_PUBLIC, HTTP_ROUTES_OPS } HttpRouteSet;
+
+typedef struct {
+	const HttpRoute *route; /* NULL: none */
+	unsigned value_count;
+	struct {
+		Slice name, value;
+	} values[HTTP_PATH_VALUES];
+	char allow[HTTP_ALLOW_MAX]; /* where no route fits: methods this path knows, "GET, HEAD"; "" for an unknown path */
+	char decoded[HTTP_PATH_MAX];
+} HttpMatch;
+
+/*
+ * A HEAD request means the GET route. Path values point into `path`, or into out->decoded where they had escapes. path is
+ * at most HTTP_PATH_MAX bytes.
+ */
+void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const char *method, Slice path, HttpMatch *out);
+
+/* The headers that decide where a request ends. Start from all zeroes. */
+typedef struct {
+	unsigned hosts, lengths, encodings, types;
+	bool odd_name, list_host;
+	Slice length, encoding;
+	const char *type; /* borrowed from the header */
+} HttpHead;
+
+void http_head_take(HttpHead *head, Slice name, const char *value, size_t value_size);
+
+/* What is wrong with these headers, for people; NULL when nothing is. */
+const char *http_head_fault(const HttpHead *head);
+
+/* Bytes of the body as declared; 0: none; -1: chunked. Only of a head without fault. */
+int64_t http_head_length(const HttpHead *head);
+
+/* True for application/json, with or without parameters. */
+bool http_is_json(const char *content_type);
+
+#endif

@@ -55,7 +55,7 @@ tests_of      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/*_test.c))
 LIB          := $(BUILD)/libtocsin.a
 SHARE        := $(BUILD)/share/tocsin
 PROGRAM      := $(BUILD)/bin/tocsin
-SHARED_FILES := $(patsubst shared/%,$(SHARE)/%,$(POLICY_FILES)) $(patsubst proto/openapi.yaml,$(SHARE)/openapi.json,$(wildcard proto/openapi.yaml))
+SHARED_FILES := $(patsubst shared/%,$(SHARE)/%,$(POLICY_FILES))
 BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/bench/*.sh)) \
                 $(patsubst tests/bench/%.c,bench-%,$(wildcard tests/bench/*.c)))
 
@@ -107,8 +107,8 @@ $(BUILD)/tools/%: $(BUILD)/obj/tools/%.o $(LIB)
 $(SHARE)/policy/%: shared/policy/%
 	@mkdir -p $(@D) && cp $< $@
 
-$(SHARE)/openapi.json: proto/openapi.yaml $(BUILD)/tools/yaml2json
-	@mkdir -p $(@D) && $(BUILD)/tools/yaml2json < $< > $@.new && mv $@.new $@
+# Built in with .incbin, which leaves no trace in the .d files.
+$(BUILD)/obj/services/gateway/description.o: proto/openapi.yaml
 
 build: $(PROGRAM) $(SHARED_FILES) compile_commands.json ## the program, build/bin/tocsin
 

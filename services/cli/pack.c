@@ -23,7 +23,7 @@ static void mistake_add(PolicyMistakes *mistakes, const char *name, const char *
 	if (mistakes->count == POLICY_MISTAKES_MAX)
 		mistakes->more = true;
 	else
-		snprintf(mistakes->list[mistakes->count++], POLICY_MISTAKE, "%s:1:1: %s", name, what);
+		snprintf(mistakes->list[mistakes->count++], POLICY_MISTAKE, "%.200s:1:1: %.140s", name, what);
 }
 
 static int is_yaml(const struct dirent *entry)

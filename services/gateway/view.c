@@ -190,6 +190,12 @@ static Result command_finish(Store *store, const Record *record, const JournalRe
 	return result;
 }
 
+/* What the view's readers rely on, whoever wrote the record. */
+static Result check_incident_id(const char *id)
+{
+	return id_is("inc_", slice_of(id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id is no incident's id");
+}
+
 static bool is_journal_type(Slice type)
 {
 	return slice_is(type, TYPE_JOURNAL_ENTERED) || slice_is(type, TYPE_JOURNAL_UNCHANGED) ||
@@ -205,6 +211,7 @@ Result view_take_journal(Store *store, const Record *record)
 		return result_ok();
 	TRY(json_read(record->body, &tree));
 	TRY(json_decode_own(&journal_record_table, tree, &journal));
+	TRY(check_incident_id(journal.incident_id));
 	TRY(entries_take(store, slice_of(journal.incident_id), journal.entries));
 	return command_finish(store, record, &journal);
 }
@@ -253,6 +260,9 @@ Result view_take_delivery(Store *store, const Record *record)
 		return result_ok();
 	TRY(json_read(record->body, &tree));
 	TRY(json_decode_own(&delivery_record_table, tree, &document));
+	TRY(check_incident_id(document.incident_id));
+	if (record->time < 0 || record->time > INSTANT_MAX)
+		return result_fail(ERROR_INPUT, "the record has no time");
 	json_array_foreach(document.deliveries, index, delivery)
 		TRY(delivery_take(store, record, slice_of(document.incident_id), index, delivery));
 	return result_ok();
@@ -277,6 +287,7 @@ Result view_take_command(Store *store, const Record *record)
 		return result_ok();
 	TRY(json_read(record->body, &tree));
 	TRY(json_decode_own(&command_record_table, tree, &command));
+	TRY(check_incident_id(command.incident_id));
 	if (!is_asked_for(&command))
 		return result_ok();
 	TRY(store_run(store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(record->time - COMMANDS_KEPT_MS)));

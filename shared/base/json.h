@@ -95,7 +95,7 @@ Result json_read(Slice bytes, json_t **out);
  * Check tree against table and decode it into *out (size bytes of table->size; always fully written). strict refuses
  * members the table does not know; otherwise they are ignored. Adds to errors; true when it found nothing wrong. null
  * is the same as absent. A missing member's error points to where it should be. Members of wrong type are left absent,
- * but the struct is not to be used after false. Details are predicates: "must be …", "is required", "is not a member of …".
+ * but the struct is not to be used after false. Details are predicates: "must be …", "is required".
  */
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors);
 

@@ -241,7 +241,8 @@ static void figures_add(BusSqlite *bus, const BusBatch *batch, int64_t took_us)
 static void work_settle(BusSqlite *bus, const BusWork *work, bool committed)
 {
 	tables_settle(bus, committed);
-	bus_positions_settle(bus, committed);
+	if (work->positions)
+		bus_positions_settle(bus, committed);
 	if (committed && work->drop.table != NULL)
 		atomic_store(&work->drop.table->first, work->drop.before);
 	if (!committed) {
@@ -270,9 +271,9 @@ static BusWork work_plan(BusSqlite *bus, BusBatch *batch, bool last)
 	bool tick = tick_due(bus, last);
 	work.probe = bus->failing && (tick || batch->count > 0);
 	work.positions = tick && atomic_load(&bus->positions_dirty);
-	if (batch->count > 0)
+	if (batch->count > 0 && !bus->failing)
 		work.drop = bus_keep_busy(bus, work.now, batch->count);
-	else if (!bus->failing && !last && (tick || bus->keep_more))
+	else if (batch->count == 0 && !bus->failing && !last && (tick || bus->keep_more))
 		work.drop = bus_keep_idle(bus, work.now);
 	return work;
 }

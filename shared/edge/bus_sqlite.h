@@ -8,10 +8,12 @@
  * Costs measured by the design (performance.md §2, §4): 1.5 µs a row, 250 µs an fsync. Two bounded batch buffers; the
  * committer takes one at once when the last commit carried fewer than 4 waiters, else it gathers until as many as last
  * time are in or 200 µs are over. A failed commit fails every record in it (`done(failed)`), and appends are refused with
- * ERROR_AGAIN until a commit works again.
+ * ERROR_AGAIN until a commit works again; the bus tries by itself once a second. The committer feeds METRIC_BUS_APPENDED
+ * and METRIC_BUS_COMMIT_SECONDS. Positions of groups are written once a second, with whatever is written then.
  *
  * Retention of streams: when idle, in small steps, only what is older than its topic's time (or beyond the byte bound) and
- * before the lowest position committed by any group.
+ * before the lowest position committed by any group; what no group ever read goes by time alone. A partition beyond its
+ * share of the bytes does not wait for idleness.
  */
 #ifndef TOCSIN_EDGE_BUS_SQLITE_H
 #define TOCSIN_EDGE_BUS_SQLITE_H
@@ -20,7 +22,7 @@
 
 typedef struct {
 	const char *short_name; /* "events" */
-	int64_t keep_ms;        /* 0: for ever */
+	int64_t keep_ms;        /* streams: 0: for ever, as far as the bytes go */
 	bool stream;            /* may be dropped by retention */
 } BusTopic;
 
@@ -42,5 +44,8 @@ typedef struct {
 } BusSqliteFigures;
 
 void bus_sqlite_figures(Bus *bus, BusSqliteFigures *out);
+
+/* 32 hex digits drawn when the file was made: views of another bus are none of this one. Borrowed for the bus's life. */
+const char *bus_sqlite_cluster(Bus *bus);
 
 #endif

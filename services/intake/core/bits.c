@@ -60,11 +60,19 @@ Id bits_write(const char *prefix, Bits bits)
 	return id;
 }
 
+static bool prefixed_read(Slice prefix, Slice id, Bits *out)
+{
+	return slice_starts(id, prefix) && bits_read((Slice){ id.data + prefix.size, id.size - prefix.size }, out);
+}
+
 bool bits_read_incident(Slice incident_id, Bits *out)
 {
-	if (!slice_starts(incident_id, SLICE("inc_")))
-		return false;
-	return bits_read((Slice){ incident_id.data + PREFIX, incident_id.size - PREFIX }, out);
+	return prefixed_read(SLICE("inc_"), incident_id, out);
+}
+
+bool bits_read_event(Slice event_id, Bits *out)
+{
+	return prefixed_read(SLICE("evt_"), event_id, out);
 }
 
 Instant bits_opened_at(Bits incident)

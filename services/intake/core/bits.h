@@ -24,6 +24,9 @@ Id bits_write(const char *prefix, Bits bits);
 /* "inc_" and 26 base32 characters. */
 bool bits_read_incident(Slice incident_id, Bits *out);
 
+/* "evt_" and 26 base32 characters. */
+bool bits_read_event(Slice event_id, Bits *out);
+
 /* When the incident was opened: the 48 bits that its id begins with. */
 Instant bits_opened_at(Bits incident);
 

@@ -1,0 +1,307 @@
+#include "services/audit/audit.h"
+
+#include "shared/domain/documents.h"
+#include "shared/domain/types.h"
+#include "services/audit/core/chain.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	STAGED_BYTES = 4 << 20,  /* more than this is written before the batch ends */
+	GATHER_MS = 200,         /* records of this long share one fsync */
+	SEEN_MS_DAYS = 60,
+	PRUNE_EVERY = 256,
+	TAIL_BYTES = 1 << 16,
+	CHECKPOINT_BYTES = 512,
+};
+static const int64_t seen_ms = SEEN_MS_DAYS * 86400000LL;
+
+static const char *const schema[] = {
+	"CREATE TABLE checkpoint (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, count INTEGER NOT NULL, head TEXT NOT NULL);"
+	"CREATE TABLE seen (id TEXT PRIMARY KEY, partition INTEGER NOT NULL, offset INTEGER NOT NULL, time INTEGER NOT NULL)"
+	" WITHOUT ROWID;"
+	"CREATE INDEX seen_time ON seen (time)",
+};
+
+/* What is staged: chained, but not yet in a checkpoint. Lost with every doubt, and then read again. */
+typedef struct {
+	bool aligned;         /* the file was cut back to what is accepted */
+	ChainHead head;       /* behind everything staged */
+	Buffer staged;        /* lines not written yet */
+	Instant staged_since; /* INSTANT_NONE: nothing is staged */
+	struct {
+		bool staged;      /* something of this topic is */
+		int64_t position; /* what may be claimed: before the first staged record; -1: not known */
+	} topics[TOPICS];
+} Memory;
+
+/* ---- checkpoints */
+
+typedef struct {
+	int64_t size, count;
+	const char *head;
+} Checkpoint;
+
+static const Field checkpoint_fields[] = {
+	{ .name = "size", .type = FIELD_INTEGER, .place = offsetof(Checkpoint, size), .flags = FIELD_REQUIRED,
+	  .max = INT64_MAX, .sentence = "Bytes of the audit file" },
+	{ .name = "count", .type = FIELD_INTEGER, .place = offsetof(Checkpoint, count), .flags = FIELD_REQUIRED,
+	  .max = INT64_MAX, .sentence = "Lines of the audit file" },
+	{ .name = "head", .type = FIELD_TEXT, .place = offsetof(Checkpoint, head), .flags = FIELD_REQUIRED,
+	  .min = DIGEST_HEX - 1, .max = DIGEST_HEX - 1, .sentence = "Hash of the last line, hexadecimal" },
+};
+static const FieldTable checkpoint_table = FIELD_TABLE("checkpoint", checkpoint_fields, Checkpoint);
+
+static Result head_load(Handler *handler, ChainHead *out)
+{
+	*out = (ChainHead){ 0 };
+	Statement *row = store_query(handler->store, "SELECT size, count, head FROM checkpoint WHERE id = ?1", V_INTEGER(1));
+	bool sound = true;
+	if (statement_next(row)) {
+		out->size = statement_integer(row, 0);
+		out->count = statement_integer(row, 1);
+		sound = digest_from_hex(statement_slice(row, 2), &out->head);
+	}
+	TRY(statement_end(row));
+	return sound ? result_ok() : result_fail(ERROR_INTERNAL, "the state holds a checkpoint without a head");
+}
+
+static Result apply(Handler *handler, const Record *record)
+{
+	Checkpoint checkpoint;
+	json_t *tree JSON_AUTO = NULL;
+	if (!slice_is(record->type, TYPE_CHECKPOINT))
+		return result_ok();
+	TRY(json_read(record->body, &tree));
+	TRY(json_decode_own(&checkpoint_table, tree, &checkpoint));
+	return store_run(handler->store, "INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2, ?3, ?4)", V_INTEGER(1),
+			 V_INTEGER(checkpoint.size), V_INTEGER(checkpoint.count), V_TEXT(slice_of(checkpoint.head)));
+}
+
+static Result checkpoint_draft(Handler *handler, const ChainHead *head)
+{
+	char hex[DIGEST_HEX];
+	digest_hex(&head->head, hex);
+	Checkpoint checkpoint = { .size = head->size, .count = head->count, .head = hex };
+	json_t *tree JSON_AUTO = json_encode(&checkpoint_table, &checkpoint);
+	Id id = id_of_pair("chk_", SLICE("audit"), slice_of(hex));
+	Buffer body;
+	buffer_init(&body, CHECKPOINT_BYTES);
+	json_write(tree, &body);
+	Draft draft = { .id = id_slice(&id), .type = SLICE(TYPE_CHECKPOINT), .key = SLICE("audit"),
+			.body = buffer_slice(&body), .time = handler->now };
+	Result result = handler_draft(handler, &draft);
+	buffer_release(&body);
+	return result;
+}
+
+/* ---- the file follows the ledger */
+
+static AuditLedger *ledger_of(const Handler *handler)
+{
+	return ((const AuditEnvironment *)handler->environment)->ledger;
+}
+
+/* The last line of a ledger of head->size bytes, without its line feed, appended to tail. */
+static Result tail_read(AuditLedger *ledger, const ChainHead *head, Buffer *tail, Slice *line)
+{
+	for (int64_t take = TAIL_BYTES;; take *= 2) {
+		int64_t size = take < head->size ? take : head->size;
+		buffer_clear(tail);
+		TRY(ledger->operations->read(ledger, head->size - size, (size_t)size, tail));
+		if (tail->overflowed || tail->size < 2 || tail->data[tail->size - 1] != '\n')
+			return result_fail(ERROR_INTERNAL, "the audit ledger does not end with a line of it: it was changed");
+		const char *before = memrchr(tail->data, '\n', tail->size - 1);
+		if (before || size == head->size) {
+			const char *begin = before ? before + 1 : tail->data;
+			*line = (Slice){ begin, (size_t)(tail->data + tail->size - 1 - begin) };
+			return result_ok();
+		}
+	}
+}
+
+static Result tail_check(AuditLedger *ledger, const ChainHead *head)
+{
+	Slice text;
+	ChainLine line;
+	Buffer tail;
+	if (head->count == 0)
+		return result_ok();
+	buffer_init(&tail, CHAIN_LINE_MAX + TAIL_BYTES);
+	Result result = tail_read(ledger, head, &tail, &text);
+	if (!result_failed(result)) {
+		char why[CHAIN_WHY] = "";
+		bool fits = chain_line_read(text, &line);
+		ChainHead before = { .count = head->count - 1, .head = fits ? line.previous : (Digest){ { 0 } } };
+		fits = chain_line_check(&before, text, why) && digest_equals(&before.head, &head->head);
+		if (!fits)
+			result = result_fail(ERROR_INTERNAL, "line %" PRId64 " of the audit ledger is not the one that was accepted: "
+					     "it was changed (%s)", head->count, why[0] ? why : "another hash");
+	}
+	buffer_release(&tail);
+	return result;
+}
+
+static Result align(Handler *handler)
+{
+	Memory *memory = handler->memory;
+	AuditLedger *ledger = ledger_of(handler);
+	if (memory->aligned)
+		return result_ok();
+	TRY(head_load(handler, &memory->head));
+	TRY(result_wrap(ledger->operations->cut(ledger, memory->head.size), "audit ledger"));
+	TRY(tail_check(ledger, &memory->head));
+	memory->aligned = true;
+	return result_ok();
+}
+
+static Result staged_write(Handler *handler)
+{
+	Memory *memory = handler->memory;
+	AuditLedger *ledger = ledger_of(handler);
+	if (memory->staged.size == 0)
+		return result_ok();
+	TRY(ledger->operations->write(ledger, buffer_slice(&memory->staged)));
+	buffer_clear(&memory->staged);
+	return result_ok();
+}
+
+/* ---- moves */
+
+static void staged_none(Memory *memory)
+{
+	memory->staged_since = INSTANT_NONE;
+	for (size_t i = 0; i < TOPICS; i++) {
+		memory->topics[i].staged = false;
+		memory->topics[i].position = -1;
+	}
+}
+
+static Result restore(Handler *handler)
+{
+	Memory *memory = handler->memory;
+	if (!memory) {
+		memory = handler->memory = calloc(1, sizeof(*memory));
+		must(memory);
+		buffer_init(&memory->staged, STAGED_BYTES + CHAIN_LINE_MAX);
+	}
+	/* The state may be far behind its ledger still: the file is looked at when the partition is owned. */
+	memory->aligned = false;
+	memory->head = (ChainHead){ 0 };
+	buffer_clear(&memory->staged);
+	staged_none(memory);
+	return result_ok();
+}
+
+static void release(Handler *handler)
+{
+	Memory *memory = handler->memory;
+	buffer_release(&memory->staged);
+	free(memory);
+	handler->memory = NULL;
+}
+
+/* Remembers where an assessment stood first; whatever has the same id and stands elsewhere is a repeat of it. */
+static Result assessment_observe(Handler *handler, const Record *input)
+{
+	if (input->offset % PRUNE_EVERY == 0)
+		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(input->time - seen_ms)));
+	return store_run(handler->store, "INSERT OR IGNORE INTO seen VALUES (?1, ?2, ?3, ?4)", V_TEXT(input->id),
+			 V_INTEGER(input->partition), V_INTEGER(input->offset), V_INTEGER(input->time));
+}
+
+static Result is_repeat(Handler *handler, const Record *input, bool *repeat)
+{
+	Statement *row = store_query(handler->store, "SELECT partition, offset FROM seen WHERE id = ?1", V_TEXT(input->id));
+	*repeat = statement_next(row) &&
+		  (statement_integer(row, 0) != input->partition || statement_integer(row, 1) != input->offset);
+	return statement_end(row);
+}
+
+static Result stage(Handler *handler, const Record *input)
+{
+	Memory *memory = handler->memory;
+	char time[INSTANT_TEXT];
+	TRY(align(handler));
+	instant_format(input->time, time);
+	const ChainRecord record = {
+		.topic = slice_of(topics[input->topic].name), .id = input->id, .type = input->type,
+		.subject = input->subject, .cause = input->cause, .time = slice_of(time), .partition = input->partition,
+		.offset = input->offset, .body = input->body,
+	};
+	chain_append(&memory->head, &record, &memory->staged);
+	if (memory->staged_since == INSTANT_NONE)
+		memory->staged_since = handler->now;
+	memory->topics[input->topic].staged = true;
+	return memory->staged.size > STAGED_BYTES ? staged_write(handler) : result_ok();
+}
+
+static Result assessment_stage(Handler *handler, const Record *input)
+{
+	bool repeat;
+	TRY(is_repeat(handler, input, &repeat));
+	return repeat ? result_ok() : stage(handler, input);
+}
+
+/*
+ * Waiting spares fsyncs, at most GATHER_MS. It needs a position to claim meanwhile: right behind the record that came
+ * before the first staged one, which only the runtime knows (what stands between may not be accepted, so the offset of the
+ * staged record will not do). And over several partitions one position a topic would not be enough.
+ */
+static bool may_wait(const Handler *handler, const Memory *memory)
+{
+	for (size_t i = 0; i < TOPICS; i++)
+		if (memory->topics[i].staged && memory->topics[i].position < 0)
+			return false;
+	return handler->partitions == 1 && handler->now >= memory->staged_since &&
+	       handler->now - memory->staged_since < GATHER_MS;
+}
+
+static Result settle(Handler *handler, Instant now, Instant *wake_at)
+{
+	Memory *memory = handler->memory;
+	(void)now;
+	TRY(align(handler));
+	if (memory->staged_since == INSTANT_NONE)
+		return result_ok();
+	if (may_wait(handler, memory)) {
+		*wake_at = memory->staged_since + GATHER_MS;
+		return result_ok();
+	}
+	TRY(staged_write(handler));
+	staged_none(memory);
+	return checkpoint_draft(handler, &memory->head);
+}
+
+static int64_t position(Handler *handler, TopicId topic, int64_t next)
+{
+	Memory *memory = handler->memory;
+	if (!memory)
+		return next;
+	if (!memory->topics[topic].staged)
+		memory->topics[topic].position = next;
+	return memory->topics[topic].position;
+}
+
+const Service audit_service = {
+	.name = "audit",
+	.sentence = "Keeps the verifiable log of everything of record",
+	.ledger = TOPIC_CHECKPOINTS,
+	.single = true,
+	.inputs = {
+		{ .topic = TOPIC_JOURNAL, .all_partitions = true, .decide = stage },
+		{ .topic = TOPIC_ASSESSMENTS, .all_partitions = true, .observe = assessment_observe,
+		  .decide = assessment_stage },
+		{ .topic = TOPIC_DELIVERIES, .all_partitions = true, .decide = stage },
+	},
+	.input_count = 3,
+	.schema = schema,
+	.schema_version = 1,
+	.restore = restore,
+	.release = release,
+	.apply = apply,
+	.settle = settle,
+	.position = position,
+};

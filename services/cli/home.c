@@ -1,0 +1,109 @@
+#include "services/cli/home.h"
+
+#include "shared/edge/clock.h"
+#include "shared/edge/files.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { KEY_ID_CHARACTERS = 8, KEY_SECRET_CHARACTERS = 52, KEY_LEAST = 32 };
+
+static void base32_random(Buffer *out, size_t characters)
+{
+	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	unsigned char dice[KEY_SECRET_CHARACTERS];
+	must(characters <= sizeof dice);
+	clock_random(dice, characters);
+	for (size_t i = 0; i < characters; i++)
+		buffer_byte(out, alphabet[dice[i] & 31]);
+	explicit_bzero(dice, sizeof dice);
+}
+
+/* tcs_ID_SECRET: the id may be logged, the secret never. */
+static Result key_make(const char *path)
+{
+	Buffer key;
+	buffer_init(&key, ADMIN_KEY_SIZE);
+	buffer_text(&key, "tcs_");
+	base32_random(&key, KEY_ID_CHARACTERS);
+	buffer_text(&key, "_");
+	base32_random(&key, KEY_SECRET_CHARACTERS);
+	buffer_text(&key, "\n");
+	Result result = file_write(path, buffer_slice(&key), 0600);
+	explicit_bzero(key.data, key.size);
+	buffer_release(&key);
+	return result_wrap(result, "making the API key");
+}
+
+static Result key_read(const char *path, char out[static ADMIN_KEY_SIZE])
+{
+	Buffer text;
+	buffer_init(&text, ADMIN_KEY_SIZE - 1);
+	Result result = file_read(path, &text);
+	if (!result_failed(result)) {
+		size_t size = strcspn(text.data, "\r\n");
+		if (size < KEY_LEAST || !text_copy((Slice){ text.data, size }, out, ADMIN_KEY_SIZE))
+			result = result_fail(ERROR_INPUT, "%s holds no key of at least %d characters; delete it and a new one is made",
+					     path, KEY_LEAST);
+		explicit_bzero(text.data, text.size);
+	}
+	buffer_release(&text);
+	return result;
+}
+
+static Result key_take(const Settings *settings, Home *home)
+{
+	const char *given = setting_text(settings, "TOCSIN_ADMIN_KEY");
+	if (given != NULL) {
+		must(text_copy(slice_of(given), home->key, sizeof home->key));
+		return result_ok();
+	}
+	home_path(settings, "admin.key", home->key_path);
+	Result read = key_read(home->key_path, home->key);
+	if (read.kind != ERROR_NOT_FOUND)
+		return read;
+	TRY(key_make(home->key_path));
+	return key_read(home->key_path, home->key);
+}
+
+static Result lock_take(const Settings *settings, Home *home)
+{
+	char path[PATH_SIZE];
+	home_path(settings, "lock", path);
+	Result result = file_lock(path, &home->lock);
+	if (result.kind == ERROR_CONFLICT)
+		return result_fail(ERROR_CONFLICT, "another tocsin serves from %s; one process may have a directory",
+				   setting_text(settings, "TOCSIN_HOME"));
+	return result;
+}
+
+Result home_open(const Settings *settings, Home *home)
+{
+	char audit[PATH_SIZE];
+	memset(home, 0, sizeof *home);
+	home->lock = -1;
+	TRY(directory_make(setting_text(settings, "TOCSIN_HOME"), 0700));
+	TRY(lock_take(settings, home));
+	home_path(settings, "audit", audit);
+	TRY(directory_make(audit, 0700));
+	return key_take(settings, home);
+}
+
+void home_release(Home *home)
+{
+	if (home->lock >= 0)
+		close(home->lock);
+	home->lock = -1;
+	explicit_bzero(home->key, sizeof home->key);
+}
+
+Result home_client_key(const Settings *settings, char out[static ADMIN_KEY_SIZE])
+{
+	char path[PATH_SIZE];
+	const char *given = setting_text(settings, "TOCSIN_KEY");
+	if (given != NULL)
+		return text_copy(slice_of(given), out, ADMIN_KEY_SIZE) ? result_ok() :
+									 result_fail(ERROR_INPUT, "TOCSIN_KEY is too long");
+	home_path(settings, "admin.key", path);
+	return key_read(path, out);
+}

@@ -1,0 +1,37 @@
+#include "services/cli/cli.h"
+
+#include "services/audit/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static ExitCode verify_file(const char *path)
+{
+	AuditVerdict verdict;
+	Result result = audit_verify_file(path, &verdict);
+	if (result_failed(result)) {
+		complain("%s", result.text);
+		return EXIT_SURROUNDINGS;
+	}
+	if (!verdict.whole) {
+		complain("%s:%" PRId64 ": %s", path, verdict.bad_line, verdict.why);
+		printf("%" PRId64 " lines before it fit, up to %s\n", verdict.lines, verdict.head);
+		return EXIT_NO;
+	}
+	printf("%" PRId64 " lines, %" PRId64 " bytes, each bound to all before it; head %s\n", verdict.lines, verdict.size,
+	       verdict.head);
+	return EXIT_DONE;
+}
+
+ExitCode verify_log_run(char **arguments, int count)
+{
+	char path[PATH_SIZE];
+	Settings *settings = settings_or_complain();
+	if (settings == NULL)
+		return EXIT_WRONG;
+	home_path(settings, "audit/ledger.jsonl", path);
+	if (count > 0 && snprintf(path, sizeof path, "%s/ledger.jsonl", arguments[0]) >= (int)sizeof path)
+		path[0] = '\0';
+	settings_free(settings);
+	return verify_file(path);
+}

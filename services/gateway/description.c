@@ -1,0 +1,28 @@
+/* proto/openapi.yaml is the only copy of the API's description; it is built into the program and served as JSON. */
+#include "services/gateway/gateway_internal.h"
+
+#include "shared/base/yaml.h"
+
+/* The build runs at the root of the tree, where the assembler finds the file. */
+__asm__(".section .rodata\n"
+        ".global tocsin_openapi_begin\n"
+        ".global tocsin_openapi_end\n"
+        "tocsin_openapi_begin:\n"
+        ".incbin \"proto/openapi.yaml\"\n"
+        "tocsin_openapi_end:\n"
+        ".byte 0\n"
+        ".previous\n");
+
+extern const char tocsin_openapi_begin[], tocsin_openapi_end[];
+
+Result description_write(Buffer *out)
+{
+	Slice yaml = { tocsin_openapi_begin, (size_t)(tocsin_openapi_end - tocsin_openapi_begin) };
+	json_t *tree JSON_AUTO = NULL;
+	Result result = yaml_read(yaml, &tree, NULL);
+
+	if (result_failed(result))
+		return result_fail(ERROR_INTERNAL, "proto/openapi.yaml as built in: %s", result.text);
+	json_write(tree, out);
+	return result_ok();
+}

@@ -1,0 +1,186 @@
+#include "services/gateway/gateway_internal.h"
+
+#include "shared/edge/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the service: a reader of what is of record, into the view ------------------------------------------------ */
+
+static Result journal_handle(Handler *handler, const Record *record)
+{
+	return view_take_journal(handler->store, record);
+}
+
+static Result delivery_handle(Handler *handler, const Record *record)
+{
+	return view_take_delivery(handler->store, record);
+}
+
+static Result command_handle(Handler *handler, const Record *record)
+{
+	return view_take_command(handler->store, record);
+}
+
+static void journal_accepted(Handler *handler, const Record *record)
+{
+	if (handler->environment && record->topic == TOPIC_JOURNAL && id_is("cmd_", record->cause))
+		command_answered(handler->environment, handler->store, record->cause);
+}
+
+const Service gateway_service = {
+	.name = "gateway",
+	.sentence = "takes in events, reports and commands, and answers questions from its own view",
+	.ledger = TOPICS,
+	.single = true,
+	.inputs = {
+		{ .topic = TOPIC_JOURNAL, .all_partitions = true, .handle = journal_handle },
+		{ .topic = TOPIC_DELIVERIES, .all_partitions = true, .handle = delivery_handle },
+		{ .topic = TOPIC_COMMANDS, .all_partitions = true, .handle = command_handle },
+	},
+	.input_count = 3,
+	.schema = view_schema,
+	.schema_version = VIEW_SCHEMA_VERSION,
+	.accepted = journal_accepted,
+};
+
+/* ---- the routes ----------------------------------------------------------------------------------------------- */
+
+enum { BODY_DEFAULT = 262144 };
+
+const HttpRoute gateway_route_table[] = {
+	{ .method = "POST", .path = "/v1/events", .handler = ingest_event, .body_max = BODY_DEFAULT,
+	  .operation = "postEvent" },
+	{ .method = "POST", .path = "/v1/reports", .handler = ingest_report, .body_max = BODY_DEFAULT,
+	  .operation = "postReport" },
+	{ .method = "GET", .path = "/v1/incidents", .handler = query_incidents, .operation = "listIncidents" },
+	{ .method = "GET", .path = "/v1/incidents/{id}", .handler = query_incident, .operation = "getIncident" },
+	{ .method = "GET", .path = "/v1/incidents/{id}/timeline", .handler = query_timeline, .operation = "getTimeline" },
+	{ .method = "POST", .path = "/v1/incidents/{id}/{command}", .handler = command_issue, .body_max = BODY_DEFAULT,
+	  .operation = "commandIncident" },
+	{ .method = "GET", .path = "/v1/commands/{id}", .handler = command_read, .operation = "getCommand" },
+	{ .method = "GET", .path = "/livez", .handler = ops_livez, .open = true, .ops = true, .operation = "livez" },
+	{ .method = "GET", .path = "/readyz", .handler = ops_readyz, .open = true, .ops = true, .operation = "readyz" },
+	{ .method = "GET", .path = "/metrics", .handler = ops_metrics, .open = true, .ops = true, .operation = "metrics" },
+	{ .method = "GET", .path = "/openapi.json", .handler = describe_api, .open = true, .operation = "getDescription" },
+};
+const size_t gateway_route_count = sizeof gateway_route_table / sizeof gateway_route_table[0];
+_Static_assert(sizeof gateway_route_table / sizeof gateway_route_table[0] <= ROUTES_MAX, "every route has room");
+
+const HttpRoute *gateway_routes(const Gateway *gateway)
+{
+	return gateway->routes;
+}
+
+static void routes_fill(Gateway *gateway)
+{
+	memcpy(gateway->routes, gateway_route_table, sizeof gateway_route_table);
+	for (size_t i = 0; i < gateway_route_count; i++)
+		if (gateway->routes[i].body_max > 0)
+			gateway->routes[i].body_max = gateway->options.body_max;
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------------- */
+
+Result gateway_new(const GatewayOptions *options, Gateway **out)
+{
+	Buffer description;
+
+	buffer_init(&description, ANSWER_MAX);
+	Result result = description_write(&description);
+	if (result_failed(result)) {
+		buffer_release(&description);
+		return result;
+	}
+	Gateway *gateway = calloc(1, sizeof *gateway);
+	must(gateway != NULL);
+	gateway->options = *options;
+	gateway->description = description;
+	gateway->actor = admin_key_actor(&options->key);
+	routes_fill(gateway);
+	must(pthread_mutex_init(&gateway->policy_mutex, NULL) == 0);
+	for (size_t i = 0; i < VIEW_READERS; i++)
+		must(pthread_mutex_init(&gateway->readers[i].mutex, NULL) == 0);
+	gateway->repeats = repeats_new();
+	gateway->waiting = waiting_new();
+	deadlines_start(gateway);
+	*out = gateway;
+	return result_ok();
+}
+
+void gateway_drain(Gateway *gateway)
+{
+	atomic_store(&gateway->draining, true);
+	deadlines_changed(gateway);
+}
+
+void gateway_free(Gateway *gateway)
+{
+	if (!gateway)
+		return;
+	deadlines_stop(gateway);
+	waiting_free(gateway->waiting);
+	repeats_free(gateway->repeats);
+	policy_replace(gateway, NULL);
+	for (size_t i = 0; i < VIEW_READERS; i++) {
+		store_close(gateway->readers[i].store);
+		pthread_mutex_destroy(&gateway->readers[i].mutex);
+	}
+	pthread_mutex_destroy(&gateway->policy_mutex);
+	json_decref(gateway->actor);
+	buffer_release(&gateway->description);
+	free(gateway);
+}
+
+/* ---- reading the view from any thread ------------------------------------------------------------------------- */
+
+static Result reader_open(Gateway *gateway, ViewReader *reader)
+{
+	StoreOptions options = { .path = gateway->options.view_path, .read_only = true, .cache_kib = 2048 };
+
+	if (reader->store)
+		return result_ok();
+	Result result = store_open(&options, &reader->store, NULL);
+	return result_failed(result) ? result_fail(ERROR_AGAIN, "the view cannot be read yet: %s", result.text) : result;
+}
+
+/* A free one, else the next by turns when it is free. */
+static ViewReader *reader_lock(Gateway *gateway)
+{
+	unsigned turn = atomic_fetch_add(&gateway->next_reader, 1);
+
+	for (unsigned i = 0; i < VIEW_READERS; i++) {
+		ViewReader *reader = &gateway->readers[(turn + i) % VIEW_READERS];
+		if (pthread_mutex_trylock(&reader->mutex) == 0)
+			return reader;
+	}
+	ViewReader *reader = &gateway->readers[turn % VIEW_READERS];
+	pthread_mutex_lock(&reader->mutex);
+	return reader;
+}
+
+Result view_borrow(Gateway *gateway, ViewReader **out)
+{
+	ViewReader *reader = reader_lock(gateway);
+	Result result = reader_open(gateway, reader);
+
+	if (result_failed(result))
+		pthread_mutex_unlock(&reader->mutex);
+	else
+		*out = reader;
+	return result;
+}
+
+void view_return(ViewReader *reader)
+{
+	pthread_mutex_unlock(&reader->mutex);
+}
+
+BusRecord accepted_record(const Accepted *accepted, const AcceptInput *input)
+{
+	return (BusRecord){
+		.key = { accepted->correlation_key, ID_BASE32 },
+		.headers = buffer_slice(&accepted->headers),
+		.body = input->body,
+	};
+}

@@ -1,0 +1,100 @@
+/*
+ * What the files of the gateway share. Nothing else includes it.
+ *
+ * Threads: the HTTP server's (handlers), the bus's (done callbacks: they may answer, and call nothing of the bus), the
+ * service's (accepted), and one of its own that answers commands whose time is over (deadlines.c).
+ */
+#ifndef TOCSIN_GATEWAY_INTERNAL_H
+#define TOCSIN_GATEWAY_INTERNAL_H
+
+#include "services/gateway/gateway.h"
+#include "services/gateway/core/preconditions.h"
+#include "services/gateway/repeats.h"
+#include "services/gateway/view.h"
+#include "services/gateway/waiting.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { ROUTES_MAX = 16, VIEW_READERS = 4, ANSWER_MAX = 32 << 20 };
+
+/* A compiled policy and how many use it. */
+typedef struct {
+	atomic_uint references;
+	Policy *policy;
+} PolicyShare;
+
+typedef struct {
+	pthread_mutex_t mutex;
+	Store *store; /* opened at the first use */
+} ViewReader;
+
+struct Gateway {
+	GatewayOptions options;
+	HttpRoute routes[ROUTES_MAX];
+	Buffer description; /* openapi.json */
+	json_t *actor;      /* of the admin key; its text is in actor_text */
+
+	pthread_mutex_t policy_mutex;
+	PolicyShare *policy; /* NULL until the first is published */
+
+	ViewReader readers[VIEW_READERS];
+	atomic_uint next_reader;
+
+	Repeats *repeats;
+	Waiting *waiting;
+	pthread_t deadlines;
+	pthread_mutex_t deadline_mutex;
+	pthread_cond_t deadline_changed;
+	bool stopping;
+	atomic_bool draining;
+};
+
+/* ---- policy.c */
+PolicyShare *policy_share(Gateway *gateway); /* NULL: none yet; give back with policy_unshare */
+void policy_unshare(PolicyShare *share);
+void policy_replace(Gateway *gateway, Policy *policy); /* takes it; NULL: none */
+
+/* ---- a Store of the view for this thread; *reader is to be given back in every case but failure */
+Result view_borrow(Gateway *gateway, ViewReader **reader);
+void view_return(ViewReader *reader);
+
+/* ---- answers.c: each answers the request */
+void answer_problem(HttpRequest *request, const Problem *problem);
+void answer_refusal(HttpRequest *request, ProblemCode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void answer_failure(HttpRequest *request, Result result);
+void answer_errors(HttpRequest *request, ProblemCode code, const char *detail, const FieldErrors *errors,
+		   const char *const *allowed);
+void answer_json(HttpRequest *request, unsigned status, Slice body, const char *location);
+void answer_incident(HttpRequest *request, Slice document, int64_t version);
+void answer_not_modified(HttpRequest *request, int64_t version);
+void answer_text(HttpRequest *request, unsigned status, const char *type, Slice body);
+
+/* ---- handlers, by file */
+void ingest_event(HttpRequest *request, void *context);
+void ingest_report(HttpRequest *request, void *context);
+
+void query_incidents(HttpRequest *request, void *context);
+void query_incident(HttpRequest *request, void *context);
+void query_timeline(HttpRequest *request, void *context);
+
+void command_issue(HttpRequest *request, void *context);
+void command_read(HttpRequest *request, void *context);
+/* The view has accepted the answer to a command; store is the service's own. */
+void command_answered(Gateway *gateway, Store *store, Slice command);
+void answer_pending(HttpRequest *request, Slice command);
+
+void ops_livez(HttpRequest *request, void *context);
+void ops_readyz(HttpRequest *request, void *context);
+void ops_metrics(HttpRequest *request, void *context);
+void describe_api(HttpRequest *request, void *context);
+
+/* ---- deadlines.c */
+void deadlines_start(Gateway *gateway);
+void deadlines_changed(Gateway *gateway);
+void deadlines_stop(Gateway *gateway); /* answers all that wait */
+
+/* ---- description.c: proto/openapi.yaml, built in, as JSON appended to out */
+Result description_write(Buffer *out);
+
+#endif

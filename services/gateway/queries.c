@@ -1,0 +1,260 @@
+/* GET of incidents and timelines, from the view. */
+#include "services/gateway/gateway_internal.h"
+
+#include <string.h>
+
+enum { LINK_MAX = 6144 };
+
+/* ---- reading the query string --------------------------------------------------------------------------------- */
+
+typedef struct {
+	IncidentQuery *query;
+	FieldErrors *errors;
+	void (*take)(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors);
+} QueryVisit;
+
+static bool query_visit(void *context, const char *name, const char *value)
+{
+	QueryVisit *visit = context;
+
+	visit->take(visit->query, name, value, visit->errors);
+	return true;
+}
+
+/* Reads parameters and cursor; false: answered. */
+static bool query_read(HttpRequest *request, const Gateway *gateway, QueryVisit *visit, Digest *list,
+		       char after[static CURSOR_POSITION_MAX])
+{
+	incident_query_init(visit->query);
+	http_query_each(request, query_visit, visit);
+	Digest filters = incident_query_digest(visit->query);
+	*list = DIGEST(slice_of(http_path(request)), SLICE("\0"), ((Slice){ (const char *)filters.bytes, DIGEST_BYTES }));
+	after[0] = '\0';
+	if (visit->query->cursor[0] != '\0' && visit->errors->count == 0 &&
+	    !cursor_read(&gateway->options.key.cursor_key, list, slice_of(visit->query->cursor), after))
+		field_errors_add(visit->errors, "cursor", "must be the next_cursor of an earlier answer to the same question");
+	if (visit->errors->count == 0)
+		return true;
+	answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended", visit->errors,
+	              visit->query->allowed);
+	return false;
+}
+
+/* ---- pages ---------------------------------------------------------------------------------------------------- */
+
+static void append_escaped(Buffer *out, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~,";
+
+	for (; *text != '\0'; text++) {
+		if (strchr(plain, *text))
+			buffer_byte(out, *text);
+		else
+			buffer_format(out, "%%%02X", (unsigned)(unsigned char)*text);
+	}
+}
+
+typedef struct {
+	Buffer *out;
+	char before; /* '?', then '&' */
+} LinkVisit;
+
+static bool link_visit(void *context, const char *name, const char *value)
+{
+	LinkVisit *visit = context;
+
+	if (strcmp(name, "cursor") == 0)
+		return true;
+	buffer_byte(visit->out, visit->before);
+	append_escaped(visit->out, name);
+	buffer_byte(visit->out, '=');
+	append_escaped(visit->out, value);
+	visit->before = '&';
+	return true;
+}
+
+/* "</v1/incidents?kind=event&cursor=…>; rel="next"": the question again, from the cursor (NULL: from the start). */
+static void link_write(HttpRequest *request, const char *cursor, const char *relation, Buffer *out)
+{
+	LinkVisit visit = { .out = out, .before = '?' };
+
+	buffer_byte(out, '<');
+	buffer_text(out, http_path(request));
+	http_query_each(request, link_visit, &visit);
+	if (cursor)
+		buffer_format(out, "%ccursor=%s", visit.before, cursor);
+	buffer_format(out, ">; rel=\"%s\"", relation);
+}
+
+static void page_answer(HttpRequest *request, Slice body, const char *cursor)
+{
+	HttpResponse response = { .status = 200, .content_type = "application/json", .body = body };
+	Buffer link;
+
+	buffer_init(&link, LINK_MAX);
+	if (cursor) {
+		link_write(request, cursor, "next", &link);
+		buffer_text(&link, ", ");
+	}
+	link_write(request, NULL, "first", &link);
+	if (!link.overflowed) { /* a question too long for a header has next_cursor all the same */
+		response.headers[0].name = "Link";
+		response.headers[0].value = link.data;
+		response.header_count = 1;
+	}
+	http_answer(request, &response);
+	buffer_release(&link);
+}
+
+/* Answers with the page; body holds {"items":[ and the items. */
+static void page_finish(HttpRequest *request, const Gateway *gateway, const Digest *list, const PageEnd *end, Buffer *body)
+{
+	char cursor[CURSOR_TEXT];
+
+	if (end->more)
+		cursor_write(&gateway->options.key.cursor_key, list, slice_of(end->last), cursor);
+	buffer_text(body, "],\"next_cursor\":");
+	if (end->more)
+		buffer_format(body, "\"%s\"}", cursor);
+	else
+		buffer_text(body, "null}");
+	page_answer(request, buffer_slice(body), end->more ? cursor : NULL);
+}
+
+static void page_begin(Buffer *body)
+{
+	buffer_init(body, ANSWER_MAX);
+	buffer_text(body, "{\"items\":[");
+}
+
+/* ---- the list of incidents ------------------------------------------------------------------------------------ */
+
+static void list_answer(HttpRequest *request, Gateway *gateway, const IncidentQuery *query, const Digest *list,
+			const char *after)
+{
+	ViewReader *reader;
+	PageEnd end;
+	Buffer body;
+
+	Result result = view_borrow(gateway, &reader);
+	if (result_failed(result)) {
+		answer_failure(request, result);
+		return;
+	}
+	page_begin(&body);
+	result = view_incidents(reader->store, query, slice_of(after), &body, &end);
+	view_return(reader);
+	if (result_failed(result))
+		answer_failure(request, result);
+	else
+		page_finish(request, gateway, list, &end, &body);
+	buffer_release(&body);
+}
+
+void query_incidents(HttpRequest *request, void *context)
+{
+	Gateway *gateway = context;
+	IncidentQuery query;
+	FieldErrors errors = { .count = 0 };
+	Digest list;
+	char after[CURSOR_POSITION_MAX];
+	QueryVisit visit = { .query = &query, .errors = &errors, .take = incident_query_take };
+
+	if (query_read(request, gateway, &visit, &list, after))
+		list_answer(request, gateway, &query, &list, after);
+}
+
+/* ---- one incident --------------------------------------------------------------------------------------------- */
+
+static bool parameter_visit(void *context, const char *name, const char *value)
+{
+	(void)value;
+	field_errors_add(context, name, "is not a parameter here; there are none");
+	return true;
+}
+
+/* A parameter that a question does not know is a mistake here as in lists. False: answered. */
+static bool no_parameters(HttpRequest *request, FieldErrors *errors)
+{
+	http_query_each(request, parameter_visit, errors);
+	if (errors->count > 0)
+		answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended", errors, NULL);
+	return errors->count == 0;
+}
+
+void query_incident(HttpRequest *request, void *context)
+{
+	ViewReader *reader;
+	FieldErrors errors = { .count = 0 };
+	int64_t version;
+	Buffer document;
+
+	if (!no_parameters(request, &errors))
+		return;
+	Result result = view_borrow(context, &reader);
+	if (result_failed(result)) {
+		answer_failure(request, result);
+		return;
+	}
+	buffer_init(&document, VIEW_DOCUMENT_BYTES);
+	result = view_incident(reader->store, http_path_value(request, "id"), &document, &version);
+	view_return(reader);
+	if (result_failed(result))
+		answer_failure(request, result);
+	else if (if_none_match_names(http_header(request, "If-None-Match"), version))
+		answer_not_modified(request, version);
+	else
+		answer_incident(request, buffer_slice(&document), version);
+	buffer_release(&document);
+}
+
+/* ---- its timeline --------------------------------------------------------------------------------------------- */
+
+static Result timeline_read(ViewReader *reader, Slice incident, const IncidentQuery *query, const char *after, Buffer *body,
+			    PageEnd *end)
+{
+	Buffer document;
+	int64_t version;
+
+	buffer_init(&document, VIEW_DOCUMENT_BYTES);
+	Result result = view_incident(reader->store, incident, &document, &version);
+	buffer_release(&document);
+	if (result_failed(result))
+		return result;
+	return view_timeline(reader->store, incident, slice_of(after), query->limit, body, end);
+}
+
+static void timeline_answer(HttpRequest *request, Gateway *gateway, const IncidentQuery *query, const Digest *list,
+			    const char *after)
+{
+	ViewReader *reader;
+	PageEnd end;
+	Buffer body;
+
+	Result result = view_borrow(gateway, &reader);
+	if (result_failed(result)) {
+		answer_failure(request, result);
+		return;
+	}
+	page_begin(&body);
+	result = timeline_read(reader, http_path_value(request, "id"), query, after, &body, &end);
+	view_return(reader);
+	if (result_failed(result))
+		answer_failure(request, result);
+	else
+		page_finish(request, gateway, list, &end, &body);
+	buffer_release(&body);
+}
+
+void query_timeline(HttpRequest *request, void *context)
+{
+	Gateway *gateway = context;
+	IncidentQuery query;
+	FieldErrors errors = { .count = 0 };
+	Digest list;
+	char after[CURSOR_POSITION_MAX];
+	QueryVisit visit = { .query = &query, .errors = &errors, .take = page_query_take };
+
+	if (query_read(request, gateway, &visit, &list, after))
+		timeline_answer(request, gateway, &query, &list, after);
+}

@@ -1,0 +1,162 @@
+#include "services/intake/core/row.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- the header: numbers by name, then two ids */
+
+typedef struct {
+	int64_t state, version, count, through, seen, window, cap, severity, reflected, horizon;
+} Numbers;
+
+#define NUMBER(name_, required_) { .name = #name_, .place = offsetof(Numbers, name_), .required = (required_) }
+static const struct {
+	const char *name;
+	size_t place;
+	bool required;
+} numbers[] = {
+	NUMBER(state, true),  NUMBER(version, true), NUMBER(count, true),     NUMBER(through, true),   NUMBER(seen, true),
+	NUMBER(window, true), NUMBER(cap, true),     NUMBER(severity, true),  NUMBER(reflected, true), NUMBER(horizon, false),
+};
+enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+
+static int64_t *number_at(Numbers *all, size_t index)
+{
+	return (int64_t *)((char *)all + numbers[index].place);
+}
+
+void window_header_write(Buffer *out, const WindowRow *row, const WindowPrune *prune)
+{
+	Numbers all = { .state = row->state, .version = row->report_version, .count = row->event_count,
+			.through = row->through, .seen = row->last_seen_at, .window = row->window_seconds,
+			.cap = row->cap_seconds, .severity = row->severity, .reflected = prune->reflected,
+			.horizon = prune->horizon };
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (*number_at(&all, i) != INT64_MIN)
+			buffer_format(out, "%s=%" PRId64 ";", numbers[i].name, *number_at(&all, i));
+	Id key = bits_write("", row->key), event = bits_write("evt_", row->event);
+	buffer_format(out, "key=%s;event=%s", key.text, event.text);
+}
+
+/* Cuts what stands before the separator off the front of text. */
+static Slice cut(Slice *text, char separator)
+{
+	const char *at = text->size ? memchr(text->data, separator, text->size) : NULL;
+	size_t size = at ? (size_t)(at - text->data) : text->size;
+	size_t used = at ? size + 1 : size;
+	Slice part = { text->data, size };
+	*text = (Slice){ text->data + used, text->size - used };
+	return part;
+}
+
+static bool member_read(Slice name, Slice value, Numbers *all, WindowRow *row)
+{
+	if (slice_is(name, "key"))
+		return bits_read(value, &row->key);
+	if (slice_is(name, "event"))
+		return bits_read_event(value, &row->event);
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (slice_is(name, numbers[i].name))
+			return slice_integer(value, number_at(all, i));
+	return true; /* a later version's */
+}
+
+static bool numbers_complete(Numbers *all)
+{
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (numbers[i].required && *number_at(all, i) == INT64_MIN)
+			return false;
+	return true;
+}
+
+Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowPrune *prune)
+{
+	Numbers all;
+	for (size_t i = 0; i < NUMBERS; i++)
+		*number_at(&all, i) = INT64_MIN;
+	*row = (WindowRow){ .state = WINDOW_OPEN };
+	bool good = bits_read_incident(incident_id, &row->incident);
+	while (good && text.size > 0) {
+		Slice value = cut(&text, ';');
+		Slice name = cut(&value, '=');
+		good = member_read(name, value, &all, row);
+	}
+	if (!good || !numbers_complete(&all))
+		return result_fail(ERROR_INTERNAL, "a report record's window header cannot be read");
+	row->state = all.state == WINDOW_OPEN ? WINDOW_OPEN : WINDOW_CLOSED;
+	row->report_version = all.version;
+	row->event_count = all.count;
+	row->through = all.through;
+	row->last_seen_at = all.seen;
+	row->window_seconds = all.window;
+	row->cap_seconds = all.cap;
+	row->severity = (int)all.severity;
+	*prune = (WindowPrune){ .reflected = all.reflected, .horizon = all.horizon };
+	return result_ok();
+}
+
+static Instant seconds_after(Instant at, int64_t seconds)
+{
+	int64_t later;
+	if (__builtin_mul_overflow(seconds, 1000, &later) || __builtin_add_overflow(at, later, &later))
+		return INT64_MAX;
+	return later;
+}
+
+Instant window_ends_at(const WindowRow *row, Instant at)
+{
+	if (row->state == WINDOW_CLOSED)
+		return at;
+	Instant by_window = seconds_after(row->last_seen_at, row->window_seconds);
+	Instant by_cap = seconds_after(bits_opened_at(row->incident), row->cap_seconds);
+	return by_window < by_cap ? by_window : by_cap;
+}
+
+/* ---- the body */
+
+static void member_text(Buffer *out, const char *name, const char *text)
+{
+	if (text)
+		buffer_format(out, "\"%s\":\"%s\",", name, text);
+	else
+		buffer_format(out, "\"%s\":null,", name);
+}
+
+static void member_number(Buffer *out, const char *name, int64_t number)
+{
+	if (number != INT64_MIN)
+		buffer_format(out, "\"%s\":%" PRId64 ",", name, number);
+	else
+		buffer_format(out, "\"%s\":null,", name);
+}
+
+static void member_time(Buffer *out, const char *name, Instant time)
+{
+	char text[INSTANT_TEXT];
+	instant_format(time, text);
+	member_text(out, name, text);
+}
+
+void report_body_write(Buffer *out, const ReportBody *body)
+{
+	const WindowRow *row = body->row;
+	Id incident = bits_write("inc_", row->incident), event = bits_write("evt_", row->event), key = bits_write("", row->key);
+	buffer_byte(out, '{');
+	/* None of these texts needs escaping: ids, a number and words of ours. */
+	member_text(out, "incident_id", incident.text);
+	member_text(out, "number", body->number);
+	member_text(out, "event_id", event.text);
+	member_text(out, "correlation_key", key.text);
+	member_text(out, "form", body->form);
+	member_number(out, "report_version", row->report_version);
+	member_number(out, "event_count", row->event_count);
+	member_number(out, "through", row->through);
+	member_number(out, "clock_offset_ms", body->clock_offset_ms);
+	member_number(out, "window_seconds", row->window_seconds);
+	member_number(out, "cap_seconds", row->cap_seconds);
+	member_time(out, "received_at", body->received_at);
+	member_time(out, "last_seen_at", row->last_seen_at);
+	buffer_text(out, "\"document\":");
+	buffer_append(out, body->document.size ? body->document : SLICE("null"));
+	buffer_byte(out, '}');
+}

@@ -1,0 +1,153 @@
+/* Mail: one to a person and level, in the person's language; its words are the policy pack's (mail.*). */
+#include "services/notification/channels/channel.h"
+
+#include "services/notification/core/level.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *member_text(const Notice *notice, const char *pointer)
+{
+	return json_string_value(json_at(notice->incident, pointer));
+}
+
+static const char *text_or(const char *text, const char *otherwise)
+{
+	return text && text[0] ? text : otherwise;
+}
+
+/* A subject is one line, whatever a sender wrote into the title. */
+static void line_append(Buffer *out, const char *text)
+{
+	for (; *text; text++)
+		buffer_byte(out, (unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
+}
+
+static void subject_write(const Notice *notice, Buffer *out)
+{
+	buffer_text(out, "[Tocsin] [");
+	line_append(out, text_or(member_text(notice, "/severity"), "-"));
+	buffer_byte(out, '/');
+	line_append(out, text_or(member_text(notice, "/grade"), "-"));
+	buffer_text(out, "] ");
+	line_append(out, text_or(member_text(notice, "/number"), "-"));
+	buffer_byte(out, ' ');
+	line_append(out, text_or(member_text(notice, "/title"), ""));
+}
+
+/* ---- the lines of the text */
+
+static const char *as_it_is(const Notice *notice, const char *value)
+{
+	(void)notice;
+	return value;
+}
+
+static const char *category_name(const Notice *notice, const char *value)
+{
+	return text_or(policy_category_name(notice->policy, value, notice->language), value);
+}
+
+/* A line stands where the incident has the member. word: its values have words of their own, "mail.severity.high". */
+static const struct {
+	const char *key, *pointer, *word;
+	const char *(*value)(const Notice *notice, const char *value);
+} lines[] = {
+	{ "mail.line.number", "/number", NULL, as_it_is },
+	{ "mail.line.title", "/title", NULL, as_it_is },
+	{ "mail.line.kind", "/kind", "mail.kind.", as_it_is },
+	{ "mail.line.severity", "/severity", "mail.severity.", as_it_is },
+	{ "mail.line.grade", "/grade", NULL, as_it_is },
+	{ "mail.line.category", "/category", NULL, category_name },
+	{ "mail.line.reason", "/reason", NULL, as_it_is },
+	{ "mail.line.asset", "/asset", NULL, as_it_is },
+	{ "mail.line.source", "/source", NULL, as_it_is },
+	{ "mail.line.opened", "/opened_at", NULL, as_it_is },
+	{ "mail.line.team", "/assignee/team", NULL, as_it_is },
+};
+
+enum { VALUE_MAX = 32768 };
+
+static void line_write(const Notice *notice, size_t line, Buffer *out)
+{
+	const char *value = member_text(notice, lines[line].pointer);
+	Buffer word;
+	if (!value || !value[0])
+		return;
+	buffer_init(&word, VALUE_MAX);
+	if (lines[line].word) {
+		char key[96];
+		snprintf(key, sizeof(key), "%s%s", lines[line].word, value);
+		policy_words(notice->policy, notice->language, key, &word, NULL);
+	} else {
+		buffer_text(&word, lines[line].value(notice, value));
+	}
+	policy_words(notice->policy, notice->language, lines[line].key, out, "value", word.data, NULL);
+	buffer_byte(out, '\n');
+	buffer_release(&word);
+}
+
+static void sentence_write(const Notice *notice, const char *key, const char *value, Buffer *out)
+{
+	policy_words(notice->policy, notice->language, key, out, "value", value, NULL);
+	buffer_text(out, "\n\n");
+}
+
+static void link_write(const Notice *notice, Buffer *out)
+{
+	const char *url = text_or(notice->environment->public_url, "");
+	size_t size = strlen(url);
+	while (size > 0 && url[size - 1] == '/')
+		size--;
+	buffer_append(out, (Slice){ url, size });
+	buffer_text(out, "/v1/incidents/");
+	buffer_text(out, text_or(member_text(notice, "/id"), ""));
+}
+
+static void text_write(const Notice *notice, Buffer *out)
+{
+	char level[24];
+	Buffer link;
+	snprintf(level, sizeof(level), "%" PRId64, notice->escalation_level);
+	if (incident_is_drill(notice->incident))
+		sentence_write(notice, "mail.drill", "", out);
+	sentence_write(notice, notice->escalation_level == 1 ? "mail.opened" : "mail.escalated", level, out);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		line_write(notice, i, out);
+	buffer_byte(out, '\n');
+	buffer_init(&link, VALUE_MAX);
+	link_write(notice, &link);
+	sentence_write(notice, "mail.link", link.data, out);
+	buffer_release(&link);
+	policy_words(notice->policy, notice->language, "mail.footer", out, NULL);
+	buffer_byte(out, '\n');
+}
+
+static const char *person_name(const Notice *notice)
+{
+	const char *id = strchr(notice->recipient, ':');
+	const PersonPolicy *person = id ? policy_person(notice->policy, id + 1) : NULL;
+	return person ? person->name : NULL;
+}
+
+static void email_write(const Notice *notice, Letter *letter)
+{
+	Notice own = *notice;
+	own.language = text_or(notice->language, policy_languages(notice->policy)[0]);
+	subject_write(&own, &letter->subject);
+	text_write(&own, &letter->body);
+	letter->message.from = letter->from.data;
+	letter->message.to = own.address;
+	letter->message.to_name = person_name(&own);
+	letter->message.subject = letter->subject.data;
+	letter->message.language = own.language;
+	letter->message.thread = member_text(&own, "/id");
+}
+
+const Channel channel_email = {
+	.type = "email",
+	.kind = OUTSIDE_MAIL,
+	.needs = { { "server", offsetof(ChannelPolicy, server) }, { "from", offsetof(ChannelPolicy, from) } },
+	.write = email_write,
+};

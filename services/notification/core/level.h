@@ -1,0 +1,47 @@
+/*
+ * Who is told at a level: the targets the policy names, resolved at the moment the level is reached. Pure.
+ *
+ *   channel:X   one notice to the channel. These are other systems: a drill does not tell them
+ *   team:T      a mail to each of its people on duty
+ *   person:P    a mail, through the first channel of type email
+ *
+ * Nobody gets two mails of one level. Every target leaves a trace: what cannot be carried out is a delivery in state
+ * skipped with the reason, a level without targets one to "nobody". Whatever becomes of a level, the next one keeps its
+ * own time: seconds count from the opening, and people were promised them so.
+ */
+#ifndef TOCSIN_NOTIFICATION_CORE_LEVEL_H
+#define TOCSIN_NOTIFICATION_CORE_LEVEL_H
+
+#include "shared/base/id.h"
+#include "shared/domain/policy.h"
+
+enum { LEVEL_DELIVERIES_MAX = 1024, LEVEL_LACK = 64 };
+
+/* Type of the channel that writes to people. */
+#define LEVEL_MAIL "email"
+
+/* True when the channel cannot be used; lack is then the setting or member that is not set. */
+typedef bool (*LevelLacks)(void *context, const ChannelPolicy *channel, char lack[static LEVEL_LACK]);
+
+typedef struct {
+	const Policy *policy;               /* in force now */
+	const EscalationPolicy *escalation; /* the incident's, or NULL: gone */
+	int64_t level;                      /* from 1 */
+	const char *incident_id;
+	Instant base_at, now;
+	bool known;                         /* the incident's document is there */
+	bool drill;
+	LevelLacks lacks;
+	void *lacks_context;
+} Level;
+
+/* A new list of delivery_table objects, never empty, in the policy's order. */
+json_t *level_deliveries(const Level *level);
+
+/* True when the incident is flagged as a drill. */
+bool incident_is_drill(json_t *incident);
+
+/* The message's key: the same on every attempt, another one after a reopening. */
+Id level_message_key(const char *incident_id, Instant base_at, int64_t level, const char *recipient);
+
+#endif

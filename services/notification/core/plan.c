@@ -1,0 +1,70 @@
+#include "services/notification/core/plan.h"
+
+#include "shared/domain/documents.h"
+
+#include <string.h>
+
+static const char *text_at(json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+static Instant time_at(json_t *object, const char *name)
+{
+	Instant time = INSTANT_NONE;
+	(void)instant_parse(slice_of(text_at(object, name)), &time);
+	return time;
+}
+
+bool incident_waits(json_t *incident)
+{
+	const char *status = text_at(incident, "status");
+	return status && status_is_open(status) && time_at(json_object_get(incident, "acknowledged"), "at") == INSTANT_NONE;
+}
+
+/* From when an entry lets seconds count; INSTANT_NONE: it does not. */
+static Instant entry_base(const PlanState *plan, json_t *entry, json_t *incident)
+{
+	const char *type = text_at(entry, "type");
+	if (!type)
+		return INSTANT_NONE;
+	if (strcmp(type, "opened") == 0) {
+		Instant opened_at = time_at(incident, "opened_at");
+		return opened_at == INSTANT_NONE ? time_at(entry, "at") : opened_at;
+	}
+	bool begins = strcmp(type, "reopened") == 0 || (strcmp(type, "assessed") == 0 && !plan->exists);
+	return begins ? time_at(entry, "at") : INSTANT_NONE;
+}
+
+PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident, Instant *base_at)
+{
+	Instant base = INSTANT_NONE;
+	size_t i;
+	json_t *entry;
+	if (!incident_waits(incident))
+		return plan->next_level > 0 ? PLAN_STOP : PLAN_KEEP;
+	json_array_foreach(entries, i, entry) {
+		Instant from = entry_base(plan, entry, incident);
+		/* An opening and its assessment stand in one record: the opening counts. */
+		bool assessed_after = base != INSTANT_NONE && strcmp(text_at(entry, "type"), "assessed") == 0;
+		if (from != INSTANT_NONE && !assessed_after)
+			base = from;
+	}
+	if (base == INSTANT_NONE)
+		return PLAN_KEEP;
+	*base_at = base;
+	return PLAN_START;
+}
+
+json_t *plan_levels(const EscalationPolicy *policy, Instant base_at)
+{
+	json_t *levels = json_array();
+	must(levels);
+	for (size_t i = 0; i < policy->level_count && i < PLAN_LEVELS_MAX; i++) {
+		char due_at[INSTANT_TEXT];
+		instant_format(base_at + policy->levels[i].after_seconds * 1000, due_at);
+		json_t *level = json_pack("{s:I, s:s}", "escalation_level", (json_int_t)i + 1, "due_at", due_at);
+		must(level && json_array_append_new(levels, level) == 0);
+	}
+	return levels;
+}

@@ -1,0 +1,162 @@
+#include "services/notification/state.h"
+
+#include <stdlib.h>
+
+const char *const state_schema[STATE_SCHEMA_VERSION] = {
+	"CREATE TABLE incidents (id TEXT PRIMARY KEY, document TEXT NOT NULL);"
+	"CREATE TABLE plans (incident TEXT PRIMARY KEY, policy TEXT NOT NULL, base_at INTEGER NOT NULL,"
+	" next_level INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE levels (incident TEXT NOT NULL, level INTEGER NOT NULL, due_at INTEGER NOT NULL,"
+	" PRIMARY KEY (incident, level)) WITHOUT ROWID;"
+	"CREATE TABLE deliveries (key TEXT PRIMARY KEY, incident TEXT NOT NULL, channel TEXT, recipient TEXT NOT NULL,"
+	" level INTEGER NOT NULL, attempt INTEGER NOT NULL, queued_at INTEGER NOT NULL, next_at INTEGER NOT NULL,"
+	" address TEXT, language TEXT) WITHOUT ROWID",
+};
+
+enum { DOCUMENT_MAX = 4 << 20 };
+
+/* ---- incidents */
+
+Result incident_load(Store *store, Slice id, json_t **out)
+{
+	Result result = result_ok();
+	Statement *row = store_query(store, "SELECT document FROM incidents WHERE id = ?1", V_TEXT(id));
+	*out = NULL;
+	if (statement_next(row))
+		result = json_read(statement_slice(row, 0), out);
+	Result ended = statement_end(row);
+	if (!result_failed(result))
+		return ended;
+	return result_fail(ERROR_INTERNAL, "the copy of an incident cannot be read: %s", result.text);
+}
+
+Result incident_save(Store *store, Slice id, json_t *incident)
+{
+	Buffer document;
+	buffer_init(&document, DOCUMENT_MAX);
+	json_write(incident, &document);
+	Result result = document.overflowed
+		? result_fail(ERROR_INTERNAL, "an incident is too large to be kept")
+		: store_run(store, "INSERT INTO incidents VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET document = ?2",
+			    V_TEXT(id), V_TEXT(buffer_slice(&document)));
+	buffer_release(&document);
+	return result;
+}
+
+/* ---- plans */
+
+Result plan_load(Store *store, Slice incident, PlanState *out, char *policy_id)
+{
+	*out = (PlanState){ .base_at = INSTANT_NONE };
+	Statement *row = store_query(store, "SELECT next_level, base_at, policy FROM plans WHERE incident = ?1",
+				     V_TEXT(incident));
+	if (statement_next(row)) {
+		*out = (PlanState){ .exists = true, .next_level = statement_integer(row, 0),
+				    .base_at = statement_integer(row, 1) };
+		if (policy_id)
+			must(text_copy(statement_slice(row, 2), policy_id, PLAN_POLICY_ID));
+	}
+	return statement_end(row);
+}
+
+Result plan_save(Store *store, Slice incident, const char *policy_id, const PlanState *plan)
+{
+	return store_run(store, "INSERT OR REPLACE INTO plans VALUES (?1, ?2, ?3, ?4)", V_TEXT(incident),
+			 V_TEXT(slice_of(policy_id)), V_INTEGER(plan->base_at), V_INTEGER(plan->next_level));
+}
+
+Result plan_next_save(Store *store, Slice incident, int64_t next_level)
+{
+	return store_run(store, "UPDATE plans SET next_level = ?2 WHERE incident = ?1", V_TEXT(incident),
+			 V_INTEGER(next_level));
+}
+
+Result level_save(Store *store, Slice incident, int64_t level, Instant due_at)
+{
+	return store_run(store, "INSERT OR REPLACE INTO levels VALUES (?1, ?2, ?3)", V_TEXT(incident), V_INTEGER(level),
+			 V_INTEGER(due_at));
+}
+
+Result level_after(Store *store, Slice incident, int64_t behind, int64_t *level, Instant *due_at)
+{
+	Statement *row = store_query(store,
+				     "SELECT level, due_at FROM levels WHERE incident = ?1 AND level > ?2"
+				     " ORDER BY level LIMIT 1", V_TEXT(incident), V_INTEGER(behind));
+	*level = 0;
+	*due_at = INSTANT_NONE;
+	if (statement_next(row)) {
+		*level = statement_integer(row, 0);
+		*due_at = statement_integer(row, 1);
+	}
+	return statement_end(row);
+}
+
+Result levels_clear(Store *store, Slice incident)
+{
+	return store_run(store, "DELETE FROM levels WHERE incident = ?1", V_TEXT(incident));
+}
+
+/* ---- deliveries */
+
+static char *column_copy(Statement *row, int column)
+{
+	return statement_is_null(row, column) ? NULL : slice_copy(statement_slice(row, column));
+}
+
+Result delivery_load(Store *store, Slice key, DueDelivery *out)
+{
+	*out = (DueDelivery){ .queued_at = INSTANT_NONE, .next_at = INSTANT_NONE };
+	if (!text_copy(key, out->key, sizeof(out->key)))
+		return result_ok();
+	Statement *row = store_query(store,
+				     "SELECT incident, channel, recipient, address, language, level, attempt, queued_at, next_at"
+				     " FROM deliveries WHERE key = ?1", V_TEXT(key));
+	if (statement_next(row)) {
+		out->found = true;
+		out->incident = column_copy(row, 0);
+		out->channel = column_copy(row, 1);
+		out->recipient = column_copy(row, 2);
+		out->address = column_copy(row, 3);
+		out->language = column_copy(row, 4);
+		out->level = statement_integer(row, 5);
+		out->attempt = statement_integer(row, 6);
+		out->queued_at = statement_integer(row, 7);
+		out->next_at = statement_integer(row, 8);
+	}
+	return statement_end(row);
+}
+
+void delivery_release(DueDelivery *delivery)
+{
+	free(delivery->incident);
+	free(delivery->channel);
+	free(delivery->recipient);
+	free(delivery->address);
+	free(delivery->language);
+	*delivery = (DueDelivery){ .queued_at = INSTANT_NONE, .next_at = INSTANT_NONE };
+}
+
+static StoreValue text_or_null(const char *text)
+{
+	return text ? V_TEXT(slice_of(text)) : V_NULL;
+}
+
+Result delivery_save(Store *store, Slice incident, const Delivery *delivery, Instant queued_at)
+{
+	return store_run(store, "INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+			 V_TEXT(slice_of(delivery->key)), V_TEXT(incident), text_or_null(delivery->channel),
+			 V_TEXT(slice_of(delivery->recipient)), V_INTEGER(delivery->escalation_level),
+			 V_INTEGER(delivery->attempt), V_INTEGER(queued_at), V_INTEGER(delivery->next_at),
+			 text_or_null(delivery->address), text_or_null(delivery->language));
+}
+
+Result delivery_retry(Store *store, Slice key, int64_t attempt, Instant next_at)
+{
+	return store_run(store, "UPDATE deliveries SET attempt = ?2, next_at = ?3 WHERE key = ?1", V_TEXT(key),
+			 V_INTEGER(attempt), V_INTEGER(next_at));
+}
+
+Result delivery_forget(Store *store, Slice key)
+{
+	return store_run(store, "DELETE FROM deliveries WHERE key = ?1", V_TEXT(key));
+}

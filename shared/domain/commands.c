@@ -1,0 +1,104 @@
+#include "shared/domain/commands.h"
+
+#include "shared/domain/documents.h"
+#include "shared/domain/rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LEVEL_MAX = 1000, ONE_OF_TEXT = 96 };
+
+static const Field acknowledge_fields[] = {
+	ROW_TEXT(CommandArguments, note, 0, TEXT_MAX_CHARACTERS, "A word for whoever reads the timeline"),
+};
+static const FieldTable acknowledge_table = FIELD_TABLE("acknowledge", acknowledge_fields, CommandArguments);
+
+static const Field assign_fields[] = {
+	ROW_NAME(CommandArguments, team, FIELD_NOT_EMPTY, "Id of the team that is to work on it"),
+	ROW_NAME(CommandArguments, person, FIELD_NOT_EMPTY | FIELD_PERSONAL, "Id of the person who is to work on it"),
+	ROW_TEXT(CommandArguments, note, 0, TEXT_MAX_CHARACTERS, "A word for whoever reads the timeline"),
+};
+static const FieldTable assign_table = FIELD_TABLE("assign", assign_fields, CommandArguments);
+
+static const Field note_fields[] = {
+	ROW_TEXT(CommandArguments, text, FIELD_REQUIRED | FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS, "What is to be kept"),
+};
+static const FieldTable note_table = FIELD_TABLE("note", note_fields, CommandArguments);
+
+static const Field close_fields[] = {
+	ROW_CHOICE(CommandArguments, resolution, FIELD_REQUIRED, resolution_words, "How it ended"),
+	ROW_TEXT(CommandArguments, reason, FIELD_REQUIRED | FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS, "Why it may be closed"),
+};
+static const FieldTable close_table = FIELD_TABLE("close", close_fields, CommandArguments);
+
+static const Field reason_fields[] = {
+	ROW_TEXT(CommandArguments, reason, FIELD_REQUIRED | FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS, "Why"),
+};
+static const FieldTable reopen_table = FIELD_TABLE("reopen", reason_fields, CommandArguments);
+static const FieldTable false_alarm_table = FIELD_TABLE("false-alarm", reason_fields, CommandArguments);
+
+static const Field escalated_fields[] = {
+	ROW_INTEGER(CommandArguments, escalation_level, FIELD_REQUIRED, 1, LEVEL_MAX, "The level that has been told"),
+};
+static const FieldTable escalated_table = FIELD_TABLE("escalated", escalated_fields, CommandArguments);
+
+static const char *const team_or_person[] = { "team", "person", NULL };
+
+const Command commands[COMMANDS] = {
+	[COMMAND_ACKNOWLEDGE] = { .name = "acknowledge", .entry = "acknowledged", .arguments = &acknowledge_table,
+				  .sentence = "Somebody takes it on; escalation stops" },
+	[COMMAND_ASSIGN] = { .name = "assign", .entry = "assigned", .arguments = &assign_table, .one_of = team_or_person,
+			     .sentence = "Gives it to a team, a person, or a person of a team" },
+	[COMMAND_NOTE] = { .name = "note", .entry = "noted", .arguments = &note_table,
+			   .sentence = "Keeps a remark with it" },
+	[COMMAND_CLOSE] = { .name = "close", .entry = "closed", .arguments = &close_table,
+			    .sentence = "Ends the work on it" },
+	[COMMAND_REOPEN] = { .name = "reopen", .entry = "reopened", .arguments = &reopen_table,
+			     .sentence = "Takes up the work again; escalation starts anew" },
+	[COMMAND_FALSE_ALARM] = { .name = "false-alarm", .entry = "false-alarm", .arguments = &false_alarm_table,
+				  .sentence = "It was none" },
+	[COMMAND_ESCALATED] = { .name = "escalated", .entry = "escalated", .internal = true, .arguments = &escalated_table,
+				.sentence = "A level of the escalation policy has been told" },
+};
+
+CommandId command_of(const char *name)
+{
+	unsigned id = 0;
+	while (id < COMMANDS && (name == NULL || strcmp(commands[id].name, name) != 0))
+		id++;
+	return (CommandId)id;
+}
+
+static bool has_one_of(const char *const *names, json_t *arguments)
+{
+	for (size_t i = 0; names[i] != NULL; i++) {
+		json_t *member = json_object_get(arguments, names[i]);
+		if (member != NULL && !json_is_null(member))
+			return true;
+	}
+	return false;
+}
+
+static void refuse_none_of(const char *const *names, FieldErrors *errors)
+{
+	char list[ONE_OF_TEXT] = "";
+	size_t size = 0;
+	for (size_t i = 0; names[i] != NULL && size < sizeof(list); i++)
+		size += (size_t)snprintf(list + size, sizeof(list) - size, "%s%s", i == 0 ? "" : " or ", names[i]);
+	field_errors_add(errors, "", "must have %s", list);
+}
+
+bool command_decode(CommandId id, json_t *arguments, bool strict, CommandArguments *out, FieldErrors *errors)
+{
+	must(id < COMMANDS);
+	json_t *none JSON_AUTO = arguments == NULL || json_is_null(arguments) ? json_object() : NULL;
+	json_t *tree = none != NULL ? none : arguments;
+	size_t before = errors->count;
+	bool good = json_decode(commands[id].arguments, tree, strict, out, errors);
+	if (good && commands[id].one_of != NULL && !has_one_of(commands[id].one_of, tree)) {
+		refuse_none_of(commands[id].one_of, errors);
+		good = false;
+	}
+	must(good == (errors->count == before) || errors->more);
+	return good;
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Single durable POSTs against bare ulfius (default mode, jansson parse, nothing kept), alternating in one run; medians of
+# three. The ratios count, not the figures: machines are noisy. Settings: BENCH_SECONDS (3), BENCH_CONNECTIONS (16 64 256).
+. "$(dirname "$0")/tools/lib.sh"
+need wrk wrk
+tool fsync_time
+tool bare_ulfius $(pkg-config --cflags --libs libulfius jansson) -lpthread
+"$scratch/fsync_time" "$scratch"
+server_start
+sleep 1
+echo "resident, idle: $(rss_kib "$server") KiB"
+reference_port=$((port > 60000 ? port - 1000 : port + 1000))
+"$scratch/bare_ulfius" "$reference_port" >"$scratch/reference.log" &
+reference=$!
+trap 'kill $reference 2>/dev/null; finish' EXIT
+until grep -q ready "$scratch/reference.log"; do sleep 0.02; done
+BENCH_KEY=$(cat "$scratch/home/admin.key")
+export BENCH_KEY
+load() { # PORT CONNECTIONS: "requests/s p99_us errors"
+	wrk -t2 -c"$2" -d"${BENCH_SECONDS:-3}s" --latency -s tests/bench/post.lua "http://127.0.0.1:$1" | sed -n 's/^RESULT //p'
+}
+printf '%-12s %12s %12s %7s %10s %8s\n' connections ulfius/s tocsin/s ratio p99_ms refused
+for connections in ${BENCH_CONNECTIONS:-16 64 256}; do
+	: >"$scratch/a"; : >"$scratch/b"
+	for round in 1 2 3; do
+		load "$reference_port" "$connections" >>"$scratch/a"
+		load "$port" "$connections" >>"$scratch/b"
+	done
+	a=$(cut -d' ' -f1 "$scratch/a" | median)
+	b=$(cut -d' ' -f1 "$scratch/b" | median)
+	p99=$(cut -d' ' -f2 "$scratch/b" | median)
+	errors=$(awk '{n+=$3} END{print n}' "$scratch/b")
+	printf '%-12s %12s %12s %7s %10s %8s\n' "$connections" "$a" "$b" "$(awk "BEGIN{printf \"%.2f\", $b/$a}")" \
+		"$(awk "BEGIN{printf \"%.1f\", $p99/1000}")" "$errors"
+done
+echo "resident after the load: $(rss_kib "$server") KiB, peak $(peak_kib "$server") KiB"

@@ -1,0 +1,41 @@
+# What the measurements share: a scratch directory, a server of their own on a free port, programs built beside it.
+# Sourced, not run.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+BUILD=${BUILD:-build}
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/tocsin-bench.XXXXXX")
+server=
+finish() {
+	[ -z "$server" ] || kill "$server" 2>/dev/null || true
+	wait 2>/dev/null || true
+	rm -rf "$scratch"
+}
+trap finish EXIT
+
+need() { command -v "$1" >/dev/null || { echo "bench: $1 is missing (Debian package: $2)" >&2; exit 3; }; }
+
+tool() { # NAME [LIBRARIES …]: compiles tests/bench/tools/NAME.c
+	local name=$1
+	shift
+	"${CC:-cc}" -O2 -std=c11 -D_GNU_SOURCE "tests/bench/tools/$name.c" -o "$scratch/$name" "$@"
+}
+
+server_start() { # starts tocsin in $scratch/home; sets server, port
+	local began ready
+	mkdir -p "$scratch/home"
+	began=$(date +%s%N)
+	TOCSIN_HOME=$scratch/home TOCSIN_LISTEN=127.0.0.1:0 TOCSIN_LOG_LEVEL=error "$BUILD/bin/tocsin" serve \
+		>"$scratch/server.log" 2>"$scratch/server.err" &
+	server=$!
+	until ready=$(grep -o 'ready on http://.*' "$scratch/server.err"); do
+		kill -0 "$server" || { cat "$scratch/server.err" >&2; exit 1; }
+		sleep 0.005
+	done
+	echo "start-up to ready, empty home: $((($(date +%s%N) - began) / 1000000)) ms"
+	port=${ready##*:}
+}
+
+rss_kib() { awk '/^VmRSS/{print $2}' "/proc/$1/status"; }
+peak_kib() { awk '/^VmHWM/{print $2}' "/proc/$1/status"; }
+
+median() { sort -n | awk '{a[NR]=$1} END{print a[int((NR+1)/2)]}'; }

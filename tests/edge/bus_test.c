@@ -1,0 +1,420 @@
+/* What every bus promises, asked of each: the one in SQLite and the one in memory. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shared/edge/bus_sqlite.h"
+#include "shared/edge/clock.h"
+#include "tests/support/memory_bus.h"
+#include "tests/support/scratch.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EVENTS, LEDGER, TOPIC_COUNT, PARTITIONS = 3 };
+
+static const BusTopic bus_topics[TOPIC_COUNT] = {
+	[EVENTS] = { .short_name = "events", .stream = true },
+	[LEDGER] = { .short_name = "journal" },
+};
+
+/* A bus under test, and how to bring it to rest. */
+typedef struct {
+	Bus *bus;
+	BusReader *reader;
+	Scratch scratch;
+	bool memory;
+	_Atomic int done, failed;
+	_Atomic int64_t last_offset;
+	int asked;
+} Edge;
+
+static Result open_sqlite(Edge *edge)
+{
+	char path[SCRATCH_PATH];
+	BusSqliteOptions options = { .path = scratch_path(&edge->scratch, "bus.db", path), .topics = bus_topics,
+				     .topic_count = TOPIC_COUNT, .partitions = PARTITIONS };
+	return bus_sqlite_open(&options, &edge->bus);
+}
+
+static int sqlite_setup(void **state)
+{
+	Edge *edge = calloc(1, sizeof *edge);
+	scratch_make(&edge->scratch);
+	Result result = open_sqlite(edge);
+	if (!result_failed(result))
+		result = edge->bus->operations->reader_open(edge->bus, &edge->reader);
+	*state = edge;
+	return result_failed(result);
+}
+
+static int memory_setup(void **state)
+{
+	Edge *edge = calloc(1, sizeof *edge);
+	edge->memory = true;
+	edge->bus = memory_bus_new(TOPIC_COUNT, PARTITIONS);
+	*state = edge;
+	return result_failed(edge->bus->operations->reader_open(edge->bus, &edge->reader));
+}
+
+static int teardown(void **state)
+{
+	Edge *edge = *state;
+	edge->bus->operations->reader_close(edge->reader);
+	edge->bus->operations->close(edge->bus);
+	if (!edge->memory)
+		scratch_remove(&edge->scratch);
+	free(edge);
+	return 0;
+}
+
+static void count_done(void *context, bool failed, int64_t offset)
+{
+	Edge *edge = context;
+	if (failed)
+		edge->failed++;
+	else
+		edge->last_offset = offset;
+	edge->done++;
+}
+
+static Result append(Edge *edge, unsigned topic, unsigned partition, const char *key, Slice headers, Slice body)
+{
+	BusRecord record = { .key = slice_of(key), .headers = headers, .body = body };
+	Result result = bus_append(edge->bus, topic, partition, &record, count_done, edge);
+	if (!result_failed(result))
+		edge->asked++;
+	return result;
+}
+
+static void append_text(Edge *edge, unsigned topic, unsigned partition, const char *body)
+{
+	assert_int_equal(append(edge, topic, partition, "key", SLICE_NONE, slice_of(body)).kind, ERROR_NONE);
+}
+
+/* Until every append asked for was answered. */
+static void settle(Edge *edge)
+{
+	if (edge->memory)
+		memory_bus_deliver_all(edge->bus);
+	int64_t until_us = clock_monotonic_us() + 10000000;
+	while (edge->done < edge->asked && clock_monotonic_us() < until_us)
+		clock_sleep_ms(1);
+	assert_int_equal(edge->done, edge->asked);
+}
+
+/* ---- reading into a text --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+	Buffer text; /* OFFSET=BODY; … */
+	size_t stop_after, visits;
+} Seen;
+
+static bool see(void *context, const BusRecord *record)
+{
+	Seen *seen = context;
+	buffer_format(&seen->text, "%lld=%.*s;", (long long)record->offset, (int)record->body.size,
+		      record->body.size == 0 ? "" : record->body.data);
+	return ++seen->visits != seen->stop_after;
+}
+
+static Result read_into(Edge *edge, BusPlace place, size_t max, bool want_bodies, Seen *seen, int64_t *next)
+{
+	return edge->bus->operations->read(edge->reader, place, max, want_bodies, see, seen, next);
+}
+
+static void assert_reads(Edge *edge, BusPlace place, size_t max, const char *expected, int64_t expected_next)
+{
+	Seen seen = { 0 };
+	int64_t next = -1;
+	buffer_init(&seen.text, 65536);
+	assert_int_equal(read_into(edge, place, max, true, &seen, &next).kind, ERROR_NONE);
+	assert_string_equal(seen.text.size == 0 ? "" : seen.text.data, expected);
+	assert_int_equal(next, expected_next);
+	buffer_release(&seen.text);
+}
+
+/* ---- the cases ------------------------------------------------------------------------------------------------------- */
+
+static void a_new_partition_is_empty_and_begins_at_0(void **state)
+{
+	Edge *edge = *state;
+	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 1), 0);
+	assert_int_equal(edge->bus->operations->end(edge->bus, EVENTS, 1), 0);
+	assert_reads(edge, (BusPlace){ EVENTS, 1, 0 }, 10, "", 0);
+}
+
+static void records_are_read_in_the_order_they_were_appended(void **state)
+{
+	Edge *edge = *state;
+	append_text(edge, LEDGER, 0, "a");
+	append_text(edge, LEDGER, 0, "b");
+	append_text(edge, LEDGER, 0, "c");
+	settle(edge);
+	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 10, "0=a;1=b;2=c;", 3);
+	assert_int_equal(edge->last_offset, 2);
+	assert_int_equal(edge->failed, 0);
+}
+
+static void each_partition_of_each_topic_counts_for_itself(void **state)
+{
+	Edge *edge = *state;
+	append_text(edge, LEDGER, 0, "a");
+	append_text(edge, LEDGER, 2, "b");
+	append_text(edge, EVENTS, 2, "c");
+	append_text(edge, LEDGER, 2, "d");
+	settle(edge);
+	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 10, "0=a;", 1);
+	assert_reads(edge, (BusPlace){ LEDGER, 1, 0 }, 10, "", 0);
+	assert_reads(edge, (BusPlace){ LEDGER, 2, 0 }, 10, "0=b;1=d;", 2);
+	assert_reads(edge, (BusPlace){ EVENTS, 2, 0 }, 10, "0=c;", 1);
+}
+
+static void a_read_begins_where_it_is_told_and_ends_at_its_bound(void **state)
+{
+	Edge *edge = *state;
+	for (int i = 0; i < 5; i++)
+		append_text(edge, EVENTS, 0, "x");
+	settle(edge);
+	assert_reads(edge, (BusPlace){ EVENTS, 0, 1 }, 2, "1=x;2=x;", 3);
+	assert_reads(edge, (BusPlace){ EVENTS, 0, 3 }, 100, "3=x;4=x;", 5);
+	assert_reads(edge, (BusPlace){ EVENTS, 0, 5 }, 100, "", 5);
+	assert_reads(edge, (BusPlace){ EVENTS, 0, 0 }, 0, "", 0);
+}
+
+static void a_visit_that_returns_false_ends_the_read_behind_its_record(void **state)
+{
+	Edge *edge = *state;
+	Seen seen = { .stop_after = 2 };
+	int64_t next = -1;
+	buffer_init(&seen.text, 1024);
+	for (int i = 0; i < 4; i++)
+		append_text(edge, EVENTS, 0, "x");
+	settle(edge);
+	assert_int_equal(read_into(edge, (BusPlace){ EVENTS, 0, 0 }, 10, true, &seen, &next).kind, ERROR_NONE);
+	assert_int_equal(seen.visits, 2);
+	assert_int_equal(next, 2);
+	buffer_release(&seen.text);
+}
+
+static void bodies_are_left_out_when_they_are_not_wanted(void **state)
+{
+	Edge *edge = *state;
+	Seen seen = { 0 };
+	int64_t next = -1;
+	buffer_init(&seen.text, 1024);
+	append_text(edge, EVENTS, 0, "body");
+	settle(edge);
+	assert_int_equal(read_into(edge, (BusPlace){ EVENTS, 0, 0 }, 10, false, &seen, &next).kind, ERROR_NONE);
+	assert_string_equal(seen.text.data, "0=;");
+	assert_int_equal(next, 1);
+	buffer_release(&seen.text);
+}
+
+/* What check_parts expects to be shown. */
+typedef struct {
+	BusRecord expected;
+	bool seen;
+} Parts;
+
+static bool check_parts(void *context, const BusRecord *record)
+{
+	Parts *parts = context;
+	assert_true(slice_equals(record->key, parts->expected.key));
+	assert_true(slice_equals(record->headers, parts->expected.headers));
+	assert_true(slice_equals(record->body, parts->expected.body));
+	parts->seen = true;
+	return true;
+}
+
+static void key_headers_and_body_come_back_byte_by_byte(void **state)
+{
+	Edge *edge = *state;
+	Parts parts = { .expected = { .key = { "k\0\xff", 3 }, .headers = { "a\0b\0", 4 }, .body = { "\0\x80z", 3 } } };
+	Parts empty = { 0 };
+	int64_t next;
+	assert_int_equal(bus_append(edge->bus, EVENTS, 0, &parts.expected, NULL, NULL).kind, ERROR_NONE);
+	assert_int_equal(bus_append(edge->bus, EVENTS, 1, &empty.expected, count_done, edge).kind, ERROR_NONE);
+	edge->asked++;
+	settle(edge);
+	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
+	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 1, 0 }, 1, true, check_parts, &empty, &next);
+	assert_true(parts.seen && empty.seen);
+}
+
+static void the_bytes_of_an_append_may_be_overwritten_at_once(void **state)
+{
+	Edge *edge = *state;
+	char body[] = "first";
+	append_text(edge, EVENTS, 0, body);
+	memcpy(body, "XXXXX", 5);
+	settle(edge);
+	assert_reads(edge, (BusPlace){ EVENTS, 0, 0 }, 1, "0=first;", 1);
+}
+
+static void a_record_of_the_largest_size_is_taken_and_one_byte_more_is_refused(void **state)
+{
+	Edge *edge = *state;
+	char *bytes = malloc(BUS_RECORD_MAX);
+	Parts parts = { .expected = { .key = { "k", 1 }, .body = { bytes, BUS_RECORD_MAX - 1 } } };
+	int64_t next;
+	memset(bytes, 'x', BUS_RECORD_MAX);
+	assert_int_equal(append(edge, EVENTS, 0, "kk", SLICE_NONE, parts.expected.body).kind, ERROR_INPUT);
+	assert_int_equal(append(edge, EVENTS, 0, "k", SLICE_NONE, parts.expected.body).kind, ERROR_NONE);
+	settle(edge);
+	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
+	assert_true(parts.seen);
+	free(bytes);
+}
+
+static void positions_are_kept_by_group_topic_and_partition(void **state)
+{
+	Edge *edge = *state;
+	const BusOperations *operations = edge->bus->operations;
+	assert_int_equal(operations->committed(edge->bus, "intake", EVENTS, 0), -1);
+	assert_int_equal(operations->commit(edge->bus, "intake", EVENTS, 0, 7).kind, ERROR_NONE);
+	assert_int_equal(operations->commit(edge->bus, "intake", EVENTS, 2, 0).kind, ERROR_NONE);
+	assert_int_equal(operations->commit(edge->bus, "audit", EVENTS, 0, 3).kind, ERROR_NONE);
+	assert_int_equal(operations->commit(edge->bus, "intake", EVENTS, 0, 9).kind, ERROR_NONE);
+	assert_int_equal(operations->committed(edge->bus, "intake", EVENTS, 0), 9);
+	assert_int_equal(operations->committed(edge->bus, "intake", EVENTS, 1), -1);
+	assert_int_equal(operations->committed(edge->bus, "intake", EVENTS, 2), 0);
+	assert_int_equal(operations->committed(edge->bus, "audit", EVENTS, 0), 3);
+	assert_int_equal(operations->committed(edge->bus, "audit", LEDGER, 0), -1);
+}
+
+static void a_group_whose_name_is_too_long_is_refused(void **state)
+{
+	Edge *edge = *state;
+	char name[80];
+	memset(name, 'g', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	assert_int_equal(edge->bus->operations->commit(edge->bus, name, EVENTS, 0, 1).kind, ERROR_INPUT);
+	assert_int_equal(edge->bus->operations->committed(edge->bus, name, EVENTS, 0), -1);
+}
+
+static void two_readers_do_not_disturb_each_other(void **state)
+{
+	Edge *edge = *state;
+	BusReader *own = edge->reader, *other;
+	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &other).kind, ERROR_NONE);
+	append_text(edge, LEDGER, 0, "a");
+	append_text(edge, LEDGER, 0, "b");
+	settle(edge);
+	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 1, "0=a;", 1);
+	edge->reader = other;
+	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 9, "0=a;1=b;", 2);
+	edge->reader = own;
+	assert_reads(edge, (BusPlace){ LEDGER, 0, 1 }, 9, "1=b;", 2);
+	edge->bus->operations->reader_close(other);
+}
+
+static void a_wait_for_what_is_there_already_ends_at_once(void **state)
+{
+	Edge *edge = *state;
+	BusPlace places[] = { { LEDGER, 1, 0 }, { EVENTS, 0, 0 } };
+	append_text(edge, EVENTS, 0, "x");
+	settle(edge);
+	int64_t begun_us = clock_monotonic_us();
+	edge->bus->operations->wait(edge->reader, places, 2, 5000);
+	assert_true(clock_monotonic_us() - begun_us < 2000000);
+}
+
+static void a_wake_before_the_wait_is_remembered(void **state)
+{
+	Edge *edge = *state;
+	BusPlace place = { EVENTS, 0, 0 };
+	int64_t begun_us = clock_monotonic_us();
+	edge->bus->operations->wake(edge->reader);
+	edge->bus->operations->wait(edge->reader, &place, 1, 5000);
+	assert_true(clock_monotonic_us() - begun_us < 2000000);
+}
+
+/* ---- headers --------------------------------------------------------------------------------------------------------- */
+
+static void a_header_is_found_by_its_whole_name(void **state)
+{
+	(void)state;
+	Buffer headers;
+	buffer_init(&headers, 1024);
+	header_add(&headers, "ce_type", SLICE("tocsin.event"));
+	header_add(&headers, "ce_id", SLICE("evt_1"));
+	header_add_integer(&headers, "ce_seq", -12);
+	header_add(&headers, "empty", SLICE_NONE);
+	assert_true(slice_is(header_get(buffer_slice(&headers), "ce_id"), "evt_1"));
+	assert_true(slice_is(header_get(buffer_slice(&headers), "ce_seq"), "-12"));
+	assert_true(slice_is(header_get(buffer_slice(&headers), "ce_type"), "tocsin.event"));
+	assert_null(header_get(buffer_slice(&headers), "ce").data);
+	assert_null(header_get(buffer_slice(&headers), "evt_1").data);
+	assert_non_null(header_get(buffer_slice(&headers), "empty").data);
+	assert_int_equal(header_get(buffer_slice(&headers), "empty").size, 0);
+	buffer_release(&headers);
+}
+
+static void a_header_value_is_cut_at_a_nul_and_bad_packing_finds_nothing(void **state)
+{
+	(void)state;
+	Buffer headers;
+	buffer_init(&headers, 1024);
+	header_add(&headers, "one", (Slice){ "ab\0two\0evil", 11 });
+	assert_true(slice_is(header_get(buffer_slice(&headers), "one"), "ab"));
+	assert_null(header_get(buffer_slice(&headers), "two").data);
+	assert_null(header_get((Slice){ "name", 4 }, "name").data);
+	assert_null(header_get((Slice){ "name\0", 5 }, "name").data);
+	assert_null(header_get(SLICE_NONE, "name").data);
+	buffer_release(&headers);
+}
+
+/* ---- SQLite's alone needs a second life ------------------------------------------------------------------------------ */
+
+static void records_and_positions_are_there_after_closing_and_opening_again(void **state)
+{
+	Edge *edge = *state;
+	append_text(edge, LEDGER, 1, "a");
+	append_text(edge, LEDGER, 1, "b");
+	settle(edge);
+	edge->bus->operations->commit(edge->bus, "audit", LEDGER, 1, 2);
+	edge->bus->operations->reader_close(edge->reader);
+	edge->bus->operations->close(edge->bus);
+	assert_int_equal(open_sqlite(edge).kind, ERROR_NONE);
+	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &edge->reader).kind, ERROR_NONE);
+	assert_int_equal(edge->bus->operations->end(edge->bus, LEDGER, 1), 2);
+	assert_int_equal(edge->bus->operations->committed(edge->bus, "audit", LEDGER, 1), 2);
+	append_text(edge, LEDGER, 1, "c");
+	settle(edge);
+	assert_reads(edge, (BusPlace){ LEDGER, 1, 0 }, 10, "0=a;1=b;2=c;", 3);
+}
+
+#define CASES(bus)                                                                                            \
+	X(bus, a_new_partition_is_empty_and_begins_at_0)                                                      \
+	X(bus, records_are_read_in_the_order_they_were_appended)                                              \
+	X(bus, each_partition_of_each_topic_counts_for_itself)                                                \
+	X(bus, a_read_begins_where_it_is_told_and_ends_at_its_bound)                                          \
+	X(bus, a_visit_that_returns_false_ends_the_read_behind_its_record)                                    \
+	X(bus, bodies_are_left_out_when_they_are_not_wanted)                                                  \
+	X(bus, key_headers_and_body_come_back_byte_by_byte)                                                   \
+	X(bus, the_bytes_of_an_append_may_be_overwritten_at_once)                                             \
+	X(bus, a_record_of_the_largest_size_is_taken_and_one_byte_more_is_refused)                            \
+	X(bus, positions_are_kept_by_group_topic_and_partition)                                               \
+	X(bus, a_group_whose_name_is_too_long_is_refused)                                                     \
+	X(bus, two_readers_do_not_disturb_each_other)                                                         \
+	X(bus, a_wait_for_what_is_there_already_ends_at_once)                                                 \
+	X(bus, a_wake_before_the_wait_is_remembered)
+
+#define X(bus, name) { #name " [" #bus "]", name, bus##_setup, teardown, NULL },
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASES(sqlite)
+		CASES(memory)
+		X(sqlite, records_and_positions_are_there_after_closing_and_opening_again)
+		cmocka_unit_test(a_header_is_found_by_its_whole_name),
+		cmocka_unit_test(a_header_value_is_cut_at_a_nul_and_bad_packing_finds_nothing),
+	};
+	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);
+}

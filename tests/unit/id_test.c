@@ -1,0 +1,190 @@
+#include "shared/base/id.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const Instant received_at = 1795421730123; /* 2026-11-23T08:15:30.123Z */
+
+/* The expected ids were computed by hand from the rule in id.h, with another implementation of SHA-256. */
+static void an_id_is_its_prefix_and_130_bits_of_the_hash(void **state)
+{
+	(void)state;
+	Id id = id_of_pair("evt_", SLICE("ids-1"), SLICE("alert-7"));
+	assert_string_equal(id.text, "evt_vxsshnkhsgn9dfy1n70gazsgxy");
+	assert_int_equal(id_slice(&id).size, 30);
+}
+
+static void a_pair_is_not_the_same_as_its_join(void **state)
+{
+	(void)state;
+	Id one = id_of_pair("evt_", SLICE("ab"), SLICE("c"));
+	Id other = id_of_pair("evt_", SLICE("a"), SLICE("bc"));
+	assert_string_not_equal(one.text, other.text);
+}
+
+static void derived_ids_count_in_decimal(void **state)
+{
+	(void)state;
+	assert_string_equal(id_derived("msg_", SLICE("evt_x"), 12).text, "msg_d5fbge7yq6p1sarx1k6jqe5nkj");
+	assert_string_equal(id_derived("msg_", SLICE("evt_x"), 12).text,
+	                    id_of_pair("msg_", SLICE("evt_x"), SLICE("12")).text);
+	assert_string_not_equal(id_derived("msg_", SLICE("evt_x"), 1).text, id_derived("msg_", SLICE("evt_x"), 2).text);
+	assert_string_equal(id_derived("msg_", SLICE("evt_x"), UINT32_MAX).text,
+	                    id_of_pair("msg_", SLICE("evt_x"), SLICE("4294967295")).text);
+}
+
+static void random_bytes_become_an_id_bit_by_bit(void **state)
+{
+	(void)state;
+	uint8_t bytes[17];
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)i;
+	assert_string_equal(id_of_bytes("cmd_", bytes).text, "cmd_000g40r40m30e209185gr38e1w");
+	memset(bytes, 0xff, sizeof bytes);
+	assert_string_equal(id_of_bytes("", bytes).text, "zzzzzzzzzzzzzzzzzzzzzzzzzz");
+	memset(bytes, 0, sizeof bytes);
+	assert_string_equal(id_of_bytes("five_", bytes).text, "five_00000000000000000000000000");
+}
+
+static void an_incident_id_holds_time_slot_and_hash(void **state)
+{
+	(void)state;
+	assert_string_equal(id_of_incident(received_at, 0xabc, SLICE("evt_x")).text, "inc_01m83qjxabnf732b4gbsn8r2sc");
+}
+
+static void time_and_slot_come_back_out_of_an_incident_id(void **state)
+{
+	(void)state;
+	static const Instant times[] = { 0, 1, 31, 32, 1795421730123, INSTANT_MAX };
+
+	for (size_t i = 0; i < COUNT(times); i++)
+		for (unsigned slot = 0; slot < SLOTS; slot += slot < 64 ? 1 : 63) {
+			Id id = id_of_incident(times[i], slot, SLICE("evt_x"));
+			unsigned found_slot = SLOTS;
+			Instant found = -1;
+			assert_true(id_is("inc_", id_slice(&id)));
+			assert_true(id_incident_parse(id_slice(&id), &found_slot, &found));
+			assert_int_equal(found_slot, slot);
+			assert_int_equal(found, times[i]);
+		}
+}
+
+static void incident_ids_sort_by_time(void **state)
+{
+	(void)state;
+	static const Instant times[] = { 0, 1, 31, 32, 1023, 1024, 1795421730123, 1795421730124, 1795421731000, INSTANT_MAX };
+
+	for (size_t i = 1; i < COUNT(times); i++) {
+		Id earlier = id_of_incident(times[i - 1], SLOTS - 1, SLICE("b"));
+		Id later = id_of_incident(times[i], 0, SLICE("a"));
+		assert_true(strcmp(earlier.text, later.text) < 0);
+	}
+}
+
+static void different_events_open_different_incidents(void **state)
+{
+	(void)state;
+	assert_string_not_equal(id_of_incident(received_at, 1, SLICE("evt_x")).text,
+	                        id_of_incident(received_at, 1, SLICE("evt_y")).text);
+}
+
+static void what_is_no_incident_id_is_not_parsed(void **state)
+{
+	(void)state;
+	static const char *const cases[] = {
+		"",
+		"inc_",
+		"inc_01m83qjxabnf732b4gbsn8r2s",
+		"inc_01m83qjxabnf732b4gbsn8r2scc",
+		"evt_01m83qjxabnf732b4gbsn8r2sc",
+		"INC_01m83qjxabnf732b4gbsn8r2sc",
+		"inc_01M83QJXABNF732B4GBSN8R2SC",
+		"inc_01m83qjxabnf732b4gbsn8r2si",
+		"inc_01m83qjxabnf732b4gbsn8r2s ",
+		"inc_l1m83qjxabnf732b4gbsn8r2sc",
+		"inc_01m83qjxab-f732b4gbsn8r2sc",
+		"inc_7zzzzzzzzznf732b4gbsn8r2sc", /* 48 bits, but behind the year 9999 */
+		"inc_z1m83qjxabnf732b4gbsn8r2sc", /* the first two bits must be zero */
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		unsigned slot = 4711;
+		Instant time = -1;
+		if (id_incident_parse(slice_of(cases[i]), &slot, &time) || slot != 4711 || time != -1)
+			fail_msg("%s was taken", cases[i]);
+	}
+}
+
+static void an_id_has_exactly_its_shape(void **state)
+{
+	(void)state;
+	Id id = id_of_pair("evt_", SLICE("a"), SLICE("b"));
+	Slice whole = id_slice(&id);
+	assert_true(id_is("evt_", whole));
+	assert_false(id_is("inc_", whole));
+	assert_false(id_is("evt", whole));
+	assert_false(id_is("", whole));
+	assert_false(id_is("evt_", (Slice){ whole.data, whole.size - 1 }));
+	assert_false(id_is("evt_", SLICE_NONE));
+	assert_false(id_is("evt_", SLICE("evt_0123456789abcdefghjkmnpqr\0")));
+	static const char wrong[] = "iloIOUuA-_ ~";
+	for (size_t i = 0; wrong[i]; i++) {
+		Id bad = id;
+		bad.text[10] = wrong[i];
+		assert_false(id_is("evt_", id_slice(&bad)));
+	}
+}
+
+static void the_same_work_makes_the_same_id(void **state)
+{
+	(void)state;
+	assert_string_equal(id_of_incident(received_at, 7, SLICE("evt_x")).text,
+	                    id_of_incident(received_at, 7, SLICE("evt_x")).text);
+	assert_string_equal(id_of_pair("cmd_", SLICE("k"), SLICE("1")).text, id_of_pair("cmd_", SLICE("k"), SLICE("1")).text);
+}
+
+static void a_number_is_the_year_and_40_bits(void **state)
+{
+	(void)state;
+	char number[NUMBER_SIZE];
+	number_of_incident(received_at, SLICE("evt_x"), number);
+	assert_string_equal(number, "INC-2026-WC9C-J1F6");
+	number_of_incident(0, SLICE("evt_x"), number);
+	assert_string_equal(number, "INC-1970-WC9C-J1F6");
+	number_of_incident(INSTANT_MAX, SLICE("evt_x"), number);
+	assert_string_equal(number, "INC-9999-WC9C-J1F6");
+}
+
+static void a_slot_is_murmur2_modulo_4096(void **state)
+{
+	(void)state;
+	assert_int_equal(slot_of(SLICE("21")), (uint32_t)-973932308 % SLOTS);
+	assert_int_equal(slot_of(SLICE("foobar")), (uint32_t)-790332482 % SLOTS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_id_is_its_prefix_and_130_bits_of_the_hash),
+		cmocka_unit_test(a_pair_is_not_the_same_as_its_join),
+		cmocka_unit_test(derived_ids_count_in_decimal),
+		cmocka_unit_test(random_bytes_become_an_id_bit_by_bit),
+		cmocka_unit_test(an_incident_id_holds_time_slot_and_hash),
+		cmocka_unit_test(time_and_slot_come_back_out_of_an_incident_id),
+		cmocka_unit_test(incident_ids_sort_by_time),
+		cmocka_unit_test(different_events_open_different_incidents),
+		cmocka_unit_test(what_is_no_incident_id_is_not_parsed),
+		cmocka_unit_test(an_id_has_exactly_its_shape),
+		cmocka_unit_test(the_same_work_makes_the_same_id),
+		cmocka_unit_test(a_number_is_the_year_and_40_bits),
+		cmocka_unit_test(a_slot_is_murmur2_modulo_4096),
+	};
+
+	return cmocka_run_group_tests_name("id", tests, NULL, NULL);
+}

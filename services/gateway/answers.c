@@ -10,7 +10,7 @@
 
 enum { PROBLEM_MAX = 64 << 10 };
 
-static const char json_type[] = "application/json";
+static const char json_media[] = "application/json";
 
 static void header_put(HttpResponse *response, const char *name, const char *value)
 {
@@ -119,7 +119,7 @@ void gateway_refuse(HttpRequest *request, unsigned status, const char *detail, v
 
 void answer_json(HttpRequest *request, unsigned status, Slice body, const char *location)
 {
-	HttpResponse response = { .status = status, .content_type = json_type, .body = body };
+	HttpResponse response = { .status = status, .content_type = json_media, .body = body };
 
 	if (location)
 		header_put(&response, "Location", location);
@@ -139,7 +139,7 @@ static void answer_versioned(HttpRequest *request, HttpResponse *response, int64
 
 void answer_incident(HttpRequest *request, Slice document, int64_t version)
 {
-	HttpResponse response = { .status = 200, .content_type = json_type, .body = document };
+	HttpResponse response = { .status = 200, .content_type = json_media, .body = document };
 
 	answer_versioned(request, &response, version);
 }

@@ -156,13 +156,13 @@ HttpRequest *waiting_expire(Waiting *waiting, int64_t now_ms, Id *command, int64
 	pthread_mutex_lock(&waiting->mutex);
 	for (size_t i = 0; i < WAITING_MAX && waiting->requests > 0 && !request; i++) {
 		Row *row = &waiting->rows[i];
-		if (!row->used || !row->wait.request || !row->wait.durable)
+		if (!row->used || !row->wait.request)
 			continue;
-		if (row->wait.deadline_ms <= now_ms) {
+		if (row->wait.deadline_ms > now_ms) {
+			*next_ms = row->wait.deadline_ms < *next_ms ? row->wait.deadline_ms : *next_ms;
+		} else if (row->wait.durable) { /* else waiting_durable finds it overdue */
 			*command = row->wait.command;
 			request = row_take(waiting, row, true);
-		} else if (row->wait.deadline_ms < *next_ms) {
-			*next_ms = row->wait.deadline_ms;
 		}
 	}
 	pthread_mutex_unlock(&waiting->mutex);

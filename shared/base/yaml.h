@@ -1,9 +1,10 @@
 /*
  * YAML read into a JSON tree, with the place of every node kept beside it, so that the same field tables check policy
  * packs and every mistake gets FILE:LINE:COLUMN. Strict on purpose: one document, no anchors, aliases, tags or
- * duplicate keys; plain scalars true, false, null and decimal numbers are what they look like, everything else (yes, on,
- * 0x1f, 010, 2026-01-01, 12e4, ~) is a string; a plain scalar of nothing ("key:") is null. Keys are strings. Depth at most
- * JSON_DEPTH_MAX. Well-formed UTF-8 without NUL. Any kind of value may stand at the top; nothing at all is a mistake.
+ * duplicate keys; plain scalars true, false, null and decimal numbers are what they look like, everything else (yes,
+ * on, 0x1f, 010, 2026-01-01, 12e4, ~) is a string; a plain scalar of nothing ("key:") is null. Keys are strings. Depth
+ * at most JSON_DEPTH_MAX. Well-formed UTF-8 without NUL. Any kind of value may stand at the top; nothing at all is a
+ * mistake.
  */
 #ifndef TOCSIN_BASE_YAML_H
 #define TOCSIN_BASE_YAML_H

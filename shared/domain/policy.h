@@ -28,7 +28,12 @@ typedef struct {
 	char list[POLICY_MISTAKES_MAX][POLICY_MISTAKE];
 } PolicyMistakes;
 
-/* All files of a pack into its JSON message; every mistake at once. true: none, *out is a new reference. */
+/*
+ * All files of a pack into its JSON message; every mistake at once, in the order of file, line and column. true: none,
+ * *out is a new reference. pack.yaml, sources.yaml and grading.yaml must be there; of the others an absent one says
+ * nothing (no rules: the defaults of services/classification decide; no words: keys stand for themselves). At most
+ * 256 files. The hash in policy_version is over name, NUL, bytes, NUL of every file in the order of their names.
+ */
 bool policy_read(const PolicyFile *files, size_t count, json_t **out, PolicyMistakes *mistakes);
 
 /* Takes its own reference to the message. ERROR_INPUT when it is no valid pack. */
@@ -89,6 +94,8 @@ const ChannelPolicy *policy_channel_of_type(const Policy *policy, const char *ty
 /* ---- categories and words */
 /* Name of a category code in a language, or NULL when the code is unknown. */
 const char *policy_category_name(const Policy *policy, const char *code, const char *language);
+/* What a machine's event of a category is where no rule says: index into kind_words, -1 when the pack does not say either. */
+int policy_category_kind(const Policy *policy, const char *code);
 
 /*
  * The text of a key in a language, with {name} replaced by the given values: names and values alternate, NULL ends.
@@ -120,7 +127,10 @@ typedef struct {
 	RuleThen then;
 } RulePolicy;
 
-/* The first rule whose every condition fits the document (an event or a report, as sent); NULL: none does. */
+/*
+ * The first rule whose every condition fits the document (an event or a report, as sent); NULL: none does. A condition on
+ * a member that is not there is false, and so is a pattern that takes too long (a bounded number of steps).
+ */
 const RulePolicy *policy_rule(const Policy *policy, json_t *document);
 
 typedef struct {

@@ -40,11 +40,12 @@ static void refuse_settings(json_t *node, const Path *path, FieldErrors *errors)
 
 void check_settings(json_t *message, FieldErrors *errors)
 {
+	const Path whole = { .up = NULL };
 	const char *part;
 	json_t *node;
 	json_object_foreach(message, part, node)
 		if (strcmp(part, "channels") != 0)
-			refuse_settings(node, &(Path){ .name = part }, errors);
+			refuse_settings(node, &(Path){ .up = &whole, .name = part }, errors);
 }
 
 /* ---- channels.yaml */
@@ -163,7 +164,7 @@ static void check_missing_files(json_t *words, json_t *languages, FieldErrors *e
 void check_words(json_t *message, FieldErrors *errors)
 {
 	json_t *words = json_object_get(message, "words"), *texts, *languages = json_at(message, "/pack/languages");
-	const Path top = { .name = "words" };
+	const Path whole = { .up = NULL }, top = { .up = &whole, .name = "words" };
 	const char *language;
 	if (json_object_size(words) == 0)
 		return;

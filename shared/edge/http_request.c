@@ -440,36 +440,42 @@ void http_suspend(HttpRequest *request)
 	atomic_store(&request->suspended, true); /* after it, for the one who resumes leftovers */
 }
 
-/* made NULL: no answer, the connection is closed. */
-static void request_settle(HttpRequest *request, struct MHD_Response *made, unsigned status)
+/*
+ * Takes the request for whoever answers it first. False, and it is freed: the server stopped without this answer, so there
+ * is neither a connection nor a server any more.
+ */
+static bool request_claim(HttpRequest *request)
 {
-	struct MHD_Connection *connection = request->connection;
 	int open = ANSWER_OPEN;
 
-	if (!atomic_compare_exchange_strong(&request->answer_state, &open, ANSWER_SETTLED)) {
-		must(open == ANSWER_ORPHANED);
-		if (made)
-			MHD_destroy_response(made);
-		http_request_free(request);
-		return;
-	}
-	request->response = made;
-	request->status = status;
+	if (atomic_compare_exchange_strong(&request->answer_state, &open, ANSWER_SETTLED))
+		return true;
+	must(open == ANSWER_ORPHANED);
+	http_request_free(request);
+	return false;
+}
+
+/* Hands a claimed request back to its connection's thread, which must be the last thing done to it. */
+static void request_settle(HttpRequest *request)
+{
 	if (atomic_load(&request->suspended))
-		MHD_resume_connection(connection);
+		MHD_resume_connection(request->connection);
 }
 
 void http_answer(HttpRequest *request, const HttpResponse *response)
 {
 	must(response->status >= 200 && response->status <= 599);
-	struct MHD_Response *made = response_make(request, response);
-
-	if (atomic_load(&request->answer_state) == ANSWER_OPEN)
-		request->answer_size = response->content_type ? response->body.size : 0;
-	request_settle(request, made, response->status);
+	if (!request_claim(request))
+		return;
+	request->response = response_make(request, response);
+	request->status = response->status;
+	request->answer_size = response->content_type ? response->body.size : 0;
+	request_settle(request);
 }
 
+/* Without a response the connection's thread closes the connection. */
 void http_abort(HttpRequest *request)
 {
-	request_settle(request, NULL, 0);
+	if (request_claim(request))
+		request_settle(request);
 }

@@ -21,8 +21,10 @@ static const char *hex_of(Digest digest)
 static void sha_256_gives_the_published_digests(void **state)
 {
 	(void)state;
-	assert_string_equal(hex_of(digest_of(NULL, 0)), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-	assert_string_equal(hex_of(DIGEST(SLICE_NONE)), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	static const char of_nothing[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+	assert_string_equal(hex_of(digest_of(NULL, 0)), of_nothing);
+	assert_string_equal(hex_of(DIGEST(SLICE_NONE)), of_nothing);
 	assert_string_equal(hex_of(DIGEST(SLICE("abc"))),
 	                    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
@@ -166,7 +168,22 @@ static void murmur2_is_the_one_of_kafka(void **state)
 static void murmur2_takes_bytes_above_127_and_none_at_all(void **state)
 {
 	(void)state;
-@@}
+	/* Worked out with another implementation; bytes above 127 are where signed arithmetic goes wrong. */
+	static const struct {
+		Slice bytes;
+		int32_t hash;
+	} cases[] = {
+		{ { NULL, 0 }, 275646681 },
+		{ { "\xff", 1 }, -311467685 },
+		{ { "\xff\x80", 2 }, -442788720 },
+		{ { "\x80\xfe\xff", 3 }, -711844693 },
+		{ { "火警", 6 }, -1057084719 },
+		{ { "\0\0\0\0\0", 5 }, 263274959 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_int_equal((int32_t)hash_murmur2(cases[i].bytes), cases[i].hash);
+}
 
 /* ---- base64 --------------------------------------------------------------------------------------------------- */
 
@@ -214,7 +231,8 @@ static void base64_that_is_not_strict_is_refused(void **state)
 	} cases[] = {
 		{ "Z", false },       { "Zg", false },     { "Zg=", false },     { "Zm8", false },  { "Zh==", false },
 		{ "Zm9=", false },    { "Zg===", false },  { "====", false },    { "=", false },    { "Z===", false },
-		{ "Zm9v\n", false },  { "Zm 9", false },   { "Zg==Zg==", false }, { "-_-_", false }, { "Zm9vYg=", false },
+		{ "Zm9v\n", false },  { "Zm 9", false },   { "Zg==Zg==", false }, { "-_-_", false },
+		{ "Zm9vYg=", false },
 		{ "Zm9vZ===", false }, { "Z", true },      { "Zg==", true },     { "Zh", true },    { "Zm9", true },
 		{ "+/+/", true },     { "Zm9vY", true },   { "Zm9v ", true },
 	};

@@ -78,7 +78,8 @@ static void time_and_slot_come_back_out_of_an_incident_id(void **state)
 static void incident_ids_sort_by_time(void **state)
 {
 	(void)state;
-	static const Instant times[] = { 0, 1, 31, 32, 1023, 1024, 1795421730123, 1795421730124, 1795421731000, INSTANT_MAX };
+	static const Instant times[] = { 0,    1,             31,            32,            1023,
+		                         1024, 1795421730123, 1795421730124, 1795421731000, INSTANT_MAX };
 
 	for (size_t i = 1; i < COUNT(times); i++) {
 		Id earlier = id_of_incident(times[i - 1], SLOTS - 1, SLICE("b"));
@@ -146,7 +147,8 @@ static void the_same_work_makes_the_same_id(void **state)
 	(void)state;
 	assert_string_equal(id_of_incident(received_at, 7, SLICE("evt_x")).text,
 	                    id_of_incident(received_at, 7, SLICE("evt_x")).text);
-	assert_string_equal(id_of_pair("cmd_", SLICE("k"), SLICE("1")).text, id_of_pair("cmd_", SLICE("k"), SLICE("1")).text);
+	assert_string_equal(id_of_pair("cmd_", SLICE("k"), SLICE("1")).text,
+	                    id_of_pair("cmd_", SLICE("k"), SLICE("1")).text);
 }
 
 static void a_number_is_the_year_and_40_bits(void **state)

@@ -30,7 +30,7 @@ ProblemCode problem_of_word(const char *word)
 
 ProblemCode problem_of_status(unsigned status)
 {
-	for (unsigned code = 0; code < PROBLEMS; code++)
+	for (unsigned code = PROBLEM_INVALID_PARAMETER; code < PROBLEMS; code++)
 		if (problem_kinds[code].status == status)
 			return (ProblemCode)code;
 	return status < 500 ? PROBLEM_INVALID_PARAMETER : PROBLEM_INTERNAL;

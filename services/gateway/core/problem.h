@@ -38,7 +38,10 @@ extern const ProblemKind problem_kinds[PROBLEMS];
 /* By its word; PROBLEM_INTERNAL for an unknown one: nothing refuses a client with a word that is not in the table. */
 ProblemCode problem_of_word(const char *word);
 
-/* The first code of a status; of an unknown one PROBLEM_INVALID_PARAMETER below 500, else PROBLEM_INTERNAL. */
+/*
+ * The code of a refusal of which only the status is known: 400 and unknown ones below 500 are PROBLEM_INVALID_PARAMETER,
+ * unknown ones from 500 on PROBLEM_INTERNAL.
+ */
 ProblemCode problem_of_status(unsigned status);
 
 /* What a failed Result means to a client when nothing more is known. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_NAME = 512, RECIPIENT = 300, DETAIL = 1024 };
+enum { KEY_NAME = 512, RECIPIENT = 256, DETAIL = 1024 };
 
 Id level_message_key(const char *incident_id, Instant base_at, int64_t level, const char *recipient)
 {
@@ -77,9 +77,19 @@ static bool target_fits(const Level *level, json_t *deliveries, const char *reci
 	return count < LEVEL_DELIVERIES_MAX - 1 && !is_listed(deliveries, recipient);
 }
 
+static size_t cut_size(const char *text)
+{
+	size_t size = strlen(text);
+	return size < RECIPIENT ? size : RECIPIENT - 1;
+}
+
 static void target_reach(const Level *level, json_t *deliveries, Target *target)
 {
-	char lack[LEVEL_LACK] = "";
+	char lack[LEVEL_LACK] = "", recipient[RECIPIENT];
+	/* Ids may be longer than what a delivery takes. */
+	snprintf(recipient, sizeof(recipient), "%.*s", (int)text_whole(target->recipient, cut_size(target->recipient)),
+		 target->recipient);
+	target->recipient = recipient;
 	if (!target_fits(level, deliveries, target->recipient))
 		return;
 	if (target->skip == SKIP_NONE && !level->known)
@@ -94,7 +104,7 @@ static void target_reach(const Level *level, json_t *deliveries, Target *target)
 
 static void person_add(const Level *level, json_t *deliveries, const PersonPolicy *person)
 {
-	char recipient[RECIPIENT];
+	char recipient[KEY_NAME * 4];
 	snprintf(recipient, sizeof(recipient), "person:%s", person->id);
 	Target target = { .recipient = recipient, .person = person, .name = person->id,
 			  .channel = policy_channel_of_type(level->policy, LEVEL_MAIL) };

@@ -15,7 +15,7 @@
 #include "shared/base/id.h"
 #include "shared/domain/policy.h"
 
-enum { LEVEL_DELIVERIES_MAX = 1024, LEVEL_LACK = 64 };
+enum { LEVEL_DELIVERIES_MAX = 256, LEVEL_LACK = 64 };
 
 /* Type of the channel that writes to people. */
 #define LEVEL_MAIL "email"

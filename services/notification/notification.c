@@ -1,0 +1,286 @@
+#include "services/notification/notification.h"
+
+#include "services/notification/channels/channel.h"
+#include "services/notification/core/level.h"
+#include "services/notification/core/retry.h"
+#include "services/notification/core/skip.h"
+#include "services/notification/records.h"
+#include "shared/domain/types.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { COMMAND_BODY = 4096, SKIP_DETAIL = 1024 };
+
+/* ---- the journal: a copy of every incident, and plans from it */
+
+/* *tree is a new reference the record borrows from; NULL: an answer to a command, no entry. */
+static Result journal_read(const Record *input, json_t **tree, JournalRecord *out)
+{
+	if (!slice_is(input->type, TYPE_JOURNAL_ENTERED))
+		return result_ok();
+	TRY(json_read(input->body, tree));
+	return json_decode_own(&journal_record_table, *tree, out);
+}
+
+static Result entries_apply(json_t *incident, json_t *entries)
+{
+	size_t i;
+	json_t *entry;
+	json_array_foreach(entries, i, entry) {
+		int64_t version = json_integer_value(json_object_get(entry, "version"));
+		/* Seen before the state was read again: nothing new. */
+		if (version > json_integer_value(json_object_get(incident, "version")))
+			TRY(incident_apply(incident, entry));
+	}
+	return result_ok();
+}
+
+static Result observe(Handler *handler, const Record *input)
+{
+	JournalRecord record;
+	json_t *tree JSON_AUTO = NULL, *incident JSON_AUTO = NULL;
+	TRY(journal_read(input, &tree, &record));
+	if (!tree)
+		return result_ok();
+	Slice id = slice_of(record.incident_id);
+	TRY(incident_load(handler->store, id, &incident));
+	if (!incident)
+		incident = incident_new();
+	TRY(entries_apply(incident, record.entries));
+	return incident_save(handler->store, id, incident);
+}
+
+static Result plan_start(Handler *handler, const char *incident_id, json_t *incident, Instant base_at)
+{
+	const char *kind = json_string_value(json_object_get(incident, "kind"));
+	const char *grade = json_string_value(json_object_get(incident, "grade"));
+	const EscalationPolicy *policy = kind ? policy_escalation(handler->policy, kind, grade) : NULL;
+	if (!policy)
+		return result_ok();
+	DeliveryRecord record = record_of(incident_id);
+	json_t *levels JSON_AUTO = plan_levels(policy, base_at);
+	record.policy_id = policy->id;
+	record.base_at = base_at;
+	record.levels = levels;
+	return record_draft(handler, TYPE_ESCALATION_PLANNED, &record, NULL, SLICE_NONE);
+}
+
+static Result decide(Handler *handler, const Record *input)
+{
+	PlanState plan;
+	Instant base_at = INSTANT_NONE;
+	JournalRecord record;
+	json_t *tree JSON_AUTO = NULL, *incident JSON_AUTO = NULL;
+	TRY(journal_read(input, &tree, &record));
+	if (!tree)
+		return result_ok();
+	TRY(plan_load(handler->store, slice_of(record.incident_id), &plan, NULL));
+	TRY(incident_load(handler->store, slice_of(record.incident_id), &incident));
+	switch (plan_judge(&plan, record.entries, incident, &base_at)) {
+	case PLAN_START:
+		return plan_start(handler, record.incident_id, incident, base_at);
+	case PLAN_STOP: {
+		DeliveryRecord stopped = record_of(record.incident_id);
+		return record_draft(handler, TYPE_ESCALATION_STOPPED, &stopped, NULL, SLICE_NONE);
+	}
+	case PLAN_KEEP:
+		break;
+	}
+	return result_ok();
+}
+
+/* ---- a level is due */
+
+static bool level_lacks(void *context, const ChannelPolicy *channel, char lack[static LEVEL_LACK])
+{
+	_Static_assert((int)LEVEL_LACK == (int)CHANNEL_LACK, "one size for what a channel lacks");
+	return channel_lacks(channel, context, lack);
+}
+
+static Result level_reach(Handler *handler, const char *incident_id, const char *policy_id, const PlanState *plan,
+			  json_t *incident)
+{
+	char name[TIMER_ID];
+	Level level = {
+		.policy = handler->policy, .escalation = policy_escalation_by_id(handler->policy, policy_id),
+		.level = plan->next_level, .incident_id = incident_id, .base_at = plan->base_at, .now = handler->now,
+		.known = incident, .drill = incident && incident_is_drill(incident), .lacks = level_lacks,
+		.lacks_context = handler->environment,
+	};
+	json_t *deliveries JSON_AUTO = level_deliveries(&level);
+	DeliveryRecord record = record_of(incident_id);
+	record.policy_id = policy_id;
+	record.base_at = plan->base_at;
+	record.escalation_level = plan->next_level;
+	record.deliveries = deliveries;
+	level_timer(name, slice_of(incident_id), plan->next_level);
+	char base[24];
+	snprintf(base, sizeof(base), "%" PRId64, plan->base_at);
+	Id id = id_of_pair("esc_", slice_of(name), slice_of(base));
+	return record_draft(handler, TYPE_ESCALATION_REACHED, &record, &id, slice_of(name));
+}
+
+static Result level_fire(Handler *handler, Slice id, int64_t number)
+{
+	PlanState plan;
+	char incident_id[TIMER_ID], policy_id[PLAN_POLICY_ID] = "";
+	json_t *incident JSON_AUTO = NULL;
+	TRY(plan_load(handler->store, id, &plan, policy_id));
+	if (plan.next_level != number || !text_copy(id, incident_id, sizeof(incident_id)))
+		return result_ok();
+	TRY(incident_load(handler->store, id, &incident));
+	if (incident && !incident_waits(incident)) {
+		DeliveryRecord stopped = record_of(incident_id);
+		return record_draft(handler, TYPE_ESCALATION_STOPPED, &stopped, NULL, SLICE_NONE);
+	}
+	return level_reach(handler, incident_id, policy_id, &plan, incident);
+}
+
+/* ---- a message is due */
+
+/* Why it can no longer be sent as it was meant. lack: as channel_lacks says it. */
+static Skip send_skip(const Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel,
+		      char lack[static CHANNEL_LACK])
+{
+	if (!incident)
+		return SKIP_NO_INCIDENT;
+	if (due->attempt > 0 && !incident_waits(incident))
+		return SKIP_TAKEN_ON;
+	if (!channel)
+		return SKIP_UNKNOWN_TARGET;
+	return channel_lacks(channel, handler->environment, lack) ? SKIP_NOT_CONFIGURED : SKIP_NONE;
+}
+
+static Result skip_draft(Handler *handler, const DueDelivery *due, Skip skip, const char *lack)
+{
+	Buffer detail;
+	buffer_init(&detail, SKIP_DETAIL);
+	skip_write(handler->policy, skip, due->channel, lack, &detail);
+	Result result = attempt_draft(handler, due, "skipped", due->attempt, INSTANT_NONE, detail.data);
+	buffer_release(&detail);
+	return result;
+}
+
+static Result send(Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel)
+{
+	Letter letter;
+	const Notice notice = {
+		.policy = handler->policy, .channel = channel, .environment = handler->environment, .incident = incident,
+		.key = due->key, .recipient = due->recipient, .address = due->address, .language = due->language,
+		.escalation_level = due->level, .attempt = due->attempt + 1, .reached_at = due->queued_at,
+	};
+	Result result = letter_write(&notice, &letter);
+	if (!result_failed(result))
+		result = handler_send(handler, &letter.message);
+	letter_release(&letter);
+	if (result.kind == ERROR_INPUT)
+		return attempt_draft(handler, due, "failed", due->attempt + 1, INSTANT_NONE, result.text);
+	/* A full queue is no reason to hold up the partition: the timer fires again when its lease ends. */
+	return result.kind == ERROR_AGAIN ? result_ok() : result;
+}
+
+static Result send_or_skip(Handler *handler, const DueDelivery *due)
+{
+	char lack[CHANNEL_LACK] = "";
+	json_t *incident JSON_AUTO = NULL;
+	const ChannelPolicy *channel = due->channel ? policy_channel(handler->policy, due->channel) : NULL;
+	TRY(incident_load(handler->store, slice_of(due->incident), &incident));
+	Skip skip = send_skip(handler, due, incident, channel, lack);
+	return skip == SKIP_NONE ? send(handler, due, incident, channel) : skip_draft(handler, due, skip, lack);
+}
+
+static Result send_fire(Handler *handler, Slice key)
+{
+	DueDelivery due;
+	Result result = delivery_load(handler->store, key, &due);
+	if (!result_failed(result) && due.found)
+		result = send_or_skip(handler, &due);
+	delivery_release(&due);
+	return result;
+}
+
+static Result fire(Handler *handler, Slice timer_id, Instant due_at)
+{
+	Slice name;
+	int64_t level;
+	(void)due_at;
+	if (level_timer_read(timer_id, &name, &level))
+		return level_fire(handler, name, level);
+	return send_timer_read(timer_id, &name) ? send_fire(handler, name) : result_ok();
+}
+
+/* ---- what became of it */
+
+static Result outcome_draft(Handler *handler, const DueDelivery *due, const OutsideOutcome *outcome)
+{
+	const Retry retry = { .key = slice_of(due->key), .attempt = outcome->attempt, .queued_at = due->queued_at,
+			      .now = handler->now, .retry_after_ms = outcome->retry_after_ms };
+	if (outcome->outcome == OUTCOME_SENT)
+		return attempt_draft(handler, due, "sent", outcome->attempt, INSTANT_NONE, outcome->detail);
+	Instant next_at = outcome->outcome == OUTCOME_RETRY ? retry_next(&retry) : INSTANT_NONE;
+	return attempt_draft(handler, due, next_at == INSTANT_NONE ? "failed" : "queued", outcome->attempt, next_at,
+			     outcome->detail);
+}
+
+static Result outcome(Handler *handler, const OutsideOutcome *outcome)
+{
+	DueDelivery due;
+	Result result = delivery_load(handler->store, slice_of(outcome->key), &due);
+	if (!result_failed(result) && due.found && outcome->attempt == due.attempt + 1)
+		result = outcome_draft(handler, &due, outcome);
+	delivery_release(&due);
+	return result;
+}
+
+/* ---- what follows: response learns of every level reached */
+
+static json_t *escalated_command(const DeliveryRecord *reached, Instant time)
+{
+	json_t *actor JSON_AUTO = json_pack("{s:s, s:s, s:s, s:[s]}", "kind", "system", "id", "notification", "name",
+					    "notification", "roles", "system");
+	json_t *arguments JSON_AUTO = json_pack("{s:I}", "escalation_level", (json_int_t)reached->escalation_level);
+	must(actor && arguments);
+	CommandRecord command = { .incident_id = reached->incident_id, .command = "escalated",
+				  .expected_version = INT64_MIN, .actor = actor, .arguments = arguments,
+				  .issued_at = time };
+	return json_encode(&command_record_table, &command);
+}
+
+static Result derive(Handler *handler, const Record *record)
+{
+	DeliveryRecord reached;
+	Buffer body;
+	json_t *tree JSON_AUTO = NULL;
+	if (!slice_is(record->type, TYPE_ESCALATION_REACHED))
+		return result_ok();
+	TRY(json_read(record->body, &tree));
+	TRY(json_decode_own(&delivery_record_table, tree, &reached));
+	json_t *command JSON_AUTO = escalated_command(&reached, record->time);
+	Id id = id_derived("cmd_", record->id, 0);
+	buffer_init(&body, COMMAND_BODY);
+	json_write(command, &body);
+	Draft draft = { .id = id_slice(&id), .type = SLICE(TYPE_COMMAND), .subject = slice_of(reached.incident_id),
+			.body = buffer_slice(&body), .time = record->time };
+	Result result = handler_emit(handler, TOPIC_COMMANDS, record_slot(record), &draft);
+	buffer_release(&body);
+	return result;
+}
+
+const Service notification_service = {
+	.name = "notification",
+	.sentence = "Decides who is told, how, and when next, and keeps the proof of delivery",
+	.ledger = TOPIC_DELIVERIES,
+	.inputs = { { .topic = TOPIC_JOURNAL, .observe = observe, .decide = decide } },
+	.input_count = 1,
+	.outputs = { TOPIC_COMMANDS },
+	.output_count = 1,
+	.policy = true,
+	.schema = state_schema,
+	.schema_version = STATE_SCHEMA_VERSION,
+	.apply = records_apply,
+	.derive = derive,
+	.fire = fire,
+	.outcome = outcome,
+};

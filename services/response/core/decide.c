@@ -1,0 +1,236 @@
+#include "services/response/core/decide.h"
+
+#include "services/response/core/lifecycle.h"
+#include "services/response/core/opening.h"
+#include "services/response/core/roles.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Everything a check or an effect may look at. */
+typedef struct {
+	json_t *incident;
+	const CommandRecord *record;
+	const Actor *actor;
+	const Policy *policy;
+	CommandId id;
+	CommandArguments arguments;
+	const char *kind, *status;
+	const LifecycleCell *cell;
+	Instant at;
+} Asked;
+
+/* ---- problems */
+
+static json_t *problem_new(const char *code, const char *detail)
+{
+	json_t *problem = json_pack("{s:s, s:s, s:n, s:n}", "code", code, "detail", detail, "allowed", "errors");
+	must(problem != NULL);
+	return problem;
+}
+
+static json_t *problem_of_errors(const FieldErrors *errors)
+{
+	json_t *problem = problem_new("validation-failed", "The arguments are not right");
+	json_t *list = json_array();
+	for (size_t i = 0; i < errors->count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "pointer", errors->list[i].pointer, "detail",
+						      errors->list[i].detail));
+	json_object_set_new(problem, "errors", list);
+	return problem;
+}
+
+/* ---- checks: a new problem, or NULL where there is none */
+
+static json_t *check_known(Asked *asked)
+{
+	if (asked->id == COMMANDS)
+		return problem_new("not-found", "There is no such command");
+	return asked->incident ? NULL : problem_new("not-found", "There is no such incident");
+}
+
+static json_t *check_role(Asked *asked)
+{
+	return role_allows(asked->actor, asked->id) ? NULL : problem_new("forbidden", "None of your roles may do this");
+}
+
+static void check_assignee(const Asked *asked, FieldErrors *errors)
+{
+	if (asked->arguments.team && !policy_team(asked->policy, asked->arguments.team))
+		field_errors_add(errors, "/team", "must be the id of a team of the policy");
+	if (asked->arguments.person && !policy_person(asked->policy, asked->arguments.person))
+		field_errors_add(errors, "/person", "must be the id of a person of the policy");
+}
+
+static json_t *check_arguments(Asked *asked)
+{
+	FieldErrors *errors = calloc(1, sizeof(*errors)); /* too large for the stack of a thread among many */
+	must(errors != NULL);
+	if (command_decode(asked->id, asked->record->arguments, false, &asked->arguments, errors) && asked->id == COMMAND_ASSIGN)
+		check_assignee(asked, errors);
+	json_t *problem = errors->count > 0 ? problem_of_errors(errors) : NULL;
+	free(errors);
+	return problem;
+}
+
+static json_t *check_version(Asked *asked)
+{
+	int64_t version = json_integer_value(json_object_get(asked->incident, "version"));
+	char detail[96];
+	if (asked->record->expected_version == INT64_MIN || asked->record->expected_version == version)
+		return NULL;
+	snprintf(detail, sizeof(detail), "The incident is at version %lld", (long long)version);
+	return problem_new("version-conflict", detail);
+}
+
+static json_t *check_lifecycle(Asked *asked)
+{
+	char detail[160];
+	if (asked->cell->taken)
+		return NULL;
+	snprintf(detail, sizeof(detail), "%s is not taken while the status is %.64s", commands[asked->id].name,
+		 asked->status ? asked->status : "unknown");
+	json_t *problem = problem_new("transition-refused", detail);
+	json_object_set_new(problem, "allowed", lifecycle_allowed(asked->kind, asked->status));
+	return problem;
+}
+
+static json_t *(*const checks[])(Asked *asked) = { check_known, check_role, check_arguments, check_version, check_lifecycle };
+
+/* ---- what it was already */
+
+static bool is_acknowledged(const Asked *asked)
+{
+	return member_text(json_object_get(asked->incident, "acknowledged"), "at") != NULL;
+}
+
+static bool is_told(const Asked *asked)
+{
+	int64_t level = json_integer_value(json_object_get(asked->incident, "escalation_level"));
+	return is_acknowledged(asked) || asked->arguments.escalation_level <= level;
+}
+
+/* ---- effects: the members of the incident it sets, besides the status */
+
+static void acknowledge(const Asked *asked, json_t *changes)
+{
+	json_t *acknowledged = json_object();
+	json_object_set_new(acknowledged, "at", time_or_null(asked->at));
+	json_object_set(acknowledged, "by", asked->record->actor);
+	json_object_set_new(changes, "acknowledged", acknowledged);
+}
+
+/* A team alone: nobody of it in particular. A person alone: of the team that has it. */
+static void assign(const Asked *asked, json_t *changes)
+{
+	const char *team = asked->arguments.team;
+	if (team == NULL)
+		team = member_text(json_object_get(asked->incident, "assignee"), "team");
+	json_t *assignee = json_object();
+	json_object_set_new(assignee, "team", text_or_null(team));
+	json_object_set_new(assignee, "person", text_or_null(asked->arguments.person));
+	json_object_set_new(changes, "assignee", assignee);
+}
+
+static void note(const Asked *asked, json_t *changes)
+{
+	(void)asked;
+	(void)changes;
+}
+
+/* The key stands in the entry because the closing that intake is told of is derived from the entry alone. */
+static void end(const Asked *asked, json_t *changes)
+{
+	json_object_set_new(changes, "closed_at", time_or_null(asked->at));
+	json_object_set(changes, "correlation_key", json_object_get(asked->incident, "correlation_key"));
+}
+
+static void end_closed(const Asked *asked, json_t *changes)
+{
+	end(asked, changes);
+	json_object_set_new(changes, "resolution", json_string(resolution_words[asked->arguments.resolution]));
+}
+
+static void reopen(const Asked *asked, json_t *changes)
+{
+	const char *grade = member_text(asked->incident, "grade");
+	json_object_set_new(changes, "acknowledged", json_null());
+	json_object_set_new(changes, "closed_at", json_null());
+	json_object_set_new(changes, "resolution", json_null());
+	json_object_set_new(changes, "escalation_level", json_integer(0));
+	json_object_set_new(changes, "acknowledge_by",
+			    time_or_null(acknowledge_by(asked->policy, asked->kind, grade, asked->at)));
+}
+
+static void escalate(const Asked *asked, json_t *changes)
+{
+	json_object_set_new(changes, "escalation_level", json_integer(asked->arguments.escalation_level));
+}
+
+static const struct {
+	bool (*already)(const Asked *asked); /* NULL: never */
+	void (*change)(const Asked *asked, json_t *changes);
+} effects[COMMANDS] = {
+	[COMMAND_ACKNOWLEDGE] = { is_acknowledged, acknowledge },
+	[COMMAND_ASSIGN] = { NULL, assign },
+	[COMMAND_NOTE] = { NULL, note },
+	[COMMAND_CLOSE] = { NULL, end_closed },
+	[COMMAND_REOPEN] = { NULL, reopen },
+	[COMMAND_FALSE_ALARM] = { NULL, end },
+	[COMMAND_ESCALATED] = { is_told, escalate },
+};
+
+/* ---- the verdict */
+
+static json_t *first_problem(Asked *asked)
+{
+	json_t *problem = NULL;
+	for (size_t i = 0; problem == NULL && i < sizeof(checks) / sizeof(checks[0]); i++)
+		problem = checks[i](asked);
+	return problem;
+}
+
+static void enter(const Asked *asked, Entries *entries)
+{
+	json_t *changes = json_object();
+	effects[asked->id].change(asked, changes);
+	if (asked->cell->next)
+		json_object_set_new(changes, "status", json_string(asked->cell->next));
+	json_t *data = json_encode_present(commands[asked->id].arguments, &asked->arguments);
+	entries_add(entries, commands[asked->id].entry, asked->record->actor, data, changes);
+}
+
+static Decision decided(Asked *asked, Entries entries)
+{
+	bool internal = asked->id < COMMANDS && commands[asked->id].internal && role_allows(asked->actor, asked->id);
+	Decision decision = { .kind = DECIDED_REFUSED, .entries = entries, .version = INT64_MIN };
+	decision.problem = first_problem(asked);
+	if (!decision.problem) {
+		bool already = effects[asked->id].already && effects[asked->id].already(asked);
+		decision.kind = already ? DECIDED_UNCHANGED : DECIDED_ENTERED;
+	}
+	if (decision.kind == DECIDED_ENTERED)
+		enter(asked, &decision.entries);
+	else if (internal)
+		decision.kind = DECIDED_NOTHING;
+	if (asked->incident)
+		decision.version = decision.entries.version;
+	return decision;
+}
+
+Decision command_decide(json_t *incident, const CommandRecord *command, const Actor *actor, const Policy *policy, Instant now)
+{
+	Entries entries = entries_begin(incident, now);
+	Asked asked = { .incident = incident, .record = command, .actor = actor, .policy = policy,
+			.id = command_of(command->command), .kind = member_text(incident, "kind"),
+			.status = member_text(incident, "status"), .at = entries.at };
+	asked.cell = lifecycle_cell(asked.kind, asked.status, asked.id);
+	return decided(&asked, entries);
+}
+
+void decision_release(Decision *decision)
+{
+	json_decref(decision->entries.list);
+	json_decref(decision->problem);
+	*decision = (Decision){ 0 };
+}

@@ -1,0 +1,325 @@
+#include "services/response/response.h"
+
+#include "services/response/core/decide.h"
+#include "services/response/core/opening.h"
+
+#include "shared/domain/types.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16 };
+static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic keeps it: no later repeat can come */
+
+/* One incident as it stands in the store. */
+typedef struct {
+	Id id; /* empty: none is held */
+	json_t *document;
+	int64_t report_version;
+	bool noise; /* opened as noise, and a false alarm for no other reason */
+} Held;
+
+/* The incident last looked at is held: what decides on it and what applies the record need not read it twice. */
+typedef struct {
+	Held held;
+	Buffer body;
+} Memory;
+
+/* ---- life */
+
+static const char *const schema[] = {
+	"CREATE TABLE incidents (id TEXT PRIMARY KEY, document TEXT NOT NULL, report_version INTEGER NOT NULL,"
+	" noise INTEGER NOT NULL);"
+	"CREATE TABLE commands (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX commands_at ON commands (at)",
+};
+
+static void held_drop(Held *held)
+{
+	json_decref(held->document);
+	*held = (Held){ .document = NULL };
+}
+
+static Result restore(Handler *handler)
+{
+	if (handler->memory) {
+		held_drop(&((Memory *)handler->memory)->held);
+		return result_ok();
+	}
+	Memory *memory = calloc(1, sizeof(*memory));
+	must(memory);
+	buffer_init(&memory->body, RECORD_MAX);
+	handler->memory = memory;
+	return result_ok();
+}
+
+static void release(Handler *handler)
+{
+	Memory *memory = handler->memory;
+	if (!memory)
+		return;
+	held_drop(&memory->held);
+	buffer_release(&memory->body);
+	free(memory);
+	handler->memory = NULL;
+}
+
+/* ---- incidents */
+
+/* held->document is NULL where there is no such incident. */
+static Result incident_hold(Handler *handler, const char *id, Held **out)
+{
+	Held *held = &((Memory *)handler->memory)->held;
+	*out = held;
+	if (held->document && strcmp(held->id.text, id) == 0)
+		return result_ok();
+	held_drop(held);
+	Statement *row = store_query(handler->store, "SELECT document, report_version, noise FROM incidents WHERE id = ?1",
+				     V_TEXT(slice_of(id)));
+	Result result = result_ok();
+	if (statement_next(row)) {
+		result = json_read(statement_slice(row, 0), &held->document);
+		held->report_version = statement_integer(row, 1);
+		held->noise = statement_integer(row, 2) != 0;
+	}
+	Result ended = statement_end(row);
+	if (result_failed(result))
+		return result_fail(ERROR_INTERNAL, "the document of %s cannot be read", id);
+	if (!text_copy(slice_of(id), held->id.text, sizeof(held->id.text)))
+		held_drop(held); /* no incident has such an id */
+	return ended;
+}
+
+static Result incident_save(Handler *handler, const Held *held)
+{
+	Buffer *text = &((Memory *)handler->memory)->body;
+	buffer_clear(text);
+	json_write(held->document, text);
+	if (text->overflowed)
+		return result_fail(ERROR_INTERNAL, "the document of %s is too large", held->id.text);
+	return store_run(handler->store,
+			 "INSERT INTO incidents VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE SET"
+			 " document = excluded.document, report_version = excluded.report_version, noise = excluded.noise",
+			 V_TEXT(id_slice(&held->id)), V_TEXT(buffer_slice(text)), V_INTEGER(held->report_version),
+			 V_INTEGER(held->noise));
+}
+
+/* ---- apply */
+
+static Result entry_apply(Held *held, json_t *entry)
+{
+	json_t *data = json_object_get(entry, "data");
+	const char *type = member_text(entry, "type");
+	int64_t report_version = json_integer_value(json_object_get(data, "report_version"));
+	TRY(incident_apply(held->document, entry));
+	if (report_version > held->report_version)
+		held->report_version = report_version;
+	if (strcmp(type, "opened") == 0)
+		held->noise = json_is_true(json_object_get(data, "noise"));
+	else if (strcmp(type, "reopened") == 0)
+		held->noise = false;
+	return result_ok();
+}
+
+static Result entries_apply(Handler *handler, const JournalRecord *journal)
+{
+	Held *held;
+	TRY(incident_hold(handler, journal->incident_id, &held));
+	if (!held->document) {
+		held_drop(held);
+		if (!text_copy(slice_of(journal->incident_id), held->id.text, sizeof(held->id.text)))
+			return result_fail(ERROR_INTERNAL, "a journal entry of an incident without a proper id");
+		held->document = incident_new();
+	}
+	for (size_t i = 0; i < json_array_size(journal->entries); i++)
+		TRY(entry_apply(held, json_array_get(journal->entries, i)));
+	return incident_save(handler, held);
+}
+
+static Result command_keep(Handler *handler, const char *command_id, Instant at)
+{
+	TRY(store_run(handler->store, "INSERT OR REPLACE INTO commands VALUES (?1, ?2)", V_TEXT(slice_of(command_id)),
+		      V_INTEGER(at)));
+	return store_run(handler->store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(at - command_kept_ms));
+}
+
+static Result journal_read(const Record *record, json_t **tree, JournalRecord *out)
+{
+	TRY(json_read(record->body, tree));
+	return json_decode_own(&journal_record_table, *tree, out);
+}
+
+static Result apply(Handler *handler, const Record *record)
+{
+	json_t *tree JSON_AUTO = NULL;
+	JournalRecord journal;
+	Result read = journal_read(record, &tree, &journal);
+	if (result_failed(read))
+		return result_fail(ERROR_INTERNAL, "journal: %.200s", read.text);
+	if (journal.command_id)
+		TRY(command_keep(handler, journal.command_id, record->time));
+	return json_array_size(journal.entries) > 0 ? entries_apply(handler, &journal) : result_ok();
+}
+
+/* ---- derive: intake is told of what was closed */
+
+static bool entry_ends(json_t *entry)
+{
+	const char *type = member_text(entry, "type");
+	return type && (strcmp(type, "closed") == 0 || strcmp(type, "false-alarm") == 0);
+}
+
+static Result closing_emit(Handler *handler, const Record *record, const char *key)
+{
+	Id id = id_derived("evt_", record->id, 0);
+	return handler_emit(handler, TOPIC_EVENTS, slot_of(slice_of(key)),
+			    &(Draft){ .id = id_slice(&id),
+				      .type = SLICE(TYPE_INCIDENT_CLOSED),
+				      .subject = record->subject,
+				      .key = slice_of(key),
+				      .body = SLICE("{}"),
+				      .time = record->time });
+}
+
+static Result derive(Handler *handler, const Record *record)
+{
+	if (!slice_is(record->type, TYPE_JOURNAL_ENTERED))
+		return result_ok();
+	json_t *tree JSON_AUTO = NULL;
+	JournalRecord journal;
+	TRY(journal_read(record, &tree, &journal));
+	for (size_t i = 0; i < json_array_size(journal.entries); i++) {
+		json_t *entry = json_array_get(journal.entries, i);
+		const char *key = member_text(json_object_get(entry, "changes"), "correlation_key");
+		if (entry_ends(entry) && key)
+			return closing_emit(handler, record, key);
+	}
+	return result_ok();
+}
+
+/* ---- drafting */
+
+static Result draft(Handler *handler, const char *type, const JournalRecord *journal, Instant at)
+{
+	Memory *memory = handler->memory;
+	json_t *tree JSON_AUTO = json_encode(&journal_record_table, journal);
+	buffer_clear(&memory->body);
+	json_write(tree, &memory->body);
+	if (memory->body.overflowed || memory->body.size > RECORD_MAX - ENTRY_ROOM) {
+		buffer_release(&memory->body);
+		buffer_init(&memory->body, RECORD_MAX);
+		return result_fail(ERROR_INPUT, "what would be entered is too large for a record");
+	}
+	return handler_draft(handler, &(Draft){ .type = slice_of(type),
+						.subject = slice_of(journal->incident_id),
+						.body = buffer_slice(&memory->body),
+						.time = at });
+}
+
+/* ---- decide: assessments */
+
+static Result assessment_decide(Handler *handler, const AssessmentRecord *record)
+{
+	const char *incident_id = record->report.incident_id;
+	Held *held;
+	Entries entries = { .list = NULL };
+	TRY(incident_hold(handler, incident_id, &held));
+	if (held->document && record->report.report_version <= held->report_version)
+		return result_ok();
+	if (!held->document && record->report.report_version > 1)
+		return result_fail(ERROR_INPUT, "a repeat of an incident that is not known");
+	if (held->document)
+		TRY(repeat_decide(held->document, held->noise, record, handler->policy, handler->now, &entries));
+	else
+		TRY(opening_decide(record, handler->policy, handler->now, &entries));
+	json_t *list JSON_AUTO = entries.list;
+	if (json_array_size(list) == 0)
+		return result_ok();
+	JournalRecord journal = { .incident_id = incident_id, .entries = list, .version = entries.version };
+	return draft(handler, TYPE_JOURNAL_ENTERED, &journal, entries.at);
+}
+
+static Result decide_assessment(Handler *handler, const Record *input)
+{
+	if (!slice_is(input->type, TYPE_ASSESSED) && !slice_is(input->type, TYPE_ASSESSED_REPEAT))
+		return result_ok();
+	json_t *tree JSON_AUTO = NULL;
+	AssessmentRecord record;
+	TRY(json_read(input->body, &tree));
+	TRY(json_decode_own(&assessment_record_table, tree, &record));
+	return assessment_decide(handler, &record);
+}
+
+/* ---- decide: commands */
+
+static Result command_known(Handler *handler, Slice id, bool *known)
+{
+	Statement *row = store_query(handler->store, "SELECT 1 FROM commands WHERE id = ?1", V_TEXT(id));
+	*known = statement_next(row);
+	return statement_end(row);
+}
+
+static Result decision_draft(Handler *handler, const Record *input, const CommandRecord *command, const Decision *decision)
+{
+	static const char *const types[] = {
+		[DECIDED_ENTERED] = TYPE_JOURNAL_ENTERED,
+		[DECIDED_UNCHANGED] = TYPE_JOURNAL_UNCHANGED,
+		[DECIDED_REFUSED] = TYPE_JOURNAL_REFUSED,
+	};
+	if (decision->kind == DECIDED_NOTHING)
+		return result_ok();
+	Id command_id = { "" };
+	if (!text_copy(input->id, command_id.text, sizeof(command_id.text)))
+		return result_fail(ERROR_INPUT, "a command's id is too long");
+	JournalRecord journal = { .incident_id = command->incident_id, .command_id = command_id.text,
+				  .fingerprint = command->fingerprint, .entries = decision->entries.list,
+				  .problem = decision->problem, .version = decision->version };
+	return draft(handler, types[decision->kind], &journal, decision->entries.at);
+}
+
+static Result command_decide_on(Handler *handler, const Record *input, const CommandRecord *command)
+{
+	Held *held;
+	Actor actor;
+	TRY(json_decode_own(&actor_table, command->actor, &actor));
+	TRY(incident_hold(handler, command->incident_id, &held));
+	Decision decision = command_decide(held->document, command, &actor, handler->policy, handler->now);
+	Result result = decision_draft(handler, input, command, &decision);
+	decision_release(&decision);
+	return result;
+}
+
+static Result decide_command(Handler *handler, const Record *input)
+{
+	bool known;
+	json_t *tree JSON_AUTO = NULL;
+	CommandRecord command;
+	if (!slice_is(input->type, TYPE_COMMAND))
+		return result_ok();
+	TRY(command_known(handler, input->id, &known));
+	if (known)
+		return result_ok();
+	TRY(json_read(input->body, &tree));
+	TRY(json_decode_own(&command_record_table, tree, &command));
+	return command_decide_on(handler, input, &command);
+}
+
+const Service response_service = {
+	.name = "response",
+	.sentence = "The only writer of an incident: opens, counts, takes commands, closes",
+	.ledger = TOPIC_JOURNAL,
+	.inputs = {
+		{ .topic = TOPIC_ASSESSMENTS, .decide = decide_assessment },
+		{ .topic = TOPIC_COMMANDS, .decide = decide_command },
+	},
+	.input_count = 2,
+	.outputs = { TOPIC_EVENTS },
+	.output_count = 1,
+	.policy = true,
+	.schema = schema,
+	.schema_version = sizeof(schema) / sizeof(schema[0]),
+	.restore = restore,
+	.release = release,
+	.apply = apply,
+	.derive = derive,
+};

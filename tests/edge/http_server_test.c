@@ -1,0 +1,1000 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shared/edge/clock.h"
+#include "shared/edge/http_server.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- a server with some routes ---------------------------------------------------------------------------------- */
+
+enum { BODY_MAX = 1000, LATER_MAX = 64, DEADLINE_MS = 600, LARGE = 8000000 };
+
+/* Requests that wait for the answering thread. */
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t change;
+	HttpRequest *list[LATER_MAX];
+	unsigned count;
+	bool hold, stop;
+	pthread_t thread;
+} later = { .mutex = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER };
+
+static atomic_int admissions, handled;
+static int principal;
+
+static void answer_text(HttpRequest *request, unsigned status, const char *text)
+{
+	HttpResponse response = { .status = status, .content_type = "text/plain", .body = slice_of(text) };
+
+	http_answer(request, &response);
+}
+
+static void refuse(HttpRequest *request, unsigned status, const char *detail, void *context)
+{
+	HttpResponse response = { .status = status, .content_type = "application/problem+json", .body = slice_of(detail) };
+
+	assert_ptr_equal(context, &later);
+	http_answer(request, &response);
+}
+
+static Result admit(HttpRequest *request, void *context)
+{
+	const char *key = http_header(request, "authorization");
+
+	(void)context;
+	atomic_fetch_add(&admissions, 1);
+	if (!key || strcmp(key, "Bearer good") != 0)
+		return result_fail(ERROR_DENIED, "no key");
+	http_set_principal(request, &principal);
+	return result_ok();
+}
+
+static void on_hello(HttpRequest *request, void *context)
+{
+	(void)context;
+	atomic_fetch_add(&handled, 1);
+	answer_text(request, 200, "hello");
+}
+
+/* Says back what it was given. */
+static void on_echo(HttpRequest *request, void *context)
+{
+	HttpResponse response = { .status = 202, .content_type = "application/json", .body = http_body(request) };
+
+	(void)context;
+	atomic_fetch_add(&handled, 1);
+	assert_ptr_equal(http_principal(request), &principal);
+	http_answer(request, &response);
+}
+
+static bool query_list(void *context, const char *name, const char *value)
+{
+	buffer_format(context, "[%s=%s]", name, value);
+	return true;
+}
+
+static void on_item(HttpRequest *request, void *context)
+{
+	Slice id = http_path_value(request, "id");
+	const char *limit = http_query(request, "limit");
+	Buffer text;
+
+	(void)context;
+	buffer_init(&text, 4096);
+	buffer_format(&text, "%s %s id=%.*s limit=%s other=%s ", http_method(request), http_path(request), (int)id.size,
+		      id.data, limit ? limit : "none", http_query(request, "other") ? "there" : "none");
+	http_query_each(request, query_list, &text);
+	HttpResponse response = { .status = 200,
+				  .content_type = "text/plain",
+				  .body = buffer_slice(&text),
+				  .headers = { { "ETag", "\"7\"" }, { "X-Bad", "a\r\nX-Injected: 1" }, { "Cache-Control", "private" } },
+				  .header_count = 3 };
+	http_answer(request, &response);
+	buffer_release(&text);
+}
+
+static void on_later(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_suspend(request);
+	pthread_mutex_lock(&later.mutex);
+	assert_true(later.count < LATER_MAX);
+	later.list[later.count++] = request;
+	pthread_cond_broadcast(&later.change);
+	pthread_mutex_unlock(&later.mutex);
+}
+
+/* Suspended and answered in one go: the resume comes before libmicrohttpd was told of the suspension. */
+static void on_at_once(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_suspend(request);
+	answer_text(request, 200, "at once");
+}
+
+static void on_abort(HttpRequest *request, void *context)
+{
+	(void)context;
+	http_abort(request);
+}
+
+static void on_nothing(HttpRequest *request, void *context)
+{
+	HttpResponse response = { .status = 204 };
+
+	(void)context;
+	http_answer(request, &response);
+}
+
+static void on_large(HttpRequest *request, void *context)
+{
+	char *bytes = malloc(LARGE);
+	HttpResponse response = { .status = 200, .content_type = "text/plain", .body = { bytes, LARGE } };
+
+	(void)context;
+	memset(bytes, 'x', LARGE);
+	http_answer(request, &response);
+	free(bytes);
+}
+
+static const HttpRoute routes[] = {
+	{ "GET", "/livez", on_hello, .open = true, .ops = true, .operation = "live" },
+	{ "GET", "/hello", on_hello, .open = true, .operation = "hello" },
+	{ "GET", "/closed", on_hello, .operation = "closed" },
+	{ "POST", "/echo", on_echo, .body_max = BODY_MAX, .operation = "echo" },
+	{ "GET", "/items/{id}", on_item, .open = true, .operation = "item" },
+	{ "DELETE", "/items/{id}", on_nothing, .open = true, .operation = "item-delete" },
+	{ "POST", "/later", on_later, .open = true, .body_max = BODY_MAX, .operation = "later" },
+	{ "GET", "/at-once", on_at_once, .open = true, .operation = "at-once" },
+	{ "GET", "/abort", on_abort, .open = true, .operation = "abort" },
+	{ "GET", "/large", on_large, .open = true, .operation = "large" },
+};
+
+/* Answers with the body's text, or aborts if that is "abort". */
+static void later_answer(HttpRequest *request)
+{
+	Slice body = http_body(request);
+	HttpResponse response = { .status = 200, .content_type = "text/plain", .body = body };
+
+	if (slice_is(body, "\"abort\""))
+		http_abort(request);
+	else
+		http_answer(request, &response);
+}
+
+static void *later_run(void *context)
+{
+	(void)context;
+	pthread_mutex_lock(&later.mutex);
+	while (!later.stop || later.count > 0) {
+		if (later.count == 0 || later.hold) {
+			pthread_cond_wait(&later.change, &later.mutex);
+			continue;
+		}
+		HttpRequest *request = later.list[--later.count];
+		pthread_mutex_unlock(&later.mutex);
+		later_answer(request);
+		pthread_mutex_lock(&later.mutex);
+	}
+	pthread_mutex_unlock(&later.mutex);
+	return NULL;
+}
+
+static void later_set(bool hold, bool stop)
+{
+	pthread_mutex_lock(&later.mutex);
+	later.hold = hold;
+	later.stop = stop;
+	pthread_cond_broadcast(&later.change);
+	pthread_mutex_unlock(&later.mutex);
+}
+
+static void later_wait(unsigned count)
+{
+	pthread_mutex_lock(&later.mutex);
+	while (later.count < count)
+		pthread_cond_wait(&later.change, &later.mutex);
+	pthread_mutex_unlock(&later.mutex);
+}
+
+static HttpServerOptions options_of(unsigned threads)
+{
+	return (HttpServerOptions){ .routes = routes,
+				    .route_count = sizeof(routes) / sizeof(routes[0]),
+				    .listen = "127.0.0.1:0",
+				    .threads = threads,
+				    .request_deadline_ms = DEADLINE_MS,
+				    .context = &later,
+				    .admit = admit,
+				    .refuse = refuse };
+}
+
+static HttpServer *server;
+
+static int server_start(void **state)
+{
+	HttpServerOptions options = options_of(2);
+
+	(void)state;
+	later.stop = later.hold = false;
+	assert_int_equal(http_server_start(&options, &server).kind, ERROR_NONE);
+	return pthread_create(&later.thread, NULL, later_run, NULL);
+}
+
+static int server_end(void **state)
+{
+	(void)state;
+	later_set(false, true);
+	pthread_join(later.thread, NULL);
+	http_server_stop(server);
+	return 0;
+}
+
+/* A request counts until its answer is out, which its client may see first. */
+static void idle_wait(void)
+{
+	for (int i = 0; i < 1000 && http_server_inflight(server) > 0; i++)
+		clock_sleep_ms(1);
+	assert_int_equal(http_server_inflight(server), 0);
+}
+
+/* ---- a client that sends what it is told ---------------------------------------------------------------------- */
+
+static int client_connect(const char *address)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct timeval patience = { .tv_sec = 10 };
+	char host[32];
+	int client = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_true(text_copy((Slice){ address, strcspn(address, ":") }, host, sizeof(host)));
+	assert_int_equal(inet_pton(AF_INET, host, &to.sin_addr), 1);
+	to.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
+	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+	return client;
+}
+
+static int client_new(void)
+{
+	return client_connect(http_server_address(server));
+}
+
+static void client_send(int client, const char *text)
+{
+	assert_int_equal(send(client, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Reads until `count` answers with their bodies are there, or the end; answers of this test are all shorter than 64 kB. */
+typedef struct {
+	char text[65536];
+	size_t size;
+	bool ended; /* the server closed */
+} Received;
+
+static bool answer_complete(const char *text, const char **rest, bool head)
+{
+	const char *body = strstr(text, "\r\n\r\n"), *length;
+
+	if (!body)
+		return false;
+	length = strcasestr(text, "Content-Length: ");
+	size_t size = length && length < body && !head ? (size_t)atoi(length + 16) : 0;
+	*rest = body + 4 + size;
+	return strlen(body + 4) >= size;
+}
+
+static bool answers_complete(const char *text, unsigned count, bool head)
+{
+	for (; count > 0; count--)
+		if (!answer_complete(text, &text, head))
+			return false;
+	return true;
+}
+
+static void client_receive_of(int client, unsigned count, bool head, Received *out)
+{
+	*out = (Received){ 0 };
+	while (count == 0 || !answers_complete(out->text, count, head)) {
+		ssize_t got = recv(client, out->text + out->size, sizeof(out->text) - 1 - out->size, 0);
+		if (got <= 0) {
+			out->ended = got == 0 || errno == ECONNRESET;
+			return;
+		}
+		out->size += (size_t)got;
+		out->text[out->size] = '\0';
+	}
+}
+
+/* One request on a connection of its own. */
+static Received *ask(const char *text)
+{
+	static Received received;
+	int client = client_new();
+
+	client_send(client, text);
+	client_receive_of(client, 1, strncmp(text, "HEAD", 4) == 0, &received);
+	close(client);
+	return &received;
+}
+
+static void expect(const Received *received, unsigned status)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "HTTP/1.1 %u ", status);
+	if (strncmp(received->text, line, strlen(line)) != 0)
+		fail_msg("%u was expected, this came: %s", status, received->text);
+}
+
+static void expect_closed(int client)
+{
+	Received received;
+
+	client_receive_of(client, 0, false, &received);
+	assert_int_equal(received.size, 0);
+	assert_true(received.ended);
+	close(client);
+}
+
+#define HOST "Host: a\r\n"
+#define KEY "Authorization: Bearer good\r\n"
+#define JSON "Content-Type: application/json\r\n"
+
+/* ---- routes ----------------------------------------------------------------------------------------------------- */
+
+static void a_route_answers(void **state)
+{
+	Received *received = ask("GET /hello HTTP/1.1\r\n" HOST "\r\n");
+
+	(void)state;
+	expect(received, 200);
+	assert_non_null(strstr(received->text, "\r\n\r\nhello"));
+	assert_non_null(strstr(received->text, "X-Content-Type-Options: nosniff\r\n"));
+	assert_non_null(strstr(received->text, "Cache-Control: no-store\r\n"));
+	assert_non_null(strstr(received->text, "Content-Type: text/plain\r\n"));
+}
+
+static void a_handler_sees_path_and_query(void **state)
+{
+	Received *received = ask("GET /items/a%2Fb?limit=1%200&other&x=%3D+y HTTP/1.1\r\n" HOST "\r\n");
+
+	(void)state;
+	expect(received, 200);
+	assert_non_null(strstr(received->text, "\r\n\r\nGET /items/a%2Fb id=a/b limit=1 0 other=there [limit=1 0][other=][x==\x20y]"));
+	assert_non_null(strstr(received->text, "ETag: \"7\"\r\n"));
+}
+
+static void the_absolute_form_of_a_path_is_understood(void **state)
+{
+	(void)state;
+	expect(ask("GET http://a:80/hello HTTP/1.1\r\n" HOST "\r\n"), 200);
+}
+
+static void a_header_value_with_a_line_end_is_dropped(void **state)
+{
+	Received *received = ask("GET /items/1 HTTP/1.1\r\n" HOST "\r\n");
+
+	(void)state;
+	assert_null(strstr(received->text, "X-Injected"));
+	assert_null(strstr(received->text, "X-Bad"));
+	assert_null(strstr(received->text, "no-store"));
+	assert_non_null(strstr(received->text, "Cache-Control: private\r\n"));
+}
+
+static void an_unknown_path_is_not_found(void **state)
+{
+	Received *received = ask("GET /nothing HTTP/1.1\r\n" HOST "\r\n");
+
+	(void)state;
+	expect(received, 404);
+	assert_non_null(strstr(received->text, "application/problem+json"));
+}
+
+static void a_wrong_method_is_told_the_right_ones(void **state)
+{
+	Received *received = ask("PUT /items/1 HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n");
+
+	(void)state;
+	expect(received, 405);
+	assert_non_null(strstr(received->text, "Allow: GET, HEAD, DELETE\r\n"));
+}
+
+static void a_head_request_gets_the_headers_of_get(void **state)
+{
+	Received *received = ask("HEAD /hello HTTP/1.1\r\n" HOST "\r\n");
+
+	(void)state;
+	expect(received, 200);
+	assert_non_null(strstr(received->text, "Content-Length: 5\r\n"));
+	assert_string_equal(strstr(received->text, "\r\n\r\n"), "\r\n\r\n");
+}
+
+static void an_answer_without_a_type_has_no_body(void **state)
+{
+	Received *received = ask("DELETE /items/1 HTTP/1.1\r\n" HOST "\r\n");
+
+	(void)state;
+	expect(received, 204);
+	assert_null(strstr(received->text, "Content-Type:"));
+}
+
+static void a_path_longer_than_any_route_is_refused(void **state)
+{
+	char request[1024];
+
+	(void)state;
+	snprintf(request, sizeof(request), "GET /items/%0700d HTTP/1.1\r\n" HOST "\r\n", 1);
+	expect(ask(request), 414);
+}
+
+static void a_refused_request_leaves_the_connection_open(void **state)
+{
+	Received received;
+	int client = client_new();
+
+	(void)state;
+	client_send(client, "GET /nothing HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n");
+	client_receive_of(client, 2, false, &received);
+	expect(&received, 404);
+	assert_non_null(strstr(received.text, "\r\n\r\nhello"));
+	close(client);
+}
+
+/* ---- before the body -------------------------------------------------------------------------------------------- */
+
+static void without_a_key_a_request_is_refused(void **state)
+{
+	Received *received = ask("GET /closed HTTP/1.1\r\n" HOST "\r\n");
+
+	(void)state;
+	expect(received, 401);
+	assert_non_null(strstr(received->text, "WWW-Authenticate: Bearer\r\n"));
+	expect(ask("GET /closed HTTP/1.1\r\n" HOST KEY "\r\n"), 200);
+}
+
+static void a_route_that_is_open_asks_for_no_key(void **state)
+{
+	int before = atomic_load(&admissions);
+
+	(void)state;
+	expect(ask("GET /hello HTTP/1.1\r\n" HOST "\r\n"), 200);
+	assert_int_equal(atomic_load(&admissions), before);
+}
+
+static void a_key_is_looked_at_before_the_body(void **state)
+{
+	Received *received = ask("POST /echo HTTP/1.1\r\n" HOST JSON "Content-Length: 500\r\n\r\n");
+
+	(void)state;
+	expect(received, 401);
+	assert_non_null(strstr(received->text, "Connection: close\r\n"));
+}
+
+static void a_declared_body_over_the_bound_is_refused_at_once(void **state)
+{
+	(void)state;
+	expect(ask("POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: 1001\r\n\r\n"), 413);
+	expect(ask("POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: 1001\r\nExpect: 100-continue\r\n\r\n"), 413);
+	expect(ask("DELETE /items/1 HTTP/1.1\r\n" HOST "Content-Length: 65537\r\n\r\n"), 413);
+}
+
+static void a_chunked_body_over_the_bound_is_refused(void **state)
+{
+	char request[2048];
+
+	(void)state;
+	snprintf(request, sizeof(request),
+		 "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Transfer-Encoding: chunked\r\n\r\n1f4\r\n%0500d\r\n1f5\r\n%0501d\r\n0\r\n\r\n", 1, 2);
+	expect(ask(request), 413);
+}
+
+static void a_body_of_another_type_is_refused(void **state)
+{
+	(void)state;
+	expect(ask("POST /echo HTTP/1.1\r\n" HOST KEY "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"), 415);
+	expect(ask("POST /echo HTTP/1.1\r\n" HOST KEY "Content-Length: 2\r\n\r\n{}"), 415);
+	expect(ask("POST /echo HTTP/1.1\r\n" HOST KEY "Content-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}"),
+	       202);
+}
+
+static void bodies_at_the_bound_arrive_whole(void **state)
+{
+	char request[2048], body[BODY_MAX + 1];
+
+	(void)state;
+	snprintf(body, sizeof(body), "%0*d", BODY_MAX, 7);
+	snprintf(request, sizeof(request), "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: %d\r\n\r\n%s", BODY_MAX, body);
+	Received *received = ask(request);
+	expect(received, 202);
+	assert_string_equal(strstr(received->text, "\r\n\r\n") + 4, body);
+	snprintf(request, sizeof(request),
+		 "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Transfer-Encoding: chunked\r\n\r\n2\r\n00\r\n3e6\r\n%s\r\n0\r\n\r\n", body + 2);
+	received = ask(request);
+	expect(received, 202);
+	assert_string_equal(strstr(received->text, "\r\n\r\n") + 4, body);
+}
+
+static void a_post_without_a_body_reaches_its_handler(void **state)
+{
+	Received *received = ask("POST /echo HTTP/1.1\r\n" HOST KEY "Content-Length: 0\r\n\r\n");
+
+	(void)state;
+	expect(received, 202);
+	assert_string_equal(strstr(received->text, "\r\n\r\n"), "\r\n\r\n");
+}
+
+static void a_body_nobody_wants_is_read_and_dropped(void **state)
+{
+	Received received;
+	int client = client_new();
+
+	(void)state;
+	client_send(client, "DELETE /items/1 HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nabcdeGET /hello HTTP/1.1\r\n" HOST "\r\n");
+	client_receive_of(client, 2, false, &received);
+	expect(&received, 204);
+	assert_non_null(strstr(received.text, "\r\n\r\nhello"));
+	close(client);
+}
+
+/* A second request hidden behind each of these must not be answered. */
+static void requests_that_end_in_two_places_are_refused_and_closed(void **state)
+{
+	static const char *const heads[] = {
+		"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+		"Content-Length: 2\r\nContent-Length: 7\r\n",
+		"Content-Length: 2,7\r\n",
+		"Content-Length : 2\r\n",
+		"Transfer-Encoding: xchunked\r\n",
+		"Transfer-Encoding: identity, chunked\r\n",
+		"Host: b\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		Received received;
+		char request[512];
+		int client = client_new();
+		snprintf(request, sizeof(request),
+			 "POST /echo HTTP/1.1\r\n" HOST KEY JSON "%s\r\n0\r\n\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n", heads[i]);
+		client_send(client, request);
+		client_receive_of(client, 0, false, &received);
+		expect(&received, 400);
+		assert_null(strstr(received.text, "hello"));
+		assert_true(received.ended);
+		close(client);
+	}
+}
+
+static void a_nul_in_the_target_is_refused(void **state)
+{
+	(void)state;
+	expect(ask("GET /items/1?limit=a%00b HTTP/1.1\r\n" HOST "\r\n"), 400);
+}
+
+/* ---- answers that come later -------------------------------------------------------------------------------------- */
+
+static size_t collect(char *data, size_t size, size_t count, void *context)
+{
+	buffer_append(context, (Slice){ data, size * count });
+	return size * count;
+}
+
+enum { CLIENTS = 16, ROUNDS = 125 };
+
+static void *client_run(void *context)
+{
+	atomic_int *right = context;
+	CURL *curl = curl_easy_init();
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	char url[64], body[64];
+	Buffer answer;
+
+	buffer_init(&answer, 4096);
+	snprintf(url, sizeof(url), "http://%s/later", http_server_address(server));
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+	for (int i = 0; i < ROUNDS; i++) {
+		snprintf(body, sizeof(body), "{\"round\":%d,\"of\":\"%p\"}", i, (void *)curl);
+		buffer_clear(&answer);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+		if (curl_easy_perform(curl) == CURLE_OK && slice_is(buffer_slice(&answer), body))
+			atomic_fetch_add(right, 1);
+	}
+	long connections;
+	curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &connections);
+	if (connections > 0)
+		atomic_store(right, -1000000); /* the last one should have found its connection alive */
+	buffer_release(&answer);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(curl);
+	return NULL;
+}
+
+static void suspended_requests_get_their_own_answers(void **state)
+{
+	pthread_t clients[CLIENTS];
+	atomic_int right = 0;
+
+	(void)state;
+	for (int i = 0; i < CLIENTS; i++)
+		assert_int_equal(pthread_create(&clients[i], NULL, client_run, &right), 0);
+	for (int i = 0; i < CLIENTS; i++)
+		pthread_join(clients[i], NULL);
+	assert_int_equal(atomic_load(&right), CLIENTS * ROUNDS);
+	idle_wait();
+}
+
+static void an_answer_may_come_before_the_suspension_is_over(void **state)
+{
+	Received received;
+	int client = client_new();
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		client_send(client, "GET /at-once HTTP/1.1\r\n" HOST "\r\n");
+		client_receive_of(client, 1, false, &received);
+		expect(&received, 200);
+	}
+	close(client);
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+	Received received;
+	int client = client_new();
+
+	(void)state;
+	client_send(client, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"1\""
+			    "GET /hello HTTP/1.1\r\n" HOST "\r\n"
+			    "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"3\"");
+	client_receive_of(client, 3, false, &received);
+	const char *first = strstr(received.text, "\r\n\r\n\"1\""), *second = strstr(received.text, "\r\n\r\nhello");
+	const char *third = strstr(received.text, "\r\n\r\n\"3\"");
+	assert_non_null(first);
+	assert_true(first < second && second < third);
+	close(client);
+}
+
+static void an_aborted_request_is_closed_without_an_answer(void **state)
+{
+	int client = client_new();
+
+	(void)state;
+	client_send(client, "GET /abort HTTP/1.1\r\n" HOST "\r\n");
+	expect_closed(client);
+	client = client_new();
+	client_send(client, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 7\r\n\r\n\"abort\"");
+	expect_closed(client);
+}
+
+static void a_client_that_left_harms_nobody(void **state)
+{
+	int client = client_new();
+
+	(void)state;
+	later_set(true, false);
+	client_send(client, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"1\"");
+	later_wait(1);
+	assert_int_equal(http_server_inflight(server), 1);
+	close(client);
+	later_set(false, false);
+	idle_wait();
+	expect(ask("GET /hello HTTP/1.1\r\n" HOST "\r\n"), 200);
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------- */
+
+/* Sends a byte every 50 ms; returns after how many ms the server closed, or -1 if it did not within three deadlines. */
+static int64_t trickle(const char *start)
+{
+	int client = client_new();
+	int64_t from_us = clock_monotonic_us(), cut_ms = -1;
+	char byte;
+
+	client_send(client, start);
+	for (int i = 0; i < 3 * DEADLINE_MS / 50 && cut_ms < 0; i++) {
+		struct pollfd ready = { .fd = client, .events = POLLIN };
+		send(client, "a", 1, MSG_NOSIGNAL);
+		if (poll(&ready, 1, 50) > 0 && recv(client, &byte, 1, 0) <= 0)
+			cut_ms = (clock_monotonic_us() - from_us) / 1000;
+	}
+	close(client);
+	return cut_ms;
+}
+
+static void slow_senders_are_cut(void **state)
+{
+	static const char *const starts[] = {
+		"GET /hel", /* in the request line */
+		"GET /hello HTTP/1.1\r\n" HOST "X-Slow: ", /* in the headers */
+		"POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: 900\r\n\r\n", /* in the body */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		int64_t cut_ms = trickle(starts[i]);
+		if (cut_ms < DEADLINE_MS || cut_ms > DEADLINE_MS * 2)
+			fail_msg("case %zu was cut after %d ms", i, (int)cut_ms);
+	}
+}
+
+static void an_idle_connection_is_kept(void **state)
+{
+	Received received;
+	int client = client_new();
+
+	(void)state;
+	clock_sleep_ms(2 * DEADLINE_MS);
+	client_send(client, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+	client_receive_of(client, 1, false, &received);
+	expect(&received, 200);
+	clock_sleep_ms(2 * DEADLINE_MS);
+	client_send(client, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+	client_receive_of(client, 1, false, &received);
+	expect(&received, 200);
+	close(client);
+}
+
+static void a_suspended_request_may_take_its_time(void **state)
+{
+	Received received;
+	int client = client_new();
+
+	(void)state;
+	later_set(true, false);
+	client_send(client, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"1\"");
+	later_wait(1);
+	clock_sleep_ms(2 * DEADLINE_MS);
+	later_set(false, false);
+	client_receive_of(client, 1, false, &received);
+	expect(&received, 200);
+	close(client);
+}
+
+static void a_reader_gets_time_for_a_large_answer(void **state)
+{
+	static char bytes[100000];
+	size_t size = 0;
+	ssize_t got;
+	int client = client_new(), small = 65536;
+
+	(void)state;
+	setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	client_send(client, "GET /large HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+	while ((got = recv(client, bytes, sizeof(bytes), 0)) > 0) {
+		size += (size_t)got;
+		clock_sleep_ms(20);
+	}
+	assert_int_equal(got, 0);
+	assert_true(size > LARGE);
+	close(client);
+}
+
+/* ---- starting and stopping -------------------------------------------------------------------------------------- */
+
+static void a_port_in_use_is_said_so(void **state)
+{
+	HttpServerOptions options = options_of(1);
+	HttpServer *other = NULL;
+
+	(void)state;
+	options.listen = http_server_address(server);
+	Result result = http_server_start(&options, &other);
+	assert_int_equal(result.kind, ERROR_AGAIN);
+	assert_non_null(strstr(result.text, "in use"));
+	assert_null(other);
+}
+
+static void a_bad_address_is_said_so(void **state)
+{
+	static const char *const addresses[] = { "", "8080", "localhost:8080", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
+						 "[::1]:8080", "192.0.2.1:0" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		HttpServerOptions options = options_of(1);
+		HttpServer *other = NULL;
+		options.listen = addresses[i];
+		assert_int_equal(http_server_start(&options, &other).kind, ERROR_INPUT);
+	}
+}
+
+/* A second address that is surely free: bound once, then let go. */
+static void free_address(char out[static 32])
+{
+	HttpServerOptions options = options_of(1);
+	HttpServer *other;
+
+	assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
+	snprintf(out, 32, "%s", http_server_address(other));
+	http_server_stop(other);
+}
+
+static unsigned status_at(const char *address, const char *path)
+{
+	char request[128];
+	Received received;
+	int client = client_connect(address);
+
+	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n" HOST "\r\n", path);
+	client_send(client, request);
+	client_receive_of(client, 1, false, &received);
+	close(client);
+	return (unsigned)atoi(received.text + strlen("HTTP/1.1 "));
+}
+
+static void operations_have_a_listener_of_their_own(void **state)
+{
+	HttpServerOptions options = options_of(1);
+	HttpServer *other;
+	char ops[32];
+
+	(void)state;
+	free_address(ops);
+	options.ops_listen = ops;
+	assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
+	assert_int_equal(status_at(ops, "/livez"), 200);
+	assert_int_equal(status_at(ops, "/hello"), 404);
+	assert_int_equal(status_at(http_server_address(other), "/livez"), 404);
+	assert_int_equal(status_at(http_server_address(other), "/hello"), 200);
+	http_server_quiesce(other);
+	assert_int_equal(status_at(ops, "/livez"), 200);
+	http_server_stop(other);
+}
+
+static bool listening(const char *address)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int client = socket(AF_INET, SOCK_STREAM, 0);
+
+	to.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
+	bool connected = connect(client, (struct sockaddr *)&to, sizeof(to)) == 0;
+	close(client);
+	return connected;
+}
+
+static void a_quiesced_server_finishes_what_it_has(void **state)
+{
+	HttpServerOptions options = options_of(2);
+	HttpServer *other;
+	Received received;
+
+	(void)state;
+	later_set(true, false);
+	assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
+	int client = client_connect(http_server_address(other));
+	client_send(client, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"1\"");
+	later_wait(1);
+	http_server_quiesce(other);
+	assert_false(listening(http_server_address(other)));
+	later_set(false, false);
+	client_receive_of(client, 0, false, &received);
+	expect(&received, 200);
+	assert_non_null(strstr(received.text, "Connection: close\r\n"));
+	assert_true(received.ended);
+	close(client);
+	http_server_stop(other);
+}
+
+/* Its owner answers only after the server is gone, and must not notice. */
+static void a_server_stops_though_a_request_was_never_answered(void **state)
+{
+	HttpServerOptions options = options_of(2);
+	HttpServer *other;
+
+	(void)state;
+	later_set(true, false);
+	assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
+	int client = client_connect(http_server_address(other));
+	int half = client_connect(http_server_address(other));
+	client_send(client, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"1\"");
+	client_send(half, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"");
+	later_wait(1);
+	http_server_stop(other);
+	expect_closed(client);
+	expect_closed(half);
+	HttpResponse response = { .status = 204 };
+	http_answer(later.list[--later.count], &response);
+}
+
+/* Many times, under load: stopping must never meet a connection in the middle of something. */
+static void *hammer_run(void *context)
+{
+	const char *address = context;
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	char bytes[1024];
+
+	to.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
+	for (;;) {
+		int client = socket(AF_INET, SOCK_STREAM, 0);
+		if (connect(client, (struct sockaddr *)&to, sizeof(to)) != 0)
+			return close(client), NULL;
+		static const char request[] = "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"1\"";
+		for (int i = 0; i < 5; i++)
+			if (send(client, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0 || recv(client, bytes, sizeof(bytes), 0) <= 0)
+				break;
+		close(client);
+	}
+}
+
+static void a_server_stops_under_load(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		HttpServerOptions options = options_of(1 + (unsigned)round % 3);
+		HttpServer *other;
+		pthread_t hammers[4];
+		char address[32];
+		assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
+		snprintf(address, sizeof(address), "%s", http_server_address(other));
+		for (int i = 0; i < 4; i++)
+			assert_int_equal(pthread_create(&hammers[i], NULL, hammer_run, address), 0);
+		clock_sleep_ms(15);
+		http_server_quiesce(other);
+		http_server_stop(other);
+		for (int i = 0; i < 4; i++)
+			pthread_join(hammers[i], NULL);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_route_answers),
+		cmocka_unit_test(a_handler_sees_path_and_query),
+		cmocka_unit_test(the_absolute_form_of_a_path_is_understood),
+		cmocka_unit_test(a_header_value_with_a_line_end_is_dropped),
+		cmocka_unit_test(an_unknown_path_is_not_found),
+		cmocka_unit_test(a_wrong_method_is_told_the_right_ones),
+		cmocka_unit_test(a_head_request_gets_the_headers_of_get),
+		cmocka_unit_test(an_answer_without_a_type_has_no_body),
+		cmocka_unit_test(a_path_longer_than_any_route_is_refused),
+		cmocka_unit_test(a_refused_request_leaves_the_connection_open),
+		cmocka_unit_test(without_a_key_a_request_is_refused),
+		cmocka_unit_test(a_route_that_is_open_asks_for_no_key),
+		cmocka_unit_test(a_key_is_looked_at_before_the_body),
+		cmocka_unit_test(a_declared_body_over_the_bound_is_refused_at_once),
+		cmocka_unit_test(a_chunked_body_over_the_bound_is_refused),
+		cmocka_unit_test(a_body_of_another_type_is_refused),
+		cmocka_unit_test(bodies_at_the_bound_arrive_whole),
+		cmocka_unit_test(a_post_without_a_body_reaches_its_handler),
+		cmocka_unit_test(a_body_nobody_wants_is_read_and_dropped),
+		cmocka_unit_test(requests_that_end_in_two_places_are_refused_and_closed),
+		cmocka_unit_test(a_nul_in_the_target_is_refused),
+		cmocka_unit_test(suspended_requests_get_their_own_answers),
+		cmocka_unit_test(an_answer_may_come_before_the_suspension_is_over),
+		cmocka_unit_test(pipelined_requests_are_answered_in_order),
+		cmocka_unit_test(an_aborted_request_is_closed_without_an_answer),
+		cmocka_unit_test(a_client_that_left_harms_nobody),
+		cmocka_unit_test(slow_senders_are_cut),
+		cmocka_unit_test(an_idle_connection_is_kept),
+		cmocka_unit_test(a_suspended_request_may_take_its_time),
+		cmocka_unit_test(a_reader_gets_time_for_a_large_answer),
+		cmocka_unit_test(a_port_in_use_is_said_so),
+		cmocka_unit_test(a_bad_address_is_said_so),
+		cmocka_unit_test(operations_have_a_listener_of_their_own),
+		cmocka_unit_test(a_quiesced_server_finishes_what_it_has),
+		cmocka_unit_test(a_server_stops_though_a_request_was_never_answered),
+		cmocka_unit_test(a_server_stops_under_load),
+	};
+	return cmocka_run_group_tests_name("http_server", tests, server_start, server_end);
+}

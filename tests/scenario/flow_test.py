@@ -1,0 +1,263 @@
+"""From what is sent in to a case that is closed: the API as contract and README promise it."""
+
+import re
+import time
+
+from harness import check, check_equal, eventually
+
+MEMBERS = ("id number kind status version title description source severity grade damage_level category flags reason rule "
+           "policy_version assignee acknowledged acknowledge_by escalation_level asset actor observables correlation_key "
+           "event_count first_seen_at last_seen_at occurred_at discovered_at reported_at opened_at updated_at closed_at "
+           "resolution report").split()
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def _server(scratch, **settings):
+    return scratch.server(TOCSIN_POLICY=scratch.pack(), **settings)
+
+
+def _ransomware(server, **members):
+    return server.event(title="Ransom note on FS1", source="edr", asset="fs1", severity="critical", **members)
+
+
+def an_event_becomes_a_graded_incident_with_a_reason(scratch):
+    server = _server(scratch)
+    answer = server.post("/v1/events", {"source": "edr", "title": "Ransom note on FS1", "severity": "critical", "asset": "fs1",
+                                        "actor": "mallory", "occurred_at": "2026-11-23T10:00:00+08:00",
+                                        "observables": [{"type": "ip", "value": "192.0.2.7"}]}).expect(202)
+    accepted = answer.json
+    check_equal(sorted(accepted), ["correlation_key", "id"], "members of the answer")
+    check(re.fullmatch(r"evt_[0-9a-z]{26}", accepted["id"]), accepted["id"])
+    check(re.fullmatch(r"[0-9a-z]{26}", accepted["correlation_key"]), accepted["correlation_key"])
+    check_equal(answer.headers["Location"], f"/v1/incidents?correlation_key={accepted['correlation_key']}", "Location")
+    incident = server.incident_of(accepted, seconds=2)
+    check_equal(list(incident), MEMBERS, "members of an incident")
+    check(re.fullmatch(r"inc_[0-9a-z]{26}", incident["id"]), incident["id"])
+    check(re.fullmatch(r"INC-\d{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", incident["number"]), incident["number"])
+    check(re.fullmatch(r"\S+@\S+\+[0-9a-f]{12}", incident["policy_version"]), incident["policy_version"])
+    expected = {"kind": "incident", "status": "reported", "title": "Ransom note on FS1", "source": "edr", "severity": "critical",
+                "grade": "I", "damage_level": "S", "category": "01007", "rule": "ransomware", "asset": "fs1", "actor": "mallory",
+                "observables": [{"type": "ip", "value": "192.0.2.7"}], "event_count": 1, "closed_at": None, "resolution": None,
+                "occurred_at": "2026-11-23T02:00:00.000Z", "assignee": {"team": "soc", "person": "li"}, "report": None}
+    for member, value in expected.items():
+        check_equal(incident[member], value, member)
+    check(incident["reason"], "there is no reason")
+    for member in ("first_seen_at", "last_seen_at", "reported_at", "opened_at", "updated_at"):
+        check(TIME.fullmatch(incident[member] or ""), f"{member}: {incident[member]}")
+
+
+def a_report_by_a_person_opens_a_record_of_its_own(scratch):
+    server = _server(scratch)
+    report = {"type": "theft", "reporter": {"name": "王芳", "contact": "wang@example.org", "relation": "employee"},
+              "data_classification": "confidential", "business_affected": "now", "suspected": True,
+              "first_action": {"done_at": "2026-11-23T01:00:00Z", "reference": "110-20261123-7"}}
+    one, other = server.report(**report), server.report(**report)
+    first, second = server.incident_of(one), server.incident_of(other)
+    check(first["id"] != second["id"], "two reports share a record")
+    check_equal(first["kind"], "incident", "kind")
+    check_equal(first["report"]["reporter"]["name"], "王芳", "the reporter")
+    check_equal(first["report"]["data_classification"], "confidential", "the classification of the data")
+    check(first["grade"] in ("I", "II", "III", "IV"), f"grade {first['grade']}")
+    check_equal(first["event_count"], 1, "event_count")
+
+
+def repeats_are_counted_exactly(scratch):
+    server = _server(scratch)
+    accepted = [server.event(source="ids", title="login failed", type="brute-force", rule="r1", asset=f"host{n % 3}")
+                for n in range(60)]
+    keys = {a["correlation_key"] for a in accepted}
+    check_equal(len(keys), 3, "correlation keys")
+    eventually(lambda: [i["event_count"] for i in server.incidents()] == [20, 20, 20], "20 events in each of 3 incidents")
+    check_equal(len({i["number"] for i in server.incidents()}), 3, "numbers")
+
+
+def a_repeat_after_quiet_is_counted_within_a_second(scratch):
+    server = _server(scratch)
+    incident = server.incident_of(server.event(type="brute-force", rule="r1"))
+    time.sleep(1.5)
+    server.event(type="brute-force", rule="r1")
+    began = time.monotonic()
+    server.incident_where(incident["id"], lambda i: i["event_count"] == 2, "the repeat is counted", seconds=2)
+    scratch.note(f"counted after {(time.monotonic() - began) * 1000:.0f} ms")
+
+
+def the_same_id_is_counted_once_and_answered_alike(scratch):
+    server = _server(scratch)
+    answers = [server.event(id="alert-1", type="brute-force") for _ in range(5)]
+    check(all(a == answers[0] for a in answers), f"different answers: {answers}")
+    other = server.event(id="alert-2", type="brute-force")
+    check_equal(other["correlation_key"], answers[0]["correlation_key"], "correlation key")
+    incident = server.incident_of(other)
+    server.incident_where(incident["id"], lambda i: i["event_count"] == 2, "both events are counted")
+    time.sleep(0.5)
+    check_equal(server.incident(incident["id"])["event_count"], 2, "event_count")
+
+
+def an_idempotency_key_stands_for_an_id(scratch):
+    server = _server(scratch)
+    headers = {"Idempotency-Key": '"8e03978e-40d5-43e8-bc93-6894a57f9324"'}
+    body = {"source": "siem", "title": "once", "type": "brute-force"}
+    one = server.post("/v1/events", body, headers=headers).expect(202).json
+    again = server.post("/v1/events", body, headers=headers).expect(202).json
+    check_equal(again, one, "the second answer")
+    problem = server.post("/v1/events", body | {"title": "something else"}, headers=headers).expect(422).json
+    check_equal(problem["code"], "idempotency-mismatch", "code")
+    incident = server.incident_of(one)
+    time.sleep(0.5)
+    check_equal(server.incident(incident["id"])["event_count"], 1, "event_count")
+
+
+def noise_opens_a_false_alarm_that_tells_nobody(scratch):
+    server = _server(scratch)
+    incident = server.incident_of(server.event(source="scanner", title="port scan", type="scan"))
+    check_equal((incident["kind"], incident["status"]), ("event", "false-alarm"), "kind and status")
+    time.sleep(0.5)
+    check("delivery" not in [entry["type"] for entry in server.timeline(incident["id"])], "somebody was told")
+
+
+def lists_can_be_filtered_and_paged(scratch):
+    server = _server(scratch)
+    for n in range(7):
+        server.incident_of(server.event(source="ids", title=f"login failed {n}", type="brute-force", asset=f"a{n}"))
+    ransom = server.incident_of(_ransomware(server))
+    weakness = server.incident_of(server.event(source="scan", title="old TLS", type="weak-spot"))
+    for filters, count in (({"kind": "weakness"}, 1), ({"kind": "incident,weakness"}, 9), ({"grade": "I"}, 1),
+                           ({"severity": "critical"}, 1), ({"source": "ids"}, 7), ({"category": "01007"}, 1),
+                           ({"status": "closed"}, 0), ({"number": ransom["number"]}, 1), ({"q": "FS1"}, 1),
+                           ({"q": "login failed"}, 7), ({"q": "a3"}, 1),
+                           ({"correlation_key": weakness["correlation_key"]}, 1)):
+        check_equal(len(server.incidents(**filters)), count, f"incidents with {filters}")
+    page = server.get("/v1/incidents?limit=4").expect(200)
+    check_equal(len(page.json["items"]), 4, "items on a page")
+    check('rel="next"' in page.headers["Link"], f"Link: {page.headers['Link']}")
+    ids = [i["id"] for i in server.incidents(limit=4)]
+    check_equal(ids, sorted(ids, reverse=True), "newest first")
+    check_equal(len(set(ids)), 9, "incidents over all pages")
+    for query in ("colour=red", "kind=robbery", "limit=0", "limit=201", "limit=x", "cursor=nonsense", "grade=V"):
+        problem = server.get(f"/v1/incidents?{query}").expect(400).json
+        check_equal(problem["code"], "invalid-parameter", f"code for {query}")
+
+
+def an_unchanged_incident_is_answered_with_304(scratch):
+    server = _server(scratch)
+    incident = server.incident_of(_ransomware(server))
+    answer = server.get(f"/v1/incidents/{incident['id']}").expect(200)
+    check_equal(answer.headers["ETag"], f'"{answer.json["version"]}"', "ETag")
+    version = answer.headers["ETag"]
+    server.get(f"/v1/incidents/{incident['id']}", headers={"If-None-Match": version}).expect(304)
+    server.do(incident["id"], "note", {"text": "looked at it"}).expect(200)
+    server.get(f"/v1/incidents/{incident['id']}", headers={"If-None-Match": version}).expect(200)
+    head = server.request("HEAD", f"/v1/incidents/{incident['id']}").expect(200)
+    check_equal(head.body, b"", "the body of HEAD")
+
+
+def every_command_does_what_it_says(scratch):
+    server = _server(scratch)
+    id = server.incident_of(_ransomware(server))["id"]
+    answer = server.do(id, "acknowledge", {"note": "on it"}).expect(200)
+    incident = answer.json
+    check_equal(answer.headers["ETag"], f'"{incident["version"]}"', "ETag")
+    check_equal(incident["status"], "assessing", "status")
+    check(incident["acknowledged"]["at"] and incident["acknowledged"]["by"], "not acknowledged")
+    version = incident["version"]
+    check_equal(server.do(id, "acknowledge").expect(200).json["version"], version, "version after a second acknowledge")
+    incident = server.do(id, "assign", {"team": "soc", "person": "ann", "note": "knows FS1"}).expect(200).json
+    check_equal(incident["assignee"], {"team": "soc", "person": "ann"}, "assignee")
+    check_equal(server.do(id, "note", {"text": "isolated"}).expect(200).json["version"], version + 2, "version after a note")
+    incident = server.do(id, "close", {"resolution": "resolved", "reason": "restored from backup"}).expect(200).json
+    check_equal((incident["status"], incident["resolution"]), ("closed", "resolved"), "status and resolution")
+    check(incident["closed_at"], "no closed_at")
+    incident = server.do(id, "reopen", {"reason": "it came back"}).expect(200).json
+    check_equal((incident["status"], incident["closed_at"]), ("reopened", None), "status after reopen")
+    check_equal(server.do(id, "acknowledge").expect(200).json["status"], "assessing", "status")
+    check_equal(server.do(id, "false-alarm", {"reason": "a drill"}).expect(200).json["status"], "false-alarm", "status")
+    types = [entry["type"] for entry in server.timeline(id) if entry["type"] not in ("delivery", "escalated")]
+    check_equal(types, ["opened", "assessed", "assigned", "acknowledged", "assigned", "noted", "closed", "reopened",
+                        "acknowledged", "false-alarm"], "the timeline")
+
+
+def events_and_weaknesses_have_lives_of_their_own(scratch):
+    server = _server(scratch)
+    event = server.incident_of(server.event(title="odd"))
+    check_equal((event["kind"], event["status"]), ("event", "received"), "kind and status")
+    check_equal(server.do(event["id"], "acknowledge").expect(200).json["status"], "triaging", "status")
+    closed = server.do(event["id"], "close", {"resolution": "other", "reason": "harmless"}).expect(200).json
+    check_equal(closed["status"], "informational", "status")
+    check_equal(server.do(event["id"], "reopen", {"reason": "not so"}).expect(200).json["status"], "triaging", "status")
+    weakness = server.incident_of(server.event(title="old TLS", type="weak-spot"))
+    check_equal((weakness["kind"], weakness["status"]), ("weakness", "reported"), "kind and status")
+    noted = server.do(weakness["id"], "acknowledge").expect(200).json
+    check_equal(noted["status"], "reported", "status")
+    check(noted["acknowledged"]["at"], "not noted")
+    closed = server.do(weakness["id"], "close", {"resolution": "accepted", "reason": "goes next month"}).expect(200).json
+    check_equal(closed["status"], "closed", "status")
+    check_equal(server.do(weakness["id"], "reopen", {"reason": "it stayed"}).expect(200).json["status"], "reported", "status")
+
+
+def an_incident_closed_is_no_longer_counted_to(scratch):
+    server = _server(scratch)
+    first = server.incident_of(_ransomware(server))
+    server.do(first["id"], "close", {"resolution": "resolved", "reason": "done"}).expect(200)
+    time.sleep(0.5)
+    accepted = _ransomware(server)
+    found = eventually(lambda: len(i := server.incidents(correlation_key=accepted["correlation_key"])) == 2 and i,
+                       "a new incident for the same key")
+    check_equal([i["event_count"] for i in found], [1, 1], "event counts")
+
+
+def a_command_for_another_version_is_refused(scratch):
+    server = _server(scratch)
+    id = server.incident_of(_ransomware(server))["id"]
+    version = server.incident(id)["version"]
+    problem = server.do(id, "note", {"text": "x"}, headers={"If-Match": f'"{version + 7}"'}).expect(412).json
+    check_equal(problem["code"], "version-conflict", "code")
+    incident = server.incident(id)
+    server.do(id, "note", {"text": "x"}, headers={"If-Match": f'"{incident["version"]}"'}).expect(200)
+
+
+def a_command_that_does_not_fit_the_status_is_refused_with_what_would(scratch):
+    server = _server(scratch)
+    id = server.incident_of(_ransomware(server))["id"]
+    problem = server.do(id, "reopen", {"reason": "why not"}).expect(409).json
+    check_equal(problem["code"], "transition-refused", "code")
+    check_equal(sorted(problem["allowed"]), ["acknowledge", "assign", "close", "false-alarm", "note"], "what is allowed")
+    server.do(id, "close", {"resolution": "resolved", "reason": "done"}).expect(200)
+    problem = server.do(id, "close", {"resolution": "resolved", "reason": "again"}).expect(409).json
+    check_equal(sorted(problem["allowed"]), ["note", "reopen"], "what is allowed")
+
+
+def a_command_repeated_with_its_key_is_done_once(scratch):
+    server = _server(scratch)
+    id = server.incident_of(_ransomware(server))["id"]
+    headers = {"Idempotency-Key": "note-1"}
+    one = server.do(id, "note", {"text": "once"}, headers=headers).expect(200).json
+    again = server.do(id, "note", {"text": "once"}, headers=headers).expect(200).json
+    check(again["version"] >= one["version"], "the version went back")
+    server.do(id, "note", {"text": "twice"}, headers=headers).expect(422)
+    notes = [entry for entry in server.timeline(id) if entry["type"] == "noted"]
+    check_equal(len(notes), 1, "notes in the timeline")
+
+
+def a_command_that_takes_long_can_be_asked_for(scratch):
+    server = _server(scratch, TOCSIN_COMMAND_WAIT_MS=0)
+    id = server.incident_of(_ransomware(server))["id"]
+    answer = server.do(id, "note", {"text": "later"}).expect(202)
+    check_equal(answer.json["status"], "pending", "status")
+    check_equal(answer.headers["Location"], f"/v1/commands/{answer.json['id']}", "Location")
+    command = eventually(lambda: (c := server.get(answer.headers["Location"]).json)["status"] == "done" and c, "the command is done")
+    check_equal(command["incident_id"], id, "incident_id")
+    refused = server.do(id, "reopen", {"reason": "no"}).expect(202)
+    command = eventually(lambda: (c := server.get(refused.headers["Location"]).json)["status"] == "refused" and c, "it is refused")
+    check_equal(command["problem"]["code"], "transition-refused", "code")
+
+
+def the_description_of_the_api_is_served(scratch):
+    server = _server(scratch)
+    description = server.get("/openapi.json", key=None).expect(200).json
+    check(description["openapi"].startswith("3."), description["openapi"])
+    check("/v1/events" in description["paths"], "paths")
+    for path in ("/livez", "/readyz", "/metrics"):
+        server.get(path, key=None).expect(200)
+    check("[+]" in server.get("/readyz?verbose=1", key=None).body.decode(), "a line a dependency")
+    check("tocsin_http_requests_total" in server.get("/metrics", key=None).body.decode(), "metrics")
+    check_equal(server.command("healthcheck").returncode, 0, "exit code of healthcheck")

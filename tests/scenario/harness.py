@@ -1,0 +1,295 @@
+"""What scenarios share: a real server in a scratch directory, requests to it, receivers of what it sends.
+
+A scenario is a function whose name is a sentence; it gets a Scratch and fails by raising. Nothing here reaches into the
+server: it is started, asked over HTTP, signalled by the id of its own process, and its files are read by the program's own
+commands.
+"""
+
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+
+class Failure(AssertionError):
+    """A scenario did not go as it should."""
+
+
+class Skip(Exception):
+    """Something the scenario needs is not on this machine."""
+
+
+def check(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+def check_equal(found, expected, what):
+    if found != expected:
+        raise Failure(f"{what}: expected {expected!r}, found {found!r}")
+
+
+def eventually(question, what, seconds=5.0, pause=0.02):
+    """Asks until the answer is true, and gives it back."""
+    until = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > until:
+            raise Failure(f"{what}: not within {seconds} s (last answer: {answer!r})")
+        time.sleep(pause)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def expect(self, status):
+        check(self.status == status, f"expected status {status}, found {self.status}: {self.body[:500]!r}")
+        return self
+
+
+class Server:
+    """One `tocsin serve`, and what can be asked of it. May be started again on the same directory after its end."""
+
+    def __init__(self, binary, home, log, settings):
+        self.binary, self.home, self.log, self.settings = binary, home, log, settings
+        self.process = None
+        self.url = self.greeting = None
+        self.start_ms = None
+
+    def environment(self):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+        environment.update({"TOCSIN_HOME": str(self.home), "TOCSIN_LISTEN": "127.0.0.1:0"})
+        environment.update({name: str(value) for name, value in self.settings.items()})
+        return environment
+
+    def launch(self):
+        began = time.monotonic()
+        self.process = subprocess.Popen([self.binary, "serve"], env=self.environment(), stdout=open(self.log, "ab"),
+                                        stderr=subprocess.PIPE, text=True)
+        return began
+
+    def start(self):
+        began = self.launch()
+        lines = []
+        watchdog = threading.Timer(START_SECONDS, self.process.kill)
+        watchdog.start()
+        try:
+            for line in self.process.stderr:
+                lines.append(line)
+                ready = re.match(r"tocsin: ready on (http://\S+)$", line)
+                if ready:
+                    self.url = ready.group(1)
+                    break
+        finally:
+            watchdog.cancel()
+        self.start_ms = (time.monotonic() - began) * 1000
+        self.greeting = "".join(lines)
+        if self.url is None or self.process.poll() is not None:
+            raise Failure(f"the server did not start: exit code {self.process.wait()}, it said:\n{self.greeting}")
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        return self
+
+    def end(self, number):
+        self.process.send_signal(number)
+        code = self.process.wait(STOP_SECONDS)
+        self.url = None
+        return code
+
+    def stop(self):
+        code = self.end(signal.SIGTERM)
+        check_equal(code, 0, "exit code after SIGTERM")
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+    def dispose(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
+
+    @property
+    def key(self):
+        return self.settings.get("TOCSIN_ADMIN_KEY") or (self.home / "admin.key").read_text().strip()
+
+    @property
+    def address(self):
+        return urllib.parse.urlsplit(self.url).netloc
+
+    def rss_kib(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+    def log_lines(self):
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def command(self, *arguments, **settings):
+        """Runs another tocsin command with this server's settings."""
+        environment = self.environment() | settings
+        if self.url:
+            environment["TOCSIN_URL"] = self.url
+        return subprocess.run([self.binary, *arguments], env=environment, capture_output=True, text=True, timeout=120)
+
+    # ---- HTTP
+
+    def request(self, method, path, body=None, headers=None, key="", timeout=30):
+        """body: bytes as they are, else anything JSON. key: None for none, "" for the right one."""
+        headers = dict(headers or {})
+        if key is not None:
+            headers.setdefault("Authorization", f"Bearer {key or self.key}")
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+            if not isinstance(body, bytes):
+                body = json.dumps(body).encode()
+        connection = http.client.HTTPConnection(self.address, timeout=timeout)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path, **more):
+        return self.request("GET", path, **more)
+
+    def post(self, path, body=None, **more):
+        return self.request("POST", path, {} if body is None else body, **more)
+
+    def event(self, source="siem", title="something happened", **members):
+        return self.post("/v1/events", {"source": source, "title": title, **members}).expect(202).json
+
+    def report(self, kind="incident", description="A laptop was stolen", **members):
+        return self.post("/v1/reports", {"kind": kind, "description": description, **members}).expect(202).json
+
+    def incidents(self, **filters):
+        """All of them, over all pages."""
+        items, cursor = [], None
+        while True:
+            query = urllib.parse.urlencode(filters | ({"cursor": cursor} if cursor else {}))
+            page = self.get(f"/v1/incidents?{query}").expect(200).json
+            items += page["items"]
+            cursor = page["next_cursor"]
+            if not cursor:
+                return items
+
+    def incident_of(self, accepted, seconds=5.0):
+        """The incident an accepted event or report belongs to, once it is there."""
+        key = accepted["correlation_key"]
+        return eventually(lambda: self.incidents(correlation_key=key), f"no incident for {accepted['id']}", seconds)[0]
+
+    def incident(self, id):
+        return self.get(f"/v1/incidents/{id}").expect(200).json
+
+    def incident_where(self, id, fits, what, seconds=5.0):
+        """The incident, once it is as asked for."""
+        def look():
+            incident = self.incident(id)
+            return incident if fits(incident) else None
+        return eventually(look, what, seconds)
+
+    def timeline(self, id):
+        items, cursor = [], None
+        while True:
+            page = self.get(f"/v1/incidents/{id}/timeline?limit=200" + (f"&cursor={cursor}" if cursor else "")).expect(200).json
+            items += page["items"]
+            cursor = page["next_cursor"]
+            if not cursor:
+                return items
+
+    def do(self, id, command, body=None, **more):
+        return self.post(f"/v1/incidents/{id}/{command}", body, **more)
+
+
+class Scratch:
+    """What one scenario may use; everything is gone at its end."""
+
+    def __init__(self, binary):
+        self.binary = str(pathlib.Path(binary).resolve())
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-scenario-"))
+        self.sanitized = "address" in self.binary or "thread" in self.binary
+        self.servers, self.closers, self.notes = [], [], []
+
+    def path(self, name):
+        return self.directory / name
+
+    def server(self, home="home", start=True, **settings):
+        server = Server(self.binary, self.directory / home, self.directory / f"log-{len(self.servers)}.jsonl", settings)
+        self.servers.append(server)
+        return server.start() if start else server
+
+    def pack(self, name="pack", **files):
+        """The default policy pack with the scenarios' own rules, people and channels, and some files replaced."""
+        target = self.directory / name
+        shutil.copytree(REPOSITORY / "shared/policy/default", target)
+        shutil.copytree(pathlib.Path(__file__).parent / "pack", target, dirs_exist_ok=True)
+        for file, text in files.items():
+            (target / f"{file}.yaml").write_text(text)
+        return target
+
+    def receiver(self, answers=()):
+        receiver = Receiver(list(answers))
+        self.closers.append(receiver.close)
+        return receiver
+
+    def note(self, text):
+        """Something worth reading beside the scenario's name: a measured figure."""
+        self.notes.append(text)
+
+    def dispose(self):
+        for server in self.servers:
+            server.dispose()
+        for close in self.closers:
+            close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def logs(self):
+        """The ends of the servers' logs, for a scenario that failed."""
+        return "\n".join(f"--- {server.log.name}\n" + server.log.read_text(errors="replace")[-2500:]
+                         for server in self.servers if server.log.exists())
+
+
+class Receiver:
+    """A webhook's other side: answers as told, then 204, and keeps what came."""
+
+    def __init__(self, answers):
+        self.answers, self.requests = answers, []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status = receiver.answers.pop(0) if receiver.answers else 204
+                receiver.requests.append({"at": time.monotonic(), "headers": dict(self.headers), "body": body, "status": status})
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()

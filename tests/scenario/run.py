@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Runs the scenarios: run.py [--binary PATH] [--keep] [WORDS…]; words choose those whose name holds one of them."""
+
+import argparse
+import importlib
+import os
+import pathlib
+import signal
+import sys
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from harness import REPOSITORY, Failure, Scratch, Skip
+
+LIMIT_SECONDS = 180
+FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme"]
+
+
+def scenarios():
+    for file in FILES:
+        module = importlib.import_module(f"{file}_test")
+        for name, function in vars(module).items():
+            if callable(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_"):
+                if "scratch" in function.__code__.co_varnames[:1]:
+                    yield file, name, function
+
+
+def too_long(*_):
+    raise Failure(f"took longer than {LIMIT_SECONDS} s")
+
+
+def run(function, binary, keep):
+    """None when it went well, else what did not."""
+    scratch = Scratch(binary)
+    signal.alarm(LIMIT_SECONDS)
+    try:
+        function(scratch)
+        return None, scratch.notes
+    except Skip:
+        raise
+    except Exception as problem:  # whatever it is, it is this scenario's failure and no other's
+        text = "" if isinstance(problem, Failure) else traceback.format_exc() + "\n"
+        frame = traceback.extract_tb(problem.__traceback__)
+        place = next((f"{f.filename}:{f.lineno}" for f in reversed(frame) if f.filename.endswith("_test.py")), "")
+        return f"{place}: {problem}\n{text}{scratch.logs()}", scratch.notes
+    finally:
+        signal.alarm(0)
+        if not keep:
+            scratch.dispose()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", default=str(REPOSITORY / os.environ.get("BUILD", "build") / "bin/tocsin"))
+    parser.add_argument("--keep", action="store_true", help="leave scratch directories and servers behind")
+    parser.add_argument("words", nargs="*")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGALRM, too_long)
+    chosen = [s for s in scenarios() if not arguments.words or any(word in f"{s[0]} {s[1]}" for word in arguments.words)]
+    passed = failed = skipped = 0
+    for index, (file, name, function) in enumerate(chosen, 1):
+        began = time.monotonic()
+        title = f"[{index}/{len(chosen)}] {file}: {name.replace('_', ' ')}"
+        try:
+            problem, notes = run(function, arguments.binary, arguments.keep)
+        except Skip as skip:
+            print(f"{title}: skipped, {skip}", flush=True)
+            skipped += 1
+            continue
+        seconds = time.monotonic() - began
+        print(f"{title}: {'FAILED' if problem else 'ok'} ({seconds:.1f} s{''.join('; ' + note for note in notes)})", flush=True)
+        if problem:
+            failed += 1
+            print("    " + problem.replace("\n", "\n    "), flush=True)
+        else:
+            passed += 1
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,167 @@
+"""Starting: what is made, what is said, and one clear line where it cannot be."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+
+from harness import REPOSITORY, Skip, check, check_equal, eventually
+
+LINE_AND_COLUMN = re.compile(r"tocsin: \S+\.yaml:\d+:\d+: \S")
+
+
+def _refused(server, code, *words):
+    """The server does not start, and says why in plain lines."""
+    server.launch()
+    _, said = server.process.communicate(timeout=30)
+    check_equal(server.process.returncode, code, f"exit code ({said})")
+    lines = [line for line in said.splitlines() if not line.startswith("tocsin: warning: ")]
+    check(lines and all(line.startswith("tocsin: ") for line in lines), f"not plain lines: {said}")
+    for word in words:
+        check(word in said, f"{word!r} is not in: {said}")
+    return lines
+
+
+def the_first_start_makes_a_home_and_greets(scratch):
+    server = scratch.server()
+    for name, mode in ((".", 0o700), ("admin.key", 0o600), ("audit", 0o700)):
+        check_equal(stat.S_IMODE((server.home / name).stat().st_mode), mode, f"mode of {name}")
+    check(re.fullmatch(r"tcs_[0-9a-hjkmnp-tv-z]{8}_[0-9a-hjkmnp-tv-z]{52}\n", (server.home / "admin.key").read_text()), "the key's form")
+    check(str(server.home / "admin.key") in server.greeting, "the greeting does not say where the key is")
+    check_equal(server.greeting.count("curl "), 2, "curl commands in the greeting")
+    check_equal(server.greeting.splitlines()[-1], f"tocsin: ready on {server.url}", "the last line")
+    scratch.note(f"ready after {server.start_ms:.0f} ms, {server.rss_kib() / 1024:.1f} MiB resident")
+    if not scratch.sanitized:
+        check(server.start_ms < 1000, f"ready only after {server.start_ms:.0f} ms")
+    key = server.key
+    server.stop()
+    server.start()
+    check_equal(server.key, key, "the key after a restart")
+    scratch.note(f"again after {server.start_ms:.0f} ms")
+
+
+def the_greeting_can_be_followed(scratch):
+    server = scratch.server()
+    commands = re.findall(r"curl .*(?:\\\n.*)*", server.greeting)
+    for command in commands:
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30)
+        check_equal(done.returncode, 0, f"exit code of {command}: {done.stderr}")
+        check('"correlation_key"' in done.stdout or '"items"' in done.stdout, f"{command} answered {done.stdout}")
+
+
+def a_port_in_use_is_said(scratch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        _refused(scratch.server(start=False, TOCSIN_LISTEN=f"127.0.0.1:{port}"), 3, str(port))
+
+
+def a_second_process_on_one_home_is_refused(scratch):
+    scratch.server()
+    lines = _refused(scratch.server(start=False), 3, "another")
+    check_equal(len(lines), 1, "lines")
+
+
+def a_home_that_cannot_be_written_is_said(scratch):
+    if os.geteuid() == 0:
+        path = "/proc/tocsin"
+    else:
+        path = scratch.path("closed")
+        path.mkdir(mode=0o500)
+        path = path / "home"
+    lines = _refused(scratch.server(start=False, TOCSIN_HOME=path), 3, str(path))
+    check_equal(len(lines), 1, "lines")
+
+
+def a_file_in_place_of_the_home_is_said(scratch):
+    scratch.path("home").write_text("")
+    _refused(scratch.server(start=False), 3, str(scratch.path("home")))
+
+
+def all_wrong_settings_are_said_at_once(scratch):
+    lines = _refused(scratch.server(start=False, TOCSIN_LISTEN="everywhere", TOCSIN_LOG_LEVEL="loud", TOCSIN_BODY_MAX="12",
+                                    TOCSIN_ADMIN_KEY="short", TOCSIN_EGRESS_ALLOW="10.0.0.0/40", TOCSIN_SMTP_URL="mail",
+                                    TOCSIN_WEBHOOK_SECRET="abc", TOCSIN_HOME_FILE="/nowhere", TOCSIN_HOME=""), 2)
+    for name in ("LISTEN", "LOG_LEVEL", "BODY_MAX", "ADMIN_KEY", "EGRESS_ALLOW", "SMTP_URL", "WEBHOOK_SECRET", "HOME_FILE"):
+        check(any(f"TOCSIN_{name}" in line for line in lines), f"TOCSIN_{name} is not said: {lines}")
+    check(not any("short" in line or "abc" in line.split() for line in lines), "a secret is repeated")
+
+
+def unknown_settings_are_warned_about_and_known_ones_of_others_are_not(scratch):
+    server = scratch.server(TOCSIN_LISTENN="x", TOCSIN_KAFKA_BROKERS="k:9092", TOCSIN_REDIS_URL="redis://r", TOCSIN_SERVICE_HOST="10.0.0.1")
+    warnings = [line for line in server.greeting.splitlines() if "warning" in line]
+    check_equal(len(warnings), 2, f"warnings: {warnings}")
+    check(any("TOCSIN_LISTENN" in line for line in warnings), f"{warnings}")
+
+
+def settings_can_come_from_files(scratch):
+    scratch.path("key").write_text("0123456789abcdef0123456789abcdef-key\n")
+    server = scratch.server(TOCSIN_ADMIN_KEY_FILE=scratch.path("key"))
+    server.get("/v1/incidents", key="0123456789abcdef0123456789abcdef-key").expect(200)
+    check(not (server.home / "admin.key").exists(), "a key was made all the same")
+
+
+def a_broken_policy_is_said_with_every_place(scratch):
+    pack = scratch.pack(rules="rules:\n  - {id: a, when: [], then: {kind: catastrophe}}\n  - {id: a, wenn: []}\n", escalation="policies: {\n")
+    server = scratch.server(start=False, TOCSIN_POLICY=pack)
+    lines = _refused(server, 2, "rules.yaml:2:", "rules.yaml:3:", "escalation.yaml:")
+    check(all(LINE_AND_COLUMN.match(line) for line in lines), f"no FILE:LINE:COLUMN in {lines}")
+    checked = server.command("check", str(pack))
+    check_equal(checked.returncode, 1, "exit code of check")
+    check_equal(checked.stderr.splitlines(), lines, "what check says")
+    check_equal(server.command("check", str(REPOSITORY / "shared/policy/default")).returncode, 0, "exit code of check of the default pack")
+    _refused(scratch.server(start=False, TOCSIN_POLICY=scratch.path("nowhere")), 2, "nowhere")
+
+
+def a_policy_is_read_again_on_sighup_and_a_broken_one_never_is(scratch):
+    pack = scratch.pack()
+    server = scratch.server(TOCSIN_POLICY=pack)
+    first = server.incident_of(server.event(title="ransom one", asset="a"))
+    rules = (pack / "rules.yaml").read_text()
+    (pack / "rules.yaml").write_text(rules.replace("loss: grave", "loss: minor"))
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: [line for line in server.log_lines() if line["event"] == "policy-reloaded"], "the reload is logged")
+
+    def regraded():
+        regraded.count += 1
+        incident = server.incident_of(server.event(title="ransom two", asset=f"b{regraded.count}"))
+        return incident if incident["policy_version"] != first["policy_version"] else None
+    regraded.count = 0
+    second = eventually(regraded, "the new policy decides", pause=0.1)
+    check(second["grade"] != first["grade"], "the grade is the same")
+    (pack / "rules.yaml").write_text(rules.replace("kind: incident", "kind: catastrophe"))
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: [line for line in server.log_lines() if line["event"] == "policy-refused"], "the refusal is logged")
+    mistakes = [line for line in server.log_lines() if line["event"] == "policy-mistake"]
+    check(len(mistakes) >= 2 and all("rules.yaml:" in line["detail"] for line in mistakes), f"{mistakes}")
+    third = server.incident_of(server.event(title="ransom three", asset="c"))
+    check_equal(third["policy_version"], second["policy_version"], "the policy in force")
+    server.get("/readyz", key=None).expect(200)
+
+
+def operations_can_have_a_listener_of_their_own(scratch):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = scratch.server(TOCSIN_OPS_LISTEN=f"127.0.0.1:{port}")
+    server.get("/livez", key=None).expect(404)
+    main, server.url = server.url, f"http://127.0.0.1:{port}"
+    server.get("/livez", key=None).expect(200)
+    server.get("/readyz", key=None).expect(200)
+    check(b"tocsin_build_info" in server.get("/metrics", key=None).body, "metrics")
+    server.get("/v1/incidents", key=None).expect(404)
+    server.url = main
+
+
+def every_flag_and_command_explains_itself(scratch):
+    server = scratch.server(start=False)
+    for arguments, code, words in ((["help"], 0, "serve"), (["--help"], 0, "serve"), (["version"], 0, "tocsin "), (["--version"], 0, "tocsin "),
+                                   (["version", "--json"], 0, '"version"'), (["--settings"], 0, "TOCSIN_HOME"), (["--check"], 0, "right"),
+                                   ([], 2, ""), (["fly"], 2, ""), (["serve", "now"], 2, ""), (["version", "-x"], 2, "")):
+        done = server.command(*arguments)
+        check_equal(done.returncode, code, f"exit code of {arguments}")
+        check(words in done.stdout, f"{words!r} is not in what {arguments} says: {done.stdout}")
+        if code:
+            check("tocsin" in done.stderr, f"{arguments} says nothing")
+    check_equal(server.command("healthcheck", "http://127.0.0.1:1").returncode, 1, "exit code of healthcheck without a server")
+    check_equal(server.command("check", "ledger").returncode, 3, "exit code of check ledger without a ledger")

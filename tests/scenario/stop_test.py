@@ -1,0 +1,102 @@
+"""Stopping by signals: everything accepted is there afterwards."""
+
+import signal
+import threading
+import time
+
+from harness import check, check_equal, eventually
+
+
+def _stop_and_look_again(scratch, number):
+    server = scratch.server()
+    event = server.incident_of(server.event(title="Ransomware on FS1", severity="critical"))
+    report = server.incident_of(server.report())
+    server.do(report["id"], "note", {"text": "seen"}).expect(200)
+    before = {i["id"]: server.incident(i["id"]) for i in (event, report)}
+    timelines = {id: [e for e in server.timeline(id) if e["type"] != "delivery"] for id in before}
+    began = time.monotonic()
+    check_equal(server.end(number), 0, "exit code")
+    scratch.note(f"stopped in {(time.monotonic() - began) * 1000:.0f} ms")
+    server.start()
+    for id, incident in before.items():
+        after = server.incident(id)
+        check(after["version"] >= incident["version"], "a version went back")
+        check_equal([e for e in server.timeline(id) if e["type"] != "delivery"][:len(timelines[id])], timelines[id], "the timeline")
+    server.do(report["id"], "close", {"resolution": "resolved", "reason": "found"}).expect(200)
+    check_equal(server.command("check", "ledger").returncode, 0, "exit code of check ledger")
+
+
+def everything_is_there_after_sigterm(scratch):
+    _stop_and_look_again(scratch, signal.SIGTERM)
+
+
+def everything_is_there_after_sigint(scratch):
+    _stop_and_look_again(scratch, signal.SIGINT)
+
+
+def a_deleted_view_is_built_again(scratch):
+    server = scratch.server()
+    incident = server.incident_of(server.report())
+    server.do(incident["id"], "note", {"text": "seen"}).expect(200)
+    server.stop()
+    removed = [path for path in server.home.glob("*/*.db*")]
+    check(removed, "there are no state files")
+    for path in removed:
+        path.unlink()
+    server.start()
+    found = server.incident_where(incident["id"], lambda i: i["version"] >= incident["version"] + 1, "the incident is there again")
+    check_equal(found["number"], incident["number"], "number")
+    check("noted" in [e["type"] for e in server.timeline(incident["id"])], "the note is gone")
+    server.do(incident["id"], "close", {"resolution": "resolved", "reason": "found"}).expect(200)
+
+
+def readyz_says_no_while_it_drains(scratch):
+    server = scratch.server(TOCSIN_DRAIN_DELAY_MS=1500)
+    server.get("/readyz", key=None).expect(200)
+    server.process.send_signal(signal.SIGTERM)
+    eventually(lambda: server.get("/readyz", key=None).status == 503, "readyz says no", seconds=1)
+    server.get("/livez", key=None).expect(200)
+    server.event(title="taken until the last moment")
+    check_equal(server.process.wait(15), 0, "exit code")
+
+
+def a_second_signal_ends_it_at_once(scratch):
+    server = scratch.server(TOCSIN_DRAIN_DELAY_MS=60000)
+    server.process.send_signal(signal.SIGTERM)
+    eventually(lambda: server.get("/readyz", key=None).status == 503, "readyz says no", seconds=2)
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    check_equal(server.process.wait(5), -signal.SIGTERM, "exit code")
+    check(time.monotonic() - began < 2, "it took its time")
+
+
+def what_was_accepted_while_it_stops_is_counted(scratch):
+    server = scratch.server()
+    accepted, stopping = [], threading.Event()
+
+    def send():
+        while True:
+            try:
+                answer = server.post("/v1/events", {"source": "load", "title": "repeat"}, timeout=5)
+            except OSError:
+                return
+            if answer.status == 202:
+                accepted.append(answer.json["id"])
+            elif stopping.is_set():
+                return
+
+    server.key  # read before the threads start
+    address = server.url
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.7)
+    stopping.set()
+    server.process.send_signal(signal.SIGTERM)
+    check_equal(server.process.wait(30), 0, "exit code")
+    for thread in threads:
+        thread.join()
+    check(address and accepted, "nothing was accepted")
+    server.start()
+    eventually(lambda: sum(i["event_count"] for i in server.incidents()) == len(accepted), f"{len(accepted)} events are counted")
+    scratch.note(f"{len(accepted)} events")

@@ -1,0 +1,498 @@
+#include "shared/base/json.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- a document with every type in it ------------------------------------------------------------------------- */
+
+typedef struct {
+	const char *name, *contact;
+	int relation;
+} Person;
+
+typedef struct {
+	const char *title, *note, *code;
+	int64_t count, offset;
+	int suspected;
+	Instant occurred_at;
+	int severity;
+	Person reporter;
+	json_t *tags, *flags, *people;
+	json_t *attributes, *anything;
+} Document;
+
+static const char *const severities[] = { "info", "low", "medium", "high", "critical", NULL };
+static const char *const relations[] = { "employee", "visitor", NULL };
+static const char *const flags[] = { "serious", "emergency", NULL };
+
+static const Field person_fields[] = {
+	{ .name = "name", .type = FIELD_TEXT, .place = offsetof(Person, name), .flags = FIELD_REQUIRED, .max = 8 },
+	{ .name = "contact", .type = FIELD_TEXT, .place = offsetof(Person, contact), .flags = FIELD_PERSONAL },
+	{ .name = "relation", .type = FIELD_CHOICE, .place = offsetof(Person, relation), .choices = relations },
+};
+static const FieldTable person_table = FIELD_TABLE("person", person_fields, Person);
+
+static const Field document_fields[] = {
+	{ .name = "title", .type = FIELD_TEXT, .place = offsetof(Document, title),
+	  .flags = FIELD_REQUIRED | FIELD_NOT_EMPTY, .max = 6 },
+	{ .name = "note", .type = FIELD_TEXT, .place = offsetof(Document, note) },
+	{ .name = "code", .type = FIELD_TEXT, .place = offsetof(Document, code), .min = 2, .max = 4 },
+	{ .name = "count", .type = FIELD_INTEGER, .place = offsetof(Document, count), .min = 1, .max = 10 },
+	{ .name = "offset", .type = FIELD_INTEGER, .place = offsetof(Document, offset) },
+	{ .name = "suspected", .type = FIELD_BOOLEAN, .place = offsetof(Document, suspected) },
+	{ .name = "occurred_at", .type = FIELD_TIME, .place = offsetof(Document, occurred_at) },
+	{ .name = "severity", .type = FIELD_CHOICE, .place = offsetof(Document, severity), .choices = severities },
+	{ .name = "reporter", .type = FIELD_OBJECT, .place = offsetof(Document, reporter), .table = &person_table },
+	{ .name = "tags", .type = FIELD_LIST, .place = offsetof(Document, tags), .flags = FIELD_NOT_EMPTY, .max = 3,
+	  .item_max = 4 },
+	{ .name = "flags", .type = FIELD_LIST, .place = offsetof(Document, flags), .min = 1, .item = FIELD_CHOICE,
+	  .choices = flags },
+	{ .name = "people", .type = FIELD_LIST, .place = offsetof(Document, people), .table = &person_table },
+	{ .name = "attributes", .type = FIELD_FREE, .place = offsetof(Document, attributes) },
+	{ .name = "anything", .type = FIELD_ANY, .place = offsetof(Document, anything) },
+};
+static const FieldTable document_table = FIELD_TABLE("document", document_fields, Document);
+
+static json_t *tree_of(const char *text)
+{
+	json_t *tree = NULL;
+	Result result = json_read(slice_of(text), &tree);
+
+	if (result_failed(result))
+		fail_msg("%s: %s", text, result.text);
+	return tree;
+}
+
+static void assert_errors(const char *text, bool strict, size_t count, const FieldError *expected)
+{
+	json_t *tree JSON_AUTO = tree_of(text);
+	Document document;
+	FieldErrors errors = { .count = 0 };
+	bool good = json_decode(&document_table, tree, strict, &document, &errors);
+
+	for (size_t i = 0; i < count && i < errors.count; i++)
+		if (strcmp(errors.list[i].pointer, expected[i].pointer) != 0 ||
+		    strcmp(errors.list[i].detail, expected[i].detail) != 0)
+			fail_msg("%s gave \"%s\" \"%s\"", text, errors.list[i].pointer, errors.list[i].detail);
+	assert_int_equal(errors.count, count);
+	assert_int_equal(good, count == 0);
+}
+
+/* ---- decoding ------------------------------------------------------------------------------------------------- */
+
+static const char whole[] = "{\"title\":\"fire\",\"note\":\"\",\"code\":\"ab\",\"count\":10,\"offset\":-5,"
+			    "\"suspected\":true,"
+			    "\"occurred_at\":\"2026-11-23T08:15:30.123Z\",\"severity\":\"high\","
+			    "\"reporter\":{\"name\":\"li\",\"contact\":\"110\",\"relation\":\"visitor\"},"
+			    "\"tags\":[\"a\",\"b\"],\"flags\":[\"emergency\"],"
+			    "\"people\":[{\"name\":\"wu\",\"contact\":null,"
+			    "\"relation\":\"employee\"}],\"attributes\":{\"x\":[1]},\"anything\":false}";
+
+static void a_whole_document_is_decoded(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO = tree_of(whole);
+	Document document;
+	FieldErrors errors = { .count = 0 };
+	assert_true(json_decode(&document_table, tree, true, &document, &errors));
+	assert_int_equal(errors.count, 0);
+	assert_string_equal(document.title, "fire");
+	assert_string_equal(document.note, "");
+	assert_string_equal(document.code, "ab");
+	assert_int_equal(document.count, 10);
+	assert_int_equal(document.offset, -5);
+	assert_int_equal(document.suspected, 1);
+	assert_int_equal(document.occurred_at, 1795421730123);
+	assert_int_equal(document.severity, 3);
+	assert_string_equal(document.reporter.name, "li");
+	assert_string_equal(document.reporter.contact, "110");
+	assert_int_equal(document.reporter.relation, 1);
+	assert_int_equal(json_array_size(document.tags), 2);
+	assert_ptr_equal(document.flags, json_object_get(tree, "flags"));
+	assert_int_equal(json_array_size(document.people), 1);
+	assert_ptr_equal(document.attributes, json_object_get(tree, "attributes"));
+	assert_true(json_is_false(document.anything));
+	assert_ptr_equal(document.title, json_string_value(json_object_get(tree, "title")));
+}
+
+static void assert_all_absent_but_title(const Document *document)
+{
+	assert_null(document->note);
+	assert_null(document->code);
+	assert_true(document->count == INT64_MIN && document->offset == INT64_MIN);
+	assert_int_equal(document->suspected, -1);
+	assert_true(document->occurred_at == INSTANT_NONE);
+	assert_int_equal(document->severity, -1);
+	assert_null(document->reporter.name);
+	assert_null(document->reporter.contact);
+	assert_int_equal(document->reporter.relation, -1);
+	assert_null(document->tags);
+	assert_null(document->flags);
+	assert_null(document->people);
+	assert_null(document->attributes);
+	assert_null(document->anything);
+}
+
+static void absent_and_null_members_read_the_same(void **state)
+{
+	(void)state;
+	static const char *const cases[] = {
+		"{\"title\":\"fire\"}",
+		"{\"title\":\"fire\",\"note\":null,\"code\":null,\"count\":null,\"offset\":null,\"suspected\":null,"
+		"\"occurred_at\":null,\"severity\":null,\"reporter\":null,\"tags\":null,\"flags\":null,\"people\":null,"
+		"\"attributes\":null,\"anything\":null}",
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		json_t *tree JSON_AUTO = tree_of(cases[i]);
+		Document document;
+		FieldErrors errors = { .count = 0 };
+		memset(&document, 0x5a, sizeof document);
+		assert_true(json_decode(&document_table, tree, true, &document, &errors));
+		assert_string_equal(document.title, "fire");
+		assert_all_absent_but_title(&document);
+	}
+}
+
+static void what_is_no_object_leaves_everything_absent(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO = json_array();
+	Document document;
+	FieldErrors errors = { .count = 0 };
+	memset(&document, 0x5a, sizeof document);
+	assert_false(json_decode(&document_table, tree, false, &document, &errors));
+	assert_string_equal(errors.list[0].pointer, "");
+	assert_string_equal(errors.list[0].detail, "must be an object, not a list");
+	assert_null(document.title);
+	assert_all_absent_but_title(&document);
+	assert_false(json_decode(&document_table, NULL, false, &document, &errors));
+	assert_string_equal(errors.list[1].detail, "must be an object");
+}
+
+static void every_single_mistake_says_what_would_be_right(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		FieldError expected;
+	} cases[] = {
+		{ "{}", { "/title", "is required" } },
+		{ "{\"title\":null}", { "/title", "is required and must not be null" } },
+		{ "{\"title\":\"\"}", { "/title", "must not be empty" } },
+		{ "{\"title\":1}", { "/title", "must be text, not a number" } },
+		{ "{\"title\":[]}", { "/title", "must be text, not a list" } },
+		{ "{\"title\":true}", { "/title", "must be text, not true" } },
+		{ "{\"title\":\"1234567\"}", { "/title", "must be at most 6 characters" } },
+		{ "{\"title\":\"信息安全事件火\"}", { "/title", "must be at most 6 characters" } },
+		{ "{\"title\":\"x\",\"code\":\"a\"}", { "/code", "must be at least 2 characters" } },
+		{ "{\"title\":\"x\",\"code\":\"\"}", { "/code", "must be at least 2 characters" } },
+		{ "{\"title\":\"x\",\"code\":\"火\"}", { "/code", "must be at least 2 characters" } },
+		{ "{\"title\":\"x\",\"code\":\"abcde\"}", { "/code", "must be at most 4 characters" } },
+		{ "{\"title\":\"x\",\"count\":0}", { "/count", "must be from 1 to 10" } },
+		{ "{\"title\":\"x\",\"count\":11}", { "/count", "must be from 1 to 10" } },
+		{ "{\"title\":\"x\",\"count\":\"5\"}", { "/count", "must be a whole number, not text" } },
+		{ "{\"title\":\"x\",\"count\":5.0}", { "/count", "must be a whole number, not a fraction" } },
+		{ "{\"title\":\"x\",\"offset\":-9223372036854775808}",
+		  { "/offset", "must be at least -9223372036854775807" } },
+		{ "{\"title\":\"x\",\"suspected\":1}", { "/suspected", "must be true or false, not a number" } },
+		{ "{\"title\":\"x\",\"suspected\":\"true\"}", { "/suspected", "must be true or false, not text" } },
+		{ "{\"title\":\"x\",\"occurred_at\":1795421730}", { "/occurred_at", "must be text, not a number" } },
+		{ "{\"title\":\"x\",\"occurred_at\":\"2026-02-29T00:00:00Z\"}",
+		  { "/occurred_at", "must have a day that its month has" } },
+		{ "{\"title\":\"x\",\"severity\":\"hgih\"}",
+		  { "/severity", "must be one of info, low, medium, high, critical" } },
+		{ "{\"title\":\"x\",\"severity\":3}",
+		  { "/severity", "must be one of info, low, medium, high, critical" } },
+		{ "{\"title\":\"x\",\"severity\":\"\"}",
+		  { "/severity", "must be one of info, low, medium, high, critical" } },
+		{ "{\"title\":\"x\",\"reporter\":\"li\"}", { "/reporter", "must be an object, not text" } },
+		{ "{\"title\":\"x\",\"reporter\":{}}", { "/reporter/name", "is required" } },
+		{ "{\"title\":\"x\",\"reporter\":{\"name\":\"a\",\"relation\":\"x\"}}",
+		  { "/reporter/relation", "must be one of employee, visitor" } },
+		{ "{\"title\":\"x\",\"tags\":{}}", { "/tags", "must be a list, not an object" } },
+		{ "{\"title\":\"x\",\"tags\":[\"a\",\"b\",\"c\",\"d\"]}", { "/tags", "must have at most 3 items" } },
+		{ "{\"title\":\"x\",\"tags\":[\"a\",1]}", { "/tags/1", "must be text, not a number" } },
+		{ "{\"title\":\"x\",\"tags\":[\"abcde\"]}", { "/tags/0", "must be at most 4 characters" } },
+		{ "{\"title\":\"x\",\"tags\":[\"\"]}", { "/tags/0", "must not be empty" } },
+		{ "{\"title\":\"x\",\"tags\":[null]}", { "/tags/0", "is required and must not be null" } },
+		{ "{\"title\":\"x\",\"flags\":[]}", { "/flags", "must have at least 1 items" } },
+		{ "{\"title\":\"x\",\"flags\":[\"serious\",\"dire\"]}",
+		  { "/flags/1", "must be one of serious, emergency" } },
+		{ "{\"title\":\"x\",\"people\":[{\"name\":\"a\"},{\"name\":\"123456789\"}]}",
+		  { "/people/1/name", "must be at most 8 characters" } },
+		{ "{\"title\":\"x\",\"people\":[7]}", { "/people/0", "must be an object, not a number" } },
+		{ "{\"title\":\"x\",\"attributes\":[]}", { "/attributes", "must be an object, not a list" } },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_errors(cases[i].text, true, 1, &cases[i].expected);
+}
+
+static void bounds_count_characters_not_bytes(void **state)
+{
+	(void)state;
+	assert_errors("{\"title\":\"信息安全事件\",\"code\":\"火警🔥é\"}", true, 0, NULL);
+	assert_errors("{\"title\":\"123456\",\"code\":\"火警\"}", true, 0, NULL);
+}
+
+static void items_without_a_bound_of_their_own_have_256_characters(void **state)
+{
+	(void)state;
+	typedef struct {
+		json_t *names;
+	} Names;
+	static const Field fields[] = { { .name = "names", .type = FIELD_LIST, .place = offsetof(Names, names) } };
+	static const FieldTable table = FIELD_TABLE("names", fields, Names);
+	char text[258];
+
+	memset(text, 'x', sizeof text);
+	for (size_t size = 256; size <= 257; size++) {
+		json_t *tree JSON_AUTO = json_pack("{s:[s#,s]}", "names", text, (int)size, "");
+		Names names;
+		FieldErrors errors = { .count = 0 };
+		assert_int_equal(json_decode(&table, tree, true, &names, &errors), size == 256);
+	}
+}
+
+static void all_mistakes_are_told_at_once(void **state)
+{
+	(void)state;
+	const FieldError expected[] = {
+		{ "/title", "is required" },
+		{ "/count", "must be from 1 to 10" },
+		{ "/reporter/name", "is required" },
+		{ "/people/1", "must be an object, not text" },
+		{ "/a~1b",
+		  "is not a member of document; members are title, note, code, count, offset, suspected, occurred_at, "
+		  "severity, reporter, tags, flags, people, attributes, anything" },
+	};
+
+	assert_errors("{\"count\":99,\"a/b\":1,\"reporter\":{},\"people\":[{\"name\":\"x\"},\"y\"]}", true,
+	              COUNT(expected), expected);
+}
+
+static void unknown_members_are_refused_only_when_strict(void **state)
+{
+	(void)state;
+	const char *text = "{\"title\":\"x\",\"more\":1,\"reporter\":{\"name\":\"a\",\"~x/y\":2},"
+			   "\"people\":[{\"name\":\"b\",\"age\":3}],\"attributes\":{\"any\":1}}";
+	const FieldError expected[] = {
+		{ "/reporter/~0x~1y", "is not a member of person; members are name, contact, relation" },
+		{ "/people/0/age", "is not a member of person; members are name, contact, relation" },
+		{ "/more",
+		  "is not a member of document; members are title, note, code, count, offset, suspected, occurred_at, "
+		  "severity, reporter, tags, flags, people, attributes, anything" },
+	};
+
+	assert_errors(text, true, COUNT(expected), expected);
+	assert_errors(text, false, 0, NULL);
+}
+
+static void an_unknown_member_of_null_is_unknown_too(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\",\"more\":null}");
+	Document document;
+	FieldErrors errors = { .count = 0 };
+	assert_false(json_decode(&document_table, tree, true, &document, &errors));
+	assert_string_equal(errors.list[0].pointer, "/more");
+}
+
+static void more_mistakes_than_fit_are_counted_as_more(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\"}");
+	json_t *people = json_array();
+	Document document;
+	FieldErrors errors = { .count = 0 };
+	for (int i = 0; i < FIELD_ERRORS_MAX; i++)
+		json_array_append_new(people, json_integer(i));
+	json_object_set_new(tree, "people", people);
+	assert_false(json_decode(&document_table, tree, true, &document, &errors));
+	assert_int_equal(errors.count, FIELD_ERRORS_MAX);
+	assert_false(errors.more);
+	assert_false(json_decode(&document_table, tree, true, &document, &errors));
+	assert_int_equal(errors.count, FIELD_ERRORS_MAX);
+	assert_true(errors.more);
+	assert_string_equal(errors.list[31].pointer, "/people/31");
+}
+
+static void a_pointer_too_long_names_a_parent(void **state)
+{
+	(void)state;
+	char name[FIELD_POINTER + 1];
+	memset(name, '~', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\",\"reporter\":{\"name\":\"a\"}}");
+	json_object_set_new(json_object_get(tree, "reporter"), name, json_true());
+	Document document;
+	FieldErrors errors = { .count = 0 };
+	assert_false(json_decode(&document_table, tree, true, &document, &errors));
+	assert_string_equal(errors.list[0].pointer, "/reporter");
+
+	Buffer pointer;
+	buffer_init(&pointer, 1000);
+	buffer_format(&pointer, "/%0150d/%060d", 1, 2);
+	field_errors_add(&errors, pointer.data, "%s", "x");
+	assert_int_equal(strlen(errors.list[1].pointer), 151);
+	buffer_release(&pointer);
+}
+
+static void a_long_list_of_choices_ends_with_an_ellipsis(void **state)
+{
+	(void)state;
+	typedef struct {
+		int word;
+	} Word;
+	static const char *const words[] = { "the-first-of-many-long-words", "the-second-of-many-long-words",
+		                             "the-third-of-many-long-words", "the-fourth-of-many-long-words",
+		                             "the-fifth-of-many-long-words", "the-sixth-of-many-long-words", NULL };
+	static const Field fields[] = { { .name = "word", .type = FIELD_CHOICE, .choices = words } };
+	static const FieldTable table = FIELD_TABLE("word", fields, Word);
+	json_t *tree JSON_AUTO = tree_of("{\"word\":\"x\"}");
+	Word word;
+	FieldErrors errors = { .count = 0 };
+
+	assert_false(json_decode(&table, tree, true, &word, &errors));
+	assert_string_equal(errors.list[0].detail,
+	                    "must be one of the-first-of-many-long-words, the-second-of-many-long-words, "
+	                    "the-third-of-many-long-words, the-fourth-of-many-long-words, …");
+}
+
+static void texts_with_a_nul_are_refused_wherever_they_come_from(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO = json_pack("{s:s#, s:s#}", "title", "a\0b", 3, "severity", "low\0", 4);
+	Document document;
+	FieldErrors errors = { .count = 0 };
+	assert_false(json_decode(&document_table, tree, true, &document, &errors));
+	assert_int_equal(errors.count, 2);
+	assert_string_equal(errors.list[0].detail, "must not hold a NUL");
+	assert_string_equal(errors.list[1].pointer, "/severity");
+}
+
+static void our_own_documents_are_read_leniently(void **state)
+{
+	(void)state;
+	json_t *good JSON_AUTO = tree_of("{\"title\":\"x\",\"from_the_future\":1}");
+	json_t *bad JSON_AUTO = tree_of("{\"count\":99}");
+	Document document;
+	assert_false(result_failed(json_decode_own(&document_table, good, &document)));
+	assert_string_equal(document.title, "x");
+	Result result = json_decode_own(&document_table, bad, &document);
+	assert_int_equal(result.kind, ERROR_INPUT);
+	assert_string_equal(result.text, "document/title: is required");
+	result = json_decode_own(&document_table, NULL, &document);
+	assert_string_equal(result.text, "document: must be an object");
+}
+
+/* ---- encoding ------------------------------------------------------------------------------------------------- */
+
+static void assert_written(json_t *tree, const char *expected)
+{
+	Buffer text;
+	buffer_init(&text, 4096);
+	json_write(tree, &text);
+	assert_string_equal(text.data, expected);
+	buffer_release(&text);
+}
+
+static void a_document_survives_decoding_and_encoding(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO = tree_of(whole);
+	Document document;
+	assert_false(result_failed(json_decode_own(&document_table, tree, &document)));
+	json_t *full JSON_AUTO = json_encode(&document_table, &document);
+	json_t *present JSON_AUTO = json_encode_present(&document_table, &document);
+	assert_written(full, whole);
+	assert_written(present, whole);
+}
+
+static void absent_members_are_null_or_left_out(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\",\"reporter\":{\"name\":\"li\"}}");
+	Document document;
+	assert_false(result_failed(json_decode_own(&document_table, tree, &document)));
+	json_t *full JSON_AUTO = json_encode(&document_table, &document);
+	json_t *present JSON_AUTO = json_encode_present(&document_table, &document);
+	assert_written(full, "{\"title\":\"x\",\"note\":null,\"code\":null,\"count\":null,\"offset\":null,"
+	                     "\"suspected\":null,\"occurred_at\":null,\"severity\":null,"
+	                     "\"reporter\":{\"name\":\"li\",\"contact\":null,\"relation\":null},\"tags\":null,"
+	                     "\"flags\":null,\"people\":null,\"attributes\":null,\"anything\":null}");
+	assert_written(present, "{\"title\":\"x\",\"reporter\":{\"name\":\"li\"}}");
+}
+
+static void an_absent_nested_object_is_absent_again(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\"}");
+	Document document;
+	assert_false(result_failed(json_decode_own(&document_table, tree, &document)));
+	json_t *full JSON_AUTO = json_encode(&document_table, &document);
+	json_t *present JSON_AUTO = json_encode_present(&document_table, &document);
+	assert_true(json_is_null(json_object_get(full, "reporter")));
+	assert_written(present, "{\"title\":\"x\"}");
+	FieldErrors errors = { .count = 0 };
+	assert_true(json_decode(&document_table, full, true, &document, &errors));
+}
+
+static void a_required_nested_object_is_always_written(void **state)
+{
+	(void)state;
+	typedef struct {
+		Person person;
+	} Holder;
+	static const Field fields[] = { { .name = "person", .type = FIELD_OBJECT, .place = offsetof(Holder, person),
+		                          .flags = FIELD_REQUIRED, .table = &person_table } };
+	static const FieldTable table = FIELD_TABLE("holder", fields, Holder);
+	const Holder holder = { .person = { .relation = -1 } };
+	json_t *present JSON_AUTO = json_encode_present(&table, &holder);
+	assert_written(present, "{\"person\":{}}");
+}
+
+static void an_encoded_document_outlives_the_tree_it_came_from(void **state)
+{
+	(void)state;
+	json_t *tree = tree_of("{\"title\":\"x\",\"tags\":[\"a\"],\"anything\":{\"b\":1}}");
+	Document document;
+	assert_false(result_failed(json_decode_own(&document_table, tree, &document)));
+	json_t *present JSON_AUTO = json_encode_present(&document_table, &document);
+	json_decref(tree);
+	assert_written(present, "{\"title\":\"x\",\"tags\":[\"a\"],\"anything\":{\"b\":1}}");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_whole_document_is_decoded),
+		cmocka_unit_test(absent_and_null_members_read_the_same),
+		cmocka_unit_test(what_is_no_object_leaves_everything_absent),
+		cmocka_unit_test(every_single_mistake_says_what_would_be_right),
+		cmocka_unit_test(bounds_count_characters_not_bytes),
+		cmocka_unit_test(items_without_a_bound_of_their_own_have_256_characters),
+		cmocka_unit_test(all_mistakes_are_told_at_once),
+		cmocka_unit_test(unknown_members_are_refused_only_when_strict),
+		cmocka_unit_test(an_unknown_member_of_null_is_unknown_too),
+		cmocka_unit_test(more_mistakes_than_fit_are_counted_as_more),
+		cmocka_unit_test(a_pointer_too_long_names_a_parent),
+		cmocka_unit_test(a_long_list_of_choices_ends_with_an_ellipsis),
+		cmocka_unit_test(texts_with_a_nul_are_refused_wherever_they_come_from),
+		cmocka_unit_test(our_own_documents_are_read_leniently),
+		cmocka_unit_test(a_document_survives_decoding_and_encoding),
+		cmocka_unit_test(absent_members_are_null_or_left_out),
+		cmocka_unit_test(an_absent_nested_object_is_absent_again),
+		cmocka_unit_test(a_required_nested_object_is_always_written),
+		cmocka_unit_test(an_encoded_document_outlives_the_tree_it_came_from),
+	};
+
+	return cmocka_run_group_tests_name("field", tests, NULL, NULL);
+}

@@ -53,6 +53,7 @@ C_TESTS      := unit contract edge simulation
 object        = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 tests_of      = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/*_test.c))
 LIB          := $(BUILD)/libtocsin.a
+SUPPORT_LIB  := $(BUILD)/libsupport.a
 SHARE        := $(BUILD)/share/tocsin
 PROGRAM      := $(BUILD)/bin/tocsin
 SHARED_FILES := $(patsubst shared/%,$(SHARE)/%,$(POLICY_FILES))
@@ -124,10 +125,14 @@ compile_commands.json: $(LIB_SOURCES) $(CLI_SOURCES) $(TOOL_SOURCES) $(wildcard 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources beside it ---------------------
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call object,$(SUPPORT)) $(LIB)
+# An archive, so that a test may bring its own of what it does not want from there or from the library.
+$(SUPPORT_LIB): $(call object,$(SUPPORT))
+	@rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(SUPPORT_LIB) $(LIB)
 	$(call step,$@)
 	@mkdir -p $(@D)
-	@$(CC) $(LINK) $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) -lcmocka $(PKG_LIBS) -lpthread -lm -o $@
+	@$(CC) $(LINK) $(filter %.o,$^) $(SUPPORT_LIB) $(LIB) $(LDFLAGS) -lcmocka $(PKG_LIBS) -lpthread -lm -o $@
 
 define part
 $(call tests_of,$(1)): $(call object,$(filter-out %_test.c,$(wildcard tests/$(1)/*.c)))
@@ -169,10 +174,10 @@ map: $(BUILD)/tools/map ## the services and what flows between them, from their 
 
 SOURCES = $(shell find shared services tests tools -name '*.[ch]')
 format: ## lay out the C sources with clang-format
-	clang-format -i $(SOURCES)
+	@clang-format -i $(SOURCES)
 
 format-check: ## say what `format` would change
-	clang-format --dry-run $(SOURCES)
+	@clang-format --dry-run $(SOURCES)
 
 lint: layers sizes ## layers, sizes, and the syntax of scripts
 	@for script in tools/*.sh .ci/run; do bash -n $$script || exit 1; done

@@ -4,8 +4,8 @@ set -euo pipefail
 name=$1
 if [[ -f tests/bench/$name.sh ]]; then
 	exec bash "tests/bench/$name.sh"
-elif [[ -x $BUILD/tests/bench/$name ]]; then
-	exec "$BUILD/tests/bench/$name"
+elif [[ -x ${BUILD:-build}/tests/bench/$name ]]; then
+	exec "${BUILD:-build}/tests/bench/$name"
 fi
 echo "tocsin: there is no measurement '$name'; there are: $(cd tests/bench && ls | sed 's/\.[a-z]*$//' | sort -u | tr '\n' ' ')" >&2
 exit 2

@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-	STAGED_BYTES = 4 << 20,  /* more than this is written before the batch ends */
-	GATHER_MS = 200,         /* records of this long share one fsync */
+	STAGED_BYTES = 4 << 20, /* more than this is written before the batch ends */
+	GATHER_MS = 200, /* records of this long share one fsync */
 	SEEN_MS_DAYS = 60,
 	PRUNE_EVERY = 256,
 	TAIL_BYTES = 1 << 16,
@@ -19,20 +19,22 @@ enum {
 static const int64_t seen_ms = SEEN_MS_DAYS * 86400000LL;
 
 static const char *const schema[] = {
-	"CREATE TABLE checkpoint (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, count INTEGER NOT NULL, head TEXT NOT NULL);"
-	"CREATE TABLE seen (id TEXT PRIMARY KEY, partition INTEGER NOT NULL, offset INTEGER NOT NULL, time INTEGER NOT NULL)"
+	"CREATE TABLE checkpoint (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, count INTEGER NOT NULL, head TEXT NOT "
+	"NULL);"
+	"CREATE TABLE seen (id TEXT PRIMARY KEY, partition INTEGER NOT NULL, offset INTEGER NOT NULL, time INTEGER NOT "
+	"NULL)"
 	" WITHOUT ROWID;"
 	"CREATE INDEX seen_time ON seen (time)",
 };
 
 /* What is staged: chained, but not yet in a checkpoint. Lost with every doubt, and then read again. */
 typedef struct {
-	bool aligned;         /* the file was cut back to what is accepted */
-	ChainHead head;       /* behind everything staged */
-	Buffer staged;        /* lines not written yet */
+	bool aligned; /* the file was cut back to what is accepted */
+	ChainHead head; /* behind everything staged */
+	Buffer staged; /* lines not written yet */
 	Instant staged_since; /* INSTANT_NONE: nothing is staged */
 	struct {
-		bool staged;      /* something of this topic is */
+		bool staged; /* something of this topic is */
 		int64_t position; /* what may be claimed: before the first staged record; -1: not known */
 	} topics[TOPICS];
 } Memory;
@@ -45,19 +47,33 @@ typedef struct {
 } Checkpoint;
 
 static const Field checkpoint_fields[] = {
-	{ .name = "size", .type = FIELD_INTEGER, .place = offsetof(Checkpoint, size), .flags = FIELD_REQUIRED,
-	  .max = INT64_MAX, .sentence = "Bytes of the audit file" },
-	{ .name = "count", .type = FIELD_INTEGER, .place = offsetof(Checkpoint, count), .flags = FIELD_REQUIRED,
-	  .max = INT64_MAX, .sentence = "Lines of the audit file" },
-	{ .name = "head", .type = FIELD_TEXT, .place = offsetof(Checkpoint, head), .flags = FIELD_REQUIRED,
-	  .min = DIGEST_HEX - 1, .max = DIGEST_HEX - 1, .sentence = "Hash of the last line, hexadecimal" },
+	{ .name = "size",
+	  .type = FIELD_INTEGER,
+	  .place = offsetof(Checkpoint, size),
+	  .flags = FIELD_REQUIRED,
+	  .max = INT64_MAX,
+	  .sentence = "Bytes of the audit file" },
+	{ .name = "count",
+	  .type = FIELD_INTEGER,
+	  .place = offsetof(Checkpoint, count),
+	  .flags = FIELD_REQUIRED,
+	  .max = INT64_MAX,
+	  .sentence = "Lines of the audit file" },
+	{ .name = "head",
+	  .type = FIELD_TEXT,
+	  .place = offsetof(Checkpoint, head),
+	  .flags = FIELD_REQUIRED,
+	  .min = DIGEST_HEX - 1,
+	  .max = DIGEST_HEX - 1,
+	  .sentence = "Hash of the last line, hexadecimal" },
 };
 static const FieldTable checkpoint_table = FIELD_TABLE("checkpoint", checkpoint_fields, Checkpoint);
 
 static Result head_load(Handler *handler, ChainHead *out)
 {
 	*out = (ChainHead){ 0 };
-	Statement *row = store_query(handler->store, "SELECT size, count, head FROM checkpoint WHERE id = ?1", V_INTEGER(1));
+	Statement *row =
+		store_query(handler->store, "SELECT size, count, head FROM checkpoint WHERE id = ?1", V_INTEGER(1));
 	bool sound = true;
 	if (statement_next(row)) {
 		out->size = statement_integer(row, 0);
@@ -90,8 +106,11 @@ static Result checkpoint_draft(Handler *handler, const ChainHead *head)
 	Buffer body;
 	buffer_init(&body, CHECKPOINT_BYTES);
 	json_write(tree, &body);
-	Draft draft = { .id = id_slice(&id), .type = SLICE(TYPE_CHECKPOINT), .key = SLICE("audit"),
-			.body = buffer_slice(&body), .time = handler->now };
+	Draft draft = { .id = id_slice(&id),
+			.type = SLICE(TYPE_CHECKPOINT),
+			.key = SLICE("audit"),
+			.body = buffer_slice(&body),
+			.time = handler->now };
 	Result result = handler_draft(handler, &draft);
 	buffer_release(&body);
 	return result;
@@ -112,7 +131,8 @@ static Result tail_read(AuditLedger *ledger, const ChainHead *head, Buffer *tail
 		buffer_clear(tail);
 		TRY(ledger->operations->read(ledger, head->size - size, (size_t)size, tail));
 		if (tail->overflowed || tail->size < 2 || tail->data[tail->size - 1] != '\n')
-			return result_fail(ERROR_INTERNAL, "the audit ledger does not end with a line of it: it was changed");
+			return result_fail(ERROR_INTERNAL,
+					   "the audit ledger does not end with a line of it: it was changed");
 		const char *before = memrchr(tail->data, '\n', tail->size - 1);
 		if (before || size == head->size) {
 			const char *begin = before ? before + 1 : tail->data;
@@ -137,8 +157,10 @@ static Result tail_check(AuditLedger *ledger, const ChainHead *head)
 		ChainHead before = { .count = head->count - 1, .head = fits ? line.previous : (Digest){ { 0 } } };
 		fits = chain_line_check(&before, text, why) && digest_equals(&before.head, &head->head);
 		if (!fits)
-			result = result_fail(ERROR_INTERNAL, "line %" PRId64 " of the audit ledger is not the one that was accepted: "
-					     "it was changed (%s)", head->count, why[0] ? why : "another hash");
+			result = result_fail(ERROR_INTERNAL,
+					     "line %" PRId64 " of the audit ledger is not the one that was accepted: "
+					     "it was changed (%s)",
+					     head->count, why[0] ? why : "another hash");
 	}
 	buffer_release(&tail);
 	return result;
@@ -214,7 +236,8 @@ static Result assessment_observe(Handler *handler, const Record *input)
 
 static Result is_repeat(Handler *handler, const Record *input, bool *repeat)
 {
-	Statement *row = store_query(handler->store, "SELECT partition, offset FROM seen WHERE id = ?1", V_TEXT(input->id));
+	Statement *row =
+		store_query(handler->store, "SELECT partition, offset FROM seen WHERE id = ?1", V_TEXT(input->id));
 	*repeat = statement_next(row) &&
 		  (statement_integer(row, 0) != input->partition || statement_integer(row, 1) != input->offset);
 	return statement_end(row);
@@ -227,9 +250,15 @@ static Result stage(Handler *handler, const Record *input)
 	TRY(align(handler));
 	instant_format(input->time, time);
 	const ChainRecord record = {
-		.topic = slice_of(topics[input->topic].name), .id = input->id, .type = input->type,
-		.subject = input->subject, .cause = input->cause, .time = slice_of(time), .partition = input->partition,
-		.offset = input->offset, .body = input->body,
+		.topic = slice_of(topics[input->topic].name),
+		.id = input->id,
+		.type = input->type,
+		.subject = input->subject,
+		.cause = input->cause,
+		.time = slice_of(time),
+		.partition = input->partition,
+		.offset = input->offset,
+		.body = input->body,
 	};
 	chain_append(&memory->head, &record, &memory->staged);
 	if (memory->staged_since == INSTANT_NONE)
@@ -247,8 +276,8 @@ static Result assessment_stage(Handler *handler, const Record *input)
 
 /*
  * Waiting spares fsyncs, at most GATHER_MS. It needs a position to claim meanwhile: right behind the record that came
- * before the first staged one, which only the runtime knows (what stands between may not be accepted, so the offset of the
- * staged record will not do). And over several partitions one position a topic would not be enough.
+ * before the first staged one, which only the runtime knows (what stands between may not be accepted, so the offset
+ * of the staged record will not do). And over several partitions one position a topic would not be enough.
  */
 static bool may_wait(const Handler *handler, const Memory *memory)
 {

@@ -1,13 +1,14 @@
 /*
- * audit: keeps the verifiable log of everything of record (core/chain.h) and says in its ledger, tocsin.checkpoints, how
- * far it goes and where it stands.
+ * audit: keeps the verifiable log of everything of record (core/chain.h) and says in its ledger, tocsin.checkpoints,
+ * how far it goes and where it stands.
  *
  * Invariants
  *   1. A checkpoint is drafted only when the lines it speaks of are on disk (written and fsynced).
- *   2. What is on disk beyond the last accepted checkpoint is of nobody's record: it is cut off, and its inputs are read
- *      again. This happens when the partition is owned, never before: a state file that is still behind its ledger must
- *      not cut anything.
- *   3. The file must hold at least what was accepted and end with the accepted head, or audit stops: it was tampered with.
+ *   2. What is on disk beyond the last accepted checkpoint is of nobody's record: it is cut off, and its inputs are
+ *      read again. This happens when the partition is owned, never before: a state file that is still behind its
+ *      ledger must not cut anything.
+ *   3. The file must hold at least what was accepted and end with the accepted head, or audit stops: it was tampered
+ *      with.
  *   4. An input position is claimed only by the checkpoint that holds its line.
  *   5. Assessments come at least once; the log holds each once. They are known by their ids for 60 days of record time,
  *      twice as long as their topic keeps them.

@@ -21,7 +21,9 @@ static Result file_feed(FILE *file, const char *path, ChainVerify *verify)
 
 static void verdict_fill(const ChainVerify *verify, AuditVerdict *out)
 {
-	*out = (AuditVerdict){ .whole = verify->bad_line == 0, .lines = verify->head.count, .size = verify->head.size,
+	*out = (AuditVerdict){ .whole = verify->bad_line == 0,
+			       .lines = verify->head.count,
+			       .size = verify->head.size,
 			       .bad_line = verify->bad_line };
 	digest_hex(&verify->head.head, out->head);
 	memcpy(out->why, verify->why, sizeof(out->why));

@@ -3,6 +3,7 @@
 #include "shared/edge/clock.h"
 #include "shared/edge/files.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,13 +98,18 @@ void home_release(Home *home)
 	explicit_bzero(home->key, sizeof home->key);
 }
 
-Result home_client_key(const Settings *settings, char out[static ADMIN_KEY_SIZE])
+Result home_key_read(const char *home, char out[static ADMIN_KEY_SIZE])
 {
 	char path[PATH_SIZE];
-	const char *given = setting_text(settings, "TOCSIN_KEY");
-	if (given != NULL)
-		return text_copy(slice_of(given), out, ADMIN_KEY_SIZE) ? result_ok() :
-									 result_fail(ERROR_INPUT, "TOCSIN_KEY is too long");
-	home_path(settings, "admin.key", path);
+	int size = snprintf(path, sizeof path, "%s/admin.key", home);
+	must(size > 0 && size < (int)sizeof path);
 	return key_read(path, out);
+}
+
+Result home_client_key(const Settings *settings, char out[static ADMIN_KEY_SIZE])
+{
+	const char *given = setting_text(settings, "TOCSIN_KEY");
+	if (given == NULL)
+		return home_key_read(setting_text(settings, "TOCSIN_HOME"), out);
+	return text_copy(slice_of(given), out, ADMIN_KEY_SIZE) ? result_ok() : result_fail(ERROR_INPUT, "TOCSIN_KEY is too long");
 }

@@ -22,4 +22,7 @@ void home_release(Home *home);
 /* The key a command uses against a server: TOCSIN_KEY, else the file in TOCSIN_HOME. */
 Result home_client_key(const Settings *settings, char out[static ADMIN_KEY_SIZE]);
 
+/* The key a server made in that directory. */
+Result home_key_read(const char *home, char out[static ADMIN_KEY_SIZE]);
+
 #endif

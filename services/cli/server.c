@@ -89,17 +89,16 @@ static Result services_start(Server *server)
 	const char *public_url = setting_text(server->settings, "TOCSIN_PUBLIC_URL");
 	server->notification = (NotificationEnvironment){ .setting = setting_of, .context = server,
 							  .public_url = public_url != NULL ? public_url : server->url };
-	const ProcessService services[] = {
-		{ .service = &gateway_service, .environment = server->gateway },
-		{ .service = &intake_service },
-		{ .service = &classification_service },
-		{ .service = &response_service },
-		{ .service = &notification_service, .environment = &server->notification, .outside = server->outside,
-		  .timers = server->timers },
-		{ .service = &audit_service, .environment = &server->audit },
-	};
+	ProcessService *service = server->services;
+	*service++ = (ProcessService){ .service = &gateway_service, .environment = server->gateway };
+	*service++ = (ProcessService){ .service = &intake_service };
+	*service++ = (ProcessService){ .service = &classification_service };
+	*service++ = (ProcessService){ .service = &response_service };
+	*service++ = (ProcessService){ .service = &notification_service, .environment = &server->notification,
+				       .outside = server->outside, .timers = server->timers };
+	*service++ = (ProcessService){ .service = &audit_service, .environment = &server->audit };
 	ProcessOptions options = { .home = setting_text(server->settings, "TOCSIN_HOME"), .bus = server->bus,
-				   .services = services, .service_count = sizeof services / sizeof services[0] };
+				   .services = server->services, .service_count = (size_t)(service - server->services) };
 	Process *process;
 	TRY(process_start(&options, &process));
 	atomic_store(&server->process, process);

@@ -20,6 +20,7 @@ typedef struct {
 	AuditEnvironment audit;
 	NotificationEnvironment notification;
 	Gateway *gateway;
+	ProcessService services[6]; /* the process borrows them for its life */
 	HttpServer *http;
 	_Atomic(Process *) process; /* asked by the threads of the HTTP server, which are there before it */
 	char view_path[PATH_SIZE];

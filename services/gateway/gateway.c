@@ -1,6 +1,6 @@
 #include "services/gateway/gateway_internal.h"
 
-#include "shared/edge/clock.h"
+#include "shared/service/runtime.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static Result command_handle(Handler *handler, const Record *record)
 
 static void journal_accepted(Handler *handler, const Record *record)
 {
-	if (handler->environment && record->topic == TOPIC_JOURNAL && id_is("cmd_", record->cause))
+	if (handler->environment && slice_starts(record->type, SLICE("tocsin.journal.")) && id_is("cmd_", record->cause))
 		command_answered(handler->environment, handler->store, record->cause);
 }
 
@@ -136,10 +136,11 @@ void gateway_free(Gateway *gateway)
 
 static Result reader_open(Gateway *gateway, ViewReader *reader)
 {
-	StoreOptions options = { .path = gateway->options.view_path, .read_only = true, .cache_kib = 2048 };
-
 	if (reader->store)
 		return result_ok();
+	StoreOptions options = runtime_store_options(&gateway_service, gateway->options.view_path);
+	options.read_only = true;
+	options.cache_kib = 2048;
 	Result result = store_open(&options, &reader->store, NULL);
 	return result_failed(result) ? result_fail(ERROR_AGAIN, "the view cannot be read yet: %s", result.text) : result;
 }

@@ -230,8 +230,7 @@ static json_t *delivery_data(const Delivery *delivery)
 
 static json_t *notification_actor(void)
 {
-	json_t *actor = json_pack("{s:s, s:s, s:s, s:[]}", "kind", "system", "id", "notification", "name", "notification",
-	                          "roles");
+	json_t *actor = json_pack("{s:s, s:s, s:s, s:[]}", "kind", "system", "id", "notification", "name", "Tocsin", "roles");
 	must(actor != NULL);
 	return actor;
 }

@@ -15,23 +15,24 @@ Result view_incident(Store *store, Slice id, Buffer *document, int64_t *version)
 	return found ? result_ok() : result_fail(ERROR_NOT_FOUND, "there is no such incident");
 }
 
-/* Rows of (position, text) into a page. Ends the query. */
+/* Rows of (position, text) into a page. Ends the query. `end` is written last: the query may still borrow its former value. */
 static Result page_read(Statement *query, int64_t limit, Buffer *items, PageEnd *end)
 {
+	PageEnd reached = { .more = false };
 	int64_t taken = 0;
 
-	*end = (PageEnd){ .more = false };
 	while (statement_next(query)) {
 		Slice text = statement_slice(query, 1);
 		if (taken == limit || (taken > 0 && text.size > VIEW_PAGE_BYTES - items->size)) {
-			end->more = true;
+			reached.more = true;
 			break;
 		}
 		if (taken++ > 0)
 			buffer_byte(items, ',');
 		buffer_append(items, text);
-		must(text_copy(statement_slice(query, 0), end->last, sizeof end->last));
+		must(text_copy(statement_slice(query, 0), reached.last, sizeof reached.last));
 	}
+	*end = reached;
 	return statement_end(query);
 }
 

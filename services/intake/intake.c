@@ -155,7 +155,10 @@ static Result apply(Handler *handler, const Record *record)
 
 /* ---- drafting */
 
-/* What this record may take along of the rows nobody needs: now and then, all the time when there are too many. */
+/*
+ * What this record may take along of the rows nobody needs: now and then, all the time when there are too many. A window
+ * with something pending is not over, however late its next record is: so nothing that ended after the first pending event.
+ */
 static Instant horizon_of(Memory *memory, Instant at)
 {
 	if (memory->windows.count >= WINDOWS_MAX)
@@ -163,7 +166,8 @@ static Instant horizon_of(Memory *memory, Instant at)
 	if (!memory->prune_more && memory->pruned_at != INSTANT_NONE && at < memory->pruned_at + PRUNE_EVERY_MS)
 		return INSTANT_NONE;
 	memory->pruned_at = at;
-	return at - PRUNE_SLACK_MS;
+	Instant pending_at = windows_reflected_at(&memory->windows, at);
+	return (pending_at < at ? pending_at : at) - PRUNE_SLACK_MS;
 }
 
 /* A position that is certainly behind none of what the next draft leaves open; the draft's own may be further on. */

@@ -28,7 +28,7 @@ static Result entries_apply(json_t *incident, json_t *entries)
 {
 	size_t i;
 	json_t *entry;
-	json_array_foreach(entries, i, entry) {
+	json_array_foreach (entries, i, entry) {
 		int64_t version = json_integer_value(json_object_get(entry, "version"));
 		/* Seen before the state was read again: nothing new. */
 		if (version > json_integer_value(json_object_get(incident, "version")))
@@ -79,14 +79,12 @@ static Result decide(Handler *handler, const Record *input)
 	TRY(plan_load(handler->store, slice_of(record.incident_id), &plan, NULL));
 	TRY(incident_load(handler->store, slice_of(record.incident_id), &incident));
 	switch (plan_judge(&plan, record.entries, incident, &base_at)) {
-	case PLAN_START:
-		return plan_start(handler, record.incident_id, incident, base_at);
+	case PLAN_START: return plan_start(handler, record.incident_id, incident, base_at);
 	case PLAN_STOP: {
 		DeliveryRecord stopped = record_of(record.incident_id);
 		return record_draft(handler, TYPE_ESCALATION_STOPPED, &stopped, NULL, SLICE_NONE);
 	}
-	case PLAN_KEEP:
-		break;
+	case PLAN_KEEP: break;
 	}
 	return result_ok();
 }
@@ -104,9 +102,15 @@ static Result level_reach(Handler *handler, const char *incident_id, const char 
 {
 	char name[TIMER_ID];
 	Level level = {
-		.policy = handler->policy, .escalation = policy_escalation_by_id(handler->policy, policy_id),
-		.level = plan->next_level, .incident_id = incident_id, .base_at = plan->base_at, .now = handler->now,
-		.known = incident, .drill = incident && incident_is_drill(incident), .lacks = level_lacks,
+		.policy = handler->policy,
+		.escalation = policy_escalation_by_id(handler->policy, policy_id),
+		.level = plan->next_level,
+		.incident_id = incident_id,
+		.base_at = plan->base_at,
+		.now = handler->now,
+		.known = incident,
+		.drill = incident && incident_is_drill(incident),
+		.lacks = level_lacks,
 		.lacks_context = handler->environment,
 	};
 	json_t *deliveries JSON_AUTO = level_deliveries(&level);
@@ -167,9 +171,17 @@ static Result send(Handler *handler, const DueDelivery *due, json_t *incident, c
 {
 	Letter letter;
 	const Notice notice = {
-		.policy = handler->policy, .channel = channel, .environment = handler->environment, .incident = incident,
-		.key = due->key, .recipient = due->recipient, .address = due->address, .language = due->language,
-		.escalation_level = due->level, .attempt = due->attempt + 1, .reached_at = due->queued_at,
+		.policy = handler->policy,
+		.channel = channel,
+		.environment = handler->environment,
+		.incident = incident,
+		.key = due->key,
+		.recipient = due->recipient,
+		.address = due->address,
+		.language = due->language,
+		.escalation_level = due->level,
+		.attempt = due->attempt + 1,
+		.reached_at = due->queued_at,
 	};
 	Result result = letter_write(&notice, &letter);
 	if (!result_failed(result))
@@ -215,8 +227,11 @@ static Result fire(Handler *handler, Slice timer_id, Instant due_at)
 
 static Result outcome_draft(Handler *handler, const DueDelivery *due, const OutsideOutcome *outcome)
 {
-	const Retry retry = { .key = slice_of(due->key), .attempt = outcome->attempt, .queued_at = due->queued_at,
-			      .now = handler->now, .retry_after_ms = outcome->retry_after_ms };
+	const Retry retry = { .key = slice_of(due->key),
+			      .attempt = outcome->attempt,
+			      .queued_at = due->queued_at,
+			      .now = handler->now,
+			      .retry_after_ms = outcome->retry_after_ms };
 	if (outcome->outcome == OUTCOME_SENT)
 		return attempt_draft(handler, due, "sent", outcome->attempt, INSTANT_NONE, outcome->detail);
 	Instant next_at = outcome->outcome == OUTCOME_RETRY ? retry_next(&retry) : INSTANT_NONE;
@@ -242,8 +257,11 @@ static json_t *escalated_command(const DeliveryRecord *reached, Instant time)
 					    "notification", "roles", "system");
 	json_t *arguments JSON_AUTO = json_pack("{s:I}", "escalation_level", (json_int_t)reached->escalation_level);
 	must(actor && arguments);
-	CommandRecord command = { .incident_id = reached->incident_id, .command = "escalated",
-				  .expected_version = INT64_MIN, .actor = actor, .arguments = arguments,
+	CommandRecord command = { .incident_id = reached->incident_id,
+				  .command = "escalated",
+				  .expected_version = INT64_MIN,
+				  .actor = actor,
+				  .arguments = arguments,
 				  .issued_at = time };
 	return json_encode(&command_record_table, &command);
 }
@@ -261,8 +279,11 @@ static Result derive(Handler *handler, const Record *record)
 	Id id = id_derived("cmd_", record->id, 0);
 	buffer_init(&body, COMMAND_BODY);
 	json_write(command, &body);
-	Draft draft = { .id = id_slice(&id), .type = SLICE(TYPE_COMMAND), .subject = slice_of(reached.incident_id),
-			.body = buffer_slice(&body), .time = record->time };
+	Draft draft = { .id = id_slice(&id),
+			.type = SLICE(TYPE_COMMAND),
+			.subject = slice_of(reached.incident_id),
+			.body = buffer_slice(&body),
+			.time = record->time };
 	Result result = handler_emit(handler, TOPIC_COMMANDS, record_slot(record), &draft);
 	buffer_release(&body);
 	return result;

@@ -2,8 +2,8 @@
  * notification: who is told, how, and when next. Three things move it:
  *
  *   the journal    opens and stops plans (core/plan.h): TYPE_ESCALATION_PLANNED, TYPE_ESCALATION_STOPPED
- *   level timers   a level of a plan is reached, its recipients are resolved (core/level.h): TYPE_ESCALATION_REACHED, and
- *                  from it the command `escalated` to response
+ *   level timers   a level of a plan is reached, its recipients are resolved (core/level.h): TYPE_ESCALATION_REACHED,
+ *                  and from it the command `escalated` to response
  *   send timers    a message is handed to the outside; its outcome is TYPE_DELIVERY_ATTEMPTED: sent, queued again
  *                  (core/retry.h), failed; or skipped, when it can no longer be carried out
  *
@@ -12,8 +12,8 @@
  *   2. Nothing is sent that was not accepted as queued before; its key is the same on every attempt and differs after a
  *      reopening. A send may be repeated (crash, lease), never invented.
  *   3. An outcome counts only for the attempt the state waits for.
- *   4. What was tried and did not get through is not tried again once the incident is taken on: it is recorded as skipped.
- *      A first attempt is always made, so that other systems learn of every incident.
+ *   4. What was tried and did not get through is not tried again once the incident is taken on: it is recorded as
+ *      skipped. A first attempt is always made, so that other systems learn of every incident.
  *   5. State holds only what is still to be done: live plans' levels, queued deliveries, and a copy of the incidents.
  */
 #ifndef TOCSIN_NOTIFICATION_NOTIFICATION_H

@@ -24,10 +24,15 @@ Result record_draft(Handler *handler, const char *type, const DeliveryRecord *re
 	json_t *tree JSON_AUTO = json_encode(&delivery_record_table, &stamped);
 	buffer_init(&body, BODY_MAX);
 	json_write(tree, &body);
-	Draft draft = { .id = id ? id_slice(id) : SLICE_NONE, .type = slice_of(type), .cause = cause,
-			.subject = slice_of(record->incident_id), .body = buffer_slice(&body), .time = handler->now };
-	Result result = body.overflowed ? result_fail(ERROR_INTERNAL, "a level has more recipients than a record can hold")
-					: handler_draft(handler, &draft);
+	Draft draft = { .id = id ? id_slice(id) : SLICE_NONE,
+			.type = slice_of(type),
+			.cause = cause,
+			.subject = slice_of(record->incident_id),
+			.body = buffer_slice(&body),
+			.time = handler->now };
+	Result result = body.overflowed
+				? result_fail(ERROR_INTERNAL, "a level has more recipients than a record can hold")
+				: handler_draft(handler, &draft);
 	buffer_release(&body);
 	return result;
 }
@@ -37,9 +42,16 @@ Result attempt_draft(Handler *handler, const DueDelivery *due, const char *state
 {
 	char name[64];
 	Delivery delivery = {
-		.key = due->key, .channel = due->channel, .recipient = due->recipient, .escalation_level = due->level,
-		.state = state, .attempt = attempt, .next_at = next_at, .detail = detail && detail[0] ? detail : NULL,
-		.address = due->address, .language = due->language,
+		.key = due->key,
+		.channel = due->channel,
+		.recipient = due->recipient,
+		.escalation_level = due->level,
+		.state = state,
+		.attempt = attempt,
+		.next_at = next_at,
+		.detail = detail && detail[0] ? detail : NULL,
+		.address = due->address,
+		.language = due->language,
 	};
 	DeliveryRecord record = record_of(due->incident);
 	json_t *deliveries JSON_AUTO = json_array();
@@ -134,7 +146,7 @@ static Result planned_apply(Handler *handler, const Record *record, const Delive
 	(void)record;
 	TRY(plan_end(handler, incident));
 	TRY(plan_save(handler->store, incident, body->policy_id ? body->policy_id : "", &plan));
-	json_array_foreach(body->levels, i, level) {
+	json_array_foreach (body->levels, i, level) {
 		Instant due_at = INSTANT_NONE;
 		TRY(instant_parse(slice_of(json_string_value(json_object_get(level, "due_at"))), &due_at));
 		TRY(level_save(handler->store, incident, json_integer_value(json_object_get(level, "escalation_level")),
@@ -164,7 +176,7 @@ static Result reached_apply(Handler *handler, const Record *record, const Delive
 	size_t i;
 	json_t *tree;
 	TRY(level_disarm(handler, incident, body->escalation_level));
-	json_array_foreach(body->deliveries, i, tree) {
+	json_array_foreach (body->deliveries, i, tree) {
 		Delivery delivery;
 		TRY(json_decode_own(&delivery_table, tree, &delivery));
 		if (strcmp(delivery.state, "queued") == 0)
@@ -191,7 +203,7 @@ static Result attempted_apply(Handler *handler, const Record *record, const Deli
 	size_t i;
 	json_t *tree;
 	(void)record;
-	json_array_foreach(body->deliveries, i, tree) {
+	json_array_foreach (body->deliveries, i, tree) {
 		Delivery delivery;
 		TRY(json_decode_own(&delivery_table, tree, &delivery));
 		TRY(attempt_apply(handler, &delivery));

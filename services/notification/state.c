@@ -35,10 +35,13 @@ Result incident_save(Store *store, Slice id, json_t *incident)
 	Buffer document;
 	buffer_init(&document, DOCUMENT_MAX);
 	json_write(incident, &document);
-	Result result = document.overflowed
-		? result_fail(ERROR_INTERNAL, "an incident is too large to be kept")
-		: store_run(store, "INSERT INTO incidents VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET document = ?2",
-			    V_TEXT(id), V_TEXT(buffer_slice(&document)));
+	Result result =
+		document.overflowed
+			? result_fail(ERROR_INTERNAL, "an incident is too large to be kept")
+			: store_run(
+				  store,
+				  "INSERT INTO incidents VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET document = ?2",
+				  V_TEXT(id), V_TEXT(buffer_slice(&document)));
 	buffer_release(&document);
 	return result;
 }
@@ -51,7 +54,8 @@ Result plan_load(Store *store, Slice incident, PlanState *out, char *policy_id)
 	Statement *row = store_query(store, "SELECT next_level, base_at, policy FROM plans WHERE incident = ?1",
 				     V_TEXT(incident));
 	if (statement_next(row)) {
-		*out = (PlanState){ .exists = true, .next_level = statement_integer(row, 0),
+		*out = (PlanState){ .exists = true,
+				    .next_level = statement_integer(row, 0),
 				    .base_at = statement_integer(row, 1) };
 		if (policy_id)
 			must(text_copy(statement_slice(row, 2), policy_id, PLAN_POLICY_ID));
@@ -81,7 +85,8 @@ Result level_after(Store *store, Slice incident, int64_t behind, int64_t *level,
 {
 	Statement *row = store_query(store,
 				     "SELECT level, due_at FROM levels WHERE incident = ?1 AND level > ?2"
-				     " ORDER BY level LIMIT 1", V_TEXT(incident), V_INTEGER(behind));
+				     " ORDER BY level LIMIT 1",
+				     V_TEXT(incident), V_INTEGER(behind));
 	*level = 0;
 	*due_at = INSTANT_NONE;
 	if (statement_next(row)) {
@@ -108,9 +113,11 @@ Result delivery_load(Store *store, Slice key, DueDelivery *out)
 	*out = (DueDelivery){ .queued_at = INSTANT_NONE, .next_at = INSTANT_NONE };
 	if (!text_copy(key, out->key, sizeof(out->key)))
 		return result_ok();
-	Statement *row = store_query(store,
-				     "SELECT incident, channel, recipient, address, language, level, attempt, queued_at, next_at"
-				     " FROM deliveries WHERE key = ?1", V_TEXT(key));
+	Statement *row =
+		store_query(store,
+			    "SELECT incident, channel, recipient, address, language, level, attempt, queued_at, next_at"
+			    " FROM deliveries WHERE key = ?1",
+			    V_TEXT(key));
 	if (statement_next(row)) {
 		out->found = true;
 		out->incident = column_copy(row, 0);

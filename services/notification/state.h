@@ -1,6 +1,6 @@
 /*
- * What notification remembers, in its store: a copy of the incidents (a fold of the journal), live plans with the levels
- * still to come, and the deliveries still to be made (folds of its own ledger).
+ * What notification remembers, in its store: a copy of the incidents (a fold of the journal), live plans with the
+ * levels still to come, and the deliveries still to be made (folds of its own ledger).
  */
 #ifndef TOCSIN_NOTIFICATION_STATE_H
 #define TOCSIN_NOTIFICATION_STATE_H

@@ -227,7 +227,7 @@ static Result assessment_decide(Handler *handler, const AssessmentRecord *record
 	if (held->document && record->report.report_version <= held->report_version)
 		return result_ok();
 	if (!held->document && record->report.report_version > 1)
-		return result_fail(ERROR_INPUT, "a repeat of an incident that is not known");
+		return result_ok(); /* its opening was lost on the way: classification sends both again, in order */
 	if (held->document)
 		TRY(repeat_decide(held->document, held->noise, record, handler->policy, handler->now, &entries));
 	else

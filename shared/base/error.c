@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-Result result_ok(void)
-{
-	return (Result){ .kind = ERROR_NONE };
-}
-
 /* A cut sentence must not end within a character: the texts go into JSON. */
 static void format_cut(char *out, size_t out_size, const char *format, va_list arguments)
 {

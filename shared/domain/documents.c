@@ -4,9 +4,10 @@
 #include "shared/domain/policy.h"
 #include "shared/domain/rows.h"
 
-const char *const observable_words[] = { "ip", "domain", "url", "email", "hash", "file", "account", "host", "other", NULL };
-const char *const relation_words[] = { "employee", "contractor", "intern",  "client", "visitor",
-				       "supplier", "partner",    "other", NULL };
+const char *const observable_words[] = { "ip",   "domain",  "url",  "email", "hash",
+					 "file", "account", "host", "other", NULL };
+const char *const relation_words[] = { "employee", "contractor", "intern", "client", "visitor",
+				       "supplier", "partner",    "other",  NULL };
 const char *const data_words[] = { "ordinary", "confidential", "secret", "top-secret", NULL };
 const char *const business_words[] = { "no", "will", "now", NULL };
 const char *const origin_words[] = { "internal", "project", NULL };
@@ -29,7 +30,8 @@ const FieldTable observable_table = FIELD_TABLE("observable", observable_fields,
 
 static const Field event_fields[] = {
 	ROW_NAME(EventDocument, source, FIELD_REQUIRED | FIELD_NOT_EMPTY, "Who sends it: the sensor or system"),
-	ROW_TEXT(EventDocument, title, FIELD_REQUIRED | FIELD_NOT_EMPTY, TITLE_MAX_CHARACTERS, "What happened, in a line"),
+	ROW_TEXT(EventDocument, title, FIELD_REQUIRED | FIELD_NOT_EMPTY, TITLE_MAX_CHARACTERS,
+		 "What happened, in a line"),
 	ROW_NAME(EventDocument, id, FIELD_NOT_EMPTY, "The sender's own id: the same (source, id) counts once"),
 	ROW_NAME(EventDocument, type, 0, "The sender's word for what it is"),
 	ROW_NAME(EventDocument, rule, 0, "The sender's rule or signature that fired"),
@@ -88,7 +90,8 @@ static const Field report_fields[] = {
 	ROW_TIME(ReportDocument, discovered_at, 0, "When it was noticed"),
 	ROW_TEXT(ReportDocument, interim_measures, 0, TEXT_MAX_CHARACTERS, "What has already been done about it"),
 	ROW_CHOICE(ReportDocument, data_classification, 0, data_words, "The highest class of data touched"),
-	ROW_CHOICE(ReportDocument, business_affected, 0, business_words, "Whether the business is affected, or will be"),
+	ROW_CHOICE(ReportDocument, business_affected, 0, business_words,
+		   "Whether the business is affected, or will be"),
 	ROW_CHOICE(ReportDocument, origin, 0, origin_words, "Within the organisation, or in a project for a client"),
 	ROW_NAME(ReportDocument, project, 0, "Which project"),
 	ROW_NAME(ReportDocument, asset, 0, "What it happened to"),

@@ -10,7 +10,8 @@
 #define ACKNOWLEDGED_PLACE(member_) (offsetof(Incident, acknowledged.member_) - offsetof(Incident, acknowledged))
 
 static const Field assignee_fields[] = {
-	ROW("team", FIELD_TEXT, ASSIGNEE_PLACE(team), .max = NAME_MAX_CHARACTERS, .sentence = "The team that works on it"),
+	ROW("team", FIELD_TEXT, ASSIGNEE_PLACE(team), .max = NAME_MAX_CHARACTERS,
+	    .sentence = "The team that works on it"),
 	ROW("person", FIELD_TEXT, ASSIGNEE_PLACE(person), .flags = FIELD_PERSONAL, .max = NAME_MAX_CHARACTERS,
 	    .sentence = "The person who works on it"),
 };
@@ -55,7 +56,8 @@ static const Field incident_fields[] = {
 	ROW_INTEGER(Incident, escalation_level, 0, 0, INT64_MAX, "The level that has been told"),
 	ROW_NAME(Incident, asset, 0, "What it happened to"),
 	ROW_NAME(Incident, actor, FIELD_PERSONAL, "Who or what did it"),
-	ROW_OBJECTS(Incident, observables, FIELD_PERSONAL, &observable_table, 0, OBSERVABLES_MAX, "What was seen with it"),
+	ROW_OBJECTS(Incident, observables, FIELD_PERSONAL, &observable_table, 0, OBSERVABLES_MAX,
+		    "What was seen with it"),
 	ROW_NAME(Incident, correlation_key, 0, "What its events have in common"),
 	ROW_INTEGER(Incident, event_count, 0, 0, INT64_MAX, "How many events it stands for"),
 	ROW_TIME(Incident, first_seen_at, 0, "When its first event was received"),

@@ -1,6 +1,6 @@
 /*
- * A pack, compiled. Texts are borrowed from the message; each part is one array, and what is asked for by id is found in
- * an index of sorted ids, because the gateway asks for the source of every event.
+ * A pack, compiled. Texts are borrowed from the message; each part is one array, and what is asked for by id is found
+ * in an index of sorted ids, because the gateway asks for the source of every event.
  */
 #include "shared/domain/policy_parts.h"
 
@@ -90,7 +90,7 @@ static unsigned words_mask(json_t *list, const char *const *words)
 	unsigned mask = 0;
 	json_t *item;
 	size_t i;
-	json_array_foreach(list, i, item)
+	json_array_foreach (list, i, item)
 		mask |= 1u << choice_of(words, json_string_value(item));
 	return mask;
 }
@@ -101,7 +101,7 @@ static void languages_compile(Policy *policy)
 	json_t *languages = policy->document.pack.languages, *item;
 	size_t i;
 	policy->languages = array_new(json_array_size(languages) + 1, sizeof policy->languages[0]);
-	json_array_foreach(languages, i, item)
+	json_array_foreach (languages, i, item)
 		policy->languages[i] = json_string_value(item);
 }
 
@@ -109,7 +109,7 @@ static bool list_has(json_t *list, const char *word)
 {
 	json_t *item;
 	size_t i;
-	json_array_foreach(list, i, item)
+	json_array_foreach (list, i, item)
 		if (strcmp(json_string_value(item), word) == 0)
 			return true;
 	return false;
@@ -185,7 +185,7 @@ static void teams_compile(Policy *policy)
 		TeamDocument document;
 		row_decode(&team_table, rows, i, &document);
 		const PersonPolicy **on_duty = array_new(json_array_size(document.on_duty), sizeof *on_duty);
-		json_array_foreach(document.on_duty, j, item)
+		json_array_foreach (document.on_duty, j, item)
 			on_duty[j] = index_find(&policy->person_index, json_string_value(item));
 		policy->teams[i] = (TeamPolicy){ .id = document.id,
 						 .name = document.name != NULL ? document.name : document.id,
@@ -203,7 +203,7 @@ static EscalationLevel level_compile(json_t *rows, size_t index)
 	size_t i;
 	row_decode(&level_table, rows, index, &document);
 	const char **notify = array_new(json_array_size(document.notify), sizeof *notify);
-	json_array_foreach(document.notify, i, item)
+	json_array_foreach (document.notify, i, item)
 		notify[i] = json_string_value(item);
 	return (EscalationLevel){ .after_seconds = document.after_seconds,
 				  .notify_count = json_array_size(document.notify),
@@ -255,7 +255,8 @@ static void rules_compile(Policy *policy)
 	size_t count = json_array_size(policy->document.rules);
 	policy->rules = array_new(count, sizeof policy->rules[0]);
 	for (; policy->rule_count < count; policy->rule_count++)
-		policy->rules[policy->rule_count] = rule_new(json_array_get(policy->document.rules, policy->rule_count));
+		policy->rules[policy->rule_count] =
+			rule_new(json_array_get(policy->document.rules, policy->rule_count));
 }
 
 /* ---- the whole */
@@ -265,8 +266,9 @@ static Result message_check(json_t *message, MessageDocument *document)
 	json_decode(&message_table, message, false, document, &errors);
 	for (size_t i = 0; i < pack_check_count && errors.count == 0; i++)
 		pack_checks[i].check(message, &errors);
-	return errors.count == 0 ? result_ok()
-				 : result_fail(ERROR_INPUT, "policy: %s: %s", errors.list[0].pointer, errors.list[0].detail);
+	return errors.count == 0
+		       ? result_ok()
+		       : result_fail(ERROR_INPUT, "policy: %s: %s", errors.list[0].pointer, errors.list[0].detail);
 }
 
 Result policy_compile(json_t *message, Policy **out)

@@ -94,7 +94,7 @@ const ChannelPolicy *policy_channel_of_type(const Policy *policy, const char *ty
 /* ---- categories and words */
 /* Name of a category code in a language, or NULL when the code is unknown. */
 const char *policy_category_name(const Policy *policy, const char *code, const char *language);
-/* What a machine's event of a category is where no rule says: index into kind_words, -1 when the pack does not say either. */
+/* What a machine's event of a category is where no rule says: index into kind_words; -1: the pack does not say either. */
 int policy_category_kind(const Policy *policy, const char *code);
 
 /*
@@ -128,8 +128,8 @@ typedef struct {
 } RulePolicy;
 
 /*
- * The first rule whose every condition fits the document (an event or a report, as sent); NULL: none does. A condition on
- * a member that is not there is false, and so is a pattern that takes too long (a bounded number of steps).
+ * The first rule whose every condition fits the document (an event or a report, as sent); NULL: none does. A condition
+ * on a member that is not there is false, and so is a pattern that takes too long (a bounded number of steps).
  */
 const RulePolicy *policy_rule(const Policy *policy, json_t *document);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* ---- small things */
-const char *member_text(const json_t *object, const char *name)
+const char *part_text(const json_t *object, const char *name)
 {
 	return json_string_value(json_object_get(object, name));
 }
@@ -28,8 +28,8 @@ json_t *part_ids(json_t *message, const char *part, const char *member)
 	if (!json_is_array(rows))
 		return NULL;
 	ids = json_object();
-	json_array_foreach(rows, i, row) {
-		const char *id = member_text(row, member);
+	json_array_foreach (rows, i, row) {
+		const char *id = part_text(row, member);
 		if (id != NULL)
 			json_object_set_new(ids, id, json_true());
 	}
@@ -46,8 +46,8 @@ void check_unique(json_t *message, const char *part, const char *member, FieldEr
 	json_t *rows = json_object_get(message, part), *row, *first JSON_AUTO = json_object();
 	char pointer[FIELD_POINTER];
 	size_t i;
-	json_array_foreach(rows, i, row) {
-		const char *id = member_text(row, member);
+	json_array_foreach (rows, i, row) {
+		const char *id = part_text(row, member);
 		if (id == NULL)
 			continue;
 		if (json_object_get(first, id) != NULL)
@@ -71,7 +71,8 @@ static void check_version(const json_t *version, FieldErrors *errors)
 	if (version == NULL || json_is_null(version) || json_is_integer(version))
 		return;
 	if (text == NULL || *text == '\0' || strlen(text) > 64 || !every_character(text, "._-"))
-		field_errors_add(errors, "/pack/version", "must be a whole number, or letters, digits, '.', '_' and '-'");
+		field_errors_add(errors, "/pack/version",
+				 "must be a whole number, or letters, digits, '.', '_' and '-'");
 }
 
 /* Whether the zone exists is not for a pure function to say; its shape is. */
@@ -86,7 +87,7 @@ static void check_languages(json_t *languages, FieldErrors *errors)
 	json_t *item, *seen JSON_AUTO = json_object();
 	char pointer[FIELD_POINTER];
 	size_t i;
-	json_array_foreach(languages, i, item) {
+	json_array_foreach (languages, i, item) {
 		const char *language = json_string_value(item);
 		if (language == NULL || *language == '\0')
 			continue;
@@ -94,7 +95,8 @@ static void check_languages(json_t *languages, FieldErrors *errors)
 		if (!isalpha((unsigned char)language[0]) || !every_character(language, "-"))
 			field_errors_add(errors, pointer, "must be a language tag like en or zh-CN");
 		if (json_object_get(seen, language) != NULL)
-			field_errors_add(errors, pointer, "\"%s\" stands twice; each language may stand once", language);
+			field_errors_add(errors, pointer, "\"%s\" stands twice; each language may stand once",
+					 language);
 		json_object_set_new(seen, language, json_true());
 	}
 }
@@ -102,7 +104,7 @@ static void check_languages(json_t *languages, FieldErrors *errors)
 static void check_pack(json_t *message, FieldErrors *errors)
 {
 	json_t *pack = json_object_get(message, "pack");
-	const char *id = member_text(pack, "id"), *zone = member_text(pack, "timezone");
+	const char *id = part_text(pack, "id"), *zone = part_text(pack, "timezone");
 	if (id != NULL && !every_character(id, "._-"))
 		field_errors_add(errors, "/pack/id", "must be letters, digits, '.', '_' and '-'");
 	check_version(json_object_get(pack, "version"), errors);
@@ -128,12 +130,12 @@ static void check_categories(json_t *message, FieldErrors *errors)
 	char pointer[FIELD_POINTER];
 	size_t i;
 	check_unique(message, "categories", "code", errors);
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		json_t *names = json_object_get(row, "names");
 		if (json_is_object(names) && site != NULL && json_object_get(names, site) == NULL)
 			field_errors_add(errors, pointer_at(pointer, "/categories/%zu/names", i),
 					 "must have a name in %s, the pack's first language", site);
-		json_object_foreach(names, language, name)
+		json_object_foreach (names, language, name)
 			if (!json_is_string(name))
 				field_errors_add(errors, pointer_at(pointer, "/categories/%zu/names/%s", i, language),
 						 "must be text");
@@ -156,7 +158,7 @@ static bool language_is_known(json_t *message, const char *language)
 	size_t i;
 	if (!json_is_array(languages))
 		return true;
-	json_array_foreach(languages, i, item)
+	json_array_foreach (languages, i, item)
 		if (json_is_string(item) && strcmp(json_string_value(item), language) == 0)
 			return true;
 	return false;
@@ -168,8 +170,8 @@ static void check_people(json_t *message, FieldErrors *errors)
 	char pointer[FIELD_POINTER];
 	size_t i;
 	check_unique(message, "people", "id", errors);
-	json_array_foreach(rows, i, row) {
-		const char *email = member_text(row, "email"), *language = member_text(row, "language");
+	json_array_foreach (rows, i, row) {
+		const char *email = part_text(row, "email"), *language = part_text(row, "language");
 		if (email != NULL && *email != '\0' && !is_address(email))
 			field_errors_add(errors, pointer_at(pointer, "/people/%zu/email", i),
 					 "must be a mail address like li@example.org");
@@ -186,8 +188,8 @@ static void check_teams(json_t *message, FieldErrors *errors)
 	char pointer[FIELD_POINTER];
 	size_t i, j;
 	check_unique(message, "teams", "id", errors);
-	json_array_foreach(rows, i, row)
-		json_array_foreach(json_object_get(row, "on_duty"), j, person)
+	json_array_foreach (rows, i, row)
+		json_array_foreach (json_object_get(row, "on_duty"), j, person)
 			if (!id_is_known(people, json_string_value(person)))
 				field_errors_add(errors, pointer_at(pointer, "/teams/%zu/on_duty/%zu", i, j),
 						 "there is no person \"%s\" in contacts.yaml; name one of people",
@@ -224,17 +226,19 @@ static void check_levels(json_t *message, json_t *levels, size_t policy, FieldEr
 	json_int_t before = -1;
 	char pointer[FIELD_POINTER];
 	size_t i, j;
-	json_array_foreach(levels, i, level) {
+	json_array_foreach (levels, i, level) {
 		json_t *after = json_object_get(level, "after_seconds");
 		if (json_is_integer(after) && json_integer_value(after) <= before)
-			field_errors_add(errors, pointer_at(pointer, "/policies/%zu/levels/%zu/after_seconds", policy, i),
+			field_errors_add(errors,
+					 pointer_at(pointer, "/policies/%zu/levels/%zu/after_seconds", policy, i),
 					 "must be more than the %lld of the level before", (long long)before);
 		if (json_is_integer(after))
 			before = json_integer_value(after);
-		json_array_foreach(json_object_get(level, "notify"), j, target)
+		json_array_foreach (json_object_get(level, "notify"), j, target)
 			if (json_string_length(target) > 0)
 				check_target(message, json_string_value(target),
-					     pointer_at(pointer, "/policies/%zu/levels/%zu/notify/%zu", policy, i, j), errors);
+					     pointer_at(pointer, "/policies/%zu/levels/%zu/notify/%zu", policy, i, j),
+					     errors);
 	}
 }
 
@@ -245,8 +249,8 @@ static void check_escalation(json_t *message, FieldErrors *errors)
 	char pointer[FIELD_POINTER];
 	size_t i;
 	check_unique(message, "policies", "id", errors);
-	json_array_foreach(rows, i, row) {
-		const char *team = member_text(row, "team");
+	json_array_foreach (rows, i, row) {
+		const char *team = part_text(row, "team");
 		if (!id_is_known(teams, team))
 			field_errors_add(errors, pointer_at(pointer, "/policies/%zu/team", i),
 					 "there is no team \"%s\" in contacts.yaml; name one of its teams", team);
@@ -256,10 +260,9 @@ static void check_escalation(json_t *message, FieldErrors *errors)
 
 /* ---- all of them */
 const PackCheck pack_checks[] = {
-	{ "pack", check_pack },       { "sources", check_sources },
-	{ "categories", check_categories }, { "rules", check_rules },
-	{ "people", check_people },   { "teams", check_teams },
-	{ "policies", check_escalation },   { "channels", check_channels },
-	{ "words", check_words },     { "settings", check_settings },
+	{ "pack", check_pack },           { "sources", check_sources },   { "categories", check_categories },
+	{ "rules", check_rules },         { "people", check_people },     { "teams", check_teams },
+	{ "policies", check_escalation }, { "channels", check_channels }, { "words", check_words },
+	{ "settings", check_settings },
 };
 const size_t pack_check_count = sizeof pack_checks / sizeof pack_checks[0];

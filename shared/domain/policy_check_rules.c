@@ -59,12 +59,13 @@ typedef struct {
 
 static const char *place(const ConditionCheck *check, const char *member, char out[static FIELD_POINTER])
 {
-	return pointer_at(out, "/rules/%zu/when/%zu%s%s", check->rule, check->index, *member != '\0' ? "/" : "", member);
+	return pointer_at(out, "/rules/%zu/when/%zu%s%s", check->rule, check->index, *member != '\0' ? "/" : "",
+			  member);
 }
 
 static void check_field(ConditionCheck *check)
 {
-	const char *field = member_text(check->condition, "field");
+	const char *field = part_text(check->condition, "field");
 	char pointer[FIELD_POINTER];
 	if (field == NULL || *field == '\0')
 		return;
@@ -113,7 +114,7 @@ static void check_in(const ConditionCheck *check, json_t *value)
 	size_t i;
 	if (json_array_size(value) == 0)
 		field_errors_add(check->errors, place(check, "in", pointer), "must be a list of at least one value");
-	json_array_foreach(value, i, item) {
+	json_array_foreach (value, i, item) {
 		snprintf(member, sizeof member, "in/%zu", i);
 		check_value(check, item, place(check, member, pointer));
 	}
@@ -128,7 +129,7 @@ static void check_matches(const ConditionCheck *check, json_t *value)
 
 static void check_at_least(const ConditionCheck *check, json_t *value)
 {
-	const char *field = member_text(check->condition, "field");
+	const char *field = part_text(check->condition, "field");
 	char pointer[FIELD_POINTER];
 	bool severity = field != NULL && strcmp(field, "/severity") == 0;
 	place(check, "at_least", pointer);
@@ -141,7 +142,9 @@ static void check_at_least(const ConditionCheck *check, json_t *value)
 static const struct {
 	const char *name;
 	void (*check)(const ConditionCheck *check, json_t *value);
-} operators[] = { { "is", check_is }, { "in", check_in }, { "matches", check_matches }, { "at_least", check_at_least } };
+} operators[] = {
+	{ "is", check_is }, { "in", check_in }, { "matches", check_matches }, { "at_least", check_at_least }
+};
 
 static void check_condition(ConditionCheck *check)
 {
@@ -158,7 +161,8 @@ static void check_condition(ConditionCheck *check)
 		count++;
 	}
 	if (count != 1)
-		field_errors_add(check->errors, place(check, "", pointer), "must have exactly one of is, in, matches, at_least");
+		field_errors_add(check->errors, place(check, "", pointer),
+				 "must have exactly one of is, in, matches, at_least");
 }
 
 void check_rules(json_t *message, FieldErrors *errors)
@@ -167,12 +171,13 @@ void check_rules(json_t *message, FieldErrors *errors)
 	char pointer[FIELD_POINTER];
 	size_t i, j;
 	check_unique(message, "rules", "id", errors);
-	json_array_foreach(json_object_get(message, "rules"), i, rule) {
-		const char *code = member_text(json_object_get(rule, "then"), "category");
+	json_array_foreach (json_object_get(message, "rules"), i, rule) {
+		const char *code = part_text(json_object_get(rule, "then"), "category");
 		if (!id_is_known(codes, code))
 			field_errors_add(errors, pointer_at(pointer, "/rules/%zu/then/category", i),
 					 "there is no category \"%s\" in categories.yaml; name one of its codes", code);
-		json_array_foreach(json_object_get(rule, "when"), j, condition)
-			check_condition(&(ConditionCheck){ .condition = condition, .rule = i, .index = j, .errors = errors });
+		json_array_foreach (json_object_get(rule, "when"), j, condition)
+			check_condition(
+				&(ConditionCheck){ .condition = condition, .rule = i, .index = j, .errors = errors });
 	}
 }

@@ -32,9 +32,9 @@ static void refuse_settings(json_t *node, const Path *path, FieldErrors *errors)
 		pointer_of_path(path, pointer);
 		field_errors_add(errors, pointer, "names a setting; ${TOCSIN_X} may stand only in channels.yaml");
 	}
-	json_array_foreach(node, i, child)
+	json_array_foreach (node, i, child)
 		refuse_settings(child, &(Path){ .up = path, .index = i }, errors);
-	json_object_foreach(node, name, child)
+	json_object_foreach (node, name, child)
 		refuse_settings(child, &(Path){ .up = path, .name = name }, errors);
 }
 
@@ -43,7 +43,7 @@ void check_settings(json_t *message, FieldErrors *errors)
 	const Path whole = { .up = NULL };
 	const char *part;
 	json_t *node;
-	json_object_foreach(message, part, node)
+	json_object_foreach (message, part, node)
 		if (strcmp(part, "channels") != 0)
 			refuse_settings(node, &(Path){ .up = &whole, .name = part }, errors);
 }
@@ -53,7 +53,7 @@ enum { FORBIDDEN, ALLOWED, WANTED };
 
 typedef struct {
 	const char *name;
-	int wanted[2];         /* by type: webhook, email */
+	int wanted[2]; /* by type: webhook, email */
 	const char *starts[2]; /* what a text that is no setting begins with; NULL: anything */
 } ChannelMember;
 
@@ -82,7 +82,7 @@ static void check_channel_text(const ChannelMember *member, const char *text, co
 
 static void check_channel(json_t *channel, size_t index, FieldErrors *errors)
 {
-	const char *word = member_text(channel, "type");
+	const char *word = part_text(channel, "type");
 	int type = choice_of(channel_words, word);
 	char pointer[FIELD_POINTER];
 	for (size_t i = 0; type >= 0 && i < sizeof channel_members / sizeof channel_members[0]; i++) {
@@ -105,7 +105,7 @@ void check_channels(json_t *message, FieldErrors *errors)
 	json_t *channel;
 	size_t i;
 	check_unique(message, "channels", "id", errors);
-	json_array_foreach(json_object_get(message, "channels"), i, channel)
+	json_array_foreach (json_object_get(message, "channels"), i, channel)
 		check_channel(channel, i, errors);
 }
 
@@ -115,7 +115,7 @@ static void check_texts(json_t *texts, const Path *language, FieldErrors *errors
 	char pointer[FIELD_POINTER];
 	const char *key;
 	json_t *text;
-	json_object_foreach(texts, key, text) {
+	json_object_foreach (texts, key, text) {
 		pointer_of_path(&(Path){ .up = language, .name = key }, pointer);
 		if (!json_is_string(text))
 			field_errors_add(errors, pointer, "must be text, in quotes where it looks like something else");
@@ -131,8 +131,8 @@ static void check_missing_keys(json_t *words, json_t *texts, const Path *languag
 	const char *other, *key;
 	char pointer[FIELD_POINTER];
 	pointer_of_path(language, pointer);
-	json_object_foreach(words, other, others)
-		json_object_foreach(others, key, text) {
+	json_object_foreach (words, other, others)
+		json_object_foreach (others, key, text) {
 			if (json_object_get(texts, key) != NULL || json_object_get(told, key) != NULL)
 				continue;
 			field_errors_add(errors, pointer, "must have the key %s, which words/%s.yaml has", key, other);
@@ -144,7 +144,7 @@ static bool pack_speaks(json_t *languages, const char *language)
 {
 	json_t *item;
 	size_t i;
-	json_array_foreach(languages, i, item)
+	json_array_foreach (languages, i, item)
 		if (json_is_string(item) && strcmp(json_string_value(item), language) == 0)
 			return true;
 	return !json_is_array(languages);
@@ -155,7 +155,7 @@ static void check_missing_files(json_t *words, json_t *languages, FieldErrors *e
 	json_t *item;
 	char pointer[FIELD_POINTER];
 	size_t i;
-	json_array_foreach(languages, i, item)
+	json_array_foreach (languages, i, item)
 		if (json_is_string(item) && json_object_get(words, json_string_value(item)) == NULL)
 			field_errors_add(errors, pointer_at(pointer, "/words/%s", json_string_value(item)),
 					 "this file is missing; pack.yaml names its language");
@@ -169,12 +169,13 @@ void check_words(json_t *message, FieldErrors *errors)
 	if (json_object_size(words) == 0)
 		return;
 	check_missing_files(words, languages, errors);
-	json_object_foreach(words, language, texts) {
+	json_object_foreach (words, language, texts) {
 		Path path = { .up = &top, .name = language };
 		char pointer[FIELD_POINTER];
 		pointer_of_path(&path, pointer);
 		if (!pack_speaks(languages, language))
-			field_errors_add(errors, pointer, "pack.yaml does not name this language; name it or take the file away");
+			field_errors_add(errors, pointer,
+					 "pack.yaml does not name this language; name it or take the file away");
 		if (!json_is_object(texts))
 			continue;
 		check_texts(texts, &path, errors);

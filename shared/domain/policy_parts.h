@@ -81,9 +81,9 @@ extern const FieldTable person_table, team_table, level_table, escalation_table,
 enum { PARTS_OF_FILE_MAX = 2 };
 typedef struct {
 	const char *name;
-	const FieldTable *table;             /* of the whole file */
+	const FieldTable *table; /* of the whole file */
 	bool required;
-	bool whole;                          /* the file is the part; else its members of these names are */
+	bool whole; /* the file is the part; else its members of these names are */
 	const char *parts[PARTS_OF_FILE_MAX];
 } PackFile;
 extern const PackFile pack_files[];
@@ -121,7 +121,7 @@ void check_unique(json_t *message, const char *part, const char *member, FieldEr
 bool id_is_known(const json_t *ids, const char *id);
 
 /* The text of a member, or NULL; the pointer to a place, written into out and returned. */
-const char *member_text(const json_t *object, const char *name);
+const char *part_text(const json_t *object, const char *name);
 const char *pointer_at(char out[static FIELD_POINTER], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- rules */

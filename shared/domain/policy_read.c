@@ -138,8 +138,8 @@ static void words_language(const char *name, char language[static LANGUAGE_SIZE]
 {
 	size_t size = strlen(name);
 	language[0] = '\0';
-	if (strncmp(name, "words/", 6) == 0 && size > 11 && size - 11 < LANGUAGE_SIZE && strchr(name + 6, '/') == NULL &&
-	    strcmp(name + size - 5, ".yaml") == 0)
+	if (strncmp(name, "words/", 6) == 0 && size > 11 && size - 11 < LANGUAGE_SIZE &&
+	    strchr(name + 6, '/') == NULL && strcmp(name + size - 5, ".yaml") == 0)
 		snprintf(language, LANGUAGE_SIZE, "%.*s", (int)size - 11, name + 6);
 }
 
@@ -216,7 +216,8 @@ static void missing_files_fill(Reader *reader)
 			continue;
 		parts_put(reader, file, file->required ? NULL : nothing);
 		if (file->required)
-			mistake_at(reader, reader->file_count, file->name, NULL, "this file is missing; every pack must have it");
+			mistake_at(reader, reader->file_count, file->name, NULL,
+				   "this file is missing; every pack must have it");
 	}
 }
 
@@ -248,7 +249,7 @@ static void version_put(json_t *message, const PolicyFile *const *files, size_t 
 	json_t *text = json_is_string(version) ? json_incref(version)
 					       : json_sprintf("%lld", (long long)json_integer_value(version));
 	json_object_set_new(message, "policy_version",
-			    json_sprintf("%s@%s+%.12s", member_text(pack, "id"), json_string_value(text), hex));
+			    json_sprintf("%s@%s+%.12s", part_text(pack, "id"), json_string_value(text), hex));
 	json_object_set(message, "id", json_object_get(pack, "id"));
 	json_object_set_new(message, "version", text);
 }

@@ -1,6 +1,6 @@
 /*
- * Rules, compiled. A condition on a member that is not there is false; so is a pattern that runs into its limit, because
- * a sender must not be able to buy minutes of our time with a text made for one of our expressions.
+ * Rules, compiled. A condition on a member that is not there is false; so is a pattern that runs into its limit,
+ * because a sender must not be able to buy minutes of our time with a text made for one of our expressions.
  */
 #include "shared/domain/policy_parts.h"
 
@@ -19,7 +19,7 @@ struct Condition {
 	const char *field;
 	json_t *operand;
 	pcre2_code *pattern; /* owned */
-	int severity;        /* at_least on /severity, else -1 */
+	int severity; /* at_least on /severity, else -1 */
 };
 
 struct Rule {
@@ -93,7 +93,7 @@ static bool fits_in(const Condition *condition, const json_t *value, RuleScratch
 	json_t *item;
 	size_t i;
 	(void)scratch;
-	json_array_foreach(condition->operand, i, item)
+	json_array_foreach (condition->operand, i, item)
 		if (values_equal(value, item))
 			return true;
 	return false;
@@ -148,7 +148,7 @@ static unsigned flags_mask(json_t *flags)
 	json_t *flag;
 	size_t i;
 	unsigned mask = 0;
-	json_array_foreach(flags, i, flag)
+	json_array_foreach (flags, i, flag)
 		mask |= 1u << choice_of(flag_words, json_string_value(flag));
 	return mask;
 }

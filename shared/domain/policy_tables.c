@@ -49,7 +49,7 @@ typedef struct {
 	int grade[LOSSES];
 } MatrixRow;
 
-#define CELL(name_, index_, choices_)                                                                       \
+#define CELL(name_, index_, choices_)                                                                                  \
 	ROW(name_, FIELD_CHOICE, (index_) * sizeof(int), .flags = FIELD_REQUIRED, .choices = (choices_))
 
 static const Field matrix_row_fields[] = {
@@ -172,7 +172,8 @@ const FieldTable person_table = FIELD_TABLE("a person", person_fields, PersonPol
 static const Field team_fields[] = {
 	ROW_NAME(TeamDocument, id, ID, "Id of the team"),
 	ROW_NAME(TeamDocument, name, 0, "For people; the id where absent"),
-	ROW_TEXTS(TeamDocument, on_duty, FIELD_NOT_EMPTY, 0, ROWS_MAX, "The people who are told, the first is assigned"),
+	ROW_TEXTS(TeamDocument, on_duty, FIELD_NOT_EMPTY, 0, ROWS_MAX,
+		  "The people who are told, the first is assigned"),
 };
 const FieldTable team_table = FIELD_TABLE("a team", team_fields, TeamDocument);
 

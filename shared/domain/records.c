@@ -20,7 +20,8 @@ static const Field report_record_fields[] = {
 	ROW_INTEGER(ReportRecord, event_count, FIELD_REQUIRED, 1, INT64_MAX, "Events counted so far"),
 	ROW_INTEGER(ReportRecord, through, 0, 0, INT64_MAX, "Offset of events before which all of this key is counted"),
 	ROW_INTEGER(ReportRecord, clock_offset_ms, 0, 0, 0, "The sender's clock minus ours, where it can be told"),
-	ROW_INTEGER(ReportRecord, window_seconds, 0, 0, INT64_MAX, "How long after the last event one still belongs to it"),
+	ROW_INTEGER(ReportRecord, window_seconds, 0, 0, INT64_MAX,
+		    "How long after the last event one still belongs to it"),
 	ROW_INTEGER(ReportRecord, cap_seconds, 0, 0, INT64_MAX, "How long after the first event one may belong to it"),
 	ROW_TIME(ReportRecord, received_at, FIELD_REQUIRED, "When the event was received, by the server's clock"),
 	ROW_TIME(ReportRecord, last_seen_at, 0, "When the last event counted was received"),
@@ -99,8 +100,9 @@ static const Field delivery_record_fields[] = {
 const FieldTable delivery_record_table = FIELD_TABLE("delivery-record", delivery_record_fields, DeliveryRecord);
 
 /* ---- the journal */
-const char *const entry_words[] = { "opened",    "assessed", "repeated", "assigned", "acknowledged", "escalated",
-				    "noted", "closed",   "reopened", "false-alarm", NULL };
+const char *const entry_words[] = { "opened",       "assessed",    "repeated", "assigned",
+				    "acknowledged", "escalated",   "noted",    "closed",
+				    "reopened",     "false-alarm", NULL };
 
 static const Field journal_entry_fields[] = {
 	ROW_INTEGER(JournalEntry, version, FIELD_REQUIRED, 1, INT64_MAX, "The incident's version with this entry"),

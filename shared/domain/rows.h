@@ -1,6 +1,6 @@
 /*
- * Rows of field tables, written short. Private to shared/domain: a document's table is a list of these, in the order its
- * members are written.
+ * Rows of field tables, written short. Private to shared/domain: a document's table is a list of these, in the order
+ * its members are written.
  */
 #ifndef TOCSIN_DOMAIN_ROWS_H
 #define TOCSIN_DOMAIN_ROWS_H
@@ -14,38 +14,40 @@ enum { NAME_MAX_CHARACTERS = 256, TITLE_MAX_CHARACTERS = 512, TEXT_MAX_CHARACTER
 
 extern const FieldTable observable_table; /* {type, value}, in events and incidents */
 
-#define ROW(name_, type_, place_, ...) { .name = (name_), .type = (type_), .place = (place_), __VA_ARGS__ }
+#define ROW(name_, type_, place_, ...)                                                                                 \
+	{                                                                                                              \
+		.name = (name_), .type = (type_), .place = (place_), __VA_ARGS__                                       \
+	}
 
-#define ROW_TEXT(struct_, member_, flags_, max_, sentence_) \
+#define ROW_TEXT(struct_, member_, flags_, max_, sentence_)                                                            \
 	ROW(#member_, FIELD_TEXT, offsetof(struct_, member_), .flags = (flags_), .max = (max_), .sentence = (sentence_))
-#define ROW_NAME(struct_, member_, flags_, sentence_) \
-	ROW_TEXT(struct_, member_, flags_, NAME_MAX_CHARACTERS, sentence_)
-#define ROW_TIME(struct_, member_, flags_, sentence_) \
+#define ROW_NAME(struct_, member_, flags_, sentence_) ROW_TEXT(struct_, member_, flags_, NAME_MAX_CHARACTERS, sentence_)
+#define ROW_TIME(struct_, member_, flags_, sentence_)                                                                  \
 	ROW(#member_, FIELD_TIME, offsetof(struct_, member_), .flags = (flags_), .sentence = (sentence_))
-#define ROW_INTEGER(struct_, member_, flags_, min_, max_, sentence_)                                              \
-	ROW(#member_, FIELD_INTEGER, offsetof(struct_, member_), .flags = (flags_), .min = (min_), .max = (max_), \
+#define ROW_INTEGER(struct_, member_, flags_, min_, max_, sentence_)                                                   \
+	ROW(#member_, FIELD_INTEGER, offsetof(struct_, member_), .flags = (flags_), .min = (min_), .max = (max_),      \
 	    .sentence = (sentence_))
-#define ROW_CHOICE(struct_, member_, flags_, choices_, sentence_)                                                \
-	ROW(#member_, FIELD_CHOICE, offsetof(struct_, member_), .flags = (flags_), .choices = (choices_),        \
+#define ROW_CHOICE(struct_, member_, flags_, choices_, sentence_)                                                      \
+	ROW(#member_, FIELD_CHOICE, offsetof(struct_, member_), .flags = (flags_), .choices = (choices_),              \
 	    .sentence = (sentence_))
-#define ROW_BOOLEAN(struct_, member_, sentence_) \
+#define ROW_BOOLEAN(struct_, member_, sentence_)                                                                       \
 	ROW(#member_, FIELD_BOOLEAN, offsetof(struct_, member_), .sentence = (sentence_))
-#define ROW_FREE(struct_, member_, flags_, sentence_) \
+#define ROW_FREE(struct_, member_, flags_, sentence_)                                                                  \
 	ROW(#member_, FIELD_FREE, offsetof(struct_, member_), .flags = (flags_), .sentence = (sentence_))
-#define ROW_ANY(struct_, member_, flags_, sentence_) \
+#define ROW_ANY(struct_, member_, flags_, sentence_)                                                                   \
 	ROW(#member_, FIELD_ANY, offsetof(struct_, member_), .flags = (flags_), .sentence = (sentence_))
-#define ROW_OBJECT(struct_, member_, flags_, table_, sentence_)                                         \
-	ROW(#member_, FIELD_OBJECT, offsetof(struct_, member_), .flags = (flags_), .table = (table_),   \
+#define ROW_OBJECT(struct_, member_, flags_, table_, sentence_)                                                        \
+	ROW(#member_, FIELD_OBJECT, offsetof(struct_, member_), .flags = (flags_), .table = (table_),                  \
 	    .sentence = (sentence_))
 /* A list of objects, of words, of texts: at least min, at most max items (max 0: unbounded). */
-#define ROW_OBJECTS(struct_, member_, flags_, table_, min_, max_, sentence_)                                  \
-	ROW(#member_, FIELD_LIST, offsetof(struct_, member_), .flags = (flags_), .table = (table_),           \
-	    .min = (min_), .max = (max_), .item = FIELD_OBJECT, .sentence = (sentence_))
-#define ROW_WORDS(struct_, member_, flags_, choices_, min_, max_, sentence_)                                  \
-	ROW(#member_, FIELD_LIST, offsetof(struct_, member_), .flags = (flags_), .choices = (choices_),       \
-	    .min = (min_), .max = (max_), .item = FIELD_CHOICE, .sentence = (sentence_))
-#define ROW_TEXTS(struct_, member_, flags_, min_, max_, sentence_)                                            \
-	ROW(#member_, FIELD_LIST, offsetof(struct_, member_), .flags = (flags_), .min = (min_), .max = (max_), \
+#define ROW_OBJECTS(struct_, member_, flags_, table_, min_, max_, sentence_)                                           \
+	ROW(#member_, FIELD_LIST, offsetof(struct_, member_), .flags = (flags_), .table = (table_), .min = (min_),     \
+	    .max = (max_), .item = FIELD_OBJECT, .sentence = (sentence_))
+#define ROW_WORDS(struct_, member_, flags_, choices_, min_, max_, sentence_)                                           \
+	ROW(#member_, FIELD_LIST, offsetof(struct_, member_), .flags = (flags_), .choices = (choices_), .min = (min_), \
+	    .max = (max_), .item = FIELD_CHOICE, .sentence = (sentence_))
+#define ROW_TEXTS(struct_, member_, flags_, min_, max_, sentence_)                                                     \
+	ROW(#member_, FIELD_LIST, offsetof(struct_, member_), .flags = (flags_), .min = (min_), .max = (max_),         \
 	    .item = FIELD_TEXT, .item_max = NAME_MAX_CHARACTERS, .sentence = (sentence_))
 
 #endif

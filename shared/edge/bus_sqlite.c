@@ -11,7 +11,7 @@ enum {
 	ENTRY_ALIGN = 16,
 };
 
-/* ---- batches --------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 static size_t entry_size(size_t bytes)
 {
@@ -56,7 +56,7 @@ static void batch_clear(BusBatch *batch)
 	batch->last_context = NULL;
 }
 
-/* ---- append ---------------------------------------------------------------------------------------------------------- */
+/* ---- append ------------------------------------------------------------------------------------------------------ */
 
 static Result record_check(const BusSqlite *bus, const BusRecord *record)
 {
@@ -81,7 +81,8 @@ static Result queue_admit(BusSqlite *bus, size_t size)
 	return result_fail(ERROR_AGAIN, "the queue of the bus is full");
 }
 
-Result bus_sqlite_append(Bus *base, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context)
+Result bus_sqlite_append(Bus *base, unsigned topic, unsigned partition, const BusRecord *record, BusDone done,
+			 void *context)
 {
 	BusSqlite *bus = bus_sqlite(base);
 	unsigned table = (unsigned)(bus_table(base, topic, partition) - bus->tables);
@@ -99,7 +100,7 @@ Result bus_sqlite_append(Bus *base, unsigned topic, unsigned partition, const Bu
 	return result;
 }
 
-/* ---- the committer: taking a batch ----------------------------------------------------------------------------------- */
+/* ---- the committer: taking a batch ------------------------------------------------------------------------------- */
 
 /* Until there is something, or it is time to look after positions and retention. */
 static void queue_wait(BusSqlite *bus)
@@ -140,7 +141,7 @@ static BusBatch *batch_take(BusSqlite *bus, bool *last)
 	return batch;
 }
 
-/* ---- the committer: one transaction ---------------------------------------------------------------------------------- */
+/* ---- the committer: one transaction ------------------------------------------------------------------------------ */
 
 /* What one transaction is to write. */
 typedef struct {
@@ -168,7 +169,8 @@ static int entry_insert(BusSqlite *bus, BusEntry *entry, Instant now)
 static int batch_insert(BusSqlite *bus, const BusBatch *batch, Instant now)
 {
 	int code = SQLITE_OK;
-	for (BusEntry *entry = batch_first(batch); entry != NULL && code == SQLITE_OK; entry = batch_next(batch, entry)) {
+	BusEntry *entry = batch_first(batch);
+	for (; entry != NULL && code == SQLITE_OK; entry = batch_next(batch, entry)) {
 		BusTable *table = &bus->tables[entry->table];
 		if (table->insert == NULL &&
 		    result_failed(bus_prepare(bus, "INSERT INTO \"%s\" VALUES (?1, ?2, ?3, ?4, ?5)", table->name,
@@ -197,7 +199,7 @@ static int work_write(BusSqlite *bus, const BusWork *work)
 	return code;
 }
 
-/* ---- the committer: what came of it ---------------------------------------------------------------------------------- */
+/* ---- the committer: what came of it ------------------------------------------------------------------------------ */
 
 static void tables_settle(BusSqlite *bus, bool committed)
 {

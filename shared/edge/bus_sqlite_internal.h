@@ -124,7 +124,7 @@ static inline const BusTopic *bus_table_topic(const BusSqlite *bus, const BusTab
 	return &bus->topics[(size_t)(table - bus->tables) / bus->bus.partitions];
 }
 
-/* A condition variable on the monotonic clock, and a wait on it until a time of clock_monotonic_us; false: it is over. */
+/* A condition variable on the monotonic clock; a wait on it until a time of clock_monotonic_us, false when it is over. */
 void bus_condition_init(pthread_cond_t *condition);
 bool bus_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_us);
 
@@ -135,7 +135,8 @@ Result bus_prepare(BusSqlite *bus, const char *format, const char *table, sqlite
 int bus_step(sqlite3_stmt *statement);
 
 /* bus_sqlite.c */
-Result bus_sqlite_append(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context);
+Result bus_sqlite_append(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done,
+			 void *context);
 void *bus_committer_run(void *bus);
 
 /* bus_sqlite_read.c */

@@ -18,7 +18,7 @@ enum {
 static const int64_t stream_bytes_default = INT64_C(4) << 30;
 static const size_t queue_bytes_default = (size_t)16 << 20;
 
-/* ---- small tools ----------------------------------------------------------------------------------------------------- */
+/* ---- small tools ------------------------------------------------------------------------------------------------- */
 
 void bus_condition_init(pthread_cond_t *condition)
 {
@@ -31,7 +31,8 @@ void bus_condition_init(pthread_cond_t *condition)
 
 bool bus_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_us)
 {
-	struct timespec until = { .tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000 };
+	struct timespec until = { .tv_sec = (time_t)(until_us / 1000000),
+				  .tv_nsec = (long)(until_us % 1000000) * 1000 };
 	return pthread_cond_timedwait(condition, mutex, &until) != ETIMEDOUT;
 }
 
@@ -50,7 +51,7 @@ Result bus_prepare(BusSqlite *bus, const char *format, const char *table, sqlite
 	return sqlite_file_result(bus->db, code);
 }
 
-/* ---- the schema ------------------------------------------------------------------------------------------------------ */
+/* ---- the schema -------------------------------------------------------------------------------------------------- */
 
 static const char schema_sql[] =
 	"CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -94,8 +95,8 @@ static Result partitions_check(BusSqlite *bus)
 	TRY(sqlite_file_integer(bus->db, "SELECT value FROM meta WHERE name = 'partitions'", &kept));
 	if (kept != bus->bus.partitions)
 		return result_fail(ERROR_INPUT,
-				   "it was made with %lld partitions, which never change, and %u are asked for: ask for "
-				   "%lld, or export from it and import into a new one",
+				   "it was made with %lld partitions, which never change, and %u are asked for: ask "
+				   "for %lld, or export from it and import into a new one",
 				   (long long)kept, bus->bus.partitions, (long long)kept);
 	return result_ok();
 }
@@ -136,7 +137,7 @@ static Result schema_ensure(BusSqlite *bus, bool fresh)
 	return result;
 }
 
-/* ---- what is known of the file in memory ----------------------------------------------------------------------------- */
+/* ---- what is known of the file in memory ------------------------------------------------------------------------- */
 
 static Result offset_read(BusSqlite *bus, const char *format, const BusTable *table, int64_t *out)
 {
@@ -147,16 +148,16 @@ static Result offset_read(BusSqlite *bus, const char *format, const BusTable *ta
 	return result;
 }
 
-/* The bytes of a partition from a sample of its records: to add them all up would read the whole file at every start. */
+/* The bytes of a partition from a sample of its records: adding them all up would read the whole file at each start. */
 static Result bytes_estimate(BusSqlite *bus, BusTable *table)
 {
 	static const char format[] =
-		"WITH RECURSIVE range (low, high) AS (SELECT min(offset), max(offset) FROM \"%w\"),"
+		"WITH RECURSIVE range (low, high) AS (VALUES (%lld, %lld)),"
 		" pick (n) AS (SELECT low FROM range UNION ALL SELECT n + 1 + (high - low) / 64 FROM pick, range"
 		" WHERE n + 1 + (high - low) / 64 <= high)"
 		" SELECT avg(length(key) + length(headers) + length(body)) * (SELECT high - low + 1 FROM range)"
-		" FROM pick JOIN \"%w\" ON offset = n";
-	char *sql = sqlite3_mprintf(format, table->name, table->name);
+		" FROM pick CROSS JOIN \"%w\" ON offset = n";
+	char *sql = sqlite3_mprintf(format, table->first, table->next - 1, table->name);
 	must(sql != NULL);
 	Result result = sqlite_file_integer(bus->db, sql, &table->bytes);
 	sqlite3_free(sql);
@@ -208,10 +209,9 @@ static Result statements_prepare(BusSqlite *bus)
 static int wal_written(void *context, sqlite3 *db, const char *name, int pages)
 {
 	(void)context;
+	int how = pages >= WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
 	if (pages >= CHECKPOINT_PAGES)
-		sqlite3_wal_checkpoint_v2(db, name,
-					  pages >= WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
-					  NULL, NULL);
+		sqlite3_wal_checkpoint_v2(db, name, how, NULL, NULL);
 	return SQLITE_OK;
 }
 
@@ -231,7 +231,7 @@ static Result file_open(BusSqlite *bus)
 	return statements_prepare(bus);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void statements_release(BusSqlite *bus)
 {
@@ -317,7 +317,8 @@ static BusSqlite *bus_new(const BusSqliteOptions *options)
 	bus->topic_count = options->topic_count;
 	bus->table_count = options->topic_count * options->partitions;
 	bus->queue_bytes = options->queue_bytes > 0 ? options->queue_bytes : queue_bytes_default;
-	bus->stream_share = (options->stream_bytes > 0 ? options->stream_bytes : stream_bytes_default) / options->partitions;
+	int64_t stream_bytes = options->stream_bytes > 0 ? options->stream_bytes : stream_bytes_default;
+	bus->stream_share = stream_bytes / options->partitions;
 	bus->tables = calloc(bus->table_count, sizeof *bus->tables);
 	/* Touched page by page as they fill: an idle bus pays for none of it. */
 	bus->batches[0].bytes = malloc(bus->queue_bytes);

@@ -78,7 +78,7 @@ int64_t bus_positions_lowest(BusSqlite *bus, const BusTable *of)
 	return lowest;
 }
 
-/* ---- on the committer ------------------------------------------------------------------------------------------------ */
+/* ---- on the committer -------------------------------------------------------------------------------------------- */
 
 static int position_write(BusSqlite *bus, const BusGroup *group, unsigned table)
 {
@@ -117,24 +117,18 @@ int bus_positions_write(BusSqlite *bus)
 
 void bus_positions_settle(BusSqlite *bus, bool committed)
 {
+	if (!committed) {
+		atomic_store(&bus->positions_dirty, true);
+		return;
+	}
 	pthread_mutex_lock(&bus->positions_mutex);
 	size_t groups = bus->group_count;
 	pthread_mutex_unlock(&bus->positions_mutex);
-	for (size_t i = 0; i < groups; i++) {
-		BusGroup *group = &bus->groups[i];
-		size_t size = bus->table_count * sizeof(int64_t);
-		if (memcmp(group->writing, group->written, size) == 0)
-			continue;
-		if (committed)
-			memcpy(group->written, group->writing, size);
-		else
-			memcpy(group->writing, group->written, size);
-		if (!committed)
-			atomic_store(&bus->positions_dirty, true);
-	}
+	for (size_t i = 0; i < groups; i++)
+		memcpy(bus->groups[i].written, bus->groups[i].writing, bus->table_count * sizeof(int64_t));
 }
 
-/* ---- at the opening -------------------------------------------------------------------------------------------------- */
+/* ---- at the opening ---------------------------------------------------------------------------------------------- */
 
 static unsigned table_named(const BusSqlite *bus, const char *topic, int64_t partition)
 {

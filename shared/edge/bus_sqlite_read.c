@@ -31,7 +31,7 @@ static BusSqliteReader *sqlite_reader(BusReader *reader)
 	return (BusSqliteReader *)reader;
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 static bool places_ready(BusSqlite *bus, const BusPlace *places, size_t count)
 {
@@ -104,7 +104,7 @@ void bus_readers_notify(BusSqlite *bus)
 	pthread_mutex_unlock(&bus->readers_mutex);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static Result statement_prepare(BusSqliteReader *reader, const BusTable *table, bool want_bodies, sqlite3_stmt **out)
 {
@@ -112,7 +112,8 @@ static Result statement_prepare(BusSqliteReader *reader, const BusTable *table, 
 	sqlite3_stmt **kept = want_bodies ? &own->full : &own->light;
 	char sql[160];
 	if (*kept == NULL) {
-		snprintf(sql, sizeof sql, "SELECT offset, key, headers%s FROM \"%s\" WHERE offset >= ?1 ORDER BY offset LIMIT ?2",
+		snprintf(sql, sizeof sql, "SELECT offset, key, headers%s FROM \"%s\""
+			 " WHERE offset >= ?1 ORDER BY offset LIMIT ?2",
 			 want_bodies ? ", body" : "", table->name);
 		int code = sqlite3_prepare_v3(reader->db, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL);
 		if (code != SQLITE_OK)
@@ -189,7 +190,7 @@ Result bus_sqlite_read(BusReader *base, BusPlace place, size_t max, bool want_bo
 	return result;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 Result bus_sqlite_reader_open(Bus *base, BusReader **out)
 {

@@ -19,7 +19,7 @@ static Result fail_errno(const char *path, const char *what)
 	return result_fail(kind, "%s %s: %s", path, what, strerror(number));
 }
 
-/* ---- whole files ----------------------------------------------------------------------------------------------------- */
+/* ---- whole files ------------------------------------------------------------------------------------------------- */
 
 static Result descriptor_read(int fd, const char *path, Buffer *out)
 {
@@ -108,7 +108,7 @@ Result file_write(const char *path, Slice bytes, mode_t mode)
 	return result;
 }
 
-/* ---- directories, locks ---------------------------------------------------------------------------------------------- */
+/* ---- directories, locks ------------------------------------------------------------------------------------------ */
 
 static Result directory_make_one(const char *path, mode_t mode)
 {
@@ -166,7 +166,7 @@ Result program_directory(char *out, size_t out_size)
 	return result_ok();
 }
 
-/* ---- append files ---------------------------------------------------------------------------------------------------- */
+/* ---- append files ------------------------------------------------------------------------------------------------ */
 
 struct AppendFile {
 	int fd;

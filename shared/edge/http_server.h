@@ -24,7 +24,11 @@ typedef struct HttpRequest HttpRequest;
 
 enum { HTTP_PATH_VALUES = 4, HTTP_HEADERS_MAX = 12 };
 
-/* What goes back. Names are literals; values are copied by http_answer. */
+/*
+ * What goes back. Names are literals; values are copied by http_answer, and one that holds a line end is dropped with its
+ * header. X-Content-Type-Options: nosniff and Cache-Control: no-store are added where the answer has none of its own, and
+ * WWW-Authenticate and Allow to 401 and 405.
+ */
 typedef struct {
 	unsigned status;
 	const char *content_type; /* NULL: no body */
@@ -68,13 +72,16 @@ Result http_server_start(const HttpServerOptions *options, HttpServer **out);
 /* "127.0.0.1:43017", as bound. */
 const char *http_server_address(const HttpServer *server);
 
-/* Stops taking connections; those under way go on. */
+/* Stops taking connections; those under way go on, each to the end of its request. The ops listener stays. */
 void http_server_quiesce(HttpServer *server);
 
-/* Requests that have not been answered yet. */
+/* Requests whose answer is not out yet. */
 unsigned http_server_inflight(const HttpServer *server);
 
-/* Every suspended request must have been answered before. Frees. */
+/*
+ * Frees. Requests under way get two seconds more, then their connections are closed without an answer; whoever still owes
+ * one may call http_answer or http_abort afterwards, once, and nothing else.
+ */
 void http_server_stop(HttpServer *server);
 
 const char *http_method(const HttpRequest *request);

@@ -82,7 +82,7 @@ typedef struct {
 static Family families[METRICS];
 static pthread_mutex_t families_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- finding a series ------------------------------------------------------------------------------------------------ */
+/* ---- finding a series -------------------------------------------------------------------------------------------- */
 
 static bool label_is(const char kept[LABEL_SIZE], const char *value)
 {
@@ -161,7 +161,7 @@ static Series *series_of(MetricId id, const char *first, const char *second)
 	return series != NULL ? series : series_add(id, labels);
 }
 
-/* ---- counting -------------------------------------------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 void metric_add(MetricId id, const char *first, const char *second, int64_t amount)
 {
@@ -186,7 +186,7 @@ void metric_observe_us(MetricId id, const char *first, const char *second, int64
 	atomic_fetch_add_explicit(&series->value, microseconds, memory_order_relaxed);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static void label_escape(Buffer *out, const char *value)
 {

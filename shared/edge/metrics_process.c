@@ -7,8 +7,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Fields of /proc/self/stat, counted from the state, which follows the name in brackets: proc(5) counts it as the third. */
-enum { STAT_USER = 14 - 3, STAT_SYSTEM = 15 - 3, STAT_START = 22 - 3, STAT_VIRTUAL = 23 - 3, STAT_PAGES = 24 - 3, STAT_FIELDS };
+/* Fields of /proc/self/stat from the state on, which follows the name in brackets and is the third in proc(5). */
+enum {
+	STAT_USER = 14 - 3,
+	STAT_SYSTEM = 15 - 3,
+	STAT_START = 22 - 3,
+	STAT_VIRTUAL = 23 - 3,
+	STAT_PAGES = 24 - 3,
+	STAT_FIELDS,
+};
 
 static bool file_line(const char *path, const char *prefix, char *out, size_t out_size)
 {

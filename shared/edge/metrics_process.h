@@ -1,4 +1,4 @@
-/* What every process says of itself: tocsin_build_info and process_*, read from /proc when asked. Private to metrics.c. */
+/* What every process says of itself: tocsin_build_info and process_*, from /proc when asked. Private to metrics.c. */
 #ifndef TOCSIN_EDGE_METRICS_PROCESS_H
 #define TOCSIN_EDGE_METRICS_PROCESS_H
 

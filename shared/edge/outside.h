@@ -40,12 +40,16 @@ typedef struct {
 } OutsideOutcome;
 
 typedef struct {
-	/* Copies the message and returns at once; ERROR_AGAIN when the queue is full; a key under way already is taken silently. */
+	/*
+	 * Copies the message and returns at once; ERROR_AGAIN when the queue is full; a key under way already is taken silently;
+	 * ERROR_INPUT for a key that is empty, too long or not printable ASCII, no URL, or a body over 1 MiB.
+	 */
 	Result (*send)(Outside *outside, const OutsideMessage *message);
 	/* Takes one outcome; false when there is none. */
 	bool (*outcome)(Outside *outside, OutsideOutcome *out);
-	/* Called from a worker whenever an outcome was added. */
+	/* wake is called from a worker whenever an outcome was added; NULL ends that: none is running when this returns. */
 	void (*notify)(Outside *outside, void (*wake)(void *context), void *context);
+	/* Waits at most 2 s for calls that run; what is queued and outcomes not taken are dropped. Frees. */
 	void (*close)(Outside *outside);
 } OutsideOperations;
 
@@ -54,9 +58,10 @@ struct Outside {
 };
 
 typedef struct {
-	const char *egress_allow; /* CIDRs by comma or space that may be reached besides public addresses; may be NULL */
-	const char *mail_host;    /* right-hand side of Message-ID */
-	unsigned workers;         /* 0: 4 */
+	const char *egress_allow; /* CIDRs by comma or space that webhooks may reach besides public addresses (egress.h); may be
+				   * NULL. The mail server is the operator's own setting and is not held to it. */
+	const char *mail_host;    /* right-hand side of Message-ID, and our name in EHLO; NULL or no host name: "localhost" */
+	unsigned workers;         /* 0: 4; at most 64 */
 	unsigned queue_max;       /* 0: 1024 */
 } OutsideCurlOptions;
 

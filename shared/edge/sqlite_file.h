@@ -16,7 +16,7 @@
  */
 Result sqlite_file_open(const char *path, int flags, int busy_ms, sqlite3 **out);
 
-/* A SQLITE_* code as a Result: OK, ROW, DONE succeed; damage is INTERNAL, a constraint CONFLICT, the surroundings AGAIN. */
+/* A SQLITE_* code as a Result: OK, ROW, DONE succeed; damage: INTERNAL, a constraint: CONFLICT, the surroundings: AGAIN. */
 Result sqlite_file_result(sqlite3 *db, int code);
 
 /* True when the code says that the file is no sound SQLite file. */
@@ -28,7 +28,7 @@ Result sqlite_file_run(sqlite3 *db, const char *sql);
 /* The integer a statement's first row gives; *out untouched when it gives no row. */
 Result sqlite_file_integer(sqlite3 *db, const char *sql, int64_t *out);
 
-/* Makes durable what the operating system holds of the file (through SQLite's own handle: another would drop its locks). */
+/* Makes durable what the operating system holds of the file (through SQLite's handle: another would drop its locks). */
 Result sqlite_file_sync(sqlite3 *db);
 
 #endif

@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-/* ---- statements, kept by the address of their text ------------------------------------------------------------------- */
+/* ---- statements, kept by the address of their text --------------------------------------------------------------- */
 
 static Statement **slot_of_sql(Store *store, const char *sql)
 {
@@ -82,7 +82,7 @@ static void values_bind(Statement *statement, const StoreValue *values, size_t c
 		statement->code = value_bind(statement->handle, (int)i + 1, &values[i]);
 }
 
-/* ---- queries --------------------------------------------------------------------------------------------------------- */
+/* ---- queries ----------------------------------------------------------------------------------------------------- */
 
 Statement *store_query_(Store *store, const char *sql, bool dynamic, const StoreValue *values, size_t count)
 {
@@ -154,7 +154,7 @@ int64_t store_changes(Store *store)
 	return sqlite3_changes64(store->db);
 }
 
-/* ---- transactions ---------------------------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 Result store_begin(Store *store)
 {

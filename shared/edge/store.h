@@ -1,9 +1,10 @@
 /*
- * A SQLite file as services see it: statements by their text, values as slices and integers. The only place, with
- * bus_sqlite.c and timers_sqlite.c, that knows sqlite3.h.
+ * A SQLite file as services see it: statements by their text, values as slices and integers. Only this and
+ * bus_sqlite*.c know sqlite3.h, through sqlite_file.h.
  *
- * A Store is used by one thread at a time. Service state files are views of a ledger: durable is false, no fsync; after a
- * power cut the file is checked (quick_check when the last close was not clean), deleted when broken, and followed anew.
+ * A Store is used by one thread at a time. Service state files are views of a ledger: durable is false, no fsync. When the
+ * last close was not clean the file is checked (quick_check), deleted when broken, and followed anew; after another boot of
+ * the machine, a power cut, it is deleted unseen, because old pages may stand beside new ones and no check would tell.
  *
  * Every file has a schema version (PRAGMA user_version). Newer than known: refused, with what to do. Older: brought up by
  * the steps in one transaction; a step that is NULL says "a view: drop the file and rebuild".

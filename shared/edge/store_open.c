@@ -44,7 +44,7 @@ static void boot_read(char out[static BOOT_SIZE])
 		fclose(file);
 }
 
-/* ---- the mark -------------------------------------------------------------------------------------------------------- */
+/* ---- the mark ---------------------------------------------------------------------------------------------------- */
 
 static Result mark_write(sqlite3 *db, const char *boot)
 {
@@ -111,7 +111,7 @@ static FileState view_check(sqlite3 *db, Result *result)
 	return strcmp(marked, boot) == 0 && is_sound(db) ? FILE_FINE : FILE_UNUSABLE;
 }
 
-/* ---- the schema ------------------------------------------------------------------------------------------------------ */
+/* ---- the schema -------------------------------------------------------------------------------------------------- */
 
 static bool steps_need_rebuild(const StoreOptions *options, int64_t from)
 {
@@ -143,8 +143,8 @@ static FileState schema_check(const StoreOptions *options, int64_t version, Resu
 {
 	if (version > options->version) {
 		*result = result_fail(ERROR_INPUT,
-				      "it was made by a newer Tocsin (schema %lld, this one knows %d): start that version "
-				      "again, or restore what was kept from before the upgrade",
+				      "it was made by a newer Tocsin (schema %lld, this one knows %d): start that "
+				      "version again, or restore what was kept from before the upgrade",
 				      (long long)version, options->version);
 		return FILE_FAILED;
 	}
@@ -156,14 +156,15 @@ static FileState schema_check(const StoreOptions *options, int64_t version, Resu
 	return steps_need_rebuild(options, version) ? FILE_UNUSABLE : FILE_FINE;
 }
 
-/* ---- open and close -------------------------------------------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 static Result pragmas_run(Store *store, const StoreOptions *options)
 {
 	char cache[64];
 	snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", options->cache_kib > 0 ? options->cache_kib : 1024);
 	TRY(sqlite_file_run(store->db, cache));
-	TRY(sqlite_file_run(store->db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON"));
+	TRY(sqlite_file_run(store->db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
+				       "PRAGMA foreign_keys = ON"));
 	if (options->read_only)
 		return result_ok();
 	TRY(sqlite_file_run(store->db, "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216"));

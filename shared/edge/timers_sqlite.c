@@ -121,7 +121,8 @@ static Instant sqlite_next(Timers *base, const char *owner)
 	SqliteTimers *timers = (SqliteTimers *)base;
 	Instant next = INSTANT_NONE;
 	pthread_mutex_lock(&timers->mutex);
-	Statement *query = store_query(timers->store, "SELECT show_at FROM timers WHERE owner = ?1 ORDER BY show_at LIMIT 1",
+	Statement *query = store_query(timers->store,
+				       "SELECT show_at FROM timers WHERE owner = ?1 ORDER BY show_at LIMIT 1",
 				       V_TEXT(slice_of(owner)));
 	if (statement_next(query))
 		next = statement_integer(query, 0);

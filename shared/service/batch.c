@@ -235,15 +235,20 @@ static Result timers_decide(Runtime *runtime, size_t *count)
 	return result_ok();
 }
 
-static Result outcomes_decide(Runtime *runtime, size_t *count)
+/* Kept until the batch is committed: after doubt they are decided again. */
+static void outcomes_collect(Runtime *runtime)
 {
 	const RuntimeOptions *options = &runtime->options;
 	if (!options->outside || !options->service->outcome)
-		return result_ok();
-	/* Kept until the batch is committed: after doubt they are decided again. */
+		return;
 	while (runtime->outcome_count < BATCH_OUTCOMES &&
 	       options->outside->operations->outcome(options->outside, &runtime->outcomes[runtime->outcome_count]))
 		runtime->outcome_count++;
+}
+
+static Result outcomes_decide(Runtime *runtime, size_t *count)
+{
+	const RuntimeOptions *options = &runtime->options;
 	for (size_t i = 0; i < runtime->outcome_count; i++)
 		TRY(options->service->outcome(&runtime->handler, &runtime->outcomes[i]));
 	*count += runtime->outcome_count;
@@ -279,11 +284,16 @@ static bool positions_moved(Runtime *runtime)
 	return false;
 }
 
-static Result advance(Runtime *runtime)
+static bool advance_due(Runtime *runtime)
 {
 	Instant silent_ms = runtime->handler.now - runtime->last_record_at;
 	bool due = silent_ms >= ADVANCE_MS || runtime->inputs_since_record >= ADVANCE_INPUTS;
-	if (runtime->drafted_count > 0 || !due || (silent_ms < SILENT_MS && !positions_moved(runtime)))
+	return silent_ms >= SILENT_MS || (due && positions_moved(runtime));
+}
+
+static Result advance(Runtime *runtime)
+{
+	if (runtime->drafted_count > 0 || !advance_due(runtime))
 		return result_ok();
 	Draft draft = { .type = SLICE(TYPE_LEDGER_ADVANCED), .body = SLICE("{}"), .time = runtime->handler.now };
 	return handler_draft(&runtime->handler, &draft);
@@ -314,21 +324,28 @@ static void timers_sync(Runtime *runtime)
 	runtime->timer_change_count = 0;
 }
 
-static bool anything_to_do(const Runtime *runtime)
+static bool timers_waiting(const Runtime *runtime)
 {
-	const RuntimeOptions *options = &runtime->options;
+	Timers *timers = runtime->options.timers;
+	if (!timers)
+		return false;
+	Instant next = timers->operations->next(timers, runtime->timers_owner);
+	return (next != INSTANT_NONE && next <= runtime->handler.now) || runtime->handler.now >= runtime->swept_at + TIMER_SWEEP_MS;
+}
+
+static bool anything_to_do(Runtime *runtime)
+{
 	Instant now = runtime->handler.now;
-	if (inputs_waiting(runtime) || options->outside || runtime->outcome_count > 0)
-		return true;
-	if (runtime->settle_at != INSTANT_NONE && now >= runtime->settle_at)
-		return true;
-	return options->timers || now - runtime->last_record_at >= ADVANCE_MS;
+	bool due = runtime->settle_at != INSTANT_NONE && now >= runtime->settle_at;
+	return inputs_waiting(runtime) || runtime->outcome_count > 0 || due || timers_waiting(runtime) ||
+	       advance_due(runtime);
 }
 
 Result batch_decide(Runtime *runtime, bool *progressed)
 {
 	Store *store = runtime->options.store;
 	size_t count = 0;
+	outcomes_collect(runtime);
 	if (!anything_to_do(runtime))
 		return result_ok();
 	TRY(store_begin(store));

@@ -301,7 +301,7 @@ static Result open_partition(Runtime *runtime)
 	runtime->deriving = true;
 	runtime->last_record_at = runtime->handler.now;
 	runtime->inputs_since_record = 0;
-	runtime->settle_at = runtime->handler.now;
+	runtime->settle_at = runtime->options.service->settle ? runtime->handler.now : INSTANT_NONE;
 	metric_set(METRIC_LEDGER_OWNER, runtime->options.service->name, "0", 1);
 	return result_ok();
 }

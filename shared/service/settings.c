@@ -159,6 +159,7 @@ enum { ROWS = sizeof settings_table / sizeof settings_table[0] };
 struct Settings {
 	char *text[ROWS]; /* owned; NULL: unset */
 	int64_t integer[ROWS];
+	bool given[ROWS];
 };
 
 /* ---- reading */
@@ -250,6 +251,7 @@ static void row_read(size_t row, char *const *environment, Settings *settings, S
 	const char *path = variable(environment, setting->name, "_FILE");
 	if (plain != NULL && path != NULL)
 		MISTAKE(report, "%s and %s_FILE are both set; one must go", setting->name, setting->name);
+	settings->given[row] = plain != NULL || path != NULL;
 	if (plain != NULL)
 		settings->text[row] = slice_copy(slice_of(plain));
 	else if (path != NULL)
@@ -330,18 +332,17 @@ int64_t setting_integer(const Settings *settings, const char *name)
 	return settings->integer[row];
 }
 
+bool setting_given(const Settings *settings, const char *name)
+{
+	return settings->given[row_of(name)];
+}
+
 /* ---- the manual */
 
 static void write_row(const Setting *setting, Buffer *out)
 {
 	const char *fallback = setting->fallback == NULL ? "unset" : setting->fallback;
-	buffer_text(out, setting->name);
-	for (size_t column = strlen(setting->name); column < 26; column++)
-		buffer_text(out, " ");
-	buffer_text(out, setting->sentence);
-	buffer_text(out, " (");
-	buffer_text(out, fallback);
-	buffer_text(out, ")\n");
+	buffer_format(out, "%-26s%s (%s)\n", setting->name, setting->sentence, fallback);
 }
 
 static void write_group(SettingUser user, const char *heading, Buffer *out)

@@ -47,6 +47,8 @@ void settings_free(Settings *settings); /* wipes secrets */
 /* The name must be one of the table's. */
 const char *setting_text(const Settings *settings, const char *name);   /* NULL where unset */
 int64_t setting_integer(const Settings *settings, const char *name);
+/* True where the environment says so itself, false for defaults. */
+bool setting_given(const Settings *settings, const char *name);
 bool setting_known(const char *name);
 
 /* The manual: a line or two a setting, with default and sentence. */

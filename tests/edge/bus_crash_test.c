@@ -1,4 +1,7 @@
-/* The embedded bus when things go wrong: its process is killed, its disk is full. */
+/*
+ * The embedded bus when things go wrong: its process is killed, its disk is full or cannot sync. The program stands
+ * between SQLite and the C library's two sync functions, to count them and to let them fail.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -9,17 +12,43 @@
 #include "shared/edge/clock.h"
 #include "tests/support/scratch.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { LEDGER, TOPIC_COUNT, KILLS = 6, RECORDS_MAX = 1 << 20 };
 
 static const BusTopic bus_topics[TOPIC_COUNT] = { [LEDGER] = { .short_name = "journal" } };
+
+static _Atomic int syncs;
+static _Atomic bool syncs_fail;
+
+static int sync_by(long number, int fd)
+{
+	if (syncs_fail) {
+		errno = EIO;
+		return -1;
+	}
+	int result = (int)syscall(number, fd);
+	syncs++;
+	return result;
+}
+
+int fdatasync(int fd)
+{
+	return sync_by(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+	return sync_by(SYS_fsync, fd);
+}
 
 typedef struct {
 	Scratch scratch;
@@ -51,11 +80,12 @@ static int teardown(void **state)
 
 static Result edge_open(Edge *edge)
 {
-	BusSqliteOptions options = { .path = edge->path, .topics = bus_topics, .topic_count = TOPIC_COUNT, .partitions = 1 };
+	BusSqliteOptions options = { .path = edge->path, .topics = bus_topics, .topic_count = TOPIC_COUNT,
+				     .partitions = 1 };
 	return bus_sqlite_open(&options, &edge->bus);
 }
 
-/* ---- kill -9 --------------------------------------------------------------------------------------------------------- */
+/* ---- kill -9 ----------------------------------------------------------------------------------------------------- */
 
 /* What a killed appender had been told: number `number` stands at `offset`. */
 typedef struct {
@@ -163,17 +193,19 @@ static void every_acknowledged_record_survives_kill_9(void **state)
 	free(told);
 }
 
-/* ---- a disk that takes no more --------------------------------------------------------------------------------------- */
+/* ---- a disk that takes no more ----------------------------------------------------------------------------------- */
 
 typedef struct {
 	_Atomic int done, failed;
 	_Atomic int64_t offset;
+	_Atomic int syncs; /* there had been when done was called */
 } Outcome;
 
 static void keep_outcome(void *context, bool failed, int64_t offset)
 {
 	Outcome *outcome = context;
 	outcome->offset = offset;
+	outcome->syncs = syncs;
 	outcome->failed += failed;
 	outcome->done++;
 }
@@ -248,6 +280,41 @@ static void a_full_disk_fails_the_batch_refuses_what_follows_and_heals_by_itself
 	buffer_release(&seen);
 }
 
+/* ---- syncs ------------------------------------------------------------------------------------------------------- */
+
+static void nobody_is_told_before_a_sync(void **state)
+{
+	Edge *edge = *state;
+	Outcome outcome = { 0 };
+	assert_int_equal(edge_open(edge).kind, ERROR_NONE);
+	for (int i = 0; i < 20; i++) {
+		int before = syncs;
+		assert_int_equal(append_and_wait(edge, "x", &outcome).kind, ERROR_NONE);
+		assert_true(outcome.syncs > before);
+	}
+}
+
+static void a_sync_that_fails_fails_the_batch_and_leaves_no_gap(void **state)
+{
+	Edge *edge = *state;
+	Outcome outcome = { 0 };
+	assert_int_equal(edge_open(edge).kind, ERROR_NONE);
+	assert_int_equal(append_and_wait(edge, "before", &outcome).kind, ERROR_NONE);
+	syncs_fail = true;
+	assert_int_equal(append_and_wait(edge, "in doubt", &outcome).kind, ERROR_NONE);
+	syncs_fail = false;
+	assert_int_equal(outcome.failed, 1);
+	assert_int_equal(edge->bus->operations->end(edge->bus, LEDGER, 0), 1);
+	Result result = result_fail(ERROR_AGAIN, "not yet");
+	for (int tries = 0; tries < 500 && result.kind == ERROR_AGAIN; tries++) {
+		clock_sleep_ms(10);
+		result = append_and_wait(edge, "after", &outcome);
+	}
+	assert_int_equal(outcome.failed, 1);
+	assert_int_equal(outcome.offset, 1);
+	assert_int_equal(edge->bus->operations->end(edge->bus, LEDGER, 0), 2);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -255,6 +322,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(every_acknowledged_record_survives_kill_9),
 		CASE(a_full_disk_fails_the_batch_refuses_what_follows_and_heals_by_itself),
+		CASE(nobody_is_told_before_a_sync),
+		CASE(a_sync_that_fails_fails_the_batch_and_leaves_no_gap),
 	};
 	return cmocka_run_group_tests_name("bus_crash", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* What the embedded bus alone promises: many appenders, waiting, bounds, files of others, retention. */
+/* What the embedded bus alone promises: many appenders, waiting, bounds, files of others. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -19,13 +19,7 @@
 enum { EVENTS, LEDGER, TOPIC_COUNT, PARTITIONS = 2 };
 
 static const BusTopic bus_topics[TOPIC_COUNT] = {
-	[EVENTS] = { .short_name = "events", .stream = true, .keep_ms = 1 },
-	[LEDGER] = { .short_name = "journal" },
-};
-
-/* Kept for long: only the bytes may make it go. */
-static const BusTopic byte_topics[TOPIC_COUNT] = {
-	[EVENTS] = { .short_name = "events", .stream = true, .keep_ms = 3600000 },
+	[EVENTS] = { .short_name = "events", .stream = true },
 	[LEDGER] = { .short_name = "journal" },
 };
 
@@ -101,14 +95,6 @@ static void append_many(Edge *edge, unsigned topic, unsigned partition, int coun
 	settle(edge);
 }
 
-static bool first_becomes(Edge *edge, unsigned partition, int64_t first)
-{
-	int64_t until_us = clock_monotonic_us() + 8000000;
-	while (edge->bus->operations->first(edge->bus, EVENTS, partition) != first && clock_monotonic_us() < until_us)
-		clock_sleep_ms(10);
-	return edge->bus->operations->first(edge->bus, EVENTS, partition) == first;
-}
-
 static void run_sql(const char *path, const char *sql)
 {
 	sqlite3 *db;
@@ -117,7 +103,7 @@ static void run_sql(const char *path, const char *sql)
 	sqlite3_close(db);
 }
 
-/* ---- many appenders -------------------------------------------------------------------------------------------------- */
+/* ---- many appenders ---------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 8, EACH = 5000 };
 
@@ -140,7 +126,8 @@ static void *append_from_thread(void *context)
 		uint32_t body[2] = { appender->id, n };
 		BusRecord record = { .body = { (const char *)body, sizeof body } };
 		Bus *bus = appender->edge->bus;
-		while (result_failed(bus_append(bus, LEDGER, appender->id % PARTITIONS, &record, count_appender, appender)))
+		unsigned partition = appender->id % PARTITIONS;
+		while (result_failed(bus_append(bus, LEDGER, partition, &record, count_appender, appender)))
 			clock_sleep_ms(1);
 	}
 	return NULL;
@@ -161,51 +148,60 @@ static bool check_order(void *context, const BusRecord *record)
 	return true;
 }
 
-static void eight_threads_lose_nothing_double_nothing_and_each_keeps_its_order(void **state)
+/* Appends from all threads at once, until all of it was acknowledged or a while is over. */
+static void append_from_threads(Edge *edge, Appender appenders[static THREADS])
 {
-	Edge *edge = *state;
-	static Appender appenders[THREADS];
 	pthread_t threads[THREADS];
-	edge_open(edge);
 	for (uint32_t i = 0; i < THREADS; i++) {
 		appenders[i] = (Appender){ .edge = edge, .id = i };
 		pthread_create(&threads[i], NULL, append_from_thread, &appenders[i]);
 	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	for (int64_t tries = 0; tries < 10000; tries++) {
-		int sum = 0;
+	for (int tries = 0, sum = 0; tries < 10000 && sum < THREADS * EACH; tries++) {
+		clock_sleep_ms(1);
+		sum = 0;
 		for (int i = 0; i < THREADS; i++)
 			sum += appenders[i].acknowledged;
-		if (sum == THREADS * EACH)
-			break;
-		clock_sleep_ms(1);
 	}
+}
+
+static void order_check(Edge *edge, Order *order)
+{
 	BusReader *reader;
-	Order order = { 0 };
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
 	for (unsigned partition = 0; partition < PARTITIONS; partition++) {
 		BusPlace place = { LEDGER, partition, 0 };
-		order.expected_offset = 0;
+		order->expected_offset = 0;
 		while (place.from < edge->bus->operations->end(edge->bus, LEDGER, partition))
-			assert_int_equal(edge->bus->operations->read(reader, place, 777, true, check_order, &order,
+			assert_int_equal(edge->bus->operations->read(reader, place, 777, true, check_order, order,
 								     &place.from).kind, ERROR_NONE);
 		assert_int_equal(place.from, THREADS / PARTITIONS * EACH);
 	}
 	edge->bus->operations->reader_close(reader);
+}
+
+static void eight_threads_lose_nothing_double_nothing_and_each_keeps_its_order(void **state)
+{
+	Edge *edge = *state;
+	static Appender appenders[THREADS];
+	Order order = { 0 };
+	BusSqliteFigures figures;
+	edge_open(edge);
+	append_from_threads(edge, appenders);
+	order_check(edge, &order);
 	assert_int_equal(order.wrong, 0);
 	for (int i = 0; i < THREADS; i++) {
 		assert_int_equal(appenders[i].acknowledged, EACH);
 		assert_int_equal(order.next_of[i], EACH);
 	}
-	BusSqliteFigures figures;
 	bus_sqlite_figures(edge->bus, &figures);
 	assert_int_equal(figures.appended, THREADS * EACH);
 	assert_int_equal(figures.failed_commits, 0);
 	assert_true(figures.commits < THREADS * EACH / 10); /* many share a commit */
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 typedef struct {
 	BusReader *reader;
@@ -271,7 +267,7 @@ static void a_wake_ends_the_wait_of_its_reader_alone(void **state)
 	assert_in_range(waiting[1].took_us, 1490000, 5000000);
 }
 
-/* ---- bounds ---------------------------------------------------------------------------------------------------------- */
+/* ---- bounds ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
 	pthread_mutex_t mutex;
@@ -334,7 +330,7 @@ static void closing_makes_durable_what_is_queued(void **state)
 	assert_int_equal(edge->bus->operations->end(edge->bus, LEDGER, 0), 3000);
 }
 
-/* ---- files of others ------------------------------------------------------------------------------------------------- */
+/* ---- files of others --------------------------------------------------------------------------------------------- */
 
 static void assert_refused(Edge *edge, ErrorKind kind, const char *word)
 {
@@ -412,78 +408,6 @@ static void the_file_is_a_wal_of_8_kib_pages(void **state)
 	sqlite3_close(db);
 }
 
-/* ---- retention ------------------------------------------------------------------------------------------------------- */
-
-static bool ignore_record(void *context, const BusRecord *record)
-{
-	(void)context, (void)record;
-	return true;
-}
-
-static void retention_stops_at_the_slowest_group_and_keeps_the_newest_record(void **state)
-{
-	Edge *edge = *state;
-	BusReader *reader;
-	int64_t next;
-	edge_open(edge);
-	edge->bus->operations->commit(edge->bus, "fast", EVENTS, 0, 0);
-	edge->bus->operations->commit(edge->bus, "slow", EVENTS, 0, 0);
-	append_many(edge, EVENTS, 0, 10, SLICE("x"));
-	append_many(edge, LEDGER, 0, 10, SLICE("x"));
-	edge->bus->operations->commit(edge->bus, "fast", EVENTS, 0, 10);
-	edge->bus->operations->commit(edge->bus, "slow", EVENTS, 0, 4);
-	assert_true(first_becomes(edge, 0, 4));
-	clock_sleep_ms(1500);
-	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 4);
-	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
-	assert_int_equal(edge->bus->operations->read(reader, (BusPlace){ EVENTS, 0, 3 }, 9, true, ignore_record, NULL,
-						     &next).kind, ERROR_NOT_FOUND);
-	assert_int_equal(edge->bus->operations->read(reader, (BusPlace){ EVENTS, 0, 4 }, 9, true, ignore_record, NULL,
-						     &next).kind, ERROR_NONE);
-	assert_int_equal(next, 10);
-	edge->bus->operations->reader_close(reader);
-	edge->bus->operations->commit(edge->bus, "slow", EVENTS, 0, 10);
-	assert_true(first_becomes(edge, 0, 9));
-	assert_int_equal(edge->bus->operations->first(edge->bus, LEDGER, 0), 0);
-	edge_close(edge);
-	edge_open(edge);
-	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 9);
-	assert_int_equal(edge->bus->operations->end(edge->bus, EVENTS, 0), 10);
-}
-
-static void what_no_group_reads_goes_by_time_alone(void **state)
-{
-	Edge *edge = *state;
-	edge_open(edge);
-	append_many(edge, EVENTS, 1, 5, SLICE("x"));
-	assert_true(first_becomes(edge, 1, 4));
-}
-
-static void a_stream_beyond_its_bytes_loses_what_was_read_even_under_load(void **state)
-{
-	Edge *edge = *state;
-	static char body[4096];
-	Slice slice = { body, sizeof body };
-	edge->options.topics = byte_topics;
-	edge->options.stream_bytes = 100 * 4096 * PARTITIONS;
-	edge_open(edge);
-	append_many(edge, EVENTS, 0, 400, slice);
-	append_many(edge, EVENTS, 1, 400, slice);
-	edge->bus->operations->commit(edge->bus, "reader", EVENTS, 0, 400);
-	edge->bus->operations->commit(edge->bus, "reader", EVENTS, 1, 50);
-	for (int i = 0; i < 20; i++)
-		append_many(edge, LEDGER, 0, 5, SLICE("load"));
-	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 300);
-	assert_true(first_becomes(edge, 1, 50));
-	edge_close(edge);
-	edge_open(edge); /* the bytes are estimated anew: still beyond, still held by the reader */
-	clock_sleep_ms(1500);
-	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 1), 50);
-	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 300);
-	edge->bus->operations->commit(edge->bus, "reader", EVENTS, 1, 400);
-	assert_true(first_becomes(edge, 1, 300));
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -501,9 +425,6 @@ int main(void)
 		CASE(a_place_that_cannot_be_written_is_said),
 		CASE(the_cluster_id_is_drawn_once),
 		CASE(the_file_is_a_wal_of_8_kib_pages),
-		CASE(retention_stops_at_the_slowest_group_and_keeps_the_newest_record),
-		CASE(what_no_group_reads_goes_by_time_alone),
-		CASE(a_stream_beyond_its_bytes_loses_what_was_read_even_under_load),
 	};
 	return cmocka_run_group_tests_name("bus_sqlite", tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ static void settle(Edge *edge)
 	assert_int_equal(edge->done, edge->asked);
 }
 
-/* ---- reading into a text --------------------------------------------------------------------------------------------- */
+/* ---- reading into a text ----------------------------------------------------------------------------------------- */
 
 typedef struct {
 	Buffer text; /* OFFSET=BODY; … */
@@ -138,7 +138,7 @@ static void assert_reads(Edge *edge, BusPlace place, size_t max, const char *exp
 	buffer_release(&seen.text);
 }
 
-/* ---- the cases ------------------------------------------------------------------------------------------------------- */
+/* ---- the cases --------------------------------------------------------------------------------------------------- */
 
 static void a_new_partition_is_empty_and_begins_at_0(void **state)
 {
@@ -334,7 +334,7 @@ static void a_wake_before_the_wait_is_remembered(void **state)
 	assert_true(clock_monotonic_us() - begun_us < 2000000);
 }
 
-/* ---- headers --------------------------------------------------------------------------------------------------------- */
+/* ---- headers ----------------------------------------------------------------------------------------------------- */
 
 static void a_header_is_found_by_its_whole_name(void **state)
 {
@@ -369,7 +369,7 @@ static void a_header_value_is_cut_at_a_nul_and_bad_packing_finds_nothing(void **
 	buffer_release(&headers);
 }
 
-/* ---- SQLite's alone needs a second life ------------------------------------------------------------------------------ */
+/* ---- SQLite's alone needs a second life -------------------------------------------------------------------------- */
 
 static void records_and_positions_are_there_after_closing_and_opening_again(void **state)
 {

@@ -132,7 +132,7 @@ static void the_program_knows_its_directory(void **state)
 	assert_int_equal(program_directory(small, sizeof small).kind, ERROR_INPUT);
 }
 
-/* ---- append files ---------------------------------------------------------------------------------------------------- */
+/* ---- append files ------------------------------------------------------------------------------------------------ */
 
 static Result append_open(Edge *edge, int64_t size)
 {
@@ -194,7 +194,7 @@ static void a_write_that_fails_half_way_leaves_nothing_behind(void **state)
 	assert_holds(edge, "one\n3\n");
 }
 
-/* ---- the clock ------------------------------------------------------------------------------------------------------- */
+/* ---- the clock --------------------------------------------------------------------------------------------------- */
 
 static void the_clocks_run_and_random_bytes_differ(void **state)
 {

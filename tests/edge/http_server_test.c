@@ -913,7 +913,10 @@ static void a_server_stops_though_a_request_was_never_answered(void **state)
 	expect_closed(client);
 	expect_closed(half);
 	HttpResponse response = { .status = 204 };
-	http_answer(later.list[--later.count], &response);
+	pthread_mutex_lock(&later.mutex);
+	HttpRequest *orphan = later.list[--later.count];
+	pthread_mutex_unlock(&later.mutex);
+	http_answer(orphan, &response);
 }
 
 /* Many times, under load: stopping must never meet a connection in the middle of something. */

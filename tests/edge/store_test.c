@@ -97,7 +97,7 @@ static void in_dying_process(Edge *edge, void (*act)(Store *store))
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------ */
+/* ---- statements -------------------------------------------------------------------------------------------------- */
 
 static void values_of_every_type_come_back_as_they_went(void **state)
 {
@@ -130,7 +130,8 @@ static void a_statement_can_run_again_with_other_values(void **state)
 	Edge *edge = *state;
 	edge_open(edge);
 	for (int64_t id = 0; id < 100; id++)
-		assert_int_equal(store_run(edge->store, "INSERT INTO things (id) VALUES (?1)", V_INTEGER(id)).kind, ERROR_NONE);
+		assert_int_equal(store_run(edge->store, "INSERT INTO things (id) VALUES (?1)", V_INTEGER(id)).kind,
+				 ERROR_NONE);
 	assert_int_equal(things(edge->store), 100);
 	assert_int_equal(store_run(edge->store, "DELETE FROM things WHERE id < ?1", V_INTEGER(30)).kind, ERROR_NONE);
 	assert_int_equal(store_changes(edge->store), 30);
@@ -195,7 +196,7 @@ static void a_transaction_is_whole_or_not_there(void **state)
 	assert_int_equal(things(edge->store), 1);
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static void what_was_stored_is_there_after_a_clean_close(void **state)
 {
@@ -303,7 +304,7 @@ static void a_file_that_is_not_there_cannot_be_opened_for_reading(void **state)
 	assert_int_equal(store_open(&edge->options, &edge->store, NULL).kind, ERROR_AGAIN);
 }
 
-/* ---- after an end that was not clean --------------------------------------------------------------------------------- */
+/* ---- after an end that was not clean ----------------------------------------------------------------------------- */
 
 static void act_add(Store *store)
 {

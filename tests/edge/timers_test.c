@@ -92,7 +92,7 @@ static Instant next_of(Edge *edge, const char *owner)
 	return edge->timers->operations->next(edge->timers, owner);
 }
 
-/* ---- the cases ------------------------------------------------------------------------------------------------------- */
+/* ---- the cases --------------------------------------------------------------------------------------------------- */
 
 static void what_is_due_is_shown_earliest_first_and_the_rest_is_not(void **state)
 {
@@ -207,7 +207,7 @@ static void an_id_is_1_to_128_bytes_of_any_kind(void **state)
 	assert_memory_equal(edge->shown.data, id, 128);
 }
 
-/* ---- SQLite's alone -------------------------------------------------------------------------------------------------- */
+/* ---- SQLite's alone ---------------------------------------------------------------------------------------------- */
 
 static void timers_are_there_after_closing_and_opening_again(void **state)
 {
@@ -261,7 +261,7 @@ static void threads_share_a_store_and_each_timer_is_shown_to_one_of_them(void **
 	assert_int_equal(shown, THREADS * EACH);
 }
 
-/* ---- memory's alone -------------------------------------------------------------------------------------------------- */
+/* ---- memory's alone ---------------------------------------------------------------------------------------------- */
 
 static void a_lost_timer_is_gone_and_a_reset_loses_all(void **state)
 {

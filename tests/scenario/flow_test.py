@@ -184,7 +184,7 @@ def events_and_weaknesses_have_lives_of_their_own(scratch):
     closed = server.do(event["id"], "close", {"resolution": "other", "reason": "harmless"}).expect(200).json
     check_equal(closed["status"], "informational", "status")
     check_equal(server.do(event["id"], "reopen", {"reason": "not so"}).expect(200).json["status"], "triaging", "status")
-    weakness = server.incident_of(server.event(title="old TLS", type="weak-spot"))
+    weakness = server.incident_of(server.event(title="old TLS", type="weak-spot", asset="www"))
     check_equal((weakness["kind"], weakness["status"]), ("weakness", "reported"), "kind and status")
     noted = server.do(weakness["id"], "acknowledge").expect(200).json
     check_equal(noted["status"], "reported", "status")

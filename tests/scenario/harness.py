@@ -75,6 +75,7 @@ class Server:
         self.process = None
         self.url = self.greeting = None
         self.start_ms = None
+        self.said = ""  # on stderr, after the ready line, once the process has ended
 
     def environment(self):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
@@ -106,8 +107,11 @@ class Server:
         self.greeting = "".join(lines)
         if self.url is None or self.process.poll() is not None:
             raise Failure(f"the server did not start: exit code {self.process.wait()}, it said:\n{self.greeting}")
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        threading.Thread(target=self.listen, args=(self.process.stderr,), daemon=True).start()
         return self
+
+    def listen(self, stream):
+        self.said = stream.read()
 
     def end(self, number):
         self.process.send_signal(number)
@@ -263,7 +267,8 @@ class Scratch:
 
     def logs(self):
         """The ends of the servers' logs, for a scenario that failed."""
-        return "\n".join(f"--- {server.log.name}\n" + server.log.read_text(errors="replace")[-2500:]
+        return "\n".join(f"--- {server.log.name}, exit code {server.process and server.process.poll()}\n"
+                         + server.log.read_text(errors="replace")[-2500:] + server.said[-4000:]
                          for server in self.servers if server.log.exists())
 
 

@@ -44,7 +44,7 @@ def the_first_start_makes_a_home_and_greets(scratch):
 
 def the_greeting_can_be_followed(scratch):
     server = scratch.server()
-    commands = re.findall(r"curl .*(?:\\\n.*)*", server.greeting)
+    commands = re.findall(r"curl (?:.*\\\n)*.*", server.greeting)
     for command in commands:
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30)
         check_equal(done.returncode, 0, f"exit code of {command}: {done.stderr}")

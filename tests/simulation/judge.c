@@ -118,6 +118,23 @@ static const struct {
 	{ "weakness", "false-alarm", "reported" },
 };
 
+/* A later assessment may make an incident of an event, of a weakness, or of what was taken for noise; never the other way. */
+static const struct {
+	const char *kind, *from, *to;
+} allowed_promotions[] = {
+	{ "event", "received", "reported" },     { "event", "triaging", "assessing" },
+	{ "weakness", "reported", "reported" },  { "event", "false-alarm", "false-alarm" },
+};
+
+static bool promotion_allowed(const char *kind, const char *from, const char *kind_after, const char *to)
+{
+	for (size_t i = 0; i < sizeof(allowed_promotions) / sizeof(allowed_promotions[0]); i++)
+		if (!strcmp(allowed_promotions[i].kind, kind) && !strcmp(allowed_promotions[i].from, from) &&
+		    (!strcmp(kind_after, "incident") || !strcmp(from, "false-alarm")) && !strcmp(allowed_promotions[i].to, to))
+			return true;
+	return false;
+}
+
 static bool change_allowed(const char *kind, const char *from, const char *to)
 {
 	for (size_t i = 0; i < sizeof(allowed_changes) / sizeof(allowed_changes[0]); i++)
@@ -133,6 +150,19 @@ static const char *member(json_t *object, const char *name)
 	return text ? text : "";
 }
 
+static void change_check(const char *id, json_t *incident, json_t *changes)
+{
+	const char *kind = member(incident, "kind"), *from = member(incident, "status");
+	const char *kind_after = json_string_value(json_object_get(changes, "kind"));
+	const char *to = json_string_value(json_object_get(changes, "status"));
+	kind_after = kind_after ? kind_after : kind;
+	to = to ? to : from;
+	bool fine = strcmp(kind, kind_after) ? promotion_allowed(kind, from, kind_after, to) :
+					       !strcmp(from, to) || change_allowed(kind, from, to);
+	if (!fine)
+		complain("incident %s: %s, %s became %s, %s", id, kind, from, kind_after, to);
+}
+
 static void entry_take(json_t *incidents, const char *id, json_t *entry)
 {
 	json_t *incident = json_object_get(incidents, id);
@@ -144,10 +174,8 @@ static void entry_take(json_t *incidents, const char *id, json_t *entry)
 	}
 	if (version != json_integer_value(json_object_get(incident, "version")) + 1)
 		complain("incident %s: version %" PRId64 " does not follow", id, version);
-	const char *to = json_string_value(json_object_get(changes, "status"));
-	if (version > 1 && to && strcmp(to, member(incident, "status")) &&
-	    !change_allowed(member(incident, "kind"), member(incident, "status"), to))
-		complain("incident %s: %s changed from %s to %s", id, member(incident, "kind"), member(incident, "status"), to);
+	if (version > 1)
+		change_check(id, incident, changes);
 	json_object_update(incident, changes);
 	json_object_set_new(incident, "version", json_integer(version));
 }

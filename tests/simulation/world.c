@@ -19,7 +19,7 @@
 
 enum {
 	CHAOS_STEPS = 900,
-	QUIET_ROUNDS = 90,
+	QUIET_ROUNDS = 32, /* with the step: longer than the last level of the pack, and a sweep for lost timers */
 	QUIET_STEP_MS = 15000,
 	QUIET_LIMIT = 4000,
 	STREAM_CLIENT = 40,

@@ -86,7 +86,7 @@ static unsigned table_of(const Bus *bus, unsigned topic, unsigned partition)
 	return table;
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static Chunk *chunk_new(size_t size)
 {
@@ -132,7 +132,7 @@ static BusRecord item_record(const Item *item, int64_t offset)
 			    .body = { item->bytes + item->key + item->headers, item->body } };
 }
 
-/* ---- the wire -------------------------------------------------------------------------------------------------------- */
+/* ---- the wire ---------------------------------------------------------------------------------------------------- */
 
 static void stream_push(MemoryBus *bus, unsigned id, Item *item)
 {
@@ -289,7 +289,7 @@ void memory_bus_set_wire_max(Bus *bus, size_t wire_max)
 	memory_bus(bus)->wire_max = wire_max;
 }
 
-/* ---- the log --------------------------------------------------------------------------------------------------------- */
+/* ---- the log ----------------------------------------------------------------------------------------------------- */
 
 static Result memory_append(Bus *base, unsigned topic, unsigned partition, const BusRecord *record, BusDone done,
 			    void *context)
@@ -365,7 +365,7 @@ static int64_t memory_committed(Bus *base, const char *group, unsigned topic, un
 	return found == NULL ? -1 : found->position;
 }
 
-/* ---- readers --------------------------------------------------------------------------------------------------------- */
+/* ---- readers ----------------------------------------------------------------------------------------------------- */
 
 static Result memory_reader_open(Bus *bus, BusReader **out)
 {
@@ -418,7 +418,7 @@ bool memory_bus_take_wake(BusReader *base)
 	return woken;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void memory_close(Bus *base)
 {

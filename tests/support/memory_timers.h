@@ -1,6 +1,6 @@
 /*
- * Timers in memory, for simulations: one thread, no clock, deterministic. Same semantics as the ones in SQLite, and a way
- * to lose some, as a timer store without fsync may.
+ * Timers in memory, for simulations: one thread, no clock, deterministic. Same semantics as the ones in SQLite, and a
+ * way to lose some, as a timer store without fsync may.
  */
 #ifndef TOCSIN_TESTS_MEMORY_TIMERS_H
 #define TOCSIN_TESTS_MEMORY_TIMERS_H
@@ -18,7 +18,7 @@ void memory_timers_reset(Timers *timers);
 
 size_t memory_timers_count(const Timers *timers);
 
-/* Forgets the nth timer (modulo their number, in an order that is the same in every run); nothing when there is none. */
+/* Forgets the nth timer (modulo their number, in an order that is the same in each run); nothing when there is none. */
 void memory_timers_lose(Timers *timers, size_t nth);
 
 #endif

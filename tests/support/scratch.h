@@ -1,4 +1,4 @@
-/* A directory of a test's own, on the disk (not on tmpfs, where nothing is ever durable), removed with all that is in it. */
+/* A directory of a test's own, on disk (on tmpfs nothing is ever durable), removed with all that is in it. */
 #ifndef TOCSIN_TESTS_SCRATCH_H
 #define TOCSIN_TESTS_SCRATCH_H
 

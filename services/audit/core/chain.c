@@ -85,7 +85,8 @@ static void prefix_write(Buffer *out, const ChainLine *line)
 	char previous[DIGEST_HEX], hash[DIGEST_HEX];
 	digest_hex(&line->previous, previous);
 	digest_hex(&line->hash, hash);
-	buffer_format(out, "{\"seq\":%" PRId64 ",\"previous\":\"%s\",\"hash\":\"%s\",\"topic\":\"", line->seq, previous, hash);
+	buffer_format(out, "{\"seq\":%" PRId64 ",\"previous\":\"%s\",\"hash\":\"%s\",\"topic\":\"", line->seq, previous,
+		      hash);
 	buffer_append(out, line->topic);
 	buffer_text(out, "\",\"record\":");
 }
@@ -96,8 +97,9 @@ void chain_append(ChainHead *head, const ChainRecord *record, Buffer *out)
 	Buffer value;
 	buffer_init(&value, CHAIN_LINE_MAX);
 	chain_record_write(&value, record);
-	ChainLine line = { .seq = head->count + 1, .previous = head->head, .topic = record->topic,
-			   .record = buffer_slice(&value) };
+	ChainLine line = {
+		.seq = head->count + 1, .previous = head->head, .topic = record->topic, .record = buffer_slice(&value)
+	};
 	line.hash = hash_of(&line.previous, line.record);
 	prefix_write(out, &line);
 	buffer_append(out, line.record);
@@ -173,7 +175,8 @@ bool chain_line_check(ChainHead *head, Slice text, char why[static CHAIN_WHY])
 	}
 	Digest hash = hash_of(&line.previous, line.record);
 	if (line.seq != seq)
-		snprintf(why, CHAIN_WHY, "its seq is %" PRId64 " where %" PRId64 " should follow: lines are missing, added or moved",
+		snprintf(why, CHAIN_WHY,
+			 "its seq is %" PRId64 " where %" PRId64 " should follow: lines are missing, added or moved",
 			 line.seq, seq);
 	else if (!digest_equals(&line.previous, &head->head))
 		snprintf(why, CHAIN_WHY, "its previous is not the hash of the line before it");
@@ -240,6 +243,7 @@ bool chain_verify_end(ChainVerify *verify, const ChainHead *expected)
 		return verify_fail(verify, "it is incomplete: the file ends in the middle of it");
 	if (expected && (expected->count != head->count || expected->size != head->size ||
 			 !digest_equals(&expected->head, &head->head)))
-		return verify_fail(verify, "the ledger does not end where it should: lines were cut off or added at its end");
+		return verify_fail(verify,
+				   "the ledger does not end where it should: lines were cut off or added at its end");
 	return true;
 }

@@ -6,12 +6,12 @@
  * Invariants
  *   1. hash = SHA-256(previous as its 32 bytes ‖ the bytes of the record exactly as they stand in the line). The first
  *      previous is 64 zeros, seq counts from 1.
- *   2. Every byte of a line is bound: the record by the hash, the topic because the record names it again as its source,
- *      all the rest because a line is only accepted in the one form it is written in.
+ *   2. Every byte of a line is bound: the record by the hash, the topic because the record names it again as its
+ *      source, all the rest because a line is only accepted in the one form it is written in.
  *   3. A line ends with the only line feed in it: line breaks between the tokens of a body become spaces.
  *
- * What a chain alone cannot show is that its last lines were cut off at a line's end: for that its head is compared with
- * one kept elsewhere (the checkpoints).
+ * What a chain alone cannot show is that its last lines were cut off at a line's end: for that its head is compared
+ * with one kept elsewhere (the checkpoints).
  */
 #ifndef TOCSIN_AUDIT_CORE_CHAIN_H
 #define TOCSIN_AUDIT_CORE_CHAIN_H
@@ -28,7 +28,7 @@ enum { CHAIN_LINE_MAX = 8 << 20 };
 /* Where a chain stands; all zero at its beginning. */
 typedef struct {
 	int64_t count, size; /* lines, and their bytes with the line feeds */
-	Digest head;         /* hash of the last line */
+	Digest head; /* hash of the last line */
 } ChainHead;
 
 /* A record of the bus, borrowed. */
@@ -46,7 +46,7 @@ typedef struct {
  */
 void chain_record_write(Buffer *out, const ChainRecord *record);
 
-/* The next line appended to out with its line feed, and head moved behind it. out must have CHAIN_LINE_MAX bytes left. */
+/* The next line appended to out with its line feed, head moved behind it. out must have CHAIN_LINE_MAX bytes left. */
 void chain_append(ChainHead *head, const ChainRecord *record, Buffer *out);
 
 typedef struct {
@@ -65,10 +65,10 @@ bool chain_line_check(ChainHead *head, Slice line, char why[static CHAIN_WHY]);
 
 /* A ledger being verified piece by piece. */
 typedef struct {
-	ChainHead head;   /* of the lines that fit */
+	ChainHead head; /* of the lines that fit */
 	int64_t bad_line; /* the first that does not, from 1; 0: none */
 	char why[CHAIN_WHY];
-	Buffer partial;   /* the line whose end has not come yet */
+	Buffer partial; /* the line whose end has not come yet */
 } ChainVerify;
 
 void chain_verify_init(ChainVerify *verify);

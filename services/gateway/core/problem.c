@@ -73,16 +73,19 @@ static void write_error(Buffer *out, const FieldError *error)
 
 static void write_errors(Buffer *out, const FieldErrors *errors)
 {
-	buffer_text(out, ",\"errors\":");
-	if (!errors || errors->count == 0) {
-		buffer_text(out, "null");
-		return;
-	}
 	for (size_t i = 0; i < errors->count; i++) {
 		buffer_byte(out, i == 0 ? '[' : ',');
 		write_error(out, &errors->list[i]);
 	}
 	buffer_byte(out, ']');
+}
+
+static void write_list(Buffer *out, json_t *list)
+{
+	if (list)
+		json_write(list, out);
+	else
+		buffer_text(out, "null");
 }
 
 void problem_write(Buffer *out, const Problem *problem)
@@ -95,12 +98,13 @@ void problem_write(Buffer *out, const Problem *problem)
 	write_text(out, "instance", problem->instance.size > 0 ? problem->instance : SLICE_NONE);
 	write_text(out, "code", slice_of(kind->code));
 	write_text(out, "trace_id", slice_of(problem->trace_id));
-	write_errors(out, problem->errors);
-	buffer_text(out, ",\"allowed\":");
-	if (problem->allowed)
-		json_write(problem->allowed, out);
+	buffer_text(out, ",\"errors\":");
+	if (problem->errors && problem->errors->count > 0)
+		write_errors(out, problem->errors);
 	else
-		buffer_text(out, "null");
+		write_list(out, problem->error_list);
+	buffer_text(out, ",\"allowed\":");
+	write_list(out, problem->allowed);
 	buffer_byte(out, '}');
 }
 

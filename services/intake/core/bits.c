@@ -41,7 +41,7 @@ bool bits_read(Slice text, Bits *out)
 	if (text.size != ID_BASE32 || !half_read(text.data, &high_top, &high) ||
 	    !half_read(text.data + HALF, &low_top, &low))
 		return false;
-	uint8_t top = (uint8_t)(high_top << 1 | high >> 63);
+	uint8_t top = (uint8_t)((unsigned)high_top << 1 | (unsigned)(high >> 63));
 	*out = (Bits){ .high = high << 1 | low_top, .low = low, .top = top };
 	return true;
 }

@@ -212,7 +212,7 @@ void windows_put(Windows *windows, const WindowRow *row)
 	window->incident_low = row->incident.low;
 	window->event_high = row->event.high;
 	window->event_low = row->event.low;
-	window->tops = (uint8_t)(row->key.top | row->event.top << 2);
+	window->tops = (uint8_t)(row->key.top | (unsigned)row->event.top << 2);
 	window->last_seen_at = row->last_seen_at;
 	window->event_count = row->event_count;
 	window->through = row->through;
@@ -245,7 +245,7 @@ WindowRow window_row(const Window *window)
 	return (WindowRow){
 		.key = entry_key(window),
 		.incident = window_incident(window),
-		.event = { .high = window->event_high, .low = window->event_low, .top = window->tops >> 2 & 3u },
+		.event = { .high = window->event_high, .low = window->event_low, .top = (uint8_t)(window->tops >> 2 & 3u) },
 		.state = window_is_closed(window) ? WINDOW_CLOSED : WINDOW_OPEN,
 		.report_version = window->report_version,
 		.event_count = window->event_count,
@@ -279,7 +279,7 @@ void windows_count(Windows *windows, Window *window, Bits event, int64_t offset,
 	window->event_count++;
 	window->event_high = event.high;
 	window->event_low = event.low;
-	window->tops = (uint8_t)((window->tops & 3u) | event.top << 2);
+	window->tops = (uint8_t)((window->tops & 3u) | (unsigned)event.top << 2);
 	window->through = offset + 1;
 	if (at > window->last_seen_at)
 		window->last_seen_at = at;
@@ -287,6 +287,7 @@ void windows_count(Windows *windows, Window *window, Bits event, int64_t offset,
 	if (window_is_pending(window))
 		return;
 	window->pending_from = offset;
+	window->pending_at = at;
 	window->marks |= MARK_FRESH;
 	uint32_t number = *index_find(windows, entry_key(window));
 	list_append(windows, &windows->pending, &by_pending, number);
@@ -296,6 +297,11 @@ void windows_count(Windows *windows, Window *window, Bits event, int64_t offset,
 int64_t windows_reflected(const Windows *windows, int64_t none)
 {
 	return windows->pending.first == NONE ? none : entry_at(windows, windows->pending.first)->pending_from;
+}
+
+Instant windows_reflected_at(const Windows *windows, Instant none)
+{
+	return windows->pending.first == NONE ? none : entry_at(windows, windows->pending.first)->pending_at;
 }
 
 /* Milliseconds from `from` to now; both are low bits of times at most 24 days apart. */

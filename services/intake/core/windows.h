@@ -29,6 +29,7 @@ typedef struct {
 	Instant last_seen_at;
 	int64_t event_count, through;
 	int64_t pending_from;         /* -1: all of it is reported */
+	Instant pending_at;           /* when the event at pending_from was received */
 	uint32_t window_seconds, cap_seconds, report_version;
 	uint8_t tops;                 /* the two first bits of key (0, 1) and event (2, 3) */
 	int8_t severity;
@@ -78,6 +79,9 @@ void windows_count(Windows *windows, Window *window, Bits event, int64_t offset,
 
 /* The smallest offset that is counted and not yet reported, or `none`. */
 int64_t windows_reflected(const Windows *windows, int64_t none);
+
+/* When that event was received, or `none`. Offsets follow the time but for the differences of gateways' clocks. */
+Instant windows_reflected_at(const Windows *windows, Instant none);
 
 /* An entry to be reported now, its next interval already set; NULL: none is due. windows_put must follow. */
 Window *windows_due(Windows *windows, Instant now);

@@ -14,11 +14,11 @@ typedef struct {
 	const Policy *policy;
 	const ChannelPolicy *channel;
 	const NotificationEnvironment *environment;
-	json_t *incident;                 /* the current document */
-	const char *key, *recipient;      /* msg_…, "person:li" */
-	const char *address, *language;   /* of a person, else NULL */
+	json_t *incident; /* the current document */
+	const char *key, *recipient; /* msg_…, "person:li" */
+	const char *address, *language; /* of a person, else NULL */
 	int64_t escalation_level, attempt; /* attempt: this one, from 1 */
-	Instant reached_at;               /* when the level was reached */
+	Instant reached_at; /* when the level was reached */
 } Notice;
 
 /* A message with the memory it points into. */
@@ -48,13 +48,13 @@ const Channel *channel_of_type(const char *type);
 bool channel_lacks(const ChannelPolicy *channel, const NotificationEnvironment *environment,
 		   char lack[static CHANNEL_LACK]);
 
-/* ERROR_INPUT: the channel is not set up (any more), or the message is too large. letter is to be released in any case. */
+/* ERROR_INPUT: the channel is not set up (any more), or the message is too large. Release letter in any case. */
 Result letter_write(const Notice *notice, Letter *letter);
 void letter_release(Letter *letter); /* wipes what may hold secrets */
 
 /*
- * text with every ${NAME} replaced by its setting, appended. false, lack naming it, where one is unset; an empty or absent
- * text lacks `name` itself.
+ * text with every ${NAME} replaced by its setting, appended. false, lack naming it, where one is unset; an empty or
+ * absent text lacks `name` itself.
  */
 bool setting_resolve(const NotificationEnvironment *environment, const char *text, const char *name, Buffer *out,
 		     char lack[static CHANNEL_LACK]);

@@ -17,7 +17,7 @@ static const char *text_or(const char *text, const char *otherwise)
 	return text && text[0] ? text : otherwise;
 }
 
-/* A subject is one line, whatever a sender wrote into the title. */
+/* One line, whatever a sender wrote into the title: neither a header nor a line of the text can be forged. */
 static void line_append(Buffer *out, const char *text)
 {
 	for (; *text; text++)
@@ -81,7 +81,7 @@ static void line_write(const Notice *notice, size_t line, Buffer *out)
 		snprintf(key, sizeof(key), "%s%s", lines[line].word, value);
 		policy_words(notice->policy, notice->language, key, &word, NULL);
 	} else {
-		buffer_text(&word, lines[line].value(notice, value));
+		line_append(&word, lines[line].value(notice, value));
 	}
 	policy_words(notice->policy, notice->language, lines[line].key, out, "value", word.data, NULL);
 	buffer_byte(out, '\n');

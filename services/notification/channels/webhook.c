@@ -1,4 +1,4 @@
-/* Webhooks: {type, timestamp, data: {incident, escalation_level, recipient}}, signed as Standard Webhooks by the edge. */
+/* Webhooks: {type, timestamp, data: {incident, escalation_level, recipient}}; the edge signs them (Standard Webhooks). */
 #include "services/notification/channels/channel.h"
 
 #include "shared/domain/documents.h"
@@ -16,32 +16,54 @@ typedef struct {
 } WebhookBody;
 
 static const Field data_fields[] = {
-	{ .name = "incident", .type = FIELD_FREE, .place = offsetof(WebhookData, incident), .flags = FIELD_REQUIRED,
+	{ .name = "incident",
+	  .type = FIELD_FREE,
+	  .place = offsetof(WebhookData, incident),
+	  .flags = FIELD_REQUIRED,
 	  .sentence = "The whole incident, as it is when this is sent" },
-	{ .name = "escalation_level", .type = FIELD_INTEGER, .place = offsetof(WebhookData, escalation_level),
-	  .flags = FIELD_REQUIRED, .min = 1, .max = INT64_MAX, .sentence = "The level that was reached" },
-	{ .name = "recipient", .type = FIELD_TEXT, .place = offsetof(WebhookData, recipient), .flags = FIELD_REQUIRED,
+	{ .name = "escalation_level",
+	  .type = FIELD_INTEGER,
+	  .place = offsetof(WebhookData, escalation_level),
+	  .flags = FIELD_REQUIRED,
+	  .min = 1,
+	  .max = INT64_MAX,
+	  .sentence = "The level that was reached" },
+	{ .name = "recipient",
+	  .type = FIELD_TEXT,
+	  .place = offsetof(WebhookData, recipient),
+	  .flags = FIELD_REQUIRED,
 	  .sentence = "channel: and the channel's id" },
 };
 static const FieldTable data_table = FIELD_TABLE("webhook-data", data_fields, WebhookData);
 
 static const Field body_fields[] = {
-	{ .name = "type", .type = FIELD_TEXT, .place = offsetof(WebhookBody, type), .flags = FIELD_REQUIRED,
+	{ .name = "type",
+	  .type = FIELD_TEXT,
+	  .place = offsetof(WebhookBody, type),
+	  .flags = FIELD_REQUIRED,
 	  .sentence = "incident.opened at level 1, else incident.escalated" },
-	{ .name = "timestamp", .type = FIELD_TIME, .place = offsetof(WebhookBody, timestamp), .flags = FIELD_REQUIRED,
+	{ .name = "timestamp",
+	  .type = FIELD_TIME,
+	  .place = offsetof(WebhookBody, timestamp),
+	  .flags = FIELD_REQUIRED,
 	  .sentence = "When the level was reached; the same on every attempt" },
-	{ .name = "data", .type = FIELD_FREE, .place = offsetof(WebhookBody, data), .flags = FIELD_REQUIRED,
+	{ .name = "data",
+	  .type = FIELD_FREE,
+	  .place = offsetof(WebhookBody, data),
+	  .flags = FIELD_REQUIRED,
 	  .sentence = "What it is about" },
 };
 static const FieldTable body_table = FIELD_TABLE("webhook", body_fields, WebhookBody);
 
 static void webhook_write(const Notice *notice, Letter *letter)
 {
-	WebhookData data = { .incident = notice->incident, .escalation_level = notice->escalation_level,
+	WebhookData data = { .incident = notice->incident,
+			     .escalation_level = notice->escalation_level,
 			     .recipient = notice->recipient };
 	json_t *data_tree JSON_AUTO = json_encode(&data_table, &data);
 	WebhookBody body = { .type = notice->escalation_level == 1 ? "incident.opened" : "incident.escalated",
-			     .timestamp = notice->reached_at, .data = data_tree };
+			     .timestamp = notice->reached_at,
+			     .data = data_tree };
 	json_t *tree JSON_AUTO = json_encode(&body_table, &body);
 	json_write(tree, &letter->body);
 }

@@ -20,7 +20,7 @@ bool incident_is_drill(json_t *incident)
 {
 	size_t i;
 	json_t *flag;
-	json_array_foreach(json_object_get(incident, "flags"), i, flag)
+	json_array_foreach (json_object_get(incident, "flags"), i, flag)
 		if (json_is_string(flag) && strcmp(json_string_value(flag), "drill") == 0)
 			return true;
 	return false;
@@ -30,7 +30,7 @@ static bool is_listed(json_t *deliveries, const char *recipient)
 {
 	size_t i;
 	json_t *delivery;
-	json_array_foreach(deliveries, i, delivery)
+	json_array_foreach (deliveries, i, delivery)
 		if (strcmp(json_string_value(json_object_get(delivery, "recipient")), recipient) == 0)
 			return true;
 	return false;
@@ -106,7 +106,9 @@ static void person_add(const Level *level, json_t *deliveries, const PersonPolic
 {
 	char recipient[KEY_NAME * 4];
 	snprintf(recipient, sizeof(recipient), "person:%s", person->id);
-	Target target = { .recipient = recipient, .person = person, .name = person->id,
+	Target target = { .recipient = recipient,
+			  .person = person,
+			  .name = person->id,
 			  .channel = policy_channel_of_type(level->policy, LEVEL_MAIL) };
 	if (!person->email || !person->email[0])
 		target.skip = SKIP_NO_ADDRESS;

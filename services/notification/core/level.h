@@ -24,12 +24,12 @@ enum { LEVEL_DELIVERIES_MAX = 256, LEVEL_LACK = 64 };
 typedef bool (*LevelLacks)(void *context, const ChannelPolicy *channel, char lack[static LEVEL_LACK]);
 
 typedef struct {
-	const Policy *policy;               /* in force now */
+	const Policy *policy; /* in force now */
 	const EscalationPolicy *escalation; /* the incident's, or NULL: gone */
-	int64_t level;                      /* from 1 */
+	int64_t level; /* from 1 */
 	const char *incident_id;
 	Instant base_at, now;
-	bool known;                         /* the incident's document is there */
+	bool known; /* the incident's document is there */
 	bool drill;
 	LevelLacks lacks;
 	void *lacks_context;

@@ -19,7 +19,8 @@ static Instant time_at(json_t *object, const char *name)
 bool incident_waits(json_t *incident)
 {
 	const char *status = text_at(incident, "status");
-	return status && status_is_open(status) && time_at(json_object_get(incident, "acknowledged"), "at") == INSTANT_NONE;
+	return status && status_is_open(status) &&
+	       time_at(json_object_get(incident, "acknowledged"), "at") == INSTANT_NONE;
 }
 
 /* From when an entry lets seconds count; INSTANT_NONE: it does not. */
@@ -43,7 +44,7 @@ PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident,
 	json_t *entry;
 	if (!incident_waits(incident))
 		return plan->next_level > 0 ? PLAN_STOP : PLAN_KEEP;
-	json_array_foreach(entries, i, entry) {
+	json_array_foreach (entries, i, entry) {
 		Instant from = entry_base(plan, entry, incident);
 		/* An opening and its assessment stand in one record: the opening counts. */
 		bool assessed_after = base != INSTANT_NONE && strcmp(text_at(entry, "type"), "assessed") == 0;

@@ -5,8 +5,8 @@
  *   starts   when an incident opens or is opened again and waits; its seconds count from then;
  *            also when one that had no plan is assessed anew and there is one for it now: its seconds count from that
  *            assessment, so that nobody is told of all levels at once
- *   is kept  when an incident is assessed anew while its plan runs: who was promised a notice gets it, and no level is told
- *            twice
+ *   is kept  when an incident is assessed anew while its plan runs: who was promised a notice gets it, and no level
+ *            is told twice
  *   stops    when the incident no longer waits, whatever the reason
  */
 #ifndef TOCSIN_NOTIFICATION_CORE_PLAN_H
@@ -18,9 +18,9 @@ enum { PLAN_LEVELS_MAX = 16 };
 
 /* What is known of an incident's plan. */
 typedef struct {
-	bool exists;        /* there has been one */
+	bool exists; /* there has been one */
 	int64_t next_level; /* from 1; 0: it has stopped, or all levels were reached */
-	Instant base_at;    /* its seconds count from here */
+	Instant base_at; /* its seconds count from here */
 } PlanState;
 
 typedef enum { PLAN_KEEP, PLAN_START, PLAN_STOP } PlanVerdict;

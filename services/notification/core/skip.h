@@ -9,18 +9,18 @@
 
 typedef enum {
 	SKIP_NONE,
-	SKIP_NO_TARGETS,      /* the level names nobody */
-	SKIP_POLICY_CHANGED,  /* the escalation policy or its level is gone */
-	SKIP_UNKNOWN_TARGET,  /* name: the target, as the policy names it */
-	SKIP_NOBODY_ON_DUTY,  /* name: the team */
+	SKIP_NO_TARGETS, /* the level names nobody */
+	SKIP_POLICY_CHANGED, /* the escalation policy or its level is gone */
+	SKIP_UNKNOWN_TARGET, /* name: the target, as the policy names it */
+	SKIP_NOBODY_ON_DUTY, /* name: the team */
 	SKIP_NO_MAIL_CHANNEL, /* name: the person */
-	SKIP_NO_ADDRESS,      /* name: the person */
-	SKIP_NEEDS_PERSON,    /* name: the channel, which writes to people only */
-	SKIP_NOT_CONFIGURED,  /* name: the channel; setting: what it lacks */
-	SKIP_DRILL,           /* a drill tells no outside systems */
-	SKIP_TAKEN_ON,        /* acknowledged or closed before it could be sent */
-	SKIP_NO_INCIDENT,     /* there is nothing to write about */
-	SKIP_TOO_MANY,        /* more recipients than a level may have */
+	SKIP_NO_ADDRESS, /* name: the person */
+	SKIP_NEEDS_PERSON, /* name: the channel, which writes to people only */
+	SKIP_NOT_CONFIGURED, /* name: the channel; setting: what it lacks */
+	SKIP_DRILL, /* a drill tells no outside systems */
+	SKIP_TAKEN_ON, /* acknowledged or closed before it could be sent */
+	SKIP_NO_INCIDENT, /* there is nothing to write about */
+	SKIP_TOO_MANY, /* more recipients than a level may have */
 	SKIPS,
 } Skip;
 

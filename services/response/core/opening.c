@@ -246,6 +246,18 @@ static void promise(json_t *incident, json_t *changes, const Policy *policy, con
 				    time_or_null(acknowledge_by(policy, assessment->kind, assessment->grade, at)));
 }
 
+/*
+ * A later event can make a case worse, never milder: only people lower what they have seen. So an assessment is taken over
+ * when it makes an incident of an event or a weakness, or, of the same kind, when its grade is no better.
+ */
+static bool is_milder(json_t *incident, const Assessment *assessment)
+{
+	const char *kind = member_text(incident, "kind"), *grade = member_text(incident, "grade");
+	if (strcmp(kind, assessment->kind) != 0)
+		return strcmp(assessment->kind, "incident") != 0;
+	return grade && assessment->grade && choice_of(grade_words, assessment->grade) > choice_of(grade_words, grade);
+}
+
 static void reassess(Entries *entries, json_t *incident, const AssessmentRecord *record, const Assessment *assessment,
 		     const Policy *policy)
 {
@@ -288,7 +300,7 @@ Result repeat_decide(json_t *incident, bool noise, const AssessmentRecord *recor
 	add_repeated(out, incident, &record->report);
 	if (assessment.noise == 1)
 		return result_ok();
-	if (noise || status_is_open(member_text(incident, "status")))
+	if (noise || (status_is_open(member_text(incident, "status")) && !is_milder(incident, &assessment)))
 		reassess(out, incident, record, &assessment, policy);
 	if (noise)
 		reopen_noise(out, &assessment, policy);

@@ -30,15 +30,21 @@ void answer_pending(HttpRequest *request, Slice command)
 	answer_json(request, 202, (Slice){ body, (size_t)size }, location);
 }
 
-/* A refusal as response wrote it down: {code, detail, allowed}. Borrows from it. */
+static json_t *list_of_row(const CommandRow *row, const char *name)
+{
+	json_t *list = json_object_get(row->problem, name);
+
+	return json_is_array(list) ? list : NULL;
+}
+
+/* A refusal as response wrote it down: {code, detail, allowed, errors}. Borrows from it. */
 static Problem problem_of_row(const CommandRow *row)
 {
-	json_t *allowed = json_object_get(row->problem, "allowed");
-
 	return (Problem){
 		.code = problem_of_word(json_string_value(json_object_get(row->problem, "code"))),
 		.detail = json_string_value(json_object_get(row->problem, "detail")),
-		.allowed = json_is_array(allowed) ? allowed : NULL,
+		.allowed = list_of_row(row, "allowed"),
+		.error_list = list_of_row(row, "errors"),
 	};
 }
 

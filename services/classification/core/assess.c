@@ -1,0 +1,208 @@
+#include "services/classification/core/assess.h"
+
+#include "shared/domain/documents.h"
+
+#include <string.h>
+
+enum { SEVERITY_MEDIUM = 2, KIND_EVENT = 0 };
+
+static const RuleThen nothing_said = {
+	.kind = -1, .severity = -1, .importance = -1, .loss = -1, .social_harm = -1, .noise = -1
+};
+
+static int said_or(int said, int otherwise)
+{
+	return said >= 0 ? said : otherwise;
+}
+
+static int word_of(json_t *document, const char *member, const char *const *words)
+{
+	return choice_of(words, json_string_value(json_object_get(document, member)));
+}
+
+/* The document as the rules see it: a new reference. */
+static json_t *document_completed(json_t *document, bool person)
+{
+	if (person || json_is_string(json_object_get(document, "severity")))
+		return json_incref(document);
+	json_t *completed = json_copy(document);
+	json_object_set_new(completed, "severity", json_string(severity_words[SEVERITY_MEDIUM]));
+	return completed;
+}
+
+/* 4 */
+static void assess_category(const RuleThen *then, Verdict *verdict)
+{
+	verdict->category_by_rule = then->category != NULL;
+	verdict->category = then->category != NULL ? then->category : CATEGORY_OTHER;
+}
+
+/* 2 and 3; the category is known. */
+static void assess_kind(const Policy *policy, const RuleThen *then, int reporter, bool person, Verdict *verdict)
+{
+	int by_category = person || !verdict->category_by_rule ? -1 : policy_category_kind(policy, verdict->category);
+	const int kinds[KIND_DECIDERS] = {
+		[KIND_BY_RULE] = verdict->noise ? KIND_EVENT : then->kind,
+		[KIND_BY_REPORTER] = reporter,
+		[KIND_BY_CATEGORY] = by_category,
+	};
+	static const KindDecider order[] = { KIND_BY_RULE, KIND_BY_REPORTER, KIND_BY_CATEGORY };
+	verdict->kind = KIND_EVENT;
+	verdict->kind_by = KIND_BY_DEFAULT;
+	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+		if (kinds[order[i]] >= 0) {
+			verdict->kind = kinds[order[i]];
+			verdict->kind_by = order[i];
+			return;
+		}
+}
+
+/* 6 to 8; the severity is known. */
+static void assess_weight(const GradingPolicy *grading, const RuleThen *then, Verdict *verdict)
+{
+	int expected = verdict->severity >= 0 ? grading->severity_loss[verdict->severity] : LOSS_MINOR;
+	verdict->importance = said_or(then->importance, IMPORTANCE_GENERAL);
+	verdict->loss_by_severity = then->loss < 0 && verdict->severity >= 0;
+	verdict->loss = said_or(then->loss, expected);
+	verdict->social_harm = said_or(then->social_harm, HARM_GENERAL);
+}
+
+/* 9 and 10: index 0 is the worst grade. */
+static void assess_grade(const GradingPolicy *grading, Verdict *verdict)
+{
+	int by_harm = grading->harm_grade[verdict->social_harm];
+	verdict->matrix_grade = grading->grade[verdict->importance][verdict->loss];
+	verdict->grade_by_harm = by_harm < verdict->matrix_grade;
+	verdict->grade = verdict->grade_by_harm ? by_harm : verdict->matrix_grade;
+	verdict->damage_level = grading->damage[verdict->grade];
+}
+
+Verdict assess(const Policy *policy, const char *form, json_t *document)
+{
+	bool person = form != NULL && strcmp(form, "report") == 0;
+	json_t *completed JSON_AUTO = document_completed(document, person);
+	Verdict verdict = { .rule = policy_rule(policy, completed) };
+	const RuleThen *then = verdict.rule != NULL ? &verdict.rule->then : &nothing_said;
+	const GradingPolicy *grading = policy_grading(policy);
+	int reporter = person ? word_of(completed, "kind", kind_words) : -1;
+	verdict.noise = then->noise == 1;
+	verdict.flags = then->flags;
+	verdict.severity = said_or(then->severity, word_of(completed, "severity", severity_words));
+	assess_category(then, &verdict);
+	assess_kind(policy, then, reporter, person, &verdict);
+	assess_weight(grading, then, &verdict);
+	assess_grade(grading, &verdict);
+	return verdict;
+}
+
+/* ---- the reason */
+enum { WORD_MAX = 256 };
+
+typedef struct {
+	char text[WORD_MAX];
+} Word;
+
+/* "loss.serious" in the site's language; one that does not fit stays the word itself. */
+static Word word_for_people(const Policy *policy, const char *group, const char *word)
+{
+	Word result;
+	Buffer key, text;
+	buffer_init(&key, WORD_MAX);
+	buffer_init(&text, WORD_MAX - 1);
+	buffer_text(&key, group);
+	buffer_text(&key, word);
+	policy_words(policy, NULL, key.data, &text, NULL);
+	if (text.overflowed || !text_copy(buffer_slice(&text), result.text, sizeof result.text))
+		text_copy(slice_of(word), result.text, sizeof result.text);
+	buffer_release(&key);
+	buffer_release(&text);
+	return result;
+}
+
+static void reason_of_rule(const Policy *policy, const Verdict *verdict, Buffer *out)
+{
+	if (verdict->rule != NULL)
+		policy_words(policy, NULL, "reason.rule", out, "rule", verdict->rule->id, NULL);
+	else
+		policy_words(policy, NULL, "reason.no-rule", out, NULL);
+}
+
+static void reason_of_kind(const Policy *policy, const Verdict *verdict, Buffer *out)
+{
+	static const char *const keys[KIND_DECIDERS] = {
+		[KIND_BY_DEFAULT] = "reason.kind-default",
+		[KIND_BY_RULE] = "reason.kind-rule",
+		[KIND_BY_REPORTER] = "reason.kind-reporter",
+		[KIND_BY_CATEGORY] = "reason.kind-category",
+	};
+	Word kind = word_for_people(policy, "kind.", kind_words[verdict->kind]);
+	policy_words(policy, NULL, keys[verdict->kind_by], out, "kind", kind.text, NULL);
+}
+
+static void reason_of_category(const Policy *policy, const Verdict *verdict, Buffer *out)
+{
+	const char *name = policy_category_name(policy, verdict->category, policy_languages(policy)[0]);
+	policy_words(policy, NULL, verdict->category_by_rule ? "reason.category" : "reason.category-default", out,
+		     "code", verdict->category, "name", name != NULL ? name : verdict->category, NULL);
+}
+
+static void reason_of_grade(const Policy *policy, const Verdict *verdict, Buffer *out)
+{
+	const char *key = verdict->grade_by_harm      ? "reason.grade-harm"
+			  : verdict->loss_by_severity ? "reason.grade-severity"
+						      : "reason.grade-matrix";
+	Word importance = word_for_people(policy, "importance.", importance_words[verdict->importance]);
+	Word loss = word_for_people(policy, "loss.", loss_words[verdict->loss]);
+	Word harm = word_for_people(policy, "harm.", harm_words[verdict->social_harm]);
+	Word severity = word_for_people(policy, "severity.",
+					verdict->severity >= 0 ? severity_words[verdict->severity] : "none");
+	policy_words(policy, NULL, key, out, "grade", grade_words[verdict->grade], "matrix",
+		     grade_words[verdict->matrix_grade], "importance", importance.text, "loss", loss.text, "harm",
+		     harm.text, "severity", severity.text, NULL);
+}
+
+static void reason_of_noise(const Policy *policy, const Verdict *verdict, Buffer *out)
+{
+	(void)verdict;
+	policy_words(policy, NULL, "reason.noise", out, NULL);
+}
+
+void verdict_reason(const Policy *policy, const Verdict *verdict, Buffer *out)
+{
+	void (*const sentences[])(const Policy *, const Verdict *,
+				  Buffer *) = { reason_of_rule, verdict->noise ? reason_of_noise : reason_of_kind,
+						reason_of_category, reason_of_grade };
+	for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++) {
+		if (i > 0)
+			buffer_byte(out, ' ');
+		sentences[i](policy, verdict, out);
+	}
+}
+
+/* ---- the document */
+static json_t *flags_encode(unsigned flags)
+{
+	json_t *list = json_array();
+	for (unsigned i = 0; flag_words[i] != NULL; i++)
+		if ((flags & 1u << i) != 0)
+			json_array_append_new(list, json_string(flag_words[i]));
+	return list;
+}
+
+json_t *verdict_encode(const Policy *policy, const Verdict *verdict, const char *reason)
+{
+	json_t *flags JSON_AUTO = flags_encode(verdict->flags);
+	const Assessment assessment = {
+		.kind = kind_words[verdict->kind],
+		.category = verdict->category,
+		.severity = verdict->severity >= 0 ? severity_words[verdict->severity] : NULL,
+		.grade = grade_words[verdict->grade],
+		.damage_level = damage_words[verdict->damage_level],
+		.rule = verdict->rule != NULL ? verdict->rule->id : NULL,
+		.reason = reason,
+		.policy_version = policy_version(policy),
+		.flags = flags,
+		.noise = verdict->noise,
+	};
+	return json_encode(&assessment_table, &assessment);
+}

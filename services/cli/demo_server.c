@@ -1,0 +1,81 @@
+#include "services/cli/demo_server.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* In the child, whose one thread this is: the server writes its log where it cannot mix with the demo's table. */
+static _Noreturn void become_server(const char *home, int greeting)
+{
+	char log[128];
+	snprintf(log, sizeof log, "%s/log.jsonl", home);
+	int out = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	setenv("TOCSIN_HOME", home, 1);
+	setenv("TOCSIN_LISTEN", "127.0.0.1:0", 1);
+	unsetenv("TOCSIN_ADMIN_KEY");
+	unsetenv("TOCSIN_OPS_LISTEN");
+	if (out >= 0 && dup2(out, STDOUT_FILENO) >= 0 && dup2(greeting, STDERR_FILENO) >= 0)
+		execl("/proc/self/exe", "tocsin", "serve", (char *)NULL);
+	_exit(EXIT_SURROUNDINGS);
+}
+
+/* Reads what the server greets with, up to the ready line. */
+static Result await_ready(DemoServer *server, FILE *greeting)
+{
+	static const char ready[] = "tocsin: ready on ";
+	char line[1024], last[160] = "it said nothing";
+	while (fgets(line, sizeof line, greeting) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, ready, strlen(ready)) == 0) {
+			must(text_copy(slice_of(line + strlen(ready)), server->url, sizeof server->url));
+			return result_ok();
+		}
+		if (line[0] != '\0')
+			snprintf(last, sizeof last, "%.150s", line);
+	}
+	return result_fail(ERROR_AGAIN, "the demo's server did not start: %s", last);
+}
+
+Result demo_server_start(DemoServer *server)
+{
+	int ends[2];
+	memset(server, 0, sizeof *server);
+	strcpy(server->home, "/tmp/tocsin-demo-XXXXXX");
+	if (mkdtemp(server->home) == NULL || pipe2(ends, O_CLOEXEC) != 0) {
+		server->home[0] = '\0';
+		return result_fail(ERROR_AGAIN, "no scratch directory can be made in /tmp");
+	}
+	fflush(NULL);
+	server->child = fork();
+	if (server->child == 0)
+		become_server(server->home, ends[1]);
+	close(ends[1]);
+	FILE *greeting = fdopen(ends[0], "r");
+	must(greeting != NULL);
+	Result result = server->child > 0 ? await_ready(server, greeting) : result_fail(ERROR_AGAIN, "no process can be started");
+	fclose(greeting);
+	return result;
+}
+
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *place)
+{
+	(void)about;
+	(void)type;
+	(void)place;
+	return remove(path);
+}
+
+void demo_server_stop(DemoServer *server)
+{
+	if (server->child > 0) {
+		kill(server->child, SIGTERM);
+		waitpid(server->child, NULL, 0);
+	}
+	if (server->home[0] != '\0')
+		nftw(server->home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}

@@ -1,0 +1,41 @@
+/*
+ * Which addresses webhooks may reach: whoever can name a URL must not thereby reach into the network we stand in. Judged
+ * is the address a connection is really about to be made to, after the name was resolved, so that neither an odd spelling
+ * of a number nor a name that changes its mind gets past it.
+ *
+ * Public addresses are allowed; private, link-local, loopback, documentation, multicast and reserved ones are not, unless
+ * the operator's list has them. Plain http: goes only to addresses of that list. The mail server is a setting of the
+ * operator's own and is not judged here.
+ */
+#ifndef TOCSIN_EDGE_EGRESS_H
+#define TOCSIN_EDGE_EGRESS_H
+
+#include "shared/base/error.h"
+#include "shared/base/text.h"
+
+#include <sys/socket.h>
+
+enum { EGRESS_NETS_MAX = 64 };
+
+/* IPv4 stands as ::ffff:a.b.c.d, so that both spellings of an address are one. */
+typedef struct {
+	unsigned char bytes[16];
+	unsigned bits;
+} EgressNet;
+
+typedef struct {
+	size_t count;
+	EgressNet nets[EGRESS_NETS_MAX];
+} EgressRules;
+
+/* Addresses and CIDRs by comma or space; NULL: none. ERROR_INPUT for what is none, more than EGRESS_NETS_MAX, or has bits
+ * behind its prefix. */
+Result egress_parse(const char *list, EgressRules *out);
+
+/* The operator's list has it. */
+bool egress_listed(const EgressRules *rules, const struct sockaddr *address);
+
+/* The operator's list has it, or it is public. */
+bool egress_allowed(const EgressRules *rules, const struct sockaddr *address);
+
+#endif

@@ -1,0 +1,260 @@
+/*
+ * Prints what the program really does as one JSON object, out of the tables it does it by: routes, problem codes, topics,
+ * record types, field tables, commands, words, settings. tests/contract compares proto/ with it.
+ */
+#include "services/audit/audit.h"
+#include "services/gateway/core/filter.h"
+#include "services/gateway/gateway.h"
+#include "services/intake/intake.h"
+#include "services/classification/classification.h"
+#include "services/notification/notification.h"
+#include "services/response/response.h"
+#include "shared/domain/commands.h"
+#include "shared/domain/documents.h"
+#include "shared/domain/policy.h"
+#include "shared/domain/types.h"
+#include "shared/service/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static json_t *made(json_t *value)
+{
+	must(value != NULL);
+	return value;
+}
+
+static void put(json_t *object, const char *name, json_t *value)
+{
+	must(json_object_set_new(object, name, made(value)) == 0);
+}
+
+static json_t *text(const char *value)
+{
+	return value ? json_string(value) : json_null();
+}
+
+static json_t *words(const char *const *list)
+{
+	json_t *array = made(json_array());
+
+	for (size_t i = 0; list && list[i]; i++)
+		must(json_array_append_new(array, json_string(list[i])) == 0);
+	return array;
+}
+
+/* ---- field tables --------------------------------------------------------------------------------------------- */
+
+static const char *const type_words[] = {
+	[FIELD_TEXT] = "text",     [FIELD_INTEGER] = "integer", [FIELD_BOOLEAN] = "boolean", [FIELD_TIME] = "time",
+	[FIELD_CHOICE] = "choice", [FIELD_OBJECT] = "object",   [FIELD_LIST] = "list",       [FIELD_FREE] = "free",
+	[FIELD_ANY] = "any",
+};
+
+static json_t *table_dump(const FieldTable *table);
+
+static json_t *field_dump(const Field *field)
+{
+	json_t *row = made(json_object());
+
+	put(row, "name", text(field->name));
+	put(row, "type", text(type_words[field->type]));
+	put(row, "required", json_boolean(field->flags & FIELD_REQUIRED));
+	put(row, "not_empty", json_boolean(field->flags & FIELD_NOT_EMPTY));
+	put(row, "personal", json_boolean(field->flags & FIELD_PERSONAL));
+	put(row, "min", json_integer(field->min));
+	put(row, "max", json_integer(field->max));
+	put(row, "choices", field->choices ? words(field->choices) : json_null());
+	put(row, "item", field->type == FIELD_LIST ? text(type_words[field->table ? FIELD_OBJECT : field->item]) : json_null());
+	put(row, "item_max", json_integer((json_int_t)field->item_max));
+	put(row, "table", field->table ? table_dump(field->table) : json_null());
+	put(row, "sentence", text(field->sentence));
+	return row;
+}
+
+static json_t *table_dump(const FieldTable *table)
+{
+	json_t *fields = made(json_array());
+
+	for (size_t i = 0; i < table->count; i++)
+		must(json_array_append_new(fields, field_dump(&table->fields[i])) == 0);
+	return fields;
+}
+
+static json_t *tables_dump(void)
+{
+	static const FieldTable *const tables[] = {
+		&event_table,	       &report_table,	      &actor_table,	     &incident_table,
+		&report_record_table,  &assessment_table,     &assessment_record_table, &command_record_table,
+		&journal_entry_table,  &journal_record_table, &delivery_table,	     &delivery_record_table,
+	};
+	json_t *object = made(json_object());
+
+	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+		put(object, tables[i]->name, table_dump(tables[i]));
+	return object;
+}
+
+static json_t *commands_dump(void)
+{
+	json_t *object = made(json_object());
+
+	for (unsigned id = 0; id < COMMANDS; id++) {
+		json_t *row = made(json_object());
+		put(row, "internal", json_boolean(commands[id].internal));
+		put(row, "arguments", table_dump(commands[id].arguments));
+		put(row, "one_of", commands[id].one_of ? words(commands[id].one_of) : json_null());
+		put(row, "sentence", text(commands[id].sentence));
+		put(object, commands[id].name, row);
+	}
+	return object;
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------------------- */
+
+static json_t *routes_dump(void)
+{
+	json_t *array = made(json_array());
+
+	for (size_t i = 0; i < gateway_route_count; i++) {
+		const HttpRoute *route = &gateway_route_table[i];
+		json_t *row = made(json_object());
+		put(row, "method", text(route->method));
+		put(row, "path", text(route->path));
+		put(row, "operation", text(route->operation));
+		put(row, "open", json_boolean(route->open));
+		put(row, "body", json_boolean(route->body_max > 0));
+		must(json_array_append_new(array, row) == 0);
+	}
+	return array;
+}
+
+static json_t *problems_dump(void)
+{
+	json_t *object = made(json_object());
+
+	for (unsigned code = 0; code < PROBLEMS; code++) {
+		json_t *row = made(json_object());
+		put(row, "status", json_integer(problem_kinds[code].status));
+		put(row, "title", text(problem_kinds[code].title));
+		put(object, problem_kinds[code].code, row);
+	}
+	return object;
+}
+
+static json_t *topics_dump(void)
+{
+	static const char *const kinds[] = { [TOPIC_STREAM] = "stream", [TOPIC_LEDGER] = "ledger", [TOPIC_TABLE] = "table" };
+	json_t *object = made(json_object());
+
+	for (unsigned id = 0; id < TOPICS; id++) {
+		json_t *row = made(json_object());
+		put(row, "kind", text(kinds[topics[id].kind]));
+		put(row, "slotted", json_boolean(topics[id].slotted));
+		put(row, "keep_ms", json_integer(topics[id].keep_ms));
+		put(row, "sentence", text(topics[id].sentence));
+		put(object, topics[id].name, row);
+	}
+	return object;
+}
+
+static json_t *types_dump(void)
+{
+	static const char *const types[] = {
+		TYPE_EVENT_RECEIVED,	 TYPE_REPORT_RECEIVED,	  TYPE_INCIDENT_CLOSED,	   TYPE_REPORT_OPENED,
+		TYPE_REPORT_REPEATED,	 TYPE_REPORT_RELEASED,	  TYPE_ASSESSED,	   TYPE_ASSESSED_REPEAT,
+		TYPE_COMMAND,		 TYPE_JOURNAL_ENTERED,	  TYPE_JOURNAL_UNCHANGED,  TYPE_JOURNAL_REFUSED,
+		TYPE_ESCALATION_PLANNED, TYPE_ESCALATION_STOPPED, TYPE_ESCALATION_REACHED, TYPE_DELIVERY_ATTEMPTED,
+		TYPE_POLICY_PUBLISHED,	 TYPE_CHECKPOINT,	  TYPE_DEAD_LETTER,	   TYPE_LEDGER_CLAIMED,
+		TYPE_LEDGER_OPENED,	 TYPE_LEDGER_ADVANCED,	  NULL,
+	};
+	return words(types);
+}
+
+/* Who reads what: the services' own tables. */
+static json_t *services_dump(void)
+{
+	static const Service *const services[] = { &gateway_service,  &intake_service,	     &classification_service,
+						   &response_service, &notification_service, &audit_service };
+	json_t *object = made(json_object());
+
+	for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+		const Service *service = services[i];
+		json_t *row = made(json_object()), *inputs = made(json_array()), *outputs = made(json_array());
+		for (size_t k = 0; k < service->input_count; k++)
+			must(json_array_append_new(inputs, text(topics[service->inputs[k].topic].name)) == 0);
+		for (size_t k = 0; k < service->output_count; k++)
+			must(json_array_append_new(outputs, text(topics[service->outputs[k]].name)) == 0);
+		put(row, "ledger", service->ledger == TOPICS ? json_null() : text(topics[service->ledger].name));
+		put(row, "inputs", inputs);
+		put(row, "outputs", outputs);
+		put(row, "sentence", text(service->sentence));
+		put(object, service->name, row);
+	}
+	return object;
+}
+
+static json_t *words_dump(void)
+{
+	json_t *object = made(json_object());
+
+	put(object, "kind", words(kind_words));
+	put(object, "status", words(status_words));
+	put(object, "grade", words(grade_words));
+	put(object, "severity", words(severity_words));
+	put(object, "damage_level", words(damage_words));
+	put(object, "flags", words(flag_words));
+	put(object, "resolution", words(resolution_words));
+	put(object, "actor_kind", words(actor_words));
+	put(object, "entry", words(entry_words));
+	put(object, "delivery_state", words(delivery_words));
+	return object;
+}
+
+static json_t *filters_dump(void)
+{
+	json_t *array = made(json_array());
+
+	for (size_t i = 0; i < incident_filter_count; i++)
+		must(json_array_append_new(array, text(incident_filters[i].name)) == 0);
+	return array;
+}
+
+static json_t *settings_dump(void)
+{
+	static const char *const types[] = { [SETTING_TEXT] = "text", [SETTING_INTEGER] = "integer", [SETTING_CHOICE] = "choice" };
+	json_t *object = made(json_object());
+
+	for (size_t i = 0; i < settings_count; i++) {
+		const Setting *setting = &settings_table[i];
+		json_t *row = made(json_object());
+		put(row, "type", text(types[setting->type]));
+		put(row, "default", text(setting->fallback));
+		put(row, "min", json_integer(setting->min));
+		put(row, "max", json_integer(setting->max));
+		put(row, "choices", setting->choices ? words(setting->choices) : json_null());
+		put(row, "secret", json_boolean(setting->secret));
+		put(row, "sentence", text(setting->sentence));
+		put(object, setting->name, row);
+	}
+	return object;
+}
+
+int main(void)
+{
+	json_t *all = made(json_object());
+
+	put(all, "routes", routes_dump());
+	put(all, "problems", problems_dump());
+	put(all, "topics", topics_dump());
+	put(all, "types", types_dump());
+	put(all, "services", services_dump());
+	put(all, "tables", tables_dump());
+	put(all, "commands", commands_dump());
+	put(all, "words", words_dump());
+	put(all, "filters", filters_dump());
+	put(all, "settings", settings_dump());
+	bool written = json_dumpf(all, stdout, JSON_INDENT(1)) == 0 && putchar('\n') == '\n';
+	json_decref(all);
+	return written ? 0 : 3;
+}

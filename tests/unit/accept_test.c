@@ -1,0 +1,320 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/gateway/core/accept.h"
+
+#include "shared/domain/event_header.h"
+#include "shared/domain/types.h"
+#include "shared/edge/bus.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECEIVED INT64_C(1795421730123) /* 2026-11-23T08:15:30.123Z */
+
+static Policy *policy;
+
+static const char pack_yaml[] = "{id: test, version: 1, timezone: UTC, languages: [en]}\n";
+static const char sources_yaml[] =
+	"sources:\n"
+	"  - {id: whole, correlate: [source, rule, asset, actor], window_seconds: 60, cap_seconds: 600}\n"
+	"  - {id: assets, correlate: [asset], window_seconds: 30, cap_seconds: 300}\n"
+	"  - {id: \"*\", correlate: [source, rule], window_seconds: 900, cap_seconds: 86400}\n";
+static const char grading_yaml[] =
+	"matrix:\n"
+	"  general: {minor: IV, considerable: IV, serious: IV, grave: III}\n"
+	"  important: {minor: IV, considerable: IV, serious: III, grave: II}\n"
+	"  essential: {minor: IV, considerable: III, serious: II, grave: I}\n"
+	"social_harm: {general: IV, considerable: III, serious: II, grave: I}\n"
+	"damage_levels: {I: S, II: S, III: A, IV: B}\n"
+	"severity_loss: {info: minor, low: minor, medium: considerable, high: serious, critical: grave}\n";
+
+static int policy_make(void **state)
+{
+	(void)state;
+	const PolicyFile files[] = {
+		{ "pack.yaml", SLICE(pack_yaml) }, { "sources.yaml", SLICE(sources_yaml) }, { "grading.yaml", SLICE(grading_yaml) },
+	};
+	PolicyMistakes mistakes = { .count = 0 };
+	json_t *message;
+	if (!policy_read(files, 3, &message, &mistakes)) {
+		print_error("%s\n", mistakes.list[0]);
+		return -1;
+	}
+	Result result = policy_compile(message, &policy);
+	json_decref(message);
+	return result_failed(result) ? -1 : 0;
+}
+
+static int policy_drop(void **state)
+{
+	(void)state;
+	policy_free(policy);
+	return 0;
+}
+
+static AcceptInput input_of(const char *body)
+{
+	AcceptInput input = { .body = slice_of(body), .key_id = "admin123", .received_at = RECEIVED };
+	memset(input.random, 0x5a, sizeof input.random);
+	return input;
+}
+
+static Accepted accepted_of(const AcceptInput *input)
+{
+	Accepted accepted;
+	FieldErrors errors = { .count = 0 };
+	ProblemCode code;
+	Result result = accept_event(policy, input, &accepted, &errors, &code);
+	if (result_failed(result))
+		print_error("%s: %s\n", input->body.data, result.text);
+	assert_false(result_failed(result));
+	return accepted;
+}
+
+static Accepted event_of(const char *body)
+{
+	AcceptInput input = input_of(body);
+	return accepted_of(&input);
+}
+
+/* What an event's id and key are, compared as text. */
+static void assert_same_key(const char *one, const char *other, bool same)
+{
+	Accepted first = event_of(one), second = event_of(other);
+	assert_int_equal(strcmp(first.correlation_key, second.correlation_key) == 0, same);
+	accepted_release(&first);
+	accepted_release(&second);
+}
+
+static void assert_refused(const char *body, ProblemCode wanted, const char *pointer)
+{
+	AcceptInput input = input_of(body);
+	Accepted accepted;
+	FieldErrors errors = { .count = 0 };
+	ProblemCode code;
+	Result result = accept_event(policy, &input, &accepted, &errors, &code);
+	assert_int_equal(result.kind, ERROR_INPUT);
+	assert_int_equal(code, wanted);
+	if (pointer) {
+		assert_true(errors.count > 0);
+		assert_string_equal(errors.list[0].pointer, pointer);
+	} else {
+		assert_int_equal(errors.count, 0);
+	}
+}
+
+static void an_event_carries_what_was_derived_from_it_in_headers(void **state)
+{
+	(void)state;
+	Accepted accepted = event_of("{\"source\":\"whole\",\"title\":\"t\",\"id\":\"1\",\"severity\":\"critical\","
+				     "\"occurred_at\":\"2026-11-23T08:15:31.123Z\"}");
+	Slice headers = buffer_slice(&accepted.headers);
+	EventHeader header;
+	Id id = id_of_pair("evt_", SLICE("whole"), SLICE("1"));
+	assert_string_equal(accepted.id.text, id.text);
+	assert_true(slice_is(header_get(headers, "ce_id"), id.text));
+	assert_true(slice_is(header_get(headers, "ce_type"), TYPE_EVENT_RECEIVED));
+	assert_true(slice_is(header_get(headers, "ce_time"), "2026-11-23T08:15:30.123Z"));
+	assert_false(result_failed(event_header_read(header_get(headers, EVENT_HEADER), &header)));
+	assert_int_equal(header.window_seconds, 60);
+	assert_int_equal(header.cap_seconds, 600);
+	assert_int_equal(header.severity, 4);
+	assert_int_equal(header.clock_offset_ms, 1000);
+	assert_int_equal(accepted.slot, slot_of(slice_of(accepted.correlation_key)));
+	assert_int_equal(strlen(accepted.correlation_key), ID_BASE32);
+	assert_false(accepted.by_idempotency_key);
+	accepted_release(&accepted);
+}
+
+static void an_event_without_severity_is_of_medium_severity(void **state)
+{
+	(void)state;
+	Accepted accepted = event_of("{\"source\":\"x\",\"title\":\"t\"}");
+	EventHeader header;
+	assert_false(result_failed(event_header_read(header_get(buffer_slice(&accepted.headers), EVENT_HEADER), &header)));
+	assert_int_equal(header.severity, 2);
+	assert_int_equal(header.window_seconds, 900);
+	assert_int_equal(header.clock_offset_ms, INT64_MIN);
+	accepted_release(&accepted);
+}
+
+static void the_senders_own_id_wins_over_the_idempotency_key(void **state)
+{
+	(void)state;
+	AcceptInput input = input_of("{\"source\":\"s\",\"title\":\"t\",\"id\":\"7\"}");
+	input.idempotency_key = "k";
+	Accepted accepted = accepted_of(&input);
+	Id id = id_of_pair("evt_", SLICE("s"), SLICE("7"));
+	assert_string_equal(accepted.id.text, id.text);
+	assert_false(accepted.by_idempotency_key);
+	accepted_release(&accepted);
+}
+
+static void without_an_own_id_the_idempotency_key_makes_it(void **state)
+{
+	(void)state;
+	AcceptInput input = input_of("{\"source\":\"s\",\"title\":\"t\"}");
+	input.idempotency_key = "k";
+	Accepted accepted = accepted_of(&input);
+	Id id = id_of_pair("evt_", SLICE("admin123"), SLICE("k"));
+	assert_string_equal(accepted.id.text, id.text);
+	assert_true(accepted.by_idempotency_key);
+	accepted_release(&accepted);
+}
+
+static void without_either_the_id_is_random(void **state)
+{
+	(void)state;
+	AcceptInput input = input_of("{\"source\":\"s\",\"title\":\"t\"}");
+	Accepted first = accepted_of(&input);
+	input.random[0] ^= 1;
+	Accepted second = accepted_of(&input);
+	assert_true(id_is("evt_", id_slice(&first.id)));
+	assert_string_not_equal(first.id.text, second.id.text);
+	assert_string_equal(first.correlation_key, second.correlation_key);
+	accepted_release(&first);
+	accepted_release(&second);
+}
+
+static void the_policy_says_what_events_have_in_common(void **state)
+{
+	(void)state;
+	assert_same_key("{\"source\":\"a\",\"title\":\"1\",\"rule\":\"r\",\"asset\":\"x\"}",
+			"{\"source\":\"a\",\"title\":\"2\",\"rule\":\"r\",\"asset\":\"y\"}", true);
+	assert_same_key("{\"source\":\"a\",\"title\":\"1\",\"rule\":\"r\"}", "{\"source\":\"b\",\"title\":\"1\",\"rule\":\"r\"}",
+			false);
+	assert_same_key("{\"source\":\"whole\",\"title\":\"1\",\"rule\":\"r\",\"asset\":\"x\"}",
+			"{\"source\":\"whole\",\"title\":\"1\",\"rule\":\"r\",\"asset\":\"y\"}", false);
+}
+
+static void equal_texts_in_different_members_are_not_the_same(void **state)
+{
+	(void)state;
+	assert_same_key("{\"source\":\"whole\",\"title\":\"1\",\"rule\":\"x\"}",
+			"{\"source\":\"whole\",\"title\":\"1\",\"asset\":\"x\"}", false);
+}
+
+static void events_without_anything_in_common_stay_apart(void **state)
+{
+	(void)state;
+	assert_same_key("{\"source\":\"assets\",\"title\":\"1\",\"id\":\"1\"}",
+			"{\"source\":\"assets\",\"title\":\"1\",\"id\":\"2\"}", false);
+	assert_same_key("{\"source\":\"assets\",\"title\":\"1\",\"id\":\"1\",\"asset\":\"x\"}",
+			"{\"source\":\"assets\",\"title\":\"1\",\"id\":\"2\",\"asset\":\"x\"}", true);
+}
+
+static void what_is_no_json_is_malformed(void **state)
+{
+	(void)state;
+	assert_refused("{\"source\":", PROBLEM_MALFORMED_JSON, NULL);
+	assert_refused("", PROBLEM_MALFORMED_JSON, NULL);
+	assert_refused("[]", PROBLEM_MALFORMED_JSON, NULL);
+	assert_refused("{\"title\":\"a\",\"title\":\"b\"}", PROBLEM_MALFORMED_JSON, NULL);
+}
+
+static void what_does_not_fit_the_table_is_refused_with_its_pointer(void **state)
+{
+	(void)state;
+	assert_refused("{\"source\":\"a\"}", PROBLEM_VALIDATION_FAILED, "/title");
+	assert_refused("{\"source\":\"a\",\"title\":\"t\",\"colour\":1}", PROBLEM_VALIDATION_FAILED, "/colour");
+	assert_refused("{\"source\":\"a\",\"title\":\"t\",\"observables\":[{\"type\":\"ip\",\"value\":\"1\"},{\"type\":\"x\","
+		       "\"value\":\"1\"}]}",
+		       PROBLEM_VALIDATION_FAILED, "/observables/1/type");
+}
+
+/* {"source":"s","title":"t","attributes":{"a":{"a":…}}} with as many levels in all. */
+static char *nested_event(int levels)
+{
+	char *body = malloc(1024);
+	int size = snprintf(body, 1024, "{\"source\":\"s\",\"title\":\"t\",\"attributes\":");
+	for (int i = 1; i < levels - 1; i++)
+		size += snprintf(body + size, 1024 - (size_t)size, "{\"a\":");
+	size += snprintf(body + size, 1024 - (size_t)size, "{}");
+	for (int i = 0; i < levels - 1; i++)
+		size += snprintf(body + size, 1024 - (size_t)size, "}");
+	return body;
+}
+
+static void thirty_two_levels_are_taken_and_one_more_is_not(void **state)
+{
+	(void)state;
+	char *deep = nested_event(32), *deeper = nested_event(33);
+	Accepted accepted = event_of(deep);
+	accepted_release(&accepted);
+	assert_refused(deeper, PROBLEM_MALFORMED_JSON, NULL);
+	free(deep);
+	free(deeper);
+}
+
+static Accepted report_of(const AcceptInput *input)
+{
+	Accepted accepted;
+	FieldErrors errors = { .count = 0 };
+	ProblemCode code;
+	assert_false(result_failed(accept_report(policy, input, &accepted, &errors, &code)));
+	return accepted;
+}
+
+static void each_report_opens_a_record_of_its_own(void **state)
+{
+	(void)state;
+	AcceptInput input = input_of("{\"kind\":\"incident\",\"description\":\"a laptop is gone\"}");
+	Accepted first = report_of(&input);
+	input.random[3] ^= 1;
+	Accepted second = report_of(&input);
+	assert_string_not_equal(first.correlation_key, second.correlation_key);
+	assert_true(slice_is(header_get(buffer_slice(&first.headers), "ce_type"), TYPE_REPORT_RECEIVED));
+	accepted_release(&first);
+	accepted_release(&second);
+}
+
+static void the_same_report_again_has_the_same_id_and_key(void **state)
+{
+	(void)state;
+	AcceptInput input = input_of("{\"kind\":\"incident\",\"description\":\"a laptop is gone\"}");
+	input.idempotency_key = "once";
+	Accepted first = report_of(&input);
+	input.random[3] ^= 1;
+	Accepted second = report_of(&input);
+	assert_string_equal(first.id.text, second.id.text);
+	assert_string_equal(first.correlation_key, second.correlation_key);
+	accepted_release(&first);
+	accepted_release(&second);
+}
+
+static void a_report_says_nothing_of_a_machines_severity(void **state)
+{
+	(void)state;
+	AcceptInput input = input_of("{\"kind\":\"incident\",\"description\":\"a laptop is gone\"}");
+	Accepted accepted = report_of(&input);
+	EventHeader header;
+	assert_false(result_failed(event_header_read(header_get(buffer_slice(&accepted.headers), EVENT_HEADER), &header)));
+	assert_int_equal(header.severity, -1);
+	accepted_release(&accepted);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_event_carries_what_was_derived_from_it_in_headers),
+		cmocka_unit_test(an_event_without_severity_is_of_medium_severity),
+		cmocka_unit_test(the_senders_own_id_wins_over_the_idempotency_key),
+		cmocka_unit_test(without_an_own_id_the_idempotency_key_makes_it),
+		cmocka_unit_test(without_either_the_id_is_random),
+		cmocka_unit_test(the_policy_says_what_events_have_in_common),
+		cmocka_unit_test(equal_texts_in_different_members_are_not_the_same),
+		cmocka_unit_test(events_without_anything_in_common_stay_apart),
+		cmocka_unit_test(what_is_no_json_is_malformed),
+		cmocka_unit_test(what_does_not_fit_the_table_is_refused_with_its_pointer),
+		cmocka_unit_test(thirty_two_levels_are_taken_and_one_more_is_not),
+		cmocka_unit_test(each_report_opens_a_record_of_its_own),
+		cmocka_unit_test(the_same_report_again_has_the_same_id_and_key),
+		cmocka_unit_test(a_report_says_nothing_of_a_machines_severity),
+	};
+	return cmocka_run_group_tests_name("accept", tests, policy_make, policy_drop);
+}

@@ -1,0 +1,388 @@
+/* How a notice becomes a webhook or a mail. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/notification/channels/channel.h"
+#include "services/notification/core/skip.h"
+#include "shared/domain/documents.h"
+#include "tests/support/notify_pack.h"
+#include "tests/unit/pack.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SETTINGS_MAX = 8 };
+
+static Policy *policy;
+static struct {
+	const char *name, *value;
+} settings[SETTINGS_MAX];
+
+static const char *setting(void *context, const char *name)
+{
+	(void)context;
+	for (size_t i = 0; i < SETTINGS_MAX && settings[i].name; i++)
+		if (strcmp(settings[i].name, name) == 0)
+			return settings[i].value;
+	return NULL;
+}
+
+static const NotificationEnvironment environment = { .setting = setting, .public_url = "https://tocsin.site.example/" };
+
+static void set(const char *name, const char *value)
+{
+	size_t i = 0;
+	while (settings[i].name && strcmp(settings[i].name, name) != 0)
+		i++;
+	assert_true(i < SETTINGS_MAX);
+	settings[i].name = name;
+	settings[i].value = value;
+}
+
+static int all_set(void **state)
+{
+	(void)state;
+	memset(settings, 0, sizeof(settings));
+	set("TOCSIN_WEBHOOK_URL", "https://hooks.site.example/in?key=1");
+	set("TOCSIN_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+	set("TOCSIN_SMTP_URL", "smtp://mail.site.example:25");
+	set("TOCSIN_MAIL_FROM", "tocsin@site.example");
+	return 0;
+}
+
+static int pack_make(void **state)
+{
+	(void)state;
+	policy = notify_pack();
+	return 0;
+}
+
+static int pack_drop(void **state)
+{
+	(void)state;
+	policy_free(policy);
+	return 0;
+}
+
+static void member_set(json_t *incident, const char *name, json_t *value)
+{
+	assert_int_equal(json_object_set_new(incident, name, value), 0);
+}
+
+static json_t *incident_make(void)
+{
+	json_t *incident = incident_new();
+	member_set(incident, "id", json_string("inc_01j0000000000000000000000a"));
+	member_set(incident, "number", json_string("INC-2026-7K3M-9QRX"));
+	member_set(incident, "kind", json_string("incident"));
+	member_set(incident, "status", json_string("reported"));
+	member_set(incident, "title", json_string("勒索软件 on HR-01\r\nBcc: evil@example.org"));
+	member_set(incident, "severity", json_string("high"));
+	member_set(incident, "grade", json_string("II"));
+	member_set(incident, "category", json_string("01007"));
+	member_set(incident, "asset", json_string("HR-01"));
+	member_set(incident, "opened_at", json_string("2026-11-23T08:00:00.000Z"));
+	member_set(incident, "version", json_integer(3));
+	return incident;
+}
+
+static Notice notice_of(json_t *incident, const char *channel, const char *person)
+{
+	static char recipient[64];
+	const PersonPolicy *who = person ? policy_person(policy, person) : NULL;
+	snprintf(recipient, sizeof(recipient), "%s%s", person ? "person:" : "channel:", person ? person : channel);
+	return (Notice){ .policy = policy,
+			 .channel = policy_channel(policy, channel),
+			 .environment = &environment,
+			 .incident = incident,
+			 .key = "msg_1",
+			 .recipient = recipient,
+			 .address = who ? who->email : NULL,
+			 .language = who ? who->language : NULL,
+			 .escalation_level = 1,
+			 .attempt = 2,
+			 .reached_at = 1795420800123 };
+}
+
+/* ---- settings */
+
+static void a_channel_with_all_its_settings_lacks_nothing(void **state)
+{
+	char lack[CHANNEL_LACK] = "";
+	(void)state;
+	assert_false(channel_lacks(policy_channel(policy, "hook"), &environment, lack));
+	assert_false(channel_lacks(policy_channel(policy, "post"), &environment, lack));
+}
+
+static void a_channel_says_which_setting_it_lacks(void **state)
+{
+	char lack[CHANNEL_LACK];
+	(void)state;
+	set("TOCSIN_WEBHOOK_URL", NULL);
+	assert_true(channel_lacks(policy_channel(policy, "hook"), &environment, lack));
+	assert_string_equal(lack, "TOCSIN_WEBHOOK_URL");
+	set("TOCSIN_WEBHOOK_URL", "");
+	assert_true(channel_lacks(policy_channel(policy, "hook"), &environment, lack));
+	set("TOCSIN_MAIL_FROM", NULL);
+	assert_true(channel_lacks(policy_channel(policy, "post"), &environment, lack));
+	assert_string_equal(lack, "TOCSIN_MAIL_FROM");
+	set("TOCSIN_SMTP_URL", NULL);
+	assert_true(channel_lacks(policy_channel(policy, "post"), &environment, lack));
+	assert_string_equal(lack, "TOCSIN_SMTP_URL");
+	assert_true(channel_lacks(&(ChannelPolicy){ .id = "x", .type = "webhook" }, &environment, lack));
+	assert_string_equal(lack, "url");
+	assert_true(channel_lacks(&(ChannelPolicy){ .id = "x", .type = "pigeon" }, &environment, lack));
+	assert_string_equal(lack, "type");
+}
+
+static void settings_are_put_where_they_are_named(void **state)
+{
+	static const struct {
+		const char *text, *expected, *lack;
+	} cases[] = {
+		{ "https://a.example/x", "https://a.example/x", NULL },
+		{ "${TOCSIN_MAIL_FROM}", "tocsin@site.example", NULL },
+		{ "a ${TOCSIN_MAIL_FROM}, b ${TOCSIN_MAIL_FROM}!", "a tocsin@site.example, b tocsin@site.example!",
+		  NULL },
+		{ "$TOCSIN_MAIL_FROM $ {x}", "$TOCSIN_MAIL_FROM $ {x}", NULL },
+		{ "x${TOCSIN_NO}", NULL, "TOCSIN_NO" },
+		{ "x${TOCSIN_MAIL_FROM", NULL, "${TOCSIN_MAIL_FROM" },
+		{ "", NULL, "name" },
+		{ NULL, NULL, "name" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char lack[CHANNEL_LACK] = "";
+		Buffer out;
+		buffer_init(&out, 1024);
+		assert_int_equal(setting_resolve(&environment, cases[i].text, "name", &out, lack),
+				 cases[i].lack == NULL);
+		if (cases[i].lack)
+			assert_string_equal(lack, cases[i].lack);
+		else
+			assert_string_equal(out.data, cases[i].expected);
+		buffer_release(&out);
+	}
+}
+
+/* ---- webhooks */
+
+static void a_webhook_carries_the_whole_incident_as_the_contract_says(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = incident_make(), *body JSON_AUTO = NULL;
+	Notice notice = notice_of(incident, "hook", NULL);
+	Letter letter;
+	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_int_equal(letter.message.kind, OUTSIDE_WEBHOOK);
+	assert_string_equal(letter.message.key, "msg_1");
+	assert_int_equal(letter.message.attempt, 2);
+	assert_string_equal(letter.message.url, "https://hooks.site.example/in?key=1");
+	assert_string_equal(letter.message.secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+	assert_false(result_failed(json_read(letter.message.body, &body)));
+	assert_int_equal(json_object_size(body), 3);
+	assert_string_equal(json_string_value(json_at(body, "/type")), "incident.opened");
+	assert_string_equal(json_string_value(json_at(body, "/timestamp")), "2026-11-23T08:00:00.123Z");
+	assert_int_equal(json_object_size(json_at(body, "/data")), 3);
+	assert_true(json_equal(json_at(body, "/data/incident"), incident));
+	assert_int_equal(json_integer_value(json_at(body, "/data/escalation_level")), 1);
+	assert_string_equal(json_string_value(json_at(body, "/data/recipient")), "channel:hook");
+	letter_release(&letter);
+}
+
+static void a_webhook_of_a_higher_level_says_escalated(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = incident_make(), *body JSON_AUTO = NULL;
+	Notice notice = notice_of(incident, "hook", NULL);
+	Letter letter;
+	notice.escalation_level = 3;
+	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_false(result_failed(json_read(letter.message.body, &body)));
+	assert_string_equal(json_string_value(json_at(body, "/type")), "incident.escalated");
+	assert_int_equal(json_integer_value(json_at(body, "/data/escalation_level")), 3);
+	letter_release(&letter);
+}
+
+static void a_webhook_without_a_secret_is_unsigned(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = incident_make();
+	Notice notice = notice_of(incident, "hook", NULL);
+	Letter letter;
+	set("TOCSIN_WEBHOOK_SECRET", NULL);
+	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_null(letter.message.secret);
+	letter_release(&letter);
+}
+
+static void a_channel_that_lost_its_setting_writes_nothing(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = incident_make();
+	Notice notice = notice_of(incident, "hook", NULL);
+	Letter letter;
+	set("TOCSIN_WEBHOOK_URL", NULL);
+	assert_int_equal(letter_write(&notice, &letter).kind, ERROR_INPUT);
+	letter_release(&letter);
+}
+
+/* ---- mail */
+
+static void mail_check(const char *person, const char *text)
+{
+	json_t *incident JSON_AUTO = incident_make();
+	Notice notice = notice_of(incident, "post", person);
+	Letter letter;
+	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_int_equal(letter.message.kind, OUTSIDE_MAIL);
+	assert_string_equal(letter.message.url, "smtp://mail.site.example:25");
+	assert_string_equal(letter.message.from, "tocsin@site.example");
+	assert_string_equal(letter.message.to, notice.address);
+	assert_string_equal(letter.message.to_name, policy_person(policy, person)->name);
+	assert_string_equal(letter.message.language, notice.language);
+	assert_string_equal(letter.message.thread, "inc_01j0000000000000000000000a");
+	assert_string_equal(letter.message.subject,
+			    "[Tocsin] [high/II] INC-2026-7K3M-9QRX 勒索软件 on HR-01  Bcc: evil@example.org");
+	assert_string_equal(letter.body.data, text);
+	letter_release(&letter);
+}
+
+static void a_mail_is_written_in_the_persons_language(void **state)
+{
+	(void)state;
+	mail_check("li",
+		   "有新的事件等待您处理。\n\n"
+		   "编号：INC-2026-7K3M-9QRX\n标题：勒索软件 on HR-01  Bcc: "
+		   "evil@example.org\n类型：事件\n严重程度：高\n级别：II\n"
+		   "类别：勒索软件\n资产：HR-01\n建立时间：2026-11-23T08:00:00.000Z\n\n"
+		   "详情：https://tocsin.site.example/v1/incidents/inc_01j0000000000000000000000a\n\n由警钟发送。\n");
+	mail_check("ann", "A new case waits for you.\n\n"
+			  "Number: INC-2026-7K3M-9QRX\nTitle: 勒索软件 on HR-01  Bcc: evil@example.org\nKind: "
+			  "incident\nSeverity: high\n"
+			  "Grade: II\nCategory: Ransomware\nAsset: HR-01\nOpened: 2026-11-23T08:00:00.000Z\n\n"
+			  "Details: https://tocsin.site.example/v1/incidents/inc_01j0000000000000000000000a\n\nSent by "
+			  "Tocsin.\n");
+}
+
+static void a_mail_of_a_drill_or_a_higher_level_says_so_first(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = incident_make();
+	Notice notice = notice_of(incident, "post", "ann");
+	Letter letter;
+	const char *begin = "This is a drill.\n\nNobody has acknowledged it; this is level 2.\n\n";
+	notice.escalation_level = 2;
+	member_set(incident, "flags", json_pack("[s]", "drill"));
+	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_memory_equal(letter.body.data, begin, strlen(begin));
+	letter_release(&letter);
+}
+
+static void a_mail_about_little_known_things_has_only_what_is_known(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = incident_new();
+	Notice notice = notice_of(incident, "post", "ann");
+	Letter letter;
+	notice.environment = &(NotificationEnvironment){ .setting = setting };
+	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_string_equal(letter.message.subject, "[Tocsin] [-/-] - ");
+	assert_string_equal(letter.body.data,
+			    "A new case waits for you.\n\n\nDetails: /v1/incidents/\n\nSent by Tocsin.\n");
+	letter_release(&letter);
+}
+
+static void a_mail_to_somebody_the_policy_forgot_still_goes_to_the_address(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = incident_make();
+	Notice notice = notice_of(incident, "post", "li");
+	Letter letter;
+	notice.recipient = "person:gone";
+	notice.language = NULL;
+	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_null(letter.message.to_name);
+	assert_string_equal(letter.message.to, "li@site.example");
+	assert_string_equal(letter.message.language, "zh-CN");
+	letter_release(&letter);
+}
+
+/* ---- the pack that is delivered */
+
+static void check_no_key_left(const char *text)
+{
+	static const char *const families[] = { "mail.", "skip." };
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		for (const char *at = text; (at = strstr(at, families[i])); at++)
+			/* "mail.site.example" is a host */
+			if (at == text || at[-1] == '\n' || at[-1] == ' ')
+				fail_msg("a word is missing: %s", at);
+}
+
+static void check_mail_words(const Policy *default_pack, const char *language, const char *kind, const char *severity)
+{
+	json_t *incident JSON_AUTO = incident_make();
+	const ChannelPolicy channel = {
+		.id = "mail", .type = "email", .server = "smtp://m.example", .from = "t@m.example"
+	};
+	member_set(incident, "kind", json_string(kind));
+	member_set(incident, "severity", json_string(severity));
+	member_set(incident, "reason", json_string("because"));
+	member_set(incident, "source", json_string("siem"));
+	member_set(incident, "assignee", json_pack("{s:s}", "team", "soc"));
+	member_set(incident, "flags", json_pack("[s]", "drill"));
+	for (int64_t level = 1; level <= 2; level++) {
+		Notice notice = notice_of(incident, "post", "ann");
+		Letter letter;
+		notice.policy = default_pack;
+		notice.channel = &channel;
+		notice.language = language;
+		notice.escalation_level = level;
+		assert_false(result_failed(letter_write(&notice, &letter)));
+		check_no_key_left(letter.body.data);
+		assert_null(strchr(letter.body.data, '{'));
+		letter_release(&letter);
+	}
+}
+
+static void the_default_pack_has_every_word_that_notices_need(void **state)
+{
+	Policy *default_pack = pack_compiled(NULL);
+	(void)state;
+	for (const char *const *language = policy_languages(default_pack); *language; language++)
+		for (int severity = 0; severity_words[severity]; severity++)
+			for (int kind = 0; kind_words[kind]; kind++)
+				check_mail_words(default_pack, *language, kind_words[kind], severity_words[severity]);
+	for (Skip skip = SKIP_NONE; skip < SKIPS; skip++) {
+		Buffer out;
+		buffer_init(&out, 1024);
+		skip_write(default_pack, skip, "NAME", "SETTING", &out);
+		check_no_key_left(out.data);
+		assert_null(strchr(out.data, '{'));
+		buffer_release(&out);
+	}
+	policy_free(default_pack);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_channel_with_all_its_settings_lacks_nothing, all_set),
+		cmocka_unit_test_setup(a_channel_says_which_setting_it_lacks, all_set),
+		cmocka_unit_test_setup(settings_are_put_where_they_are_named, all_set),
+		cmocka_unit_test_setup(a_webhook_carries_the_whole_incident_as_the_contract_says, all_set),
+		cmocka_unit_test_setup(a_webhook_of_a_higher_level_says_escalated, all_set),
+		cmocka_unit_test_setup(a_webhook_without_a_secret_is_unsigned, all_set),
+		cmocka_unit_test_setup(a_channel_that_lost_its_setting_writes_nothing, all_set),
+		cmocka_unit_test_setup(a_mail_is_written_in_the_persons_language, all_set),
+		cmocka_unit_test_setup(a_mail_of_a_drill_or_a_higher_level_says_so_first, all_set),
+		cmocka_unit_test_setup(a_mail_about_little_known_things_has_only_what_is_known, all_set),
+		cmocka_unit_test_setup(a_mail_to_somebody_the_policy_forgot_still_goes_to_the_address, all_set),
+		cmocka_unit_test_setup(the_default_pack_has_every_word_that_notices_need, all_set),
+	};
+	return cmocka_run_group_tests_name("channels", tests, pack_make, pack_drop);
+}

@@ -1,0 +1,453 @@
+/* Notification as a service: from journal entries to levels reached, messages sent, tried again, given up, skipped. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/notification/notification.h"
+#include "shared/domain/documents.h"
+#include "shared/domain/types.h"
+#include "tests/support/fake_outside.h"
+#include "tests/support/lone_service.h"
+#include "tests/support/notify_pack.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, BODY_MAX = 4096 };
+
+#define INCIDENT "inc_01jd8000000000000000000000"
+static const Instant start = 1795420800000; /* 2026-11-23T08:00:00Z */
+
+typedef struct {
+	LoneService lone;
+	FakeOutside outside;
+	Policy *policy;
+	NotificationEnvironment environment;
+	bool configured;
+	int64_t version;
+} Bench;
+
+static const char *setting(void *context, const char *name)
+{
+	const Bench *bench = context;
+	if (!bench->configured)
+		return NULL;
+	if (strcmp(name, "TOCSIN_WEBHOOK_URL") == 0)
+		return "https://hooks.site.example/";
+	if (strcmp(name, "TOCSIN_SMTP_URL") == 0)
+		return "smtp://mail.site.example";
+	return strcmp(name, "TOCSIN_MAIL_FROM") == 0 ? "tocsin@site.example" : NULL;
+}
+
+static int bench_make(void **state)
+{
+	Bench *bench = calloc(1, sizeof(*bench));
+	fake_outside_init(&bench->outside);
+	bench->configured = true;
+	bench->policy = notify_pack();
+	bench->environment =
+		(NotificationEnvironment){ .setting = setting, .context = bench, .public_url = "http://t.example" };
+	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outside.outside, bench->policy,
+		   start);
+	*state = bench;
+	return 0;
+}
+
+static int bench_drop(void **state)
+{
+	Bench *bench = *state;
+	assert_false(result_failed(bench->lone.failure));
+	lone_stop(&bench->lone);
+	fake_outside_release(&bench->outside);
+	policy_free(bench->policy);
+	free(bench);
+	return 0;
+}
+
+/* ---- the journal, as response writes it */
+
+static void entry_add(Bench *bench, const char *type, json_t *changes)
+{
+	char at[INSTANT_TEXT], id[48];
+	Buffer body;
+	instant_format(bench->lone.now, at);
+	snprintf(id, sizeof(id), "rec_%s_%lld", type, (long long)++bench->version);
+	json_t *record JSON_AUTO = json_pack("{s:s, s:[{s:I, s:s, s:s, s:o}], s:I}", "incident_id", INCIDENT, "entries",
+					     "version", (json_int_t)bench->version, "type", type, "at", at, "changes",
+					     changes, "version", (json_int_t)bench->version);
+	assert_non_null(record);
+	buffer_init(&body, BODY_MAX);
+	json_write(record, &body);
+	lone_input(&bench->lone, TOPIC_JOURNAL, id, TYPE_JOURNAL_ENTERED, INCIDENT, body.data);
+	buffer_release(&body);
+	lone_settle(&bench->lone);
+}
+
+static void incident_open(Bench *bench, const char *grade, const char *flag)
+{
+	char at[INSTANT_TEXT];
+	instant_format(bench->lone.now, at);
+	json_t *flags = flag ? json_pack("[s]", flag) : json_array();
+	entry_add(bench, "opened",
+		  json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "id", INCIDENT, "number",
+			    "INC-2026-7K3M-9QRX", "kind", "incident", "status", "reported", "title", "Something",
+			    "severity", "high", "grade", grade, "flags", flags, "opened_at", at));
+}
+
+static void incident_acknowledge(Bench *bench)
+{
+	char at[INSTANT_TEXT];
+	instant_format(bench->lone.now, at);
+	entry_add(bench, "acknowledged",
+		  json_pack("{s:s, s:{s:s, s:{}}}", "status", "assessing", "acknowledged", "at", at, "by"));
+}
+
+/* ---- what is in the ledger */
+
+static json_t *record_body(const Bench *bench, TopicId topic, const char *type, size_t nth)
+{
+	BusRecord record;
+	json_t *body = NULL;
+	assert_true(lone_output(&bench->lone, topic, type, nth, &record));
+	assert_false(result_failed(json_read(record.body, &body)));
+	return body;
+}
+
+static size_t records(const Bench *bench, const char *type)
+{
+	return lone_outputs(&bench->lone, TOPIC_DELIVERIES, type);
+}
+
+/* The last attempt recorded. */
+static void check_attempt(const Bench *bench, const char *state, int64_t attempt, const char *detail)
+{
+	size_t count = records(bench, TYPE_DELIVERY_ATTEMPTED);
+	assert_true(count > 0);
+	json_t *body JSON_AUTO = record_body(bench, TOPIC_DELIVERIES, TYPE_DELIVERY_ATTEMPTED, count - 1);
+	json_t *delivery = json_at(body, "/deliveries/0");
+	assert_string_equal(json_string_value(json_object_get(delivery, "state")), state);
+	assert_int_equal(json_integer_value(json_object_get(delivery, "attempt")), attempt);
+	if (detail)
+		assert_string_equal(json_string_value(json_object_get(delivery, "detail")), detail);
+	else
+		assert_true(json_is_null(json_object_get(delivery, "detail")));
+}
+
+/* The order of messages that are due at the same moment is nobody's business. */
+static const FakeMessage *sent_to(const Bench *bench, const char *to)
+{
+	for (size_t i = 0; i < bench->outside.sent_count; i++)
+		if (strcmp(bench->outside.sent[i].to, to) == 0)
+			return &bench->outside.sent[i];
+	fail_msg("nothing was sent to %s", to);
+	return NULL;
+}
+
+/* ---- tests */
+
+static void an_opening_is_told_at_once_and_once_each(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "II", NULL);
+	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 1);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1);
+	assert_int_equal(bench->outside.sent_count, 3);
+	const FakeMessage *webhook = sent_to(bench, "https://hooks.site.example/");
+	assert_string_equal(json_string_value(json_at(webhook->body, "/data/incident/number")), "INC-2026-7K3M-9QRX");
+	assert_string_equal(sent_to(bench, "li@site.example")->subject,
+			    "[Tocsin] [high/II] INC-2026-7K3M-9QRX Something");
+	assert_string_equal(sent_to(bench, "ann@site.example")->subject,
+			    "[Tocsin] [high/II] INC-2026-7K3M-9QRX Something");
+	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 3);
+	check_attempt(bench, "sent", 1, NULL);
+	lone_until(&bench->lone, start + 50 * SECOND);
+	assert_int_equal(bench->outside.sent_count, 3);
+}
+
+static void response_is_told_of_every_level_by_the_same_command(void **state)
+{
+	Bench *bench = *state;
+	BusRecord reached, command;
+	incident_open(bench, "II", NULL);
+	lone_until(&bench->lone, start + 10 * MINUTE);
+	assert_int_equal(lone_outputs(&bench->lone, TOPIC_COMMANDS, TYPE_COMMAND), 3);
+	for (size_t level = 0; level < 3; level++) {
+		json_t *body JSON_AUTO = record_body(bench, TOPIC_COMMANDS, TYPE_COMMAND, level);
+		CommandRecord decoded;
+		assert_true(lone_output(&bench->lone, TOPIC_DELIVERIES, TYPE_ESCALATION_REACHED, level, &reached));
+		assert_true(lone_output(&bench->lone, TOPIC_COMMANDS, TYPE_COMMAND, level, &command));
+		Id id = id_derived("cmd_", header_get(reached.headers, "ce_id"), 0);
+		assert_true(slice_is(header_get(command.headers, "ce_id"), id.text));
+		assert_false(result_failed(json_decode_own(&command_record_table, body, &decoded)));
+		assert_string_equal(decoded.command, "escalated");
+		assert_string_equal(decoded.incident_id, INCIDENT);
+		assert_int_equal(decoded.expected_version, INT64_MIN);
+		assert_int_equal(json_integer_value(json_object_get(decoded.arguments, "escalation_level")), level + 1);
+		assert_string_equal(json_string_value(json_object_get(decoded.actor, "kind")), "system");
+	}
+}
+
+static void levels_come_at_their_seconds_each_as_its_own_record(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "II", NULL);
+	lone_until(&bench->lone, start + MINUTE - 1);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1);
+	lone_until(&bench->lone, start + MINUTE);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 2);
+	lone_until(&bench->lone, start + 5 * MINUTE);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
+	lone_until(&bench->lone, start + 24 * HOUR);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
+}
+
+static void levels_that_are_late_come_in_order(void **state)
+{
+	Bench *bench = *state;
+	bench->outside.silent = true;
+	incident_open(bench, "II", NULL);
+	lone_restart(&bench->lone, true);
+	bench->lone.now = start + HOUR; /* nobody ran meanwhile */
+	lone_settle(&bench->lone);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
+	for (size_t i = 0; i < 3; i++) {
+		json_t *body JSON_AUTO = record_body(bench, TOPIC_DELIVERIES, TYPE_ESCALATION_REACHED, i);
+		assert_int_equal(json_integer_value(json_object_get(body, "escalation_level")), i + 1);
+	}
+}
+
+static void an_acknowledgement_stops_the_levels_to_come(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "II", NULL);
+	incident_acknowledge(bench);
+	assert_int_equal(records(bench, TYPE_ESCALATION_STOPPED), 1);
+	lone_until(&bench->lone, start + HOUR);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1);
+}
+
+static void an_acknowledgement_that_comes_with_the_level_wins(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "II", NULL);
+	bench->lone.now = start + MINUTE;
+	incident_acknowledge(bench);
+	lone_until(&bench->lone, start + HOUR);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1);
+}
+
+static void a_reopening_starts_again_with_new_messages(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "II", NULL);
+	incident_acknowledge(bench);
+	entry_add(bench, "closed", json_pack("{s:s}", "status", "closed"));
+	lone_until(&bench->lone, start + HOUR);
+	entry_add(bench, "reopened", json_pack("{s:s, s:n}", "status", "reopened", "acknowledged"));
+	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 2);
+	assert_int_equal(bench->outside.sent_count, 6);
+	for (size_t i = 0; i < 3; i++)
+		for (size_t k = 3; k < 6; k++)
+			assert_string_not_equal(bench->outside.sent[i].key, bench->outside.sent[k].key);
+	lone_until(&bench->lone, start + HOUR + MINUTE);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
+}
+
+static void noise_and_what_no_policy_fits_tell_nobody(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "IV", NULL);
+	entry_add(bench, "false-alarm", json_pack("{s:s}", "status", "false-alarm"));
+	lone_until(&bench->lone, start + 24 * HOUR);
+	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED) + records(bench, TYPE_ESCALATION_STOPPED), 0);
+	assert_int_equal(bench->outside.sent_count, 0);
+}
+
+static void a_message_that_fails_is_tried_again_with_the_same_key(void **state)
+{
+	Bench *bench = *state;
+	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	incident_open(bench, "II", NULL);
+	assert_int_equal(bench->outside.sent_count, 3);
+	check_attempt(bench, "queued", 1, "HTTP 503");
+	lone_until(&bench->lone, start + 1999);
+	assert_int_equal(bench->outside.sent_count, 3);
+	fake_outside_answers(&bench->outside, OUTCOME_SENT, "HTTP 204");
+	lone_until(&bench->lone, start + 5000);
+	assert_int_equal(bench->outside.sent_count, 6);
+	for (size_t i = 3; i < 6; i++) {
+		assert_int_equal(bench->outside.sent[i].attempt, 2);
+		assert_true(strcmp(bench->outside.sent[i].key, bench->outside.sent[0].key) == 0 ||
+			    strcmp(bench->outside.sent[i].key, bench->outside.sent[1].key) == 0 ||
+			    strcmp(bench->outside.sent[i].key, bench->outside.sent[2].key) == 0);
+	}
+	check_attempt(bench, "sent", 2, "HTTP 204");
+}
+
+static void a_message_is_given_up_after_a_day(void **state)
+{
+	Bench *bench = *state;
+	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "connection refused");
+	incident_open(bench, "II", NULL);
+	lone_until(&bench->lone, start + 30 * HOUR);
+	size_t sent = bench->outside.sent_count;
+	assert_in_range(sent, 3 * 15, 3 * 19);
+	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), sent);
+	check_attempt(bench, "failed", bench->outside.sent[sent - 1].attempt, "connection refused");
+	lone_until(&bench->lone, start + 60 * HOUR);
+	assert_int_equal(bench->outside.sent_count, sent);
+}
+
+static void a_refused_message_is_not_tried_again(void **state)
+{
+	Bench *bench = *state;
+	fake_outside_answers(&bench->outside, OUTCOME_REFUSED, "HTTP 410");
+	incident_open(bench, "II", NULL);
+	check_attempt(bench, "failed", 1, "HTTP 410");
+	lone_until(&bench->lone, start + 50 * SECOND);
+	assert_int_equal(bench->outside.sent_count, 3);
+}
+
+static void a_retry_is_skipped_once_somebody_has_taken_it_on(void **state)
+{
+	Bench *bench = *state;
+	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	incident_open(bench, "II", NULL);
+	incident_acknowledge(bench);
+	lone_until(&bench->lone, start + MINUTE);
+	assert_int_equal(bench->outside.sent_count, 3);
+	check_attempt(bench, "skipped", 1, "skip.taken-on");
+}
+
+static void a_first_attempt_is_made_though_somebody_was_quicker(void **state)
+{
+	Bench *bench = *state;
+	bench->outside.full = true;
+	incident_open(bench, "II", NULL);
+	incident_acknowledge(bench);
+	assert_int_equal(bench->outside.sent_count, 0);
+	bench->outside.full = false;
+	lone_until(&bench->lone, start + MINUTE);
+	assert_int_equal(bench->outside.sent_count, 3);
+	check_attempt(bench, "sent", 1, NULL);
+}
+
+static void what_is_not_configured_is_skipped_at_once(void **state)
+{
+	Bench *bench = *state;
+	bench->configured = false;
+	incident_open(bench, "II", NULL);
+	json_t *body JSON_AUTO = record_body(bench, TOPIC_DELIVERIES, TYPE_ESCALATION_REACHED, 0);
+	assert_int_equal(json_array_size(json_object_get(body, "deliveries")), 3);
+	assert_string_equal(json_string_value(json_at(body, "/deliveries/0/state")), "skipped");
+	assert_string_equal(json_string_value(json_at(body, "/deliveries/0/detail")),
+			    "渠道 hook 未配置：TOCSIN_WEBHOOK_URL 未设置");
+	lone_until(&bench->lone, start + MINUTE - 1);
+	assert_int_equal(bench->outside.sent_count, 0);
+	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 0);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1); /* the next level keeps its own time */
+}
+
+static void a_setting_lost_before_a_retry_is_recorded_as_skipped(void **state)
+{
+	Bench *bench = *state;
+	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	incident_open(bench, "II", NULL);
+	bench->configured = false;
+	lone_until(&bench->lone, start + 10 * SECOND);
+	assert_int_equal(bench->outside.sent_count, 3);
+	size_t count = records(bench, TYPE_DELIVERY_ATTEMPTED);
+	json_t *body JSON_AUTO = record_body(bench, TOPIC_DELIVERIES, TYPE_DELIVERY_ATTEMPTED, count - 1);
+	assert_string_equal(json_string_value(json_at(body, "/deliveries/0/state")), "skipped");
+}
+
+static void a_drill_reaches_people_but_no_other_system(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "II", "drill");
+	assert_int_equal(bench->outside.sent_count, 2);
+	assert_int_equal(bench->outside.sent[0].kind, OUTSIDE_MAIL);
+	assert_int_equal(bench->outside.sent[1].kind, OUTSIDE_MAIL);
+}
+
+static void an_answer_counts_for_its_own_attempt_only(void **state)
+{
+	Bench *bench = *state;
+	bench->outside.silent = true;
+	incident_open(bench, "II", NULL);
+	lone_until(&bench->lone, start + 40 * SECOND); /* the lease ended: sent again, the same attempt */
+	assert_int_equal(bench->outside.sent_count, 6);
+	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	bench->outside.silent = false;
+	lone_until(&bench->lone, start + 41 * SECOND);
+	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 3);
+	fake_outside_answers(&bench->outside, OUTCOME_SENT, "HTTP 200");
+	lone_until(&bench->lone, start + 50 * SECOND);
+	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 6);
+}
+
+static void a_lost_state_file_is_rebuilt_and_nothing_is_told_twice(void **state)
+{
+	Bench *bench = *state;
+	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	incident_open(bench, "II", NULL);
+	lone_until(&bench->lone, start + SECOND);
+	fake_outside_answers(&bench->outside, OUTCOME_SENT, "HTTP 200");
+	lone_restart(&bench->lone, true);
+	lone_until(&bench->lone, start + 10 * SECOND);
+	assert_int_equal(bench->outside.sent_count, 6);
+	lone_restart(&bench->lone, true);
+	lone_until(&bench->lone, start + HOUR);
+	assert_int_equal(bench->outside.sent_count, 6);
+	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 1);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
+	lone_restart(&bench->lone, true);
+	incident_acknowledge(bench);
+	assert_int_equal(records(bench, TYPE_ESCALATION_STOPPED),
+			 0); /* all levels were reached: nothing is left to stop */
+}
+
+static void commands_refused_and_notes_change_nothing(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "II", NULL);
+	lone_input(&bench->lone, TOPIC_JOURNAL, "rec_x", TYPE_JOURNAL_REFUSED, INCIDENT,
+		   "{\"incident_id\":\"" INCIDENT "\",\"problem\":{\"code\":\"transition-refused\"}}");
+	lone_input(&bench->lone, TOPIC_JOURNAL, "rec_y", TYPE_JOURNAL_UNCHANGED, INCIDENT,
+		   "{\"incident_id\":\"" INCIDENT "\"}");
+	entry_add(bench, "noted", json_object());
+	lone_until(&bench->lone, start + MINUTE);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 2);
+	assert_int_equal(records(bench, TYPE_ESCALATION_STOPPED), 0);
+}
+
+#define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_make, bench_drop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BENCH_TEST(an_opening_is_told_at_once_and_once_each),
+		BENCH_TEST(response_is_told_of_every_level_by_the_same_command),
+		BENCH_TEST(levels_come_at_their_seconds_each_as_its_own_record),
+		BENCH_TEST(levels_that_are_late_come_in_order),
+		BENCH_TEST(an_acknowledgement_stops_the_levels_to_come),
+		BENCH_TEST(an_acknowledgement_that_comes_with_the_level_wins),
+		BENCH_TEST(a_reopening_starts_again_with_new_messages),
+		BENCH_TEST(noise_and_what_no_policy_fits_tell_nobody),
+		BENCH_TEST(a_message_that_fails_is_tried_again_with_the_same_key),
+		BENCH_TEST(a_message_is_given_up_after_a_day),
+		BENCH_TEST(a_refused_message_is_not_tried_again),
+		BENCH_TEST(a_retry_is_skipped_once_somebody_has_taken_it_on),
+		BENCH_TEST(a_first_attempt_is_made_though_somebody_was_quicker),
+		BENCH_TEST(what_is_not_configured_is_skipped_at_once),
+		BENCH_TEST(a_setting_lost_before_a_retry_is_recorded_as_skipped),
+		BENCH_TEST(a_drill_reaches_people_but_no_other_system),
+		BENCH_TEST(an_answer_counts_for_its_own_attempt_only),
+		BENCH_TEST(a_lost_state_file_is_rebuilt_and_nothing_is_told_twice),
+		BENCH_TEST(commands_refused_and_notes_change_nothing),
+	};
+	return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/gateway/repeats.h"
+#include "services/gateway/waiting.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The table never looks into a request: addresses stand for them. */
+static HttpRequest *request_at(size_t number)
+{
+	static char places[WAITING_MAX + 8];
+	return (HttpRequest *)(void *)&places[number];
+}
+
+static Wait wait_of(const char *name, const char *fingerprint, size_t number)
+{
+	Wait wait = { .command = id_of_pair("cmd_", slice_of(name), SLICE_NONE), .request = request_at(number),
+		      .deadline_ms = 1000, .durable = true };
+	strcpy(wait.incident, "inc_x");
+	strcpy(wait.fingerprint, fingerprint);
+	return wait;
+}
+
+static Ticket add(Waiting *waiting, const Wait *wait)
+{
+	Ticket ticket;
+	assert_int_equal(waiting_add(waiting, wait, &ticket), WAITING_ADDED);
+	return ticket;
+}
+
+static void a_request_is_taken_once(void **state)
+{
+	(void)state;
+	Waiting *waiting = waiting_new();
+	Wait wait = wait_of("a", "f", 1);
+	Ticket ticket = add(waiting, &wait);
+	assert_ptr_equal(waiting_take_command(waiting, id_slice(&wait.command)), request_at(1));
+	assert_null(waiting_take(waiting, ticket));
+	assert_null(waiting_take_command(waiting, id_slice(&wait.command)));
+	assert_int_equal(waiting_count(waiting), 0);
+	waiting_free(waiting);
+}
+
+static void an_old_ticket_does_not_fit_the_next_request_of_its_row(void **state)
+{
+	(void)state;
+	Waiting *waiting = waiting_new();
+	Wait first = wait_of("a", "f", 1), second = wait_of("b", "f", 2);
+	Ticket old = add(waiting, &first);
+	assert_ptr_equal(waiting_take(waiting, old), request_at(1));
+	Ticket new = add(waiting, &second);
+	assert_null(waiting_take(waiting, old));
+	assert_ptr_equal(waiting_take(waiting, new), request_at(2));
+	waiting_free(waiting);
+}
+
+static void two_requests_may_wait_for_one_command(void **state)
+{
+	(void)state;
+	Waiting *waiting = waiting_new();
+	Wait first = wait_of("a", "f", 1), second = wait_of("a", "f", 2), other = wait_of("a", "g", 3);
+	Ticket ticket;
+	add(waiting, &first);
+	add(waiting, &second);
+	assert_int_equal(waiting_add(waiting, &other, &ticket), WAITING_MISMATCH);
+	assert_non_null(waiting_take_command(waiting, id_slice(&first.command)));
+	assert_non_null(waiting_take_command(waiting, id_slice(&first.command)));
+	assert_null(waiting_take_command(waiting, id_slice(&first.command)));
+	waiting_free(waiting);
+}
+
+static void what_is_over_time_is_given_once_and_stays_known(void **state)
+{
+	(void)state;
+	Waiting *waiting = waiting_new();
+	Wait early = wait_of("a", "f", 1), late = wait_of("b", "f", 2);
+	Id command;
+	int64_t next_ms;
+	char incident[ID_SIZE];
+	late.deadline_ms = 2000;
+	add(waiting, &early);
+	Ticket ticket = add(waiting, &late);
+	assert_null(waiting_expire(waiting, 999, &command, &next_ms));
+	assert_int_equal(next_ms, 1000);
+	assert_ptr_equal(waiting_expire(waiting, 1000, &command, &next_ms), request_at(1));
+	assert_string_equal(command.text, early.command.text);
+	assert_null(waiting_expire(waiting, 1000, &command, &next_ms));
+	assert_int_equal(next_ms, 2000);
+	assert_true(waiting_knows(waiting, id_slice(&early.command), incident));
+	assert_string_equal(incident, "inc_x");
+	assert_null(waiting_take_command(waiting, id_slice(&early.command)));
+	assert_false(waiting_knows(waiting, id_slice(&early.command), incident));
+	assert_ptr_equal(waiting_take(waiting, ticket), request_at(2));
+	waiting_free(waiting);
+}
+
+static void nothing_is_pending_before_it_is_durable(void **state)
+{
+	(void)state;
+	Waiting *waiting = waiting_new();
+	Wait wait = wait_of("a", "f", 1);
+	Id command;
+	int64_t next_ms;
+	wait.durable = false;
+	Ticket ticket = add(waiting, &wait);
+	assert_null(waiting_expire(waiting, 5000, &command, &next_ms));
+	assert_ptr_equal(waiting_durable(waiting, ticket, 5000), request_at(1));
+	assert_null(waiting_durable(waiting, ticket, 5000));
+	waiting_free(waiting);
+}
+
+static void what_is_durable_in_time_goes_on_waiting(void **state)
+{
+	(void)state;
+	Waiting *waiting = waiting_new();
+	Wait wait = wait_of("a", "f", 1);
+	Id command;
+	int64_t next_ms;
+	wait.durable = false;
+	Ticket ticket = add(waiting, &wait);
+	assert_null(waiting_durable(waiting, ticket, 10));
+	assert_ptr_equal(waiting_expire(waiting, 1000, &command, &next_ms), request_at(1));
+	waiting_free(waiting);
+}
+
+static void fill(Waiting *waiting)
+{
+	char name[32];
+	Ticket ticket;
+	for (size_t i = 0; i < WAITING_MAX; i++) {
+		snprintf(name, sizeof name, "%zu", i);
+		Wait wait = wait_of(name, "f", i);
+		assert_int_equal(waiting_add(waiting, &wait, &ticket), WAITING_ADDED);
+	}
+}
+
+static void a_full_table_takes_rows_of_those_it_only_knows(void **state)
+{
+	(void)state;
+	Waiting *waiting = waiting_new();
+	Wait more = wait_of("more", "f", WAITING_MAX);
+	Ticket ticket;
+	Id command;
+	int64_t next_ms;
+	fill(waiting);
+	assert_int_equal(waiting_add(waiting, &more, &ticket), WAITING_FULL);
+	assert_non_null(waiting_expire(waiting, 1000, &command, &next_ms));
+	assert_int_equal(waiting_add(waiting, &more, &ticket), WAITING_ADDED);
+	assert_int_equal(waiting_count(waiting), WAITING_MAX);
+	while (waiting_expire(waiting, 1000, &command, &next_ms))
+		continue;
+	waiting_free(waiting);
+}
+
+static void a_key_used_for_two_bodies_is_noticed(void **state)
+{
+	(void)state;
+	Repeats *repeats = repeats_new();
+	assert_true(repeats_fit(repeats, SLICE("evt_a"), SLICE("{}")));
+	assert_true(repeats_fit(repeats, SLICE("evt_a"), SLICE("{}")));
+	assert_false(repeats_fit(repeats, SLICE("evt_a"), SLICE("{ }")));
+	assert_true(repeats_fit(repeats, SLICE("evt_b"), SLICE("{ }")));
+	repeats_free(repeats);
+}
+
+static void a_key_is_remembered_for_a_generation_and_then_forgotten(void **state)
+{
+	enum { GENERATION = 49152 };
+	char id[32];
+	(void)state;
+	Repeats *repeats = repeats_new();
+	assert_true(repeats_fit(repeats, SLICE("first"), SLICE("a")));
+	for (int i = 0; i < 3 * GENERATION; i++) {
+		snprintf(id, sizeof id, "%d", i);
+		assert_true(repeats_fit(repeats, slice_of(id), SLICE("a")));
+		if (i == GENERATION)
+			assert_false(repeats_fit(repeats, SLICE("first"), SLICE("b")));
+	}
+	assert_true(repeats_fit(repeats, SLICE("first"), SLICE("b")));
+	repeats_free(repeats);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_request_is_taken_once),
+		cmocka_unit_test(an_old_ticket_does_not_fit_the_next_request_of_its_row),
+		cmocka_unit_test(two_requests_may_wait_for_one_command),
+		cmocka_unit_test(what_is_over_time_is_given_once_and_stays_known),
+		cmocka_unit_test(nothing_is_pending_before_it_is_durable),
+		cmocka_unit_test(what_is_durable_in_time_goes_on_waiting),
+		cmocka_unit_test(a_full_table_takes_rows_of_those_it_only_knows),
+		cmocka_unit_test(a_key_used_for_two_bodies_is_noticed),
+		cmocka_unit_test(a_key_is_remembered_for_a_generation_and_then_forgotten),
+	};
+	return cmocka_run_group_tests_name("waiting", tests, NULL, NULL);
+}

@@ -20,7 +20,7 @@ const DemoAlert demo_alerts[] = {
 	  "\"observables\":[{\"type\":\"ip\",\"value\":\"203.0.113.66\"},{\"type\":\"account\",\"value\":\"zhang.wei\"}]}" },
 	{ 1, 1204, 1, EVENTS,
 	  "{\"source\":\"vpn\",\"rule\":\"auth-success-after-failures\",\"type\":\"account-compromise\",\"severity\":\"high\","
-	  "\"asset\":\"vpn1\",\"actor\":\"zhang.wei\",\"title\":\"Login from abroad right after 412 failures\","
+	  "\"asset\":\"vpn1\",\"actor\":\"zhang.wei\",\"title\":\"Brute force succeeded: login from abroad after 412 failures\","
 	  "\"observables\":[{\"type\":\"ip\",\"value\":\"203.0.113.66\"}]}" },
 	{ 3, 1320, 60, EVENTS,
 	  "{\"source\":\"edr\",\"rule\":\"credential-dump\",\"type\":\"intrusion\",\"severity\":\"high\",\"asset\":\"jump1\","
@@ -46,13 +46,13 @@ const DemoAlert demo_alerts[] = {
 	  "\"first_action\":{\"reference\":\"110-7731\"}}" },
 	{ 8, 2400, 300, EVENTS,
 	  "{\"source\":\"dlp\",\"rule\":\"upload-confidential\",\"type\":\"data-leak\",\"severity\":\"high\",\"asset\":\"hr-share\","
-	  "\"actor\":\"sun.li\",\"title\":\"Confidential personnel files uploaded to a private cloud drive\"}" },
+	  "\"actor\":\"sun.li\",\"title\":\"Data leak: personnel files uploaded to a private cloud drive\"}" },
 	{ 75, 2500, 600, EVENTS,
 	  "{\"source\":\"waf\",\"rule\":\"sqli\",\"type\":\"exploit\",\"severity\":\"high\",\"asset\":\"shop\","
 	  "\"title\":\"SQL injection attempts against the shop\",\"observables\":[{\"type\":\"ip\",\"value\":\"192.0.2.200\"}]}" },
 	{ 44, 2900, 500, EVENTS,
 	  "{\"source\":\"monitoring\",\"rule\":\"ddos\",\"type\":\"denial-of-service\",\"severity\":\"high\",\"asset\":\"www\","
-	  "\"title\":\"Flood of requests, the web site answers slowly\"}" },
+	  "\"title\":\"HTTP flood, the web site answers slowly\"}" },
 	{ 1, 3000, 1, REPORTS,
 	  "{\"kind\":\"weakness\",\"title\":\"Door to the server room does not close\",\"type\":\"other\","
 	  "\"description\":\"The lock of room 2.14 has not caught since Monday; anyone can push it open.\","
@@ -61,7 +61,7 @@ const DemoAlert demo_alerts[] = {
 	  "{\"source\":\"vulnerability-scanner\",\"rule\":\"CVE-2024-3094\",\"type\":\"vulnerability\",\"severity\":\"critical\","
 	  "\"asset\":\"build7\",\"title\":\"Compression library with a known back door on build7\"}" },
 	{ 12, 3200, 240, EVENTS,
-	  "{\"source\":\"monitoring\",\"rule\":\"disk-failing\",\"type\":\"hardware-failure\",\"severity\":\"medium\","
+	  "{\"source\":\"monitoring\",\"rule\":\"disk-failing\",\"type\":\"outage\",\"severity\":\"medium\","
 	  "\"asset\":\"db2\",\"title\":\"Disk of the database server db2 is failing\"}" },
 };
 const unsigned demo_alert_count = sizeof demo_alerts / sizeof demo_alerts[0];

@@ -82,7 +82,8 @@ typedef struct {
 void field_errors_add(FieldErrors *errors, const char *pointer, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-enum { JSON_DEPTH_MAX = 32 };
+/* Senders may nest 32 levels (gateway); our records that carry their documents need some more. */
+enum { JSON_DEPTH_MAX = 40 };
 
 /*
  * Parse bytes strictly: UTF-8, no duplicate names, no NUL (raw or escaped), nothing behind the value, depth at most

@@ -6,32 +6,35 @@
 
 enum { IPV4_BITS = 96 };
 
-#define IPV4(a, b, c, d, bits_) { { [10] = 0xff, [11] = 0xff, [12] = (a), [13] = (b), [14] = (c), [15] = (d) }, IPV4_BITS + (bits_) }
+#define IPV4(a, b, c, d, bits_)                                                                                        \
+	{                                                                                                              \
+		{ [10] = 0xff, [11] = 0xff, [12] = (a), [13] = (b), [14] = (c), [15] = (d) }, IPV4_BITS + (bits_)      \
+	}
 
 static const EgressNet ipv4 = IPV4(0, 0, 0, 0, 0);
 static const EgressNet ipv6_public = { { 0x20 }, 3 };
 
 /* Within the two above, what the IANA special-purpose registries keep from the public. */
 static const EgressNet denied[] = {
-	IPV4(0, 0, 0, 0, 8),       /* this network */
-	IPV4(10, 0, 0, 0, 8),      /* private */
-	IPV4(100, 64, 0, 0, 10),   /* carriers' own */
-	IPV4(127, 0, 0, 0, 8),     /* loopback */
-	IPV4(169, 254, 0, 0, 16),  /* link-local: where clouds keep their metadata */
-	IPV4(172, 16, 0, 0, 12),   /* private */
-	IPV4(192, 0, 0, 0, 24),    /* protocol assignments */
-	IPV4(192, 0, 2, 0, 24),    /* documentation */
-	IPV4(192, 88, 99, 0, 24),  /* 6to4 relays */
-	IPV4(192, 168, 0, 0, 16),  /* private */
-	IPV4(198, 18, 0, 0, 15),   /* benchmarks */
+	IPV4(0, 0, 0, 0, 8), /* this network */
+	IPV4(10, 0, 0, 0, 8), /* private */
+	IPV4(100, 64, 0, 0, 10), /* carriers' own */
+	IPV4(127, 0, 0, 0, 8), /* loopback */
+	IPV4(169, 254, 0, 0, 16), /* link-local: where clouds keep their metadata */
+	IPV4(172, 16, 0, 0, 12), /* private */
+	IPV4(192, 0, 0, 0, 24), /* protocol assignments */
+	IPV4(192, 0, 2, 0, 24), /* documentation */
+	IPV4(192, 88, 99, 0, 24), /* 6to4 relays */
+	IPV4(192, 168, 0, 0, 16), /* private */
+	IPV4(198, 18, 0, 0, 15), /* benchmarks */
 	IPV4(198, 51, 100, 0, 24), /* documentation */
-	IPV4(203, 0, 113, 0, 24),  /* documentation */
-	IPV4(224, 0, 0, 0, 4),     /* multicast */
-	IPV4(240, 0, 0, 0, 4),     /* reserved, broadcast */
-	{ { 0x20, 0x01 }, 23 },    /* protocol assignments: Teredo and others carry IPv4 inside */
+	IPV4(203, 0, 113, 0, 24), /* documentation */
+	IPV4(224, 0, 0, 0, 4), /* multicast */
+	IPV4(240, 0, 0, 0, 4), /* reserved, broadcast */
+	{ { 0x20, 0x01 }, 23 }, /* protocol assignments: Teredo and others carry IPv4 inside */
 	{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 }, /* documentation */
-	{ { 0x20, 0x02 }, 16 },    /* 6to4: carries IPv4 inside */
-	{ { 0x3f, 0xff }, 20 },    /* documentation */
+	{ { 0x20, 0x02 }, 16 }, /* 6to4: carries IPv4 inside */
+	{ { 0x3f, 0xff }, 20 }, /* documentation */
 };
 
 static bool net_has(const EgressNet *net, const unsigned char address[static 16])
@@ -39,7 +42,8 @@ static bool net_has(const EgressNet *net, const unsigned char address[static 16]
 	unsigned whole = net->bits / 8, rest = net->bits % 8;
 	unsigned char mask = (unsigned char)(0xff00u >> rest);
 
-	return memcmp(net->bytes, address, whole) == 0 && (rest == 0 || ((net->bytes[whole] ^ address[whole]) & mask) == 0);
+	return memcmp(net->bytes, address, whole) == 0 &&
+	       (rest == 0 || ((net->bytes[whole] ^ address[whole]) & mask) == 0);
 }
 
 static bool nets_have(const EgressNet *nets, size_t count, const unsigned char address[static 16])
@@ -132,12 +136,14 @@ Result egress_parse(const char *list, EgressRules *out)
 	static const char separators[] = ", \t\r\n";
 	EgressRules rules = { 0 };
 
-	for (const char *at = list ? list : ""; *(at += strspn(at, separators)) != '\0'; at += strcspn(at, separators)) {
+	for (const char *at = list ? list : ""; *(at += strspn(at, separators)) != '\0';
+	     at += strcspn(at, separators)) {
 		Slice net = { at, strcspn(at, separators) };
 		if (rules.count == EGRESS_NETS_MAX)
 			return result_fail(ERROR_INPUT, "more than %d networks", EGRESS_NETS_MAX);
 		if (!net_parse(net, &rules.nets[rules.count]))
-			return result_fail(ERROR_INPUT, "'%.*s' is no network: 10.1.0.0/16, 192.168.1.7 or fd00:1::/32 would be one",
+			return result_fail(ERROR_INPUT,
+					   "'%.*s' is no network: 10.1.0.0/16, 192.168.1.7 or fd00:1::/32 would be one",
 					   (int)(net.size < 64 ? net.size : 64), net.data);
 		rules.count++;
 	}

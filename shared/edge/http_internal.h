@@ -20,7 +20,7 @@
 enum {
 	HTTP_ADDRESS_MAX = 32,
 	HTTP_BODY_FIRST = 64 * 1024, /* a longer body grows into its room: a declared length alone takes no memory */
-	HTTP_BODY_KEPT = 4096,       /* room that stays with an idle connection */
+	HTTP_BODY_KEPT = 4096, /* room that stays with an idle connection */
 	HTTP_BODY_UNWANTED = 64 * 1024,
 	HTTP_DRAIN_MAX = 16 * 1024 * 1024, /* chunked bytes beyond the bound read before the connection is cut */
 };
@@ -63,10 +63,10 @@ struct HttpRequest {
 	const char *method, *content_type;
 	const void *principal;
 	int64_t started_us;
-	bool begun;      /* its headers are in, and it is counted as under way */
+	bool begun; /* its headers are in, and it is counted as under way */
 	bool dispatched; /* its handler was called */
-	bool refused;    /* answered before its body was in */
-	bool close;      /* what follows on this connection cannot be trusted */
+	bool refused; /* answered before its body was in */
+	bool close; /* what follows on this connection cannot be trusted */
 	bool too_large;
 	bool path_too_long;
 	size_t path_size;
@@ -100,7 +100,8 @@ static inline int64_t watch_time_us(uint64_t watch)
 void *http_on_line(void *cls, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 			       const char *version, const char *upload, size_t *upload_size, void **context);
-void http_on_completed(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why);
+void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
+		       enum MHD_RequestTerminationCode why);
 
 /* A connection's request object begins and ends. */
 HttpRequest *http_request_new(HttpListener *listener, struct MHD_Connection *connection);

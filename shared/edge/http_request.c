@@ -103,7 +103,8 @@ static void request_reset(HttpRequest *request)
 	atomic_store(&request->answer_state, ANSWER_OPEN);
 }
 
-void http_on_completed(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why)
+void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
+		       enum MHD_RequestTerminationCode why)
 {
 	HttpRequest *request = *context;
 
@@ -152,7 +153,7 @@ static void request_refuse(HttpRequest *request, unsigned status, const char *de
 static unsigned status_of(ErrorKind kind)
 {
 	static const unsigned statuses[] = {
-		[ERROR_INPUT] = 400,	[ERROR_DENIED] = 401, [ERROR_NOT_FOUND] = 404,
+		[ERROR_INPUT] = 400,    [ERROR_DENIED] = 401, [ERROR_NOT_FOUND] = 404,
 		[ERROR_CONFLICT] = 409, [ERROR_AGAIN] = 503,  [ERROR_INTERNAL] = 500,
 	};
 
@@ -247,7 +248,8 @@ static void body_reserve(HttpRequest *request, size_t size)
 	if (size <= request->body_capacity)
 		return;
 	if (request->body_capacity == 0 && request->body_declared > (int64_t)capacity)
-		capacity = (size_t)request->body_declared < HTTP_BODY_FIRST ? (size_t)request->body_declared : HTTP_BODY_FIRST;
+		capacity = (size_t)request->body_declared < HTTP_BODY_FIRST ? (size_t)request->body_declared
+									    : HTTP_BODY_FIRST;
 	if (capacity < size)
 		capacity = size;
 	request->body = realloc(request->body, capacity);
@@ -345,7 +347,8 @@ const char *http_query(HttpRequest *request, const char *name)
 {
 	const char *value = NULL;
 
-	if (!MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL))
+	if (!MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value,
+					   NULL))
 		return NULL;
 	return value ? value : "";
 }
@@ -420,9 +423,9 @@ static void headers_of_ours(const HttpRequest *request, const HttpResponse *resp
 static struct MHD_Response *response_make(const HttpRequest *request, const HttpResponse *response)
 {
 	Slice body = response->content_type ? response->body : SLICE_NONE;
-	struct MHD_Response *made = MHD_create_response_from_buffer(
-		body.size, (void *)(uintptr_t)(body.size > 0 ? body.data : ""),
-		body.size > 0 ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *made =
+		MHD_create_response_from_buffer(body.size, (void *)(uintptr_t)(body.size > 0 ? body.data : ""),
+						body.size > 0 ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
 
 	must(made != NULL);
 	must(response->header_count <= HTTP_HEADERS_MAX);

@@ -22,7 +22,8 @@ typedef struct {
 	struct {
 		Slice name, value;
 	} values[HTTP_PATH_VALUES];
-	char allow[HTTP_ALLOW_MAX]; /* where no route fits: methods this path knows, "GET, HEAD"; "" for an unknown path */
+	char allow
+		[HTTP_ALLOW_MAX]; /* where no route fits: methods this path knows, "GET, HEAD"; "" for an unknown path */
 	char decoded[HTTP_PATH_MAX];
 } HttpMatch;
 
@@ -30,7 +31,8 @@ typedef struct {
  * A HEAD request means the GET route. Path values point into `path`, or into out->decoded where they had escapes. path is
  * at most HTTP_PATH_MAX bytes.
  */
-void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const char *method, Slice path, HttpMatch *out);
+void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const char *method, Slice path,
+		HttpMatch *out);
 
 /* The headers that decide where a request ends. Start from all zeroes. */
 typedef struct {

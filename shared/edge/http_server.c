@@ -50,15 +50,11 @@ static Result address_parse(const char *text, struct sockaddr_in *out)
 static Result bind_failed(const char *text)
 {
 	switch (errno) {
-	case EADDRINUSE:
-		return result_fail(ERROR_AGAIN, "%s is in use by another program", text);
+	case EADDRINUSE: return result_fail(ERROR_AGAIN, "%s is in use by another program", text);
 	case EACCES:
-	case EPERM:
-		return result_fail(ERROR_AGAIN, "listening on %s is not permitted to this user", text);
-	case EADDRNOTAVAIL:
-		return result_fail(ERROR_INPUT, "%s is no address of this machine", text);
-	default:
-		return result_fail(ERROR_AGAIN, "cannot listen on %s: %s", text, strerror(errno));
+	case EPERM: return result_fail(ERROR_AGAIN, "listening on %s is not permitted to this user", text);
+	case EADDRNOTAVAIL: return result_fail(ERROR_INPUT, "%s is no address of this machine", text);
+	default: return result_fail(ERROR_AGAIN, "cannot listen on %s: %s", text, strerror(errno));
 	}
 }
 
@@ -247,10 +243,9 @@ static Result listener_serve(HttpListener *listener)
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
-	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-						    MHD_USE_NO_LISTEN_SOCKET,
-					    0, NULL, NULL, http_on_access, listener, MHD_OPTION_ARRAY, options,
-					    MHD_OPTION_END);
+	listener->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET,
+		0, NULL, NULL, http_on_access, listener, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	if (!listener->daemon)
 		return result_fail(ERROR_AGAIN, "the HTTP server cannot start: %s", strerror(errno));
 	must(pthread_create(&listener->acceptor, NULL, accept_run, listener) == 0);

@@ -58,7 +58,8 @@ static Slice text_clean(const char *text, char out[static MAIL_HEADER_TEXT])
 static bool text_is_plain(Slice text)
 {
 	for (size_t i = 0; i < text.size; i++)
-		if ((unsigned char)text.data[i] >= 0x80 || (text.data[i] == '=' && i + 1 < text.size && text.data[i + 1] == '?'))
+		if ((unsigned char)text.data[i] >= 0x80 ||
+		    (text.data[i] == '=' && i + 1 < text.size && text.data[i + 1] == '?'))
 			return false;
 	return true;
 }

@@ -13,10 +13,10 @@ enum { MAIL_HEADER_TEXT = 512, MAIL_ADDRESS_MAX = 254 };
 
 typedef struct {
 	const char *id, *thread, *host; /* Message-ID: <id@host>; thread, or NULL, for References: <thread@host> */
-	const char *from, *to;          /* addresses that mail_is_address takes */
-	const char *to_name;            /* or NULL */
+	const char *from, *to; /* addresses that mail_is_address takes */
+	const char *to_name; /* or NULL */
 	const char *subject;
-	const char *language;           /* "zh-CN", or NULL */
+	const char *language; /* "zh-CN", or NULL */
 	Instant date;
 	Slice body; /* text, UTF-8 */
 } Mail;

@@ -120,19 +120,15 @@ static const char *failure_text(CURL *curl, CURLcode code)
 	long number = 0;
 
 	switch (code) {
-	case CURLE_COULDNT_RESOLVE_HOST:
-		return "the name was not resolved";
+	case CURLE_COULDNT_RESOLVE_HOST: return "the name was not resolved";
 	case CURLE_COULDNT_CONNECT:
 		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
 		return number > 0 ? strerrordesc_np((int)number) : "could not connect";
-	case CURLE_OPERATION_TIMEDOUT:
-		return "timed out";
-	case CURLE_ABORTED_BY_CALLBACK:
-		return "stopped";
-	case CURLE_WRITE_ERROR:
-		return "the receiver answered with more than 64 KiB";
-	default:
-		return curl_easy_strerror(code);
+	case CURLE_OPERATION_TIMEDOUT: return "timed out";
+	case CURLE_PEER_FAILED_VERIFICATION: return "the certificate was not accepted";
+	case CURLE_ABORTED_BY_CALLBACK: return "stopped";
+	case CURLE_WRITE_ERROR: return "the receiver answered with more than 64 KiB";
+	default: return curl_easy_strerror(code);
 	}
 }
 
@@ -225,7 +221,8 @@ static CURLU *mail_url(const char *url, const char *host)
 
 	must(parts != NULL);
 	snprintf(path, sizeof(path), "/%s", host);
-	if (curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK && curl_url_set(parts, CURLUPART_PATH, path, 0) == CURLUE_OK)
+	if (curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	    curl_url_set(parts, CURLUPART_PATH, path, 0) == CURLUE_OK)
 		return parts;
 	curl_url_cleanup(parts);
 	return NULL;
@@ -257,7 +254,8 @@ static bool password_needs_guard(CURLU *url)
 static void mail_guard(CURL *curl, CURLU *url)
 {
 	char *scheme = NULL;
-	bool encrypted = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK && strcasecmp(scheme, "smtps") == 0;
+	bool encrypted =
+		curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK && strcasecmp(scheme, "smtps") == 0;
 
 	curl_free(scheme);
 	if (encrypted || password_needs_guard(url)) {
@@ -316,9 +314,16 @@ static void mail_transfer(CURL *curl, Call *call, CURLU *url, const OutsideMessa
 static void mail_call(CURL *curl, Call *call, const OutsideMessage *message, OutsideOutcome *out)
 {
 	const char *host = call->settings->host;
-	Mail mail = { .id = message->key, .thread = message->thread, .host = host, .from = message->from,
-		      .to = message->to, .to_name = message->to_name, .subject = message->subject ? message->subject : "",
-		      .language = message->language, .date = clock_now(), .body = message->body };
+	Mail mail = { .id = message->key,
+		      .thread = message->thread,
+		      .host = host,
+		      .from = message->from,
+		      .to = message->to,
+		      .to_name = message->to_name,
+		      .subject = message->subject ? message->subject : "",
+		      .language = message->language,
+		      .date = clock_now(),
+		      .body = message->body };
 	Buffer text;
 
 	if (!mail_is_address(message->from) || !mail_is_address(message->to))

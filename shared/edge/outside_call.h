@@ -13,7 +13,7 @@ enum { OUTSIDE_HOST = 128 };
 typedef struct {
 	EgressRules egress;
 	char host[OUTSIDE_HOST]; /* how we name ourselves in mail */
-	atomic_bool abort;       /* set: calls end within a second */
+	atomic_bool abort; /* set: calls end within a second */
 } OutsideCallSettings;
 
 /* curl is reused for the next call; out->key and attempt are set as well. */

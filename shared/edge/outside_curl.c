@@ -18,7 +18,8 @@ enum {
 	WORKERS_MAX = 64,
 	QUEUE_MAX = 1024,
 	BODY_MAX = 1024 * 1024,
-	GRACE_MS = 1000, /* for calls that run when we close; then they are told to end, which takes libcurl up to a second */
+	GRACE_MS =
+		1000, /* for calls that run when we close; then they are told to end, which takes libcurl up to a second */
 };
 
 typedef struct Job Job;
@@ -58,8 +59,8 @@ struct OutsideCurl {
 /* ---- jobs ------------------------------------------------------------------------------------------------------ */
 
 static const size_t message_texts[] = {
-	offsetof(OutsideMessage, key),	   offsetof(OutsideMessage, url),     offsetof(OutsideMessage, secret),
-	offsetof(OutsideMessage, from),	   offsetof(OutsideMessage, to),      offsetof(OutsideMessage, to_name),
+	offsetof(OutsideMessage, key),     offsetof(OutsideMessage, url),      offsetof(OutsideMessage, secret),
+	offsetof(OutsideMessage, from),    offsetof(OutsideMessage, to),       offsetof(OutsideMessage, to_name),
 	offsetof(OutsideMessage, subject), offsetof(OutsideMessage, language), offsetof(OutsideMessage, thread),
 };
 
@@ -178,7 +179,8 @@ static Result curl_send(Outside *outside, const OutsideMessage *message)
 	Result result = result_ok();
 
 	if (!message->key || !message->url || !key_fits(message->key) || message->body.size > BODY_MAX)
-		return result_fail(ERROR_INPUT, "a message needs a key of printable characters, a URL and at most 1 MiB of body");
+		return result_fail(ERROR_INPUT,
+				   "a message needs a key of printable characters, a URL and at most 1 MiB of body");
 	pthread_mutex_lock(&self->mutex);
 	if (!under_way(self, message->key)) {
 		if (self->queued >= self->queue_max) {
@@ -305,7 +307,8 @@ static void host_copy(const char *host, char out[static OUTSIDE_HOST])
 {
 	static const char fitting[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
 
-	if (!host || host[0] == '\0' || host[strspn(host, fitting)] != '\0' || !text_copy(slice_of(host), out, OUTSIDE_HOST))
+	if (!host || host[0] == '\0' || host[strspn(host, fitting)] != '\0' ||
+	    !text_copy(slice_of(host), out, OUTSIDE_HOST))
 		text_copy(SLICE("localhost"), out, OUTSIDE_HOST);
 }
 

@@ -17,8 +17,8 @@ static bool signature_append(Slice secret, const char *id, int64_t timestamp_s, 
 	if (!slice_starts(secret, prefix))
 		return false;
 	buffer_init(&key, WEBHOOK_SECRET_MAX);
-	decoded = base64_decode((Slice){ secret.data + prefix.size, secret.size - prefix.size }, &key) && key.size > 0 &&
-		  !key.overflowed;
+	decoded = base64_decode((Slice){ secret.data + prefix.size, secret.size - prefix.size }, &key) &&
+		  key.size > 0 && !key.overflowed;
 	if (decoded) {
 		int size = snprintf(timestamp, sizeof(timestamp), "%" PRId64, timestamp_s);
 		Slice parts[] = { slice_of(id), SLICE("."), { timestamp, (size_t)size }, SLICE("."), body };

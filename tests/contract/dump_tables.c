@@ -4,7 +4,7 @@
  */
 #include "services/audit/audit.h"
 #include "services/gateway/core/filter.h"
-#include "services/gateway/gateway.h"
+#include "services/gateway/gateway_internal.h"
 #include "services/intake/intake.h"
 #include "services/classification/classification.h"
 #include "services/notification/notification.h"
@@ -240,6 +240,19 @@ static json_t *settings_dump(void)
 	return object;
 }
 
+/* What /openapi.json is answered with. */
+static json_t *description_dump(void)
+{
+	json_t *tree = NULL;
+	Buffer out;
+
+	buffer_init(&out, ANSWER_MAX);
+	if (!result_failed(description_write(&out)))
+		tree = json_loadb(out.data, out.size, 0, NULL);
+	buffer_release(&out);
+	return tree ? tree : json_null();
+}
+
 int main(void)
 {
 	json_t *all = made(json_object());
@@ -254,6 +267,7 @@ int main(void)
 	put(all, "words", words_dump());
 	put(all, "filters", filters_dump());
 	put(all, "settings", settings_dump());
+	put(all, "description", description_dump());
 	bool written = json_dumpf(all, stdout, JSON_INDENT(1)) == 0 && putchar('\n') == '\n';
 	json_decref(all);
 	return written ? 0 : 3;

@@ -109,7 +109,8 @@ static void serve_http(Peer *peer, int client)
 	size_t size = 0;
 	const char *body = NULL, *length;
 
-	while (!body || strlen(body + 4) < (size_t)((length = strcasestr(text, "Content-Length: ")) ? atoi(length + 16) : 0)) {
+	while (!body ||
+	       strlen(body + 4) < (size_t)((length = strcasestr(text, "Content-Length: ")) ? atoi(length + 16) : 0)) {
 		ssize_t got = recv(client, text + size, sizeof(text) - 1 - size, 0);
 		if (got <= 0)
 			return;
@@ -145,8 +146,15 @@ static void serve_flood(Peer *peer, int client)
 /* The reply to a command: the one the test chose, or the usual one. */
 static const char *smtp_reply(const Peer *peer, const char *line)
 {
-	static const char *const usual[] = { "EHLO=250-test\r\n250 8BITMIME", "STARTTLS=454 later", "AUTH=334 ", "AHRv=235 ok", "MAIL=250 ok",
-					     "RCPT=250 ok",			      "DATA=354 go on",	    ".=250 taken", "QUIT=221 bye" };
+	static const char *const usual[] = { "EHLO=250-test\r\n250 8BITMIME",
+					     "STARTTLS=454 later",
+					     "AUTH=334 ",
+					     "AHRv=235 ok",
+					     "MAIL=250 ok",
+					     "RCPT=250 ok",
+					     "DATA=354 go on",
+					     ".=250 taken",
+					     "QUIT=221 bye" };
 	const char *const *lists[] = { peer->replies, usual };
 	const size_t sizes[] = { REPLIES_MAX, sizeof(usual) / sizeof(usual[0]) };
 
@@ -188,7 +196,9 @@ static void serve_smtp(Peer *peer, int client)
 
 static Outside *outside_new(const char *allow, unsigned workers, unsigned queue_max)
 {
-	OutsideCurlOptions options = { .egress_allow = allow, .mail_host = "tocsin.example", .workers = workers, .queue_max = queue_max };
+	OutsideCurlOptions options = {
+		.egress_allow = allow, .mail_host = "tocsin.example", .workers = workers, .queue_max = queue_max
+	};
 	Outside *outside = NULL;
 
 	assert_int_equal(outside_curl_open(&options, &outside).kind, ERROR_NONE);
@@ -197,14 +207,26 @@ static Outside *outside_new(const char *allow, unsigned workers, unsigned queue_
 
 static OutsideMessage webhook(const char *key, const char *url)
 {
-	return (OutsideMessage){ .kind = OUTSIDE_WEBHOOK, .key = key, .attempt = 1, .url = url, .secret = SECRET,
+	return (OutsideMessage){ .kind = OUTSIDE_WEBHOOK,
+				 .key = key,
+				 .attempt = 1,
+				 .url = url,
+				 .secret = SECRET,
 				 .body = SLICE("{\"type\":\"incident.opened\"}") };
 }
 
 static OutsideMessage letter(const char *url)
 {
-	return (OutsideMessage){ .kind = OUTSIDE_MAIL, .key = "msg_1", .attempt = 3, .url = url, .from = "tocsin@tocsin.example",
-				 .to = "li@soc.example", .to_name = "李", .subject = "严重", .language = "zh-CN", .thread = "inc_1",
+	return (OutsideMessage){ .kind = OUTSIDE_MAIL,
+				 .key = "msg_1",
+				 .attempt = 3,
+				 .url = url,
+				 .from = "tocsin@tocsin.example",
+				 .to = "li@soc.example",
+				 .to_name = "李",
+				 .subject = "严重",
+				 .language = "zh-CN",
+				 .thread = "inc_1",
 				 .body = SLICE("你好\n.\n") };
 }
 
@@ -389,9 +411,10 @@ static void too_long_an_answer_is_cut_and_thrown_away(void **state)
 
 static void addresses_that_are_not_public_are_not_connected_to(void **state)
 {
-	static const char *const hosts[] = { "http://127.0.0.1",      "http://localhost", "http://2130706433", "http://0x7f.1",
-					     "http://0177.0.0.1",     "http://0",	  "https://127.0.0.1",
-					     "http://[::ffff:127.0.0.1]", "https://[::1]", "https://localhost", "HTTP://127.0.0.1" };
+	static const char *const hosts[] = { "http://127.0.0.1",  "http://localhost",          "http://2130706433",
+					     "http://0x7f.1",     "http://0177.0.0.1",         "http://0",
+					     "https://127.0.0.1", "http://[::ffff:127.0.0.1]", "https://[::1]",
+					     "https://localhost", "HTTP://127.0.0.1" };
 	Peer peer = { .replies = { NULL } };
 	Outside *outside = outside_new("10.0.0.0/8", 1, 8);
 
@@ -426,8 +449,13 @@ static void plain_http_goes_only_to_listed_addresses(void **state)
 
 static void other_protocols_are_refused(void **state)
 {
-	static const char *const urls[] = { "file:///etc/passwd", "gopher://127.0.0.1/", "dict://127.0.0.1/", "ftp://127.0.0.1/",
-					    "smtp://127.0.0.1/", "://", "http://" };
+	static const char *const urls[] = { "file:///etc/passwd",
+					    "gopher://127.0.0.1/",
+					    "dict://127.0.0.1/",
+					    "ftp://127.0.0.1/",
+					    "smtp://127.0.0.1/",
+					    "://",
+					    "http://" };
 	Outside *outside = outside_new("0.0.0.0/0", 1, 8);
 
 	(void)state;
@@ -668,10 +696,14 @@ static void replies_of_the_mail_server_decide(void **state)
 		int outcome;
 		const char *detail;
 	} cases[] = {
-		{ "GREETING=421 busy", OUTCOME_RETRY, "SMTP 421" },  { "MAIL=451 later", OUTCOME_RETRY, "SMTP 451" },
-		{ "RCPT=450 greylisted", OUTCOME_RETRY, "SMTP 450" }, { "RCPT=550 unknown", OUTCOME_REFUSED, "SMTP 550" },
-		{ "MAIL=553 not you", OUTCOME_REFUSED, "SMTP 553" }, { "DATA=554 no", OUTCOME_REFUSED, "SMTP 554" },
-		{ ".=554 spam", OUTCOME_REFUSED, "SMTP 554" },	     { ".=452 full", OUTCOME_RETRY, "SMTP 452" },
+		{ "GREETING=421 busy", OUTCOME_RETRY, "SMTP 421" },
+		{ "MAIL=451 later", OUTCOME_RETRY, "SMTP 451" },
+		{ "RCPT=450 greylisted", OUTCOME_RETRY, "SMTP 450" },
+		{ "RCPT=550 unknown", OUTCOME_REFUSED, "SMTP 550" },
+		{ "MAIL=553 not you", OUTCOME_REFUSED, "SMTP 553" },
+		{ "DATA=554 no", OUTCOME_REFUSED, "SMTP 554" },
+		{ ".=554 spam", OUTCOME_REFUSED, "SMTP 554" },
+		{ ".=452 full", OUTCOME_RETRY, "SMTP 452" },
 	};
 
 	(void)state;

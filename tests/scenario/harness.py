@@ -164,7 +164,10 @@ class Server:
             headers.setdefault("Content-Type", "application/json")
             if not isinstance(body, bytes):
                 body = json.dumps(body).encode()
-        connection = http.client.HTTPConnection(self.address, timeout=timeout)
+        url = self.url
+        if url is None:
+            raise ConnectionError("there is no server at present")
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=timeout)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()

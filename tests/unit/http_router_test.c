@@ -55,9 +55,18 @@ static void a_name_takes_one_whole_segment(void **state)
 
 static void paths_that_only_look_alike_are_unknown(void **state)
 {
-	static const char *const unknown[] = { "",		"/",		     "v1/incidents",	   "/v1",
-					       "/v1/incident",	"/v1/incidents/",    "/v1//incidents",	   "/V1/incidents",
-					       "/v1/incidentsx", "/v1/incidents/a/b", "/v1/incidents/a/", "/v1/%69ncidents" };
+	static const char *const unknown[] = { "",
+					       "/",
+					       "v1/incidents",
+					       "/v1",
+					       "/v1/incident",
+					       "/v1/incidents/",
+					       "/v1//incidents",
+					       "/V1/incidents",
+					       "/v1/incidentsx",
+					       "/v1/incidents/a/b",
+					       "/v1/incidents/a/",
+					       "/v1/%69ncidents" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
@@ -87,7 +96,8 @@ static void values_are_decoded_after_the_match(void **state)
 	HttpMatch found;
 
 	(void)state;
-	http_match(routes, ROUTES, HTTP_ROUTES_ALL, "POST", SLICE("/v1/incidents/a%2Fb%20c/commands/%e4%b8%ad"), &found);
+	http_match(routes, ROUTES, HTTP_ROUTES_ALL, "POST", SLICE("/v1/incidents/a%2Fb%20c/commands/%e4%b8%ad"),
+		   &found);
 	assert_ptr_equal(found.route, &routes[5]);
 	assert_true(slice_is(found.values[0].value, "a/b c"));
 	assert_true(slice_is(found.values[1].value, "\xe4\xb8\xad"));
@@ -95,7 +105,8 @@ static void values_are_decoded_after_the_match(void **state)
 
 static void a_broken_escape_or_a_nul_is_no_value(void **state)
 {
-	static const char *const broken[] = { "/v1/incidents/a%", "/v1/incidents/a%2", "/v1/incidents/a%2x", "/v1/incidents/a%00b" };
+	static const char *const broken[] = { "/v1/incidents/a%", "/v1/incidents/a%2", "/v1/incidents/a%2x",
+					      "/v1/incidents/a%00b" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {

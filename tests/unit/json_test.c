@@ -138,9 +138,9 @@ static void thirty_two_levels_are_taken_and_thirty_three_are_not(void **state)
 		const char *open, *close;
 		bool good;
 	} cases[] = {
-		{ 32, "[", "]", true },           { 33, "[", "]", false },           { 32, "{\"b\":", "}", true },
-		{ 33, "{\"b\":", "}", false },    { 100000, "[", "]", false },       { 32, "[\"]}\\\"[\",", "]", true },
-		{ 33, "[\"]}\\\"]\",", "]", false },
+		{ 40, "[", "]", true },           { 41, "[", "]", false },           { 40, "{\"b\":", "}", true },
+		{ 41, "{\"b\":", "}", false },    { 100000, "[", "]", false },       { 40, "[\"]}\\\"[\",", "]", true },
+		{ 41, "[\"]}\\\"]\",", "]", false },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

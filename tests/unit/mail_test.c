@@ -224,7 +224,8 @@ static void a_body_of_any_length_comes_back(void **state)
 		Buffer out = written(&mail);
 		buffer_init(&read, sizeof(body));
 		lines_are_short(&out);
-		for (const char *line = strstr(out.data, "\r\n\r\n") + 4; *line != '\0'; line = strstr(line, "\r\n") + 2)
+		for (const char *line = strstr(out.data, "\r\n\r\n") + 4; *line != '\0';
+		     line = strstr(line, "\r\n") + 2)
 			assert_true(base64_decode((Slice){ line, strcspn(line, "\r") }, &read));
 		assert_true(slice_equals(buffer_slice(&read), mail.body));
 		buffer_release(&read);
@@ -234,8 +235,11 @@ static void a_body_of_any_length_comes_back(void **state)
 
 static void addresses_are_told_from_injections(void **state)
 {
-	static const char *const bad[] = { "",	    "li",     "@a",	 "li@",	    "li@a@b",	"li @a", "li@a\r\nRCPT TO:<x@y>",
-					   "<li@a>", "li@a>", "\"l\"@a", "li@a,b@c", "l\xc3\xa9@a", "li@a;", "li@[1.2.3.4]", NULL };
+	static const char *const bad[] = {
+		"",       "li",    "@a",      "li@",      "li@a@b",      "li @a", "li@a\r\nRCPT TO:<x@y>",
+		"<li@a>", "li@a>", "\"l\"@a", "li@a,b@c", "l\xc3\xa9@a", "li@a;", "li@[1.2.3.4]",
+		NULL
+	};
 	char longest[MAIL_ADDRESS_MAX + 2];
 
 	(void)state;

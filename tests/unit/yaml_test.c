@@ -177,14 +177,14 @@ static void what_cannot_be_read_is_refused_with_its_place(void **state)
 static void thirty_two_levels_are_taken_and_thirty_three_are_not(void **state)
 {
 	(void)state;
-	for (size_t depth = 32; depth <= 33; depth++) {
+	for (size_t depth = JSON_DEPTH_MAX; depth <= JSON_DEPTH_MAX + 1; depth++) {
 		json_t *tree JSON_AUTO = NULL;
 		char text[80] = "";
 		memset(text, '[', depth);
 		memset(text + depth, ']', depth);
 		Result result = yaml_read(slice_of(text), &tree, NULL);
-		assert_int_equal(result_failed(result), depth == 33);
-		if (depth == 33)
+		assert_int_equal(result_failed(result), depth == JSON_DEPTH_MAX + 1);
+		if (depth == JSON_DEPTH_MAX + 1)
 			assert_string_equal(result.text,
 			                    "1:33: this is nested too deeply; at most 32 levels are taken");
 	}

@@ -1,0 +1,196 @@
+/*
+ * The examples of proto/ against the field tables themselves: what is valid there decodes, what is invalid is refused with
+ * the pointer that stands beside it. The table of an example is the longest name its own begins with.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shared/base/json.h"
+#include "shared/domain/commands.h"
+#include "shared/domain/documents.h"
+#include "shared/edge/files.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH_SIZE = 512, EXAMPLE_MAX = 1 << 20, DOCUMENT_MAX = 4096 };
+
+static const char valid[] = "proto/examples/valid", invalid[] = "proto/examples/invalid";
+
+/* What a name begins with, and how such a document is checked. */
+typedef struct {
+	const char *name;
+	const FieldTable *table; /* NULL: another program writes or reads it; it is JSON, that is all */
+	bool strict;
+} Form;
+
+static const Form forms[] = {
+	{ "event", &event_table, true },
+	{ "report", &report_table, true },
+	{ "actor", &actor_table, false },
+	{ "incident", &incident_table, false },
+	{ "report-record", &report_record_table, false },
+	{ "assessment", &assessment_table, false },
+	{ "assessment-record", &assessment_record_table, false },
+	{ "command-record", &command_record_table, false },
+	{ "journal-entry", &journal_entry_table, false },
+	{ "journal-record", &journal_record_table, false },
+	{ "delivery-record", &delivery_record_table, false },
+	{ "accepted", NULL, false },
+	{ "checkpoint", NULL, false },
+	{ "command-status", NULL, false },
+	{ "dead-letter", NULL, false },
+	{ "delivery", NULL, false },
+	{ "entry", NULL, false },
+	{ "policy-pack", NULL, false },
+	{ "problem", NULL, false },
+	{ "webhook", NULL, false },
+};
+
+static bool begins(const char *file, const char *name)
+{
+	size_t size = strlen(name);
+	return strncmp(file, name, size) == 0 && (file[size] == '-' || file[size] == '.');
+}
+
+static const Form *form_of(const char *file)
+{
+	const Form *best = NULL;
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+		if (begins(file, forms[i].name) && (!best || strlen(forms[i].name) > strlen(best->name)))
+			best = &forms[i];
+	return best;
+}
+
+static CommandId command_of_file(const char *file)
+{
+	for (unsigned id = 0; id < COMMANDS; id++)
+		if (begins(file, commands[id].name))
+			return (CommandId)id;
+	return COMMANDS;
+}
+
+static json_t *example(const char *directory, const char *file)
+{
+	char path[PATH_SIZE];
+	Buffer bytes;
+	json_t *tree = NULL;
+	snprintf(path, sizeof path, "%s/%s", directory, file);
+	buffer_init(&bytes, EXAMPLE_MAX);
+	assert_false(result_failed(file_read(path, &bytes)));
+	Result result = json_read(buffer_slice(&bytes), &tree);
+	if (result_failed(result))
+		fail_msg("%s: %s", path, result.text);
+	buffer_release(&bytes);
+	return tree;
+}
+
+/* False where the document is refused. A command is no form: its check is the gateway's own. */
+static bool decode(const char *file, json_t *tree, FieldErrors *errors)
+{
+	_Alignas(max_align_t) char document[DOCUMENT_MAX];
+	CommandArguments arguments;
+	const Form *form = form_of(file);
+	CommandId command = command_of_file(file);
+	if (!form && command != COMMANDS)
+		return command_decode(command, tree, true, &arguments, errors);
+	if (!form)
+		fail_msg("%s: begins with no document's name", file);
+	if (!form->table)
+		return true;
+	assert_true(form->table->size <= sizeof document);
+	return json_decode(form->table, tree, form->strict, document, errors);
+}
+
+static size_t each_example(const char *directory, void (*check)(const char *file))
+{
+	DIR *list = opendir(directory);
+	size_t count = 0;
+	if (!list)
+		fail_msg("%s is not there: run at the root of the tree", directory);
+	for (struct dirent *entry = readdir(list); entry; entry = readdir(list)) {
+		const char *end = strrchr(entry->d_name, '.');
+		if (!end || strcmp(end, ".json") != 0)
+			continue;
+		check(entry->d_name);
+		count++;
+	}
+	closedir(list);
+	return count;
+}
+
+static void check_valid(const char *file)
+{
+	FieldErrors errors = { .count = 0 };
+	json_t *tree JSON_AUTO = example(valid, file);
+	if (!decode(file, tree, &errors))
+		fail_msg("%s: %s %s", file, errors.list[0].pointer, errors.list[0].detail);
+}
+
+static void every_valid_example_decodes(void **state)
+{
+	(void)state;
+	assert_true(each_example(valid, check_valid) >= 30);
+}
+
+static void check_invalid(const char *file)
+{
+	char path[PATH_SIZE];
+	Buffer pointer;
+	FieldErrors errors = { .count = 0 };
+	json_t *tree JSON_AUTO = example(invalid, file);
+	if (decode(file, tree, &errors))
+		fail_msg("%s is not refused", file);
+	snprintf(path, sizeof path, "%s/%.*s.pointer", invalid, (int)(strlen(file) - strlen(".json")), file);
+	buffer_init(&pointer, PATH_SIZE);
+	assert_false(result_failed(file_read(path, &pointer)));
+	assert_true(pointer.size > 0 && pointer.data[pointer.size - 1] == '\n');
+	pointer.data[pointer.size - 1] = '\0';
+	if (errors.count != 1 || strcmp(errors.list[0].pointer, pointer.data) != 0)
+		fail_msg("%s: %zu mistakes, the first at '%s' (%s), not one at '%s'", file, errors.count, errors.list[0].pointer,
+			 errors.list[0].detail, pointer.data);
+	buffer_release(&pointer);
+}
+
+static void every_invalid_example_is_refused_with_its_pointer(void **state)
+{
+	(void)state;
+	assert_true(each_example(invalid, check_invalid) >= 30);
+}
+
+/* What is written back says the same: nothing of a record is lost on its way through a service. */
+static void check_round(const char *file)
+{
+	_Alignas(max_align_t) char document[DOCUMENT_MAX];
+	FieldErrors errors = { .count = 0 };
+	const Form *form = form_of(file);
+	if (!form || !form->table || form->strict)
+		return;
+	json_t *tree JSON_AUTO = example(valid, file);
+	assert_true(json_decode(form->table, tree, false, document, &errors));
+	json_t *again JSON_AUTO = json_encode(form->table, document);
+	json_t *present JSON_AUTO = json_encode_present(form->table, document);
+	if (!json_equal(tree, again) && !json_equal(tree, present))
+		fail_msg("%s: is not what was read", file);
+}
+
+static void our_own_records_come_back_as_they_went(void **state)
+{
+	(void)state;
+	assert_true(each_example(valid, check_round) > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_valid_example_decodes),
+		cmocka_unit_test(every_invalid_example_is_refused_with_its_pointer),
+		cmocka_unit_test(our_own_records_come_back_as_they_went),
+	};
+	return cmocka_run_group_tests_name("examples", tests, NULL, NULL);
+}

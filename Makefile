@@ -14,7 +14,7 @@ endif
 # ---- what everything is compiled with --------------------------------------------------------------------------------
 DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmicrohttpd-dev \
               libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev
-DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd
+DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml
 
 # pkg-config is asked when the first file is compiled, after `deps` has had its turn.
 PACKAGES     := jansson sqlite3 libcrypto libmicrohttpd libcurl yaml-0.1 libpcre2-8
@@ -124,7 +124,8 @@ compile_commands.json: $(LIB_SOURCES) $(CLI_SOURCES) $(TOOL_SOURCES) $(wildcard 
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-# ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources beside it ---------------------
+# ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources beside it; in contract every
+# source is a program, which the scripts there run -----------------------------------------------------------------------
 # An archive, so that a test may bring its own of what it does not want from there or from the library.
 $(SUPPORT_LIB): $(call object,$(SUPPORT))
 	@rm -f $@ && $(AR) rcs $@ $^
@@ -135,11 +136,14 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(SUPPORT_LIB) $(LIB)
 	@$(CC) $(LINK) $(filter %.o,$^) $(SUPPORT_LIB) $(LIB) $(LDFLAGS) -lcmocka $(PKG_LIBS) -lpthread -lm -o $@
 
 define part
+ifneq ($(1),contract)
 $(call tests_of,$(1)): $(call object,$(filter-out %_test.c,$(wildcard tests/$(1)/*.c)))
+endif
 test-$(1): test-deps build $(call tests_of,$(1))
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh $(1) $(call tests_of,$(1)) $(wildcard tests/$(1)/*_test.py tests/$(1)/*_test.sh)
 endef
 $(foreach name,$(C_TESTS),$(eval $(call part,$(name))))
+test-contract: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/contract/*.c))
 
 test: test-deps ## every test there is, plain and with sanitizers; ends with the totals
 	@BUILD='$(BUILD)' STRICT='$(STRICT)' tools/test-all.sh
@@ -155,7 +159,7 @@ test-contract: ## the program and its documents against proto/
 test-edge: ## SQLite, HTTP, mail, files: the outside systems
 test-simulation: ## all services in one seeded loop with faults and a fake clock
 
-bench-%: build
+$(BENCHES): bench-%: build
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/bench.sh $*
 $(foreach name,$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c)),$(eval bench-$(name): $(BUILD)/tests/bench/$(name)))
 

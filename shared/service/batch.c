@@ -170,7 +170,7 @@ static bool decide_visit(void *context, const BusRecord *from)
 		place->observed = place->observed > place->next ? place->observed : place->next;
 	}
 	visit->count++;
-	return visit->runtime->drafted_count < BATCH_RECORDS / 2;
+	return visit->runtime->drafted_count < BATCH_RECORDS / 2 && visit->runtime->drafted_bytes.size < BATCH_BYTES / 2;
 }
 
 static Result place_decide(Runtime *runtime, InputPlace *place, size_t *count)

@@ -75,11 +75,12 @@ void answer_failure(HttpRequest *request, Result result)
 
 	if (inside)
 		log_line(result.kind == ERROR_AGAIN ? LOG_WARN : LOG_ERROR, "gateway", "request-failed",
-		         L_STRING("operation", route ? route->operation : ""), L_STRING("error", result.text));
+			 L_STRING("operation", route ? route->operation : ""), L_STRING("error", result.text));
 	if (result.kind == ERROR_AGAIN)
 		answer_refusal(request, code, "the service cannot do this now; try again");
 	else
-		answer_refusal(request, code, "%s", inside ? "something is wrong inside; the server's log says what" : result.text);
+		answer_refusal(request, code, "%s",
+			       inside ? "something is wrong inside; the server's log says what" : result.text);
 }
 
 static json_t *words_list(const char *const *words)

@@ -5,13 +5,13 @@
 
 /* The build runs at the root of the tree, where the assembler finds the file. */
 __asm__(".section .rodata\n"
-        ".global tocsin_openapi_begin\n"
-        ".global tocsin_openapi_end\n"
-        "tocsin_openapi_begin:\n"
-        ".incbin \"proto/openapi.yaml\"\n"
-        "tocsin_openapi_end:\n"
-        ".byte 0\n"
-        ".previous\n");
+	".global tocsin_openapi_begin\n"
+	".global tocsin_openapi_end\n"
+	"tocsin_openapi_begin:\n"
+	".incbin \"proto/openapi.yaml\"\n"
+	"tocsin_openapi_end:\n"
+	".byte 0\n"
+	".previous\n");
 
 extern const char tocsin_openapi_begin[], tocsin_openapi_end[];
 

@@ -24,7 +24,8 @@ static Result command_handle(Handler *handler, const Record *record)
 
 static void journal_accepted(Handler *handler, const Record *record)
 {
-	if (handler->environment && slice_starts(record->type, SLICE("tocsin.journal.")) && id_is("cmd_", record->cause))
+	if (handler->environment && slice_starts(record->type, SLICE("tocsin.journal.")) &&
+	    id_is("cmd_", record->cause))
 		command_answered(handler->environment, handler->store, record->cause);
 }
 
@@ -49,20 +50,41 @@ const Service gateway_service = {
 enum { BODY_DEFAULT = 262144 };
 
 const HttpRoute gateway_route_table[] = {
-	{ .method = "POST", .path = "/v1/events", .handler = ingest_event, .body_max = BODY_DEFAULT,
+	{ .method = "POST",
+	  .path = "/v1/events",
+	  .handler = ingest_event,
+	  .body_max = BODY_DEFAULT,
 	  .operation = "postEvent" },
-	{ .method = "POST", .path = "/v1/reports", .handler = ingest_report, .body_max = BODY_DEFAULT,
+	{ .method = "POST",
+	  .path = "/v1/reports",
+	  .handler = ingest_report,
+	  .body_max = BODY_DEFAULT,
 	  .operation = "postReport" },
 	{ .method = "GET", .path = "/v1/incidents", .handler = query_incidents, .operation = "listIncidents" },
 	{ .method = "GET", .path = "/v1/incidents/{id}", .handler = query_incident, .operation = "getIncident" },
-	{ .method = "GET", .path = "/v1/incidents/{id}/timeline", .handler = query_timeline, .operation = "getTimeline" },
-	{ .method = "POST", .path = "/v1/incidents/{id}/{command}", .handler = command_issue, .body_max = BODY_DEFAULT,
+	{ .method = "GET",
+	  .path = "/v1/incidents/{id}/timeline",
+	  .handler = query_timeline,
+	  .operation = "getTimeline" },
+	{ .method = "POST",
+	  .path = "/v1/incidents/{id}/{command}",
+	  .handler = command_issue,
+	  .body_max = BODY_DEFAULT,
 	  .operation = "commandIncident" },
 	{ .method = "GET", .path = "/v1/commands/{id}", .handler = command_read, .operation = "getCommand" },
 	{ .method = "GET", .path = "/livez", .handler = ops_livez, .open = true, .ops = true, .operation = "livez" },
 	{ .method = "GET", .path = "/readyz", .handler = ops_readyz, .open = true, .ops = true, .operation = "readyz" },
-	{ .method = "GET", .path = "/metrics", .handler = ops_metrics, .open = true, .ops = true, .operation = "metrics" },
-	{ .method = "GET", .path = "/openapi.json", .handler = describe_api, .open = true, .operation = "getDescription" },
+	{ .method = "GET",
+	  .path = "/metrics",
+	  .handler = ops_metrics,
+	  .open = true,
+	  .ops = true,
+	  .operation = "metrics" },
+	{ .method = "GET",
+	  .path = "/openapi.json",
+	  .handler = describe_api,
+	  .open = true,
+	  .operation = "getDescription" },
 };
 const size_t gateway_route_count = sizeof gateway_route_table / sizeof gateway_route_table[0];
 _Static_assert(sizeof gateway_route_table / sizeof gateway_route_table[0] <= ROUTES_MAX, "every route has room");
@@ -96,7 +118,6 @@ Result gateway_new(const GatewayOptions *options, Gateway **out)
 	must(gateway != NULL);
 	gateway->options = *options;
 	gateway->description = description;
-	gateway->actor = admin_key_actor(&options->key);
 	routes_fill(gateway);
 	must(pthread_mutex_init(&gateway->policy_mutex, NULL) == 0);
 	for (size_t i = 0; i < VIEW_READERS; i++)
@@ -127,7 +148,6 @@ void gateway_free(Gateway *gateway)
 		pthread_mutex_destroy(&gateway->readers[i].mutex);
 	}
 	pthread_mutex_destroy(&gateway->policy_mutex);
-	json_decref(gateway->actor);
 	buffer_release(&gateway->description);
 	free(gateway);
 }
@@ -142,7 +162,8 @@ static Result reader_open(Gateway *gateway, ViewReader *reader)
 	options.read_only = true;
 	options.cache_kib = 2048;
 	Result result = store_open(&options, &reader->store, NULL);
-	return result_failed(result) ? result_fail(ERROR_AGAIN, "the view cannot be read yet: %s", result.text) : result;
+	return result_failed(result) ? result_fail(ERROR_AGAIN, "the view cannot be read yet: %s", result.text)
+				     : result;
 }
 
 /* A free one, else the next by turns when it is free. */

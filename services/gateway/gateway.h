@@ -33,11 +33,11 @@ extern const size_t gateway_route_count;
 typedef bool (*GatewayReady)(void *context, Buffer *lines);
 
 typedef struct {
-	Bus *bus;                /* not owned */
+	Bus *bus; /* not owned */
 	AdminKey key;
-	const char *view_path;   /* the service's state file; borrowed */
+	const char *view_path; /* the service's state file; borrowed */
 	int64_t command_wait_ms; /* how long a command waits for its effect */
-	size_t body_max;         /* bytes */
+	size_t body_max; /* bytes */
 	GatewayReady ready;
 	void *ready_context;
 } GatewayOptions;

@@ -33,7 +33,6 @@ struct Gateway {
 	GatewayOptions options;
 	HttpRoute routes[ROUTES_MAX];
 	Buffer description; /* openapi.json */
-	json_t *actor;      /* of the admin key; its text is in actor_text */
 
 	pthread_mutex_t policy_mutex;
 	PolicyShare *policy; /* NULL until the first is published */
@@ -61,7 +60,8 @@ void view_return(ViewReader *reader);
 
 /* ---- answers.c: each answers the request */
 void answer_problem(HttpRequest *request, const Problem *problem);
-void answer_refusal(HttpRequest *request, ProblemCode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void answer_refusal(HttpRequest *request, ProblemCode code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 void answer_failure(HttpRequest *request, Result result);
 void answer_errors(HttpRequest *request, ProblemCode code, const char *detail, const FieldErrors *errors,
 		   const char *const *allowed);

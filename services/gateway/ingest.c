@@ -31,7 +31,7 @@ static void answer_accepted(const Ingest *ingest)
 {
 	char body[128], location[96];
 	int size = snprintf(body, sizeof body, "{\"id\":\"%s\",\"correlation_key\":\"%s\"}", ingest->id.text,
-	                    ingest->correlation_key);
+			    ingest->correlation_key);
 
 	snprintf(location, sizeof location, "/v1/incidents?correlation_key=%s", ingest->correlation_key);
 	answer_json(ingest->request, 202, (Slice){ body, (size_t)size }, location);
@@ -78,7 +78,8 @@ static void refuse(HttpRequest *request, Result result, ProblemCode code, const 
 		answer_errors(request, code, result.text, errors, NULL);
 }
 
-static void ingest_document(Gateway *gateway, HttpRequest *request, AcceptInput *input, Accept accept, const Policy *policy)
+static void ingest_document(Gateway *gateway, HttpRequest *request, AcceptInput *input, Accept accept,
+			    const Policy *policy)
 {
 	Accepted accepted;
 	FieldErrors errors;
@@ -116,7 +117,9 @@ static void ingest(HttpRequest *request, Gateway *gateway, Accept accept)
 		return;
 	}
 	const AdminKey *key = http_principal(request);
-	AcceptInput input = { .body = http_body(request), .key_id = key->id, .received_at = clock_now(),
+	AcceptInput input = { .body = http_body(request),
+			      .key_id = key->id,
+			      .received_at = clock_now(),
 			      .idempotency_key = given ? idempotency_key : NULL };
 	clock_random(input.random, sizeof input.random);
 	ingest_document(gateway, request, &input, accept, share->policy);

@@ -24,7 +24,8 @@ enum { COMMAND_BODY_MAX = BUS_RECORD_MAX - 4096 };
 void answer_pending(HttpRequest *request, Slice command)
 {
 	char body[96], location[64];
-	int size = snprintf(body, sizeof body, "{\"id\":\"%.*s\",\"status\":\"pending\"}", (int)command.size, command.data);
+	int size = snprintf(body, sizeof body, "{\"id\":\"%.*s\",\"status\":\"pending\"}", (int)command.size,
+			    command.data);
 
 	snprintf(location, sizeof location, "/v1/commands/%.*s", (int)command.size, command.data);
 	answer_json(request, 202, (Slice){ body, (size_t)size }, location);
@@ -116,7 +117,8 @@ static void refuse_command(HttpRequest *request)
 	for (unsigned id = 0; id < COMMANDS; id++)
 		if (!commands[id].internal)
 			names[count++] = commands[id].name;
-	answer_errors(request, PROBLEM_NOT_FOUND, "there is no such command; `allowed` lists those there are", NULL, names);
+	answer_errors(request, PROBLEM_NOT_FOUND, "there is no such command; `allowed` lists those there are", NULL,
+		      names);
 }
 
 static bool read_command(Issue *issue)
@@ -149,7 +151,8 @@ static bool check_arguments(Issue *issue)
 
 	if (command_decode(issue->kind, issue->arguments, true, &arguments, &errors))
 		return true;
-	answer_errors(issue->request, PROBLEM_VALIDATION_FAILED, "the members of this command must be mended", &errors, NULL);
+	answer_errors(issue->request, PROBLEM_VALIDATION_FAILED, "the members of this command must be mended", &errors,
+		      NULL);
 	return false;
 }
 
@@ -192,7 +195,7 @@ static void take_fingerprint(Issue *issue)
 {
 	const Slice end = SLICE("\0");
 	Digest digest = DIGEST(slice_of(issue->incident), end, slice_of(commands[issue->kind].name), end,
-	                       slice_of(http_header(issue->request, "If-Match")), end, http_body(issue->request));
+			       slice_of(http_header(issue->request, "If-Match")), end, http_body(issue->request));
 
 	digest_hex(&digest, issue->fingerprint);
 }
@@ -239,7 +242,7 @@ static bool check_incident(Issue *issue, Store *store)
 		answer_failure(issue->request, result);
 	else if (issue->expected_version == VERSION_NEVER)
 		answer_refusal(issue->request, PROBLEM_VERSION_CONFLICT,
-		               "If-Match must be the incident's ETag; weak and foreign tags match nothing");
+			       "If-Match must be the incident's ETag; weak and foreign tags match nothing");
 	return !result_failed(result) && issue->expected_version != VERSION_NEVER;
 }
 
@@ -292,7 +295,7 @@ static bool look_again(Issue *issue, Ticket ticket)
 /* A command on its way to the disk. It outlives its request, which may be answered by then. */
 typedef struct {
 	Gateway *gateway;
-	Ticket ticket;        /* 0: the table was full, */
+	Ticket ticket; /* 0: the table was full, */
 	HttpRequest *request; /* and nobody else knows this one */
 	Id id;
 } Sending;
@@ -307,7 +310,8 @@ static void sending_done(void *context, bool failed, int64_t offset)
 
 	(void)offset;
 	if (sending->ticket != 0)
-		request = failed ? waiting_take(waiting, sending->ticket) : waiting_durable(waiting, sending->ticket, now_ms);
+		request = failed ? waiting_take(waiting, sending->ticket)
+				 : waiting_durable(waiting, sending->ticket, now_ms);
 	if (request && failed)
 		http_abort(request);
 	else if (request)
@@ -328,11 +332,12 @@ static void write_headers(const Issue *issue, Instant now, Buffer *out)
 
 static void write_body(const Issue *issue, Instant now, Buffer *out)
 {
+	json_t *actor JSON_AUTO = admin_key_actor(&issue->gateway->options.key);
 	CommandRecord command = {
 		.incident_id = issue->incident,
 		.command = commands[issue->kind].name,
 		.expected_version = issue->expected_version,
-		.actor = issue->gateway->actor,
+		.actor = actor,
 		.arguments = issue->arguments,
 		.fingerprint = issue->fingerprint,
 		.issued_at = now,
@@ -352,7 +357,9 @@ static Result append_record(const Issue *issue, Sending *sending)
 	buffer_init(&body, COMMAND_BODY_MAX);
 	write_headers(issue, now, &headers);
 	write_body(issue, now, &body);
-	BusRecord record = { .key = slice_of(issue->incident), .headers = buffer_slice(&headers), .body = buffer_slice(&body) };
+	BusRecord record = { .key = slice_of(issue->incident),
+			     .headers = buffer_slice(&headers),
+			     .body = buffer_slice(&body) };
 	Result result = result_fail(ERROR_INPUT, "the command is too large");
 	if (!body.overflowed)
 		result = bus_append(bus, TOPIC_COMMANDS, issue->slot % bus->partitions, &record, sending_done, sending);
@@ -367,7 +374,9 @@ static void append(const Issue *issue, Ticket ticket)
 	Sending *sending = malloc(sizeof *sending);
 
 	must(sending != NULL);
-	*sending = (Sending){ .gateway = issue->gateway, .ticket = ticket, .id = issue->id,
+	*sending = (Sending){ .gateway = issue->gateway,
+			      .ticket = ticket,
+			      .id = issue->id,
 			      .request = ticket == 0 ? issue->request : NULL };
 	Result result = append_record(issue, sending);
 	if (!result_failed(result))
@@ -380,7 +389,9 @@ static void append(const Issue *issue, Ticket ticket)
 
 static void issue_and_wait(Issue *issue, bool pending)
 {
-	Wait wait = { .command = issue->id, .request = issue->request, .durable = pending,
+	Wait wait = { .command = issue->id,
+		      .request = issue->request,
+		      .durable = pending,
 		      .deadline_ms = clock_monotonic_us() / 1000 + issue->gateway->options.command_wait_ms };
 	Ticket ticket = 0;
 
@@ -431,8 +442,8 @@ void command_issue(HttpRequest *request, void *context)
 
 static void write_row(Slice id, const CommandRow *row, Buffer *out)
 {
-	buffer_format(out, "{\"id\":\"%.*s\",\"status\":\"%s\",\"incident_id\":\"%s\",\"version\":", (int)id.size, id.data,
-	              command_states[row->state], row->incident);
+	buffer_format(out, "{\"id\":\"%.*s\",\"status\":\"%s\",\"incident_id\":\"%s\",\"version\":", (int)id.size,
+		      id.data, command_states[row->state], row->incident);
 	if (row->version > 0)
 		buffer_format(out, "%" PRId64, row->version);
 	else

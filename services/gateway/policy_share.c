@@ -122,9 +122,10 @@ static Result publish(Bus *bus, const Policy *policy, Slice id)
 	json_write(message, &body);
 	Result result = result_fail(ERROR_INPUT, "the policy pack is larger than %d bytes", BUS_RECORD_MAX - 4096);
 	if (!body.overflowed && !headers.overflowed)
-		result = append_and_wait(bus, &(BusRecord){ .key = slice_of(json_string_value(json_object_get(message, "id"))),
-		                                            .headers = buffer_slice(&headers),
-		                                            .body = buffer_slice(&body) });
+		result = append_and_wait(
+			bus, &(BusRecord){ .key = slice_of(json_string_value(json_object_get(message, "id"))),
+					   .headers = buffer_slice(&headers),
+					   .body = buffer_slice(&body) });
 	buffer_release(&headers);
 	buffer_release(&body);
 	return result;

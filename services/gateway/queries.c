@@ -28,15 +28,17 @@ static bool query_read(HttpRequest *request, const Gateway *gateway, QueryVisit 
 	incident_query_init(visit->query);
 	http_query_each(request, query_visit, visit);
 	Digest filters = incident_query_digest(visit->query);
-	*list = DIGEST(slice_of(http_path(request)), SLICE("\0"), ((Slice){ (const char *)filters.bytes, DIGEST_BYTES }));
+	*list = DIGEST(slice_of(http_path(request)), SLICE("\0"),
+		       ((Slice){ (const char *)filters.bytes, DIGEST_BYTES }));
 	after[0] = '\0';
 	if (visit->query->cursor[0] != '\0' && visit->errors->count == 0 &&
 	    !cursor_read(&gateway->options.key.cursor_key, list, slice_of(visit->query->cursor), after))
-		field_errors_add(visit->errors, "cursor", "must be the next_cursor of an earlier answer to the same question");
+		field_errors_add(visit->errors, "cursor",
+				 "must be the next_cursor of an earlier answer to the same question");
 	if (visit->errors->count == 0)
 		return true;
-	answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended", visit->errors,
-	              visit->query->allowed);
+	answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended",
+		      visit->errors, visit->query->allowed);
 	return false;
 }
 
@@ -107,7 +109,8 @@ static void page_answer(HttpRequest *request, Slice body, const char *cursor)
 }
 
 /* Answers with the page; body holds {"items":[ and the items. */
-static void page_finish(HttpRequest *request, const Gateway *gateway, const Digest *list, const PageEnd *end, Buffer *body)
+static void page_finish(HttpRequest *request, const Gateway *gateway, const Digest *list, const PageEnd *end,
+			Buffer *body)
 {
 	char cursor[CURSOR_TEXT];
 
@@ -178,7 +181,8 @@ static bool no_parameters(HttpRequest *request, FieldErrors *errors)
 {
 	http_query_each(request, parameter_visit, errors);
 	if (errors->count > 0)
-		answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended", errors, NULL);
+		answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended",
+			      errors, NULL);
 	return errors->count == 0;
 }
 
@@ -210,8 +214,8 @@ void query_incident(HttpRequest *request, void *context)
 
 /* ---- its timeline --------------------------------------------------------------------------------------------- */
 
-static Result timeline_read(ViewReader *reader, Slice incident, const IncidentQuery *query, const char *after, Buffer *body,
-			    PageEnd *end)
+static Result timeline_read(ViewReader *reader, Slice incident, const IncidentQuery *query, const char *after,
+			    Buffer *body, PageEnd *end)
 {
 	Buffer document;
 	int64_t version;

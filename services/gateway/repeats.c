@@ -16,7 +16,7 @@ typedef struct {
 struct Repeats {
 	pthread_mutex_t mutex;
 	Place *young, *old; /* PLACES each, open addressing */
-	size_t count;       /* in young */
+	size_t count; /* in young */
 };
 
 static Place *places_new(void)

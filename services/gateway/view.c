@@ -23,7 +23,8 @@ const char *const view_schema[] = {
 	"CREATE INDEX incidents_correlation_key ON incidents (correlation_key, id);"
 	"CREATE TABLE entries (incident TEXT NOT NULL, position TEXT NOT NULL, version INTEGER, at INTEGER NOT NULL,"
 	" type TEXT NOT NULL, item TEXT NOT NULL, PRIMARY KEY (incident, position), UNIQUE (incident, version));"
-	"CREATE TABLE commands (id TEXT PRIMARY KEY, incident TEXT NOT NULL, status INTEGER NOT NULL, version INTEGER NOT NULL,"
+	"CREATE TABLE commands (id TEXT PRIMARY KEY, incident TEXT NOT NULL, status INTEGER NOT NULL, version INTEGER "
+	"NOT NULL,"
 	" problem TEXT, fingerprint TEXT, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX commands_at ON commands (at);",
 };
@@ -62,18 +63,19 @@ static Result item_put(Store *store, const Item *item)
 
 	instant_format(item->at, at);
 	json_t *tree JSON_AUTO = json_pack("{s:s, s:s, s:o, s:O?, s:O?}", "at", at, "type", item->type, "version",
-	                                   item->version > 0 ? json_integer(item->version) : json_null(), "actor", item->actor,
-	                                   "data", item->data);
+					   item->version > 0 ? json_integer(item->version) : json_null(), "actor",
+					   item->actor, "data", item->data);
 	must(tree != NULL);
 	buffer_init(&text, VIEW_DOCUMENT_BYTES);
 	json_write(tree, &text);
-	Result result = text.overflowed ? result_fail(ERROR_INPUT, "an entry is too large") :
-	                store_run(store,
-	                          "INSERT INTO entries (incident, position, version, at, type, item)"
-	                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	                          V_TEXT(item->incident), V_TEXT(slice_of(item->position)),
-	                          item->version > 0 ? V_INTEGER(item->version) : V_NULL, V_INTEGER(item->at),
-	                          V_TEXT(slice_of(item->type)), V_TEXT(buffer_slice(&text)));
+	Result result = text.overflowed
+				? result_fail(ERROR_INPUT, "an entry is too large")
+				: store_run(store,
+					    "INSERT INTO entries (incident, position, version, at, type, item)"
+					    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+					    V_TEXT(item->incident), V_TEXT(slice_of(item->position)),
+					    item->version > 0 ? V_INTEGER(item->version) : V_NULL, V_INTEGER(item->at),
+					    V_TEXT(slice_of(item->type)), V_TEXT(buffer_slice(&text)));
 	buffer_release(&text);
 	return result;
 }
@@ -111,16 +113,17 @@ static void search_write(Buffer *out, json_t *incident)
 
 static Result incident_put(Store *store, Slice id, json_t *incident, Slice search, Slice document)
 {
-	return store_run(store,
-	                 "INSERT INTO incidents (id, number, kind, status, grade, severity, source, category, correlation_key,"
-	                 " version, search, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
-	                 " ON CONFLICT (id) DO UPDATE SET number = ?2, kind = ?3, status = ?4, grade = ?5, severity = ?6,"
-	                 " source = ?7, category = ?8, correlation_key = ?9, version = ?10, search = ?11, document = ?12",
-	                 V_TEXT(id), member_text(incident, "number"), member_text(incident, "kind"),
-	                 member_text(incident, "status"), member_text(incident, "grade"), member_text(incident, "severity"),
-	                 member_text(incident, "source"), member_text(incident, "category"),
-	                 member_text(incident, "correlation_key"),
-	                 V_INTEGER(json_integer_value(json_object_get(incident, "version"))), V_TEXT(search), V_TEXT(document));
+	return store_run(
+		store,
+		"INSERT INTO incidents (id, number, kind, status, grade, severity, source, category, correlation_key,"
+		" version, search, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+		" ON CONFLICT (id) DO UPDATE SET number = ?2, kind = ?3, status = ?4, grade = ?5, severity = ?6,"
+		" source = ?7, category = ?8, correlation_key = ?9, version = ?10, search = ?11, document = ?12",
+		V_TEXT(id), member_text(incident, "number"), member_text(incident, "kind"),
+		member_text(incident, "status"), member_text(incident, "grade"), member_text(incident, "severity"),
+		member_text(incident, "source"), member_text(incident, "category"),
+		member_text(incident, "correlation_key"),
+		V_INTEGER(json_integer_value(json_object_get(incident, "version"))), V_TEXT(search), V_TEXT(document));
 }
 
 static Result incident_save(Store *store, Slice id, json_t *incident)
@@ -147,8 +150,13 @@ static Result entry_take(Store *store, Slice incident_id, json_t *incident, json
 	TRY(json_decode_own(&journal_entry_table, tree, &entry));
 	TRY(incident_apply(incident, tree));
 	position_write(entry.at, WHAT_ENTRY, entry.version, 0, position);
-	return item_put(store, &(Item){ .incident = incident_id, .position = position, .type = entry.type,
-	                                .version = entry.version, .at = entry.at, .actor = entry.actor, .data = entry.data });
+	return item_put(store, &(Item){ .incident = incident_id,
+					.position = position,
+					.type = entry.type,
+					.version = entry.version,
+					.at = entry.at,
+					.actor = entry.actor,
+					.data = entry.data });
 }
 
 static Result entries_take(Store *store, Slice incident_id, json_t *entries)
@@ -160,7 +168,7 @@ static Result entries_take(Store *store, Slice incident_id, json_t *entries)
 	if (json_array_size(entries) == 0)
 		return result_ok();
 	TRY(incident_load(store, incident_id, &incident));
-	json_array_foreach(entries, index, entry)
+	json_array_foreach (entries, index, entry)
 		TRY(entry_take(store, incident_id, incident, entry));
 	return incident_save(store, incident_id, incident);
 }
@@ -177,15 +185,15 @@ static Result command_finish(Store *store, const Record *record, const JournalRe
 	if (journal->problem)
 		json_write(journal->problem, &problem);
 	Result result = store_run(store,
-	                          "INSERT INTO commands (id, incident, status, version, problem, fingerprint, at)"
-	                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-	                          " ON CONFLICT (id) DO UPDATE SET status = ?3, version = ?4, problem = ?5,"
-	                          " fingerprint = coalesce(?6, fingerprint), at = ?7",
-	                          V_TEXT(slice_of(id)), V_TEXT(slice_of(journal->incident_id)),
-	                          V_INTEGER(refused ? COMMAND_REFUSED : COMMAND_DONE),
-	                          V_INTEGER(journal->version > 0 ? journal->version : 0),
-	                          journal->problem ? V_TEXT(buffer_slice(&problem)) : V_NULL, text_or_null(journal->fingerprint),
-	                          V_INTEGER(record->time));
+				  "INSERT INTO commands (id, incident, status, version, problem, fingerprint, at)"
+				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+				  " ON CONFLICT (id) DO UPDATE SET status = ?3, version = ?4, problem = ?5,"
+				  " fingerprint = coalesce(?6, fingerprint), at = ?7",
+				  V_TEXT(slice_of(id)), V_TEXT(slice_of(journal->incident_id)),
+				  V_INTEGER(refused ? COMMAND_REFUSED : COMMAND_DONE),
+				  V_INTEGER(journal->version > 0 ? journal->version : 0),
+				  journal->problem ? V_TEXT(buffer_slice(&problem)) : V_NULL,
+				  text_or_null(journal->fingerprint), V_INTEGER(record->time));
 	buffer_release(&problem);
 	return result;
 }
@@ -221,16 +229,17 @@ Result view_take_journal(Store *store, const Record *record)
 static json_t *delivery_data(const Delivery *delivery)
 {
 	json_t *data = json_pack("{s:I, s:s?, s:s, s:s, s:s, s:s?}", "escalation_level",
-	                         (json_int_t)(delivery->escalation_level > 0 ? delivery->escalation_level : 0), "channel",
-	                         delivery->channel, "recipient", delivery->recipient, "state", delivery->state, "key",
-	                         delivery->key, "detail", delivery->detail);
+				 (json_int_t)(delivery->escalation_level > 0 ? delivery->escalation_level : 0),
+				 "channel", delivery->channel, "recipient", delivery->recipient, "state",
+				 delivery->state, "key", delivery->key, "detail", delivery->detail);
 	must(data != NULL);
 	return data;
 }
 
 static json_t *notification_actor(void)
 {
-	json_t *actor = json_pack("{s:s, s:s, s:s, s:[]}", "kind", "system", "id", "notification", "name", "Tocsin", "roles");
+	json_t *actor =
+		json_pack("{s:s, s:s, s:s, s:[]}", "kind", "system", "id", "notification", "name", "Tocsin", "roles");
 	must(actor != NULL);
 	return actor;
 }
@@ -244,8 +253,12 @@ static Result delivery_take(Store *store, const Record *record, Slice incident_i
 	json_t *data JSON_AUTO = delivery_data(&delivery);
 	json_t *actor JSON_AUTO = notification_actor();
 	position_write(record->time, WHAT_DELIVERY, record->offset, ordinal, position);
-	return item_put(store, &(Item){ .incident = incident_id, .position = position, .type = "delivery", .at = record->time,
-	                                .actor = actor, .data = data });
+	return item_put(store, &(Item){ .incident = incident_id,
+					.position = position,
+					.type = "delivery",
+					.at = record->time,
+					.actor = actor,
+					.data = data });
 }
 
 Result view_take_delivery(Store *store, const Record *record)
@@ -262,7 +275,7 @@ Result view_take_delivery(Store *store, const Record *record)
 	TRY(check_incident_id(document.incident_id));
 	if (record->time < 0 || record->time > INSTANT_MAX)
 		return result_fail(ERROR_INPUT, "the record has no time");
-	json_array_foreach(document.deliveries, index, delivery)
+	json_array_foreach (document.deliveries, index, delivery)
 		TRY(delivery_take(store, record, slice_of(document.incident_id), index, delivery));
 	return result_ok();
 }
@@ -290,9 +303,10 @@ Result view_take_command(Store *store, const Record *record)
 	if (!is_asked_for(&command))
 		return result_ok();
 	TRY(store_run(store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(record->time - COMMANDS_KEPT_MS)));
-	return store_run(store,
-	                 "INSERT INTO commands (id, incident, status, version, fingerprint, at) VALUES (?1, ?2, ?3, 0, ?4, ?5)"
-	                 " ON CONFLICT (id) DO NOTHING",
-	                 V_TEXT(record->id), V_TEXT(slice_of(command.incident_id)), V_INTEGER(COMMAND_PENDING),
-	                 text_or_null(command.fingerprint), V_INTEGER(record->time));
+	return store_run(
+		store,
+		"INSERT INTO commands (id, incident, status, version, fingerprint, at) VALUES (?1, ?2, ?3, 0, ?4, ?5)"
+		" ON CONFLICT (id) DO NOTHING",
+		V_TEXT(record->id), V_TEXT(slice_of(command.incident_id)), V_INTEGER(COMMAND_PENDING),
+		text_or_null(command.fingerprint), V_INTEGER(record->time));
 }

@@ -43,9 +43,9 @@ extern const char *const command_states[]; /* "pending", "done", "refused", NULL
 typedef struct {
 	char incident[ID_SIZE];
 	CommandState state;
-	int64_t version;              /* of the incident after it; 0 while pending */
+	int64_t version; /* of the incident after it; 0 while pending */
 	char fingerprint[DIGEST_HEX]; /* of the request; empty: not known */
-	json_t *problem;              /* refused: {code, detail, allowed}; else NULL. A reference of the row's own */
+	json_t *problem; /* refused: {code, detail, allowed}; else NULL. A reference of the row's own */
 } CommandRow;
 
 Result view_command(Store *store, Slice id, CommandRow *out);

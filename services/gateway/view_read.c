@@ -55,16 +55,18 @@ Result view_incidents(Store *store, const IncidentQuery *query, Slice after, Buf
 
 Result view_timeline(Store *store, Slice incident, Slice after, int64_t limit, Buffer *items, PageEnd *end)
 {
-	Statement *query = store_query(store,
-	                               "SELECT position, item FROM entries WHERE incident = ?1 AND position > ?2"
-	                               " ORDER BY position LIMIT ?3",
-	                               V_TEXT(incident), V_TEXT(after.size > 0 ? after : SLICE("")), V_INTEGER(limit + 1));
+	Statement *query =
+		store_query(store,
+			    "SELECT position, item FROM entries WHERE incident = ?1 AND position > ?2"
+			    " ORDER BY position LIMIT ?3",
+			    V_TEXT(incident), V_TEXT(after.size > 0 ? after : SLICE("")), V_INTEGER(limit + 1));
 	return page_read(query, limit, items, end);
 }
 
 static Result command_row_read(Statement *query, CommandRow *out)
 {
-	*out = (CommandRow){ .state = (CommandState)statement_integer(query, 1), .version = statement_integer(query, 2) };
+	*out = (CommandRow){ .state = (CommandState)statement_integer(query, 1),
+			     .version = statement_integer(query, 2) };
 	must(text_copy(statement_slice(query, 0), out->incident, sizeof out->incident));
 	text_copy(statement_slice(query, 4), out->fingerprint, sizeof out->fingerprint);
 	if (statement_is_null(query, 3))
@@ -74,8 +76,9 @@ static Result command_row_read(Statement *query, CommandRow *out)
 
 Result view_command(Store *store, Slice id, CommandRow *out)
 {
-	Statement *query = store_query(store, "SELECT incident, status, version, problem, fingerprint FROM commands WHERE id = ?1",
-	                               V_TEXT(id));
+	Statement *query =
+		store_query(store, "SELECT incident, status, version, problem, fingerprint FROM commands WHERE id = ?1",
+			    V_TEXT(id));
 	bool found = statement_next(query);
 	Result result = found ? command_row_read(query, out) : result_ok();
 	Result ended = statement_end(query);

@@ -22,7 +22,7 @@ typedef struct {
 	char fingerprint[DIGEST_HEX];
 	HttpRequest *request;
 	int64_t deadline_ms; /* on the clock the caller uses throughout */
-	bool durable;        /* the command is known to be on the bus */
+	bool durable; /* the command is known to be on the bus */
 } Wait;
 
 typedef enum { WAITING_ADDED, WAITING_FULL, WAITING_MISMATCH } WaitingVerdict;

@@ -46,9 +46,9 @@ static json_t *words(const char *const *list)
 /* ---- field tables --------------------------------------------------------------------------------------------- */
 
 static const char *const type_words[] = {
-	[FIELD_TEXT] = "text",     [FIELD_INTEGER] = "integer", [FIELD_BOOLEAN] = "boolean", [FIELD_TIME] = "time",
-	[FIELD_CHOICE] = "choice", [FIELD_OBJECT] = "object",   [FIELD_LIST] = "list",       [FIELD_FREE] = "free",
-	[FIELD_ANY] = "any",
+	[FIELD_TEXT] = "text", [FIELD_INTEGER] = "integer", [FIELD_BOOLEAN] = "boolean",
+	[FIELD_TIME] = "time", [FIELD_CHOICE] = "choice",   [FIELD_OBJECT] = "object",
+	[FIELD_LIST] = "list", [FIELD_FREE] = "free",       [FIELD_ANY] = "any",
 };
 
 static json_t *table_dump(const FieldTable *table);
@@ -65,7 +65,8 @@ static json_t *field_dump(const Field *field)
 	put(row, "min", json_integer(field->min));
 	put(row, "max", json_integer(field->max));
 	put(row, "choices", field->choices ? words(field->choices) : json_null());
-	put(row, "item", field->type == FIELD_LIST ? text(type_words[field->table ? FIELD_OBJECT : field->item]) : json_null());
+	put(row, "item",
+	    field->type == FIELD_LIST ? text(type_words[field->table ? FIELD_OBJECT : field->item]) : json_null());
 	put(row, "item_max", json_integer((json_int_t)field->item_max));
 	put(row, "table", field->table ? table_dump(field->table) : json_null());
 	put(row, "sentence", text(field->sentence));
@@ -84,9 +85,18 @@ static json_t *table_dump(const FieldTable *table)
 static json_t *tables_dump(void)
 {
 	static const FieldTable *const tables[] = {
-		&event_table,	       &report_table,	      &actor_table,	     &incident_table,
-		&report_record_table,  &assessment_table,     &assessment_record_table, &command_record_table,
-		&journal_entry_table,  &journal_record_table, &delivery_table,	     &delivery_record_table,
+		&event_table,
+		&report_table,
+		&actor_table,
+		&incident_table,
+		&report_record_table,
+		&assessment_table,
+		&assessment_record_table,
+		&command_record_table,
+		&journal_entry_table,
+		&journal_record_table,
+		&delivery_table,
+		&delivery_record_table,
 	};
 	json_t *object = made(json_object());
 
@@ -144,7 +154,9 @@ static json_t *problems_dump(void)
 
 static json_t *topics_dump(void)
 {
-	static const char *const kinds[] = { [TOPIC_STREAM] = "stream", [TOPIC_LEDGER] = "ledger", [TOPIC_TABLE] = "table" };
+	static const char *const kinds[] = {
+		[TOPIC_STREAM] = "stream", [TOPIC_LEDGER] = "ledger", [TOPIC_TABLE] = "table"
+	};
 	json_t *object = made(json_object());
 
 	for (unsigned id = 0; id < TOPICS; id++) {
@@ -161,12 +173,29 @@ static json_t *topics_dump(void)
 static json_t *types_dump(void)
 {
 	static const char *const types[] = {
-		TYPE_EVENT_RECEIVED,	 TYPE_REPORT_RECEIVED,	  TYPE_INCIDENT_CLOSED,	   TYPE_REPORT_OPENED,
-		TYPE_REPORT_REPEATED,	 TYPE_REPORT_RELEASED,	  TYPE_ASSESSED,	   TYPE_ASSESSED_REPEAT,
-		TYPE_COMMAND,		 TYPE_JOURNAL_ENTERED,	  TYPE_JOURNAL_UNCHANGED,  TYPE_JOURNAL_REFUSED,
-		TYPE_ESCALATION_PLANNED, TYPE_ESCALATION_STOPPED, TYPE_ESCALATION_REACHED, TYPE_DELIVERY_ATTEMPTED,
-		TYPE_POLICY_PUBLISHED,	 TYPE_CHECKPOINT,	  TYPE_DEAD_LETTER,	   TYPE_LEDGER_CLAIMED,
-		TYPE_LEDGER_OPENED,	 TYPE_LEDGER_ADVANCED,	  NULL,
+		TYPE_EVENT_RECEIVED,
+		TYPE_REPORT_RECEIVED,
+		TYPE_INCIDENT_CLOSED,
+		TYPE_REPORT_OPENED,
+		TYPE_REPORT_REPEATED,
+		TYPE_REPORT_RELEASED,
+		TYPE_ASSESSED,
+		TYPE_ASSESSED_REPEAT,
+		TYPE_COMMAND,
+		TYPE_JOURNAL_ENTERED,
+		TYPE_JOURNAL_UNCHANGED,
+		TYPE_JOURNAL_REFUSED,
+		TYPE_ESCALATION_PLANNED,
+		TYPE_ESCALATION_STOPPED,
+		TYPE_ESCALATION_REACHED,
+		TYPE_DELIVERY_ATTEMPTED,
+		TYPE_POLICY_PUBLISHED,
+		TYPE_CHECKPOINT,
+		TYPE_DEAD_LETTER,
+		TYPE_LEDGER_CLAIMED,
+		TYPE_LEDGER_OPENED,
+		TYPE_LEDGER_ADVANCED,
+		NULL,
 	};
 	return words(types);
 }
@@ -174,7 +203,7 @@ static json_t *types_dump(void)
 /* Who reads what: the services' own tables. */
 static json_t *services_dump(void)
 {
-	static const Service *const services[] = { &gateway_service,  &intake_service,	     &classification_service,
+	static const Service *const services[] = { &gateway_service,  &intake_service,       &classification_service,
 						   &response_service, &notification_service, &audit_service };
 	json_t *object = made(json_object());
 
@@ -222,7 +251,9 @@ static json_t *filters_dump(void)
 
 static json_t *settings_dump(void)
 {
-	static const char *const types[] = { [SETTING_TEXT] = "text", [SETTING_INTEGER] = "integer", [SETTING_CHOICE] = "choice" };
+	static const char *const types[] = {
+		[SETTING_TEXT] = "text", [SETTING_INTEGER] = "integer", [SETTING_CHOICE] = "choice"
+	};
 	json_t *object = made(json_object());
 
 	for (size_t i = 0; i < settings_count; i++) {

@@ -37,7 +37,9 @@ static int policy_make(void **state)
 {
 	(void)state;
 	const PolicyFile files[] = {
-		{ "pack.yaml", SLICE(pack_yaml) }, { "sources.yaml", SLICE(sources_yaml) }, { "grading.yaml", SLICE(grading_yaml) },
+		{ "pack.yaml", SLICE(pack_yaml) },
+		{ "sources.yaml", SLICE(sources_yaml) },
+		{ "grading.yaml", SLICE(grading_yaml) },
 	};
 	PolicyMistakes mistakes = { .count = 0 };
 	json_t *message;
@@ -136,7 +138,8 @@ static void an_event_without_severity_is_of_medium_severity(void **state)
 	(void)state;
 	Accepted accepted = event_of("{\"source\":\"x\",\"title\":\"t\"}");
 	EventHeader header;
-	assert_false(result_failed(event_header_read(header_get(buffer_slice(&accepted.headers), EVENT_HEADER), &header)));
+	assert_false(
+		result_failed(event_header_read(header_get(buffer_slice(&accepted.headers), EVENT_HEADER), &header)));
 	assert_int_equal(header.severity, 2);
 	assert_int_equal(header.window_seconds, 900);
 	assert_int_equal(header.clock_offset_ms, INT64_MIN);
@@ -186,8 +189,8 @@ static void the_policy_says_what_events_have_in_common(void **state)
 	(void)state;
 	assert_same_key("{\"source\":\"a\",\"title\":\"1\",\"rule\":\"r\",\"asset\":\"x\"}",
 			"{\"source\":\"a\",\"title\":\"2\",\"rule\":\"r\",\"asset\":\"y\"}", true);
-	assert_same_key("{\"source\":\"a\",\"title\":\"1\",\"rule\":\"r\"}", "{\"source\":\"b\",\"title\":\"1\",\"rule\":\"r\"}",
-			false);
+	assert_same_key("{\"source\":\"a\",\"title\":\"1\",\"rule\":\"r\"}",
+			"{\"source\":\"b\",\"title\":\"1\",\"rule\":\"r\"}", false);
 	assert_same_key("{\"source\":\"whole\",\"title\":\"1\",\"rule\":\"r\",\"asset\":\"x\"}",
 			"{\"source\":\"whole\",\"title\":\"1\",\"rule\":\"r\",\"asset\":\"y\"}", false);
 }
@@ -222,9 +225,10 @@ static void what_does_not_fit_the_table_is_refused_with_its_pointer(void **state
 	(void)state;
 	assert_refused("{\"source\":\"a\"}", PROBLEM_VALIDATION_FAILED, "/title");
 	assert_refused("{\"source\":\"a\",\"title\":\"t\",\"colour\":1}", PROBLEM_VALIDATION_FAILED, "/colour");
-	assert_refused("{\"source\":\"a\",\"title\":\"t\",\"observables\":[{\"type\":\"ip\",\"value\":\"1\"},{\"type\":\"x\","
-		       "\"value\":\"1\"}]}",
-		       PROBLEM_VALIDATION_FAILED, "/observables/1/type");
+	assert_refused(
+		"{\"source\":\"a\",\"title\":\"t\",\"observables\":[{\"type\":\"ip\",\"value\":\"1\"},{\"type\":\"x\","
+		"\"value\":\"1\"}]}",
+		PROBLEM_VALIDATION_FAILED, "/observables/1/type");
 }
 
 /* {"source":"s","title":"t","attributes":{"a":{"a":…}}} with as many levels in all. */
@@ -293,7 +297,8 @@ static void a_report_says_nothing_of_a_machines_severity(void **state)
 	AcceptInput input = input_of("{\"kind\":\"incident\",\"description\":\"a laptop is gone\"}");
 	Accepted accepted = report_of(&input);
 	EventHeader header;
-	assert_false(result_failed(event_header_read(header_get(buffer_slice(&accepted.headers), EVENT_HEADER), &header)));
+	assert_false(
+		result_failed(event_header_read(header_get(buffer_slice(&accepted.headers), EVENT_HEADER), &header)));
 	assert_int_equal(header.severity, -1);
 	accepted_release(&accepted);
 }

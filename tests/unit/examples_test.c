@@ -152,8 +152,8 @@ static void check_invalid(const char *file)
 	assert_true(pointer.size > 0 && pointer.data[pointer.size - 1] == '\n');
 	pointer.data[pointer.size - 1] = '\0';
 	if (errors.count != 1 || strcmp(errors.list[0].pointer, pointer.data) != 0)
-		fail_msg("%s: %zu mistakes, the first at '%s' (%s), not one at '%s'", file, errors.count, errors.list[0].pointer,
-			 errors.list[0].detail, pointer.data);
+		fail_msg("%s: %zu mistakes, the first at '%s' (%s), not one at '%s'", file, errors.count,
+			 errors.list[0].pointer, errors.list[0].detail, pointer.data);
 	buffer_release(&pointer);
 }
 

@@ -15,13 +15,20 @@ static void if_match_names_a_version(void **state)
 		ErrorKind kind;
 		int64_t version;
 	} cases[] = {
-		{ NULL, ERROR_NONE, VERSION_ANY },          { "*", ERROR_NONE, VERSION_ANY },
-		{ "\"7\"", ERROR_NONE, 7 },                 { "  \"12\" ", ERROR_NONE, 12 },
-		{ "W/\"7\"", ERROR_NONE, VERSION_NEVER },   { "\"07\"", ERROR_NONE, VERSION_NEVER },
-		{ "\"-7\"", ERROR_NONE, VERSION_NEVER },    { "\"abc\"", ERROR_NONE, VERSION_NEVER },
-		{ "\"\"", ERROR_NONE, VERSION_NEVER },      { "\"99999999999999999999\"", ERROR_NONE, VERSION_NEVER },
-		{ "7", ERROR_INPUT, 0 },                    { "", ERROR_INPUT, 0 },
-		{ "\"7\", \"8\"", ERROR_INPUT, 0 },         { "\"7", ERROR_INPUT, 0 },
+		{ NULL, ERROR_NONE, VERSION_ANY },
+		{ "*", ERROR_NONE, VERSION_ANY },
+		{ "\"7\"", ERROR_NONE, 7 },
+		{ "  \"12\" ", ERROR_NONE, 12 },
+		{ "W/\"7\"", ERROR_NONE, VERSION_NEVER },
+		{ "\"07\"", ERROR_NONE, VERSION_NEVER },
+		{ "\"-7\"", ERROR_NONE, VERSION_NEVER },
+		{ "\"abc\"", ERROR_NONE, VERSION_NEVER },
+		{ "\"\"", ERROR_NONE, VERSION_NEVER },
+		{ "\"99999999999999999999\"", ERROR_NONE, VERSION_NEVER },
+		{ "7", ERROR_INPUT, 0 },
+		{ "", ERROR_INPUT, 0 },
+		{ "\"7\", \"8\"", ERROR_INPUT, 0 },
+		{ "\"7", ERROR_INPUT, 0 },
 		{ "W/7", ERROR_INPUT, 0 },
 	};
 	(void)state;

@@ -27,7 +27,8 @@ static const char *text_of(json_t *tree, const char *name)
 
 static void every_problem_has_every_member(void **state)
 {
-	static const char *const members[] = { "type", "title", "status", "detail", "instance", "code", "trace_id", "errors", "allowed" };
+	static const char *const members[] = { "type", "title",    "status", "detail", "instance",
+					       "code", "trace_id", "errors", "allowed" };
 	(void)state;
 	for (unsigned code = 0; code < PROBLEMS; code++) {
 		json_t *tree JSON_AUTO = written(&(Problem){ .code = (ProblemCode)code });
@@ -48,8 +49,11 @@ static void texts_of_strangers_are_escaped(void **state)
 	FieldErrors errors = { .count = 0 };
 	field_errors_add(&errors, "/a\"b", "must be \"x\"\n");
 	json_t *allowed JSON_AUTO = json_pack("[s, s]", "close", "note");
-	json_t *tree JSON_AUTO = written(&(Problem){ .code = PROBLEM_VALIDATION_FAILED, .detail = "line\n\"quoted\" \\",
-						     .instance = SLICE("/v1/\"x"), .trace_id = "0af7", .errors = &errors,
+	json_t *tree JSON_AUTO = written(&(Problem){ .code = PROBLEM_VALIDATION_FAILED,
+						     .detail = "line\n\"quoted\" \\",
+						     .instance = SLICE("/v1/\"x"),
+						     .trace_id = "0af7",
+						     .errors = &errors,
 						     .allowed = allowed });
 	assert_string_equal(text_of(tree, "detail"), "line\n\"quoted\" \\");
 	assert_string_equal(text_of(tree, "instance"), "/v1/\"x");

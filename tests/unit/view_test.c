@@ -45,7 +45,11 @@ static Id incident_id(int64_t number)
 static Result take(TopicId topic, const char *type, const char *id, int64_t at_ms, const char *body)
 {
 	Handler handler = { .service = &gateway_service, .store = store };
-	Record record = { .topic = topic, .offset = offset++, .id = slice_of(id), .type = slice_of(type), .time = T0 + at_ms,
+	Record record = { .topic = topic,
+			  .offset = offset++,
+			  .id = slice_of(id),
+			  .type = slice_of(type),
+			  .time = T0 + at_ms,
 			  .body = slice_of(body) };
 	for (size_t i = 0; i < gateway_service.input_count; i++)
 		if (gateway_service.inputs[i].topic == topic)
@@ -67,8 +71,10 @@ static void open_incident(int64_t number, const char *kind, const char *status, 
 	Id id = incident_id(number);
 	snprintf(body, sizeof body,
 		 "{\"incident_id\":\"%s\",\"version\":2,\"entries\":["
-		 "{\"version\":1,\"type\":\"opened\",\"at\":\"2026-11-23T08:15:30.000Z\",\"actor\":null,\"data\":{\"event_id\":\"e\"},"
-		 "\"changes\":{\"id\":\"%s\",\"number\":\"INC-2026-AAAA-%04lld\",\"title\":\"%s\",\"asset\":\"%s\",\"source\":\"ids\","
+		 "{\"version\":1,\"type\":\"opened\",\"at\":\"2026-11-23T08:15:30.000Z\",\"actor\":null,\"data\":{"
+		 "\"event_id\":\"e\"},"
+		 "\"changes\":{\"id\":\"%s\",\"number\":\"INC-2026-AAAA-%04lld\",\"title\":\"%s\",\"asset\":\"%s\","
+		 "\"source\":\"ids\","
 		 "\"correlation_key\":\"key%lld\"}},"
 		 "{\"version\":2,\"type\":\"assessed\",\"at\":\"2026-11-23T08:15:30.000Z\",\"actor\":null,\"data\":{},"
 		 "\"changes\":{\"kind\":\"%s\",\"status\":\"%s\",\"grade\":\"II\",\"severity\":\"high\"}}]}",
@@ -80,7 +86,8 @@ static void take_command(const Id *command, const Id *incident, int64_t at_ms, c
 {
 	char body[512];
 	snprintf(body, sizeof body,
-		 "{\"incident_id\":\"%s\",\"command\":\"note\",\"actor\":{\"kind\":\"%s\",\"id\":\"k\"},\"arguments\":{},"
+		 "{\"incident_id\":\"%s\",\"command\":\"note\",\"actor\":{\"kind\":\"%s\",\"id\":\"k\"},\"arguments\":{"
+		 "},"
 		 "\"fingerprint\":\"ff\",\"issued_at\":\"2026-11-23T08:15:30.000Z\"}",
 		 incident->text, actor_kind);
 	taken(take(TOPIC_COMMANDS, TYPE_COMMAND, command->text, at_ms, body));
@@ -89,8 +96,10 @@ static void take_command(const Id *command, const Id *incident, int64_t at_ms, c
 static void answer_command(const char *type, const Id *command, const Id *incident, const char *problem)
 {
 	char body[1024];
-	snprintf(body, sizeof body, "{\"incident_id\":\"%s\",\"command_id\":\"%s\",\"fingerprint\":\"ff\",\"entries\":[],"
-		 "\"problem\":%s,\"version\":2}", incident->text, command->text, problem);
+	snprintf(body, sizeof body,
+		 "{\"incident_id\":\"%s\",\"command_id\":\"%s\",\"fingerprint\":\"ff\",\"entries\":[],"
+		 "\"problem\":%s,\"version\":2}",
+		 incident->text, command->text, problem);
 	taken(take(TOPIC_JOURNAL, type, "jrn", 5, body));
 }
 
@@ -113,7 +122,7 @@ static void titles_of(const char *items, char *out, size_t size)
 	free(whole);
 	size_t index;
 	json_t *item;
-	json_array_foreach(list, index, item)
+	json_array_foreach (list, index, item)
 		snprintf(out + strlen(out), size - strlen(out), "%s%s", index > 0 ? "," : "",
 			 json_string_value(json_object_get(item, json_object_get(item, "title") ? "title" : "type")));
 }
@@ -258,9 +267,9 @@ static void pages_follow_one_another_without_gap_or_repeat(void **state)
 static void a_parameter_that_is_wrong_is_said_to_be(void **state)
 {
 	static const char *const wrong[][2] = {
-		{ "colour", "red" }, { "kind", "disaster" }, { "kind", "event," }, { "kind", "" }, { "status", "open" },
-		{ "grade", "1" },    { "limit", "0" },       { "limit", "201" },   { "limit", "x" }, { "source", "" },
-		{ "cursor", "" },    { "severity", "High" },
+		{ "colour", "red" },  { "kind", "disaster" }, { "kind", "event," }, { "kind", "" },
+		{ "status", "open" }, { "grade", "1" },       { "limit", "0" },     { "limit", "201" },
+		{ "limit", "x" },     { "source", "" },       { "cursor", "" },     { "severity", "High" },
 	};
 	IncidentQuery query;
 	(void)state;
@@ -320,7 +329,8 @@ static void deliver(const Id *incident, int64_t at_ms, const char *type, const c
 {
 	char body[512];
 	snprintf(body, sizeof body,
-		 "{\"incident_id\":\"%s\",\"escalation_level\":1,\"deliveries\":[{\"key\":\"msg_1\",\"channel\":\"webhook\","
+		 "{\"incident_id\":\"%s\",\"escalation_level\":1,\"deliveries\":[{\"key\":\"msg_1\",\"channel\":"
+		 "\"webhook\","
 		 "\"recipient\":\"channel:webhook\",\"escalation_level\":1,\"state\":\"%s\",\"attempt\":0}]}",
 		 incident->text, delivery_state);
 	taken(take(TOPIC_DELIVERIES, type, "dlv", at_ms, body));
@@ -335,7 +345,8 @@ static void a_timeline_is_oldest_first_with_deliveries_among_the_entries(void **
 	three_incidents();
 	snprintf(body, sizeof body,
 		 "{\"incident_id\":\"%s\",\"version\":3,\"entries\":[{\"version\":3,\"type\":\"noted\",\"at\":"
-		 "\"2026-11-23T08:15:32.000Z\",\"actor\":{\"kind\":\"key\",\"id\":\"k\"},\"data\":{\"text\":\"t\"},\"changes\":{}}]}",
+		 "\"2026-11-23T08:15:32.000Z\",\"actor\":{\"kind\":\"key\",\"id\":\"k\"},\"data\":{\"text\":\"t\"},"
+		 "\"changes\":{}}]}",
 		 id.text);
 	taken(take(TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED, "jrn", 2000, body));
 	deliver(&id, 1000, TYPE_ESCALATION_REACHED, "queued");
@@ -352,7 +363,9 @@ static void a_timeline_is_oldest_first_with_deliveries_among_the_entries(void **
 static void every_item_of_a_timeline_has_every_member(void **state)
 {
 	static const char *const members[] = { "at", "type", "version", "actor", "data" };
-	static const char *const data_members[] = { "escalation_level", "channel", "recipient", "state", "key", "detail" };
+	static const char *const data_members[] = {
+		"escalation_level", "channel", "recipient", "state", "key", "detail"
+	};
 	(void)state;
 	Id id = incident_id(1);
 	PageEnd end;
@@ -440,7 +453,8 @@ static void a_hole_in_the_versions_stops_the_view(void **state)
 	char body[512];
 	snprintf(body, sizeof body,
 		 "{\"incident_id\":\"%s\",\"version\":2,\"entries\":[{\"version\":2,\"type\":\"noted\",\"at\":"
-		 "\"2026-11-23T08:15:32.000Z\",\"actor\":null,\"data\":{},\"changes\":{}}]}", id.text);
+		 "\"2026-11-23T08:15:32.000Z\",\"actor\":null,\"data\":{},\"changes\":{}}]}",
+		 id.text);
 	assert_int_equal(take(TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED, "jrn", 0, body).kind, ERROR_INTERNAL);
 }
 
@@ -448,7 +462,8 @@ static void what_is_not_understood_is_a_dead_letter(void **state)
 {
 	(void)state;
 	assert_int_equal(take(TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED, "jrn", 0, "{").kind, ERROR_INPUT);
-	assert_int_equal(take(TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED, "jrn", 0, "{\"incident_id\":\"x\"}").kind, ERROR_INPUT);
+	assert_int_equal(take(TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED, "jrn", 0, "{\"incident_id\":\"x\"}").kind,
+			 ERROR_INPUT);
 	assert_int_equal(take(TOPIC_DELIVERIES, TYPE_DELIVERY_ATTEMPTED, "dlv", 0, "{}").kind, ERROR_INPUT);
 	taken(take(TOPIC_JOURNAL, "tocsin.journal.of-tomorrow.v9", "jrn", 0, "{"));
 }

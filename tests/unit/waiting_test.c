@@ -19,8 +19,10 @@ static HttpRequest *request_at(size_t number)
 
 static Wait wait_of(const char *name, const char *fingerprint, size_t number)
 {
-	Wait wait = { .command = id_of_pair("cmd_", slice_of(name), SLICE_NONE), .request = request_at(number),
-		      .deadline_ms = 1000, .durable = true };
+	Wait wait = { .command = id_of_pair("cmd_", slice_of(name), SLICE_NONE),
+		      .request = request_at(number),
+		      .deadline_ms = 1000,
+		      .durable = true };
 	strcpy(wait.incident, "inc_x");
 	strcpy(wait.fingerprint, fingerprint);
 	return wait;

@@ -23,11 +23,11 @@ static int json_depth(json_t *value)
 	size_t index;
 	json_t *child;
 
-	json_object_foreach(value, name, child) {
+	json_object_foreach (value, name, child) {
 		int depth = json_depth(child);
 		deepest = depth > deepest ? depth : deepest;
 	}
-	json_array_foreach(value, index, child) {
+	json_array_foreach (value, index, child) {
 		int depth = json_depth(child);
 		deepest = depth > deepest ? depth : deepest;
 	}
@@ -127,7 +127,8 @@ static void accepted_fill(Accepted *out, const Id *id, const Id *key, bool by_id
 
 /* ---- the two documents ---------------------------------------------------------------------------------------- */
 
-Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors, ProblemCode *code)
+Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
+		    ProblemCode *code)
 {
 	json_t *tree JSON_AUTO = NULL;
 	EventDocument event;
@@ -148,7 +149,8 @@ Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *ou
 	return result_ok();
 }
 
-Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors, ProblemCode *code)
+Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
+		     ProblemCode *code)
 {
 	json_t *tree JSON_AUTO = NULL;
 	ReportDocument report;

@@ -16,7 +16,7 @@
 /* Everything is borrowed. */
 typedef struct {
 	Slice body;
-	const char *key_id;          /* of who posts it */
+	const char *key_id; /* of who posts it */
 	const char *idempotency_key; /* NULL: none */
 	Instant received_at;
 	uint8_t random[17];
@@ -30,7 +30,7 @@ typedef struct {
 	char correlation_key[ID_BASE32 + 1];
 	unsigned slot;
 	bool by_idempotency_key; /* the id was made of the Idempotency-Key: the same key must come with the same body */
-	Buffer headers;          /* packed (shared/edge/bus.h); released by accepted_release */
+	Buffer headers; /* packed (shared/edge/bus.h); released by accepted_release */
 } Accepted;
 
 void accepted_release(Accepted *accepted);
@@ -39,7 +39,9 @@ void accepted_release(Accepted *accepted);
  * ERROR_INPUT: *code says which problem it is, errors (for PROBLEM_VALIDATION_FAILED) what to mend, the text is for people.
  * *out is untouched on failure.
  */
-Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors, ProblemCode *code);
-Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors, ProblemCode *code);
+Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
+		    ProblemCode *code);
+Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
+		     ProblemCode *code);
 
 #endif

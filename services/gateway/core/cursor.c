@@ -46,7 +46,7 @@ bool cursor_read(const Digest *key, const Digest *list, Slice text, char out[sta
 
 	buffer_init(&bytes, CURSOR_TEXT);
 	bool good = text.size < CURSOR_TEXT && base64url_decode(text, &bytes) &&
-	            bytes_read(key, list, buffer_slice(&bytes), out);
+		    bytes_read(key, list, buffer_slice(&bytes), out);
 	buffer_release(&bytes);
 	return good;
 }

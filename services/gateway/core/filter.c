@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const status_words[] = { "received",  "triaging",   "linked",    "duplicate", "informational", "reported",
-				     "assessing", "confirmed",  "containing", "eradicating", "recovering", "reviewing",
-				     "validated", "planned",    "fixing",    "verified",  "accepted",      "closed",
-				     "reopened",  "merged",     "cancelled", "weakness",  "false-alarm",   NULL };
+const char *const status_words[] = { "received",   "triaging",  "linked",      "duplicate",  "informational",
+				     "reported",   "assessing", "confirmed",   "containing", "eradicating",
+				     "recovering", "reviewing", "validated",   "planned",    "fixing",
+				     "verified",   "accepted",  "closed",      "reopened",   "merged",
+				     "cancelled",  "weakness",  "false-alarm", NULL };
 
 const Filter incident_filters[] = {
 	{ "kind", kind_words }, { "status", status_words }, { "grade", grade_words }, { "severity", severity_words },
@@ -16,7 +17,8 @@ const Filter incident_filters[] = {
 };
 const size_t incident_filter_count = sizeof incident_filters / sizeof incident_filters[0];
 
-static const char names[] = "kind, status, grade, severity, source, category, number, correlation_key, q, limit, cursor";
+static const char names[] =
+	"kind, status, grade, severity, source, category, number, correlation_key, q, limit, cursor";
 
 void incident_query_init(IncidentQuery *query)
 {
@@ -77,8 +79,8 @@ static void take_value(IncidentQuery *query, const Filter *filter, Slice value, 
 		return;
 	}
 	if (query->count == FILTER_VALUES_MAX || !keep(query, value, &query->values[query->count].value)) {
-		field_errors_add(errors, filter->name, "makes more than %d values or %d bytes in all", FILTER_VALUES_MAX,
-		                 FILTER_BYTES_MAX);
+		field_errors_add(errors, filter->name, "makes more than %d values or %d bytes in all",
+				 FILTER_VALUES_MAX, FILTER_BYTES_MAX);
 		return;
 	}
 	query->values[query->count++].filter = filter;
@@ -140,7 +142,8 @@ static const Parameter parameters[] = {
 	{ "cursor", take_cursor, true },
 };
 
-static bool take_parameter(IncidentQuery *query, const char *name, const char *value, bool page_only, FieldErrors *errors)
+static bool take_parameter(IncidentQuery *query, const char *name, const char *value, bool page_only,
+			   FieldErrors *errors)
 {
 	for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
 		if ((parameters[i].page || !page_only) && strcmp(parameters[i].name, name) == 0) {

@@ -9,7 +9,7 @@
 #include "shared/base/json.h"
 
 typedef struct {
-	const char *name;           /* of the parameter and of the column */
+	const char *name; /* of the parameter and of the column */
 	const char *const *choices; /* NULL: any text */
 } Filter;
 
@@ -25,9 +25,9 @@ typedef struct {
 		const Filter *filter;
 		Slice value; /* in bytes */
 	} values[FILTER_VALUES_MAX]; /* values of one filter stand together */
-	bool given[16];              /* by number of filter */
-	const char *const *allowed;  /* choices of the first filter that got a wrong value; else NULL */
-	Slice text;                  /* q, in lower case; empty: not asked for */
+	bool given[16]; /* by number of filter */
+	const char *const *allowed; /* choices of the first filter that got a wrong value; else NULL */
+	Slice text; /* q, in lower case; empty: not asked for */
 	bool text_given, limit_given, cursor_given;
 	int64_t limit;
 	char cursor[256]; /* as given, not yet read; empty: none */

@@ -83,7 +83,8 @@ Result idempotency_key_read(const char *text, bool *given, char out[static IDEMP
 	for (size_t i = 0; right && i < key.size; i++)
 		right = key.data[i] >= ' ' && key.data[i] <= '~' && key.data[i] != '"';
 	if (!right)
-		return result_fail(ERROR_INPUT, "Idempotency-Key must be 1 to 255 printable ASCII characters, best in quotes");
+		return result_fail(ERROR_INPUT,
+				   "Idempotency-Key must be 1 to 255 printable ASCII characters, best in quotes");
 	must(text_copy(key, out, IDEMPOTENCY_KEY_MAX));
 	return result_ok();
 }

@@ -60,7 +60,7 @@ bool admin_key_fits(const AdminKey *key, const char *authorization)
 json_t *admin_key_actor(const AdminKey *key)
 {
 	json_t *actor = json_pack("{s:s, s:s, s:s, s:[s]}", "kind", "key", "id", key->id, "name", "admin", "roles",
-	                          "administrator");
+				  "administrator");
 	must(actor != NULL);
 	return actor;
 }

@@ -12,8 +12,8 @@ enum { KEY_ID_SIZE = 9 };
 
 typedef struct {
 	char id[KEY_ID_SIZE]; /* the 8 characters of tcs_<8>_<52>; of any other key 8 hex digits of its hash */
-	Digest digest;        /* of the key */
-	Digest cursor_key;    /* derived from the key: signs the cursors of lists */
+	Digest digest; /* of the key */
+	Digest cursor_key; /* derived from the key: signs the cursors of lists */
 } AdminKey;
 
 /* ERROR_INPUT unless the text is 32 to 128 printable characters without spaces. */

@@ -39,9 +39,12 @@ ProblemCode problem_of_status(unsigned status)
 ProblemCode problem_of_error(ErrorKind kind)
 {
 	static const ProblemCode codes[] = {
-		[ERROR_NONE] = PROBLEM_INTERNAL,      [ERROR_INPUT] = PROBLEM_VALIDATION_FAILED,
-		[ERROR_DENIED] = PROBLEM_FORBIDDEN,   [ERROR_NOT_FOUND] = PROBLEM_NOT_FOUND,
-		[ERROR_CONFLICT] = PROBLEM_TRANSITION_REFUSED, [ERROR_AGAIN] = PROBLEM_UNAVAILABLE,
+		[ERROR_NONE] = PROBLEM_INTERNAL,
+		[ERROR_INPUT] = PROBLEM_VALIDATION_FAILED,
+		[ERROR_DENIED] = PROBLEM_FORBIDDEN,
+		[ERROR_NOT_FOUND] = PROBLEM_NOT_FOUND,
+		[ERROR_CONFLICT] = PROBLEM_TRANSITION_REFUSED,
+		[ERROR_AGAIN] = PROBLEM_UNAVAILABLE,
 		[ERROR_INTERNAL] = PROBLEM_INTERNAL,
 	};
 
@@ -92,8 +95,8 @@ void problem_write(Buffer *out, const Problem *problem)
 {
 	const ProblemKind *kind = &problem_kinds[problem->code];
 
-	buffer_format(out, "{\"type\":\"urn:tocsin:problem:%s\",\"title\":\"%s\",\"status\":%u", kind->code, kind->title,
-	              kind->status);
+	buffer_format(out, "{\"type\":\"urn:tocsin:problem:%s\",\"title\":\"%s\",\"status\":%u", kind->code,
+		      kind->title, kind->status);
 	write_text(out, "detail", slice_of(problem->detail));
 	write_text(out, "instance", problem->instance.size > 0 ? problem->instance : SLICE_NONE);
 	write_text(out, "code", slice_of(kind->code));

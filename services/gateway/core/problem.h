@@ -52,12 +52,12 @@ enum { TRACE_ID_TEXT = 33, PROBLEM_DETAIL = 512 };
 /* Everything is borrowed. */
 typedef struct {
 	ProblemCode code;
-	const char *detail;        /* for people; NULL: none */
-	Slice instance;            /* path of the request; empty: none */
-	const char *trace_id;      /* 32 hex digits; NULL: none */
+	const char *detail; /* for people; NULL: none */
+	Slice instance; /* path of the request; empty: none */
+	const char *trace_id; /* 32 hex digits; NULL: none */
 	const FieldErrors *errors; /* NULL or none: null, or: */
-	json_t *error_list;        /* list of {pointer, detail} as another service wrote it; NULL: none */
-	json_t *allowed;           /* list of words; NULL: none */
+	json_t *error_list; /* list of {pointer, detail} as another service wrote it; NULL: none */
+	json_t *allowed; /* list of words; NULL: none */
 } Problem;
 
 /* Appended to out. */

@@ -34,8 +34,10 @@ static Result replay_table(Store *store, const char *table, Replay *replay)
 	snprintf(sql, sizeof sql, "SELECT offset, key, headers, body FROM \"%s\" ORDER BY offset", table);
 	Statement *rows = query(store, sql);
 	while (statement_next(rows)) {
-		BusRecord record = { .offset = statement_integer(rows, 0), .key = statement_slice(rows, 1),
-				     .headers = statement_slice(rows, 2), .body = statement_slice(rows, 3) };
+		BusRecord record = { .offset = statement_integer(rows, 0),
+				     .key = statement_slice(rows, 1),
+				     .headers = statement_slice(rows, 2),
+				     .body = statement_slice(rows, 3) };
 		replay_take(replay, &record);
 	}
 	return statement_end(rows);
@@ -74,10 +76,10 @@ static Result check_table(Store *store, TopicId ledger, unsigned partition, bool
 	ReplayFigures figures = replay_figures(replay);
 	replay_free(replay);
 	TRY(result);
-	printf("%-16s %8" PRIu64 " records  %8" PRIu64 " accepted  %3" PRIu64 " claims  %3" PRIu64 " takeovers  %4" PRIu64
-	       " dropped  %" PRIu64 " holes  %" PRIu64 " findings\n",
-	       table, figures.records, figures.accepted, figures.claims, figures.takeovers, figures.dropped, figures.holes,
-	       figures.findings);
+	printf("%-16s %8" PRIu64 " records  %8" PRIu64 " accepted  %3" PRIu64 " claims  %3" PRIu64
+	       " takeovers  %4" PRIu64 " dropped  %" PRIu64 " holes  %" PRIu64 " findings\n",
+	       table, figures.records, figures.accepted, figures.claims, figures.takeovers, figures.dropped,
+	       figures.holes, figures.findings);
 	*right = *right && figures.findings == 0;
 	return result_ok();
 }

@@ -65,7 +65,8 @@ static void help(FILE *stream, const Command *commands, size_t count)
 	}
 	fprintf(stream, "  tocsin %-18s %s\n", "help", "this list");
 	fprintf(stream, "  tocsin %-18s %s\n\n", "--settings", "the environment variables that are read");
-	fprintf(stream, "Exit codes: 0 done, 1 the answer is no, 2 wrong use, settings or policy, 3 the surroundings fail.\n");
+	fprintf(stream,
+		"Exit codes: 0 done, 1 the answer is no, 2 wrong use, settings or policy, 3 the surroundings fail.\n");
 }
 
 static ExitCode settings_print(void)
@@ -108,7 +109,9 @@ static const Command *command_find(const Command *commands, size_t count, char *
 
 ExitCode commands_run(const Command *commands, size_t count, int argc, char **argv)
 {
-	static char *const flags[][2] = { { "--check", "check" }, { "--version", "version" }, { "--help", "help" }, { "-h", "help" } };
+	static char *const flags[][2] = {
+		{ "--check", "check" }, { "--version", "version" }, { "--help", "help" }, { "-h", "help" }
+	};
 	int taken;
 	for (size_t i = 0; argc > 1 && i < sizeof flags / sizeof flags[0]; i++)
 		if (strcmp(argv[1], flags[i][0]) == 0)

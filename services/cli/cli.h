@@ -1,6 +1,6 @@
 /*
- * The tocsin command: what its subcommands share. Output meant for a program or a pipe goes to stdout, everything said to
- * a person about a failure to stderr, one line a mistake, beginning "tocsin: ".
+ * The tocsin command: what its subcommands share. Output meant for a program or a pipe goes to stdout, everything said
+ * to a person about a failure to stderr, one line a mistake, beginning "tocsin: ".
  */
 #ifndef TOCSIN_CLI_CLI_H
 #define TOCSIN_CLI_CLI_H

@@ -9,7 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 8 << 20, KEYS_MAX = 64, CALL_MS = 15000, WAIT_MS = 20000, POLL_MS = 50, BAR = 40, HOUR_MS = 3600000 };
+enum {
+	ANSWER_MAX = 8 << 20,
+	KEYS_MAX = 64,
+	CALL_MS = 15000,
+	WAIT_MS = 20000,
+	POLL_MS = 50,
+	BAR = 40,
+	HOUR_MS = 3600000
+};
 
 /* What was sent under one correlation key. */
 typedef struct {
@@ -30,8 +38,8 @@ static void progress(const Demo *demo, unsigned total)
 	unsigned filled = demo->sent * BAR / total;
 	if (!isatty(STDERR_FILENO))
 		return;
-	fprintf(stderr, "\r  [%.*s%*s] %u of %u alerts", (int)filled, "########################################", (int)(BAR - filled), "",
-		demo->sent, total);
+	fprintf(stderr, "\r  [%.*s%*s] %u of %u alerts", (int)filled, "########################################",
+		(int)(BAR - filled), "", demo->sent, total);
 	if (demo->sent == total)
 		fputs("\n", stderr);
 }
@@ -107,7 +115,8 @@ static Result incident_await(Demo *demo, const DemoKey *key, json_t **out)
 		}
 		clock_sleep_ms(POLL_MS);
 	}
-	return result_fail(ERROR_AGAIN, "an incident did not count the %u alerts sent to it within %d s", key->sent, WAIT_MS / 1000);
+	return result_fail(ERROR_AGAIN, "an incident did not count the %u alerts sent to it within %d s", key->sent,
+			   WAIT_MS / 1000);
 }
 
 static const char *word(json_t *incident, const char *member)
@@ -118,9 +127,10 @@ static const char *word(json_t *incident, const char *member)
 
 static void incident_print(json_t *incident)
 {
-	printf("%-18s %-9s %-5s %-9s %-12s %6lld  %s\n%20s%s\n", word(incident, "number"), word(incident, "kind"), word(incident, "grade"),
-	       word(incident, "severity"), word(incident, "status"), (long long)json_integer_value(json_object_get(incident, "event_count")),
-	       word(incident, "title"), "", word(incident, "reason"));
+	printf("%-18s %-9s %-5s %-9s %-12s %6lld  %s\n%20s%s\n", word(incident, "number"), word(incident, "kind"),
+	       word(incident, "grade"), word(incident, "severity"), word(incident, "status"),
+	       (long long)json_integer_value(json_object_get(incident, "event_count")), word(incident, "title"), "",
+	       word(incident, "reason"));
 }
 
 /* Worst first; of one grade the one with the most events. */
@@ -143,9 +153,10 @@ static Result table_print(Demo *demo)
 	int64_t took_ms = (clock_monotonic_us() - demo->began_us) / 1000;
 	qsort(incidents, count, sizeof incidents[0], incident_compare);
 	if (!result_failed(result)) {
-		printf("\n%u alerts became %u records in %lld.%lld s:\n\n", demo->sent, count, (long long)took_ms / 1000,
-		       (long long)took_ms % 1000 / 100);
-		printf("%-18s %-9s %-5s %-9s %-12s %6s  %s\n", "NUMBER", "KIND", "GRADE", "SEVERITY", "STATUS", "COUNT", "TITLE, REASON");
+		printf("\n%u alerts became %u records in %lld.%lld s:\n\n", demo->sent, count,
+		       (long long)took_ms / 1000, (long long)took_ms % 1000 / 100);
+		printf("%-18s %-9s %-5s %-9s %-12s %6s  %s\n", "NUMBER", "KIND", "GRADE", "SEVERITY", "STATUS", "COUNT",
+		       "TITLE, REASON");
 	}
 	for (unsigned i = 0; i < count; i++) {
 		if (!result_failed(result))

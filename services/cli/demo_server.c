@@ -57,7 +57,8 @@ Result demo_server_start(DemoServer *server)
 	close(ends[1]);
 	FILE *greeting = fdopen(ends[0], "r");
 	must(greeting != NULL);
-	Result result = server->child > 0 ? await_ready(server, greeting) : result_fail(ERROR_AGAIN, "no process can be started");
+	Result result = server->child > 0 ? await_ready(server, greeting)
+					  : result_fail(ERROR_AGAIN, "no process can be started");
 	fclose(greeting);
 	return result;
 }

@@ -44,8 +44,10 @@ static Result key_read(const char *path, char out[static ADMIN_KEY_SIZE])
 	if (!result_failed(result)) {
 		size_t size = strcspn(text.data, "\r\n");
 		if (size < KEY_LEAST || !text_copy((Slice){ text.data, size }, out, ADMIN_KEY_SIZE))
-			result = result_fail(ERROR_INPUT, "%s holds no key of at least %d characters; delete it and a new one is made",
-					     path, KEY_LEAST);
+			result = result_fail(
+				ERROR_INPUT,
+				"%s holds no key of at least %d characters; delete it and a new one is made", path,
+				KEY_LEAST);
 		explicit_bzero(text.data, text.size);
 	}
 	buffer_release(&text);
@@ -111,5 +113,6 @@ Result home_client_key(const Settings *settings, char out[static ADMIN_KEY_SIZE]
 	const char *given = setting_text(settings, "TOCSIN_KEY");
 	if (given == NULL)
 		return home_key_read(setting_text(settings, "TOCSIN_HOME"), out);
-	return text_copy(slice_of(given), out, ADMIN_KEY_SIZE) ? result_ok() : result_fail(ERROR_INPUT, "TOCSIN_KEY is too long");
+	return text_copy(slice_of(given), out, ADMIN_KEY_SIZE) ? result_ok()
+							       : result_fail(ERROR_INPUT, "TOCSIN_KEY is too long");
 }

@@ -97,12 +97,13 @@ static void greet(const Server *server)
 		"Tocsin %s. State in %s, key in %s.\n\n"
 		"Report something:\n"
 		"  curl -H %s -H 'Content-Type: application/json' \\\n"
-		"    -d '{\"source\":\"hand\",\"title\":\"Ransom note on the file server\",\"severity\":\"critical\"}' %s/v1/events\n"
+		"    -d '{\"source\":\"hand\",\"title\":\"Ransom note on the file server\",\"severity\":\"critical\"}' "
+		"%s/v1/events\n"
 		"See what became of it:\n"
 		"  curl -H %s '%s/v1/incidents?limit=1'\n\n"
 		"tocsin: ready on %s\n",
-		TOCSIN_VERSION, setting_text(server->settings, "TOCSIN_HOME"), key[0] != '\0' ? key : "TOCSIN_ADMIN_KEY",
-		authorization, url, authorization, url, url);
+		TOCSIN_VERSION, setting_text(server->settings, "TOCSIN_HOME"),
+		key[0] != '\0' ? key : "TOCSIN_ADMIN_KEY", authorization, url, authorization, url, url);
 }
 
 /* Waits for the services, however long the ledgers they read are; the signal that ends it early, 0 when ready, or -1 when it cannot be. */

@@ -24,8 +24,8 @@ static void service_line(void *context, const char *service, unsigned partition,
 			 RuntimeFigures figures)
 {
 	static const char *const phases[] = { "following", "claiming", "opening", "owning", "accepting" };
-	buffer_format(context, "[%c]%s/%u %s, %llu inputs, %llu records\n", ready ? '+' : '-', service, partition, phases[phase],
-		      (unsigned long long)figures.inputs, (unsigned long long)figures.records);
+	buffer_format(context, "[%c]%s/%u %s, %llu inputs, %llu records\n", ready ? '+' : '-', service, partition,
+		      phases[phase], (unsigned long long)figures.inputs, (unsigned long long)figures.records);
 }
 
 static bool ready_lines(void *context, Buffer *lines)
@@ -48,7 +48,8 @@ static Result bus_open(Server *server)
 	static BusTopic rows[TOPICS]; /* the bus borrows them for its life */
 	char path[PATH_SIZE];
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms, topics[topic].kind == TOPIC_STREAM };
+		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms,
+					  topics[topic].kind == TOPIC_STREAM };
 	home_path(server->settings, "bus.db", path);
 	BusSqliteOptions options = { .path = path, .topics = rows, .topic_count = TOPICS, .partitions = PARTITIONS };
 	return bus_sqlite_open(&options, &server->bus);
@@ -87,18 +88,23 @@ static Result services_start(Server *server)
 {
 	server->audit = (AuditEnvironment){ .ledger = server->audit_ledger };
 	const char *public_url = setting_text(server->settings, "TOCSIN_PUBLIC_URL");
-	server->notification = (NotificationEnvironment){ .setting = setting_of, .context = server,
+	server->notification = (NotificationEnvironment){ .setting = setting_of,
+							  .context = server,
 							  .public_url = public_url != NULL ? public_url : server->url };
 	ProcessService *service = server->services;
 	*service++ = (ProcessService){ .service = &gateway_service, .environment = server->gateway };
 	*service++ = (ProcessService){ .service = &intake_service };
 	*service++ = (ProcessService){ .service = &classification_service };
 	*service++ = (ProcessService){ .service = &response_service };
-	*service++ = (ProcessService){ .service = &notification_service, .environment = &server->notification,
-				       .outside = server->outside, .timers = server->timers };
+	*service++ = (ProcessService){ .service = &notification_service,
+				       .environment = &server->notification,
+				       .outside = server->outside,
+				       .timers = server->timers };
 	*service++ = (ProcessService){ .service = &audit_service, .environment = &server->audit };
-	ProcessOptions options = { .home = setting_text(server->settings, "TOCSIN_HOME"), .bus = server->bus,
-				   .services = server->services, .service_count = (size_t)(service - server->services) };
+	ProcessOptions options = { .home = setting_text(server->settings, "TOCSIN_HOME"),
+				   .bus = server->bus,
+				   .services = server->services,
+				   .service_count = (size_t)(service - server->services) };
 	Process *process;
 	TRY(process_start(&options, &process));
 	atomic_store(&server->process, process);
@@ -127,7 +133,8 @@ Result server_open(Server *server, Settings *settings, json_t *pack)
 	TRY(home_open(settings, &server->home));
 	TRY(edges_open(server));
 	TRY(gateway_open(server));
-	TRY(http_open(server)); /* before the services, which want to know its address; it says 503 until they are there */
+	/* Before the services, which want to know its address; it says 503 until they are there. */
+	TRY(http_open(server));
 	TRY(services_start(server));
 	return gateway_publish_policy(server->gateway, pack);
 }

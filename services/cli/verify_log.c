@@ -18,8 +18,8 @@ static ExitCode verify_file(const char *path)
 		printf("%" PRId64 " lines before it fit, up to %s\n", verdict.lines, verdict.head);
 		return EXIT_NO;
 	}
-	printf("%" PRId64 " lines, %" PRId64 " bytes, each bound to all before it; head %s\n", verdict.lines, verdict.size,
-	       verdict.head);
+	printf("%" PRId64 " lines, %" PRId64 " bytes, each bound to all before it; head %s\n", verdict.lines,
+	       verdict.size, verdict.head);
 	return EXIT_DONE;
 }
 

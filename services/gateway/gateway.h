@@ -1,16 +1,16 @@
 /*
- * The gateway: the REST API for machines and people. It authenticates, validates, accepts durably, and answers questions
- * from a view of its own.
+ * The gateway: the REST API for machines and people. It authenticates, validates, accepts durably, and answers
+ * questions from a view of its own.
  *
  * Two halves that share one Gateway:
  *   gateway_service   a reader of journal, deliveries and commands: folds them into the view (view.h), and wakes the
  *                     requests that wait for a command
- *   gateway_routes    the HTTP side: threads of the server, which read the view through Stores of their own and append to
- *                     tocsin.events and tocsin.commands
+ *   gateway_routes    the HTTP side: threads of the server, which read the view through Stores of their own and append
+ *                     to tocsin.events and tocsin.commands
  * The service works without a Gateway too (environment NULL), as in the simulation: it then only keeps the view.
  *
- * Life: gateway_new → (process starts the service on the file at view_path) → gateway_publish_policy → the HTTP server →
- * … → gateway_drain → the HTTP server is stopped → the process is stopped → the bus is closed → gateway_free.
+ * Life: gateway_new → (process starts the service on the file at view_path) → gateway_publish_policy → the HTTP server
+ * → … → gateway_drain → the HTTP server is stopped → the process is stopped → the bus is closed → gateway_free.
  */
 #ifndef TOCSIN_GATEWAY_H
 #define TOCSIN_GATEWAY_H
@@ -29,7 +29,10 @@ extern const Service gateway_service;
 extern const HttpRoute gateway_route_table[];
 extern const size_t gateway_route_count;
 
-/* Whether this process can do its work; what it has to say of each dependency, a line each ("[+]bus ok\n"), is appended. */
+/*
+ * Whether this process can do its work; what it has to say of each dependency, a line each ("[+]bus ok\n"), is
+ * appended.
+ */
 typedef bool (*GatewayReady)(void *context, Buffer *lines);
 
 typedef struct {

@@ -2,8 +2,8 @@
  * POST /v1/incidents/{id}/{command} and GET /v1/commands/{id}.
  *
  * A command is written to tocsin.commands, and its request waits, suspended, until the view has accepted the journal
- * record that answers it. The request is in the waiting table before the command is on the bus, and the view is looked at
- * once more after that: so the answer can be missed neither by coming early nor by having come already.
+ * record that answers it. The request is in the waiting table before the command is on the bus, and the view is looked
+ * at once more after that: so the answer can be missed neither by coming early nor by having come already.
  */
 #include "services/gateway/gateway_internal.h"
 

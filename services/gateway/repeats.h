@@ -1,6 +1,6 @@
 /*
- * Which body an Idempotency-Key came with: memory of the last hundred thousand or so, for telling a client that it used a
- * key twice for different things. That nothing counts twice does not rest on it (ids do that), so it may forget: two
+ * Which body an Idempotency-Key came with: memory of the last hundred thousand or so, for telling a client that it used
+ * a key twice for different things. That nothing counts twice does not rest on it (ids do that), so it may forget: two
  * generations, the older is dropped when the younger is full. Thread-safe.
  */
 #ifndef TOCSIN_GATEWAY_REPEATS_H

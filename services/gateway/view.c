@@ -23,9 +23,8 @@ const char *const view_schema[] = {
 	"CREATE INDEX incidents_correlation_key ON incidents (correlation_key, id);"
 	"CREATE TABLE entries (incident TEXT NOT NULL, position TEXT NOT NULL, version INTEGER, at INTEGER NOT NULL,"
 	" type TEXT NOT NULL, item TEXT NOT NULL, PRIMARY KEY (incident, position), UNIQUE (incident, version));"
-	"CREATE TABLE commands (id TEXT PRIMARY KEY, incident TEXT NOT NULL, status INTEGER NOT NULL, version INTEGER "
-	"NOT NULL,"
-	" problem TEXT, fingerprint TEXT, at INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE commands (id TEXT PRIMARY KEY, incident TEXT NOT NULL, status INTEGER NOT NULL,"
+	" version INTEGER NOT NULL, problem TEXT, fingerprint TEXT, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX commands_at ON commands (at);",
 };
 

@@ -1,10 +1,10 @@
 /*
- * The gateway's view: incidents, their timelines and the commands of the last day, folded out of journal, deliveries and
- * commands into one SQLite file. It decides nothing and may be deleted at any time. Writing is the service's (one thread);
- * reading is any thread's, through a Store of its own.
+ * The gateway's view: incidents, their timelines and the commands of the last day, folded out of journal, deliveries
+ * and commands into one SQLite file. It decides nothing and may be deleted at any time. Writing is the service's (one
+ * thread); reading is any thread's, through a Store of its own.
  *
- * Order of a timeline: (time, what, version or place in the log), a function of the records alone, so that a rebuilt view
- * shows the same order and an old cursor still fits.
+ * Order of a timeline: (time, what, version or place in the log), a function of the records alone, so that a rebuilt
+ * view shows the same order and an old cursor still fits.
  */
 #ifndef TOCSIN_GATEWAY_VIEW_H
 #define TOCSIN_GATEWAY_VIEW_H

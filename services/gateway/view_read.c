@@ -15,7 +15,10 @@ Result view_incident(Store *store, Slice id, Buffer *document, int64_t *version)
 	return found ? result_ok() : result_fail(ERROR_NOT_FOUND, "there is no such incident");
 }
 
-/* Rows of (position, text) into a page. Ends the query. `end` is written last: the query may still borrow its former value. */
+/*
+ * Rows of (position, text) into a page. Ends the query. `end` is written last: the query may still borrow its former
+ * value.
+ */
 static Result page_read(Statement *query, int64_t limit, Buffer *items, PageEnd *end)
 {
 	PageEnd reached = { .more = false };

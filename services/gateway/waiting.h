@@ -1,9 +1,10 @@
 /*
- * The commands that HTTP requests wait for: a bounded table. A request is taken out of it exactly once, by whoever comes
- * first (the view that has accepted the answer, the deadline, a failed append), and only who took it may answer it.
+ * The commands that HTTP requests wait for: a bounded table. A request is taken out of it exactly once, by whoever
+ * comes first (the view that has accepted the answer, the deadline, a failed append), and only who took it may answer
+ * it.
  *
- * A command whose request was answered with 202 stays known until its answer comes or its row is needed: GET of a command
- * that the view has not read yet must not say that there is none.
+ * A command whose request was answered with 202 stays known until its answer comes or its row is needed: GET of a
+ * command that the view has not read yet must not say that there is none.
  */
 #ifndef TOCSIN_GATEWAY_WAITING_H
 #define TOCSIN_GATEWAY_WAITING_H
@@ -45,12 +46,14 @@ HttpRequest *waiting_take(Waiting *waiting, Ticket ticket);
  */
 HttpRequest *waiting_durable(Waiting *waiting, Ticket ticket, int64_t now_ms);
 
-/* One request that waits for the command, or NULL when there is none (left): call until NULL. The command is forgotten. */
+/*
+ * One request that waits for the command, or NULL when there is none (left): call until NULL. The command is forgotten.
+ */
 HttpRequest *waiting_take_command(Waiting *waiting, Slice command);
 
 /*
- * One request whose deadline has passed and whose command is on the bus, or NULL: call until NULL. *next_ms is the earliest
- * deadline still to come, INT64_MAX when there is none. The command stays known.
+ * One request whose deadline has passed and whose command is on the bus, or NULL: call until NULL. *next_ms is the
+ * earliest deadline still to come, INT64_MAX when there is none. The command stays known.
  */
 HttpRequest *waiting_expire(Waiting *waiting, int64_t now_ms, Id *command, int64_t *next_ms);
 

@@ -18,7 +18,8 @@ HttpClient *http_client_new(const char *base_url, const char *key, int timeout_m
 	must(client != NULL && (client->curl = curl_easy_init()) != NULL);
 	client->base_url = slice_copy(slice_of(base_url));
 	client->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	if (key != NULL && snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", key) < (int)sizeof authorization)
+	if (key != NULL &&
+	    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", key) < (int)sizeof authorization)
 		client->headers = curl_slist_append(client->headers, authorization);
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
 	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
@@ -57,7 +58,8 @@ static void method_set(CURL *curl, const char *method, Slice body)
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data == NULL ? "" : body.data);
 }
 
-Result http_client_call(HttpClient *client, const char *method, const char *path, Slice body, Buffer *answer, unsigned *status)
+Result http_client_call(HttpClient *client, const char *method, const char *path, Slice body, Buffer *answer,
+			unsigned *status)
 {
 	char url[2048];
 	long code = 0;

@@ -125,7 +125,8 @@ static void check_opening(Replay *replay, const BusRecord *record)
 	int size = snprintf(expected, sizeof expected, "%" PRIu64 ".%" PRIu64, cursor->prev_epoch, cursor->prev_seq);
 	Slice previous = header_get(record->headers, "ce_prev");
 	if (!blind && !slice_equals(previous, (Slice){ expected, (size_t)size }))
-		find(replay, record->offset, "its owner had read up to %.*s, but %s stands before its claim: accepted records are lost",
+		find(replay, record->offset,
+		     "its owner had read up to %.*s, but %s stands before its claim: accepted records are lost",
 		     (int)previous.size, previous.data == NULL ? "" : previous.data, expected);
 }
 
@@ -170,7 +171,8 @@ static void check_entry(Replay *replay, const BusRecord *record, int64_t *last, 
 {
 	int64_t version = (int64_t)json_integer_value(json_object_get(entry, "version"));
 	if (version != *last + 1)
-		find(replay, record->offset, "version %" PRId64 " of an incident follows version %" PRId64, version, *last);
+		find(replay, record->offset, "version %" PRId64 " of an incident follows version %" PRId64, version,
+		     *last);
 	*last = version;
 }
 
@@ -184,7 +186,7 @@ static void check_versions(Replay *replay, const BusRecord *record)
 		return;
 	}
 	int64_t *last = map_at(&replay->versions, slice_of(json_string_value(json_object_get(body, "incident_id"))));
-	json_array_foreach(json_object_get(body, "entries"), index, entry)
+	json_array_foreach (json_object_get(body, "entries"), index, entry)
 		check_entry(replay, record, last, entry);
 }
 

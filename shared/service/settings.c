@@ -35,7 +35,9 @@ static const char *check_key(const char *value)
 	bool printable = true;
 	for (const char *at = value; *at != '\0'; at++)
 		printable = printable && isgraph((unsigned char)*at);
-	return printable && size >= KEY_MIN && size <= KEY_MAX ? NULL : "must be 32 to 128 printable characters without spaces";
+	return printable && size >= KEY_MIN && size <= KEY_MAX
+		       ? NULL
+		       : "must be 32 to 128 printable characters without spaces";
 }
 
 static bool begins(const char *value, const char *start)
@@ -50,14 +52,17 @@ static const char *check_web_url(const char *value)
 
 static const char *check_mail_url(const char *value)
 {
-	return begins(value, "smtp://") || begins(value, "smtps://") ? NULL : "must look like smtp://[user:password@]host:port";
+	return begins(value, "smtp://") || begins(value, "smtps://")
+		       ? NULL
+		       : "must look like smtp://[user:password@]host:port";
 }
 
 static const char *check_webhook_secret(const char *value)
 {
 	Buffer key;
 	buffer_init(&key, VALUE_MAX);
-	bool right = begins(value, "whsec_") && base64_decode(slice_of(value + strlen("whsec_")), &key) && key.size >= 24;
+	bool right =
+		begins(value, "whsec_") && base64_decode(slice_of(value + strlen("whsec_")), &key) && key.size >= 24;
 	explicit_bzero(key.data, key.data == NULL ? 0 : key.size);
 	buffer_release(&key);
 	return right ? NULL : "must be whsec_ and the base64 of at least 24 bytes (openssl rand -base64 32)";
@@ -129,17 +134,20 @@ const Setting settings_table[] = {
 	  .sentence = "smtp://[user:password@]host:port or smtps:; unset: mails are recorded as skipped" },
 	{ "TOCSIN_MAIL_FROM", .check = check_mail_address, .sentence = "sender of mails" },
 	{ "TOCSIN_EGRESS_ALLOW", .check = check_networks,
-	  .sentence = "networks (CIDR, by comma) that webhooks may reach besides public addresses; plain http: only to these" },
+	  .sentence = "networks (CIDR, by comma) that webhooks may reach besides public addresses; plain http: only to "
+		      "these" },
 
 	{ "TOCSIN_URL", .user = SETTING_CLIENT, .fallback = "http://127.0.0.1:8080", .check = check_web_url,
 	  .sentence = "the server that healthcheck and demo talk to" },
-	{ "TOCSIN_KEY", .user = SETTING_CLIENT, .secret = true, .sentence = "their key; unset: $TOCSIN_HOME/admin.key" },
+	{ "TOCSIN_KEY", .user = SETTING_CLIENT, .secret = true,
+	  .sentence = "their key; unset: $TOCSIN_HOME/admin.key" },
 
 	{ "TOCSIN_BULK_MAX", .type = SETTING_INTEGER, .user = SETTING_DISTRIBUTED, .fallback = "8388608", .min = 65536,
 	  .max = 67108864, .sentence = "largest bulk body, in bytes" },
 	{ "TOCSIN_START_TIMEOUT_MS", .type = SETTING_INTEGER, .user = SETTING_DISTRIBUTED, .fallback = "30000",
 	  .max = 600000, .sentence = "how long to wait at the start for broker and Redis" },
-	{ "TOCSIN_KAFKA_BROKERS", .user = SETTING_DISTRIBUTED, .fallback = "127.0.0.1:9092", .sentence = "where Kafka is" },
+	{ "TOCSIN_KAFKA_BROKERS", .user = SETTING_DISTRIBUTED, .fallback = "127.0.0.1:9092",
+	  .sentence = "where Kafka is" },
 	{ "TOCSIN_KAFKA_OPTIONS", .user = SETTING_DISTRIBUTED, .secret = true,
 	  .sentence = "name=value,… for the Kafka client (TLS, SASL)" },
 	{ "TOCSIN_KAFKA_PARTITIONS", .type = SETTING_INTEGER, .user = SETTING_DISTRIBUTED, .fallback = "12", .min = 1,
@@ -148,7 +156,8 @@ const Setting settings_table[] = {
 	  .max = 16, .sentence = "copies of each partition" },
 	{ "TOCSIN_REDIS_URL", .user = SETTING_DISTRIBUTED, .secret = true, .fallback = "redis://127.0.0.1:6379/0",
 	  .sentence = "where the timers are" },
-	{ "TOCSIN_INSTANCE", .user = SETTING_DISTRIBUTED, .sentence = "stable name of a replica; unset: the host name" },
+	{ "TOCSIN_INSTANCE", .user = SETTING_DISTRIBUTED,
+	  .sentence = "stable name of a replica; unset: the host name" },
 	{ "TOCSIN_STANDBY", .user = SETTING_DISTRIBUTED, .fallback = "all",
 	  .sentence = "which other ledgers a replica follows, to take over at once: all or none" },
 };
@@ -185,7 +194,8 @@ static const char *variable(char *const *environment, const char *name, const ch
 	size_t size = strlen(name), more = strlen(suffix);
 	for (; *environment != NULL; environment++) {
 		const char *entry = *environment;
-		if (strncmp(entry, name, size) == 0 && strncmp(entry + size, suffix, more) == 0 && entry[size + more] == '=')
+		if (strncmp(entry, name, size) == 0 && strncmp(entry + size, suffix, more) == 0 &&
+		    entry[size + more] == '=')
 			return entry[size + more + 1] == '\0' ? NULL : entry + size + more + 1;
 	}
 	return NULL;
@@ -233,9 +243,7 @@ static void check_value(const Setting *setting, const char *value, int64_t *inte
 			MISTAKE(report, "%s must be a whole number from %lld to %lld", setting->name,
 				(long long)setting->min, (long long)setting->max);
 		break;
-	case SETTING_CHOICE:
-		check_choice(setting, value, report);
-		break;
+	case SETTING_CHOICE: check_choice(setting, value, report); break;
 	case SETTING_TEXT:
 		right = setting->check == NULL ? NULL : setting->check(value);
 		if (right != NULL)
@@ -275,7 +283,8 @@ static void warn_unknown(const char *entry, SettingsReport *report)
 	static const char file[] = "_FILE";
 	char name[128];
 	size_t size = strcspn(entry, "=");
-	if (strncmp(entry, "TOCSIN_", 7) != 0 || !text_copy((Slice){ entry, size }, name, sizeof name) || setting_known(name))
+	if (strncmp(entry, "TOCSIN_", 7) != 0 || !text_copy((Slice){ entry, size }, name, sizeof name) ||
+	    setting_known(name))
 		return;
 	if (size > strlen(file) && strcmp(name + size - strlen(file), file) == 0) {
 		name[size - strlen(file)] = '\0';
@@ -355,8 +364,9 @@ static void write_group(SettingUser user, const char *heading, Buffer *out)
 
 void settings_write_manual(Buffer *out)
 {
-	buffer_text(out, "Settings are environment variables. Any TOCSIN_X may be given as TOCSIN_X_FILE: a path whose\n"
-			 "content is the value. Defaults stand in brackets.\n");
+	buffer_text(out,
+		    "Settings are environment variables. Any TOCSIN_X may be given as TOCSIN_X_FILE: a path whose\n"
+		    "content is the value. Defaults stand in brackets.\n");
 	write_group(SETTING_SERVER, "\nThe server:\n", out);
 	write_group(SETTING_CLIENT, "\nCommands that talk to a server:\n", out);
 	write_group(SETTING_DISTRIBUTED, "\nUsed by the distributed programs, known and left alone here:\n", out);

@@ -1,6 +1,6 @@
 /*
- * Prints what the program really does as one JSON object, out of the tables it does it by: routes, problem codes, topics,
- * record types, field tables, commands, words, settings. tests/contract compares proto/ with it.
+ * Prints what the program really does as one JSON object, out of the tables it does it by: routes, problem codes,
+ * topics, record types, field tables, commands, words, settings. tests/contract compares proto/ with it.
  */
 #include "services/audit/audit.h"
 #include "services/gateway/core/filter.h"

@@ -1,6 +1,6 @@
 /*
- * The examples of proto/ against the field tables themselves: what is valid there decodes, what is invalid is refused with
- * the pointer that stands beside it. The table of an example is the longest name its own begins with.
+ * The examples of proto/ against the field tables themselves: what is valid there decodes, what is invalid is refused
+ * with the pointer that stands beside it. The table of an example is the longest name its own begins with.
  */
 #include <stdarg.h>
 #include <stddef.h>

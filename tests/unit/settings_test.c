@@ -102,9 +102,11 @@ static void each_value_is_held_against_its_row(void **state)
 static void all_mistakes_are_reported_at_once_without_secrets(void **state)
 {
 	(void)state;
-	Settings *settings = read_all((char *[]){ "TOCSIN_LISTEN=x", "TOCSIN_BODY_MAX=x", "TOCSIN_ADMIN_KEY=hush", NULL }, false);
+	Settings *settings =
+		read_all((char *[]){ "TOCSIN_LISTEN=x", "TOCSIN_BODY_MAX=x", "TOCSIN_ADMIN_KEY=hush", NULL }, false);
 	assert_int_equal(report.mistakes, 3);
-	assert_true(mistake_about("TOCSIN_LISTEN ") && mistake_about("TOCSIN_BODY_MAX ") && mistake_about("TOCSIN_ADMIN_KEY "));
+	assert_true(mistake_about("TOCSIN_LISTEN ") && mistake_about("TOCSIN_BODY_MAX ") &&
+		    mistake_about("TOCSIN_ADMIN_KEY "));
 	for (size_t i = 0; i < report.mistakes; i++)
 		assert_null(strstr(report.mistake[i], "hush"));
 	settings_free(settings);
@@ -113,7 +115,9 @@ static void all_mistakes_are_reported_at_once_without_secrets(void **state)
 static void what_is_unknown_is_a_warning_and_never_fatal(void **state)
 {
 	(void)state;
-	Settings *settings = read_all((char *[]){ "TOCSIN_PORT=tcp://10.0.0.1", "TOCSIN_HOEM_FILE=x", "HOME=/root", "TOCSIN_INSTANCE=a", NULL }, true);
+	Settings *settings = read_all((char *[]){ "TOCSIN_PORT=tcp://10.0.0.1", "TOCSIN_HOEM_FILE=x", "HOME=/root",
+						  "TOCSIN_INSTANCE=a", NULL },
+				      true);
 	assert_int_equal(report.warnings, 2);
 	assert_non_null(strstr(report.warning[0], "TOCSIN_PORT "));
 	assert_non_null(strstr(report.warning[1], "TOCSIN_HOEM_FILE "));

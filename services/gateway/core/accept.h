@@ -1,7 +1,8 @@
 /*
  * Accepting: the bytes a sender posted become one record of tocsin.events, or a list of everything wrong with them. The
- * bytes themselves are kept as they came; what was derived from them stands in headers, so that nothing behind the gateway
- * needs to parse a repeat. Pure: time and random bytes are given, so the simulation accepts as the HTTP server does.
+ * bytes themselves are kept as they came; what was derived from them stands in headers, so that nothing behind the
+ * gateway needs to parse a repeat. Pure: time and random bytes are given, so the simulation accepts as the HTTP server
+ * does.
  *
  * The id says what counts as the same thing: the sender's (source, id) if the document has an id, else the
  * (key id, Idempotency-Key) of the request, else random.
@@ -22,7 +23,9 @@ typedef struct {
 	uint8_t random[17];
 } AcceptInput;
 
-/* Levels a sender's document may have: fewer than JSON_DEPTH_MAX where our records that carry it need some themselves. */
+/*
+ * Levels a sender's document may have: fewer than JSON_DEPTH_MAX where our records that carry it need some themselves.
+ */
 enum { ACCEPTED_HEADERS_MAX = 1024, SENDER_DEPTH_MAX = 32 };
 
 typedef struct {
@@ -36,8 +39,8 @@ typedef struct {
 void accepted_release(Accepted *accepted);
 
 /*
- * ERROR_INPUT: *code says which problem it is, errors (for PROBLEM_VALIDATION_FAILED) what to mend, the text is for people.
- * *out is untouched on failure.
+ * ERROR_INPUT: *code says which problem it is, errors (for PROBLEM_VALIDATION_FAILED) what to mend, the text is for
+ * people. *out is untouched on failure.
  */
 Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
 		    ProblemCode *code);

@@ -1,6 +1,6 @@
 /*
- * Cursors: where a list goes on. What a client gets is opaque, signed, and good only for the list it came of: base64url of
- * (16 bytes of HMAC-SHA-256, 8 bytes of the list's hash, the position). Nothing is kept on the server. Pure.
+ * Cursors: where a list goes on. What a client gets is opaque, signed, and good only for the list it came of: base64url
+ * of (16 bytes of HMAC-SHA-256, 8 bytes of the list's hash, the position). Nothing is kept on the server. Pure.
  */
 #ifndef TOCSIN_GATEWAY_CURSOR_H
 #define TOCSIN_GATEWAY_CURSOR_H

@@ -1,6 +1,6 @@
 /*
- * What a list of incidents is asked for: the query's parameters checked against one table of filters, and turned into SQL.
- * Names of columns come from the table only, values are always bound. Pure.
+ * What a list of incidents is asked for: the query's parameters checked against one table of filters, and turned into
+ * SQL. Names of columns come from the table only, values are always bound. Pure.
  */
 #ifndef TOCSIN_GATEWAY_FILTER_H
 #define TOCSIN_GATEWAY_FILTER_H

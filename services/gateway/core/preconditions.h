@@ -14,8 +14,8 @@
 #define VERSION_NEVER INT64_C(-1)
 
 /*
- * If-Match into the version it asks for: NULL and "*" give VERSION_ANY, "\"7\"" gives 7. ERROR_INPUT when it is no single
- * entity tag.
+ * If-Match into the version it asks for: NULL and "*" give VERSION_ANY, "\"7\"" gives 7. ERROR_INPUT when it is no
+ * single entity tag.
  */
 Result if_match_read(const char *text, int64_t *version);
 
@@ -25,8 +25,8 @@ bool if_none_match_names(const char *text, int64_t version);
 enum { IDEMPOTENCY_KEY_MAX = 256 };
 
 /*
- * Idempotency-Key, as a quoted string (RFC 8941) or bare, into out; *given is false when text is NULL. ERROR_INPUT unless
- * it is 1 to 255 printable characters.
+ * Idempotency-Key, as a quoted string (RFC 8941) or bare, into out; *given is false when text is NULL. ERROR_INPUT
+ * unless it is 1 to 255 printable characters.
  */
 Result idempotency_key_read(const char *text, bool *given, char out[static IDEMPOTENCY_KEY_MAX]);
 

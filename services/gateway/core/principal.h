@@ -1,6 +1,6 @@
 /*
- * Who asks. In this version there is one principal, the administrator, known by the admin key. Keys are compared by their
- * SHA-256 in constant time, so neither the key nor its length can be learnt by timing. Pure.
+ * Who asks. In this version there is one principal, the administrator, known by the admin key. Keys are compared by
+ * their SHA-256 in constant time, so neither the key nor its length can be learnt by timing. Pure.
  */
 #ifndef TOCSIN_GATEWAY_PRINCIPAL_H
 #define TOCSIN_GATEWAY_PRINCIPAL_H

@@ -1,7 +1,7 @@
 /*
- * What a client is told when it does not get what it asked for: application/problem+json (RFC 9457). One table says which
- * codes there are; proto/openapi.yaml is compared with it in a test. Every member is present in every problem, null where
- * there is nothing to say. Pure.
+ * What a client is told when it does not get what it asked for: application/problem+json (RFC 9457). One table says
+ * which codes there are; proto/openapi.yaml is compared with it in a test. Every member is present in every problem,
+ * null where there is nothing to say. Pure.
  */
 #ifndef TOCSIN_GATEWAY_PROBLEM_H
 #define TOCSIN_GATEWAY_PROBLEM_H
@@ -39,8 +39,8 @@ extern const ProblemKind problem_kinds[PROBLEMS];
 ProblemCode problem_of_word(const char *word);
 
 /*
- * The code of a refusal of which only the status is known: 400 and unknown ones below 500 are PROBLEM_INVALID_PARAMETER,
- * unknown ones from 500 on PROBLEM_INTERNAL.
+ * The code of a refusal of which only the status is known: 400 and unknown ones below 500 are
+ * PROBLEM_INVALID_PARAMETER, unknown ones from 500 on PROBLEM_INTERNAL.
  */
 ProblemCode problem_of_status(unsigned status);
 

@@ -15,6 +15,7 @@ endif
 DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmicrohttpd-dev \
               libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev
 DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml
+DEPS_BENCH := wrk curl python3 libulfius-dev
 
 # pkg-config is asked when the first file is compiled, after `deps` has had its turn.
 PACKAGES     := jansson sqlite3 libcrypto libmicrohttpd libcurl yaml-0.1 libpcre2-8
@@ -62,7 +63,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 
 .SECONDARY:
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps build run demo test $(C_TESTS:%=test-%) test-scenario test-checks $(BENCHES) \
+.PHONY: help deps test-deps build run demo test $(C_TESTS:%=test-%) test-scenario test-checks bench-deps $(BENCHES) \
         layers pure sizes map format format-check lint install clean
 
 help: ## this list
@@ -72,7 +73,7 @@ help: ## this list
 	@echo '  STRICT=1 makes a skipped test a failure; WERROR=1 a warning an error; BUILD=DIR builds elsewhere'
 
 # ---- progress: a dry run counts the steps there will be, each step then counts itself --------------------------------
-QUICK := help deps test-deps clean format format-check lint layers sizes
+QUICK := help deps test-deps bench-deps clean format format-check lint layers sizes
 ifeq ($(STEPS)$(filter-out $(QUICK),$(MAKECMDGOALS)),)
 STEPS := 0
 else ifndef STEPS
@@ -155,11 +156,14 @@ test-scenario: test-deps build ## the real program, from outside
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh scenario tests/scenario/run.py
 
 test-unit: ## each module by itself
-test-contract: ## the program and its documents against proto/
+test-contract: $(BUILD)/tests/contract/dump_tables ## the program and its documents against proto/
 test-edge: ## SQLite, HTTP, mail, files: the outside systems
 test-simulation: ## all services in one seeded loop with faults and a fake clock
 
-$(BENCHES): bench-%: build
+bench-deps: deps ## install what measuring needs besides, where it is missing
+	@tools/deps.sh $(foreach package,$(DEPS_BENCH),'$(package)')
+
+$(BENCHES): bench-%: bench-deps build
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/bench.sh $*
 $(foreach name,$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c)),$(eval bench-$(name): $(BUILD)/tests/bench/$(name)))
 

@@ -106,7 +106,7 @@ static void greet(const Server *server)
 		key[0] != '\0' ? key : "TOCSIN_ADMIN_KEY", authorization, url, authorization, url, url);
 }
 
-/* Waits for the services, however long the ledgers they read are; the signal that ends it early, 0 when ready, or -1 when it cannot be. */
+/* Waits for the services, however long their ledgers are: the signal that ended it early, 0 when ready, -1: it failed. */
 static int await_ready(Server *server, const sigset_t *set)
 {
 	bool failed = false;

@@ -66,7 +66,10 @@ void answer_refusal(HttpRequest *request, ProblemCode code, const char *format, 
 	answer_problem(request, &(Problem){ .code = code, .detail = detail });
 }
 
-/* What went wrong inside is for the log; a client is told only that it did. */
+/*
+ * What went wrong inside is for the log; a client is told only that it did. What will pass by itself is counted
+ * (tocsin_http_requests_total, tocsin_ingest_events_total) and not logged for each request: a full queue has thousands.
+ */
 void answer_failure(HttpRequest *request, Result result)
 {
 	ProblemCode code = problem_of_error(result.kind);
@@ -74,7 +77,7 @@ void answer_failure(HttpRequest *request, Result result)
 	bool inside = result.kind == ERROR_INTERNAL || result.kind == ERROR_AGAIN;
 
 	if (inside)
-		log_line(result.kind == ERROR_AGAIN ? LOG_WARN : LOG_ERROR, "gateway", "request-failed",
+		log_line(result.kind == ERROR_AGAIN ? LOG_DEBUG : LOG_ERROR, "gateway", "request-failed",
 			 L_STRING("operation", route ? route->operation : ""), L_STRING("error", result.text));
 	if (result.kind == ERROR_AGAIN)
 		answer_refusal(request, code, "the service cannot do this now; try again");

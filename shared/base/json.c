@@ -77,7 +77,7 @@ static Result check_depth(Slice bytes)
 			continue;
 		}
 		if ((byte == '{' || byte == '[') && ++depth > JSON_DEPTH_MAX)
-			return mistake_at(bytes, at, "is nested too deeply; at most 32 levels are taken");
+			return mistake_at(bytes, at, "is nested too deeply");
 		if ((byte == '}' || byte == ']') && depth > 0)
 			depth--;
 		at++;

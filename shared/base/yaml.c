@@ -220,7 +220,7 @@ static Result builder_open(Builder *builder, json_t *(*make)(void), yaml_mark_t 
 	if (wants_key(builder))
 		return mistake(mark, "a key must be a string, not a list or mapping");
 	if (builder->depth == JSON_DEPTH_MAX)
-		return mistake(mark, "this is nested too deeply; at most 32 levels are taken");
+		return mistake(mark, "this is nested too deeply; at most 40 levels are taken");
 	json_t *node = make();
 	builder_attach(builder, node, mark);
 	builder->frames[builder->depth++] = (Frame){ .node = node, .place = builder->places->count - 1 };

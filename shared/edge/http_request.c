@@ -340,6 +340,8 @@ Slice http_path_value(const HttpRequest *request, const char *name)
 
 const char *http_header(HttpRequest *request, const char *name)
 {
+	if (atomic_load(&request->answer_state) == ANSWER_ORPHANED)
+		return NULL; /* the connection is gone: a late answer only frees the request */
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 

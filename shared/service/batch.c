@@ -33,7 +33,8 @@ static Drafted *drafted_add(Runtime *runtime, const Draft *draft, Slice id, Slic
 	}
 	Drafted *drafted = &runtime->drafted[runtime->drafted_count];
 	Slice key = draft->key.size ? draft->key : draft->subject;
-	*drafted = (Drafted){ .begin = runtime->drafted_bytes.size, .id = id.size, .type = draft->type.size,
+	*drafted = (Drafted){ .topic = runtime->options.service->ledger, .partition = runtime->options.partition,
+			      .begin = runtime->drafted_bytes.size, .id = id.size, .type = draft->type.size,
 			      .subject = draft->subject.size, .key = key.size, .cause = cause.size,
 			      .headers = draft->headers.size, .body = draft->body.size, .time = draft->time };
 	const Slice parts[] = { id, draft->type, draft->subject, key, cause, draft->headers, draft->body };

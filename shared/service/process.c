@@ -13,6 +13,7 @@
 
 enum {
 	UNITS_MAX = 64,
+	SERVICES_MAX = 16,
 	IDLE_WAIT_MS = 1000,    /* a step at least this often: timers of other processes, sweeps */
 	SETTLE_MARGIN_MS = 1,
 	BACKOFF_MIN_MS = 20,
@@ -38,6 +39,7 @@ typedef struct {
 
 struct Process {
 	ProcessOptions options;
+	ProcessService services[SERVICES_MAX]; /* a copy: units point into it */
 	Unit units[UNITS_MAX];
 	size_t unit_count;
 	atomic_bool stopping; /* decide no further batch */
@@ -153,10 +155,12 @@ Result process_start(const ProcessOptions *options, Process **out)
 {
 	Process *process = calloc(1, sizeof(*process));
 	must(process);
+	must(options->service_count <= SERVICES_MAX);
 	process->options = *options;
+	memcpy(process->services, options->services, options->service_count * sizeof(*options->services));
 	Result result = result_ok();
 	for (size_t i = 0; i < options->service_count && !result_failed(result); i++) {
-		const ProcessService *service = &options->services[i];
+		const ProcessService *service = &process->services[i];
 		unsigned partitions = service->service->single ? 1 : options->bus->partitions;
 		for (unsigned partition = 0; partition < partitions && !result_failed(result); partition++) {
 			must(process->unit_count < UNITS_MAX);

@@ -58,6 +58,7 @@ static void accepted_keep(Runtime *runtime, const Record *record)
 		must(runtime->drafted);
 	}
 	runtime->drafted[runtime->drafted_count] = (Drafted){
+		.topic = record->topic, .partition = record->partition,
 		.begin = runtime->drafted_bytes.size, .id = record->id.size, .type = record->type.size,
 		.subject = record->subject.size, .key = record->key.size, .cause = record->cause.size,
 		.headers = record->headers.size, .body = record->body.size, .time = record->time,

@@ -80,8 +80,7 @@ unsigned runtime_partition_of(const Runtime *runtime, TopicId topic, unsigned sl
 Record drafted_record(const Runtime *runtime, const Drafted *drafted)
 {
 	const char *at = runtime->drafted_bytes.data + drafted->begin;
-	Record record = { .topic = runtime->options.service->ledger, .partition = runtime->options.partition,
-			  .offset = -1, .time = drafted->time };
+	Record record = { .topic = drafted->topic, .partition = drafted->partition, .offset = -1, .time = drafted->time };
 	Slice *parts[] = { &record.id, &record.type, &record.subject, &record.key, &record.cause, &record.headers, &record.body };
 	const size_t sizes[] = { drafted->id, drafted->type, drafted->subject, drafted->key, drafted->cause,
 				 drafted->headers, drafted->body };

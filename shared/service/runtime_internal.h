@@ -51,6 +51,8 @@ typedef struct {
 
 /* A drafted record, copied: what derive and accepted are called with once it is accepted. */
 typedef struct {
+	TopicId topic;
+	unsigned partition;
 	size_t begin; /* in Runtime.drafted_bytes; the lengths of its parts follow one another */
 	size_t id, type, subject, key, cause, headers, body;
 	Instant time;

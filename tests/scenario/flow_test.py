@@ -118,13 +118,13 @@ def noise_opens_a_false_alarm_that_tells_nobody(scratch):
 def lists_can_be_filtered_and_paged(scratch):
     server = _server(scratch)
     for n in range(7):
-        server.incident_of(server.event(source="ids", title=f"login failed {n}", type="brute-force", asset=f"a{n}"))
+        server.incident_of(server.event(source="ids", title=f"login failed {n}", type="brute-force", asset=f"printer-{n}"))
     ransom = server.incident_of(_ransomware(server))
     weakness = server.incident_of(server.event(source="scan", title="old TLS", type="weak-spot"))
     for filters, count in (({"kind": "weakness"}, 1), ({"kind": "incident,weakness"}, 9), ({"grade": "I"}, 1),
                            ({"severity": "critical"}, 1), ({"source": "ids"}, 7), ({"category": "01007"}, 1),
                            ({"status": "closed"}, 0), ({"number": ransom["number"]}, 1), ({"q": "FS1"}, 1),
-                           ({"q": "login failed"}, 7), ({"q": "a3"}, 1),
+                           ({"q": "login failed"}, 7), ({"q": "printer-3"}, 1),
                            ({"correlation_key": weakness["correlation_key"]}, 1)):
         check_equal(len(server.incidents(**filters)), count, f"incidents with {filters}")
     page = server.get("/v1/incidents?limit=4").expect(200)

@@ -1,7 +1,7 @@
 /*
  * The six services in seeded worlds (world.h), each judged when it has come to rest (judge.h).
  *
- *     flow_test             as many seeds as SEEDS says (default 300), from FIRST (default 1), on every core
+ *     flow_test             as many seeds as SEEDS says (default 10,000; a sanitizer's build 600), from FIRST (default 1), on every core
  *     flow_test SEED        one world again: what a failing seed is reproduced with
  */
 #include "shared/edge/log.h"
@@ -13,6 +13,12 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+enum { SEEDS_DEFAULT = 600 };
+#else
+enum { SEEDS_DEFAULT = 10000 };
+#endif
 
 static uint64_t number(const char *name, uint64_t fallback)
 {
@@ -63,7 +69,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		return play(strtoull(argv[1], NULL, 10), 1, 1);
 	time_t began = time(NULL);
-	uint64_t count = number("SEEDS", 300);
+	uint64_t count = number("SEEDS", SEEDS_DEFAULT);
 	unsigned failed = play_on_all_cores(number("FIRST", 1), count);
 	printf("simulation: %" PRIu64 " seeds in %ld s; again: %s SEED\n", count, (long)(time(NULL) - began), argv[0]);
 	printf("%" PRIu64 " passed, %u failed\n", failed ? 0 : count, failed);

@@ -324,7 +324,7 @@ static void run(uint64_t seed)
 int main(int argc, char **argv)
 {
 	const char *seeds = getenv("SEEDS");
-	uint64_t count = seeds ? strtoull(seeds, NULL, 10) : 300;
+	uint64_t count = seeds ? strtoull(seeds, NULL, 10) : 500;
 	uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
 	if (argc > 1)
 		count = 1;

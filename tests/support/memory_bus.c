@@ -257,6 +257,8 @@ void memory_bus_drop_stream(Bus *base, unsigned id, size_t keep)
 	must(id < MEMORY_BUS_STREAMS_MAX);
 	for (size_t left = bus->streams[id].count; left > 0; left--) {
 		Item *item = stream_pop(bus, id);
+		if (!item->reported)
+			item_report(item, true);
 		if (item->arrived || keep == 0)
 			continue;
 		keep--;
@@ -466,6 +468,8 @@ Bus *memory_bus_new(unsigned topics, unsigned partitions)
 void memory_bus_reset(Bus *base)
 {
 	MemoryBus *bus = memory_bus(base);
+	for (unsigned id = 0; id < MEMORY_BUS_STREAMS_MAX; id++)
+		memory_bus_drop_stream(base, id, 0);
 	for (Chunk *chunk = bus->chunks; chunk != NULL; chunk = chunk->next)
 		chunk->used = 0;
 	bus->chunk = bus->chunks;

@@ -6,8 +6,8 @@
  * the order they were appended (invariant 2 of shared/edge/bus.h). What the driver does with a record is its WireMode.
  *
  * Invariants:
- *   1. `done` of an append is called exactly once, inside a step of its stream, never inside bus_append; or never, when
- *      its stream was dropped.
+ *   1. `done` of an append is called exactly once, inside a step of its stream, never inside bus_append; or, as failed,
+ *      when its stream is dropped: nobody listens any more, but what waits for it can be freed.
  *   2. What arrived stays, at a consecutive offset.
  *   3. memory_bus_reset makes the bus as new, keeps what was allocated, and leaves open readers usable.
  *
@@ -65,7 +65,7 @@ bool memory_bus_step_stream(Bus *bus, unsigned stream, WireMode mode);
 void memory_bus_deliver_all(Bus *bus);
 
 /*
- * The appender crashed: its `keep` oldest appends stay on the wire, the rest is lost, and `done` is called for none.
+ * The appender crashed: its `keep` oldest appends stay on the wire, the rest is lost; `done` is called as failed for all.
  */
 void memory_bus_drop_stream(Bus *bus, unsigned stream, size_t keep);
 

@@ -17,12 +17,19 @@ typedef struct {
 	const char *type, *id, *previous, *positions, *body;
 } Row;
 
-#define CLAIM(offset_, epoch_, owner_) { offset_, epoch_, owner_, 0, TYPE_LEDGER_CLAIMED, "led_c", NULL, NULL, "{}" }
-#define OPEN(offset_, epoch_, owner_, previous_) \
-	{ offset_, epoch_, owner_, 1, TYPE_LEDGER_OPENED, "led_o", previous_, NULL, "{}" }
-#define ENTRY(offset_, epoch_, owner_, seq_, id_, positions_, version_)                                     \
-	{ offset_, epoch_, owner_, seq_, TYPE_JOURNAL_ENTERED, id_, NULL, positions_,                        \
-	  "{\"incident_id\":\"inc_1\",\"entries\":[{\"version\":" #version_ "}]}" }
+#define CLAIM(offset_, epoch_, owner_)                                                                                 \
+	{                                                                                                              \
+		offset_, epoch_, owner_, 0, TYPE_LEDGER_CLAIMED, "led_c", NULL, NULL, "{}"                             \
+	}
+#define OPEN(offset_, epoch_, owner_, previous_)                                                                       \
+	{                                                                                                              \
+		offset_, epoch_, owner_, 1, TYPE_LEDGER_OPENED, "led_o", previous_, NULL, "{}"                         \
+	}
+#define ENTRY(offset_, epoch_, owner_, seq_, id_, positions_, version_)                                                \
+	{                                                                                                              \
+		offset_, epoch_, owner_, seq_, TYPE_JOURNAL_ENTERED, id_, NULL, positions_,                            \
+			"{\"incident_id\":\"inc_1\",\"entries\":[{\"version\":" #version_ "}]}"                        \
+	}
 
 static char findings[512];
 
@@ -66,8 +73,13 @@ static void a_ledger_with_a_takeover_and_a_late_record_holds(void **state)
 {
 	(void)state;
 	const Row rows[] = {
-		CLAIM(0, 1, 7),	    OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=1", 1), CLAIM(3, 2, 8),
-		ENTRY(4, 1, 7, 3, "b", "commands=2", 2), OPEN(5, 2, 8, "1.2"), ENTRY(6, 2, 8, 2, "b", "commands=2", 2),
+		CLAIM(0, 1, 7),
+		OPEN(1, 1, 7, "0.0"),
+		ENTRY(2, 1, 7, 2, "a", "commands=1", 1),
+		CLAIM(3, 2, 8),
+		ENTRY(4, 1, 7, 3, "b", "commands=2", 2),
+		OPEN(5, 2, 8, "1.2"),
+		ENTRY(6, 2, 8, 2, "b", "commands=2", 2),
 	};
 	ReplayFigures figures = REPLAY(rows);
 	assert_string_equal(findings, "");
@@ -89,7 +101,8 @@ static void a_missing_offset_is_a_hole(void **state)
 static void an_opening_record_that_read_less_is_found(void **state)
 {
 	(void)state;
-	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=1", 1), CLAIM(3, 2, 8), OPEN(4, 2, 8, "1.1") };
+	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=1", 1),
+			     CLAIM(3, 2, 8), OPEN(4, 2, 8, "1.1") };
 	assert_int_equal(REPLAY(rows).findings, 1);
 	assert_non_null(strstr(findings, "4: its owner had read up to 1.1, but 1.2"));
 }
@@ -97,7 +110,8 @@ static void an_opening_record_that_read_less_is_found(void **state)
 static void an_input_that_counts_twice_is_found(void **state)
 {
 	(void)state;
-	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=1", 1), ENTRY(3, 1, 7, 3, "a", "commands=2", 2) };
+	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=1", 1),
+			     ENTRY(3, 1, 7, 3, "a", "commands=2", 2) };
 	assert_int_equal(REPLAY(rows).findings, 1);
 	assert_non_null(strstr(findings, "3: a was accepted before, at offset 2"));
 }
@@ -105,7 +119,8 @@ static void an_input_that_counts_twice_is_found(void **state)
 static void a_version_that_does_not_follow_is_found(void **state)
 {
 	(void)state;
-	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=1", 1), ENTRY(3, 1, 7, 3, "b", "commands=2", 3) };
+	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=1", 1),
+			     ENTRY(3, 1, 7, 3, "b", "commands=2", 3) };
 	assert_int_equal(REPLAY(rows).findings, 1);
 	assert_non_null(strstr(findings, "3: version 3 of an incident follows version 1"));
 }
@@ -113,7 +128,8 @@ static void a_version_that_does_not_follow_is_found(void **state)
 static void a_position_that_goes_back_is_found(void **state)
 {
 	(void)state;
-	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=5", 1), ENTRY(3, 1, 7, 3, "b", "commands=4", 2) };
+	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=5", 1),
+			     ENTRY(3, 1, 7, 3, "b", "commands=4", 2) };
 	assert_int_equal(REPLAY(rows).findings, 1);
 	assert_non_null(strstr(findings, "3: the position in commands/0 goes back from 5 to 4"));
 }

@@ -310,13 +310,13 @@ static int32_t passed_ms(uint32_t from, Instant now)
 	return (int32_t)((uint32_t)now - from);
 }
 
-/* Looks again in a second. */
+/* Looks again in half a second. */
 static void check_later(Windows *windows, uint32_t number, Instant now)
 {
 	Window *window = entry_at(windows, number);
 	list_remove(windows, check_list(windows, window), &by_check, window);
 	window->marks &= (uint8_t)~(MARK_FRESH | MARK_TOUCHED);
-	window->check_ms = (uint32_t)now + COALESCE_MS;
+	window->check_ms = (uint32_t)now + LOOK_MS;
 	list_append(windows, &windows->waiting, &by_check, number);
 }
 
@@ -330,6 +330,13 @@ static void report_now(Window *window, Instant now, bool quiet)
 static bool interval_over(const Window *window, Instant now)
 {
 	return passed_ms(window->updated_ms, now) >= intervals_ms[window->step];
+}
+
+/* One update a second, and none held back because the clock was set back. */
+static bool update_allowed(const Window *window, Instant now)
+{
+	int32_t passed = passed_ms(window->updated_ms, now);
+	return passed < 0 || passed >= COALESCE_MS;
 }
 
 /* The first event since the last report: due at once where that was long enough ago. */
@@ -355,7 +362,7 @@ static Window *fresh_due(Windows *windows, Instant now)
 static int32_t waiting_ms(const Windows *windows, Instant now)
 {
 	int32_t left = -passed_ms(entry_at(windows, windows->waiting.first)->check_ms, now);
-	return left > COALESCE_MS || left < 0 ? 0 : left;
+	return left > LOOK_MS || left < 0 ? 0 : left;
 }
 
 Window *windows_due(Windows *windows, Instant now)
@@ -365,7 +372,7 @@ Window *windows_due(Windows *windows, Instant now)
 		uint32_t number = windows->waiting.first;
 		Window *head = entry_at(windows, number);
 		bool quiet = !(head->marks & MARK_TOUCHED);
-		if (quiet || interval_over(head, now)) {
+		if ((quiet && update_allowed(head, now)) || interval_over(head, now)) {
 			report_now(head, now, quiet);
 			window = head;
 		} else {

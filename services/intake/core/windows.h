@@ -20,7 +20,8 @@
 
 enum {
 	WINDOWS_MAX = 1 << 22,     /* entries; above it the ones that end first are given up (see intake.c) */
-	COALESCE_MS = 1000,        /* an update a key at most this often; quiet for this long: at once */
+	COALESCE_MS = 1000,        /* an update a key at most this often */
+	LOOK_MS = 500,             /* no event between two looks: the key is quiet, its count is reported */
 	COALESCE_STEPS = 6,        /* 1, 2, 4, 8, 16, 30 s while it keeps repeating */
 };
 

@@ -1,0 +1,578 @@
+/*
+ * The gateway's promises to those who post, with a bus that does what the test says and requests that only remember what
+ * they were answered: this file brings its own http_*, so no socket is opened.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/gateway/gateway_internal.h"
+#include "services/gateway/publish.h"
+#include "shared/domain/types.h"
+#include "shared/edge/clock.h"
+#include "shared/service/runtime.h"
+#include "tests/support/scratch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char key_text[] = "tcs_0123abcd_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk";
+
+/* ---- requests ------------------------------------------------------------------------------------------------- */
+
+struct HttpRequest {
+	const char *path, *id, *command, *body, *idempotency_key, *if_match;
+	const void *principal;
+	bool suspended, aborted;
+	unsigned answers;
+	char text[8192], location[128], tag[32], retry_after[8];
+	atomic_uint status; /* written last: another thread may answer */
+};
+
+const char *http_path(const HttpRequest *request)
+{
+	return request->path;
+}
+
+const HttpRoute *http_route(const HttpRequest *request)
+{
+	(void)request;
+	return NULL;
+}
+
+Slice http_path_value(const HttpRequest *request, const char *name)
+{
+	return slice_of(strcmp(name, "id") == 0 ? request->id : request->command);
+}
+
+const char *http_header(HttpRequest *request, const char *name)
+{
+	if (strcasecmp(name, "Idempotency-Key") == 0)
+		return request->idempotency_key;
+	return strcasecmp(name, "If-Match") == 0 ? request->if_match : NULL;
+}
+
+const char *http_query(HttpRequest *request, const char *name)
+{
+	(void)request, (void)name;
+	return NULL;
+}
+
+void http_query_each(HttpRequest *request, HttpVisit visit, void *context)
+{
+	(void)request, (void)visit, (void)context;
+}
+
+Slice http_body(const HttpRequest *request)
+{
+	return slice_of(request->body);
+}
+
+void http_set_principal(HttpRequest *request, const void *principal)
+{
+	request->principal = principal;
+}
+
+const void *http_principal(const HttpRequest *request)
+{
+	return request->principal;
+}
+
+void http_suspend(HttpRequest *request)
+{
+	request->suspended = true;
+}
+
+static void header_keep(HttpRequest *request, const char *name, const char *value)
+{
+	if (strcasecmp(name, "Location") == 0)
+		snprintf(request->location, sizeof request->location, "%s", value);
+	if (strcasecmp(name, "ETag") == 0)
+		snprintf(request->tag, sizeof request->tag, "%s", value);
+	if (strcasecmp(name, "Retry-After") == 0)
+		snprintf(request->retry_after, sizeof request->retry_after, "%s", value);
+}
+
+void http_answer(HttpRequest *request, const HttpResponse *response)
+{
+	request->answers++;
+	snprintf(request->text, sizeof request->text, "%.*s", (int)response->body.size, response->body.data);
+	for (size_t i = 0; i < response->header_count; i++)
+		header_keep(request, response->headers[i].name, response->headers[i].value);
+	atomic_store(&request->status, response->status);
+}
+
+void http_abort(HttpRequest *request)
+{
+	request->answers++;
+	request->aborted = true;
+}
+
+/* ---- the bus -------------------------------------------------------------------------------------------------- */
+
+typedef enum { BUS_AT_ONCE, BUS_HOLDS, BUS_FULL } BusMood;
+
+enum { HELD_MAX = 4 };
+
+static BusMood mood;
+static unsigned appended;
+static Id last_id;
+static struct {
+	BusDone done;
+	void *context;
+} held[HELD_MAX];
+static unsigned held_count;
+
+static Result fake_append(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done,
+			  void *context)
+{
+	(void)bus, (void)topic, (void)partition;
+	if (mood == BUS_FULL)
+		return result_fail(ERROR_AGAIN, "the queue is full");
+	appended++;
+	assert_true(text_copy(header_get(record->headers, "ce_id"), last_id.text, sizeof last_id.text));
+	if (mood == BUS_AT_ONCE) {
+		done(context, false, 0);
+		return result_ok();
+	}
+	assert_true(held_count < HELD_MAX);
+	held[held_count].done = done;
+	held[held_count++].context = context;
+	return result_ok();
+}
+
+static int64_t fake_end(Bus *bus, unsigned topic, unsigned partition)
+{
+	(void)bus, (void)topic, (void)partition;
+	return 0;
+}
+
+static void release(bool failed)
+{
+	for (unsigned i = 0; i < held_count; i++)
+		held[i].done(held[i].context, failed, 0);
+	held_count = 0;
+}
+
+static const BusOperations operations = { .append = fake_append, .end = fake_end };
+static Bus bus = { .operations = &operations, .partitions = 1 };
+
+/* ---- the gateway ---------------------------------------------------------------------------------------------- */
+
+static Scratch scratch;
+static char view_path[SCRATCH_PATH];
+static Store *store;
+static Gateway *gateway;
+static Id incident;
+
+static bool always_ready(void *context, Buffer *lines)
+{
+	(void)context, (void)lines;
+	return true;
+}
+
+static void gateway_make(int64_t command_wait_ms)
+{
+	GatewayOptions options = { .bus = &bus,
+				   .view_path = view_path,
+				   .command_wait_ms = command_wait_ms,
+				   .body_max = 65536,
+				   .ready = always_ready };
+	assert_false(result_failed(admin_key_read(slice_of(key_text), &options.key)));
+	assert_false(result_failed(gateway_new(&options, &gateway)));
+}
+
+static void policy_publish(void)
+{
+	static const char pack[] = "{id: test, version: 1, timezone: UTC, languages: [en]}\n";
+	static const char sources[] =
+		"sources: [{id: \"*\", correlate: [source], window_seconds: 9, cap_seconds: 99}]\n";
+	static const char grading[] =
+		"matrix:\n"
+		"  general: {minor: IV, considerable: IV, serious: IV, grave: III}\n"
+		"  important: {minor: IV, considerable: IV, serious: III, grave: II}\n"
+		"  essential: {minor: IV, considerable: III, serious: II, grave: I}\n"
+		"social_harm: {general: IV, considerable: III, serious: II, grave: I}\n"
+		"damage_levels: {I: S, II: S, III: A, IV: B}\n"
+		"severity_loss: {info: minor, low: minor, medium: considerable, high: serious, critical: grave}\n";
+	const PolicyFile files[] = {
+		{ "pack.yaml", SLICE(pack) },
+		{ "sources.yaml", SLICE(sources) },
+		{ "grading.yaml", SLICE(grading) },
+	};
+	PolicyMistakes mistakes = { .count = 0 };
+	json_t *message JSON_AUTO = NULL;
+	assert_true(policy_read(files, 3, &message, &mistakes));
+	mood = BUS_AT_ONCE;
+	assert_false(result_failed(gateway_publish_policy(gateway, message)));
+	appended = 0;
+}
+
+static void view_take(const char *type, const char *cause, const char *body)
+{
+	Record record = { .topic = TOPIC_JOURNAL,
+			  .id = SLICE("jrn"),
+			  .type = slice_of(type),
+			  .time = 1,
+			  .cause = slice_of(cause),
+			  .body = slice_of(body) };
+	Handler handler = { .store = store, .environment = gateway };
+	assert_false(result_failed(store_begin(store)));
+	Result result = view_take_journal(store, &record);
+	if (result_failed(result))
+		print_error("%s\n", result.text);
+	assert_false(result_failed(result));
+	assert_false(result_failed(store_commit(store)));
+	gateway_service.accepted(&handler, &record);
+}
+
+static void incident_make(void)
+{
+	char body[512];
+	incident = id_of_incident(1000, 5, SLICE("evt_x"));
+	snprintf(body, sizeof body,
+		 "{\"incident_id\":\"%s\",\"version\":1,\"entries\":[{\"version\":1,\"type\":\"opened\","
+		 "\"at\":\"2026-11-23T08:15:30.000Z\",\"actor\":null,\"data\":{},"
+		 "\"changes\":{\"id\":\"%s\",\"kind\":\"incident\",\"status\":\"reported\",\"title\":\"t\"}}]}",
+		 incident.text, incident.text);
+	view_take(TYPE_JOURNAL_ENTERED, "evt_x", body);
+}
+
+static int make(void **state)
+{
+	(void)state;
+	scratch_make(&scratch);
+	scratch_path(&scratch, "view.db", view_path);
+	StoreOptions options = runtime_store_options(&gateway_service, view_path);
+	assert_false(result_failed(store_open(&options, &store, NULL)));
+	gateway_make(60000);
+	policy_publish();
+	incident_make();
+	return 0;
+}
+
+static int drop(void **state)
+{
+	(void)state;
+	gateway_free(gateway);
+	store_close(store);
+	scratch_remove(&scratch);
+	return 0;
+}
+
+/* ---- asking --------------------------------------------------------------------------------------------------- */
+
+static HttpRequest event_of(const char *body)
+{
+	return (HttpRequest){ .path = "/v1/events", .body = body, .principal = &gateway->options.key };
+}
+
+static HttpRequest command_of_test(const char *command, const char *body)
+{
+	return (HttpRequest){ .path = "/v1/incidents/x/y",
+			      .id = incident.text,
+			      .command = command,
+			      .body = body,
+			      .principal = &gateway->options.key };
+}
+
+/* Response's answer to the last command on the bus. */
+static void answer_command(const char *type, const char *problem)
+{
+	char body[512];
+	Id command = last_id;
+	snprintf(body, sizeof body,
+		 "{\"incident_id\":\"%s\",\"command_id\":\"%s\",\"entries\":[],\"problem\":%s,\"version\":1}",
+		 incident.text, command.text, problem);
+	view_take(type, command.text, body);
+}
+
+static void assert_status(HttpRequest *request, unsigned status)
+{
+	if (atomic_load(&request->status) != status)
+		print_error("%s\n", request->text);
+	assert_int_equal(atomic_load(&request->status), status);
+	assert_int_equal(request->answers, 1);
+}
+
+static void assert_waits(const HttpRequest *request)
+{
+	assert_true(request->suspended);
+	assert_int_equal(request->answers, 0);
+}
+
+static void wait_for_answer(HttpRequest *request)
+{
+	for (int i = 0; i < 500 && atomic_load(&request->status) == 0; i++)
+		clock_sleep_ms(10);
+}
+
+/* ---- events --------------------------------------------------------------------------------------------------- */
+
+static void an_event_is_answered_when_it_is_durable_and_not_before(void **state)
+{
+	(void)state;
+	HttpRequest request = event_of("{\"source\":\"s\",\"title\":\"t\"}");
+	mood = BUS_HOLDS;
+	ingest_event(&request, gateway);
+	assert_waits(&request);
+	release(false);
+	assert_status(&request, 202);
+	assert_non_null(strstr(request.text, last_id.text));
+	assert_non_null(strstr(request.location, "/v1/incidents?correlation_key="));
+}
+
+static void a_write_in_doubt_closes_the_connection(void **state)
+{
+	(void)state;
+	HttpRequest request = event_of("{\"source\":\"s\",\"title\":\"t\"}");
+	mood = BUS_HOLDS;
+	ingest_event(&request, gateway);
+	release(true);
+	assert_true(request.aborted);
+	assert_int_equal(request.answers, 1);
+}
+
+static void a_full_bus_says_when_to_come_again(void **state)
+{
+	(void)state;
+	HttpRequest request = event_of("{\"source\":\"s\",\"title\":\"t\"}");
+	mood = BUS_FULL;
+	ingest_event(&request, gateway);
+	assert_status(&request, 503);
+	assert_string_equal(request.retry_after, "1");
+}
+
+static void without_a_policy_nothing_is_taken(void **state)
+{
+	(void)state;
+	HttpRequest request = event_of("{\"source\":\"s\",\"title\":\"t\"}");
+	policy_replace(gateway, NULL);
+	ingest_event(&request, gateway);
+	assert_status(&request, 503);
+	assert_int_equal(appended, 0);
+}
+
+static void a_wrong_event_never_reaches_the_bus(void **state)
+{
+	(void)state;
+	HttpRequest request = event_of("{\"source\":\"s\"}"), broken = event_of("{");
+	ingest_event(&request, gateway);
+	ingest_event(&broken, gateway);
+	assert_status(&request, 422);
+	assert_non_null(strstr(request.text, "\"pointer\":\"/title\""));
+	assert_status(&broken, 400);
+	assert_int_equal(appended, 0);
+}
+
+static void an_idempotency_key_is_for_one_body(void **state)
+{
+	(void)state;
+	HttpRequest first = event_of("{\"source\":\"s\",\"title\":\"t\"}"), again = first, other = first;
+	other.body = "{\"source\":\"s\",\"title\":\"u\"}";
+	first.idempotency_key = again.idempotency_key = other.idempotency_key = "\"k\"";
+	mood = BUS_AT_ONCE;
+	ingest_event(&first, gateway);
+	ingest_event(&again, gateway);
+	ingest_event(&other, gateway);
+	assert_status(&first, 202);
+	assert_status(&again, 202);
+	assert_string_equal(first.text, again.text);
+	assert_status(&other, 422);
+	assert_non_null(strstr(other.text, "idempotency-mismatch"));
+}
+
+/* ---- commands ------------------------------------------------------------------------------------------------- */
+
+static void a_command_is_answered_by_the_journal(void **state)
+{
+	(void)state;
+	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
+	mood = BUS_HOLDS;
+	command_issue(&request, gateway);
+	release(false);
+	assert_waits(&request);
+	answer_command(TYPE_JOURNAL_UNCHANGED, "null");
+	assert_status(&request, 200);
+	assert_string_equal(request.tag, "\"1\"");
+	assert_non_null(strstr(request.text, incident.text));
+}
+
+static void a_refused_command_says_what_would_be_taken(void **state)
+{
+	(void)state;
+	HttpRequest request = command_of_test("close", "{\"resolution\":\"resolved\",\"reason\":\"r\"}");
+	mood = BUS_AT_ONCE;
+	command_issue(&request, gateway);
+	answer_command(TYPE_JOURNAL_REFUSED,
+		       "{\"code\":\"transition-refused\",\"detail\":\"d\",\"allowed\":[\"note\"]}");
+	assert_status(&request, 409);
+	assert_non_null(strstr(request.text, "\"allowed\":[\"note\"]"));
+}
+
+static void an_answer_that_overtakes_its_append_is_given_once(void **state)
+{
+	(void)state;
+	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
+	mood = BUS_HOLDS;
+	command_issue(&request, gateway);
+	answer_command(TYPE_JOURNAL_UNCHANGED, "null");
+	assert_status(&request, 200);
+	release(false);
+	assert_int_equal(request.answers, 1);
+}
+
+static void a_command_in_doubt_closes_the_connection(void **state)
+{
+	(void)state;
+	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
+	mood = BUS_HOLDS;
+	command_issue(&request, gateway);
+	release(true);
+	assert_true(request.aborted);
+	assert_int_equal(request.answers, 1);
+}
+
+static void a_command_that_finds_the_bus_full_is_forgotten(void **state)
+{
+	(void)state;
+	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
+	mood = BUS_FULL;
+	command_issue(&request, gateway);
+	assert_status(&request, 503);
+	assert_int_equal(waiting_count(gateway->waiting), 0);
+}
+
+static void a_command_not_answered_in_time_is_pending(void **state)
+{
+	(void)state;
+	HttpRequest request, ask;
+	gateway_free(gateway);
+	gateway_make(20);
+	request = command_of_test("note", "{\"text\":\"x\"}");
+	mood = BUS_AT_ONCE;
+	command_issue(&request, gateway);
+	wait_for_answer(&request);
+	assert_status(&request, 202);
+	assert_non_null(strstr(request.location, last_id.text));
+	ask = (HttpRequest){ .path = request.location, .id = last_id.text };
+	command_read(&ask, gateway); /* before the view has read the command */
+	assert_status(&ask, 200);
+	assert_non_null(strstr(ask.text, "\"status\":\"pending\""));
+	assert_non_null(strstr(ask.text, incident.text));
+}
+
+static void nothing_is_pending_that_is_not_durable(void **state)
+{
+	(void)state;
+	HttpRequest request;
+	gateway_free(gateway);
+	gateway_make(0);
+	request = command_of_test("note", "{\"text\":\"x\"}");
+	mood = BUS_HOLDS;
+	command_issue(&request, gateway);
+	clock_sleep_ms(100);
+	assert_waits(&request);
+	release(false);
+	assert_status(&request, 202);
+}
+
+static void stopping_answers_whoever_waits(void **state)
+{
+	(void)state;
+	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}"), late = request;
+	mood = BUS_AT_ONCE;
+	command_issue(&request, gateway);
+	assert_waits(&request);
+	gateway_drain(gateway);
+	wait_for_answer(&request);
+	assert_status(&request, 202);
+	command_issue(&late, gateway);
+	wait_for_answer(&late);
+	assert_status(&late, 202);
+}
+
+static void a_repeated_command_is_answered_from_the_view(void **state)
+{
+	(void)state;
+	HttpRequest first = command_of_test("note", "{\"text\":\"x\"}"), again = first, other = first;
+	other.body = "{\"text\":\"y\"}";
+	first.idempotency_key = again.idempotency_key = other.idempotency_key = "k";
+	mood = BUS_AT_ONCE;
+	command_issue(&first, gateway);
+	assert_int_equal(appended, 1);
+	command_issue(&other, gateway);
+	assert_status(&other, 422);
+	answer_command(TYPE_JOURNAL_UNCHANGED, "null");
+	assert_status(&first, 200);
+	command_issue(&again, gateway);
+	assert_status(&again, 200);
+	assert_int_equal(appended, 1);
+}
+
+static void what_can_be_refused_at_once_never_reaches_the_bus(void **state)
+{
+	(void)state;
+	Id unknown = id_of_incident(2000, 5, SLICE("evt_y"));
+	HttpRequest nowhere = command_of_test("note", "{\"text\":\"x\"}"), nonsense = nowhere, weak = nowhere;
+	HttpRequest explode = command_of_test("explode", ""),
+		    internal = command_of_test("escalated", "{\"escalation_level\":1}");
+	HttpRequest wrong = command_of_test("close", "{}");
+	nowhere.id = unknown.text;
+	nonsense.id = "inc_x";
+	weak.if_match = "W/\"1\"";
+	HttpRequest *const requests[] = { &nowhere, &nonsense, &explode, &internal, &weak, &wrong };
+	const unsigned statuses[] = { 404, 404, 404, 404, 412, 422 };
+	for (size_t i = 0; i < 6; i++) {
+		command_issue(requests[i], gateway);
+		assert_status(requests[i], statuses[i]);
+	}
+	assert_non_null(strstr(explode.text, "\"acknowledge\""));
+	assert_null(strstr(explode.text, "\"escalated\""));
+	assert_int_equal(appended, 0);
+}
+
+static void a_policy_that_cannot_be_published_does_not_come_into_force(void **state)
+{
+	(void)state;
+	PolicyShare *before = policy_share(gateway);
+	json_t *message JSON_AUTO = json_deep_copy(policy_message(before->policy));
+	mood = BUS_FULL;
+	assert_int_equal(gateway_publish_policy(gateway, message).kind, ERROR_AGAIN);
+	json_t *nonsense JSON_AUTO = json_pack("{s:s}", "id", "x");
+	assert_int_equal(gateway_publish_policy(gateway, nonsense).kind, ERROR_INPUT);
+	PolicyShare *after = policy_share(gateway);
+	assert_ptr_equal(before, after);
+	policy_unshare(before);
+	policy_unshare(after);
+}
+
+#define GATEWAY_TEST(test) cmocka_unit_test_setup_teardown(test, make, drop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		GATEWAY_TEST(an_event_is_answered_when_it_is_durable_and_not_before),
+		GATEWAY_TEST(a_write_in_doubt_closes_the_connection),
+		GATEWAY_TEST(a_full_bus_says_when_to_come_again),
+		GATEWAY_TEST(without_a_policy_nothing_is_taken),
+		GATEWAY_TEST(a_wrong_event_never_reaches_the_bus),
+		GATEWAY_TEST(an_idempotency_key_is_for_one_body),
+		GATEWAY_TEST(a_command_is_answered_by_the_journal),
+		GATEWAY_TEST(a_refused_command_says_what_would_be_taken),
+		GATEWAY_TEST(an_answer_that_overtakes_its_append_is_given_once),
+		GATEWAY_TEST(a_command_in_doubt_closes_the_connection),
+		GATEWAY_TEST(a_command_that_finds_the_bus_full_is_forgotten),
+		GATEWAY_TEST(a_command_not_answered_in_time_is_pending),
+		GATEWAY_TEST(nothing_is_pending_that_is_not_durable),
+		GATEWAY_TEST(stopping_answers_whoever_waits),
+		GATEWAY_TEST(a_repeated_command_is_answered_from_the_view),
+		GATEWAY_TEST(what_can_be_refused_at_once_never_reaches_the_bus),
+		GATEWAY_TEST(a_policy_that_cannot_be_published_does_not_come_into_force),
+	};
+	return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
+}

@@ -147,21 +147,6 @@ static void its_channels_are_nothing_but_settings(void **state)
 
 /* ---- words */
 static const char *const wanted[] = {
-	"problem.malformed-json",
-	"problem.invalid-parameter",
-	"problem.unauthorized",
-	"problem.forbidden",
-	"problem.not-found",
-	"problem.method-not-allowed",
-	"problem.transition-refused",
-	"problem.version-conflict",
-	"problem.too-large",
-	"problem.unsupported-media-type",
-	"problem.validation-failed",
-	"problem.idempotency-mismatch",
-	"problem.rate-limited",
-	"problem.internal",
-	"problem.unavailable",
 	"reason.rule",
 	"reason.no-rule",
 	"reason.noise",

@@ -24,25 +24,6 @@ void batch_forget(Runtime *runtime)
 
 /* ---- drafting */
 
-static Drafted *drafted_add(Runtime *runtime, const Draft *draft, Slice id, Slice cause)
-{
-	if (runtime->drafted_count == runtime->drafted_room) {
-		runtime->drafted_room = runtime->drafted_room ? runtime->drafted_room * 2 : 64;
-		runtime->drafted = realloc(runtime->drafted, runtime->drafted_room * sizeof(*runtime->drafted));
-		must(runtime->drafted);
-	}
-	Drafted *drafted = &runtime->drafted[runtime->drafted_count];
-	Slice key = draft->key.size ? draft->key : draft->subject;
-	*drafted = (Drafted){ .topic = runtime->options.service->ledger, .partition = runtime->options.partition,
-			      .begin = runtime->drafted_bytes.size, .id = id.size, .type = draft->type.size,
-			      .subject = draft->subject.size, .key = key.size, .cause = cause.size,
-			      .headers = draft->headers.size, .body = draft->body.size, .time = draft->time };
-	const Slice parts[] = { id, draft->type, draft->subject, key, cause, draft->headers, draft->body };
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		buffer_append(&runtime->drafted_bytes, parts[i]);
-	return drafted;
-}
-
 static Result drafted_append(Runtime *runtime, const Record *record, uint64_t seq)
 {
 	const RuntimeOptions *options = &runtime->options;
@@ -76,13 +57,16 @@ Result handler_draft(Handler *handler, const Draft *draft)
 	Id derived = runtime->current ? id_derived("rec_", runtime->current->id, runtime->current_drafts++) :
 					id_of_pair("rec_", slice_of(runtime->timers_owner), slice_of(name));
 	Slice cause = draft->cause.size ? draft->cause : runtime->current ? runtime->current->id : SLICE_NONE;
-	Drafted *drafted = drafted_add(runtime, draft, draft->id.size ? draft->id : id_slice(&derived), cause);
-	must(!runtime->drafted_bytes.overflowed);
-	Record record = drafted_record(runtime, drafted);
+	Record record = { .topic = runtime->options.service->ledger, .partition = runtime->options.partition,
+			  .id = draft->id.size ? draft->id : id_slice(&derived), .type = draft->type,
+			  .subject = draft->subject, .key = draft->key.size ? draft->key : draft->subject, .cause = cause,
+			  .headers = draft->headers, .body = draft->body, .time = draft->time };
+	record = drafted_record(runtime, drafted_keep(runtime, &record));
 	/* Applied first: the positions written into the record count what it reflects (Service.position). */
-	if (!record_is_bookkeeping(&record))
-		TRY(runtime->options.service->apply(handler, &record));
-	runtime->drafted_count++;
+	Result applied = record_is_bookkeeping(&record) ? result_ok() : runtime->options.service->apply(handler, &record);
+	if (applied.kind == ERROR_INPUT)
+		applied.kind = ERROR_INTERNAL; /* what was drafted here and does not fit here is no sender's mistake */
+	TRY(applied);
 	TRY(drafted_append(runtime, &record, seq));
 	runtime->figures.records++;
 	return result_ok();

@@ -5,7 +5,6 @@
  */
 #include "shared/service/runtime_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static Result places_from_group(Runtime *runtime)
@@ -50,25 +49,10 @@ typedef struct {
 static void accepted_keep(Runtime *runtime, const Record *record)
 {
 	if (!runtime->options.service->accepted || topics[record->topic].kind != TOPIC_LEDGER ||
-	    runtime->drafted_count == BATCH_RECORDS)
+	    runtime->drafted_count == BATCH_RECORDS ||
+	    runtime->drafted_bytes.size + record->headers.size + record->body.size + 4096 > BATCH_BYTES)
 		return;
-	if (runtime->drafted_count == runtime->drafted_room) {
-		runtime->drafted_room = runtime->drafted_room ? runtime->drafted_room * 2 : 64;
-		runtime->drafted = realloc(runtime->drafted, runtime->drafted_room * sizeof(*runtime->drafted));
-		must(runtime->drafted);
-	}
-	runtime->drafted[runtime->drafted_count] = (Drafted){
-		.topic = record->topic, .partition = record->partition,
-		.begin = runtime->drafted_bytes.size, .id = record->id.size, .type = record->type.size,
-		.subject = record->subject.size, .key = record->key.size, .cause = record->cause.size,
-		.headers = record->headers.size, .body = record->body.size, .time = record->time,
-	};
-	const Slice parts[] = { record->id, record->type, record->subject, record->key, record->cause, record->headers,
-				record->body };
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		buffer_append(&runtime->drafted_bytes, parts[i]);
-	if (!runtime->drafted_bytes.overflowed)
-		runtime->drafted_count++;
+	drafted_keep(runtime, record);
 }
 
 static Result input_handle(Runtime *runtime, InputPlace *place, const BusRecord *from)

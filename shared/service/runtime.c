@@ -77,6 +77,26 @@ unsigned runtime_partition_of(const Runtime *runtime, TopicId topic, unsigned sl
 	return topics[topic].slotted ? slot % runtime->options.bus->partitions : 0;
 }
 
+Drafted *drafted_keep(Runtime *runtime, const Record *record)
+{
+	if (runtime->drafted_count == runtime->drafted_room) {
+		runtime->drafted_room = runtime->drafted_room ? runtime->drafted_room * 2 : 64;
+		runtime->drafted = realloc(runtime->drafted, runtime->drafted_room * sizeof(*runtime->drafted));
+		must(runtime->drafted);
+	}
+	Drafted *drafted = &runtime->drafted[runtime->drafted_count++];
+	*drafted = (Drafted){ .topic = record->topic, .partition = record->partition,
+			      .begin = runtime->drafted_bytes.size, .id = record->id.size, .type = record->type.size,
+			      .subject = record->subject.size, .key = record->key.size, .cause = record->cause.size,
+			      .headers = record->headers.size, .body = record->body.size, .time = record->time };
+	const Slice parts[] = { record->id, record->type, record->subject, record->key, record->cause, record->headers,
+				record->body };
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		buffer_append(&runtime->drafted_bytes, parts[i]);
+	must(!runtime->drafted_bytes.overflowed);
+	return drafted;
+}
+
 Record drafted_record(const Runtime *runtime, const Drafted *drafted)
 {
 	const char *at = runtime->drafted_bytes.data + drafted->begin;

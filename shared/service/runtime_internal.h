@@ -117,6 +117,8 @@ struct Runtime {
 /* The CloudEvents attributes out of packed headers, in one pass. ERROR_INPUT without ce_id and ce_type. */
 Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Record *out);
 bool record_is_bookkeeping(const Record *record);
+/* A copy of a record, kept for the batch. The caller keeps within BATCH_RECORDS and BATCH_BYTES. */
+Drafted *drafted_keep(Runtime *runtime, const Record *record);
 Record drafted_record(const Runtime *runtime, const Drafted *drafted);
 void runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, int64_t offset, const char *reason);
 unsigned runtime_partition_of(const Runtime *runtime, TopicId topic, unsigned slot);

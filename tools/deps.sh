@@ -8,7 +8,7 @@ if ! command -v dpkg-query >/dev/null; then
 fi
 
 # One call for all names: this runs before every build.
-installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' $(tr '|' ' ' <<<"$*") 2>/dev/null | sed -n 's/^ii *//p')
+installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' $(tr '|' ' ' <<<"$*") 2>/dev/null | sed -n 's/^ii *//p' || true)
 missing=()
 for wanted in "$@"; do
 	found=

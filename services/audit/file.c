@@ -2,6 +2,7 @@
 #include "services/audit/audit.h"
 
 #include "shared/edge/files.h"
+#include "shared/edge/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +51,9 @@ static Result file_cut(AuditLedger *ledger, int64_t size)
 	file->file = NULL;
 	if (size == 0 && holds_bytes(file->path))
 		TRY(set_aside(file->path));
+	struct stat status;
+	if (size > 0 && stat(file->path, &status) == 0 && status.st_size > size)
+		log_line(LOG_WARN, "audit", "unaccepted-lines-cut", L_INTEGER("bytes", status.st_size - size));
 	return append_file_open(file->path, size, &file->file);
 }
 

@@ -90,7 +90,7 @@ static void greet(const Server *server)
 	const char *url = server->url, *key = server->home.key_path;
 	char authorization[PATH_SIZE + 64];
 	if (key[0] != '\0')
-		snprintf(authorization, sizeof authorization, "\"Authorization: Bearer $(cat %s)\"", key);
+		snprintf(authorization, sizeof authorization, "\"Authorization: Bearer $(cat '%s')\"", key);
 	else
 		snprintf(authorization, sizeof authorization, "\"Authorization: Bearer $TOCSIN_ADMIN_KEY\"");
 	fprintf(stderr,

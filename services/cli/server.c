@@ -17,6 +17,9 @@ enum { PARTITIONS = 1, POLL_MS = 5 };
 static const char *setting_of(void *context, const char *name)
 {
 	Server *server = context;
+	/* A policy pack may name where messages go and what signs them, never the key to this server. */
+	if (strcmp(name, "TOCSIN_ADMIN_KEY") == 0 || strcmp(name, "TOCSIN_KEY") == 0)
+		return NULL;
 	return setting_known(name) ? setting_text(server->settings, name) : NULL;
 }
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COMMANDS_KEPT_MS = 86400000 };
+static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* as long as response knows a command's id: a repeat is answered */
 
 const char *const command_states[] = { "pending", "done", "refused", NULL };
 

@@ -64,10 +64,11 @@ Result handler_draft(Handler *handler, const Draft *draft)
 	record = drafted_record(runtime, drafted_keep(runtime, &record));
 	/* Applied first: the positions written into the record count what it reflects (Service.position). */
 	Result applied = record_is_bookkeeping(&record) ? result_ok() : runtime->options.service->apply(handler, &record);
+	if (!result_failed(applied))
+		applied = drafted_append(runtime, &record, seq);
 	if (applied.kind == ERROR_INPUT)
-		applied.kind = ERROR_INTERNAL; /* what was drafted here and does not fit here is no sender's mistake */
+		applied.kind = ERROR_INTERNAL; /* what was drafted here and does not fit is no sender's mistake */
 	TRY(applied);
-	TRY(drafted_append(runtime, &record, seq));
 	runtime->figures.records++;
 	return result_ok();
 }
@@ -132,8 +133,7 @@ static Result input_decide(Runtime *runtime, InputPlace *place, const BusRecord 
 	if (result.kind != ERROR_INPUT)
 		return result;
 	must(runtime->drafted_count == drafted); /* an input is refused before anything of it is drafted */
-	runtime_dead_letter(runtime, place->input->topic, place->partition, from->offset, result.text);
-	return result_ok();
+	return runtime_dead_letter(runtime, place->input->topic, place->partition, from->offset, result.text);
 }
 
 static bool decide_visit(void *context, const BusRecord *from)
@@ -171,6 +171,8 @@ static Result place_decide(Runtime *runtime, InputPlace *place, size_t *count)
 	*count += visit.count;
 	runtime->figures.inputs += visit.count;
 	runtime->inputs_since_record += visit.count;
+	if (result.kind == ERROR_NOT_FOUND && topics[place->input->topic].kind == TOPIC_STREAM)
+		return input_lost(runtime, place);
 	return result_failed(result) ? result : visit.result;
 }
 

@@ -80,6 +80,15 @@ static int64_t position_of(const LedgerPositions *positions, const InputPlace *p
 	return 0;
 }
 
+/* Retention overtook a stream's reader: that is data loss, said aloud; it goes on with what is still there. */
+Result input_lost(Runtime *runtime, InputPlace *place)
+{
+	Bus *bus = runtime->options.bus;
+	runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);
+	place->next = place->cursor.next = bus->operations->first(bus, place->input->topic, place->partition);
+	return result_ok();
+}
+
 static Result place_start(Runtime *runtime, InputPlace *place)
 {
 	Bus *bus = runtime->options.bus;

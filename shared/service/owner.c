@@ -51,6 +51,13 @@ Result owner_append(Runtime *runtime, const char *type, const char *id_suffix, u
 	return wire_append(runtime->wire, options->bus, options->service->ledger, options->partition, &record);
 }
 
+static void owner_gauge(const Runtime *runtime, int64_t value)
+{
+	char partition[16];
+	snprintf(partition, sizeof(partition), "%u", runtime->options.partition);
+	metric_set(METRIC_LEDGER_OWNER, runtime->options.service->name, partition, value);
+}
+
 /* Give up the epoch: nothing decided and not read back survives; follow again from what was committed. */
 void owner_doubt(Runtime *runtime, const char *why, int64_t pause_ms)
 {
@@ -65,6 +72,7 @@ void owner_doubt(Runtime *runtime, const char *why, int64_t pause_ms)
 		store_rollback(runtime->options.store);
 	runtime->in_transaction = false;
 	runtime->phase = PHASE_FOLLOWING;
+	owner_gauge(runtime, 0);
 	batch_forget(runtime);
 	wire_renew(&runtime->wire);
 	wire_renew(&runtime->outputs);
@@ -235,6 +243,8 @@ static Result following(Runtime *runtime, bool *progressed)
 	if (runtime->cursor.next < first)
 		return result_fail(ERROR_INTERNAL, "%s begins at offset %" PRId64 ", behind what %s/%u.db has read: delete that file",
 				   topics[options->service->ledger].name, first, options->service->name, options->partition);
+	if (runtime->cursor.next > options->bus->operations->end(options->bus, options->service->ledger, options->partition))
+		return runtime_bus_older(runtime, options->service->ledger);
 	TRY(follow(runtime, &visit));
 	*progressed = visit.count > 0;
 	if (visit.count > 0 || runtime->paused || runtime->handler.now < runtime->not_before ||
@@ -302,7 +312,7 @@ static Result open_partition(Runtime *runtime)
 	runtime->last_record_at = runtime->handler.now;
 	runtime->inputs_since_record = 0;
 	runtime->settle_at = runtime->options.service->settle ? runtime->handler.now : INSTANT_NONE;
-	metric_set(METRIC_LEDGER_OWNER, runtime->options.service->name, "0", 1);
+	owner_gauge(runtime, 1);
 	return result_ok();
 }
 

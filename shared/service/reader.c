@@ -33,6 +33,8 @@ Result reader_start(Runtime *runtime)
 					   topics[place->input->topic].name, options->service->name);
 		if (place->next < first)
 			place->next = place->cursor.next = first;
+		if (place->next > options->bus->operations->end(options->bus, place->input->topic, place->partition))
+			return runtime_bus_older(runtime, place->input->topic);
 	}
 	return options->service->restore ? options->service->restore(&runtime->handler) : result_ok();
 }
@@ -43,7 +45,7 @@ typedef struct {
 	Runtime *runtime;
 	InputPlace *place;
 	Result result;
-	size_t count;
+	size_t count, bytes;
 } HandleVisit;
 
 static void accepted_keep(Runtime *runtime, const Record *record)
@@ -68,8 +70,7 @@ static Result input_handle(Runtime *runtime, InputPlace *place, const BusRecord 
 		runtime->deriving_from = NULL;
 	}
 	if (result.kind == ERROR_INPUT) {
-		runtime_dead_letter(runtime, place->input->topic, place->partition, from->offset, result.text);
-		return result_ok();
+		return runtime_dead_letter(runtime, place->input->topic, place->partition, from->offset, result.text);
 	}
 	if (!result_failed(result))
 		accepted_keep(runtime, &record);
@@ -80,16 +81,20 @@ static bool handle_visit(void *context, const BusRecord *from)
 {
 	HandleVisit *visit = context;
 	bool taken = true;
+	LedgerCursor before = visit->place->cursor;
+	visit->bytes += from->headers.size + from->body.size;
 	visit->result = input_judge(visit->place, from, &taken);
 	if (!result_failed(visit->result) && taken)
 		visit->result = input_handle(visit->runtime, visit->place, from);
-	if (result_failed(visit->result))
+	if (result_failed(visit->result)) {
+		visit->place->cursor = before;
 		return false;
+	}
 	/* Without a store a position must stand right behind an accepted record: the cursor walks on, the position waits. */
 	if (taken || visit->runtime->options.store)
 		visit->place->next = from->offset + 1;
 	visit->count++;
-	return true;
+	return visit->bytes < HANDLE_BYTES;
 }
 
 static Result place_handle(Runtime *runtime, InputPlace *place, size_t *count)
@@ -103,6 +108,8 @@ static Result place_handle(Runtime *runtime, InputPlace *place, size_t *count)
 	Result result = bus->operations->read(runtime->reader, from, BATCH_INPUTS, true, handle_visit, &visit, &next);
 	*count += visit.count;
 	runtime->figures.inputs += visit.count;
+	if (result.kind == ERROR_NOT_FOUND && topics[place->input->topic].kind == TOPIC_STREAM)
+		return input_lost(runtime, place);
 	return result_failed(result) ? result : visit.result;
 }
 
@@ -120,6 +127,15 @@ static void accepted_tell(Runtime *runtime)
 		runtime->options.service->accepted(&runtime->handler, &record);
 	}
 	batch_forget(runtime);
+}
+
+static Result commit_positions(Runtime *runtime)
+{
+	const RuntimeOptions *options = &runtime->options;
+	for (size_t i = 0; i < runtime->place_count; i++)
+		TRY(options->bus->operations->commit(options->bus, options->service->name, runtime->places[i].input->topic,
+						     runtime->places[i].partition, runtime->places[i].next));
+	return result_ok();
 }
 
 static Result with_store(Runtime *runtime, size_t *count)
@@ -144,16 +160,7 @@ static Result with_store(Runtime *runtime, size_t *count)
 		return result;
 	}
 	accepted_tell(runtime);
-	return result;
-}
-
-static Result commit_positions(Runtime *runtime)
-{
-	const RuntimeOptions *options = &runtime->options;
-	for (size_t i = 0; i < runtime->place_count; i++)
-		TRY(options->bus->operations->commit(options->bus, options->service->name, runtime->places[i].input->topic,
-						     runtime->places[i].partition, runtime->places[i].next));
-	return result_ok();
+	return commit_positions(runtime); /* advisory: retention must not overtake a view */
 }
 
 static Result without_store(Runtime *runtime, size_t *count)
@@ -171,6 +178,9 @@ static Result without_store(Runtime *runtime, size_t *count)
 	}
 	Result result = handle_all(runtime, count);
 	runtime->deriving = *count > 0;
+	/* A full bus: the places stand at what was not taken yet; what went out before it is waited for and committed. */
+	if (result.kind == ERROR_AGAIN && *count > 0)
+		return result_ok();
 	if (result_failed(result)) {
 		/* What was emitted stays emitted; the rest comes again from the last committed position. */
 		wire_renew(&runtime->outputs);

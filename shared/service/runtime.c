@@ -117,7 +117,16 @@ void runtime_log(const Runtime *runtime, int level, const char *event, const cha
 		 L_INTEGER("partition", runtime->options.partition), L_STRING("detail", detail));
 }
 
-void runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, int64_t offset, const char *reason)
+Result runtime_bus_older(const Runtime *runtime, TopicId topic)
+{
+	const Service *service = runtime->options.service;
+	return result_fail(ERROR_INTERNAL,
+			   "%s ends before what %s has read: this bus is older than the state beside it; to go on with the bus, "
+			   "delete %s/%u.db, it is built again",
+			   topics[topic].name, service->name, service->name, runtime->options.partition);
+}
+
+Result runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, int64_t offset, const char *reason)
 {
 	const Service *service = runtime->options.service;
 	char place[128], time[INSTANT_TEXT];
@@ -136,11 +145,14 @@ void runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, in
 	buffer_text(&body, "\"}");
 	BusRecord record = { .key = id_slice(&id), .headers = buffer_slice(&headers), .body = buffer_slice(&body) };
 	Result result = bus_append(runtime->options.bus, TOPIC_DEAD_LETTERS, 0, &record, NULL, NULL);
-	runtime_log(runtime, LOG_WARN, result_failed(result) ? "dead-letter-lost" : "dead-letter", reason);
-	runtime->figures.dead_letters++;
-	metric_add(METRIC_DEAD_LETTERS, service->name, NULL, 1);
+	if (!result_failed(result)) {
+		runtime_log(runtime, LOG_WARN, "dead-letter", reason);
+		runtime->figures.dead_letters++;
+		metric_add(METRIC_DEAD_LETTERS, service->name, NULL, 1);
+	}
 	buffer_release(&headers);
 	buffer_release(&body);
+	return result;
 }
 
 /* ---- life */
@@ -231,8 +243,7 @@ static Result policy_follow(Runtime *runtime)
 	if (!result_failed(result))
 		result = policy_compile(message, &policy);
 	if (result_failed(result)) {
-		runtime_dead_letter(runtime, TOPIC_POLICIES, 0, end - 1, result.text);
-		return result_ok();
+		return runtime_dead_letter(runtime, TOPIC_POLICIES, 0, end - 1, result.text);
 	}
 	policy_free(runtime->policy);
 	runtime->policy = policy;

@@ -23,6 +23,7 @@ enum {
 	ADVANCE_MS = 60000,         /* positions moved without a record: say so this often, */
 	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
 	SILENT_MS = 3600000,        /* and in any case this often, so that a silent owner is visible */
+	HANDLE_BYTES = 4 << 20,     /* inputs a batch of a reader: well below what the bus's queue takes */
 	GROUP_COMMIT_MS = 2000,     /* advisory positions, for lag and retention */
 	INPUT_PLACES = SERVICE_INPUTS_MAX * BUS_PARTITIONS_MAX,
 };
@@ -120,7 +121,10 @@ bool record_is_bookkeeping(const Record *record);
 /* A copy of a record, kept for the batch. The caller keeps within BATCH_RECORDS and BATCH_BYTES. */
 Drafted *drafted_keep(Runtime *runtime, const Record *record);
 Record drafted_record(const Runtime *runtime, const Drafted *drafted);
-void runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, int64_t offset, const char *reason);
+/* ERROR_AGAIN where it cannot be written: then the input must not be passed. */
+Result runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, int64_t offset, const char *reason);
+/* The failure of a state file that has read more than the bus holds. */
+Result runtime_bus_older(const Runtime *runtime, TopicId topic);
 unsigned runtime_partition_of(const Runtime *runtime, TopicId topic, unsigned slot);
 void runtime_log(const Runtime *runtime, int level, const char *event, const char *detail);
 
@@ -144,6 +148,7 @@ Result inputs_observe(Runtime *runtime); /* what restore needs to see again */
 LedgerPositions inputs_positions(Runtime *runtime);
 /* Offset to read next: on ledgers behind dropped records too, where no position may stand. */
 int64_t input_at(const InputPlace *place);
+Result input_lost(Runtime *runtime, InputPlace *place);
 bool inputs_waiting(const Runtime *runtime);
 
 /* ---- outputs (outputs.c) */

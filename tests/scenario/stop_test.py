@@ -98,5 +98,7 @@ def what_was_accepted_while_it_stops_is_counted(scratch):
         thread.join()
     check(address and accepted, "nothing was accepted")
     server.start()
-    eventually(lambda: sum(i["event_count"] for i in server.incidents()) == len(accepted), f"{len(accepted)} events are counted")
+    # A connection may be cut after the commit and before its 202: at most one event a sender more than it was told.
+    eventually(lambda: len(accepted) <= sum(i["event_count"] for i in server.incidents()) <= len(accepted) + len(threads),
+               f"{len(accepted)} events are counted")
     scratch.note(f"{len(accepted)} events")

@@ -53,6 +53,17 @@ ProblemCode problem_of_error(ErrorKind kind)
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
+/* What a client sent in a path or a query may be no UTF-8; what goes back always is. */
+static void write_clean(Buffer *out, Slice text)
+{
+	for (size_t i = 0; !text_is_utf8(text) && i < text.size; i++) {
+		char byte = text.data[i] & 0x80 ? '?' : text.data[i];
+		buffer_json_escape(out, (Slice){ &byte, 1 });
+	}
+	if (text_is_utf8(text))
+		buffer_json_escape(out, text);
+}
+
 static void write_text(Buffer *out, const char *name, Slice text)
 {
 	buffer_format(out, ",\"%s\":", name);
@@ -61,16 +72,16 @@ static void write_text(Buffer *out, const char *name, Slice text)
 		return;
 	}
 	buffer_byte(out, '"');
-	buffer_json_escape(out, text);
+	write_clean(out, text);
 	buffer_byte(out, '"');
 }
 
 static void write_error(Buffer *out, const FieldError *error)
 {
 	buffer_text(out, "{\"pointer\":\"");
-	buffer_json_escape(out, slice_of(error->pointer));
+	write_clean(out, slice_of(error->pointer));
 	buffer_text(out, "\",\"detail\":\"");
-	buffer_json_escape(out, slice_of(error->detail));
+	write_clean(out, slice_of(error->detail));
 	buffer_text(out, "\"}");
 }
 

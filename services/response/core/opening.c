@@ -270,9 +270,14 @@ static void reassess(Entries *entries, json_t *incident, const AssessmentRecord 
 						  assessment->kind);
 	if (strcmp(status, member_text(incident, "status")) != 0)
 		json_object_set_new(changes, "status", json_string(status));
-	if (status_is_open(status))
+	bool open = status_is_open(status);
+	json_t *assignee = json_object_get(incident, "assignee");
+	bool assigned = member_text(assignee, "team") != NULL || member_text(assignee, "person") != NULL;
+	if (open)
 		promise(incident, changes, policy, assessment, entries->at);
 	add_assessed(entries, record, changes);
+	if (open && !assigned)
+		add_assigned(entries, policy, assessment->kind, assessment->grade);
 }
 
 /* What was taken for noise is none: it begins as if it had just come. */

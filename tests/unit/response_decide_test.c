@@ -308,7 +308,7 @@ static void a_worse_assessment_is_taken_over_and_the_promised_notice_stays(void 
 	(void)state;
 	json_t *incident = opened("incident", "III");
 	json_decref(repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
-			     T0 + 1000, "repeated assessed"));
+			     T0 + 1000, "repeated assessed assigned"));
 	assert_string_equal(text_at(incident, "/grade"), "I");
 	assert_string_equal(text_at(incident, "/status"), "reported");
 	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T08:35:30.000Z");
@@ -335,7 +335,7 @@ static void an_event_becomes_an_incident_and_somebody_will_be_told(void **state)
 	(void)state;
 	json_t *incident = opened("event", "IV");
 	json_decref(repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
-			     T0 + 1000, "repeated assessed"));
+			     T0 + 1000, "repeated assessed assigned"));
 	assert_string_equal(text_at(incident, "/kind"), "incident");
 	assert_string_equal(text_at(incident, "/status"), "reported");
 	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:31.000Z");

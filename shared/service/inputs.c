@@ -67,6 +67,8 @@ Result input_judge(InputPlace *place, const BusRecord *from, bool *taken)
 	LedgerMark mark;
 	TRY(ledger_mark_read(from->headers, &mark));
 	*taken = ledger_take(&place->cursor, &mark) == LEDGER_ACCEPT;
+	if (*taken && mark.seq == 1)
+		return result_wrap(ledger_opening_check(&place->cursor, from->headers), "%s", topics[place->input->topic].name);
 	return result_ok();
 }
 

@@ -65,6 +65,16 @@ void ledger_mark_write(Buffer *headers, const LedgerMark *mark)
 	header_add_integer(headers, "ce_seq", (int64_t)mark->seq);
 }
 
+Result ledger_opening_check(const LedgerCursor *cursor, Slice headers)
+{
+	Slice previous = header_get(headers, "ce_prev");
+	char expected[48];
+	snprintf(expected, sizeof(expected), "%" PRIu64 ".%" PRIu64, cursor->prev_epoch, cursor->prev_seq);
+	if (previous.data && !slice_is(previous, expected))
+		return result_fail(ERROR_INTERNAL, "lost or changed accepted records before epoch %" PRIu64, cursor->epoch);
+	return result_ok();
+}
+
 /* "assessments" or "journal/3", then '=', then a number */
 static bool position_read(Slice item, unsigned own_partition, LedgerPositions *out)
 {

@@ -41,6 +41,12 @@ LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset);
 Result ledger_mark_read(Slice headers, LedgerMark *out);
 void ledger_mark_write(Buffer *headers, const LedgerMark *mark);
 
+/*
+ * The opening record of the claim in force (cursor stands behind it) must know what stood before that claim (ce_prev):
+ * else the log lost or changed accepted records, which every reader looks for, for ever. ERROR_INTERNAL then.
+ */
+Result ledger_opening_check(const LedgerCursor *cursor, Slice headers);
+
 /* "commands=9912;assessments=1042" */
 enum { LEDGER_POSITIONS_MAX = 64 };
 typedef struct {

@@ -111,19 +111,14 @@ static Result positions_take(Runtime *runtime, const BusRecord *from)
 /* Reader rule 3 of ownership §4: an opening record must know what we know to stand before its claim. */
 static Result opening_check(const Runtime *runtime, Slice headers)
 {
-	Slice previous = header_get(headers, "ce_prev");
 	Slice partitions = header_get(headers, "ce_partitions");
-	char expected[48];
 	int64_t count;
 	if (partitions.data && slice_integer(partitions, &count) && count != runtime->options.bus->partitions)
 		return result_fail(ERROR_INTERNAL, "%s was born with %lld partitions, not %u",
 				   topics[runtime->options.service->ledger].name, (long long)count,
 				   runtime->options.bus->partitions);
-	snprintf(expected, sizeof(expected), "%" PRIu64 ".%" PRIu64, runtime->cursor.prev_epoch, runtime->cursor.prev_seq);
-	if (previous.data && !slice_is(previous, expected))
-		return result_fail(ERROR_INTERNAL, "%s lost or changed accepted records before epoch %" PRIu64,
-				   topics[runtime->options.service->ledger].name, runtime->cursor.epoch);
-	return result_ok();
+	return result_wrap(ledger_opening_check(&runtime->cursor, headers), "%s",
+			   topics[runtime->options.service->ledger].name);
 }
 
 static Result accepted_take(Runtime *runtime, const BusRecord *from, const LedgerCursor *before)

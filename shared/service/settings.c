@@ -2,7 +2,9 @@
 
 #include "shared/base/hash.h"
 #include "shared/edge/files.h"
+#include "shared/edge/egress.h"
 #include "shared/edge/log.h"
+#include "shared/edge/mail.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -70,37 +72,16 @@ static const char *check_webhook_secret(const char *value)
 
 static const char *check_mail_address(const char *value)
 {
-	const char *at = strchr(value, '@');
-	bool right = at != NULL && at != value && at[1] != '\0' && strpbrk(value, " \t\r\n<>") == NULL;
+	bool right = mail_is_address(value);
 	return right ? NULL : "must be a mail address, like tocsin@example.org";
 }
 
-static bool is_network(Slice text)
-{
-	char address[INET6_ADDRSTRLEN + 4];
-	unsigned char bytes[16];
-	int64_t prefix;
-	if (!text_copy(text, address, sizeof address))
-		return false;
-	bool four = strchr(address, ':') == NULL;
-	char *slash = strchr(address, '/');
-	if (slash != NULL) {
-		*slash = '\0';
-		if (!slice_integer(slice_of(slash + 1), &prefix) || prefix < 0 || prefix > (four ? 32 : 128))
-			return false;
-	}
-	return inet_pton(four ? AF_INET : AF_INET6, address, bytes) == 1;
-}
-
+/* The same reading that decides when a webhook is sent: what check calls right, serve takes. */
 static const char *check_networks(const char *value)
 {
-	for (const char *at = value + strspn(value, ", "); *at != '\0'; at += strspn(at, ", ")) {
-		size_t size = strcspn(at, ", ");
-		if (!is_network((Slice){ at, size }))
-			return "must be networks by comma, like 10.0.0.0/8,127.0.0.1/32";
-		at += size;
-	}
-	return NULL;
+	EgressRules rules;
+	bool right = !result_failed(egress_parse(value, &rules));
+	return right ? NULL : "must be networks by comma, like 10.0.0.0/8,127.0.0.1/32, without bits behind the prefix";
 }
 
 /* ---- the table */
@@ -118,7 +99,7 @@ const Setting settings_table[] = {
 	{ "TOCSIN_POLICY", .sentence = "directory of the policy pack; unset: the default pack that comes along" },
 	{ "TOCSIN_LOG_LEVEL", .type = SETTING_CHOICE, .choices = log_levels, .fallback = "info",
 	  .sentence = "least important lines that are logged" },
-	{ "TOCSIN_BODY_MAX", .type = SETTING_INTEGER, .fallback = "262144", .min = 4096, .max = 786432,
+	{ "TOCSIN_BODY_MAX", .type = SETTING_INTEGER, .fallback = "262144", .min = 256, .max = 786432,
 	  .sentence = "largest request body, in bytes" },
 	{ "TOCSIN_COMMAND_WAIT_MS", .type = SETTING_INTEGER, .fallback = "5000", .min = 0, .max = 60000,
 	  .sentence = "how long a command waits for its effect before it is answered with 202" },

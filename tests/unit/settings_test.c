@@ -67,7 +67,7 @@ static const struct {
 	{ "TOCSIN_LOG_LEVEL=debug", true },
 	{ "TOCSIN_LOG_LEVEL=DEBUG", false },
 	{ "TOCSIN_BODY_MAX=4096", true },
-	{ "TOCSIN_BODY_MAX=4095", false },
+	{ "TOCSIN_BODY_MAX=255", false },
 	{ "TOCSIN_BODY_MAX=4096x", false },
 	{ "TOCSIN_DRAIN_DELAY_MS=-1", false },
 	{ "TOCSIN_PUBLIC_URL=https://tocsin.example.org", true },

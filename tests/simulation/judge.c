@@ -122,7 +122,7 @@ static const struct {
 static const struct {
 	const char *kind, *from, *to;
 } allowed_promotions[] = {
-	{ "event", "received", "reported" },     { "event", "triaging", "reported" },
+	{ "event", "received", "reported" },     { "event", "triaging", "assessing" },
 	{ "weakness", "reported", "reported" },  { "event", "false-alarm", "false-alarm" },
 };
 

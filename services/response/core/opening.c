@@ -241,11 +241,7 @@ static void add_repeated(Entries *entries, json_t *incident, const ReportRecord 
 static void promise(json_t *incident, json_t *changes, const Policy *policy, const Assessment *assessment, Instant at)
 {
 	bool acknowledged = member_text(json_object_get(incident, "acknowledged"), "at") != NULL;
-	bool promoted = strcmp(member_text(incident, "kind"), assessment->kind) != 0;
-	/* Who took on an event or a weakness has not taken on the incident that it became: somebody must be told. */
-	if (promoted && acknowledged)
-		json_object_set_new(changes, "acknowledged", json_pack("{s:n, s:n}", "at", "by"));
-	if (promoted || (!acknowledged && member_text(incident, "acknowledge_by") == NULL))
+	if (!acknowledged && member_text(incident, "acknowledge_by") == NULL)
 		json_object_set_new(changes, "acknowledge_by",
 				    time_or_null(acknowledge_by(policy, assessment->kind, assessment->grade, at)));
 }
@@ -270,10 +266,8 @@ static void reassess(Entries *entries, json_t *incident, const AssessmentRecord 
 		json_decref(changes);
 		return;
 	}
-	const char *status = member_text(incident, "status"), *kind = member_text(incident, "kind");
-	bool promoted = strcmp(kind, assessment->kind) != 0;
-	status = promoted && status_is_open(status) ? lifecycle_of(assessment->kind)->opening :
-						       lifecycle_translated(status, kind, assessment->kind);
+	const char *status = lifecycle_translated(member_text(incident, "status"), member_text(incident, "kind"),
+						  assessment->kind);
 	if (strcmp(status, member_text(incident, "status")) != 0)
 		json_object_set_new(changes, "status", json_string(status));
 	bool open = status_is_open(status);

@@ -1,7 +1,7 @@
 /*
  * The bus: topics of partitions of records, appended durably and read in order. This interface is all that anything above
- * the edge knows; behind it stand SQLite (bus_sqlite.c), and in the tests a seeded in-memory bus that loses, doubles and
- * delays.
+ * the edge knows; behind it stand SQLite (bus_sqlite.c), Apache Kafka (bus_kafka.c), and in the tests a seeded in-memory
+ * bus that loses, doubles and delays.
  *
  * Invariants every implementation keeps:
  *   1. Offsets of a partition start at 0 and are consecutive. A record never changes.
@@ -45,7 +45,10 @@ typedef bool (*BusVisit)(void *context, const BusRecord *record);
 typedef struct {
 	/* Copies the record before it returns. done may be NULL. */
 	Result (*append)(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context);
-	/* Offset the next record will get (end), and offset of the oldest record still kept (first). Cheap: no I/O. */
+	/*
+	 * Offset the next record will get (end), and offset of the oldest record still kept (first). Cheap: no I/O. On a bus
+	 * that others write to as well, both are what this process knows by now: the real ones may be further on.
+	 */
 	int64_t (*end)(Bus *bus, unsigned topic, unsigned partition);
 	int64_t (*first)(Bus *bus, unsigned topic, unsigned partition);
 	/* Advisory position of a group (for retention, lag and stateless readers' restart): everything before it was dealt with. */
@@ -56,8 +59,9 @@ typedef struct {
 	Result (*reader_open)(Bus *bus, BusReader **out);
 	void (*reader_close)(BusReader *reader);
 	/*
-	 * Visits records at place.from and after, at most `max`. *next is the offset to go on from. Never waits. An offset
-	 * older than the oldest kept record is ERROR_NOT_FOUND. Record bytes of bodies are read only if want_bodies.
+	 * Visits records at place.from and after, at most `max`. *next is the offset to go on from. Never waits for records
+	 * that are not there yet; those before the end it delivers at least one of, or fails with ERROR_AGAIN after at most a
+	 * few seconds. An offset older than the oldest kept record is ERROR_NOT_FOUND. Without want_bodies bodies may be empty.
 	 */
 	Result (*read)(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next);
 	/*
@@ -66,6 +70,15 @@ typedef struct {
 	void (*wait)(BusReader *reader, const BusPlace *places, size_t count, int wait_ms);
 	/* Ends a wait of that reader, from any thread; remembered if it is not waiting. */
 	void (*wake)(BusReader *reader);
+	/*
+	 * True while this process is meant to own the partitions of that number: a hint, which may be late or wrong, since
+	 * ledgers decide. Cheap; readers are woken when it changes. NULL on a bus that only one process can use: always.
+	 */
+	bool (*assigned)(Bus *bus, unsigned partition);
+	/* Drops the records before `first` for good. Where they are gone already: nothing happens. first <= end. */
+	Result (*trim)(Bus *bus, unsigned topic, unsigned partition, int64_t first);
+	/* Whether the outside can be reached: ERROR_AGAIN with a reason for people where it cannot. Cheap. NULL: always. */
+	Result (*health)(Bus *bus);
 	/* Stops taking appends, makes durable what is queued, frees. Readers must be closed before. */
 	void (*close)(Bus *bus);
 } BusOperations;
@@ -73,6 +86,7 @@ typedef struct {
 struct Bus {
 	const BusOperations *operations;
 	unsigned partitions; /* P, fixed at birth */
+	const char *cluster; /* names the log, for life: state made from another one is of no use; "": not known */
 };
 
 struct BusReader {
@@ -83,6 +97,16 @@ static inline Result bus_append(Bus *bus, unsigned topic, unsigned partition, co
 				void *context)
 {
 	return bus->operations->append(bus, topic, partition, record, done, context);
+}
+
+static inline bool bus_assigned(Bus *bus, unsigned partition)
+{
+	return !bus->operations->assigned || bus->operations->assigned(bus, partition);
+}
+
+static inline Result bus_health(Bus *bus)
+{
+	return bus->operations->health ? bus->operations->health(bus) : result_ok();
 }
 
 /* Value of a packed header, or the empty slice (data NULL) where it is not there. */

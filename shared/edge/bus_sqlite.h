@@ -45,7 +45,4 @@ typedef struct {
 
 void bus_sqlite_figures(Bus *bus, BusSqliteFigures *out);
 
-/* 32 hex digits drawn when the file was made: views of another bus are none of this one. Borrowed for the bus's life. */
-const char *bus_sqlite_cluster(Bus *bus);
-
 #endif

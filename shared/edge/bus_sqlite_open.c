@@ -347,11 +347,7 @@ Result bus_sqlite_open(const BusSqliteOptions *options, Bus **out)
 		bus_free(bus);
 		return result;
 	}
+	bus->bus.cluster = bus->cluster;
 	*out = &bus->bus;
 	return result_ok();
-}
-
-const char *bus_sqlite_cluster(Bus *bus)
-{
-	return bus_sqlite(bus)->cluster;
 }

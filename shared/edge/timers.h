@@ -3,7 +3,9 @@
  * (the runtime does so when it opens a partition, and every half minute for what is overdue), a timer late or fired twice
  * changes nothing.
  *
- * owner: "notification/0", the partition whose timer it is; id: unique within it, at most 128 bytes.
+ * owner: "notification/0", the partition whose timer it is; id: unique within it, at most 128 bytes. term: the ledger epoch
+ * in which the caller owns that partition. Where several processes share the timers, what a deposed owner still asks for
+ * (a smaller term than the owner's last) changes nothing and shows nothing: its successor has armed everything anew.
  */
 #ifndef TOCSIN_EDGE_TIMERS_H
 #define TOCSIN_EDGE_TIMERS_H
@@ -19,13 +21,23 @@ typedef void (*TimersVisit)(void *context, Slice id, Instant due_at);
 
 typedef struct {
 	/* Arms, or moves an armed one. */
-	Result (*arm)(Timers *timers, const char *owner, Slice id, Instant due_at);
+	Result (*arm)(Timers *timers, const char *owner, uint64_t term, Slice id, Instant due_at);
 	/* Takes it out, whatever its state; unknown is fine. */
-	Result (*disarm)(Timers *timers, const char *owner, Slice id);
-	/* What is due at now is shown and leased until now + lease_ms: not shown again before, unless armed anew. */
-	Result (*due)(Timers *timers, const char *owner, Instant now, int64_t lease_ms, size_t max, TimersVisit visit, void *context);
-	/* When the next one is due (or its lease ends), INSTANT_NONE when there is none. */
+	Result (*disarm)(Timers *timers, const char *owner, uint64_t term, Slice id);
+	/*
+	 * What is due is shown and leased for lease_ms: not shown again before, unless armed anew. Due is what lies before
+	 * now, or before the clock of the outside that keeps the timers. ERROR_NOT_FOUND: the outside has lost them, and
+	 * all that state wants armed must be armed again; ERROR_AGAIN: it cannot be reached.
+	 */
+	Result (*due)(Timers *timers, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
+		      TimersVisit visit, void *context);
+	/*
+	 * When the next one is due (or its lease ends), INSTANT_NONE when there is none. Cheap: what is known, no I/O; once
+	 * timers were lost, a time that has passed, so that `due` is asked.
+	 */
 	Instant (*next)(Timers *timers, const char *owner);
+	/* Whether the outside can be reached: ERROR_AGAIN with a reason for people where it cannot. Cheap. NULL: always. */
+	Result (*health)(Timers *timers);
 	void (*close)(Timers *timers);
 } TimersOperations;
 

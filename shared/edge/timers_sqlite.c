@@ -32,8 +32,9 @@ typedef struct {
 	size_t count, room;
 } DueList;
 
-static Result sqlite_arm(Timers *base, const char *owner, Slice id, Instant due_at)
+static Result sqlite_arm(Timers *base, const char *owner, uint64_t term, Slice id, Instant due_at)
 {
+	(void)term; /* one process, one owner */
 	SqliteTimers *timers = (SqliteTimers *)base;
 	if (id.size == 0 || id.size > TIMER_ID_MAX || strlen(owner) > OWNER_MAX)
 		return result_fail(ERROR_INPUT, "a timer's id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
@@ -47,8 +48,9 @@ static Result sqlite_arm(Timers *base, const char *owner, Slice id, Instant due_
 	return result;
 }
 
-static Result sqlite_disarm(Timers *base, const char *owner, Slice id)
+static Result sqlite_disarm(Timers *base, const char *owner, uint64_t term, Slice id)
 {
+	(void)term; /* one process, one owner */
 	SqliteTimers *timers = (SqliteTimers *)base;
 	pthread_mutex_lock(&timers->mutex);
 	Result result = store_run(timers->store, "DELETE FROM timers WHERE owner = ?1 AND id = ?2",
@@ -100,9 +102,10 @@ static Result due_lease(Store *store, const char *owner, Instant until, const Du
 	return store_commit(store);
 }
 
-static Result sqlite_due(Timers *base, const char *owner, Instant now, int64_t lease_ms, size_t max, TimersVisit visit,
+static Result sqlite_due(Timers *base, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max, TimersVisit visit,
 			 void *context)
 {
+	(void)term; /* one process, one owner */
 	SqliteTimers *timers = (SqliteTimers *)base;
 	DueList due = { 0 };
 	pthread_mutex_lock(&timers->mutex);

@@ -208,7 +208,7 @@ static Result timers_decide(Runtime *runtime, size_t *count)
 	if (runtime->handler.now >= runtime->swept_at + TIMER_SWEEP_MS)
 		TRY(meta_timers_arm(runtime));
 	DueTimers due = { 0 };
-	TRY(options->timers->operations->due(options->timers, runtime->timers_owner, runtime->handler.now, TIMER_LEASE_MS,
+	TRY(options->timers->operations->due(options->timers, runtime->timers_owner, runtime->epoch, runtime->handler.now, TIMER_LEASE_MS,
 					     BATCH_TIMERS, due_visit, &due));
 	for (size_t i = 0; i < due.count; i++) {
 		Slice id = slice_of(due.list[i].id);
@@ -216,7 +216,7 @@ static Result timers_decide(Runtime *runtime, size_t *count)
 		if (meta_timer_is(runtime, id, due.list[i].due_at))
 			TRY(options->service->fire(&runtime->handler, id, due.list[i].due_at));
 		else
-			TRY(options->timers->operations->disarm(options->timers, runtime->timers_owner, id));
+			TRY(options->timers->operations->disarm(options->timers, runtime->timers_owner, runtime->epoch, id));
 		*count += 1;
 	}
 	return result_ok();
@@ -304,9 +304,9 @@ static void timers_sync(Runtime *runtime)
 		const TimerChange *change = &runtime->timer_changes[i];
 		/* A failure here loses a hint; the sweep finds it. */
 		if (change->armed)
-			(void)timers->operations->arm(timers, runtime->timers_owner, slice_of(change->id), change->due_at);
+			(void)timers->operations->arm(timers, runtime->timers_owner, runtime->epoch, slice_of(change->id), change->due_at);
 		else
-			(void)timers->operations->disarm(timers, runtime->timers_owner, slice_of(change->id));
+			(void)timers->operations->disarm(timers, runtime->timers_owner, runtime->epoch, slice_of(change->id));
 	}
 	runtime->timer_change_count = 0;
 }

@@ -164,7 +164,7 @@ Result meta_timers_arm(Runtime *runtime)
 				     V_INTEGER(horizon));
 	Result result = result_ok();
 	while (!result_failed(result) && statement_next(row))
-		result = timers->operations->arm(timers, runtime->timers_owner, statement_slice(row, 0),
+		result = timers->operations->arm(timers, runtime->timers_owner, runtime->epoch, statement_slice(row, 0),
 						 statement_integer(row, 1));
 	Result ended = statement_end(row);
 	runtime->swept_at = runtime->handler.now;

@@ -242,7 +242,7 @@ static Result following(Runtime *runtime, bool *progressed)
 		return runtime_bus_older(runtime, options->service->ledger);
 	TRY(follow(runtime, &visit));
 	*progressed = visit.count > 0;
-	if (visit.count > 0 || runtime->paused || runtime->handler.now < runtime->not_before ||
+	if (visit.count > 0 || runtime->paused || !runtime->assigned || runtime->handler.now < runtime->not_before ||
 	    (options->service->policy && !runtime->policy))
 		return result_ok();
 	runtime->epoch = runtime->cursor.epoch + 1;

@@ -167,6 +167,7 @@ Result runtime_new(const RuntimeOptions *options, Runtime **out)
 				      .environment = options->environment, .runtime = runtime };
 	runtime->wire = wire_new();
 	runtime->outputs = wire_new();
+	runtime->assigned = true;
 	runtime->settle_at = INSTANT_NONE;
 	runtime->not_before = INSTANT_NONE;
 	buffer_init(&runtime->drafted_bytes, BATCH_BYTES);
@@ -311,6 +312,11 @@ bool runtime_at_rest(const Runtime *runtime)
 void runtime_pause(Runtime *runtime, bool paused)
 {
 	runtime->paused = paused;
+}
+
+void runtime_assign(Runtime *runtime, bool assigned)
+{
+	runtime->assigned = assigned;
 }
 
 Handler *runtime_handler(Runtime *runtime)

@@ -68,8 +68,16 @@ bool runtime_ready(const Runtime *runtime);
 /* True between batches: nothing appended is waiting to be read back, nothing derived to be acknowledged. */
 bool runtime_at_rest(const Runtime *runtime);
 
-/* The group lets go: decide no further batch (finish the one under way). false takes input again. */
+/* The process is about to stop: decide no further batch (finish the one under way), claim nothing. false goes on. */
 void runtime_pause(Runtime *runtime, bool paused);
+
+/*
+ * Whether the group wants this instance to own the partition; true at birth. It decides who claims, no more: an owner that
+ * is not wanted any longer works on until its successor's claim deposes it (ownership.md §4, step 9), so there is no gap.
+ * A service without ledger and store takes no input while it is not wanted, and begins at its group's positions when it
+ * is again. One with a store is a view of all there is and does not ask.
+ */
+void runtime_assign(Runtime *runtime, bool assigned);
 
 Handler *runtime_handler(Runtime *runtime);
 

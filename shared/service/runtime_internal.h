@@ -72,7 +72,7 @@ struct Runtime {
 	Policy *policy;
 	int64_t policy_next;
 	RuntimePhase phase;
-	bool paused;
+	bool paused, assigned;
 	bool caught_up; /* readers: have once read all there was */
 	Instant not_before; /* nothing is claimed before it */
 	RuntimeFigures figures;

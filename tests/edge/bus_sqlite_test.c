@@ -382,15 +382,15 @@ static void the_cluster_id_is_drawn_once(void **state)
 	Edge *edge = *state;
 	char first[64];
 	edge_open(edge);
-	snprintf(first, sizeof first, "%s", bus_sqlite_cluster(edge->bus));
+	snprintf(first, sizeof first, "%s", edge->bus->cluster);
 	edge_close(edge);
 	edge_open(edge);
-	assert_string_equal(bus_sqlite_cluster(edge->bus), first);
+	assert_string_equal(edge->bus->cluster, first);
 	assert_int_equal(strlen(first), 32);
 	edge_close(edge);
 	scratch_path(&edge->scratch, "other.db", edge->path);
 	edge_open(edge);
-	assert_string_not_equal(bus_sqlite_cluster(edge->bus), first);
+	assert_string_not_equal(edge->bus->cluster, first);
 }
 
 static void the_file_is_a_wal_of_8_kib_pages(void **state)

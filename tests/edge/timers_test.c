@@ -60,12 +60,12 @@ static int teardown(void **state)
 
 static void arm(Edge *edge, const char *owner, const char *id, Instant due_at)
 {
-	assert_int_equal(edge->timers->operations->arm(edge->timers, owner, slice_of(id), due_at).kind, ERROR_NONE);
+	assert_int_equal(edge->timers->operations->arm(edge->timers, owner, 1, slice_of(id), due_at).kind, ERROR_NONE);
 }
 
 static void disarm(Edge *edge, const char *owner, const char *id)
 {
-	assert_int_equal(edge->timers->operations->disarm(edge->timers, owner, slice_of(id)).kind, ERROR_NONE);
+	assert_int_equal(edge->timers->operations->disarm(edge->timers, owner, 1, slice_of(id)).kind, ERROR_NONE);
 }
 
 static void show(void *context, Slice id, Instant due_at)
@@ -74,15 +74,15 @@ static void show(void *context, Slice id, Instant due_at)
 	buffer_append(&edge->shown, id);
 	buffer_format(&edge->shown, "@%lld;", (long long)due_at);
 	if (edge->arm_again)
-		edge->timers->operations->arm(edge->timers, "n/0", id, due_at);
+		edge->timers->operations->arm(edge->timers, "n/0", 1, id, due_at);
 	if (edge->disarm_all)
-		edge->timers->operations->disarm(edge->timers, "n/0", id);
+		edge->timers->operations->disarm(edge->timers, "n/0", 1, id);
 }
 
 static void assert_due(Edge *edge, const char *owner, Instant now, size_t max, const char *expected)
 {
 	buffer_clear(&edge->shown);
-	assert_int_equal(edge->timers->operations->due(edge->timers, owner, now, LEASE_MS, max, show, edge).kind,
+	assert_int_equal(edge->timers->operations->due(edge->timers, owner, 1, now, LEASE_MS, max, show, edge).kind,
 			 ERROR_NONE);
 	assert_string_equal(edge->shown.size == 0 ? "" : edge->shown.data, expected);
 }
@@ -198,11 +198,11 @@ static void an_id_is_1_to_128_bytes_of_any_kind(void **state)
 	char id[129];
 	memset(id, 'i', sizeof id);
 	id[1] = '\0';
-	assert_int_equal(edge->timers->operations->arm(edge->timers, "n/0", (Slice){ id, 128 }, 1).kind, ERROR_NONE);
-	assert_int_equal(edge->timers->operations->arm(edge->timers, "n/0", (Slice){ id, 129 }, 1).kind, ERROR_INPUT);
-	assert_int_equal(edge->timers->operations->arm(edge->timers, "n/0", SLICE_NONE, 1).kind, ERROR_INPUT);
+	assert_int_equal(edge->timers->operations->arm(edge->timers, "n/0", 1, (Slice){ id, 128 }, 1).kind, ERROR_NONE);
+	assert_int_equal(edge->timers->operations->arm(edge->timers, "n/0", 1, (Slice){ id, 129 }, 1).kind, ERROR_INPUT);
+	assert_int_equal(edge->timers->operations->arm(edge->timers, "n/0", 1, SLICE_NONE, 1).kind, ERROR_INPUT);
 	buffer_clear(&edge->shown);
-	edge->timers->operations->due(edge->timers, "n/0", 1, LEASE_MS, 9, show, edge);
+	edge->timers->operations->due(edge->timers, "n/0", 1, 1, LEASE_MS, 9, show, edge);
 	assert_int_equal(edge->shown.size, 128 + strlen("@1;"));
 	assert_memory_equal(edge->shown.data, id, 128);
 }
@@ -239,8 +239,8 @@ static void *arm_and_fire(void *context)
 	for (int i = 0; i < EACH; i++) {
 		char id[32];
 		int size = snprintf(id, sizeof id, "%d/%d", worker->number, i);
-		timers->operations->arm(timers, "shared", (Slice){ id, (size_t)size }, i);
-		timers->operations->due(timers, "shared", EACH, LEASE_MS, 3, count_shown, worker);
+		timers->operations->arm(timers, "shared", 1, (Slice){ id, (size_t)size }, i);
+		timers->operations->due(timers, "shared", 1, EACH, LEASE_MS, 3, count_shown, worker);
 	}
 	return NULL;
 }

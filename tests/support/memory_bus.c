@@ -326,6 +326,12 @@ void memory_bus_trim(Bus *base, unsigned topic, unsigned partition, int64_t firs
 		log->first = first;
 }
 
+static Result memory_trim(Bus *base, unsigned topic, unsigned partition, int64_t first)
+{
+	memory_bus_trim(base, topic, partition, first);
+	return result_ok();
+}
+
 bool memory_bus_peek(const Bus *base, unsigned topic, unsigned partition, int64_t offset, BusRecord *out)
 {
 	const Log *log = &((const MemoryBus *)base)->logs[table_of(base, topic, partition)];
@@ -447,6 +453,7 @@ static const BusOperations memory_operations = {
 	.read = memory_read,
 	.wait = memory_wait,
 	.wake = memory_wake,
+	.trim = memory_trim,
 	.close = memory_close,
 };
 
@@ -455,7 +462,7 @@ Bus *memory_bus_new(unsigned topics, unsigned partitions)
 	must(topics > 0 && topics <= BUS_TOPICS_MAX && partitions > 0 && partitions <= BUS_PARTITIONS_MAX);
 	MemoryBus *bus = calloc(1, sizeof *bus);
 	must(bus != NULL);
-	bus->bus = (Bus){ .operations = &memory_operations, .partitions = partitions };
+	bus->bus = (Bus){ .operations = &memory_operations, .partitions = partitions, .cluster = "" };
 	bus->table_count = topics * partitions;
 	bus->logs = calloc(bus->table_count, sizeof *bus->logs);
 	bus->positions = calloc(MEMORY_BUS_POSITIONS_MAX, sizeof *bus->positions);

@@ -49,8 +49,9 @@ static Timer *timer_add(MemoryTimers *timers)
 	return &timers->list[timers->count++];
 }
 
-static Result memory_arm(Timers *base, const char *owner, Slice id, Instant due_at)
+static Result memory_arm(Timers *base, const char *owner, uint64_t term, Slice id, Instant due_at)
 {
+	(void)term; /* one process, one owner */
 	MemoryTimers *timers = (MemoryTimers *)base;
 	if (id.size == 0 || id.size > TIMER_ID_MAX || strlen(owner) >= OWNER_SIZE)
 		return result_fail(ERROR_INPUT, "a timer's id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
@@ -68,8 +69,9 @@ static Result memory_arm(Timers *base, const char *owner, Slice id, Instant due_
 	return result_ok();
 }
 
-static Result memory_disarm(Timers *base, const char *owner, Slice id)
+static Result memory_disarm(Timers *base, const char *owner, uint64_t term, Slice id)
 {
+	(void)term; /* one process, one owner */
 	MemoryTimers *timers = (MemoryTimers *)base;
 	Timer *timer = timer_find(timers, owner, id);
 	if (timer != NULL)
@@ -104,9 +106,10 @@ static Timer *timer_earliest(MemoryTimers *timers, const char *owner)
 	return earliest;
 }
 
-static Result memory_due(Timers *base, const char *owner, Instant now, int64_t lease_ms, size_t max, TimersVisit visit,
+static Result memory_due(Timers *base, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max, TimersVisit visit,
 			 void *context)
 {
+	(void)term; /* one process, one owner */
 	MemoryTimers *timers = (MemoryTimers *)base;
 	size_t count = 0;
 	for (Timer *timer; count < max && (timer = timer_earliest(timers, owner)) != NULL && timer->show_at <= now;) {

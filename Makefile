@@ -13,12 +13,13 @@ endif
 
 # ---- what everything is compiled with --------------------------------------------------------------------------------
 DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmicrohttpd-dev \
-              libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev
-DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml
+              libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev librdkafka-dev libhiredis-dev
+DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml \
+              redis-server maven openjdk-17-jre-headless|openjdk-17-jre|openjdk-21-jre-headless spin
 DEPS_BENCH := wrk curl python3 libulfius-dev
 
 # pkg-config is asked when the first file is compiled, after `deps` has had its turn.
-PACKAGES     := jansson sqlite3 libcrypto libmicrohttpd libcurl yaml-0.1 libpcre2-8
+PACKAGES     := jansson sqlite3 libcrypto libmicrohttpd libcurl yaml-0.1 libpcre2-8 rdkafka hiredis
 PKG_CFLAGS    = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS      = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
 
@@ -57,6 +58,8 @@ LIB          := $(BUILD)/libtocsin.a
 SUPPORT_LIB  := $(BUILD)/libsupport.a
 SHARE        := $(BUILD)/share/tocsin
 PROGRAM      := $(BUILD)/bin/tocsin
+# The distributed programs, one a service that has a main.c.
+PROGRAMS     := $(PROGRAM) $(patsubst services/%/main.c,$(BUILD)/bin/tocsin-%,$(wildcard $(SERVICES:%=services/%/main.c)))
 SHARED_FILES := $(patsubst shared/%,$(SHARE)/%,$(POLICY_FILES))
 BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/bench/*.sh)) \
                 $(patsubst tests/bench/%.c,bench-%,$(wildcard tests/bench/*.c)))
@@ -101,6 +104,11 @@ $(PROGRAM): $(call object,$(CLI_SOURCES)) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(LINK) $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@.new && mv $@.new $@
 
+$(BUILD)/bin/tocsin-%: $(BUILD)/obj/services/%/main.o $(LIB)
+	$(call step,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LINK) $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@.new && mv $@.new $@
+
 $(BUILD)/tools/%: $(BUILD)/obj/tools/%.o $(LIB)
 	$(call step,$@)
 	@mkdir -p $(@D)
@@ -112,7 +120,7 @@ $(SHARE)/policy/%: shared/policy/%
 # Built in with .incbin, which leaves no trace in the .d files.
 $(BUILD)/obj/services/gateway/description.o: proto/openapi.yaml
 
-build: $(PROGRAM) $(SHARED_FILES) compile_commands.json ## the program, build/bin/tocsin
+build: $(PROGRAMS) $(SHARED_FILES) compile_commands.json ## the programs, in build/bin
 
 run: build ## build and serve on 127.0.0.1:8080, state in ./var
 	@exec $(PROGRAM) serve
@@ -192,7 +200,7 @@ lint: layers sizes ## layers, sizes, and the syntax of scripts
 	@$(PYTHON) -m compileall -q tests/scenario
 
 install: build ## into DESTDIR and PREFIX
-	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/tocsin
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
 	cd $(SHARE) && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/tocsin/{} \;
 
 clean: ## remove what was built

@@ -2,6 +2,7 @@
 
 #include "shared/domain/documents.h"
 #include "shared/domain/types.h"
+#include "shared/edge/bus.h"
 #include "services/audit/core/chain.h"
 
 #include <inttypes.h>
@@ -34,9 +35,9 @@ typedef struct {
 	Buffer staged; /* lines not written yet */
 	Instant staged_since; /* INSTANT_NONE: nothing is staged */
 	struct {
-		bool staged; /* something of this topic is */
+		bool staged; /* something of this place is */
 		int64_t position; /* what may be claimed: before the first staged record; -1: not known */
-	} topics[TOPICS];
+	} places[TOPICS][BUS_PARTITIONS_MAX];
 } Memory;
 
 /* ---- checkpoints */
@@ -195,10 +196,11 @@ static Result staged_write(Handler *handler)
 static void staged_none(Memory *memory)
 {
 	memory->staged_since = INSTANT_NONE;
-	for (size_t i = 0; i < TOPICS; i++) {
-		memory->topics[i].staged = false;
-		memory->topics[i].position = -1;
-	}
+	for (size_t topic = 0; topic < TOPICS; topic++)
+		for (size_t partition = 0; partition < BUS_PARTITIONS_MAX; partition++) {
+			memory->places[topic][partition].staged = false;
+			memory->places[topic][partition].position = -1;
+		}
 }
 
 static Result restore(Handler *handler)
@@ -263,7 +265,7 @@ static Result stage(Handler *handler, const Record *input)
 	chain_append(&memory->head, &record, &memory->staged);
 	if (memory->staged_since == INSTANT_NONE)
 		memory->staged_since = handler->now;
-	memory->topics[input->topic].staged = true;
+	memory->places[input->topic][input->partition].staged = true;
 	return memory->staged.size > STAGED_BYTES ? staged_write(handler) : result_ok();
 }
 
@@ -277,14 +279,15 @@ static Result assessment_stage(Handler *handler, const Record *input)
 /*
  * Waiting spares fsyncs, at most GATHER_MS. It needs a position to claim meanwhile: right behind the record that came
  * before the first staged one, which only the runtime knows (what stands between may not be accepted, so the offset
- * of the staged record will not do). And over several partitions one position a topic would not be enough.
+ * of the staged record will not do).
  */
 static bool may_wait(const Handler *handler, const Memory *memory)
 {
-	for (size_t i = 0; i < TOPICS; i++)
-		if (memory->topics[i].staged && memory->topics[i].position < 0)
-			return false;
-	return handler->partitions == 1 && handler->now >= memory->staged_since &&
+	for (size_t topic = 0; topic < TOPICS; topic++)
+		for (size_t partition = 0; partition < handler->partitions; partition++)
+			if (memory->places[topic][partition].staged && memory->places[topic][partition].position < 0)
+				return false;
+	return handler->now >= memory->staged_since &&
 	       handler->now - memory->staged_since < GATHER_MS;
 }
 
@@ -304,14 +307,14 @@ static Result settle(Handler *handler, Instant now, Instant *wake_at)
 	return checkpoint_draft(handler, &memory->head);
 }
 
-static int64_t position(Handler *handler, TopicId topic, int64_t next)
+static int64_t position(Handler *handler, TopicId topic, unsigned partition, int64_t next)
 {
 	Memory *memory = handler->memory;
 	if (!memory)
 		return next;
-	if (!memory->topics[topic].staged)
-		memory->topics[topic].position = next;
-	return memory->topics[topic].position;
+	if (!memory->places[topic][partition].staged)
+		memory->places[topic][partition].position = next;
+	return memory->places[topic][partition].position;
 }
 
 const Service audit_service = {

@@ -97,9 +97,10 @@ static Result restore(Handler *handler)
 
 /* ---- how far the input is reflected */
 
-static int64_t position(Handler *handler, TopicId topic, int64_t next)
+static int64_t position(Handler *handler, TopicId topic, unsigned partition, int64_t next)
 {
 	(void)topic;
+	(void)partition;
 	const Memory *memory = handler->memory;
 	int64_t until = memory->undecided >= 0 && memory->undecided < next ? memory->undecided : next;
 	int64_t reflected = windows_reflected(&memory->windows, until);
@@ -174,7 +175,7 @@ static Instant horizon_of(Memory *memory, Instant at)
 static int64_t reflected_before(Handler *handler)
 {
 	const Memory *memory = handler->memory;
-	return position(handler, TOPIC_EVENTS, memory->observed_offset);
+	return position(handler, TOPIC_EVENTS, handler->partition, memory->observed_offset);
 }
 
 typedef struct {
@@ -380,6 +381,14 @@ static Result settle(Handler *handler, Instant now, Instant *wake_at)
 	return result_ok();
 }
 
+/* A row states all of its window, so an old record is needed only while its window is known. */
+static Result needed(Handler *handler, const Record *old, bool *needed)
+{
+	Statement *row = store_query(handler->store, "SELECT 1 FROM windows WHERE incident = ?1", V_TEXT(old->subject));
+	*needed = statement_next(row);
+	return statement_end(row);
+}
+
 const Service intake_service = {
 	.name = "intake",
 	.sentence = "Drops duplicates, counts repeats, puts related events together into one report",
@@ -394,4 +403,5 @@ const Service intake_service = {
 	.settle = settle,
 	.position = position,
 	.replay_from = replay_from,
+	.needed = needed,
 };

@@ -289,6 +289,15 @@ static Result derive(Handler *handler, const Record *record)
 	return result;
 }
 
+/* What was said of an incident that is not closed may be all that says why its plan does not begin again. */
+static Result needed(Handler *handler, const Record *old, bool *needed)
+{
+	json_t *incident JSON_AUTO = NULL;
+	TRY(incident_load(handler->store, old->subject, &incident));
+	*needed = incident && json_is_null(json_object_get(incident, "closed_at"));
+	return result_ok();
+}
+
 const Service notification_service = {
 	.name = "notification",
 	.sentence = "Decides who is told, how, and when next, and keeps the proof of delivery",
@@ -304,4 +313,5 @@ const Service notification_service = {
 	.derive = derive,
 	.fire = fire,
 	.outcome = outcome,
+	.needed = needed,
 };

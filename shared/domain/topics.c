@@ -5,7 +5,7 @@ enum { DAY_MS = 86400000 };
 const Topic topics[TOPICS] = {
 	[TOPIC_EVENTS] = { "tocsin.events", "events", TOPIC_STREAM, true, 7LL * DAY_MS,
 			   "Events and reports as their senders wrote them, and closings of incidents" },
-	[TOPIC_REPORTS] = { "tocsin.reports", "reports", TOPIC_LEDGER, true, 0,
+	[TOPIC_REPORTS] = { "tocsin.reports", "reports", TOPIC_LEDGER, true, 30LL * DAY_MS,
 			    "Ledger of intake: what was opened, how often it repeated" },
 	[TOPIC_ASSESSMENTS] = { "tocsin.assessments", "assessments", TOPIC_STREAM, true, 30LL * DAY_MS,
 				"What a report is and how bad, with the reason" },
@@ -13,7 +13,7 @@ const Topic topics[TOPICS] = {
 			     "What people and services ask to be done to an incident" },
 	[TOPIC_JOURNAL] = { "tocsin.journal", "journal", TOPIC_LEDGER, true, 0,
 			    "Ledger of response: every entry of every incident, and every command refused" },
-	[TOPIC_DELIVERIES] = { "tocsin.deliveries", "deliveries", TOPIC_LEDGER, true, 0,
+	[TOPIC_DELIVERIES] = { "tocsin.deliveries", "deliveries", TOPIC_LEDGER, true, 365LL * DAY_MS,
 			       "Ledger of notification: who was to be told, who was told, how it went" },
 	[TOPIC_POLICIES] = { "tocsin.policies", "policies", TOPIC_TABLE, false, 0,
 			     "The policy pack in force, one message a pack" },

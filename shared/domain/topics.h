@@ -33,7 +33,7 @@ typedef struct {
 	const char *short_name; /* "events": in ce_positions, state files and metrics */
 	TopicKind kind;
 	bool slotted;         /* goes to partition slot mod P; else to partition 0 */
-	int64_t keep_ms;      /* streams: dropped when older and passed by all readers; 0: kept */
+	int64_t keep_ms;      /* streams: dropped when older and passed by all readers; ledgers: cut by their owner; 0: kept */
 	const char *sentence;
 } Topic;
 

@@ -33,6 +33,9 @@ typedef struct {
 Result store_open(const StoreOptions *options, Store **out, bool *rebuilt);
 void store_close(Store *store);
 
+/* Drops every table and makes the schema anew, in one transaction; queries under way on it must have ended. For views. */
+Result store_reset(Store *store, const StoreOptions *options);
+
 Result store_begin(Store *store);
 Result store_commit(Store *store);
 void store_rollback(Store *store);

@@ -267,3 +267,46 @@ void store_close(Store *store)
 		(void)mark_closed(store);
 	store_free(store);
 }
+
+/* ---- making it new ----------------------------------------------------------------------------------------------- */
+
+/* The statement that drops a table of the service's or the runtime's; false: there is none any more. */
+static bool drop_statement(Store *store, char *sql, size_t room)
+{
+	Statement *row = store_query_(store,
+				      "SELECT format('DROP TABLE \"%w\"', name) FROM sqlite_schema"
+				      " WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'store_meta' LIMIT 1",
+				      true, NULL, 0);
+	bool there = statement_next(row) && text_copy(statement_slice(row, 0), sql, room);
+	return !result_failed(statement_end(row)) && there;
+}
+
+static Result tables_drop(Store *store)
+{
+	char sql[256];
+	while (drop_statement(store, sql, sizeof sql))
+		TRY(sqlite_file_run(store->db, sql));
+	return result_ok();
+}
+
+static Result tables_make(Store *store, const StoreOptions *options)
+{
+	for (int i = 0; i < options->version; i++)
+		if (options->steps[i] != NULL)
+			TRY(sqlite_file_run(store->db, options->steps[i]));
+	return result_ok();
+}
+
+Result store_reset(Store *store, const StoreOptions *options)
+{
+	must(!options->durable);
+	statements_free(store);
+	TRY(store_begin(store));
+	Result result = tables_drop(store);
+	if (!result_failed(result))
+		result = tables_make(store, options);
+	if (!result_failed(result))
+		return store_commit(store);
+	store_rollback(store);
+	return result;
+}

@@ -183,44 +183,7 @@ static Result inputs_decide(Runtime *runtime, size_t *count)
 	return result_ok();
 }
 
-/* ---- timers and answers of the outside: inputs without an offset */
-
-typedef struct {
-	size_t count;
-	struct {
-		char id[128];
-		Instant due_at;
-	} list[BATCH_TIMERS];
-} DueTimers;
-
-static void due_visit(void *context, Slice id, Instant due_at)
-{
-	DueTimers *due = context;
-	if (due->count < BATCH_TIMERS && text_copy(id, due->list[due->count].id, sizeof(due->list[0].id)))
-		due->list[due->count++].due_at = due_at;
-}
-
-static Result timers_decide(Runtime *runtime, size_t *count)
-{
-	const RuntimeOptions *options = &runtime->options;
-	if (!options->timers || !options->service->fire)
-		return result_ok();
-	if (runtime->handler.now >= runtime->swept_at + TIMER_SWEEP_MS)
-		TRY(meta_timers_arm(runtime));
-	DueTimers due = { 0 };
-	TRY(options->timers->operations->due(options->timers, runtime->timers_owner, runtime->epoch, runtime->handler.now, TIMER_LEASE_MS,
-					     BATCH_TIMERS, due_visit, &due));
-	for (size_t i = 0; i < due.count; i++) {
-		Slice id = slice_of(due.list[i].id);
-		/* The state decides: a timer it does not know (any more) is taken out and forgotten. */
-		if (meta_timer_is(runtime, id, due.list[i].due_at))
-			TRY(options->service->fire(&runtime->handler, id, due.list[i].due_at));
-		else
-			TRY(options->timers->operations->disarm(options->timers, runtime->timers_owner, runtime->epoch, id));
-		*count += 1;
-	}
-	return result_ok();
-}
+/* ---- answers of the outside: inputs without an offset, like timers (timers.c) */
 
 /* Kept until the batch is committed: after doubt they are decided again. */
 static void outcomes_collect(Runtime *runtime)
@@ -295,29 +258,6 @@ static Result decide_all(Runtime *runtime, size_t *count)
 	TRY(timers_decide(runtime, count));
 	TRY(settle(runtime, *count));
 	return advance(runtime);
-}
-
-static void timers_sync(Runtime *runtime)
-{
-	Timers *timers = runtime->options.timers;
-	for (size_t i = 0; timers && i < runtime->timer_change_count; i++) {
-		const TimerChange *change = &runtime->timer_changes[i];
-		/* A failure here loses a hint; the sweep finds it. */
-		if (change->armed)
-			(void)timers->operations->arm(timers, runtime->timers_owner, runtime->epoch, slice_of(change->id), change->due_at);
-		else
-			(void)timers->operations->disarm(timers, runtime->timers_owner, runtime->epoch, slice_of(change->id));
-	}
-	runtime->timer_change_count = 0;
-}
-
-static bool timers_waiting(const Runtime *runtime)
-{
-	Timers *timers = runtime->options.timers;
-	if (!timers)
-		return false;
-	Instant next = timers->operations->next(timers, runtime->timers_owner);
-	return (next != INSTANT_NONE && next <= runtime->handler.now) || runtime->handler.now >= runtime->swept_at + TIMER_SWEEP_MS;
 }
 
 static bool anything_to_do(Runtime *runtime)

@@ -64,7 +64,7 @@ enum { SERVICE_INPUTS_MAX = 4, SERVICE_OUTPUTS_MAX = 4 };
 
 typedef struct {
 	TopicId topic;
-	bool keys_only;  /* bodies are not read from the bus (record->body is empty) unless handler_body asks */
+	bool keys_only;  /* bodies need not be read from the bus: record->body may be empty, handler_body gives it */
 	bool all_partitions; /* read every partition of the topic (audit); else the one with the owner's number */
 	Result (*observe)(Handler *handler, const Record *input);
 	Result (*decide)(Handler *handler, const Record *input); /* services with a ledger */
@@ -91,9 +91,11 @@ struct Service {
 	Result (*fire)(Handler *handler, Slice timer_id, Instant due_at); /* like decide, for a due timer; may handler_send */
 	Result (*outcome)(Handler *handler, const OutsideOutcome *outcome); /* like decide, for an answer of the outside */
 	Result (*settle)(Handler *handler, Instant now, Instant *wake_at);  /* at the end of each batch and at wake_at: may draft several records */
-	int64_t (*position)(Handler *handler, TopicId topic, int64_t next); /* optional: how far the input is reflected, <= next */
+	int64_t (*position)(Handler *handler, TopicId topic, unsigned partition, int64_t next); /* optional: how far the input is reflected, <= next */
 	int64_t (*replay_from)(Handler *handler, TopicId topic, int64_t position); /* optional: offset <= position from which observe must see the input again after restore */
 	void (*accepted)(Handler *handler, const Record *record);  /* after commit, never undone: wake a waiting request */
+	Result (*needed)(Handler *handler, const Record *old, bool *needed); /* optional: whether state still holds something this record of the own ledger stated; without it the ledger is never trimmed */
+	Result (*fit)(Handler *handler); /* optional, before each claim: ERROR_AGAIN says why this replica cannot own now, and leaves it to another */
 };
 
 struct Handler {
@@ -123,7 +125,7 @@ Result handler_disarm(Handler *handler, Slice timer_id);
 /* In fire: hand a message to the outside; nothing is recorded by it. Its timer stays armed and fires again after the lease. */
 Result handler_send(Handler *handler, const OutsideMessage *message);
 
-/* The body of an input of a keys_only topic, read now; borrowed until the next call. */
+/* The body of the input of a keys_only topic that is being decided, read now; borrowed until the next call. */
 Result handler_body(Handler *handler, const Record *input, Slice *body);
 
 /* Slot of a record's incident or key, for handler_emit. */

@@ -39,15 +39,22 @@ static bool mark_visit(void *context, const BusRecord *record)
 
 Result input_enter(Runtime *runtime, InputPlace *place)
 {
+	Bus *bus = runtime->options.bus;
 	place->cursor = (LedgerCursor){ .next = place->next };
 	if (topics[place->input->topic].kind != TOPIC_LEDGER || place->next == 0)
 		return result_ok();
+	if (place->next == bus->operations->first(bus, place->input->topic, place->partition)) {
+		place->cursor = ledger_begin(place->next);
+		return result_ok();
+	}
 	/* A position stands right behind an accepted record (ownership §4, reader 2): its mark is where the rule goes on. */
-	Bus *bus = runtime->options.bus;
 	MarkVisit visit = { .result = { 0 } };
 	BusPlace before = { place->input->topic, place->partition, place->next - 1 };
 	int64_t next;
 	TRY(bus->operations->read(runtime->reader, before, 1, false, mark_visit, &visit, &next));
+	if (!visit.seen && place->next > bus->operations->end(bus, place->input->topic, place->partition))
+		return result_fail(ERROR_AGAIN, "%s is known to reach %lld and has not come that far yet",
+				   topics[place->input->topic].name, (long long)place->next);
 	if (!visit.seen)
 		return result_fail(ERROR_INTERNAL, "%s ends before a position that was accepted: the bus lost records",
 				   topics[place->input->topic].name);
@@ -175,7 +182,7 @@ LedgerPositions inputs_positions(Runtime *runtime)
 		const InputPlace *place = &runtime->places[i];
 		int64_t next = place->next;
 		if (service->position)
-			next = service->position(&runtime->handler, place->input->topic, next);
+			next = service->position(&runtime->handler, place->input->topic, place->partition, next);
 		positions.list[positions.count].topic = place->input->topic;
 		positions.list[positions.count].partition = place->partition;
 		positions.list[positions.count++].position = next;

@@ -10,6 +10,12 @@
 
 LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 {
+	bool trimmed = cursor->trimmed;
+	cursor->trimmed = false;
+	if (trimmed && !mark->claim) {
+		*cursor = ledger_enter(mark, cursor->next);
+		return LEDGER_ACCEPT;
+	}
 	cursor->next++;
 	if (mark->claim) {
 		if (mark->epoch <= cursor->epoch)
@@ -25,6 +31,11 @@ LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 		return LEDGER_DROP;
 	cursor->seq++;
 	return LEDGER_ACCEPT;
+}
+
+LedgerCursor ledger_begin(int64_t first)
+{
+	return (LedgerCursor){ .next = first, .trimmed = first > 0 };
 }
 
 LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset)

@@ -27,12 +27,19 @@ typedef struct {
 	uint64_t epoch, owner, seq;
 	uint64_t prev_epoch, prev_seq;
 	int64_t next; /* offset of the next record to read */
+	bool trimmed; /* next is the first record of a log that was cut there: accepted by definition (ledger_begin) */
 } LedgerCursor;
 
 typedef enum { LEDGER_DROP, LEDGER_CLAIMED, LEDGER_ACCEPT } LedgerVerdict;
 
 /* Judges the record at cursor->next and moves the cursor behind it. */
 LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark);
+
+/*
+ * A reader that knows nothing yet, at the oldest record there is. An owner cuts its log only right before an accepted
+ * record, so what stands first in a log whose beginning is gone is accepted, whatever was before it.
+ */
+LedgerCursor ledger_begin(int64_t first);
 
 /* A reader that enters behind a record it knows to be accepted, at offset. */
 LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset);
@@ -48,7 +55,7 @@ void ledger_mark_write(Buffer *headers, const LedgerMark *mark);
 Result ledger_opening_check(const LedgerCursor *cursor, Slice headers);
 
 /* "commands=9912;assessments=1042" */
-enum { LEDGER_POSITIONS_MAX = 64 };
+enum { LEDGER_POSITIONS_MAX = 256, LEDGER_POSITIONS_TEXT = LEDGER_POSITIONS_MAX * 40 };
 typedef struct {
 	size_t count;
 	struct {

@@ -4,6 +4,8 @@
  */
 #include "shared/service/runtime_internal.h"
 
+#include "shared/edge/log.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +17,7 @@ static const char *const tables[] = {
 	" PRIMARY KEY (topic, partition)) WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS runtime_timer (id TEXT PRIMARY KEY, due INTEGER) WITHOUT ROWID",
 	"CREATE INDEX IF NOT EXISTS runtime_timer_due ON runtime_timer (due)",
+	"CREATE TABLE IF NOT EXISTS runtime_text (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 };
 
 Result meta_prepare(Runtime *runtime)
@@ -23,6 +26,39 @@ Result meta_prepare(Runtime *runtime)
 		TRY(store_run_(runtime->options.store, tables[i], NULL, 0));
 	return result_ok();
 }
+
+/* ---- which log the state was made from */
+
+Result meta_cluster_check(Runtime *runtime, bool *usable)
+{
+	Store *store = runtime->options.store;
+	Slice cluster = slice_of(runtime->options.bus->cluster);
+	bool known = false;
+	*usable = true;
+	if (cluster.size == 0)
+		return result_ok();
+	Statement *row = store_query_(store, "SELECT value FROM runtime_text WHERE name = 'cluster'", false, NULL, 0);
+	if (statement_next(row)) {
+		known = true;
+		*usable = slice_equals(statement_slice(row, 0), cluster);
+	}
+	TRY(statement_end(row));
+	return known ? result_ok() :
+		       store_run(store, "INSERT OR REPLACE INTO runtime_text VALUES ('cluster', ?1)", V_TEXT(cluster));
+}
+
+Result meta_reset(Runtime *runtime)
+{
+	bool usable;
+	StoreOptions options = runtime_store_options(runtime->options.service, NULL);
+	runtime_log(runtime, LOG_WARN, "state-dropped", "its log begins behind it, or is another one; it is made again");
+	TRY(store_reset(runtime->options.store, &options));
+	TRY(meta_prepare(runtime));
+	TRY(meta_cluster_check(runtime, &usable));
+	return meta_load(runtime);
+}
+
+/* ---- where the ledger's reader stands */
 
 static Result cursor_save(Store *store, const char *place, const LedgerCursor *cursor)
 {
@@ -44,6 +80,7 @@ static Result cursor_load(Store *store, const char *place, LedgerCursor *out)
 			.seq = (uint64_t)statement_integer(row, 2), .prev_epoch = (uint64_t)statement_integer(row, 3),
 			.prev_seq = (uint64_t)statement_integer(row, 4), .next = statement_integer(row, 5),
 		};
+	out->trimmed = out->epoch == 0 && out->next > 0; /* nothing was accepted since it began there */
 	return statement_end(row);
 }
 
@@ -171,10 +208,11 @@ Result meta_timers_arm(Runtime *runtime)
 	return result_failed(result) ? result : ended;
 }
 
-bool meta_timer_is(Runtime *runtime, Slice id, Instant due_at)
+bool meta_timer_find(Runtime *runtime, Slice id, Instant *due_at)
 {
 	Statement *row = store_query(runtime->options.store, "SELECT due FROM runtime_timer WHERE id = ?1", V_TEXT(id));
-	bool is = statement_next(row) && statement_integer(row, 0) == due_at;
+	bool found = statement_next(row);
+	*due_at = found ? statement_integer(row, 0) : INSTANT_NONE;
 	(void)statement_end(row);
-	return is;
+	return found;
 }

@@ -20,7 +20,7 @@ void owner_headers(Runtime *runtime, Buffer *headers, uint64_t seq, bool with_po
 		return;
 	LedgerPositions positions = runtime->phase == PHASE_OWNING ? inputs_positions(runtime) : runtime->positions;
 	Buffer text;
-	buffer_init(&text, 4096);
+	buffer_init(&text, LEDGER_POSITIONS_TEXT);
 	ledger_positions_write(&text, runtime->options.partition, &positions);
 	header_add(headers, "ce_positions", buffer_slice(&text));
 	header_add_integer(headers, "ce_derived", runtime->derived);
@@ -219,31 +219,59 @@ static Result follow(Runtime *runtime, FollowVisit *visit)
 
 /* ---- phases */
 
+/* State that the log cannot bring up to date any more, or that another log made, is thrown away and made again. */
+static Result state_check(Runtime *runtime)
+{
+	const RuntimeOptions *options = &runtime->options;
+	int64_t first = options->bus->operations->first(options->bus, options->service->ledger, options->partition);
+	bool usable;
+	TRY(meta_cluster_check(runtime, &usable));
+	if (!usable || (runtime->cursor.next > 0 && runtime->cursor.next < first))
+		TRY(meta_reset(runtime));
+	if (runtime->cursor.next < first)
+		runtime->cursor = runtime->derive_from = ledger_begin(first);
+	return result_ok();
+}
+
 static Result load(Runtime *runtime)
 {
 	TRY(meta_load(runtime));
+	TRY(state_check(runtime));
 	TRY(meta_places_load(runtime));
 	if (runtime->options.service->restore)
 		TRY(runtime->options.service->restore(&runtime->handler));
 	return result_ok();
 }
 
+/* Assigned, and not held back by anything that will pass. */
+static bool may_claim(Runtime *runtime)
+{
+	const Service *service = runtime->options.service;
+	if (runtime->paused || !runtime->assigned || runtime->handler.now < runtime->not_before ||
+	    (service->policy && !runtime->policy))
+		return false;
+	Result fit = service->fit ? service->fit(&runtime->handler) : result_ok();
+	if (!result_failed(fit))
+		return true;
+	runtime_log(runtime, LOG_WARN, "unfit-to-own", fit.text);
+	runtime->not_before = runtime->handler.now + UNFIT_PAUSE_MS;
+	return false;
+}
+
 static Result following(Runtime *runtime, bool *progressed)
 {
 	const RuntimeOptions *options = &runtime->options;
 	FollowVisit visit;
+	if (!runtime->assigned && !options->standby)
+		return result_ok();
 	if (runtime->cursor.next < 0)
 		TRY(load(runtime));
-	int64_t first = options->bus->operations->first(options->bus, options->service->ledger, options->partition);
-	if (runtime->cursor.next < first)
-		return result_fail(ERROR_INTERNAL, "%s begins at offset %" PRId64 ", behind what %s/%u.db has read: delete that file",
-				   topics[options->service->ledger].name, first, options->service->name, options->partition);
 	if (runtime->cursor.next > options->bus->operations->end(options->bus, options->service->ledger, options->partition))
 		return runtime_bus_older(runtime, options->service->ledger);
 	TRY(follow(runtime, &visit));
 	*progressed = visit.count > 0;
-	if (visit.count > 0 || runtime->paused || !runtime->assigned || runtime->handler.now < runtime->not_before ||
-	    (options->service->policy && !runtime->policy))
+	runtime->caught_up |= visit.count == 0;
+	if (visit.count > 0 || !may_claim(runtime))
 		return result_ok();
 	runtime->epoch = runtime->cursor.epoch + 1;
 	TRY(owner_append(runtime, TYPE_LEDGER_CLAIMED, "claim", 0));
@@ -302,7 +330,7 @@ static Result open_partition(Runtime *runtime)
 	TRY(inputs_start(runtime));
 	TRY(outputs_derive_again(runtime));
 	runtime->swept_at = 0;
-	TRY(meta_timers_arm(runtime));
+	timers_arm(runtime);
 	runtime->deriving = true;
 	runtime->last_record_at = runtime->handler.now;
 	runtime->inputs_since_record = 0;
@@ -315,11 +343,11 @@ static Result opening(Runtime *runtime, bool *progressed)
 {
 	FollowVisit visit = { 0 };
 	if (!runtime->deriving) {
-		uint64_t before = runtime->cursor.seq;
 		TRY(follow(runtime, &visit));
 		*progressed = visit.count > 0;
-		if (given_up(runtime, &visit) || before == runtime->cursor.seq)
+		if (given_up(runtime, &visit) || runtime->cursor.seq == 0)
 			return result_ok();
+		runtime->batch_began = runtime->handler.now; /* read back: what fails from here on is tried again */
 		return open_partition(runtime);
 	}
 	if (atomic_load(&runtime->outputs->pending) > 0)
@@ -345,6 +373,7 @@ static Result owning(Runtime *runtime, bool *progressed)
 	*progressed = visit.count > 0;
 	if (visit.count > 0)
 		return result_ok();
+	TRY(ledger_trim(runtime));
 	return batch_decide(runtime, progressed);
 }
 

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum {
-	UNITS_MAX = 64,
 	SERVICES_MAX = 16,
+	STACK_BYTES = 512 << 10, /* a process has dozens of such threads */
 	IDLE_WAIT_MS = 1000,    /* a step at least this often: timers of other processes, sweeps */
 	SETTLE_MARGIN_MS = 1,
 	BACKOFF_MIN_MS = 20,
@@ -40,7 +40,7 @@ typedef struct {
 struct Process {
 	ProcessOptions options;
 	ProcessService services[SERVICES_MAX]; /* a copy: units point into it */
-	Unit units[UNITS_MAX];
+	Unit *units;
 	size_t unit_count;
 	atomic_bool stopping; /* decide no further batch */
 	atomic_bool stopped;  /* leave the loop */
@@ -89,6 +89,7 @@ static void *unit_run(void *context)
 	while (!atomic_load(&unit->process->stopped)) {
 		bool progressed = false;
 		runtime_pause(unit->runtime, atomic_load(&unit->process->stopping));
+		runtime_assign(unit->runtime, bus_assigned(unit->process->options.bus, unit->partition));
 		Result result = runtime_step(unit->runtime, clock_now(), &progressed);
 		unit_publish(unit);
 		if (result.kind == ERROR_AGAIN) {
@@ -129,7 +130,8 @@ static Result unit_open(Unit *unit)
 	}
 	RuntimeOptions runtime = { .service = service, .partition = unit->partition, .bus = options->bus,
 				   .timers = unit->service->timers, .outside = unit->service->outside,
-				   .store = unit->store, .environment = unit->service->environment };
+				   .store = unit->store, .environment = unit->service->environment,
+				   .standby = options->standby };
 	clock_random(&runtime.owner_id, sizeof(runtime.owner_id));
 	return runtime_new(&runtime, &unit->runtime);
 }
@@ -145,10 +147,25 @@ static Result unit_start(Unit *unit)
 	TRY(unit_open(unit));
 	if (unit->service->outside)
 		unit->service->outside->operations->notify(unit->service->outside, unit_wake, unit);
-	if (pthread_create(&unit->thread, NULL, unit_run, unit) != 0)
-		return result_fail(ERROR_AGAIN, "no thread can be started");
-	unit->started = true;
-	return result_ok();
+	pthread_attr_t attributes;
+	must(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0);
+	unit->started = pthread_create(&unit->thread, &attributes, unit_run, unit) == 0;
+	pthread_attr_destroy(&attributes);
+	return unit->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started");
+}
+
+static unsigned service_partitions(const ProcessOptions *options, const Service *service)
+{
+	return service->single ? 1 : options->bus->partitions;
+}
+
+static void units_make(Process *process)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < process->options.service_count; i++)
+		count += service_partitions(&process->options, process->services[i].service);
+	process->units = calloc(count, sizeof *process->units);
+	must(process->units);
 }
 
 Result process_start(const ProcessOptions *options, Process **out)
@@ -158,12 +175,12 @@ Result process_start(const ProcessOptions *options, Process **out)
 	must(options->service_count <= SERVICES_MAX);
 	process->options = *options;
 	memcpy(process->services, options->services, options->service_count * sizeof(*options->services));
+	units_make(process);
 	Result result = result_ok();
 	for (size_t i = 0; i < options->service_count && !result_failed(result); i++) {
 		const ProcessService *service = &process->services[i];
-		unsigned partitions = service->service->single ? 1 : options->bus->partitions;
+		unsigned partitions = service_partitions(options, service->service);
 		for (unsigned partition = 0; partition < partitions && !result_failed(result); partition++) {
-			must(process->unit_count < UNITS_MAX);
 			Unit *unit = &process->units[process->unit_count++];
 			*unit = (Unit){ .process = process, .service = service, .partition = partition };
 			pthread_mutex_init(&unit->lock, NULL);
@@ -258,5 +275,6 @@ void process_stop(Process *process, int64_t drain_ms)
 		store_close(unit->store);
 		pthread_mutex_destroy(&unit->lock);
 	}
+	free(process->units);
 	free(process);
 }

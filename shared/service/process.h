@@ -22,6 +22,7 @@ typedef struct {
 	Bus *bus;            /* not owned */
 	const ProcessService *services;
 	size_t service_count;
+	bool standby;        /* follow partitions that other processes own, to take over at once */
 } ProcessOptions;
 
 /* Opens the state files and starts a thread a partition. ERROR_INPUT: a file of a newer version, with what to do. */

@@ -5,7 +5,27 @@
  */
 #include "shared/service/runtime_internal.h"
 
+#include "shared/edge/log.h"
+
 #include <string.h>
+
+static int64_t place_first(const Runtime *runtime, const InputPlace *place)
+{
+	Bus *bus = runtime->options.bus;
+	return bus->operations->first(bus, place->input->topic, place->partition);
+}
+
+/* A place whose log begins behind it goes on where the log begins. */
+static void place_begin(Runtime *runtime, InputPlace *place)
+{
+	int64_t first = place_first(runtime, place);
+	if (place->next >= first)
+		return;
+	if (place->next > 0)
+		runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);
+	place->next = first;
+	place->cursor = ledger_begin(first);
+}
 
 static Result places_from_group(Runtime *runtime)
 {
@@ -15,24 +35,39 @@ static Result places_from_group(Runtime *runtime)
 		int64_t position = options->bus->operations->committed(options->bus, options->service->name,
 								       place->input->topic, place->partition);
 		place->next = position < 0 ? 0 : position;
+		place_begin(runtime, place);
 		TRY(input_enter(runtime, place));
 	}
+	runtime->placed = true;
 	return result_ok();
+}
+
+/* A view that a trimmed ledger cannot bring up to date any more, or that another log made, is made again from the first record. */
+static Result view_load(Runtime *runtime)
+{
+	bool usable;
+	TRY(meta_cluster_check(runtime, &usable));
+	TRY(meta_places_load(runtime));
+	for (size_t i = 0; i < runtime->place_count; i++) {
+		const InputPlace *place = &runtime->places[i];
+		bool ledger = topics[place->input->topic].kind == TOPIC_LEDGER;
+		usable &= !ledger || place->next == 0 || place->next >= place_first(runtime, place);
+	}
+	if (usable)
+		return result_ok();
+	TRY(meta_reset(runtime));
+	return meta_places_load(runtime);
 }
 
 Result reader_start(Runtime *runtime)
 {
 	const RuntimeOptions *options = &runtime->options;
-	TRY(options->store ? meta_places_load(runtime) : places_from_group(runtime));
+	if (!options->store)
+		return result_ok(); /* it is placed when it is assigned */
+	TRY(view_load(runtime));
 	for (size_t i = 0; i < runtime->place_count; i++) {
 		InputPlace *place = &runtime->places[i];
-		bool ledger = topics[place->input->topic].kind == TOPIC_LEDGER;
-		int64_t first = options->bus->operations->first(options->bus, place->input->topic, place->partition);
-		if (place->next < first && ledger && place->next > 0)
-			return result_fail(ERROR_INPUT, "%s begins behind what %s has read: delete its state files and start again",
-					   topics[place->input->topic].name, options->service->name);
-		if (place->next < first)
-			place->next = place->cursor.next = first;
+		place_begin(runtime, place);
 		if (place->next > options->bus->operations->end(options->bus, place->input->topic, place->partition))
 			return runtime_bus_older(runtime, place->input->topic);
 	}
@@ -190,9 +225,23 @@ static Result without_store(Runtime *runtime, size_t *count)
 	return result;
 }
 
+/* What another instance takes now is not waited for; what it left is taken from the group's positions. */
+static Result place_or_leave(Runtime *runtime)
+{
+	if (runtime->placed && !runtime->assigned) {
+		wire_renew(&runtime->outputs);
+		runtime->deriving = runtime->placed = false;
+	}
+	return runtime->assigned && !runtime->placed ? places_from_group(runtime) : result_ok();
+}
+
 Result reader_step(Runtime *runtime, bool *progressed)
 {
 	size_t count = 0;
+	if (!runtime->options.store)
+		TRY(place_or_leave(runtime));
+	if (!runtime->options.store && !runtime->placed)
+		return result_ok();
 	if (runtime->paused || (runtime->options.service->policy && !runtime->policy))
 		return result_ok();
 	Result result = runtime->options.store ? with_store(runtime, &count) : without_store(runtime, &count);

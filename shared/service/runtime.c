@@ -170,6 +170,7 @@ Result runtime_new(const RuntimeOptions *options, Runtime **out)
 	runtime->assigned = true;
 	runtime->settle_at = INSTANT_NONE;
 	runtime->not_before = INSTANT_NONE;
+	runtime->timers_at = INSTANT_NONE;
 	buffer_init(&runtime->drafted_bytes, BATCH_BYTES);
 	buffer_init(&runtime->scratch, SCRATCH_MAX);
 	buffer_init(&runtime->body, BODY_MAX);
@@ -277,11 +278,9 @@ size_t runtime_places(Runtime *runtime, BusPlace out[static RUNTIME_PLACES_MAX],
 	for (size_t i = 0; takes_input && i < runtime->place_count; i++)
 		out[count++] = (BusPlace){ runtime->places[i].input->topic, runtime->places[i].partition,
 					   input_at(&runtime->places[i]) };
-	if (options->timers && takes_input) {
-		Instant next = options->timers->operations->next(options->timers, runtime->timers_owner);
-		if (next != INSTANT_NONE && (*wake_at == INSTANT_NONE || next < *wake_at))
-			*wake_at = next;
-	}
+	Instant timers_at = takes_input ? timers_wake_at(runtime) : INSTANT_NONE;
+	if (timers_at != INSTANT_NONE && (*wake_at == INSTANT_NONE || timers_at < *wake_at))
+		*wake_at = timers_at;
 	return count;
 }
 
@@ -300,7 +299,14 @@ bool runtime_ready(const Runtime *runtime)
 	const Service *service = runtime->options.service;
 	if (service->policy && !runtime->policy)
 		return false;
-	return service->ledger == TOPICS ? runtime->caught_up : runtime->phase >= PHASE_OWNING;
+	if (runtime->phase >= PHASE_OWNING)
+		return true;
+	/* One that is not wanted stands by: ready when it has read all there was, or need not. */
+	bool stands_by = !runtime->assigned && runtime->phase == PHASE_FOLLOWING;
+	bool reader = service->ledger == TOPICS;
+	if (stands_by && (reader ? !runtime->options.store : !runtime->options.standby))
+		return true;
+	return (reader || stands_by) && runtime->caught_up;
 }
 
 bool runtime_at_rest(const Runtime *runtime)

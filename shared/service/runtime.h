@@ -38,6 +38,8 @@ typedef struct {
 	Store *store;      /* opened with runtime_store_options; NULL: no state. Not owned: it may outlive a crash */
 	uint64_t owner_id; /* random, drawn at the process's start */
 	void *environment;
+	bool standby;          /* follow the ledger while another owns it, so that a takeover costs one claim */
+	int64_t trim_after_ms; /* 0: as the ledger's topic says; tests shorten it */
 } RuntimeOptions;
 
 /* Schema of a state file: the runtime's tables and the service's. path is borrowed. */

@@ -22,6 +22,10 @@ enum {
 	DEPOSED_PAUSE_MS = 1000,    /* before claiming again from another owner */
 	ADVANCE_MS = 60000,         /* positions moved without a record: say so this often, */
 	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
+	UNFIT_PAUSE_MS = 5000,      /* before asking again whether this replica may own */
+	TIMERS_PAUSE_MS = 1000,     /* before asking timers again that could not be reached */
+	TRIM_MS = 3600000,          /* an owner looks this often for what its ledger need not keep */
+	TRIM_READS = 20,            /* at most so many reads of FOLLOW_RECORDS each time */
 	SILENT_MS = 3600000,        /* and in any case this often, so that a silent owner is visible */
 	HANDLE_BYTES = 4 << 20,     /* inputs a batch of a reader: well below what the bus's queue takes */
 	GROUP_COMMIT_MS = 2000,     /* advisory positions, for lag and retention */
@@ -73,7 +77,8 @@ struct Runtime {
 	int64_t policy_next;
 	RuntimePhase phase;
 	bool paused, assigned;
-	bool caught_up; /* readers: have once read all there was */
+	bool caught_up; /* has once read all there was */
+	bool placed;    /* readers without a store: stand at their group's positions */
 	Instant not_before; /* nothing is claimed before it */
 	RuntimeFigures figures;
 
@@ -95,7 +100,7 @@ struct Runtime {
 	Buffer drafted_bytes;
 	Drafted *drafted;
 	size_t drafted_count, drafted_room, accepted_count;
-	Instant batch_began, last_record_at, group_committed_at, swept_at;
+	Instant batch_began, last_record_at, group_committed_at, swept_at, timers_at, trim_at;
 	uint64_t inputs_since_record;
 	Instant settle_at;
 	OutsideOutcome outcomes[BATCH_OUTCOMES];
@@ -134,8 +139,13 @@ Result meta_load(Runtime *runtime);
 Result meta_save(Runtime *runtime);
 Result meta_places_load(Runtime *runtime);
 Result meta_places_save(Runtime *runtime);
+/* Nothing of the state is left, as if its file had never been. */
+Result meta_reset(Runtime *runtime);
+/* *usable: the state was made from this log; a state that does not know is taken for this one's. */
+Result meta_cluster_check(Runtime *runtime, bool *usable);
 Result meta_timers_arm(Runtime *runtime);
-bool meta_timer_is(Runtime *runtime, Slice id, Instant due_at);
+/* When the state wants it; false: it does not know it. */
+bool meta_timer_find(Runtime *runtime, Slice id, Instant *due_at);
 
 /* ---- inputs (inputs.c) */
 void inputs_prepare(Runtime *runtime);
@@ -150,6 +160,16 @@ LedgerPositions inputs_positions(Runtime *runtime);
 int64_t input_at(const InputPlace *place);
 Result input_lost(Runtime *runtime, InputPlace *place);
 bool inputs_waiting(const Runtime *runtime);
+
+/* ---- timers.c: a failing edge costs time, never a batch */
+void timers_arm(Runtime *runtime);
+void timers_sync(Runtime *runtime);
+bool timers_waiting(const Runtime *runtime);
+Instant timers_wake_at(const Runtime *runtime);
+Result timers_decide(Runtime *runtime, size_t *count);
+
+/* ---- trim.c */
+Result ledger_trim(Runtime *runtime);
 
 /* ---- outputs (outputs.c) */
 Result outputs_derive_batch(Runtime *runtime, bool *done);

@@ -123,7 +123,7 @@ Result handler_draft(Handler *handler, const Draft *draft)
 	entry->time = draft->time;
 	Record record = entry_record(entry);
 	TRY(intake_service.apply(handler, &record));
-	entry->position = intake_service.position(handler, TOPIC_EVENTS, world->next);
+	entry->position = intake_service.position(handler, TOPIC_EVENTS, 0, world->next);
 	return result_ok();
 }
 
@@ -468,7 +468,7 @@ static void a_thousand_repeats_are_one_record(void **state)
 	batch_decide(1000);
 	batch_accept();
 	assert_int_equal(world->accepted, 1);
-	assert_int_equal(intake_service.position(&world->handler, TOPIC_EVENTS, world->next), 1);
+	assert_int_equal(intake_service.position(&world->handler, TOPIC_EVENTS, 0, world->next), 1);
 	world->now += 1000;
 	run_to_rest();
 	assert_int_equal(world->accepted, 2);
@@ -516,7 +516,7 @@ static void a_worse_event_is_reported_at_once_with_its_document(void **state)
 	assert_string_equal(report.form, "event");
 	assert_string_equal(json_string_value(json_object_get(report.document, "title")), "event 2");
 	json_decref(tree);
-	assert_int_equal(intake_service.position(&world->handler, TOPIC_EVENTS, world->next), 3);
+	assert_int_equal(intake_service.position(&world->handler, TOPIC_EVENTS, 0, world->next), 3);
 	run_to_rest();
 	assert_ledger_is_what_the_oracle_says();
 	world_free();
@@ -718,7 +718,7 @@ static void storm(unsigned seed)
 		world->now += rand() % 700;
 	}
 	run_to_rest();
-	assert_int_equal(intake_service.position(&world->handler, TOPIC_EVENTS, world->next), world->event_count);
+	assert_int_equal(intake_service.position(&world->handler, TOPIC_EVENTS, 0, world->next), world->event_count);
 	assert_ledger_is_what_the_oracle_says();
 	assert_state_is_a_fold_of_the_ledger();
 	world_free();

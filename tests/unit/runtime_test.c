@@ -1,0 +1,202 @@
+/* What the runtime does with a ledger's beginning and with its group: trimming, late entry, standing by. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shared/domain/types.h"
+#include "tests/support/lone_service.h"
+#include "tests/support/memory_bus.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- a service that remembers the last number of each name; 0 ends the name */
+
+static Result tally_decide(Handler *handler, const Record *input)
+{
+	return handler_draft(handler, &(Draft){ .type = SLICE("test.tallied.v1"), .subject = input->subject,
+						.body = input->body, .time = input->time });
+}
+
+static Result tally_apply(Handler *handler, const Record *record)
+{
+	if (slice_is(record->body, "0"))
+		return store_run(handler->store, "DELETE FROM tally WHERE name = ?1", V_TEXT(record->subject));
+	return store_run(handler->store, "INSERT OR REPLACE INTO tally VALUES (?1, ?2)", V_TEXT(record->subject),
+			 V_TEXT(record->body));
+}
+
+static Result tally_needed(Handler *handler, const Record *old, bool *needed)
+{
+	Statement *row = store_query(handler->store, "SELECT 1 FROM tally WHERE name = ?1", V_TEXT(old->subject));
+	*needed = statement_next(row);
+	return statement_end(row);
+}
+
+static const char *const tally_schema[] = { "CREATE TABLE tally (name TEXT PRIMARY KEY, number TEXT)" };
+
+static const Service tally_service = {
+	.name = "tally",
+	.sentence = "Remembers the last number of each name",
+	.ledger = TOPIC_REPORTS,
+	.inputs = { { .topic = TOPIC_COMMANDS, .decide = tally_decide } },
+	.input_count = 1,
+	.schema = tally_schema,
+	.schema_version = 1,
+	.apply = tally_apply,
+	.needed = tally_needed,
+};
+
+static const Instant BEGIN = INT64_C(1795421730000);
+static const int64_t DAY_MS = 86400000;
+
+static int setup(void **state)
+{
+	LoneService *lone = calloc(1, sizeof *lone);
+	lone_start(lone, &tally_service, NULL, NULL, NULL, BEGIN);
+	*state = lone;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	lone_stop(*state);
+	free(*state);
+	return 0;
+}
+
+static void tell(LoneService *lone, const char *id, const char *name, const char *number)
+{
+	lone_input(lone, TOPIC_COMMANDS, id, "test.told.v1", name, number);
+	lone_settle(lone);
+}
+
+static int64_t first(const LoneService *lone)
+{
+	return lone->bus->operations->first(lone->bus, TOPIC_REPORTS, 0);
+}
+
+static void assert_tally(LoneService *lone, const char *expected)
+{
+	char text[256] = "";
+	Statement *row = store_query_(lone->store, "SELECT group_concat(name || number, ' ') FROM"
+						   " (SELECT * FROM tally ORDER BY name)", false, NULL, 0);
+	if (statement_next(row))
+		text_copy(statement_slice(row, 0), text, sizeof text);
+	assert_int_equal(statement_end(row).kind, ERROR_NONE);
+	assert_string_equal(text, expected);
+}
+
+/* ---- trimming */
+
+static void a_record_that_is_old_and_not_needed_is_cut_off(void **state)
+{
+	LoneService *lone = *state;
+	tell(lone, "c1", "a", "1");
+	tell(lone, "c2", "a", "0");
+	assert_int_equal(first(lone), 0);
+	lone_until(lone, BEGIN + 31 * DAY_MS);
+	tell(lone, "c3", "b", "5");
+	assert_true(first(lone) > 2);
+	assert_tally(lone, "b5");
+}
+
+static void what_state_still_holds_keeps_its_record(void **state)
+{
+	LoneService *lone = *state;
+	tell(lone, "c1", "a", "1");
+	tell(lone, "c2", "b", "2");
+	lone_until(lone, BEGIN + 40 * DAY_MS);
+	tell(lone, "c3", "b", "3");
+	/* The claim before the opening record is gone; a's only statement is not. */
+	assert_true(first(lone) <= 2);
+	lone_restart(lone, true);
+	lone_settle(lone);
+	assert_tally(lone, "a1 b3");
+}
+
+static void a_trimmed_ledger_makes_the_whole_state(void **state)
+{
+	LoneService *lone = *state;
+	for (int i = 0; i < 20; i++) {
+		char id[16], number[16];
+		snprintf(id, sizeof id, "x%d", i);
+		snprintf(number, sizeof number, "%d", i == 19 ? 0 : i + 1);
+		tell(lone, id, "x", number);
+	}
+	lone_until(lone, BEGIN + 31 * DAY_MS);
+	tell(lone, "c1", "y", "7");
+	lone_until(lone, lone->now + DAY_MS / 12);
+	assert_true(first(lone) > 20);
+	lone_restart(lone, true);
+	lone_settle(lone);
+	assert_tally(lone, "y7");
+	tell(lone, "c2", "y", "8");
+	assert_tally(lone, "y8");
+	assert_int_equal(lone->failure.kind, ERROR_NONE);
+}
+
+static void state_that_fell_behind_a_trimmed_ledger_is_made_again(void **state)
+{
+	LoneService *lone = *state;
+	tell(lone, "c1", "a", "1");
+	tell(lone, "c2", "b", "2");
+	int64_t end = lone->bus->operations->end(lone->bus, TOPIC_REPORTS, 0);
+	/* As if another instance had gone on and cut, while this one's disk lay idle: only b is stated behind the cut. */
+	store_run_(lone->store, "UPDATE runtime_cursor SET next = 2 WHERE place = 'ledger'", NULL, 0);
+	lone->bus->operations->trim(lone->bus, TOPIC_REPORTS, 0, end - 1);
+	lone_restart(lone, false);
+	lone_settle(lone);
+	assert_tally(lone, "b2");
+}
+
+/* ---- the group */
+
+static void who_is_not_wanted_follows_and_does_not_claim(void **state)
+{
+	LoneService *lone = *state;
+	tell(lone, "c1", "a", "1");
+	lone_restart(lone, true);
+	runtime_free(lone->runtime);
+	RuntimeOptions options = { .service = &tally_service, .bus = lone->bus, .store = lone->store, .owner_id = 77,
+				   .standby = true };
+	assert_int_equal(runtime_new(&options, &lone->runtime).kind, ERROR_NONE);
+	runtime_assign(lone->runtime, false);
+	assert_false(runtime_ready(lone->runtime));
+	uint64_t claims = runtime_figures(lone->runtime).claims;
+	lone_settle(lone);
+	assert_tally(lone, "a1");
+	assert_true(runtime_ready(lone->runtime));
+	assert_int_equal(runtime_figures(lone->runtime).claims, claims);
+	runtime_assign(lone->runtime, true);
+	assert_false(runtime_ready(lone->runtime));
+	lone_settle(lone);
+	assert_true(runtime_ready(lone->runtime));
+	assert_int_equal(runtime_figures(lone->runtime).claims, claims + 1);
+}
+
+static void an_owner_that_is_not_wanted_any_longer_works_on(void **state)
+{
+	LoneService *lone = *state;
+	lone_settle(lone);
+	runtime_assign(lone->runtime, false);
+	tell(lone, "c1", "a", "1");
+	assert_tally(lone, "a1");
+	assert_int_equal(lone_outputs(lone, TOPIC_REPORTS, "test.tallied.v1"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(a_record_that_is_old_and_not_needed_is_cut_off),
+		TEST(what_state_still_holds_keeps_its_record),
+		TEST(a_trimmed_ledger_makes_the_whole_state),
+		TEST(state_that_fell_behind_a_trimmed_ledger_is_made_again),
+		TEST(who_is_not_wanted_follows_and_does_not_claim),
+		TEST(an_owner_that_is_not_wanted_any_longer_works_on),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -23,6 +23,7 @@
 typedef struct Bus Bus;
 typedef struct BusReader BusReader;
 
+enum { BUS_NONE_COMMITTED = -1, BUS_COMMITTED_UNKNOWN = -2 };
 enum { BUS_TOPICS_MAX = 32, BUS_PARTITIONS_MAX = 64, BUS_RECORD_MAX = 1 << 20 };
 
 typedef struct {
@@ -53,7 +54,7 @@ typedef struct {
 	int64_t (*first)(Bus *bus, unsigned topic, unsigned partition);
 	/* Advisory position of a group (for retention, lag and stateless readers' restart): everything before it was dealt with. */
 	Result (*commit)(Bus *bus, const char *group, unsigned topic, unsigned partition, int64_t position);
-	/* -1 where none was committed. */
+	/* One of the two below where there is none to tell: no committed one, or the outside cannot be asked now. */
 	int64_t (*committed)(Bus *bus, const char *group, unsigned topic, unsigned partition);
 	/* A reader is used by one thread at a time. */
 	Result (*reader_open)(Bus *bus, BusReader **out);
@@ -111,6 +112,9 @@ static inline Result bus_health(Bus *bus)
 
 /* Value of a packed header, or the empty slice (data NULL) where it is not there. */
 Slice header_get(Slice headers, const char *name);
+
+/* Takes the first one off a packed list; false when there is none left. */
+bool header_next(Slice *rest, Slice *name, Slice *value);
 
 /* Append one to a packed list. A value that holds a NUL is cut there. */
 void header_add(Buffer *headers, const char *name, Slice value);

@@ -96,6 +96,10 @@ Result handler_body(Handler *handler, const Record *input, Slice *body)
 {
 	Runtime *runtime = handler->runtime;
 	Bus *bus = runtime->options.bus;
+	if (input->body.size > 0) {
+		*body = input->body; /* the bus had it at hand */
+		return result_ok();
+	}
 	if (!runtime->body_reader)
 		TRY(bus->operations->reader_open(bus, &runtime->body_reader));
 	BodyVisit visit = { .body = &runtime->body };

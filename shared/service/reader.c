@@ -34,6 +34,9 @@ static Result places_from_group(Runtime *runtime)
 		InputPlace *place = &runtime->places[i];
 		int64_t position = options->bus->operations->committed(options->bus, options->service->name,
 								       place->input->topic, place->partition);
+		if (position == BUS_COMMITTED_UNKNOWN)
+			return result_fail(ERROR_AGAIN, "the group's position in %s cannot be asked now",
+					   topics[place->input->topic].name);
 		place->next = position < 0 ? 0 : position;
 		place_begin(runtime, place);
 		TRY(input_enter(runtime, place));

@@ -1,0 +1,145 @@
+#include "shared/edge/bus_kafka_internal.h"
+
+unsigned kafka_partitions(const BusKafka *bus, unsigned topic)
+{
+	return bus->options.topics[topic].slotted ? bus->options.partitions : 1;
+}
+
+Slot *kafka_slot(BusKafka *bus, unsigned topic, unsigned partition)
+{
+	must(topic < bus->options.topic_count && partition < kafka_partitions(bus, topic));
+	return &bus->slots[topic * BUS_PARTITIONS_MAX + partition];
+}
+
+static void raise(_Atomic int64_t *value, int64_t to)
+{
+	int64_t known = atomic_load(value);
+	while (known < to && !atomic_compare_exchange_weak(value, &known, to))
+		;
+}
+
+void slot_end_raise(Slot *slot, int64_t end)
+{
+	raise(&slot->end, end);
+}
+
+void slot_first_raise(Slot *slot, int64_t first)
+{
+	raise(&slot->first, first);
+	raise(&slot->end, first);
+}
+
+static int64_t kafka_end(Bus *bus, unsigned topic, unsigned partition)
+{
+	return atomic_load(&kafka_slot(bus_kafka(bus), topic, partition)->end);
+}
+
+static int64_t kafka_first(Bus *bus, unsigned topic, unsigned partition)
+{
+	return atomic_load(&kafka_slot(bus_kafka(bus), topic, partition)->first);
+}
+
+/* ---- where partitions begin and end */
+
+static void list_add(rd_kafka_topic_partition_list_t *list, const BusKafka *bus, unsigned topic, unsigned partition, int64_t which)
+{
+	rd_kafka_topic_partition_list_add(list, bus->options.topics[topic].name, (int32_t)partition)->offset = which;
+}
+
+static void answer_take(BusKafka *bus, unsigned topic, unsigned partition, int64_t which,
+			const rd_kafka_topic_partition_t *answer, rd_kafka_resp_err_t *error)
+{
+	if (answer->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		*error = answer->err;
+	else if (which == RD_KAFKA_OFFSET_END)
+		slot_end_raise(kafka_slot(bus, topic, partition), answer->offset);
+	else
+		slot_first_raise(kafka_slot(bus, topic, partition), answer->offset);
+}
+
+/* One answer of the cluster for all that is asked: offsets_for_times with the marks that mean beginning and end. */
+static Result extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int64_t which, int wait_ms)
+{
+	bool all = topic == bus->options.topic_count;
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(64);
+	for (unsigned t = all ? 0 : topic; t < (all ? bus->options.topic_count : topic + 1); t++)
+		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(bus, t) : partition + 1); p++)
+			list_add(list, bus, t, p, which);
+	rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(bus->inputs, list, wait_ms);
+	int i = 0;
+	for (unsigned t = all ? 0 : topic; !error && t < (all ? bus->options.topic_count : topic + 1); t++)
+		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(bus, t) : partition + 1); p++)
+			answer_take(bus, t, p, which, &list->elems[i++], &error);
+	rd_kafka_topic_partition_list_destroy(list);
+	return error == RD_KAFKA_RESP_ERR_NO_ERROR ?
+		       result_ok() :
+		       result_fail(ERROR_AGAIN, "Kafka does not say where its logs begin and end: %s", rd_kafka_err2str(error));
+}
+
+Result kafka_extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int wait_ms)
+{
+	TRY(extents_ask(bus, topic, partition, RD_KAFKA_OFFSET_BEGINNING, wait_ms));
+	return extents_ask(bus, topic, partition, RD_KAFKA_OFFSET_END, wait_ms);
+}
+
+/* ---- trimming */
+
+static Result trim_answer(rd_kafka_event_t *event)
+{
+	if (!event)
+		return result_fail(ERROR_AGAIN, "Kafka did not answer in %d ms", KAFKA_CALL_MS);
+	rd_kafka_resp_err_t error = rd_kafka_event_error(event);
+	const rd_kafka_DeleteRecords_result_t *answer = rd_kafka_event_DeleteRecords_result(event);
+	if (error == RD_KAFKA_RESP_ERR_NO_ERROR && answer)
+		error = rd_kafka_DeleteRecords_result_offsets(answer)->elems[0].err;
+	Result result = error == RD_KAFKA_RESP_ERR_NO_ERROR ? result_ok() :
+							       result_fail(ERROR_AGAIN, "%s", rd_kafka_err2str(error));
+	rd_kafka_event_destroy(event);
+	return result;
+}
+
+static Result trim_ask(rd_kafka_t *handle, const char *topic, unsigned partition, int64_t first)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_list_add(list, topic, (int32_t)partition)->offset = first;
+	rd_kafka_DeleteRecords_t *request = rd_kafka_DeleteRecords_new(list);
+	rd_kafka_topic_partition_list_destroy(list);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
+	rd_kafka_DeleteRecords(handle, &request, 1, NULL, queue);
+	Result result = trim_answer(rd_kafka_queue_poll(queue, KAFKA_CALL_MS));
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_DeleteRecords_destroy(request);
+	return result_wrap(result, "%s/%u cannot be cut", topic, partition);
+}
+
+static Result kafka_trim(Bus *base, unsigned topic, unsigned partition, int64_t first)
+{
+	BusKafka *bus = bus_kafka(base);
+	Slot *slot = kafka_slot(bus, topic, partition);
+	must(first <= atomic_load(&slot->end));
+	if (first <= atomic_load(&slot->first))
+		return result_ok();
+	rd_kafka_t *handle = producer_handle(bus);
+	Result result = trim_ask(handle, bus->options.topics[topic].name, partition, first);
+	producer_handle_return(bus);
+	if (!result_failed(result))
+		slot_first_raise(slot, first);
+	return result;
+}
+
+const BusOperations kafka_operations = {
+	.append = producer_append,
+	.end = kafka_end,
+	.first = kafka_first,
+	.commit = member_commit,
+	.committed = member_committed,
+	.reader_open = kafka_reader_open,
+	.reader_close = kafka_reader_close,
+	.read = kafka_read,
+	.wait = kafka_wait,
+	.wake = kafka_wake,
+	.assigned = member_assigned,
+	.trim = kafka_trim,
+	.health = producer_health,
+	.close = kafka_close,
+};

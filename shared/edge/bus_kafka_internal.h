@@ -1,0 +1,138 @@
+/*
+ * What the bus on Kafka is made of. Private to bus_kafka*.c.
+ *
+ *   bus_kafka.c           the extents table, the operations, trimming
+ *   bus_kafka_open.c      connecting, checking topics, closing
+ *   bus_kafka_producer.c  appends and their reports
+ *   bus_kafka_reader.c    slots, reading, waiting
+ *   bus_kafka_member.c    the consumer group: who is assigned what, advisory positions
+ *   bus_kafka_record.c    our packed headers and Kafka's
+ *
+ * Order of locks: a slot's `reading`, then its `watching`, then a reader's `mutex`. librdkafka's callbacks take `watching` and
+ * `mutex` only, and no call into librdkafka is made while those are held.
+ */
+#ifndef TOCSIN_EDGE_BUS_KAFKA_INTERNAL_H
+#define TOCSIN_EDGE_BUS_KAFKA_INTERNAL_H
+
+#include "shared/edge/bus_kafka.h"
+#include "shared/edge/kafka_conf.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+	KAFKA_RECORD_MAX = BUS_RECORD_MAX + (64 << 10), /* a message: body, key and headers */
+	KAFKA_WATCHERS_MAX = BUS_PARTITIONS_MAX,        /* readers of one partition in a process */
+	KAFKA_READERS_MAX = 256,
+	KAFKA_CALL_MS = 5000,  /* a blocking call to the cluster may take so long */
+	KAFKA_FETCH_MS = 4000, /* records that are there must arrive within it */
+};
+
+typedef struct BusKafka BusKafka;
+
+typedef struct KafkaReader {
+	BusReader reader;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	bool woken;
+} KafkaReader;
+
+/*
+ * One partition as this process reads it: fetched from one offset on, for whoever reads it. A second reader at another
+ * offset moves it to and fro, which is slow and right.
+ */
+typedef struct {
+	_Atomic int64_t first, end; /* as far as is known; end only grows */
+	pthread_mutex_t reading;
+	bool assigned;              /* guarded by reading, like all until watching */
+	int64_t at;                 /* offset of the next message the queue gives */
+	rd_kafka_queue_t *queue;
+	rd_kafka_message_t *pending; /* taken from the queue while waiting, not visited yet */
+	pthread_mutex_t watching;
+	KafkaReader *watchers[KAFKA_WATCHERS_MAX];
+	size_t watcher_count;
+} Slot;
+
+typedef struct {
+	pthread_rwlock_t swap; /* held for writing while a fatal handle is replaced */
+	rd_kafka_t *handle;
+	pthread_t thread;
+	bool started;
+	atomic_bool stop, fatal, down;
+	_Atomic int64_t down_since_us, progress_us; /* progress: the last report, or the first append after none */
+	atomic_int inflight;
+} Producer;
+
+typedef struct {
+	rd_kafka_t *handle;
+	pthread_t thread;
+	bool started;
+	atomic_bool stop, fatal;
+	_Atomic uint64_t assigned; /* a bit a partition number */
+	pthread_mutex_t mutex;     /* guards what follows */
+	int64_t *positions;        /* -1: nothing to commit; a slot each */
+	bool changed;
+} Member;
+
+struct BusKafka {
+	Bus bus;
+	BusKafkaOptions options; /* its texts are copies */
+	char *texts[5];
+	char cluster[64];
+	Slot *slots; /* topic after topic, BUS_PARTITIONS_MAX each */
+	rd_kafka_t *ledgers, *inputs;
+	Producer producer;
+	Member member;
+	pthread_mutex_t mutex; /* guards readers */
+	KafkaReader *readers[KAFKA_READERS_MAX];
+};
+
+extern const BusOperations kafka_operations;
+
+static inline BusKafka *bus_kafka(Bus *bus)
+{
+	return (BusKafka *)bus;
+}
+
+/* topic and partition must be of the table. */
+Slot *kafka_slot(BusKafka *bus, unsigned topic, unsigned partition);
+unsigned kafka_partitions(const BusKafka *bus, unsigned topic);
+void slot_end_raise(Slot *slot, int64_t end);
+void slot_first_raise(Slot *slot, int64_t first);
+
+void kafka_close(Bus *bus);
+
+/* A configuration of this bus. */
+Result kafka_bus_conf(const BusKafka *bus, const KafkaSetting *settings, size_t count, rd_kafka_conf_t **out);
+
+/* Asks where one partition, or (topic_count as topic) every one, begins and ends now. ERROR_AGAIN: it was not told. */
+Result kafka_extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int wait_ms);
+
+Result producer_open(BusKafka *bus);
+void producer_close(BusKafka *bus);
+Result producer_append(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context);
+Result producer_health(Bus *bus);
+/* Its handle, for calls of any client; given back with producer_handle_return. */
+rd_kafka_t *producer_handle(BusKafka *bus);
+void producer_handle_return(BusKafka *bus);
+
+Result member_open(BusKafka *bus);
+void member_close(BusKafka *bus);
+bool member_assigned(Bus *bus, unsigned partition);
+Result member_commit(Bus *bus, const char *group, unsigned topic, unsigned partition, int64_t position);
+int64_t member_committed(Bus *bus, const char *group, unsigned topic, unsigned partition);
+
+Result kafka_reader_open(Bus *bus, BusReader **out);
+void kafka_reader_close(BusReader *reader);
+Result kafka_read(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next);
+void kafka_wait(BusReader *reader, const BusPlace *places, size_t count, int wait_ms);
+void kafka_wake(BusReader *reader);
+void kafka_wake_all(BusKafka *bus);
+void slot_release(Slot *slot);
+
+/* NULL where there are none. */
+rd_kafka_headers_t *record_headers_make(Slice packed);
+/* Packs into headers, which is cleared first; borrows the rest from the message. */
+void record_of_message(const rd_kafka_message_t *message, Buffer *headers, BusRecord *out);
+
+#endif

@@ -1,0 +1,215 @@
+/*
+ * Appends. One handle with one polling thread, which calls `done` from delivery reports. A handle that met a fatal error (the
+ * idempotent producer of librdkafka 2.0.2 does, after outages) is replaced: what it still held is reported as failed.
+ *
+ * An append is refused at once while no broker can be reached or nothing was acknowledged for STALL_US: senders are told to
+ * come again instead of filling a queue that nobody empties. Whoever was queued before keeps his place until his time is up.
+ */
+#include "shared/edge/bus_kafka_internal.h"
+
+#include "shared/edge/clock.h"
+#include "shared/edge/log.h"
+#include "shared/edge/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { POLL_MS = 100, STALL_US = 2000000, PROBE_MS = 500, FLUSH_MS = 10000 };
+
+typedef struct {
+	BusKafka *bus;
+	Slot *slot;
+	BusDone done;
+	void *context;
+} Append;
+
+static void report_take(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
+{
+	(void)handle;
+	BusKafka *bus = context;
+	Producer *producer = &bus->producer;
+	Append *append = message->_private;
+	bool failed = message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+	atomic_fetch_sub(&producer->inflight, 1);
+	if (!failed) {
+		atomic_store(&producer->progress_us, clock_monotonic_us());
+		atomic_store(&producer->down, false);
+		metric_add(METRIC_BUS_APPENDED, NULL, NULL, 1);
+		if (message->offset >= 0)
+			slot_end_raise(append->slot, message->offset + 1);
+	}
+	if (append->done)
+		append->done(append->context, failed, failed ? -1 : message->offset);
+	free(append);
+}
+
+static void error_take(rd_kafka_t *handle, int code, const char *reason, void *context)
+{
+	(void)handle;
+	BusKafka *bus = context;
+	Producer *producer = &bus->producer;
+	if (code == RD_KAFKA_RESP_ERR__FATAL) {
+		log_line(LOG_ERROR, bus->options.client, "producer-fatal", L_STRING("detail", reason));
+		atomic_store(&producer->fatal, true);
+	}
+	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !atomic_exchange(&producer->down, true))
+		atomic_store(&producer->down_since_us, clock_monotonic_us());
+}
+
+static Result handle_make(BusKafka *bus, rd_kafka_t **out)
+{
+	char timeout_ms[24], size[24];
+	snprintf(timeout_ms, sizeof timeout_ms, "%lld", (long long)bus->options.message_timeout_ms);
+	snprintf(size, sizeof size, "%d", KAFKA_RECORD_MAX);
+	const KafkaSetting settings[] = {
+		{ "acks", "all" },
+		{ "enable.idempotence", "true" },
+		{ "linger.ms", "1" },
+		{ "compression.codec", "lz4" },
+		{ "message.timeout.ms", timeout_ms },
+		{ "message.max.bytes", size },
+		{ "queue.buffering.max.messages", "50000" },
+		{ "queue.buffering.max.kbytes", "131072" },
+	};
+	rd_kafka_conf_t *conf;
+	TRY(kafka_bus_conf(bus, settings, sizeof settings / sizeof settings[0], &conf));
+	rd_kafka_conf_set_opaque(conf, bus);
+	rd_kafka_conf_set_dr_msg_cb(conf, report_take);
+	rd_kafka_conf_set_error_cb(conf, error_take);
+	return kafka_new(RD_KAFKA_PRODUCER, conf, out);
+}
+
+/* What it still holds fails now; their reports come before it goes. */
+static void handle_end(rd_kafka_t *handle, int wait_ms)
+{
+	rd_kafka_flush(handle, wait_ms);
+	rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	rd_kafka_flush(handle, wait_ms);
+	rd_kafka_destroy(handle);
+}
+
+static void handle_replace(BusKafka *bus)
+{
+	Producer *producer = &bus->producer;
+	rd_kafka_t *fresh;
+	if (result_failed(handle_make(bus, &fresh)))
+		return; /* tried again at the next turn */
+	pthread_rwlock_wrlock(&producer->swap);
+	rd_kafka_t *former = producer->handle;
+	producer->handle = fresh;
+	atomic_store(&producer->fatal, false);
+	pthread_rwlock_unlock(&producer->swap);
+	log_line(LOG_WARN, bus->options.client, "producer-replaced");
+	handle_end(former, FLUSH_MS);
+}
+
+/* Sees a cluster come back although nothing is appended. */
+static void probe(BusKafka *bus)
+{
+	Producer *producer = &bus->producer;
+	const struct rd_kafka_metadata *metadata;
+	if (rd_kafka_metadata(producer->handle, 0, NULL, &metadata, PROBE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	rd_kafka_metadata_destroy(metadata);
+	atomic_store(&producer->down, false);
+}
+
+static void *producer_run(void *context)
+{
+	BusKafka *bus = context;
+	Producer *producer = &bus->producer;
+	while (!atomic_load(&producer->stop)) {
+		rd_kafka_poll(producer->handle, POLL_MS);
+		if (atomic_load(&producer->fatal))
+			handle_replace(bus);
+		if (atomic_load(&producer->down))
+			probe(bus);
+	}
+	return NULL;
+}
+
+Result producer_open(BusKafka *bus)
+{
+	Producer *producer = &bus->producer;
+	must(pthread_rwlock_init(&producer->swap, NULL) == 0);
+	TRY(handle_make(bus, &producer->handle));
+	producer->started = pthread_create(&producer->thread, NULL, producer_run, bus) == 0;
+	return producer->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started");
+}
+
+void producer_close(BusKafka *bus)
+{
+	Producer *producer = &bus->producer;
+	atomic_store(&producer->stop, true);
+	if (producer->started)
+		pthread_join(producer->thread, NULL);
+	if (producer->handle)
+		handle_end(producer->handle, atomic_load(&producer->down) ? POLL_MS : (int)bus->options.message_timeout_ms);
+	pthread_rwlock_destroy(&producer->swap);
+}
+
+rd_kafka_t *producer_handle(BusKafka *bus)
+{
+	pthread_rwlock_rdlock(&bus->producer.swap);
+	return bus->producer.handle;
+}
+
+void producer_handle_return(BusKafka *bus)
+{
+	pthread_rwlock_unlock(&bus->producer.swap);
+}
+
+Result producer_health(Bus *base)
+{
+	BusKafka *bus = bus_kafka(base);
+	Producer *producer = &bus->producer;
+	int64_t now_us = clock_monotonic_us();
+	if (atomic_load(&producer->down))
+		return result_fail(ERROR_AGAIN, "Kafka at %s cannot be reached since %lld s", bus->options.brokers,
+				   (long long)((now_us - atomic_load(&producer->down_since_us)) / 1000000));
+	int64_t silent_us = now_us - atomic_load(&producer->progress_us);
+	if (atomic_load(&producer->inflight) > 0 && silent_us > STALL_US)
+		return result_fail(ERROR_AGAIN, "Kafka at %s has acknowledged nothing for %lld s", bus->options.brokers,
+				   (long long)(silent_us / 1000000));
+	return result_ok();
+}
+
+static Result produce(BusKafka *bus, unsigned topic, unsigned partition, const BusRecord *record, Append *append)
+{
+	rd_kafka_headers_t *headers = record_headers_make(record->headers);
+	rd_kafka_resp_err_t error = rd_kafka_producev(
+		bus->producer.handle, RD_KAFKA_V_TOPIC(bus->options.topics[topic].name), RD_KAFKA_V_PARTITION((int32_t)partition),
+		RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(record->key.data, record->key.size),
+		RD_KAFKA_V_VALUE((void *)(record->body.data ? record->body.data : ""), record->body.size),
+		RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(append), RD_KAFKA_V_END);
+	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return result_ok();
+	rd_kafka_headers_destroy(headers);
+	if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+		return result_fail(ERROR_INPUT, "the record is larger than %d bytes", KAFKA_RECORD_MAX);
+	if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+		return result_fail(ERROR_AGAIN, "the queue to Kafka is full");
+	return result_fail(ERROR_AGAIN, "Kafka does not take the record: %s", rd_kafka_err2str(error));
+}
+
+Result producer_append(Bus *base, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context)
+{
+	BusKafka *bus = bus_kafka(base);
+	Producer *producer = &bus->producer;
+	if (record->key.size + record->headers.size + record->body.size > BUS_RECORD_MAX)
+		return result_fail(ERROR_INPUT, "the record is larger than %d bytes", BUS_RECORD_MAX);
+	TRY(producer_health(base));
+	Append *append = malloc(sizeof *append);
+	must(append);
+	*append = (Append){ .bus = bus, .slot = kafka_slot(bus, topic, partition), .done = done, .context = context };
+	if (atomic_fetch_add(&producer->inflight, 1) == 0)
+		atomic_store(&producer->progress_us, clock_monotonic_us());
+	pthread_rwlock_rdlock(&producer->swap);
+	Result result = produce(bus, topic, partition, record, append);
+	pthread_rwlock_unlock(&producer->swap);
+	if (result_failed(result)) {
+		atomic_fetch_sub(&producer->inflight, 1);
+		free(append);
+	}
+	return result;
+}

@@ -20,20 +20,30 @@ typedef struct Timers Timers;
 typedef void (*TimersVisit)(void *context, Slice id, Instant due_at);
 
 typedef struct {
-	/* Arms, or moves an armed one. */
+	/*
+	 * Arms, or moves an armed one. Where the timers are kept outside this may be carried out later, in order, at the
+	 * latest before the owner's next `due`; if it could not be, that `due` fails.
+	 */
 	Result (*arm)(Timers *timers, const char *owner, uint64_t term, Slice id, Instant due_at);
-	/* Takes it out, whatever its state; unknown is fine. */
+	/* Takes it out, whatever its state; unknown is fine. Like arm, it may be carried out later. */
 	Result (*disarm)(Timers *timers, const char *owner, uint64_t term, Slice id);
 	/*
+	 * All that state wants armed was armed since the term began, or since `due` answered ERROR_NOT_FOUND. Until this is
+	 * called, `due` answers that. NULL: timers are not lost unnoticed here, and `due` needs no such word.
+	 */
+	void (*armed)(Timers *timers, const char *owner, uint64_t term);
+	/*
 	 * What is due is shown and leased for lease_ms: not shown again before, unless armed anew. Due is what lies before
-	 * now, or before the clock of the outside that keeps the timers. ERROR_NOT_FOUND: the outside has lost them, and
-	 * all that state wants armed must be armed again; ERROR_AGAIN: it cannot be reached.
+	 * now, or before the clock of the outside that keeps the timers. ERROR_NOT_FOUND: the outside has lost them, or may
+	 * have: all that state wants armed must be armed again, then `armed` called; ERROR_AGAIN: it cannot be reached.
+	 * Waits for the outside for a few seconds at most, and not at all where nothing is due.
 	 */
 	Result (*due)(Timers *timers, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
 		      TimersVisit visit, void *context);
 	/*
-	 * When the next one is due (or its lease ends), INSTANT_NONE when there is none. Cheap: what is known, no I/O; once
-	 * timers were lost, a time that has passed, so that `due` is asked.
+	 * When the next one is due (or its lease ends) by the caller's clock, INSTANT_NONE when there is none. Cheap: what is
+	 * known, no I/O; once timers were lost, a time that has passed, so that `due` is asked; never one that has passed
+	 * while the outside cannot be reached, so that nobody asks without a pause.
 	 */
 	Instant (*next)(Timers *timers, const char *owner);
 	/* Whether the outside can be reached: ERROR_AGAIN with a reason for people where it cannot. Cheap. NULL: always. */

@@ -1,0 +1,776 @@
+/* Timers in a real Redis that is stopped, killed, emptied, made to wait, and answers nonsense. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shared/edge/clock.h"
+#include "shared/edge/timers_redis.h"
+#include "tests/support/redis_server.h"
+#include "tests/support/scratch.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LEASE_MS = 60000, LONG_MS = 3600000, AWAIT_MS = 10000, STUCK_MS = 4000, SHOWN_BYTES = 4096 };
+
+#define OWNER "n/0"
+#define SHOW "{tocsin}:log-1:n/0:show"
+#define DATA "{tocsin}:log-1:n/0:data"
+
+typedef struct {
+	RedisServer server;
+	Scratch scratch;
+	Timers *timers;
+	Buffer shown;
+} Edge;
+
+static Result edge_open(Edge *edge, const char *url, int64_t wait_ms, Timers **out)
+{
+	(void)edge;
+	TimersRedisOptions options = { .url = url, .name = "tocsin-test", .cluster = "log-1" };
+	return timers_redis_open(&options, wait_ms, NULL, NULL, out);
+}
+
+static int setup_with(void **state, const char *const *options)
+{
+	Edge *edge = calloc(1, sizeof *edge);
+	*state = edge;
+	scratch_make(&edge->scratch);
+	buffer_init(&edge->shown, SHOWN_BYTES);
+	if (!redis_server_installed())
+		return 0;
+	redis_server_init(&edge->server, edge->scratch.directory);
+	redis_server_start(&edge->server, options);
+	return result_failed(edge_open(edge, edge->server.url, AWAIT_MS, &edge->timers));
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, NULL);
+}
+
+static const char *const durable[] = { "--appendonly", "yes", "--appendfsync", "always", NULL };
+
+static int durable_setup(void **state)
+{
+	return setup_with(state, durable);
+}
+
+static int teardown(void **state)
+{
+	Edge *edge = *state;
+	if (edge->timers != NULL)
+		edge->timers->operations->close(edge->timers);
+	if (edge->server.pid != 0)
+		kill(edge->server.pid, SIGCONT);
+	redis_server_end(&edge->server, SIGKILL);
+	scratch_remove(&edge->scratch);
+	buffer_release(&edge->shown);
+	free(edge);
+	return 0;
+}
+
+static Edge *edge_of(void **state)
+{
+	Edge *edge = *state;
+	if (edge->timers == NULL)
+		skip(); /* no Redis here */
+	return edge;
+}
+
+/* ---- words for what follows -------------------------------------------------------------------------------------- */
+
+static void arm(Timers *timers, uint64_t term, const char *id, int64_t due_ms)
+{
+	Result result = timers->operations->arm(timers, OWNER, term, slice_of(id), clock_now() + due_ms);
+	assert_int_equal(result.kind, ERROR_NONE);
+}
+
+static void disarm(Timers *timers, uint64_t term, const char *id)
+{
+	assert_int_equal(timers->operations->disarm(timers, OWNER, term, slice_of(id)).kind, ERROR_NONE);
+}
+
+static void armed(Timers *timers, uint64_t term)
+{
+	timers->operations->armed(timers, OWNER, term);
+}
+
+static void show(void *context, Slice id, Instant due_at)
+{
+	(void)due_at;
+	buffer_append(context, id);
+	buffer_byte(context, ';');
+}
+
+static Result due(Edge *edge, Timers *timers, uint64_t term)
+{
+	buffer_clear(&edge->shown);
+	return timers->operations->due(timers, OWNER, term, 0, LEASE_MS, 100, show, &edge->shown);
+}
+
+static void assert_due(Edge *edge, Timers *timers, uint64_t term, const char *expected)
+{
+	Result result = due(edge, timers, term);
+	assert_string_equal(result.text, "");
+	assert_string_equal(edge->shown.size == 0 ? "" : edge->shown.data, expected);
+}
+
+static bool await(bool (*there)(Timers *timers), Timers *timers)
+{
+	for (Instant until = clock_now() + AWAIT_MS; clock_now() < until; clock_sleep_ms(5))
+		if (there(timers))
+			return true;
+	return false;
+}
+
+static bool healthy(Timers *timers)
+{
+	return !result_failed(timers->operations->health(timers));
+}
+
+static bool ill(Timers *timers)
+{
+	return !healthy(timers);
+}
+
+/* Something is due, or was lost. */
+static bool calls(Timers *timers)
+{
+	Instant next = timers->operations->next(timers, OWNER);
+	return next != INSTANT_NONE && next <= clock_now();
+}
+
+static bool silent(Timers *timers)
+{
+	return timers->operations->next(timers, OWNER) == INSTANT_NONE;
+}
+
+static void assert_count(Edge *edge, int64_t expected)
+{
+	int64_t count = -1;
+	for (Instant until = clock_now() + AWAIT_MS; count != expected && clock_now() < until; clock_sleep_ms(5))
+		count = redis_number(edge->server.url, "ZCARD " SHOW);
+	assert_int_equal(count, expected);
+	assert_int_equal(redis_number(edge->server.url, "HLEN " DATA), expected);
+}
+
+static void command(Edge *edge, const char *words)
+{
+	Result result = redis_command(edge->server.url, words);
+	assert_string_equal(result.text, "");
+}
+
+/* What the runtime does when it is told of a loss; what is armed then is due. */
+static void assert_lost_and_armed_again(Edge *edge, uint64_t term)
+{
+	assert_true(await(healthy, edge->timers));
+	assert_true(await(calls, edge->timers));
+	assert_int_equal(due(edge, edge->timers, term).kind, ERROR_NOT_FOUND);
+	assert_int_equal(due(edge, edge->timers, term).kind, ERROR_NOT_FOUND); /* until it is armed */
+	arm(edge->timers, term, "again", -1);
+	arm(edge->timers, term, "later", LONG_MS);
+	armed(edge->timers, term);
+	assert_due(edge, edge->timers, term, "again;");
+	assert_count(edge, 2);
+}
+
+static void two_timers(Edge *edge)
+{
+	arm(edge->timers, 1, "a", LONG_MS);
+	arm(edge->timers, 1, "b", LONG_MS);
+	armed(edge->timers, 1);
+	assert_due(edge, edge->timers, 1, "");
+	assert_count(edge, 2);
+}
+
+/* ---- losses ------------------------------------------------------------------------------------------------------ */
+
+static void until_all_is_armed_nothing_is_shown(void **state)
+{
+	Edge *edge = edge_of(state);
+	assert_int_equal(edge->timers->operations->next(edge->timers, OWNER), INSTANT_NONE);
+	arm(edge->timers, 1, "a", -1);
+	assert_int_equal(due(edge, edge->timers, 1).kind, ERROR_NOT_FOUND);
+	armed(edge->timers, 1);
+	assert_due(edge, edge->timers, 1, "a;");
+}
+
+static void flushall_is_noticed(void **state)
+{
+	Edge *edge = edge_of(state);
+	two_timers(edge);
+	command(edge, "FLUSHALL");
+	assert_lost_and_armed_again(edge, 1);
+}
+
+static void an_owner_without_timers_notices_it_too(void **state)
+{
+	Edge *edge = edge_of(state);
+	armed(edge->timers, 1);
+	assert_due(edge, edge->timers, 1, "");
+	assert_true(silent(edge->timers));
+	for (Instant until = clock_now() + AWAIT_MS; clock_now() < until; clock_sleep_ms(5))
+		if (redis_number(edge->server.url, "EXISTS {tocsin}:log-1:n/0:state") == 1)
+			break;
+	command(edge, "FLUSHALL");
+	assert_lost_and_armed_again(edge, 1);
+}
+
+static void a_loss_while_arming_is_not_missed(void **state)
+{
+	Edge *edge = edge_of(state);
+	arm(edge->timers, 1, "first", -1);
+	assert_count(edge, 1);
+	command(edge, "FLUSHALL");
+	arm(edge->timers, 1, "second", -1);
+	armed(edge->timers, 1);
+	assert_int_equal(due(edge, edge->timers, 1).kind, ERROR_NOT_FOUND);
+	assert_lost_and_armed_again(edge, 1);
+}
+
+static void what_is_evicted_or_taken_by_hand_is_noticed(void **state)
+{
+	static const char *const hands[] = { "DEL " DATA, "DEL " SHOW, "ZREM " SHOW " again", "HDEL " DATA " later",
+					     "DEL {tocsin}:log-1:n/0:state" };
+	Edge *edge = edge_of(state);
+	arm(edge->timers, 1, "again", LONG_MS);
+	arm(edge->timers, 1, "later", LONG_MS);
+	armed(edge->timers, 1);
+	assert_count(edge, 2);
+	for (size_t i = 0; i < sizeof hands / sizeof hands[0]; i++) {
+		command(edge, hands[i]);
+		assert_lost_and_armed_again(edge, 1);
+	}
+}
+
+static void a_due_timer_without_data_is_a_loss_even_where_the_numbers_agree(void **state)
+{
+	Edge *edge = edge_of(state);
+	arm(edge->timers, 1, "soon", 400);
+	armed(edge->timers, 1);
+	assert_count(edge, 1);
+	command(edge, "HSET " DATA " other 5");
+	command(edge, "HDEL " DATA " soon");
+	assert_true(await(calls, edge->timers));
+	assert_lost_and_armed_again(edge, 1);
+}
+
+static void a_server_that_comes_back_empty_is_noticed(void **state)
+{
+	Edge *edge = edge_of(state);
+	two_timers(edge);
+	redis_server_end(&edge->server, SIGKILL);
+	assert_true(await(ill, edge->timers));
+	redis_server_start(&edge->server, NULL);
+	assert_lost_and_armed_again(edge, 1);
+}
+
+static void a_server_that_comes_back_with_old_data_is_noticed(void **state)
+{
+	Edge *edge = edge_of(state);
+	two_timers(edge);
+	command(edge, "SAVE");
+	arm(edge->timers, 1, "c", LONG_MS);
+	assert_count(edge, 3);
+	redis_server_end(&edge->server, SIGKILL);
+	assert_true(await(ill, edge->timers));
+	redis_server_start(&edge->server, NULL);
+	assert_int_equal(redis_number(edge->server.url, "ZCARD " SHOW), 2);
+	assert_lost_and_armed_again(edge, 1);
+}
+
+static void a_server_that_comes_back_with_its_data_goes_on(void **state)
+{
+	Edge *edge = edge_of(state);
+	two_timers(edge);
+	arm(edge->timers, 1, "leased", -1);
+	assert_due(edge, edge->timers, 1, "leased;");
+	redis_server_end(&edge->server, SIGKILL);
+	assert_true(await(ill, edge->timers));
+	assert_due(edge, edge->timers, 1, ""); /* nothing is due: nobody needs Redis */
+	arm(edge->timers, 1, "meanwhile", -1);
+	redis_server_start(&edge->server, durable);
+	assert_true(await(healthy, edge->timers));
+	assert_due(edge, edge->timers, 1, "meanwhile;");
+	assert_count(edge, 4);
+}
+
+static void too_much_armed_while_it_is_away_is_armed_anew(void **state)
+{
+	Edge *edge = edge_of(state);
+	char id[32];
+	two_timers(edge);
+	redis_server_end(&edge->server, SIGKILL);
+	assert_true(await(ill, edge->timers));
+	for (int i = 0; i < 2000; i++) {
+		snprintf(id, sizeof id, "%d", i);
+		arm(edge->timers, 1, id, LONG_MS);
+	}
+	assert_int_equal(due(edge, edge->timers, 1).kind, ERROR_AGAIN);
+	redis_server_start(&edge->server, NULL);
+	assert_lost_and_armed_again(edge, 1);
+}
+
+static void scripts_that_were_flushed_are_loaded_again(void **state)
+{
+	Edge *edge = edge_of(state);
+	two_timers(edge);
+	command(edge, "SCRIPT FLUSH");
+	assert_true(await(ill, edge->timers));
+	assert_true(await(healthy, edge->timers));
+	arm(edge->timers, 1, "c", -1);
+	Result result = due(edge, edge->timers, 1);
+	if (result.kind == ERROR_NOT_FOUND) /* it was under way to the scripts that were gone */
+		assert_lost_and_armed_again(edge, 1);
+	else
+		assert_string_equal(edge->shown.data, "c;");
+}
+
+/* ---- a server that does not do as it should ---------------------------------------------------------------------- */
+
+static void assert_quick(Edge *edge, ErrorKind expected)
+{
+	Instant began = clock_now();
+	arm(edge->timers, 1, "quick", -1);
+	assert_in_range(clock_now() - began, 0, 100);
+	assert_int_equal(due(edge, edge->timers, 1).kind, expected);
+	assert_in_range(clock_now() - began, 0, STUCK_MS);
+}
+
+static void a_server_that_pauses_keeps_nobody_and_is_found_again(void **state)
+{
+	Edge *edge = edge_of(state);
+	two_timers(edge);
+	for (int stopped = 0; stopped <= 1; stopped++) {
+		Instant began = clock_now();
+		if (stopped)
+			kill(edge->server.pid, SIGSTOP);
+		else
+			command(edge, "CLIENT PAUSE 2500 ALL");
+		arm(edge->timers, 1, "held up", -1);
+		assert_quick(edge, ERROR_AGAIN);
+		assert_true(ill(edge->timers));
+		Instant next = edge->timers->operations->next(edge->timers, OWNER);
+		assert_true(next > clock_now()); /* nobody is driven to ask without a pause */
+		clock_sleep_ms(began + 2500 > clock_now() ? began + 2500 - clock_now() : 0);
+		kill(edge->server.pid, SIGCONT);
+		assert_lost_and_armed_again(edge, 1);
+	}
+}
+
+static void a_late_call_of_a_connection_given_up_changes_nothing(void **state)
+{
+	Edge *edge = edge_of(state);
+	two_timers(edge);
+	kill(edge->server.pid, SIGSTOP);
+	arm(edge->timers, 1, "ghost", -1);
+	disarm(edge->timers, 1, "a");
+	assert_true(await(ill, edge->timers));
+	assert_int_equal(due(edge, edge->timers, 1).kind, ERROR_AGAIN);
+	kill(edge->server.pid, SIGCONT);
+	assert_lost_and_armed_again(edge, 1);
+	/* What the server still found in the old connection came before the new beginning, or was late. */
+	assert_due(edge, edge->timers, 1, "");
+	assert_count(edge, 2);
+}
+
+static void a_refusal_is_told_and_passes(void **state)
+{
+	static const struct {
+		const char *refuse, *allow, *word;
+	} refusals[] = {
+		{ "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "replica" },
+		{ "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "memory" },
+		{ "CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "too few replicas" },
+	};
+	Edge *edge = edge_of(state);
+	two_timers(edge);
+	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+		command(edge, refusals[i].refuse);
+		arm(edge->timers, 1, "refused", -1);
+		assert_true(await(ill, edge->timers));
+		assert_non_null(strstr(edge->timers->operations->health(edge->timers).text, refusals[i].word));
+		command(edge, refusals[i].allow);
+		for (Instant until = clock_now() + AWAIT_MS; clock_now() < until; clock_sleep_ms(5)) {
+			/* Up, and then refused again, until the refusal is over. */
+			assert_true(await(calls, edge->timers));
+			if (due(edge, edge->timers, 1).kind == ERROR_NOT_FOUND)
+				break;
+		}
+		arm(edge->timers, 1, "again", -1);
+		armed(edge->timers, 1);
+		assert_due(edge, edge->timers, 1, "again;");
+	}
+}
+
+/* ---- terms ------------------------------------------------------------------------------------------------------- */
+
+static void a_deposed_owner_changes_nothing_and_is_shown_nothing(void **state)
+{
+	Edge *edge = edge_of(state);
+	Timers *next = NULL;
+	two_timers(edge);
+	arm(edge->timers, 1, "old", -1);
+	assert_count(edge, 3);
+	assert_int_equal(edge_open(edge, edge->server.socket_url, AWAIT_MS, &next).kind, ERROR_NONE);
+	arm(next, 2, "new", -1);
+	arm(next, 2, "kept", LONG_MS);
+	armed(next, 2);
+	assert_count(edge, 2); /* what only the old one wanted is gone */
+	arm(edge->timers, 1, "late", -1);
+	disarm(edge->timers, 1, "kept");
+	assert_due(edge, edge->timers, 1, "");
+	assert_true(await(silent, edge->timers));
+	assert_due(edge, edge->timers, 1, "");
+	arm(edge->timers, 1, "later", -1);
+	armed(edge->timers, 1);
+	assert_due(edge, edge->timers, 1, "");
+	assert_due(edge, next, 2, "new;");
+	assert_count(edge, 2);
+	/* Deposed is a term, not a process. */
+	arm(edge->timers, 3, "third", -1);
+	armed(edge->timers, 3);
+	assert_due(edge, edge->timers, 3, "third;");
+	assert_due(edge, edge->timers, 2, "");
+	next->operations->close(next);
+}
+
+static void a_deposed_owner_hears_of_it_without_asking(void **state)
+{
+	Edge *edge = edge_of(state);
+	Timers *next = NULL;
+	two_timers(edge);
+	assert_false(silent(edge->timers));
+	assert_int_equal(edge_open(edge, edge->server.url, AWAIT_MS, &next).kind, ERROR_NONE);
+	armed(next, 2);
+	assert_true(await(silent, edge->timers));
+	next->operations->close(next);
+}
+
+typedef struct {
+	Edge *edge;
+	Result result;
+} Asking;
+
+static void *ask_of_term_one(void *context)
+{
+	Asking *asking = context;
+	asking->result = due(asking->edge, asking->edge->timers, 1);
+	return NULL;
+}
+
+static void an_answer_to_an_earlier_term_is_nobodys(void **state)
+{
+	Edge *edge = edge_of(state);
+	Asking asking = { .edge = edge };
+	pthread_t thread;
+	two_timers(edge);
+	kill(edge->server.pid, SIGSTOP);
+	arm(edge->timers, 1, "old", -1);
+	pthread_create(&thread, NULL, ask_of_term_one, &asking);
+	clock_sleep_ms(200); /* it is under way, whenever it began */
+	arm(edge->timers, 2, "new", -1);
+	pthread_join(thread, NULL);
+	assert_string_equal(asking.result.text, "");
+	assert_int_equal(edge->shown.size, 0);
+	kill(edge->server.pid, SIGCONT);
+	armed(edge->timers, 2);
+	assert_due(edge, edge->timers, 2, "new;");
+	assert_count(edge, 1);
+}
+
+static void another_logs_timers_and_terms_are_not_ours(void **state)
+{
+	Edge *edge = edge_of(state);
+	Timers *other = NULL;
+	TimersRedisOptions options = { .url = edge->server.url, .cluster = "log-2" };
+	arm(edge->timers, 57, "a", -1);
+	armed(edge->timers, 57);
+	assert_due(edge, edge->timers, 57, "a;");
+	assert_int_equal(timers_redis_open(&options, AWAIT_MS, NULL, NULL, &other).kind, ERROR_NONE);
+	armed(other, 1);
+	arm(other, 1, "b", -1);
+	assert_due(edge, other, 1, "b;");
+	other->operations->close(other);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+static void a_server_that_is_not_there_is_said_within_the_time(void **state)
+{
+	Timers *timers = NULL;
+	Instant began = clock_now();
+	Result result = edge_open(*state, "redis://127.0.0.1:1/0", 600, &timers);
+	assert_int_equal(result.kind, ERROR_AGAIN);
+	assert_string_equal(result.text, "Redis at 127.0.0.1:1 cannot be reached: Connection refused");
+	assert_in_range(clock_now() - began, 600, 3000);
+	assert_null(timers);
+}
+
+static bool at_once(void *context)
+{
+	(*(int *)context)++;
+	return true;
+}
+
+static void whoever_waits_for_it_may_stop(void **state)
+{
+	(void)state;
+	Timers *timers = NULL;
+	int asked = 0;
+	Instant began = clock_now();
+	TimersRedisOptions options = { .url = "redis://127.0.0.1:1/0" };
+	assert_int_equal(timers_redis_open(&options, 60000, at_once, &asked, &timers).kind, ERROR_AGAIN);
+	assert_int_equal(asked, 1);
+	assert_in_range(clock_now() - began, 0, 5000);
+}
+
+static void assert_not_let_in(Edge *edge, const char *access, const char *words)
+{
+	char url[256];
+	Timers *timers = NULL;
+	snprintf(url, sizeof url, "redis://%s127.0.0.1:%d/%s", access, edge->server.port, strstr(words, "99") ? "99" : "0");
+	Result result = edge_open(edge, url, 0, &timers);
+	assert_int_equal(result.kind, ERROR_AGAIN);
+	assert_non_null(strstr(result.text, words));
+	assert_null(strstr(result.text, "s3cret"));
+}
+
+static void who_is_not_let_in_is_told_why_but_never_the_password(void **state)
+{
+	Edge *edge = edge_of(state);
+	Timers *timers = NULL;
+	char url[256];
+	assert_not_let_in(edge, "", "database 99");
+	assert_not_let_in(edge, ":s3cret@", "signing in");
+	command(edge, "ACL SETUSER tocsin on >s3cret@/% ~{tocsin}:* +@all");
+	assert_not_let_in(edge, "tocsin:wrong-s3cret@", "refuses the user or the password");
+	snprintf(url, sizeof url, "redis://tocsin:s3cret%%40%%2f%%25@127.0.0.1:%d", edge->server.port);
+	assert_int_equal(edge_open(edge, url, AWAIT_MS, &timers).kind, ERROR_NONE);
+	timers->operations->close(timers);
+	command(edge, "ACL SETUSER tocsin -evalsha");
+	assert_int_equal(edge_open(edge, url, 300, &timers).kind, ERROR_AGAIN);
+	command(edge, "CONFIG SET requirepass s3cret");
+	assert_not_let_in(edge, "", "wants a password");
+	assert_not_let_in(edge, ":not-s3cret@", "refuses the user or the password");
+}
+
+static void a_url_is_taken_or_refused_with_what_would_be_right(void **state)
+{
+	(void)state;
+	static const char *const right[] = {
+		"redis://127.0.0.1:6379/0", "redis://redis", "redis://redis/", "redis://redis:1/15", "redis://[::1]:6379/0",
+		"redis://[::1]", "redis://:p@h/0", "redis://u:p@h", "redis://u:%40%3a@h", "redis://u:a@b@h", "unix:///run/r.sock",
+		"unix://u:p@/run/r.sock", "unix://:p@/r",
+	};
+	static const char *const wrong[] = {
+		"", "redis", "redis:", "redis://", "redis:///0", "http://h", "rediss://h", "redis://h:0", "redis://h:65536",
+		"redis://h:", "redis://h:6379x", "redis://h/x", "redis://h/-1", "redis://h/1/2", "redis://h/0?x", "redis://u@h",
+		"redis://u:@h", "redis://u:p@", "redis://u:%4@h", "redis://u:%@h", "redis://u:%00@h", "redis://u:%zz@h",
+		"redis://a b", "redis://::1", "redis://[::1", "redis://[]", "redis://[::1]x", "unix://", "unix:///", "unix://path",
+		"unix://u@/p", "redis://u:pass/word@h:1/0",
+	};
+	for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+		if (redis_url_check(right[i]) != NULL)
+			fail_msg("%s is refused", right[i]);
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		if (redis_url_check(wrong[i]) == NULL)
+			fail_msg("%s is taken", wrong[i]);
+	char long_one[2000] = "redis://";
+	memset(long_one + 8, 'h', sizeof long_one - 9);
+	assert_non_null(redis_url_check(long_one));
+	Timers *timers = NULL;
+	Result result = edge_open(*state, "redis://u:s3cret@", 0, &timers);
+	assert_int_equal(result.kind, ERROR_INPUT);
+	assert_null(strstr(result.text, "s3cret"));
+}
+
+static void a_socket_serves_as_well(void **state)
+{
+	Edge *edge = edge_of(state);
+	Timers *timers = NULL;
+	assert_int_equal(edge_open(edge, edge->server.socket_url, AWAIT_MS, &timers).kind, ERROR_NONE);
+	arm(timers, 1, "a", -1);
+	armed(timers, 1);
+	assert_due(edge, timers, 1, "a;");
+	timers->operations->close(timers);
+	assert_int_equal(edge_open(edge, "unix:///nowhere/redis.sock", 0, &timers).kind, ERROR_AGAIN);
+}
+
+/* ---- a server that is none --------------------------------------------------------------------------------------- */
+
+typedef struct {
+	int listener, port;
+	const char *answer;
+	size_t size;
+	pthread_t thread;
+	atomic_bool ends;
+} Nonsense;
+
+static void *nonsense_run(void *context)
+{
+	Nonsense *nonsense = context;
+	char asked[4096];
+	while (!atomic_load(&nonsense->ends)) {
+		int fd = accept(nonsense->listener, NULL, NULL);
+		if (fd >= 0 && recv(fd, asked, sizeof asked, 0) > 0)
+			(void)!send(fd, nonsense->answer, nonsense->size, MSG_NOSIGNAL);
+		if (fd >= 0)
+			close(fd);
+	}
+	return NULL;
+}
+
+static void nonsense_start(Nonsense *nonsense)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof address;
+	nonsense->listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(nonsense->listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(nonsense->listener, 5), 0);
+	assert_int_equal(getsockname(nonsense->listener, (struct sockaddr *)&address, &size), 0);
+	nonsense->port = ntohs(address.sin_port);
+	pthread_create(&nonsense->thread, NULL, nonsense_run, nonsense);
+}
+
+static void nonsense_end(Nonsense *nonsense)
+{
+	atomic_store(&nonsense->ends, true);
+	shutdown(nonsense->listener, SHUT_RDWR);
+	pthread_join(nonsense->thread, NULL);
+	close(nonsense->listener);
+}
+
+static void nonsense_is_no_answer(void **state)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 400 Bad Request\r\n\r\n", "+OK\r\n", ":7\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n", "$5\r\nabc", "\r\n", "",
+		"*2147483647\r\n", "*4294967295\r\n:1\r\n", "$9223372036854775807\r\n", "*1\r\n*1\r\n*1\r\n:1\r\n", "-\r\n",
+		"*3\r\n$40\r\n0123456789012345678901234567890123456789\r\n:1\r\n*1\r\n:1\r\n", "-ERR s3cret\r\n", "$-7\r\n",
+		"-LOADING s3cret\r\n", ":99999999999999999999999\r\n", "*1\r\n$-5\r\n", "*1\r\n-ERR s3cret\r\n",
+	};
+	Nonsense nonsense = { 0 };
+	nonsense_start(&nonsense);
+	char url[64];
+	snprintf(url, sizeof url, "redis://127.0.0.1:%d/0", nonsense.port);
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		nonsense.answer = answers[i];
+		nonsense.size = strlen(answers[i]);
+		Timers *timers = NULL;
+		TimersRedisOptions options = { .url = url };
+		Result result = timers_redis_open(&options, 0, NULL, NULL, &timers);
+		assert_int_equal(result.kind, ERROR_AGAIN);
+		assert_null(strstr(result.text, "s3cret"));
+	}
+	nonsense_end(&nonsense);
+	(void)state;
+}
+
+/* ---- many -------------------------------------------------------------------------------------------------------- */
+
+enum { OWNERS = 12, EACH = 834 };
+
+typedef struct {
+	Timers *timers;
+	char owner[16];
+	int shown[EACH];
+	int total;
+} Worker;
+
+static void count(void *context, Slice id, Instant due_at)
+{
+	Worker *worker = context;
+	int64_t number;
+	(void)due_at;
+	must(slice_integer(id, &number) && number >= 0 && number < EACH);
+	worker->shown[number]++;
+	worker->total++;
+	worker->timers->operations->disarm(worker->timers, worker->owner, 7, id);
+}
+
+static void *work(void *context)
+{
+	Worker *worker = context;
+	const TimersOperations *operations = worker->timers->operations;
+	char id[16];
+	for (int i = 0; i < EACH; i++) {
+		int size = snprintf(id, sizeof id, "%d", i);
+		operations->arm(worker->timers, worker->owner, 7, (Slice){ id, (size_t)size }, clock_now() - EACH + i);
+		(void)operations->next(worker->timers, worker->owner);
+	}
+	operations->armed(worker->timers, worker->owner, 7);
+	for (Instant until = clock_now() + 6 * AWAIT_MS; worker->total < EACH && clock_now() < until;)
+		operations->due(worker->timers, worker->owner, 7, 0, LEASE_MS, 200, count, worker);
+	operations->due(worker->timers, worker->owner, 7, 0, LEASE_MS, 200, count, worker);
+	return NULL;
+}
+
+static void ten_thousand_timers_of_twelve_owners_are_each_shown_once(void **state)
+{
+	Edge *edge = edge_of(state);
+	Worker *workers = calloc(OWNERS, sizeof *workers);
+	pthread_t threads[OWNERS];
+	char words[64];
+	for (int i = 0; i < OWNERS; i++) {
+		workers[i].timers = edge->timers;
+		snprintf(workers[i].owner, sizeof workers[i].owner, "many/%d", i);
+		pthread_create(&threads[i], NULL, work, &workers[i]);
+	}
+	for (int i = 0; i < OWNERS; i++) {
+		pthread_join(threads[i], NULL);
+		for (int k = 0; k < EACH; k++)
+			assert_int_equal(workers[i].shown[k], 1);
+	}
+	for (int i = 0; i < OWNERS; i++) {
+		int64_t left = -1;
+		snprintf(words, sizeof words, "ZCARD {tocsin}:log-1:many/%d:show", i);
+		for (Instant until = clock_now() + AWAIT_MS; left != 0 && clock_now() < until;)
+			left = redis_number(edge->server.url, words);
+		assert_int_equal(left, 0);
+	}
+	free(workers);
+}
+
+#define X(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		X(until_all_is_armed_nothing_is_shown),
+		X(flushall_is_noticed),
+		X(an_owner_without_timers_notices_it_too),
+		X(a_loss_while_arming_is_not_missed),
+		X(what_is_evicted_or_taken_by_hand_is_noticed),
+		X(a_due_timer_without_data_is_a_loss_even_where_the_numbers_agree),
+		X(a_server_that_comes_back_empty_is_noticed),
+		X(a_server_that_comes_back_with_old_data_is_noticed),
+		cmocka_unit_test_setup_teardown(a_server_that_comes_back_with_its_data_goes_on, durable_setup, teardown),
+		X(too_much_armed_while_it_is_away_is_armed_anew),
+		X(scripts_that_were_flushed_are_loaded_again),
+		X(a_server_that_pauses_keeps_nobody_and_is_found_again),
+		X(a_late_call_of_a_connection_given_up_changes_nothing),
+		X(a_refusal_is_told_and_passes),
+		X(a_deposed_owner_changes_nothing_and_is_shown_nothing),
+		X(a_deposed_owner_hears_of_it_without_asking),
+		X(an_answer_to_an_earlier_term_is_nobodys),
+		X(another_logs_timers_and_terms_are_not_ours),
+		cmocka_unit_test(a_server_that_is_not_there_is_said_within_the_time),
+		cmocka_unit_test(whoever_waits_for_it_may_stop),
+		X(who_is_not_let_in_is_told_why_but_never_the_password),
+		cmocka_unit_test(a_url_is_taken_or_refused_with_what_would_be_right),
+		X(a_socket_serves_as_well),
+		cmocka_unit_test(nonsense_is_no_answer),
+		X(ten_thousand_timers_of_twelve_owners_are_each_shown_once),
+	};
+	return cmocka_run_group_tests_name("timers_redis", tests, NULL, NULL);
+}

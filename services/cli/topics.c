@@ -1,0 +1,206 @@
+/* tocsin topics: what Kafka's topics must be, what they are, and making them so. */
+#include "services/cli/cli.h"
+
+#include "shared/edge/clock.h"
+#include "shared/service/topic_layout.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SENTENCE_MAX = 1024, AGAIN_MS = 200 };
+
+typedef struct {
+	Settings *settings;
+	KafkaAdmin *admin;
+	KafkaTopic list[TOPICS];
+	KafkaTopics wanted;
+	KafkaFound found;
+	KafkaDifferences differences;
+	int64_t until_us;
+} Work;
+
+/* ---- saying ------------------------------------------------------------------------------------------------------ */
+
+typedef void (*Sentence)(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);
+
+static void print(const Work *work, const KafkaDifference *difference, Sentence sentence, FILE *stream, const char *before)
+{
+	Buffer text;
+	buffer_init(&text, SENTENCE_MAX);
+	sentence(&work->wanted, difference, &text);
+	fprintf(stream, "%s%s\n", before, text.data);
+	fflush(stream);
+	buffer_release(&text);
+}
+
+static void mistake(const Work *work, const KafkaDifference *difference)
+{
+	print(work, difference, kafka_difference_say, stderr, "tocsin: ");
+}
+
+static bool mendable(const KafkaDifference *difference)
+{
+	return difference->kind == KAFKA_MISSING || difference->kind == KAFKA_SETTING;
+}
+
+static void unseen_say(const Work *work)
+{
+	if (work->found.unseen[0] != '\0')
+		complain("warning: settings of topics are not looked at: %s", work->found.unseen);
+}
+
+/* ---- the three commands ------------------------------------------------------------------------------------------ */
+
+static int64_t left_ms(const Work *work)
+{
+	int64_t left = (work->until_us - clock_monotonic_us()) / 1000;
+	return left > 0 ? left : 0;
+}
+
+static Result look(Work *work)
+{
+	TRY(kafka_admin_look(work->admin, &work->wanted, left_ms(work), &work->found));
+	kafka_topics_compare(&work->wanted, work->found.topics, &work->differences);
+	return result_ok();
+}
+
+static ExitCode failed(Result result)
+{
+	complain("%s", result.text);
+	return result.kind == ERROR_INPUT ? EXIT_WRONG : EXIT_SURROUNDINGS;
+}
+
+static ExitCode all_right(const Work *work)
+{
+	printf("%zu topics %s\n", work->wanted.count,
+	       work->found.unseen[0] == '\0' ? "are as they must be" : "are there, each with its partitions");
+	return EXIT_DONE;
+}
+
+static ExitCode check(Work *work)
+{
+	Result result = look(work);
+	if (result_failed(result))
+		return failed(result);
+	unseen_say(work);
+	for (size_t i = 0; i < work->differences.count; i++)
+		mistake(work, &work->differences.list[i]);
+	return work->differences.count > 0 ? EXIT_NO : all_right(work);
+}
+
+/* What passes by itself is no part of a plan. */
+static ExitCode plan(Work *work)
+{
+	size_t steps = 0;
+	Result result = look(work);
+	if (result_failed(result))
+		return failed(result);
+	unseen_say(work);
+	for (size_t i = 0; i < work->differences.count; i++) {
+		const KafkaDifference *difference = &work->differences.list[i];
+		if (mendable(difference))
+			print(work, difference, kafka_difference_plan, stdout, "");
+		else if (difference->kind != KAFKA_LEADERLESS)
+			mistake(work, difference);
+		steps += difference->kind != KAFKA_LEADERLESS;
+	}
+	Result possible = kafka_topics_possible(&work->wanted, &work->differences, work->found.brokers);
+	if (result_failed(possible))
+		return failed(possible);
+	return steps > 0 ? EXIT_NO : all_right(work);
+}
+
+static void done_print(void *context, const KafkaDifference *difference)
+{
+	print(context, difference, kafka_difference_plan, stdout, "done: ");
+}
+
+/* True while something is left that applying or waiting does away with. */
+static bool unfinished(const Work *work)
+{
+	for (size_t i = 0; i < work->differences.count; i++)
+		if (mendable(&work->differences.list[i]) || work->differences.list[i].kind == KAFKA_LEADERLESS)
+			return true;
+	return false;
+}
+
+/* One attempt. ERROR_AGAIN and ERROR_INPUT may pass: brokers may still be starting. */
+static Result attempt(Work *work)
+{
+	TRY(look(work));
+	if (!unfinished(work))
+		return result_ok();
+	TRY(kafka_admin_mend(work->admin, &work->wanted, &work->found, &work->differences, done_print, work));
+	return result_fail(ERROR_AGAIN, "Kafka does not show all topics with their leaders yet");
+}
+
+static Result attempts(Work *work)
+{
+	bool said = false;
+	for (;;) {
+		Result result = attempt(work);
+		bool may_pass = result.kind == ERROR_AGAIN || result.kind == ERROR_INPUT;
+		if (!may_pass || left_ms(work) == 0)
+			return result;
+		if (result.kind == ERROR_INPUT && !said)
+			complain("waiting %lld s: %s", (long long)(left_ms(work) + 999) / 1000, result.text);
+		said = said || result.kind == ERROR_INPUT;
+		clock_sleep_ms(AGAIN_MS);
+	}
+}
+
+static ExitCode apply(Work *work)
+{
+	Result result = attempts(work);
+	if (result_failed(result))
+		return failed(result);
+	unseen_say(work);
+	for (size_t i = 0; i < work->differences.count; i++)
+		mistake(work, &work->differences.list[i]);
+	return work->differences.count > 0 ? EXIT_NO : all_right(work);
+}
+
+/* ---- what they share --------------------------------------------------------------------------------------------- */
+
+static ExitCode work_do(Work *work, ExitCode (*command)(Work *work))
+{
+	const Settings *settings = work->settings;
+	const char *brokers = setting_text(settings, "TOCSIN_KAFKA_BROKERS");
+	Result result = kafka_admin_open(brokers, setting_text(settings, "TOCSIN_KAFKA_OPTIONS"), "tocsin-topics", &work->admin);
+	if (result_failed(result))
+		return failed(result);
+	work->wanted = topic_layout(settings, work->list);
+	work->until_us = clock_monotonic_us() + setting_integer(settings, "TOCSIN_START_TIMEOUT_MS") * 1000;
+	ExitCode code = command(work);
+	kafka_admin_close(work->admin);
+	return code;
+}
+
+static ExitCode run(ExitCode (*command)(Work *work))
+{
+	static Work work;
+	work.settings = settings_or_complain(SETTING_COMMANDS);
+	if (work.settings == NULL)
+		return EXIT_WRONG;
+	ExitCode code = work_do(&work, command);
+	settings_free(work.settings);
+	return code;
+}
+
+ExitCode topics_plan_run(char **arguments, int count)
+{
+	(void)arguments, (void)count;
+	return run(plan);
+}
+
+ExitCode topics_apply_run(char **arguments, int count)
+{
+	(void)arguments, (void)count;
+	return run(apply);
+}
+
+ExitCode topics_check_run(char **arguments, int count)
+{
+	(void)arguments, (void)count;
+	return run(check);
+}

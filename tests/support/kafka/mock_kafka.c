@@ -1,0 +1,152 @@
+/*
+ * A broker of records in memory, for a machine without Java: librdkafka's mock cluster in a process of its own, with
+ * Tocsin's topics. Run as
+ *
+ *   mock_kafka FILE [BROKERS]
+ *
+ * FILE gets the address, whole or not at all. It ends with its stdin, or by SIGTERM. Lines on stdin, answered on stdout by
+ * "ok" or by what is wrong; N is a broker from 1 on, 0 all of them:
+ *
+ *   down N              broker N takes no connections
+ *   up N                and takes them again
+ *   rtt N MS            every answer of broker N comes MS later
+ *   error KEY CODE COUNT   the next COUNT requests of kind KEY (0 Produce, 1 Fetch, …) are answered by error CODE
+ */
+#include "shared/base/error.h"
+#include "shared/domain/topics.h"
+#include "shared/edge/files.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BROKERS_MAX = 9, ERRORS_MAX = 1000, LINE_SIZE = 128 };
+
+typedef rd_kafka_mock_cluster_t Cluster;
+
+/* ---- what a line asks for; each says whether its numbers were right */
+
+static int32_t broker_of(int number)
+{
+	return number == 0 ? -1 : number;
+}
+
+static bool down(Cluster *cluster, const int *number)
+{
+	return rd_kafka_mock_broker_set_down(cluster, broker_of(number[0])) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static bool up(Cluster *cluster, const int *number)
+{
+	return rd_kafka_mock_broker_set_up(cluster, broker_of(number[0])) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static bool slow(Cluster *cluster, const int *number)
+{
+	return rd_kafka_mock_broker_set_rtt(cluster, broker_of(number[0]), number[1]) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static bool fail(Cluster *cluster, const int *number)
+{
+	rd_kafka_resp_err_t errors[ERRORS_MAX];
+	if (number[2] < 1 || number[2] > ERRORS_MAX)
+		return false;
+	for (int i = 0; i < number[2]; i++)
+		errors[i] = (rd_kafka_resp_err_t)number[1];
+	rd_kafka_mock_push_request_errors_array(cluster, (int16_t)number[0], (size_t)number[2], errors);
+	return true;
+}
+
+static const struct {
+	const char *word;
+	int numbers;
+	bool (*run)(Cluster *cluster, const int *number);
+} orders[] = { { "down", 1, down }, { "up", 1, up }, { "rtt", 2, slow }, { "error", 3, fail } };
+
+static int numbers_take(const char *text, int number[static 3])
+{
+	return sscanf(text, "%d %d %d", &number[0], &number[1], &number[2]);
+}
+
+static const char *obey(Cluster *cluster, const char *line)
+{
+	size_t size = strcspn(line, " \n");
+	for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+		int number[3];
+		if (strlen(orders[i].word) != size || memcmp(orders[i].word, line, size) != 0)
+			continue;
+		if (numbers_take(line + size, number) != orders[i].numbers)
+			return "wrong: not as many numbers as it needs";
+		return orders[i].run(cluster, number) ? "ok" : "wrong: there is no such broker or number";
+	}
+	return "wrong: down N, up N, rtt N MS and error KEY CODE COUNT are understood";
+}
+
+/* ---- its life ---------------------------------------------------------------------------------------------------- */
+
+static Cluster *cluster_make(int brokers)
+{
+	char reason[256];
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_conf_set_log_cb(conf, NULL);
+	rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+	must(handle != NULL);
+	Cluster *cluster = rd_kafka_mock_cluster_new(handle, brokers);
+	must(cluster != NULL);
+	return cluster;
+}
+
+static int partitions_wanted(void)
+{
+	const char *text = getenv("TOCSIN_KAFKA_PARTITIONS");
+	int64_t count = 12;
+	return text == NULL || slice_integer(slice_of(text), &count) ? (int)count : 0;
+}
+
+static void topics_make(Cluster *cluster, int partitions, int brokers)
+{
+	for (unsigned i = 0; i < TOPICS; i++)
+		must(rd_kafka_mock_topic_create(cluster, topics[i].name, topics[i].slotted ? partitions : 1,
+						brokers < 3 ? brokers : 3) == RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+static void end(int number)
+{
+	(void)number;
+	_exit(0);
+}
+
+static void serve(Cluster *cluster)
+{
+	char line[LINE_SIZE];
+	while (fgets(line, sizeof line, stdin) != NULL) {
+		puts(obey(cluster, line));
+		fflush(stdout);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int brokers = argc > 2 ? atoi(argv[2]) : 1, partitions = partitions_wanted();
+	if (argc < 2 || brokers < 1 || brokers > BROKERS_MAX || partitions < 1) {
+		fprintf(stderr, "usage: mock_kafka FILE [BROKERS], with TOCSIN_KAFKA_PARTITIONS of at least 1\n");
+		return 2;
+	}
+	signal(SIGTERM, end);
+	Cluster *cluster = cluster_make(brokers);
+	topics_make(cluster, partitions, brokers);
+	Result written = file_write(argv[1], slice_of(rd_kafka_mock_cluster_bootstraps(cluster)), 0644);
+	if (result_failed(written)) {
+		fprintf(stderr, "mock_kafka: %s\n", written.text);
+		return 3;
+	}
+	fprintf(stderr, "mock_kafka: at %s, in memory: keeps nothing past its end and 5 MiB a partition, knows no retention, "
+			"trimming, fencing or administration\n",
+		rd_kafka_mock_cluster_bootstraps(cluster));
+	serve(cluster);
+	return 0;
+}

@@ -1,0 +1,435 @@
+/*
+ * One partition of one service: which instance may write its ledger, and which of its records count. A model of
+ * shared/service/ledger.c, owner.c and batch.c, small enough to be searched whole.
+ *
+ * The ledger itself is not kept. A record that reaches it is judged at once by two readers that never sleep, `truth` (what
+ * the ledger says) and `gate` (the gateway's view, which answers the client), and laid into the inbox of each instance that
+ * is awake, which reads it whenever it likes. An instance that wakes begins with what the truth is by then: following a
+ * ledger has no effect on anybody, so it does not matter when it is done. A disk kept is a disk lost here, as it holds
+ * nothing but a fold of accepted records.
+ *
+ *   inputs     one assessment (1) and COMMANDS commands (2, 3); a client waits for the effect of the first command
+ *   group      moves the partition MOVES times, tells nobody; ROGUES times somebody claims who is not wanted
+ *   pauses     are interleaving: whatever can be done can be left undone for any time
+ *   wire       each instance's own, in order, any time later, also after its end
+ *   FAULTS     a send is lost; is reported failed and arrives later; arrives twice, the second time whenever it likes
+ *   CRASHES    memory gone; of what was sent, any later part is lost
+ *
+ * What must hold, whatever happens:
+ *   no fork    an entry is accepted only behind the entry it was decided on, an opening record only behind what stood
+ *              before its claim, positions never go back (left out with -DLAX: then only what a user would see is checked)
+ *   no input   has two accepted effects
+ *   told       the client is answered only by an entry that is of record
+ *   outputs    nothing is published of what was not accepted
+ *   at rest    every input has its effect, the client its answer, every accepted entry its output. Searched with -DNP for
+ *              cycles (no state is labelled progress, so any cycle is found) it comes to rest in every run
+ *
+ * Seeded mistakes, -DBUG=n, each of which must be found:
+ *    1  no claim: a new owner reads to the end and writes in the next epoch
+ *    2  what came in between reading to the end and the own claim is not applied
+ *    3  positions of inputs are committed to the group when decided, and taken from there
+ *    4  the gateway drops the inputs it knows, instead of judging by epoch and sequence
+ *    5  the sequence within an epoch is not checked
+ *    6  what was decided is kept although the ledger has not accepted it
+ *    7  no epochs: the first record with the next number wins
+ *    8  the client is answered when its entry is delivered
+ *    9  two owners in the same epoch are not told apart
+ *   10  after a failed send the owner sends again within its epoch
+ *   11  outputs are published when decided
+ *   12  a new owner publishes only the outputs of what it wrote itself
+ */
+#ifndef BUG
+#define BUG 0
+#endif
+#ifndef INSTANCES
+#define INSTANCES 2
+#endif
+#ifndef COMMANDS
+#define COMMANDS 1
+#endif
+#ifndef MOVES
+#define MOVES 1
+#endif
+#ifndef ROGUES
+#define ROGUES 0
+#endif
+#ifndef CRASHES
+#define CRASHES 1
+#endif
+#ifndef FAULTS
+#define FAULTS 1
+#endif
+
+#define BATCH 2
+#define WIRE  4
+#define INBOX 16
+
+mtype = { CLAIM, OPENED, EFFECT };
+mtype = { DROPPED, CLAIMED, ACCEPTED };
+
+/* after: of an effect, the input whose effect it was decided on; of an opening record, what stood before the claim */
+typedef Record { mtype kind; byte epoch; byte owner; byte seq; byte input; byte after; byte assessed; byte commanded; byte derived };
+
+/* A reader of the ledger: the last accepted record, and the state that is the fold of all accepted ones */
+typedef View { byte epoch; byte owner; byte seq; byte before; byte last; byte assessed; byte commanded; byte derived; byte count };
+
+chan wire[INSTANCES] = [WIRE] of { Record };
+chan late = [1] of { Record };
+chan inbox[INSTANCES] = [INBOX] of { Record };
+byte term[INSTANCES];                     /* the epoch an instance claims or owns; 0: it is asleep */
+byte life[INSTANCES];                     /* an owner's id is new with each start of its process */
+bit failed[INSTANCES];                    /* it was told that a send of this term failed */
+#define OWNER(i) (1 + i + INSTANCES * life[i])
+#define OWN(i)   ((BUG == 9 || it.owner == OWNER(i)) && it.epoch == term[i])
+
+View truth, gate;
+byte order[4];                            /* inputs by the order their effects were accepted in, from 1 */
+bit effective[4], published[4], told;
+byte assigned, moves, rogues, crashes, faults;
+byte group_assessed, group_commanded;     /* BUG 3 */
+
+hidden Record it;                         /* scratch within a step */
+hidden mtype verdict;
+hidden byte of_record, claimed;
+
+/* ---- the rule */
+
+#define NEW_TERM(v)  (it.kind == CLAIM && it.epoch > v.epoch)
+#if BUG == 1
+#define UNCLAIMED(v) (it.kind == EFFECT && it.epoch > v.epoch && it.seq == 1)
+#else
+#define UNCLAIMED(v) false
+#endif
+#define IN_TERM(v)   (BUG == 7 || (it.epoch == v.epoch && (BUG == 9 || it.owner == v.owner)))
+#define NEXT(v)      (BUG == 5 || it.seq == v.seq + 1)
+
+inline judge(v)
+{
+	if
+	:: NEW_TERM(v) -> v.before = v.epoch * 16 + v.seq; v.epoch = it.epoch; v.owner = it.owner; v.seq = 0; verdict = CLAIMED
+	:: it.kind != CLAIM && (UNCLAIMED(v) || (IN_TERM(v) && NEXT(v))) ->
+		v.epoch = it.epoch; v.owner = it.owner; v.seq = it.seq; verdict = ACCEPTED
+	:: else -> verdict = DROPPED
+	fi
+}
+
+inline fold(v)
+{
+	v.assessed = it.assessed; v.commanded = it.commanded; v.derived = it.derived;
+	if
+	:: it.kind == EFFECT -> v.last = it.input; v.count++
+	:: else
+	fi
+}
+
+/* ---- the ledger takes a record */
+
+inline gate_checks()
+{
+#ifndef LAX
+	assert(it.after == (it.kind == OPENED -> gate.before : gate.last));
+	assert(it.assessed >= gate.assessed && it.commanded >= gate.commanded);
+#endif
+	if
+	:: it.kind == EFFECT ->
+		assert(!effective[it.input]);
+		effective[it.input] = 1
+	:: else
+	fi
+}
+
+inline client_told()
+{
+	if
+	:: it.kind == EFFECT && it.input == 2 && !told -> told = 1; assert(of_record)
+	:: else
+	fi
+}
+
+inline gate_takes()
+{
+#if BUG == 4
+	verdict = (it.kind == EFFECT && !effective[it.input] -> ACCEPTED : DROPPED);
+#else
+	judge(gate);
+#endif
+	if
+	:: verdict == ACCEPTED -> gate_checks(); fold(gate); client_told()
+	:: else
+	fi
+}
+
+/* What all readers drop changes none but perhaps its writer. */
+inline handed(i)
+{
+	if
+	:: term[i] && (of_record || claimed || OWN(i)) -> assert(nfull(inbox[i])); inbox[i]!it
+	:: else
+	fi
+}
+
+inline appended()
+{
+	judge(truth);
+	of_record = verdict == ACCEPTED;
+	claimed = verdict == CLAIMED;
+#if BUG == 8
+	client_told();
+#endif
+	gate_takes();
+	if
+	:: of_record ->
+		fold(truth);
+		if
+		:: it.kind == EFFECT && truth.count < 4 -> order[truth.count] = it.input
+		:: else
+		fi
+	:: else
+	fi;
+	handed(0); handed(1);
+#if INSTANCES == 3
+	handed(2);
+#endif
+	skip
+}
+
+/* The report of a send of an earlier term is nobody's business any more. */
+inline fail(i)
+{
+	if
+	:: OWN(i) -> failed[i] = 1
+	:: else
+	fi
+}
+
+active proctype Wire()
+{
+	byte from;
+end:
+	do
+	:: d_step { nempty(late) -> late?it; appended() }
+	:: atomic {
+		if
+		:: nempty(wire[0]) -> from = 0
+		:: nempty(wire[1]) -> from = 1
+#if INSTANCES == 3
+		:: nempty(wire[2]) -> from = 2
+#endif
+		fi;
+		if
+		:: d_step { wire[from]?it; appended() }
+		:: d_step { faults < FAULTS -> faults++; wire[from]?it; fail(from) }
+		:: d_step { faults < FAULTS -> faults++; wire[from]?<it>; fail(from) }
+		:: d_step { faults < FAULTS && nfull(late) -> faults++; wire[from]?it; late!it; appended() }
+		fi;
+		from = 0
+	}
+	od
+}
+
+active proctype Group()
+{
+end:
+	do
+	:: d_step { moves < MOVES && assigned != 0 -> moves++; assigned = 0 }
+	:: d_step { moves < MOVES && assigned != 1 -> moves++; assigned = 1 }
+#if INSTANCES == 3
+	:: d_step { moves < MOVES && assigned != 2 -> moves++; assigned = 2 }
+#endif
+	od
+}
+
+/* ---- an instance. v: what it has read; assessed, commanded, last: the same with what it has decided on top of it, `sent`
+ * records that were not read back yet; derived: how many accepted entries have their output */
+
+mtype = { ASLEEP, CLAIMING, OPENING, OWNING };
+
+#define SEQ ((BUG == 1 && v.epoch != term[i] -> 0 : v.seq) + sent + 1)
+
+inline send(kind_, seq_, input_, after_)
+{
+	it.kind = kind_; it.epoch = term[i]; it.owner = OWNER(i); it.seq = seq_; it.input = input_; it.after = after_;
+	it.assessed = assessed; it.commanded = commanded; it.derived = derived;
+	wire[i]!it
+}
+
+inline undecide()
+{
+	sent = 0; assessed = v.assessed; commanded = v.commanded; last = v.last;
+	derived = (BUG == 12 -> v.count : v.derived)
+}
+
+inline sleep()
+{
+	phase = ASLEEP; term[i] = 0; failed[i] = 0;
+	do
+	:: nempty(inbox[i]) -> inbox[i]?it
+	:: empty(inbox[i]) -> break
+	od;
+	v.epoch = 0; v.owner = 0; v.seq = 0; v.before = 0; v.derived = 0;
+#if BUG != 6
+	v.last = 0; v.assessed = 0; v.commanded = 0; v.count = 0;
+#endif
+	undecide(); derived = 0
+}
+
+inline wake()
+{
+	v.epoch = truth.epoch; v.owner = truth.owner; v.seq = truth.seq; v.before = truth.before; v.derived = truth.derived;
+#if BUG == 6
+	if
+	:: v.last == 0 -> v.last = truth.last; v.assessed = truth.assessed; v.commanded = truth.commanded; v.count = truth.count
+	:: else
+	fi;
+#else
+	v.last = truth.last; v.assessed = truth.assessed; v.commanded = truth.commanded; v.count = truth.count;
+#endif
+	undecide();
+	term[i] = v.epoch + 1;
+#if BUG == 1
+	phase = OWNING
+#elif BUG == 7
+	term[i] = 1; phase = OWNING
+#else
+	phase = CLAIMING;
+	send(CLAIM, 0, 0, 0)
+#endif
+}
+
+inline claim_read()
+{
+	if
+	:: phase == CLAIMING && OWN(i) ->
+		phase = OPENING;
+		undecide();
+#if BUG == 3
+		assessed = group_assessed; commanded = group_commanded;
+#endif
+		send(OPENED, 1, 0, v.before)
+	:: phase == OPENING || phase == OWNING -> sleep()
+	:: else
+	fi
+}
+
+inline accepted_read()
+{
+	if
+	:: BUG == 2 && phase == CLAIMING
+	:: BUG == 6 && phase == OWNING && OWN(i) -> v.count++; v.derived = it.derived
+	:: BUG == 1 && phase == OWNING && it.epoch > term[i] -> sleep()
+	:: else -> fold(v)
+	fi;
+	if
+	:: phase == OPENING && OWN(i) -> phase = OWNING
+	:: phase == OWNING && OWN(i) && sent > 0 -> sent--
+	:: phase == OWNING && !OWN(i) -> undecide()
+	:: else
+	fi
+}
+
+inline dropped_read()
+{
+	if
+	:: OWN(i) && phase == CLAIMING && it.kind == CLAIM -> sleep()                           /* another's came first */
+	:: OWN(i) && phase != CLAIMING && it.kind != CLAIM && it.seq > v.seq + 1 && BUG != 7 -> sleep() /* behind a hole */
+	:: else
+	fi
+}
+
+inline decided()
+{
+	last = it.input; sent++;
+#if BUG == 3
+	group_assessed = assessed; group_commanded = commanded;
+#endif
+#if BUG == 6
+	v.assessed = assessed; v.commanded = commanded; v.last = last;
+#endif
+#if BUG == 11
+	assert(effective[it.input]);
+#endif
+	skip
+}
+
+inline publish()
+{
+	do
+	:: derived < v.count ->
+		derived++;
+		assert(BUG > 0 || effective[order[derived]]);
+		published[order[derived]] = 1
+	:: else -> break
+	od
+}
+
+proctype Instance(byte i)
+{
+	mtype phase = ASLEEP;
+	byte sent, assessed, commanded, last, derived, keep, left;
+	View v;
+end:
+	do
+	:: d_step { phase == ASLEEP && assigned == i && nfull(wire[i]) -> wake() }
+	:: d_step { phase == ASLEEP && assigned != i && rogues < ROGUES && nfull(wire[i]) -> rogues++; wake() }
+	:: d_step { nempty(inbox[i]) && nfull(wire[i]) ->
+		inbox[i]?it;
+		judge(v);
+		if
+		:: verdict == CLAIMED -> claim_read()
+		:: verdict == ACCEPTED -> accepted_read()
+		:: verdict == DROPPED -> dropped_read()
+		fi }
+	:: d_step { phase == OWNING && sent < BATCH && assessed < 1 && nfull(wire[i]) ->
+		assessed = 1; send(EFFECT, SEQ, 1, last); decided() }
+	:: d_step { phase == OWNING && sent < BATCH && commanded < COMMANDS && nfull(wire[i]) ->
+		commanded++; send(EFFECT, SEQ, commanded + 1, last); decided() }
+	:: d_step { phase == OWNING && derived < v.count -> publish(); skip }
+	:: d_step { failed[i] ->
+		failed[i] = 0;
+		if
+		:: BUG == 10 && phase == OWNING -> undecide()
+		:: phase != ASLEEP && !(BUG == 10 && phase == OWNING) -> sleep()
+		:: else
+		fi }
+	:: atomic { crashes < CRASHES && phase != ASLEEP ->
+		crashes++;
+		left = len(wire[i]);
+		do
+		:: keep < left -> keep++
+		:: break
+		od;
+		d_step {
+			do
+			:: left > 0 ->
+				left--;
+				wire[i]?it;
+				if
+				:: keep > 0 -> keep--; wire[i]!it
+				:: else
+				fi
+			:: else -> break
+			od;
+			keep = 0;
+			sleep();
+			life[i]++
+		} }
+	od
+}
+
+active proctype Rest()
+{
+	timeout ->
+		assert(effective[1] && effective[2] && (COMMANDS < 2 || effective[3]));
+		assert(told);
+		assert(published[1] && published[2] && (COMMANDS < 2 || published[3]))
+}
+
+init
+{
+	atomic {
+		run Instance(0); run Instance(1);
+#if INSTANCES == 3
+		run Instance(2)
+#endif
+	}
+}

@@ -8,7 +8,8 @@ enum { REASON_MAX = 8192, FRAME_MAX = 65536 };
 
 static bool type_is_report(Slice type)
 {
-	static const char *const types[] = { TYPE_REPORT_OPENED, TYPE_REPORT_REPEATED, TYPE_REPORT_RELEASED };
+	static const char *const types[] = { TYPE_REPORT_OPENED, TYPE_REPORT_REPEATED, TYPE_REPORT_RELEASED,
+					     TYPE_REPORT_RESUMED };
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
 		if (slice_is(type, types[i]))
 			return true;

@@ -4,7 +4,8 @@
  *
  *   opened                          assessed                       TYPE_ASSESSED
  *   repeated, with a document       assessed anew (it got worse)   TYPE_ASSESSED
- *   repeated, without; released     as before: only the count      TYPE_ASSESSED_REPEAT
+ *   repeated, without; released;    as before: only the count      TYPE_ASSESSED_REPEAT
+ *   resumed
  *
  * The report stands in the assessment byte for byte as intake wrote it. An assessment's id comes of the report
  * record's id, so that doing the work again makes the same one; response drops what it knows by the report's version.

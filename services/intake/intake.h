@@ -9,6 +9,8 @@
  *     before it is skipped; what lies behind it is counted.
  *   - Whether an event is a duplicate, a repeat or the first of a new incident depends on the events before it and on
  *     their headers alone, so reading again decides the same.
+ *
+ * Beside it, and apart from it, it keeps which open incidents have something in common (joins.h).
  */
 #ifndef TOCSIN_INTAKE_INTAKE_H
 #define TOCSIN_INTAKE_INTAKE_H

@@ -52,34 +52,57 @@ static Result observe(Handler *handler, const Record *input)
 	return incident_save(handler->store, id, incident);
 }
 
-static Result plan_start(Handler *handler, const char *incident_id, json_t *incident, Instant base_at)
+static const EscalationPolicy *policy_fitting(const Handler *handler, json_t *incident)
 {
 	const char *kind = json_string_value(json_object_get(incident, "kind"));
 	const char *grade = json_string_value(json_object_get(incident, "grade"));
-	const EscalationPolicy *policy = kind ? policy_escalation(handler->policy, kind, grade) : NULL;
-	if (!policy)
-		return result_ok();
+	return kind ? policy_escalation(handler->policy, kind, grade) : NULL;
+}
+
+static Result plan_draft(Handler *handler, const char *incident_id, const EscalationPolicy *policy, Instant base_at,
+			 const PlanPromise *promise)
+{
 	DeliveryRecord record = record_of(incident_id);
-	json_t *levels JSON_AUTO = plan_levels(policy, base_at);
+	json_t *levels JSON_AUTO = plan_levels(policy, base_at, promise);
 	record.policy_id = policy->id;
 	record.base_at = base_at;
 	record.levels = levels;
 	return record_draft(handler, TYPE_ESCALATION_PLANNED, &record, NULL, SLICE_NONE);
 }
 
+static Result plan_start(Handler *handler, const char *incident_id, json_t *incident, Instant base_at)
+{
+	const EscalationPolicy *policy = policy_fitting(handler, incident);
+	const PlanPromise none = plan_promise_none();
+	return policy ? plan_draft(handler, incident_id, policy, base_at, &none) : result_ok();
+}
+
+/* policy_id: the plan's. */
+static Result plan_move(Handler *handler, const char *incident_id, json_t *incident, Instant base_at, const char *policy_id)
+{
+	const EscalationPolicy *policy = policy_fitting(handler, incident);
+	PlanPromise promise;
+	if (!policy || strcmp(policy->id, policy_id) == 0)
+		return result_ok();
+	TRY(levels_promised(handler->store, slice_of(incident_id), &promise));
+	return plan_draft(handler, incident_id, policy, base_at, &promise);
+}
+
 static Result decide(Handler *handler, const Record *input)
 {
 	PlanState plan;
+	char policy_id[PLAN_POLICY_ID] = "";
 	Instant base_at = INSTANT_NONE;
 	JournalRecord record;
 	json_t *tree JSON_AUTO = NULL, *incident JSON_AUTO = NULL;
 	TRY(journal_read(input, &tree, &record));
 	if (!tree)
 		return result_ok();
-	TRY(plan_load(handler->store, slice_of(record.incident_id), &plan, NULL));
+	TRY(plan_load(handler->store, slice_of(record.incident_id), &plan, policy_id));
 	TRY(incident_load(handler->store, slice_of(record.incident_id), &incident));
 	switch (plan_judge(&plan, record.entries, incident, &base_at)) {
 	case PLAN_START: return plan_start(handler, record.incident_id, incident, base_at);
+	case PLAN_MOVE: return plan_move(handler, record.incident_id, incident, base_at, policy_id);
 	case PLAN_STOP: {
 		DeliveryRecord stopped = record_of(record.incident_id);
 		return record_draft(handler, TYPE_ESCALATION_STOPPED, &stopped, NULL, SLICE_NONE);
@@ -101,6 +124,8 @@ static Result level_reach(Handler *handler, const char *incident_id, const char 
 			  json_t *incident)
 {
 	char name[TIMER_ID];
+	json_t *told JSON_AUTO = NULL;
+	TRY(told_load(handler->store, slice_of(incident_id), &told));
 	Level level = {
 		.policy = handler->policy,
 		.escalation = policy_escalation_by_id(handler->policy, policy_id),
@@ -110,6 +135,7 @@ static Result level_reach(Handler *handler, const char *incident_id, const char 
 		.now = handler->now,
 		.known = incident,
 		.drill = incident && incident_is_drill(incident),
+		.told = told,
 		.lacks = level_lacks,
 		.lacks_context = handler->environment,
 	};
@@ -120,8 +146,8 @@ static Result level_reach(Handler *handler, const char *incident_id, const char 
 	record.escalation_level = plan->next_level;
 	record.deliveries = deliveries;
 	level_timer(name, slice_of(incident_id), plan->next_level);
-	char base[24];
-	snprintf(base, sizeof(base), "%" PRId64, plan->base_at);
+	char base[24 + PLAN_POLICY_ID];
+	snprintf(base, sizeof(base), "%" PRId64 ":%s", plan->base_at, policy_id);
 	Id id = id_of_pair("esc_", slice_of(name), slice_of(base));
 	return record_draft(handler, TYPE_ESCALATION_REACHED, &record, &id, slice_of(name));
 }
@@ -255,7 +281,10 @@ static json_t *escalated_command(const DeliveryRecord *reached, Instant time)
 {
 	json_t *actor JSON_AUTO = json_pack("{s:s, s:s, s:s, s:[s]}", "kind", "system", "id", "notification", "name",
 					    "notification", "roles", "system");
-	json_t *arguments JSON_AUTO = json_pack("{s:I}", "escalation_level", (json_int_t)reached->escalation_level);
+	char base_at[INSTANT_TEXT];
+	instant_format(reached->base_at, base_at);
+	json_t *arguments JSON_AUTO = json_pack("{s:I, s:s}", "escalation_level", (json_int_t)reached->escalation_level,
+						"base_at", base_at);
 	must(actor && arguments);
 	CommandRecord command = { .incident_id = reached->incident_id,
 				  .command = "escalated",
@@ -289,13 +318,16 @@ static Result derive(Handler *handler, const Record *record)
 	return result;
 }
 
-/* What was said of an incident that is not closed may be all that says why its plan does not begin again. */
+/*
+ * What was said of an incident that is not closed may be all that says why its plan does not begin again; of one that is
+ * closed, what is still to be sent.
+ */
 static Result needed(Handler *handler, const Record *old, bool *needed)
 {
 	json_t *incident JSON_AUTO = NULL;
 	TRY(incident_load(handler->store, old->subject, &incident));
 	*needed = incident && json_is_null(json_object_get(incident, "closed_at"));
-	return result_ok();
+	return *needed ? result_ok() : deliveries_wait(handler->store, old->subject, needed);
 }
 
 const Service notification_service = {

@@ -9,6 +9,7 @@
  *
  * Invariants
  *   1. A level is reached at most once a plan, in order, and only while the incident waits (re-checked when it fires).
+ *      A plan may move to another policy: then its levels begin again, and tell those whom they have not told.
  *   2. Nothing is sent that was not accepted as queued before; its key is the same on every attempt and differs after a
  *      reopening. A send may be repeated (crash, lease), never invented.
  *   3. An outcome counts only for the attempt the state waits for.
@@ -19,9 +20,12 @@
 #ifndef TOCSIN_NOTIFICATION_NOTIFICATION_H
 #define TOCSIN_NOTIFICATION_NOTIFICATION_H
 
-#include "shared/service/handler.h"
+#include "shared/service/program.h"
 
 extern const Service notification_service;
+
+/* For the program it runs in: where it sends, and what a pack's ${…} stand for. */
+extern const ServiceHooks notification_hooks;
 
 /* What the program gives the handlers (handler->environment); borrowed, and as long as the runtime. */
 typedef struct {

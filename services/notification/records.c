@@ -137,6 +137,14 @@ static Result plan_end(Handler *handler, Slice incident)
 	return levels_clear(handler->store, incident);
 }
 
+/* A plan that counts from elsewhere tells everybody anew. */
+static Result told_begin(Handler *handler, Slice incident, Instant base_at)
+{
+	PlanState before;
+	TRY(plan_load(handler->store, incident, &before, NULL));
+	return before.exists && before.base_at != base_at ? told_clear(handler->store, incident) : result_ok();
+}
+
 static Result planned_apply(Handler *handler, const Record *record, const DeliveryRecord *body)
 {
 	PlanState plan = { .exists = true, .base_at = body->base_at };
@@ -145,6 +153,7 @@ static Result planned_apply(Handler *handler, const Record *record, const Delive
 	json_t *level;
 	(void)record;
 	TRY(plan_end(handler, incident));
+	TRY(told_begin(handler, incident, body->base_at));
 	TRY(plan_save(handler->store, incident, body->policy_id ? body->policy_id : "", &plan));
 	json_array_foreach (body->levels, i, level) {
 		Instant due_at = INSTANT_NONE;
@@ -159,6 +168,7 @@ static Result stopped_apply(Handler *handler, const Record *record, const Delive
 {
 	(void)record;
 	TRY(plan_end(handler, incident_of(body)));
+	TRY(told_clear(handler->store, incident_of(body)));
 	return plan_next_save(handler->store, incident_of(body), 0);
 }
 
@@ -167,6 +177,7 @@ static Result queued_apply(Handler *handler, const Record *record, Slice inciden
 	char timer[TIMER_ID];
 	send_timer(timer, delivery->key);
 	TRY(delivery_save(handler->store, incident, delivery, record->time));
+	TRY(told_save(handler->store, incident, slice_of(delivery->key)));
 	return handler_arm(handler, slice_of(timer), delivery->next_at);
 }
 

@@ -8,9 +8,11 @@ const char *const state_schema[STATE_SCHEMA_VERSION] = {
 	" next_level INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE levels (incident TEXT NOT NULL, level INTEGER NOT NULL, due_at INTEGER NOT NULL,"
 	" PRIMARY KEY (incident, level)) WITHOUT ROWID;"
+	"CREATE TABLE told (incident TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (incident, key)) WITHOUT ROWID;"
 	"CREATE TABLE deliveries (key TEXT PRIMARY KEY, incident TEXT NOT NULL, channel TEXT, recipient TEXT NOT NULL,"
 	" level INTEGER NOT NULL, attempt INTEGER NOT NULL, queued_at INTEGER NOT NULL, next_at INTEGER NOT NULL,"
 	" address TEXT, language TEXT) WITHOUT ROWID",
+	NULL, /* told: a file without it is made anew from the ledgers */
 };
 
 enum { DOCUMENT_MAX = 4 << 20 };
@@ -101,6 +103,44 @@ Result levels_clear(Store *store, Slice incident)
 	return store_run(store, "DELETE FROM levels WHERE incident = ?1", V_TEXT(incident));
 }
 
+Result levels_promised(Store *store, Slice incident, PlanPromise *out)
+{
+	*out = plan_promise_none();
+	Statement *row = store_query(store, "SELECT level, due_at FROM levels WHERE incident = ?1", V_TEXT(incident));
+	while (statement_next(row)) {
+		int64_t level = statement_integer(row, 0);
+		if (level >= 1 && level <= PLAN_LEVELS_MAX)
+			out->due_at[level - 1] = statement_integer(row, 1);
+	}
+	return statement_end(row);
+}
+
+/* ---- who was told */
+
+Result told_save(Store *store, Slice incident, Slice key)
+{
+	return store_run(store, "INSERT OR IGNORE INTO told VALUES (?1, ?2)", V_TEXT(incident), V_TEXT(key));
+}
+
+Result told_load(Store *store, Slice incident, json_t **out)
+{
+	json_t *told = json_object();
+	must(told);
+	Statement *row = store_query(store, "SELECT key FROM told WHERE incident = ?1", V_TEXT(incident));
+	while (statement_next(row)) {
+		char key[ID_SIZE];
+		if (text_copy(statement_slice(row, 0), key, sizeof(key)))
+			json_object_set_new(told, key, json_true());
+	}
+	*out = told;
+	return statement_end(row);
+}
+
+Result told_clear(Store *store, Slice incident)
+{
+	return store_run(store, "DELETE FROM told WHERE incident = ?1", V_TEXT(incident));
+}
+
 /* ---- deliveries */
 
 static char *column_copy(Statement *row, int column)
@@ -166,4 +206,11 @@ Result delivery_retry(Store *store, Slice key, int64_t attempt, Instant next_at)
 Result delivery_forget(Store *store, Slice key)
 {
 	return store_run(store, "DELETE FROM deliveries WHERE key = ?1", V_TEXT(key));
+}
+
+Result deliveries_wait(Store *store, Slice incident, bool *wait)
+{
+	Statement *row = store_query(store, "SELECT 1 FROM deliveries WHERE incident = ?1", V_TEXT(incident));
+	*wait = statement_next(row);
+	return statement_end(row);
 }

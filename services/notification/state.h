@@ -1,6 +1,6 @@
 /*
  * What notification remembers, in its store: a copy of the incidents (a fold of the journal), live plans with the
- * levels still to come, and the deliveries still to be made (folds of its own ledger).
+ * levels still to come, who was told by them, and the deliveries still to be made (folds of its own ledger).
  */
 #ifndef TOCSIN_NOTIFICATION_STATE_H
 #define TOCSIN_NOTIFICATION_STATE_H
@@ -11,7 +11,7 @@
 #include "shared/edge/store.h"
 
 extern const char *const state_schema[];
-enum { STATE_SCHEMA_VERSION = 1 };
+enum { STATE_SCHEMA_VERSION = 2 };
 
 /* *out is a new reference, NULL where the incident is not known. */
 Result incident_load(Store *store, Slice id, json_t **out);
@@ -28,6 +28,13 @@ Result level_save(Store *store, Slice incident, int64_t level, Instant due_at);
 /* The first level behind one; *level 0 where there is none. */
 Result level_after(Store *store, Slice incident, int64_t behind, int64_t *level, Instant *due_at);
 Result levels_clear(Store *store, Slice incident);
+/* When the levels to come were promised. */
+Result levels_promised(Store *store, Slice incident, PlanPromise *out);
+
+/* Keys of the messages a plan has queued; *out is a new object of them. */
+Result told_save(Store *store, Slice incident, Slice key);
+Result told_load(Store *store, Slice incident, json_t **out);
+Result told_clear(Store *store, Slice incident);
 
 /* A delivery still to be made. Owns its texts. */
 typedef struct {
@@ -43,5 +50,8 @@ void delivery_release(DueDelivery *delivery);
 Result delivery_save(Store *store, Slice incident, const Delivery *delivery, Instant queued_at);
 Result delivery_retry(Store *store, Slice key, int64_t attempt, Instant next_at);
 Result delivery_forget(Store *store, Slice key);
+
+/* *wait: some of the incident's are still to be made. */
+Result deliveries_wait(Store *store, Slice incident, bool *wait);
 
 #endif

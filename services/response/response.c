@@ -1,5 +1,6 @@
 #include "services/response/response.h"
 
+#include "services/response/core/announce.h"
 #include "services/response/core/decide.h"
 #include "services/response/core/opening.h"
 
@@ -15,8 +16,7 @@ static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic 
 typedef struct {
 	Id id; /* empty: none is held */
 	json_t *document;
-	int64_t report_version;
-	bool noise; /* opened as noise, and a false alarm for no other reason */
+	Standing standing;
 } Held;
 
 /* The incident last looked at is held: what decides on it and what applies the record need not read it twice. */
@@ -29,9 +29,10 @@ typedef struct {
 
 static const char *const schema[] = {
 	"CREATE TABLE incidents (id TEXT PRIMARY KEY, document TEXT NOT NULL, report_version INTEGER NOT NULL,"
-	" noise INTEGER NOT NULL);"
+	" noise INTEGER NOT NULL, base_at INTEGER NOT NULL);"
 	"CREATE TABLE commands (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX commands_at ON commands (at)",
+	NULL, /* base_at: a file without it is made anew from the journal */
 };
 
 static void held_drop(Held *held)
@@ -74,13 +75,15 @@ static Result incident_hold(Handler *handler, const char *id, Held **out)
 	if (held->document && strcmp(held->id.text, id) == 0)
 		return result_ok();
 	held_drop(held);
-	Statement *row = store_query(handler->store, "SELECT document, report_version, noise FROM incidents WHERE id = ?1",
+	Statement *row = store_query(handler->store,
+				     "SELECT document, report_version, noise, base_at FROM incidents WHERE id = ?1",
 				     V_TEXT(slice_of(id)));
 	Result result = result_ok();
 	if (statement_next(row)) {
 		result = json_read(statement_slice(row, 0), &held->document);
-		held->report_version = statement_integer(row, 1);
-		held->noise = statement_integer(row, 2) != 0;
+		held->standing = (Standing){ .report_version = statement_integer(row, 1),
+					     .noise = statement_integer(row, 2) != 0,
+					     .base_at = statement_integer(row, 3) };
 	}
 	Result ended = statement_end(row);
 	if (result_failed(result))
@@ -98,26 +101,19 @@ static Result incident_save(Handler *handler, const Held *held)
 	if (text->overflowed)
 		return result_fail(ERROR_INTERNAL, "the document of %s is too large", held->id.text);
 	return store_run(handler->store,
-			 "INSERT INTO incidents VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE SET"
-			 " document = excluded.document, report_version = excluded.report_version, noise = excluded.noise",
-			 V_TEXT(id_slice(&held->id)), V_TEXT(buffer_slice(text)), V_INTEGER(held->report_version),
-			 V_INTEGER(held->noise));
+			 "INSERT INTO incidents VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET"
+			 " document = excluded.document, report_version = excluded.report_version, noise = excluded.noise,"
+			 " base_at = excluded.base_at",
+			 V_TEXT(id_slice(&held->id)), V_TEXT(buffer_slice(text)), V_INTEGER(held->standing.report_version),
+			 V_INTEGER(held->standing.noise), V_INTEGER(held->standing.base_at));
 }
 
 /* ---- apply */
 
 static Result entry_apply(Held *held, json_t *entry)
 {
-	json_t *data = json_object_get(entry, "data");
-	const char *type = member_text(entry, "type");
-	int64_t report_version = json_integer_value(json_object_get(data, "report_version"));
 	TRY(incident_apply(held->document, entry));
-	if (report_version > held->report_version)
-		held->report_version = report_version;
-	if (strcmp(type, "opened") == 0)
-		held->noise = json_is_true(json_object_get(data, "noise"));
-	else if (strcmp(type, "reopened") == 0)
-		held->noise = false;
+	standing_fold(&held->standing, entry);
 	return result_ok();
 }
 
@@ -130,6 +126,7 @@ static Result entries_apply(Handler *handler, const JournalRecord *journal)
 		if (!text_copy(slice_of(journal->incident_id), held->id.text, sizeof(held->id.text)))
 			return result_fail(ERROR_INTERNAL, "a journal entry of an incident without a proper id");
 		held->document = incident_new();
+		held->standing = standing_new();
 	}
 	for (size_t i = 0; i < json_array_size(journal->entries); i++)
 		TRY(entry_apply(held, json_array_get(journal->entries, i)));
@@ -161,24 +158,65 @@ static Result apply(Handler *handler, const Record *record)
 	return json_array_size(journal.entries) > 0 ? entries_apply(handler, &journal) : result_ok();
 }
 
-/* ---- derive: intake is told of what was closed */
+/* ---- derive: intake is told of what was closed and opened again, and of what incidents have in common */
 
-static bool entry_ends(json_t *entry)
+/* A record has one closing or reopening at most, and so many joins at most. */
+enum { OUTPUT_KEY, OUTPUT_JOIN };
+
+/* body is NULL for {}. */
+static Result output_emit(Handler *handler, const Record *record, TopicId topic, Draft *draft, json_t *body)
 {
-	const char *type = member_text(entry, "type");
-	return type && (strcmp(type, "closed") == 0 || strcmp(type, "false-alarm") == 0);
+	Buffer text;
+	buffer_init(&text, ENTRY_ROOM);
+	if (body)
+		json_write(body, &text);
+	else
+		buffer_text(&text, "{}");
+	must(!text.overflowed);
+	draft->subject = record->subject;
+	draft->body = buffer_slice(&text);
+	draft->time = record->time;
+	Result result = handler_emit(handler, topic, slot_of(draft->key), draft);
+	buffer_release(&text);
+	return result;
 }
 
-static Result closing_emit(Handler *handler, const Record *record, const char *key)
+static const struct {
+	const char *entry, *type;
+	bool resumes;
+} key_outputs[] = {
+	{ "closed", TYPE_INCIDENT_CLOSED, false },
+	{ "false-alarm", TYPE_INCIDENT_CLOSED, false },
+	{ "reopened", TYPE_INCIDENT_REOPENED, true },
+};
+
+static Result entry_derive(Handler *handler, const Record *record, json_t *entry, json_t *resumption)
 {
-	Id id = id_derived("evt_", record->id, 0);
-	return handler_emit(handler, TOPIC_EVENTS, slot_of(slice_of(key)),
-			    &(Draft){ .id = id_slice(&id),
-				      .type = SLICE(TYPE_INCIDENT_CLOSED),
-				      .subject = record->subject,
-				      .key = slice_of(key),
-				      .body = SLICE("{}"),
-				      .time = record->time });
+	const char *type = member_text(entry, "type");
+	const char *key = member_text(json_object_get(entry, "changes"), "correlation_key");
+	Id id = id_derived("evt_", record->id, OUTPUT_KEY);
+	for (size_t i = 0; key && i < sizeof(key_outputs) / sizeof(key_outputs[0]); i++) {
+		bool told = !key_outputs[i].resumes || resumption;
+		if (strcmp(type, key_outputs[i].entry) != 0 || !told)
+			continue;
+		Draft output = { .id = id_slice(&id), .type = slice_of(key_outputs[i].type), .key = slice_of(key) };
+		return output_emit(handler, record, TOPIC_EVENTS, &output, key_outputs[i].resumes ? resumption : NULL);
+	}
+	return result_ok();
+}
+
+static Result joins_derive(Handler *handler, const Record *record, json_t *joins)
+{
+	size_t i;
+	json_t *join;
+	json_array_foreach (joins, i, join) {
+		Id id = id_derived("jon_", record->id, OUTPUT_JOIN + (unsigned)i);
+		Draft output = { .id = id_slice(&id),
+				 .type = SLICE(TYPE_JOIN_ANNOUNCED),
+				 .key = slice_of(member_text(join, "key")) };
+		TRY(output_emit(handler, record, TOPIC_JOINS, &output, join));
+	}
+	return result_ok();
 }
 
 static Result derive(Handler *handler, const Record *record)
@@ -188,13 +226,9 @@ static Result derive(Handler *handler, const Record *record)
 	json_t *tree JSON_AUTO = NULL;
 	JournalRecord journal;
 	TRY(journal_read(record, &tree, &journal));
-	for (size_t i = 0; i < json_array_size(journal.entries); i++) {
-		json_t *entry = json_array_get(journal.entries, i);
-		const char *key = member_text(json_object_get(entry, "changes"), "correlation_key");
-		if (entry_ends(entry) && key)
-			return closing_emit(handler, record, key);
-	}
-	return result_ok();
+	for (size_t i = 0; i < json_array_size(journal.entries); i++)
+		TRY(entry_derive(handler, record, json_array_get(journal.entries, i), journal.resumption));
+	return joins_derive(handler, record, journal.joins);
 }
 
 /* ---- drafting */
@@ -216,6 +250,16 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 						.time = at });
 }
 
+/* Of an incident as it is held before the entries. */
+static Result draft_entered(Handler *handler, const Held *held, JournalRecord *journal, Instant at)
+{
+	json_t *resumption JSON_AUTO = resumption_of(held->document, &held->standing, journal->entries, handler->policy);
+	json_t *joins JSON_AUTO = joins_of(journal->incident_id, held->document, journal->entries, handler->policy);
+	journal->resumption = resumption;
+	journal->joins = joins;
+	return draft(handler, TYPE_JOURNAL_ENTERED, journal, at);
+}
+
 /* ---- decide: assessments */
 
 static Result assessment_decide(Handler *handler, const AssessmentRecord *record)
@@ -224,19 +268,19 @@ static Result assessment_decide(Handler *handler, const AssessmentRecord *record
 	Held *held;
 	Entries entries = { .list = NULL };
 	TRY(incident_hold(handler, incident_id, &held));
-	if (held->document && record->report.report_version <= held->report_version)
+	if (held->document && record->report.report_version <= held->standing.report_version)
 		return result_ok();
 	if (!held->document && record->report.report_version > 1)
 		return result_ok(); /* its opening was lost on the way: classification sends both again, in order */
 	if (held->document)
-		TRY(repeat_decide(held->document, held->noise, record, handler->policy, handler->now, &entries));
+		TRY(repeat_decide(held->document, &held->standing, record, handler->policy, handler->now, &entries));
 	else
 		TRY(opening_decide(record, handler->policy, handler->now, &entries));
 	json_t *list JSON_AUTO = entries.list;
 	if (json_array_size(list) == 0)
 		return result_ok();
 	JournalRecord journal = { .incident_id = incident_id, .entries = list, .version = entries.version };
-	return draft(handler, TYPE_JOURNAL_ENTERED, &journal, entries.at);
+	return draft_entered(handler, held, &journal, entries.at);
 }
 
 static Result decide_assessment(Handler *handler, const Record *input)
@@ -259,10 +303,10 @@ static Result command_known(Handler *handler, Slice id, bool *known)
 	return statement_end(row);
 }
 
-static Result decision_draft(Handler *handler, const Record *input, const CommandRecord *command, const Decision *decision)
+static Result decision_draft(Handler *handler, const Held *held, const Record *input, const CommandRecord *command,
+			     const Decision *decision)
 {
 	static const char *const types[] = {
-		[DECIDED_ENTERED] = TYPE_JOURNAL_ENTERED,
 		[DECIDED_UNCHANGED] = TYPE_JOURNAL_UNCHANGED,
 		[DECIDED_REFUSED] = TYPE_JOURNAL_REFUSED,
 	};
@@ -274,6 +318,8 @@ static Result decision_draft(Handler *handler, const Record *input, const Comman
 	JournalRecord journal = { .incident_id = command->incident_id, .command_id = command_id.text,
 				  .fingerprint = command->fingerprint, .entries = decision->entries.list,
 				  .problem = decision->problem, .version = decision->version };
+	if (decision->kind == DECIDED_ENTERED)
+		return draft_entered(handler, held, &journal, decision->entries.at);
 	return draft(handler, types[decision->kind], &journal, decision->entries.at);
 }
 
@@ -283,8 +329,8 @@ static Result command_decide_on(Handler *handler, const Record *input, const Com
 	Actor actor;
 	TRY(json_decode_own(&actor_table, command->actor, &actor));
 	TRY(incident_hold(handler, command->incident_id, &held));
-	Decision decision = command_decide(held->document, command, &actor, handler->policy, handler->now);
-	Result result = decision_draft(handler, input, command, &decision);
+	Decision decision = command_decide(held->document, &held->standing, command, &actor, handler->policy, handler->now);
+	Result result = decision_draft(handler, held, input, command, &decision);
 	decision_release(&decision);
 	return result;
 }
@@ -313,8 +359,8 @@ const Service response_service = {
 		{ .topic = TOPIC_COMMANDS, .decide = decide_command },
 	},
 	.input_count = 2,
-	.outputs = { TOPIC_EVENTS },
-	.output_count = 1,
+	.outputs = { TOPIC_EVENTS, TOPIC_JOINS },
+	.output_count = 2,
 	.policy = true,
 	.schema = schema,
 	.schema_version = sizeof(schema) / sizeof(schema[0]),

@@ -39,8 +39,22 @@ static const FieldTable false_alarm_table = FIELD_TABLE("false-alarm", reason_fi
 
 static const Field escalated_fields[] = {
 	ROW_INTEGER(CommandArguments, escalation_level, FIELD_REQUIRED, 1, LEVEL_MAX, "The level that has been told"),
+	ROW_TIME(CommandArguments, base_at, 0, "From when its plan counts"),
 };
 static const FieldTable escalated_table = FIELD_TABLE("escalated", escalated_fields, CommandArguments);
+
+static const Field link_fields[] = {
+	ROW_NAME(CommandArguments, incident_id, FIELD_REQUIRED, "The other incident"),
+	ROW_NAME(CommandArguments, number, 0, "Its number, for people"),
+	ROW_CHOICE(CommandArguments, by, FIELD_REQUIRED, join_words, "What they share: asset or actor"),
+};
+static const FieldTable link_table = FIELD_TABLE("link", link_fields, CommandArguments);
+
+static const Field campaign_fields[] = {
+	ROW_CHOICE(CommandArguments, by, FIELD_REQUIRED, join_words, "What they share: asset or actor"),
+	ROW_INTEGER(CommandArguments, count, FIELD_REQUIRED, 2, INT64_MAX, "How many open incidents share it, at least"),
+};
+static const FieldTable campaign_table = FIELD_TABLE("campaign", campaign_fields, CommandArguments);
 
 static const char *const team_or_person[] = { "team", "person", NULL };
 
@@ -59,6 +73,10 @@ const Command commands[COMMANDS] = {
 				  .sentence = "It was none" },
 	[COMMAND_ESCALATED] = { .name = "escalated", .entry = "escalated", .internal = true, .arguments = &escalated_table,
 				.sentence = "A level of the escalation policy has been told" },
+	[COMMAND_LINK] = { .name = "link", .entry = "linked", .internal = true, .arguments = &link_table,
+			   .sentence = "Another open incident shares its asset or actor" },
+	[COMMAND_CAMPAIGN] = { .name = "campaign", .entry = "noted", .internal = true, .arguments = &campaign_table,
+			       .sentence = "More incidents share its asset or actor than are linked: it may be a campaign" },
 };
 
 CommandId command_of(const char *name)

@@ -16,6 +16,8 @@ typedef enum {
 	COMMAND_REOPEN,
 	COMMAND_FALSE_ALARM,
 	COMMAND_ESCALATED,
+	COMMAND_LINK,
+	COMMAND_CAMPAIGN,
 	COMMANDS,
 } CommandId;
 
@@ -24,6 +26,10 @@ typedef struct {
 	const char *note, *team, *person, *text, *reason;
 	int resolution;           /* index into resolution_words */
 	int64_t escalation_level;
+	Instant base_at;          /* escalated: of the plan whose level it is; INSTANT_NONE: not said */
+	const char *incident_id, *number; /* link: the other incident */
+	int by;                   /* link, campaign: index into join_words */
+	int64_t count;            /* campaign: how many incidents there are at least */
 } CommandArguments;
 
 typedef struct {

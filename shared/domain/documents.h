@@ -15,7 +15,8 @@ extern const char *const origin_words[];     /* internal project */
 extern const char *const report_type_words[]; /* theft robbery fire leak loss malware intrusion outage misuse other */
 extern const char *const resolution_words[]; /* resolved duplicate accepted other */
 extern const char *const actor_words[];      /* person key system */
-extern const char *const entry_words[];      /* opened assessed repeated assigned acknowledged escalated noted closed reopened false-alarm */
+extern const char *const entry_words[];      /* opened assessed repeated assigned acknowledged escalated noted closed reopened false-alarm linked */
+extern const char *const join_words[];       /* asset actor */
 extern const char *const delivery_words[];   /* queued sent failed skipped */
 
 /* ---- POST /v1/events */
@@ -113,8 +114,48 @@ typedef struct {
 	json_t *entries;         /* list of journal_entry_table; empty: nothing changed, or refused */
 	json_t *problem;         /* {code, detail, allowed: [words]} where it was refused, else NULL */
 	int64_t version;         /* of the incident after it */
+	json_t *resumption;      /* a reopening by people: object of resumption_table; else NULL */
+	json_t *joins;           /* where the policy joins incidents and this changes what it joins: list of join_table; else NULL */
 } JournalRecord;
 extern const FieldTable journal_record_table;
+
+/* ---- tocsin.events, of a reopening: what intake must know to count to the incident again, should it have forgotten it */
+typedef struct {
+	int64_t report_version, event_count; /* as response knows them */
+	Instant last_seen_at;
+	int severity;                        /* index into severity_words; -1: none */
+	int64_t window_seconds, cap_seconds; /* of the incident's source, counted from the reopening */
+} Resumption;
+extern const FieldTable resumption_table;
+
+/* ---- tocsin.joins: an incident has something in common with others, or (closed) has it no more */
+typedef struct {
+	const char *key;         /* the join key: 26 base32 characters of the hash of `by` and the asset's or actor's name */
+	int by;                  /* index into join_words */
+	const char *incident_id, *number;
+	int64_t window_seconds;  /* how long after it another incident is joined to it */
+	int open;                /* 0: no more */
+} Join;
+extern const FieldTable join_table;
+
+/* ---- tocsin.reports: the open incidents of a join key, as they are after this record */
+enum { JOIN_INCIDENTS_MAX = 64 };
+typedef struct {
+	const char *incident_id, *number;
+	Instant at; /* when it was announced */
+} JoinedIncident;
+extern const FieldTable joined_incident_table;
+
+typedef struct {
+	const char *key;
+	int by;
+	int64_t window_seconds;
+	json_t *incidents;    /* list of joined_incident_table, in the order in which they came */
+	const char *entered;  /* the incident that came with this record: it is linked with all others; NULL: none came */
+	int proposed;         /* 1: there were more than fit, and somebody was told that it may be a campaign */
+	const char *campaign; /* the incident to which that is said with this record; NULL: none */
+} JoinRecord;
+extern const FieldTable join_record_table;
 
 /* ---- the incident, as everybody sees it (contract.md); fields in the order of the answer */
 typedef struct {
@@ -141,6 +182,13 @@ typedef struct {
 	json_t *report;
 } Incident;
 extern const FieldTable incident_table;
+
+/* Members an incident has only where there is something to say; they stand behind the others. */
+enum { INCIDENT_LINKS_MAX = 128 };
+typedef struct {
+	json_t *links; /* list of {incident_id, by}: open incidents with which it shares an asset or an actor */
+} IncidentMore;
+extern const FieldTable incident_more_table;
 
 /* A new incident document with every member there and null, to be filled by entries. */
 json_t *incident_new(void);

@@ -73,6 +73,23 @@ static const Field incident_fields[] = {
 };
 const FieldTable incident_table = FIELD_TABLE("incident", incident_fields, Incident);
 
+typedef struct {
+	const char *incident_id;
+	int by;
+} Link;
+
+static const Field link_fields[] = {
+	ROW_NAME(Link, incident_id, FIELD_REQUIRED, "The other incident"),
+	ROW_CHOICE(Link, by, FIELD_REQUIRED, join_words, "What they share: asset or actor"),
+};
+static const FieldTable link_table = FIELD_TABLE("link", link_fields, Link);
+
+static const Field incident_more_fields[] = {
+	ROW_OBJECTS(IncidentMore, links, 0, &link_table, 0, INCIDENT_LINKS_MAX,
+		    "Incidents that were open with it and share its asset or actor; absent where there are none"),
+};
+const FieldTable incident_more_table = FIELD_TABLE("incident-more", incident_more_fields, IncidentMore);
+
 /* ---- folding entries */
 static json_t *object_of_nulls(const FieldTable *table)
 {
@@ -101,10 +118,10 @@ static json_t *nested_merged(const FieldTable *table, json_t *before, json_t *ch
 	return merged;
 }
 
-static void changes_merge(json_t *incident, json_t *changes)
+static void changes_merge(json_t *incident, json_t *changes, const FieldTable *table)
 {
-	for (size_t i = 0; i < incident_table.count; i++) {
-		const Field *field = &incident_table.fields[i];
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
 		json_t *change = json_object_get(changes, field->name);
 		if (change == NULL)
 			continue;
@@ -125,7 +142,8 @@ Result incident_apply(json_t *incident, json_t *entry)
 	if (decoded.version != before + 1)
 		return result_fail(ERROR_INTERNAL, "journal entry of version %lld for an incident at version %lld",
 				   (long long)decoded.version, (long long)before);
-	changes_merge(incident, decoded.changes);
+	changes_merge(incident, decoded.changes, &incident_table);
+	changes_merge(incident, decoded.changes, &incident_more_table);
 	json_object_set_new(incident, "version", json_integer(decoded.version));
 	json_object_set(incident, "updated_at", json_object_get(entry, "at"));
 	return result_ok();

@@ -2,6 +2,7 @@
  * A pack, compiled. Texts are borrowed from the message; each part is one array, and what is asked for by id is found
  * in an index of sorted ids, because the gateway asks for the source of every event.
  */
+#include "shared/domain/documents.h"
 #include "shared/domain/policy_parts.h"
 
 #include <stdlib.h>
@@ -27,6 +28,8 @@ struct Policy {
 	MessageDocument document;
 	const char **languages;
 	SourcePolicy *sources;
+	JoinPolicy *joins;
+	size_t join_count;
 	PersonPolicy *people;
 	TeamPolicy *teams;
 	Escalation *escalations;
@@ -142,6 +145,14 @@ static void sources_compile(Policy *policy)
 	}
 	index_sort(&policy->source_index);
 	policy->any_source = index_find(&policy->source_index, "*");
+}
+
+static void joins_compile(Policy *policy)
+{
+	size_t count = json_array_size(policy->document.joins);
+	policy->joins = array_new(count, sizeof policy->joins[0]);
+	for (; policy->join_count < count; policy->join_count++)
+		row_decode(&join_policy_table, policy->document.joins, policy->join_count, &policy->joins[policy->join_count]);
 }
 
 static void categories_compile(Policy *policy)
@@ -280,6 +291,7 @@ Result policy_compile(json_t *message, Policy **out)
 	policy->document = document;
 	languages_compile(policy);
 	sources_compile(policy);
+	joins_compile(policy);
 	categories_compile(policy);
 	people_compile(policy);
 	teams_compile(policy);
@@ -312,6 +324,7 @@ void policy_free(Policy *policy)
 	void *const arrays[] = {
 		policy->languages,
 		policy->sources,
+		policy->joins,
 		policy->people,
 		policy->teams,
 		policy->escalations,
@@ -350,6 +363,14 @@ const SourcePolicy *policy_source(const Policy *policy, const char *source)
 {
 	const SourcePolicy *found = index_find(&policy->source_index, source);
 	return found != NULL ? found : policy->any_source;
+}
+
+const JoinPolicy *policy_join(const Policy *policy, const char *by)
+{
+	for (size_t i = 0; i < policy->join_count; i++)
+		if (policy->joins[i].by == choice_of(join_words, by))
+			return &policy->joins[i];
+	return NULL;
 }
 
 const PersonPolicy *policy_person(const Policy *policy, const char *id)

@@ -3,7 +3,7 @@
  * on the bus as one JSON message, compiled once (policy_compile) into tables, and then immutable: many threads may use one
  * Policy. Nothing here reads a clock or a file.
  *
- * Shape of the JSON: {"id","version","policy_version","pack":{…},"sources":[…],"categories":[…],"grading":{…},"rules":[…],
+ * Shape of the JSON: {"id","version","policy_version","pack":{…},"sources":[…],"joins":[…],"categories":[…],"grading":{…},"rules":[…],
  * "people":[…],"teams":[…],"policies":[…],"channels":[…],"words":{"zh-CN":{…},"en":{…}}}. Secrets never stand in it:
  * channels keep their ${TOCSIN_X}, resolved by notification when it sends.
  */
@@ -55,6 +55,14 @@ typedef struct {
 } SourcePolicy;
 /* The row of the source, else the "*" row; never NULL. */
 const SourcePolicy *policy_source(const Policy *policy, const char *source);
+
+/* ---- joins: which open incidents belong together */
+typedef struct {
+	int by; /* index into join_words: asset, actor */
+	int64_t window_seconds; /* how long after one was opened another is linked with it */
+} JoinPolicy;
+/* by: "asset" or "actor"; NULL: incidents that share it are not joined. */
+const JoinPolicy *policy_join(const Policy *policy, const char *by);
 
 /* ---- people and teams */
 typedef struct {

@@ -122,6 +122,11 @@ static void check_sources(json_t *message, FieldErrors *errors)
 		field_errors_add(errors, "/sources", "must have a row with id \"*\", for all sources not named");
 }
 
+static void check_joins(json_t *message, FieldErrors *errors)
+{
+	check_unique(message, "joins", "by", errors);
+}
+
 /* ---- categories.yaml */
 static void check_categories(json_t *message, FieldErrors *errors)
 {
@@ -260,7 +265,8 @@ static void check_escalation(json_t *message, FieldErrors *errors)
 
 /* ---- all of them */
 const PackCheck pack_checks[] = {
-	{ "pack", check_pack },           { "sources", check_sources },   { "categories", check_categories },
+	{ "pack", check_pack },           { "sources", check_sources },   { "joins", check_joins },
+	{ "categories", check_categories },
 	{ "rules", check_rules },         { "people", check_people },     { "teams", check_teams },
 	{ "policies", check_escalation }, { "channels", check_channels }, { "words", check_words },
 	{ "settings", check_settings },

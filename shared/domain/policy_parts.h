@@ -74,7 +74,7 @@ typedef struct {
 extern const char *const channel_words[]; /* webhook, email */
 enum { CHANNEL_WEBHOOK, CHANNEL_EMAIL };
 
-extern const FieldTable pack_table, source_table, category_table, grading_table, condition_table, rule_table;
+extern const FieldTable pack_table, source_table, join_policy_table, category_table, grading_table, condition_table, rule_table;
 extern const FieldTable person_table, team_table, level_table, escalation_table, channel_table;
 
 /* ---- parts of the message and the files they come from; words/LANGUAGE.yaml are not among them */
@@ -93,7 +93,7 @@ extern const size_t pack_file_count;
 typedef struct {
 	const char *policy_version;
 	PackDocument pack;
-	json_t *sources, *categories, *rules, *people, *teams, *policies, *channels, *words;
+	json_t *sources, *joins, *categories, *rules, *people, *teams, *policies, *channels, *words;
 	GradingPolicy grading;
 } MessageDocument;
 extern const FieldTable message_table;

@@ -1,4 +1,5 @@
 /* What may stand in a policy pack: one table a file, and the words of its choices. */
+#include "shared/domain/documents.h"
 #include "shared/domain/policy_parts.h"
 #include "shared/domain/rows.h"
 
@@ -34,6 +35,12 @@ static const Field source_fields[] = {
 	ROW_INTEGER(SourceDocument, cap_seconds, 0, 1, YEAR_SECONDS, "How long after the first one"),
 };
 const FieldTable source_table = FIELD_TABLE("a source", source_fields, SourceDocument);
+
+static const Field join_policy_fields[] = {
+	ROW_CHOICE(JoinPolicy, by, FIELD_REQUIRED, join_words, "What open incidents have in common: asset or actor"),
+	ROW_INTEGER(JoinPolicy, window_seconds, FIELD_REQUIRED, 1, YEAR_SECONDS, "How long after one another is linked with it"),
+};
+const FieldTable join_policy_table = FIELD_TABLE("a join", join_policy_fields, JoinPolicy);
 
 /* ---- categories.yaml */
 static const Field category_fields[] = {
@@ -220,7 +227,8 @@ const FieldTable channel_table = FIELD_TABLE("a channel", channel_fields, Channe
 /* ---- the files, and the message of all parts */
 #define ROWS_OF(part_, table_, flags_) ROW_OBJECTS(MessageDocument, part_, flags_, table_, 0, ROWS_MAX, NULL)
 
-static const Field sources_file_fields[] = { ROWS_OF(sources, &source_table, FIELD_REQUIRED) };
+static const Field sources_file_fields[] = { ROWS_OF(sources, &source_table, FIELD_REQUIRED),
+					     ROWS_OF(joins, &join_policy_table, 0) };
 static const FieldTable sources_file = FIELD_TABLE("sources.yaml", sources_file_fields, MessageDocument);
 static const Field categories_file_fields[] = { ROWS_OF(categories, &category_table, FIELD_REQUIRED) };
 static const FieldTable categories_file = FIELD_TABLE("categories.yaml", categories_file_fields, MessageDocument);
@@ -235,7 +243,7 @@ static const FieldTable channels_file = FIELD_TABLE("channels.yaml", channels_fi
 
 const PackFile pack_files[] = {
 	{ .name = "pack.yaml", .table = &pack_table, .required = true, .whole = true, .parts = { "pack" } },
-	{ .name = "sources.yaml", .table = &sources_file, .required = true, .parts = { "sources" } },
+	{ .name = "sources.yaml", .table = &sources_file, .required = true, .parts = { "sources", "joins" } },
 	{ .name = "categories.yaml", .table = &categories_file, .parts = { "categories" } },
 	{ .name = "grading.yaml", .table = &grading_table, .required = true, .whole = true, .parts = { "grading" } },
 	{ .name = "rules.yaml", .table = &rules_file, .parts = { "rules" } },
@@ -249,6 +257,7 @@ static const Field message_fields[] = {
 	ROW_NAME(MessageDocument, policy_version, ID, "id@version+ and 12 hex digits of the files' hash"),
 	ROW_OBJECT(MessageDocument, pack, FIELD_REQUIRED, &pack_table, NULL),
 	ROWS_OF(sources, &source_table, FIELD_REQUIRED),
+	ROWS_OF(joins, &join_policy_table, 0),
 	ROWS_OF(categories, &category_table, 0),
 	ROW_OBJECT(MessageDocument, grading, FIELD_REQUIRED, &grading_table, NULL),
 	ROWS_OF(rules, &rule_table, 0),

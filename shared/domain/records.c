@@ -7,7 +7,9 @@
 const char *const resolution_words[] = { "resolved", "duplicate", "accepted", "other", NULL };
 const char *const delivery_words[] = { "queued", "sent", "failed", "skipped", NULL };
 
-enum { ENTRIES_MAX = 16, LEVELS_MAX = 16, DELIVERIES_MAX = 1024 };
+const char *const join_words[] = { "asset", "actor", NULL };
+
+enum { ENTRIES_MAX = 16, LEVELS_MAX = 16, DELIVERIES_MAX = 1024, JOINS_MAX = 8 };
 
 /* ---- intake */
 static const Field report_record_fields[] = {
@@ -99,10 +101,53 @@ static const Field delivery_record_fields[] = {
 };
 const FieldTable delivery_record_table = FIELD_TABLE("delivery-record", delivery_record_fields, DeliveryRecord);
 
+/* ---- what incidents have in common */
+static const Field join_fields[] = {
+	ROW_NAME(Join, key, FIELD_REQUIRED | FIELD_NOT_EMPTY, "Hash of what it has in common with others"),
+	ROW_CHOICE(Join, by, FIELD_REQUIRED, join_words, "asset or actor"),
+	ROW_NAME(Join, incident_id, FIELD_REQUIRED, "The incident"),
+	ROW_NAME(Join, number, 0, "Its number, for people"),
+	ROW_INTEGER(Join, window_seconds, FIELD_REQUIRED, 1, INT64_MAX, "How long after it another is joined to it"),
+	ROW_BOOLEAN(Join, open, "false: it was closed"),
+};
+const FieldTable join_table = FIELD_TABLE("join", join_fields, Join);
+
+static const Field joined_incident_fields[] = {
+	ROW_NAME(JoinedIncident, incident_id, FIELD_REQUIRED, "An open incident"),
+	ROW_NAME(JoinedIncident, number, 0, "Its number, for people"),
+	ROW_TIME(JoinedIncident, at, FIELD_REQUIRED, "When it was announced"),
+};
+const FieldTable joined_incident_table = FIELD_TABLE("joined-incident", joined_incident_fields, JoinedIncident);
+
+static const Field join_record_fields[] = {
+	ROW_NAME(JoinRecord, key, FIELD_REQUIRED | FIELD_NOT_EMPTY, "Hash of what the incidents have in common"),
+	ROW_CHOICE(JoinRecord, by, FIELD_REQUIRED, join_words, "asset or actor"),
+	ROW_INTEGER(JoinRecord, window_seconds, FIELD_REQUIRED, 1, INT64_MAX, "How long after one another is joined to it"),
+	ROW_OBJECTS(JoinRecord, incidents, 0, &joined_incident_table, 0, JOIN_INCIDENTS_MAX,
+		    "The open incidents that have it, in the order in which they came"),
+	ROW_NAME(JoinRecord, entered, 0, "The incident that came: it is linked with the others"),
+	ROW_BOOLEAN(JoinRecord, proposed, "There were more than fit, and it was said that they may be a campaign"),
+	ROW_NAME(JoinRecord, campaign, 0, "The incident to which that is said now"),
+};
+const FieldTable join_record_table = FIELD_TABLE("join-record", join_record_fields, JoinRecord);
+
+/* ---- reopenings */
+static const Field resumption_fields[] = {
+	ROW_INTEGER(Resumption, report_version, FIELD_REQUIRED, 1, INT64_MAX, "The last report of the incident that is known"),
+	ROW_INTEGER(Resumption, event_count, FIELD_REQUIRED, 1, INT64_MAX, "How many events it stands for"),
+	ROW_TIME(Resumption, last_seen_at, FIELD_REQUIRED, "When the last of them was received"),
+	ROW_CHOICE(Resumption, severity, 0, severity_words, "The worst of them; absent: a person's report"),
+	ROW_INTEGER(Resumption, window_seconds, FIELD_REQUIRED, 1, INT64_MAX,
+		    "How long after the reopening, and after each event, one still belongs to it"),
+	ROW_INTEGER(Resumption, cap_seconds, FIELD_REQUIRED, 1, INT64_MAX,
+		    "How long after the reopening one may belong to it"),
+};
+const FieldTable resumption_table = FIELD_TABLE("resumption", resumption_fields, Resumption);
+
 /* ---- the journal */
 const char *const entry_words[] = { "opened",       "assessed",    "repeated", "assigned",
 				    "acknowledged", "escalated",   "noted",    "closed",
-				    "reopened",     "false-alarm", NULL };
+				    "reopened",     "false-alarm", "linked",   NULL };
 
 static const Field journal_entry_fields[] = {
 	ROW_INTEGER(JournalEntry, version, FIELD_REQUIRED, 1, INT64_MAX, "The incident's version with this entry"),
@@ -122,5 +167,7 @@ static const Field journal_record_fields[] = {
 		    "What was entered; none: nothing changed, or it was refused"),
 	ROW_FREE(JournalRecord, problem, 0, "Why it was refused, and what would be taken"),
 	ROW_INTEGER(JournalRecord, version, 0, 0, INT64_MAX, "The incident's version after it"),
+	ROW_FREE(JournalRecord, resumption, 0, "A reopening: what intake must know to count to it again"),
+	ROW_OBJECTS(JournalRecord, joins, 0, &join_table, 0, JOINS_MAX, "What it has in common with others, where the policy asks"),
 };
 const FieldTable journal_record_table = FIELD_TABLE("journal-record", journal_record_fields, JournalRecord);

@@ -4,7 +4,7 @@ enum { DAY_MS = 86400000 };
 
 const Topic topics[TOPICS] = {
 	[TOPIC_EVENTS] = { "tocsin.events", "events", TOPIC_STREAM, true, 7LL * DAY_MS,
-			   "Events and reports as their senders wrote them, and closings of incidents" },
+			   "Events and reports as their senders wrote them, closings and reopenings of incidents" },
 	[TOPIC_REPORTS] = { "tocsin.reports", "reports", TOPIC_LEDGER, true, 30LL * DAY_MS,
 			    "Ledger of intake: what was opened, how often it repeated" },
 	[TOPIC_ASSESSMENTS] = { "tocsin.assessments", "assessments", TOPIC_STREAM, true, 30LL * DAY_MS,
@@ -21,6 +21,8 @@ const Topic topics[TOPICS] = {
 				"Ledger of audit: size and head of the audit file" },
 	[TOPIC_DEAD_LETTERS] = { "tocsin.dead-letters", "dead-letters", TOPIC_STREAM, false, 365LL * DAY_MS,
 				 "Records that could not be understood, with the reason" },
+	[TOPIC_JOINS] = { "tocsin.joins", "joins", TOPIC_STREAM, true, 30LL * DAY_MS,
+			  "What open incidents have in common: which asset, which actor" },
 };
 
 TopicId topic_of(Slice short_name)

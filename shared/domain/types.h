@@ -9,11 +9,17 @@
 #define TYPE_EVENT_RECEIVED "tocsin.event.received.v1"
 #define TYPE_REPORT_RECEIVED "tocsin.report.received.v1"
 #define TYPE_INCIDENT_CLOSED "tocsin.incident.closed.v1" /* response: its key takes no more repeats */
+#define TYPE_INCIDENT_REOPENED "tocsin.incident.reopened.v1" /* response: its key's next event counts to it again */
 
 /* tocsin.reports */
 #define TYPE_REPORT_OPENED "tocsin.report.opened.v1"
 #define TYPE_REPORT_REPEATED "tocsin.report.repeated.v1"
 #define TYPE_REPORT_RELEASED "tocsin.report.released.v1" /* the key is free again; carries the final count */
+#define TYPE_REPORT_RESUMED "tocsin.report.resumed.v1" /* the key counts to a reopened incident again */
+#define TYPE_JOIN_KEPT "tocsin.join.kept.v1" /* the open incidents of a join key, all of them */
+
+/* tocsin.joins */
+#define TYPE_JOIN_ANNOUNCED "tocsin.join.announced.v1" /* response: an incident has a join key, or has it no more */
 
 /* tocsin.assessments */
 #define TYPE_ASSESSED "tocsin.assessment.made.v1"

@@ -89,6 +89,7 @@ static json_t *tables_dump(void)
 		&report_table,
 		&actor_table,
 		&incident_table,
+		&incident_more_table,
 		&report_record_table,
 		&assessment_table,
 		&assessment_record_table,
@@ -97,6 +98,9 @@ static json_t *tables_dump(void)
 		&journal_record_table,
 		&delivery_table,
 		&delivery_record_table,
+		&resumption_table,
+		&join_table,
+		&join_record_table,
 	};
 	json_t *object = made(json_object());
 
@@ -122,12 +126,14 @@ static json_t *commands_dump(void)
 
 /* ---- the rest ------------------------------------------------------------------------------------------------- */
 
+/* The gateway's, then those that every program has. */
 static json_t *routes_dump(void)
 {
 	json_t *array = made(json_array());
 
-	for (size_t i = 0; i < gateway_route_count; i++) {
-		const HttpRoute *route = &gateway_route_table[i];
+	for (size_t i = 0; i < gateway_route_count + PROGRAM_ROUTES; i++) {
+		const HttpRoute *route = i < gateway_route_count ? &gateway_route_table[i]
+								 : &program_routes[i - gateway_route_count];
 		json_t *row = made(json_object());
 		put(row, "method", text(route->method));
 		put(row, "path", text(route->path));
@@ -176,9 +182,13 @@ static json_t *types_dump(void)
 		TYPE_EVENT_RECEIVED,
 		TYPE_REPORT_RECEIVED,
 		TYPE_INCIDENT_CLOSED,
+		TYPE_INCIDENT_REOPENED,
 		TYPE_REPORT_OPENED,
 		TYPE_REPORT_REPEATED,
 		TYPE_REPORT_RELEASED,
+		TYPE_REPORT_RESUMED,
+		TYPE_JOIN_KEPT,
+		TYPE_JOIN_ANNOUNCED,
 		TYPE_ASSESSED,
 		TYPE_ASSESSED_REPEAT,
 		TYPE_COMMAND,

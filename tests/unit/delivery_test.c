@@ -219,6 +219,109 @@ static void levels_that_are_late_come_in_order(void **state)
 	}
 }
 
+static void incident_assess(Bench *bench, const char *grade)
+{
+	entry_add(bench, "assessed", json_pack("{s:s, s:s}", "kind", "incident", "grade", grade));
+}
+
+static void check_planned(const Bench *bench, size_t nth, const char *policy, Instant base_at, const char *first_due_at)
+{
+	char base[INSTANT_TEXT];
+	instant_format(base_at, base);
+	json_t *body JSON_AUTO = record_body(bench, TOPIC_DELIVERIES, TYPE_ESCALATION_PLANNED, nth);
+	assert_string_equal(json_string_value(json_object_get(body, "policy_id")), policy);
+	assert_string_equal(json_string_value(json_object_get(body, "base_at")), base);
+	assert_string_equal(json_string_value(json_at(body, "/levels/0/due_at")), first_due_at);
+}
+
+static void a_worse_grade_moves_the_plan_to_the_policy_that_fits(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "III", NULL);
+	bench->lone.now = start + 30 * SECOND;
+	incident_assess(bench, "II");
+	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 2);
+	check_planned(bench, 1, "urgent", start, "2026-11-23T08:00:00.000Z");
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1);
+	assert_int_equal(bench->outside.sent_count, 3);
+	incident_assess(bench, "I"); /* the same policy: nothing moves */
+	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 2);
+	lone_until(&bench->lone, start + MINUTE);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 2);
+	lone_until(&bench->lone, start + 24 * HOUR);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
+	assert_int_equal(bench->outside.sent_count, 3);
+}
+
+static void a_worse_grade_moves_nothing_once_somebody_took_it_on(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "III", NULL);
+	incident_acknowledge(bench);
+	incident_assess(bench, "II");
+	lone_until(&bench->lone, start + HOUR);
+	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 1);
+	assert_int_equal(bench->outside.sent_count, 0);
+}
+
+static void an_acknowledged_event_that_becomes_an_incident_tells_somebody(void **state)
+{
+	Bench *bench = *state;
+	incident_open(bench, "II", NULL);
+	incident_acknowledge(bench);
+	size_t sent = bench->outside.sent_count;
+	bench->lone.now = start + HOUR;
+	entry_add(bench, "assessed",
+		  json_pack("{s:s, s:s, s:s, s:{s:n, s:n}, s:i}", "kind", "incident", "grade", "II", "status", "reported",
+			    "acknowledged", "at", "by", "escalation_level", 0));
+	assert_int_equal(records(bench, TYPE_ESCALATION_STOPPED), 1);
+	check_planned(bench, 1, "urgent", start + HOUR, "2026-11-23T09:00:00.000Z");
+	assert_int_equal(bench->outside.sent_count, sent + 3);
+	lone_until(&bench->lone, start + 2 * HOUR);
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 4);
+}
+
+static const char two_policies[] =
+	"policies:\n"
+	"  - id: lesser\n"
+	"    when: {kinds: [incident], grades: [III]}\n"
+	"    levels:\n"
+	"      - {after_seconds: 0, notify: [\"channel:hook\"]}\n"
+	"      - {after_seconds: 40, notify: [\"person:li\"]}\n"
+	"  - id: worse\n"
+	"    when: {kinds: [incident], grades: [II]}\n"
+	"    levels:\n"
+	"      - {after_seconds: 0, notify: [\"channel:hook\", \"person:ann\"]}\n"
+	"      - {after_seconds: 90, notify: [\"person:li\"]}\n";
+
+static size_t messages_to(const Bench *bench, const char *to)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < bench->outside.sent_count; i++)
+		count += strcmp(bench->outside.sent[i].to, to) == 0;
+	return count;
+}
+
+static void nobody_is_told_of_a_level_twice_nor_later_than_promised(void **state)
+{
+	Bench *bench = *state;
+	lone_stop(&bench->lone);
+	policy_free(bench->policy);
+	bench->policy = notify_pack_with(two_policies);
+	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outside.outside, bench->policy, start);
+	incident_open(bench, "III", NULL);
+	assert_int_equal(bench->outside.sent_count, 1);
+	lone_restart(&bench->lone, true); /* who was told is read from the ledger again */
+	bench->lone.now = start + 10 * SECOND;
+	incident_assess(bench, "II");
+	assert_int_equal(messages_to(bench, "https://hooks.site.example/"), 1);
+	assert_int_equal(messages_to(bench, "ann@site.example"), 1);
+	lone_until(&bench->lone, start + 40 * SECOND); /* not at 90 s */
+	assert_int_equal(messages_to(bench, "li@site.example"), 1);
+	lone_until(&bench->lone, start + HOUR);
+	assert_int_equal(bench->outside.sent_count, 3);
+}
+
 static void an_acknowledgement_stops_the_levels_to_come(void **state)
 {
 	Bench *bench = *state;
@@ -433,6 +536,10 @@ int main(void)
 		BENCH_TEST(response_is_told_of_every_level_by_the_same_command),
 		BENCH_TEST(levels_come_at_their_seconds_each_as_its_own_record),
 		BENCH_TEST(levels_that_are_late_come_in_order),
+		BENCH_TEST(a_worse_grade_moves_the_plan_to_the_policy_that_fits),
+		BENCH_TEST(a_worse_grade_moves_nothing_once_somebody_took_it_on),
+		BENCH_TEST(an_acknowledged_event_that_becomes_an_incident_tells_somebody),
+		BENCH_TEST(nobody_is_told_of_a_level_twice_nor_later_than_promised),
 		BENCH_TEST(an_acknowledgement_stops_the_levels_to_come),
 		BENCH_TEST(an_acknowledgement_that_comes_with_the_level_wins),
 		BENCH_TEST(a_reopening_starts_again_with_new_messages),

@@ -237,7 +237,16 @@ static const struct {
 				"\"data\":{\"text\":\"x\"},\"changes\":{}}" },
 	{ &journal_record_table,
 	  "{\"incident_id\":\"inc_1\",\"command_id\":\"cmd_1\",\"fingerprint\":\"ff\",\"entries\":[],"
-	  "\"problem\":{\"code\":\"x\"},\"version\":3}" },
+	  "\"problem\":{\"code\":\"x\"},\"version\":3,\"resumption\":{\"event_count\":2},"
+	  "\"joins\":[{\"key\":\"k\",\"by\":\"asset\",\"incident_id\":\"inc_1\",\"number\":\"INC-1\","
+	  "\"window_seconds\":60,\"open\":true}]}" },
+	{ &resumption_table,
+	  "{\"report_version\":3,\"event_count\":17,\"last_seen_at\":\"2026-11-23T01:00:00.000Z\",\"severity\":\"high\","
+	  "\"window_seconds\":900,\"cap_seconds\":86400}" },
+	{ &join_record_table,
+	  "{\"key\":\"k\",\"by\":\"actor\",\"window_seconds\":60,\"incidents\":[{\"incident_id\":\"inc_1\","
+	  "\"number\":\"INC-1\",\"at\":\"2026-11-23T01:00:00.000Z\"}],\"entered\":\"inc_1\",\"proposed\":false,"
+	  "\"campaign\":null}" },
 	{ &delivery_record_table,
 	  "{\"incident_id\":\"inc_1\",\"policy_id\":\"grave\",\"policy_version\":\"p@1+0\",\"base_at\":\"2026-11-23T01:"
 	  "00:00.000Z\","
@@ -371,6 +380,19 @@ static void entries_make_an_incident(void **state)
 	assert_int_equal(json_object_size(incident), sizeof members / sizeof members[0]);
 }
 
+static void a_link_is_there_only_once_an_entry_says_so(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = incident_new();
+	assert_null(json_object_get(incident, "links"));
+	json_t *entry JSON_AUTO = tree_of("{\"version\":1,\"type\":\"linked\",\"at\":\"2026-11-23T01:00:00.000Z\","
+					  "\"changes\":{\"links\":[{\"incident_id\":\"inc_2\",\"by\":\"asset\"}],"
+					  "\"unknown\":1}}");
+	assert_false(result_failed(incident_apply(incident, entry)));
+	assert_string_equal(json_string_value(json_at(incident, "/links/0/incident_id")), "inc_2");
+	assert_int_equal(json_object_size(incident), incident_table.count + 1);
+}
+
 static void a_nested_member_is_merged_and_null_clears_it(void **state)
 {
 	(void)state;
@@ -488,6 +510,7 @@ int main(void)
 		cmocka_unit_test(an_assessment_carries_its_report),
 		cmocka_unit_test(a_new_incident_has_every_member_of_the_contract_in_its_order),
 		cmocka_unit_test(entries_make_an_incident),
+		cmocka_unit_test(a_link_is_there_only_once_an_entry_says_so),
 		cmocka_unit_test(a_nested_member_is_merged_and_null_clears_it),
 		cmocka_unit_test(members_a_later_version_knows_are_passed_over),
 		cmocka_unit_test(an_entry_out_of_order_is_refused_and_changes_nothing),

@@ -30,6 +30,7 @@ typedef struct {
 	Id id, key, subject;
 	Instant time;
 	int severity;
+	int64_t report_version, event_count; /* of a reopening: what response knows */
 	Buffer headers;
 } Event;
 
@@ -89,6 +90,15 @@ static void closing_add(unsigned id, unsigned key, Slice incident_id, Instant ti
 	assert_true(text_copy(incident_id, event->subject.text, sizeof(event->subject.text)));
 }
 
+static Event *reopening_add(unsigned id, unsigned key, Slice incident_id, Instant time, int64_t report_version, int64_t event_count)
+{
+	Event *event = event_add(TYPE_INCIDENT_REOPENED, id, key, time, -1);
+	assert_true(text_copy(incident_id, event->subject.text, sizeof(event->subject.text)));
+	event->report_version = report_version;
+	event->event_count = event_count;
+	return event;
+}
+
 /* ---- what the runtime offers: linked in its place */
 
 static Slice copy_to(char **at, Slice from)
@@ -130,11 +140,26 @@ Result handler_draft(Handler *handler, const Draft *draft)
 Result handler_body(Handler *handler, const Record *input, Slice *body)
 {
 	(void)handler;
-	static char text[96];
+	static char text[256];
+	const Event *event = &world->events[input->offset];
 	if (world->refuse_bodies)
 		return result_fail(ERROR_AGAIN, "not now");
-	snprintf(text, sizeof(text), "{\"source\":\"s\",\"title\":\"event %lld\"}", (long long)input->offset);
+	if (strcmp(event->type, TYPE_INCIDENT_REOPENED) == 0)
+		snprintf(text, sizeof(text),
+			 "{\"report_version\":%lld,\"event_count\":%lld,\"last_seen_at\":\"2026-11-20T01:00:00.000Z\","
+			 "\"severity\":\"low\",\"window_seconds\":10,\"cap_seconds\":60}",
+			 (long long)event->report_version, (long long)event->event_count);
+	else
+		snprintf(text, sizeof(text), "{\"source\":\"s\",\"title\":\"event %lld\"}", (long long)input->offset);
 	*body = slice_of(text);
+	return result_ok();
+}
+
+/* Joins are tested with the real runtime (intake_join_test.c). */
+Result handler_emit(Handler *handler, TopicId topic, unsigned slot, const Draft *draft)
+{
+	(void)handler, (void)topic, (void)slot, (void)draft;
+	fail();
 	return result_ok();
 }
 
@@ -261,7 +286,7 @@ static void run_to_rest(void)
 
 typedef struct {
 	Id incident;
-	Instant opened_at, last_seen_at;
+	Instant opened_at, last_seen_at, resumed_at;
 	int64_t count, last_offset;
 	int severity;
 	bool closed;
@@ -293,9 +318,27 @@ static unsigned key_number(const Event *event)
 	return 0;
 }
 
+static Instant later(Instant one, Instant other)
+{
+	return one > other ? one : other;
+}
+
 static bool case_takes(const Case *one, Instant at)
 {
-	return one && !one->closed && at - one->last_seen_at <= 10000 && at - one->opened_at <= 60000;
+	return one && !one->closed && at - later(one->last_seen_at, one->resumed_at) <= 10000 &&
+	       at - later(one->opened_at, one->resumed_at) <= 60000;
+}
+
+static void oracle_reopen(Oracle *oracle, Case **of_key, const Event *event)
+{
+	if (case_takes(*of_key, *of_key ? later(event->time, (*of_key)->last_seen_at) : 0))
+		return;
+	for (size_t i = 0; i < oracle->count; i++)
+		if (strcmp(oracle->cases[i].incident.text, event->subject.text) == 0)
+			*of_key = &oracle->cases[i];
+	assert_string_equal((*of_key)->incident.text, event->subject.text);
+	(*of_key)->closed = false;
+	(*of_key)->resumed_at = event->time;
 }
 
 static void oracle_take(Oracle *oracle, int64_t offset)
@@ -309,13 +352,17 @@ static void oracle_take(Oracle *oracle, int64_t offset)
 			(*of_key)->closed = true;
 		return;
 	}
+	if (strcmp(event->type, TYPE_INCIDENT_REOPENED) == 0) {
+		oracle_reopen(oracle, of_key, event);
+		return;
+	}
 	Instant at = *of_key && (*of_key)->last_seen_at > event->time ? (*of_key)->last_seen_at : event->time;
 	if (!case_takes(*of_key, at)) {
 		assert_true(oracle->count < INCIDENTS_MAX);
 		*of_key = &oracle->cases[oracle->count++];
 		**of_key = (Case){ .incident = id_of_incident(event->time, slot_of(slice_of(event->key.text)),
 							      slice_of(event->id.text)),
-				   .opened_at = event->time, .severity = event->severity };
+				   .opened_at = event->time, .resumed_at = INSTANT_NONE, .severity = event->severity };
 		at = event->time;
 	}
 	(*of_key)->count++;
@@ -479,7 +526,7 @@ static void a_thousand_repeats_are_one_record(void **state)
 	assert_int_equal(report.report_version, 2);
 	assert_int_equal(report.last_seen_at, T0 + 999);
 	assert_null(report.document);
-	Id id = id_derived("rep_", slice_of(report.incident_id), 2);
+	Id id = id_of_pair("rep_", slice_of(report.incident_id), SLICE("2:1000"));
 	assert_true(slice_is(last_entry()->id, id.text));
 	json_decref(tree);
 	world_free();
@@ -548,6 +595,95 @@ static void a_closing_releases_the_key_with_the_final_count(void **state)
 	assert_true(slice_is(last_entry()->type, TYPE_REPORT_OPENED));
 	assert_false(slice_equals(last_entry()->subject, incident));
 	assert_ledger_is_what_the_oracle_says();
+	world_free();
+}
+
+static Slice opened_and_closed(unsigned id, Instant at)
+{
+	event_add(TYPE_EVENT_RECEIVED, id, 1, at, 2);
+	batch_decide(10);
+	batch_accept();
+	Slice incident = last_entry()->subject;
+	closing_add(id + 1, 1, incident, at + 1);
+	batch_decide(10);
+	batch_accept();
+	return incident;
+}
+
+static void a_reopened_incident_counts_the_keys_next_event(void **state)
+{
+	(void)state;
+	world_new();
+	Slice incident = opened_and_closed(1, T0);
+	reopening_add(3, 1, incident, T0 + 40000, 1, 1);
+	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 50000, 2);
+	run_to_rest();
+	assert_true(slice_equals(last_entry()->subject, incident));
+	assert_true(slice_is(world->ledger[2].type, TYPE_REPORT_RESUMED));
+	assert_int_equal(ledger_says(incident).row.event_count, 2);
+	assert_ledger_is_what_the_oracle_says();
+	assert_state_is_a_fold_of_the_ledger();
+	world_free();
+}
+
+static void a_reopened_incident_leaves_the_key_to_a_newer_one_that_takes_it(void **state)
+{
+	(void)state;
+	world_new();
+	Slice first = opened_and_closed(1, T0);
+	event_add(TYPE_EVENT_RECEIVED, 3, 1, T0 + 2000, 2);
+	reopening_add(4, 1, first, T0 + 3000, 2, 1);
+	event_add(TYPE_EVENT_RECEIVED, 5, 1, T0 + 4000, 2);
+	run_to_rest();
+	assert_false(slice_equals(last_entry()->subject, first));
+	assert_int_equal(ledger_says(last_entry()->subject).row.event_count, 2);
+	assert_ledger_is_what_the_oracle_says();
+	world_free();
+}
+
+static void a_reopened_incident_takes_the_key_back_when_the_newer_one_is_over(void **state)
+{
+	(void)state;
+	world_new();
+	Slice first = opened_and_closed(1, T0);
+	event_add(TYPE_EVENT_RECEIVED, 3, 1, T0 + 2000, 2);
+	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 3000, 2); /* pending when it is over: its last count comes first */
+	reopening_add(5, 1, first, T0 + 20000, 2, 1);
+	event_add(TYPE_EVENT_RECEIVED, 6, 1, T0 + 21000, 2);
+	batch_decide(10);
+	assert_true(slice_is(world->ledger[world->drafted - 2].type, TYPE_REPORT_REPEATED));
+	assert_true(slice_is(world->ledger[world->drafted - 1].type, TYPE_REPORT_RESUMED));
+	batch_doubt(world->drafted - world->accepted - 1, true); /* only the last count is accepted */
+	run_to_rest();
+	assert_int_equal(ledger_says(first).row.event_count, 2);
+	assert_ledger_is_what_the_oracle_says();
+	world_free();
+}
+
+static void a_reopened_incident_that_is_forgotten_goes_on_from_what_response_knows(void **state)
+{
+	(void)state;
+	const Instant days_later = T0 + INT64_C(3) * 86400000;
+	world_new();
+	Slice incident = opened_and_closed(1, T0);
+	event_add(TYPE_EVENT_RECEIVED, 3, 2, days_later - 100000, 2); /* takes the row along */
+	event_add(TYPE_EVENT_RECEIVED, 4, 3, days_later - 50000, 2);
+	batch_decide(10);
+	batch_accept();
+	char *rows = rows_text(world->store);
+	assert_null(memmem(rows, strlen(rows), incident.data, incident.size));
+	free(rows);
+	reopening_add(5, 1, incident, days_later, 7, 19);
+	event_add(TYPE_EVENT_RECEIVED, 6, 1, days_later + 1000, 4);
+	run_to_rest();
+	WindowRow row;
+	WindowPrune prune;
+	assert_true(slice_equals(last_entry()->subject, incident));
+	assert_false(result_failed(window_header_read(header_get(last_entry()->headers, WINDOW_HEADER), incident, &row, &prune)));
+	assert_int_equal(row.report_version, 9); /* resumed, and repeated because it is worse than what was known */
+	assert_int_equal(row.event_count, 20);
+	assert_int_equal(row.severity, 4);
+	assert_state_is_a_fold_of_the_ledger();
 	world_free();
 }
 
@@ -677,9 +813,9 @@ static Instant time_next(Instant at)
 	return at + rand() % 300;
 }
 
-static void closing_maybe(unsigned id, Instant at)
+static void closing_or_reopening_maybe(unsigned id, Instant at)
 {
-	if (world->accepted == 0 || rand() % 40)
+	if (world->accepted == 0 || rand() % 20)
 		return;
 	const Entry *entry = &world->ledger[world->accepted - 1 - (size_t)rand() % (world->accepted < 20 ? world->accepted : 20)];
 	WindowRow row;
@@ -687,7 +823,10 @@ static void closing_maybe(unsigned id, Instant at)
 	assert_false(result_failed(window_header_read(header_get(entry->headers, WINDOW_HEADER), entry->subject, &row, &prune)));
 	Id key = bits_write("", row.key);
 	Event wanted = { .key = key };
-	closing_add(id, key_number(&wanted), entry->subject, at);
+	if (rand() % 2)
+		closing_add(id, key_number(&wanted), entry->subject, at);
+	else
+		reopening_add(id, key_number(&wanted), entry->subject, at, row.report_version, row.event_count);
 }
 
 static void events_grow(unsigned *id, Instant *at)
@@ -697,7 +836,7 @@ static void events_grow(unsigned *id, Instant *at)
 		bool again = rand() % 10 == 0 && *id > 0;
 		unsigned number = again ? *id - 1 - (unsigned)rand() % (*id < 150 ? *id : 150) : (*id)++;
 		event_add(TYPE_EVENT_RECEIVED, number, (unsigned)rand() % 3 ? number % 4 : number % KEYS, *at, rand() % 50 ? 1 : rand() % 5);
-		closing_maybe(1000000 + *id, *at);
+		closing_or_reopening_maybe(1000000 + *id, *at);
 	}
 }
 
@@ -740,6 +879,10 @@ int main(void)
 		cmocka_unit_test(a_repeat_needs_no_body),
 		cmocka_unit_test(a_worse_event_is_reported_at_once_with_its_document),
 		cmocka_unit_test(a_closing_releases_the_key_with_the_final_count),
+		cmocka_unit_test(a_reopened_incident_counts_the_keys_next_event),
+		cmocka_unit_test(a_reopened_incident_leaves_the_key_to_a_newer_one_that_takes_it),
+		cmocka_unit_test(a_reopened_incident_takes_the_key_back_when_the_newer_one_is_over),
+		cmocka_unit_test(a_reopened_incident_that_is_forgotten_goes_on_from_what_response_knows),
 		cmocka_unit_test(a_closing_of_another_incident_means_nothing),
 		cmocka_unit_test(a_new_incident_is_preceded_by_the_old_ones_last_count),
 		cmocka_unit_test(a_persons_report_is_told_as_one),

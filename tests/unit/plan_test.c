@@ -18,6 +18,7 @@
 
 #define OPENED_AT "2026-11-23T08:00:00.000Z"
 #define LATER_AT "2026-11-23T09:30:00.000Z"
+#define MOVED_AT "1970-01-01T00:00:00.077Z" /* where the plan counted from before */
 
 static Policy *policy;
 
@@ -92,15 +93,41 @@ static const struct {
 	{ "a note changes nothing", "noted", WAITING, { .exists = true, .next_level = 1 }, PLAN_KEEP, NULL },
 	{ "an escalation changes nothing", "escalated", WAITING, { .exists = true, .next_level = 2 }, PLAN_KEEP, NULL },
 	{ "repeats change nothing", "repeated", WAITING, { .exists = true, .next_level = 1 }, PLAN_KEEP, NULL },
-	{ "a new assessment keeps the running plan",
+	{ "a new assessment may move the running plan",
 	  "assessed",
 	  WAITING,
-	  { .exists = true, .next_level = 2 },
-	  PLAN_KEEP,
-	  NULL },
-	{ "a new assessment keeps an ended plan", "assessed", WAITING, { .exists = true }, PLAN_KEEP, NULL },
+	  { .exists = true, .next_level = 2, .base_at = 77 },
+	  PLAN_MOVE,
+	  MOVED_AT },
+	{ "a new assessment may move an ended plan",
+	  "repeated assessed",
+	  WAITING,
+	  { .exists = true, .base_at = 77 },
+	  PLAN_MOVE,
+	  MOVED_AT },
+	{ "a new assessment moves nothing that somebody took on", "assessed", TAKEN, { .exists = true }, PLAN_KEEP, NULL },
+	{ "an assessment that makes it wait anew starts again",
+	  "repeated assessed!",
+	  WAITING,
+	  { .exists = true, .next_level = 2, .base_at = 77 },
+	  PLAN_START,
+	  LATER_AT },
+	{ "an assessment that makes it wait anew starts what was stopped",
+	  "assessed!",
+	  WAITING,
+	  { .exists = true },
+	  PLAN_START,
+	  LATER_AT },
 	{ "a new assessment starts the first plan", "assessed", WAITING, { 0 }, PLAN_START, LATER_AT },
 };
+
+/* "assessed!": one that sets the escalation level. */
+static json_t *entry_of(const char *word)
+{
+	size_t size = strcspn(word, "!");
+	json_t *changes = word[size] ? json_pack("{s:i}", "escalation_level", 0) : json_object();
+	return json_pack("{s:s%, s:s, s:o}", "type", word, size, "at", LATER_AT, "changes", changes);
+}
 
 static json_t *entries_of(const char *words)
 {
@@ -108,7 +135,7 @@ static json_t *entries_of(const char *words)
 	json_t *entries = json_array();
 	snprintf(copy, sizeof(copy), "%s", words);
 	while ((word = strsep(&rest, " ")))
-		json_array_append_new(entries, json_pack("{s:s, s:s}", "type", word, "at", LATER_AT));
+		assert_int_equal(json_array_append_new(entries, entry_of(word)), 0);
 	return entries;
 }
 
@@ -129,12 +156,25 @@ static void plans_follow_the_table(void **state)
 static void levels_are_due_after_their_seconds(void **state)
 {
 	(void)state;
-	json_t *levels JSON_AUTO = plan_levels(policy_escalation(policy, "incident", "II"), at(OPENED_AT));
+	const PlanPromise none = plan_promise_none();
+	json_t *levels JSON_AUTO = plan_levels(policy_escalation(policy, "incident", "II"), at(OPENED_AT), &none);
 	json_t *expected JSON_AUTO =
 		document("{\"l\":[{\"escalation_level\":1,\"due_at\":\"2026-11-23T08:00:00.000Z\"},"
 			 "{\"escalation_level\":2,\"due_at\":\"2026-11-23T08:01:00.000Z\"},"
 			 "{\"escalation_level\":3,\"due_at\":\"2026-11-23T08:05:00.000Z\"}]}");
 	assert_true(json_equal(levels, json_object_get(expected, "l")));
+}
+
+static void no_level_is_due_later_than_it_was_promised(void **state)
+{
+	(void)state;
+	PlanPromise promise = plan_promise_none();
+	promise.due_at[1] = at(OPENED_AT) + 59000;
+	promise.due_at[2] = at(OPENED_AT) + 900000;
+	json_t *levels JSON_AUTO = plan_levels(policy_escalation(policy, "incident", "II"), at(OPENED_AT), &promise);
+	assert_string_equal(json_string_value(json_at(levels, "/0/due_at")), "2026-11-23T08:00:00.000Z");
+	assert_string_equal(json_string_value(json_at(levels, "/1/due_at")), "2026-11-23T08:00:59.000Z");
+	assert_string_equal(json_string_value(json_at(levels, "/2/due_at")), "2026-11-23T08:05:00.000Z");
 }
 
 /* ---- levels */
@@ -210,6 +250,24 @@ static void what_cannot_be_carried_out_is_skipped_at_once(void **state)
 	level = level_of(1);
 	level.known = false;
 	check_level(&level, "channel:hook skipped; person:li skipped; person:ann skipped");
+}
+
+static void who_was_told_of_a_level_is_not_told_again(void **state)
+{
+	(void)state;
+	Level level = level_of(1);
+	json_t *told JSON_AUTO = json_object();
+	json_object_set_new(told, level_message_key("inc_1", level.base_at, 1, "person:li").text, json_true());
+	json_object_set_new(told, level_message_key("inc_1", level.base_at, 2, "person:ann").text, json_true());
+	level.told = told;
+	check_level(&level, "channel:hook queued; person:ann queued");
+	json_object_set_new(told, level_message_key("inc_1", level.base_at, 1, "person:ann").text, json_true());
+	json_object_set_new(told, level_message_key("inc_1", level.base_at, 1, "channel:hook").text, json_true());
+	check_level(&level, "nobody skipped");
+	json_t *deliveries JSON_AUTO = level_deliveries(&level);
+	assert_string_equal(json_string_value(json_at(deliveries, "/0/detail")), "skip.told");
+	level.base_at++;
+	check_level(&level, "channel:hook queued; person:li queued; person:ann queued");
 }
 
 static void a_drill_tells_our_people_but_no_other_systems(void **state)
@@ -368,8 +426,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plans_follow_the_table),
 		cmocka_unit_test(levels_are_due_after_their_seconds),
+		cmocka_unit_test(no_level_is_due_later_than_it_was_promised),
 		cmocka_unit_test(a_level_tells_channels_and_everybody_on_duty_once),
 		cmocka_unit_test(what_cannot_be_carried_out_is_skipped_at_once),
+		cmocka_unit_test(who_was_told_of_a_level_is_not_told_again),
 		cmocka_unit_test(a_drill_tells_our_people_but_no_other_systems),
 		cmocka_unit_test(a_skipped_step_says_why_in_the_sites_language),
 		cmocka_unit_test(targets_the_policy_no_longer_knows_are_skipped),

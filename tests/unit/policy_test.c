@@ -71,6 +71,13 @@ static const Mistaken mistaken[] = {
 	{ { { "sources.yaml", "sources:\n  - {id: \"*\", correlate: []}\n" } },
 	  "sources.yaml:2:26: correlate: must have at least 1 items\n" },
 
+	{ { { "sources.yaml", "sources:\n  - {id: \"*\"}\njoins:\n  - {by: colour, window_seconds: 60}\n"
+			      "  - {by: asset, window_seconds: 0}\n  - {by: asset, window_seconds: 60}\n  - {by: actor}\n" } },
+	  "sources.yaml:4:10: by: must be one of asset, actor\n"
+	  "sources.yaml:5:33: window_seconds: must be from 1 to 31622400\n"
+	  "sources.yaml:6:10: by: \"asset\" stands twice; each by may stand once\n"
+	  "sources.yaml:7:5: window_seconds: is required\n" },
+
 	/* categories.yaml */
 	{ { { "categories.yaml", "categories:\n  - {code: 1, names: {en: a}}\n  - {code: \"1\", names: {zh-CN: 甲}}\n"
 				 "  - {code: \"1\", names: {en: 7}, kind: crime}\n" },

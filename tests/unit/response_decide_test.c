@@ -278,11 +278,18 @@ static void a_title_is_the_first_line_cut_between_words(void **state)
 
 /* ---- later reports */
 
+/* Opened at T0, and never begun anew. */
+static Standing standing_of(json_t *incident, bool noise)
+{
+	return (Standing){ .report_version = 1, .noise = noise, .base_at = incident ? T0 : INSTANT_NONE };
+}
+
 static json_t *repeated(json_t *incident, bool noise, json_t *tree, Instant now, const char *types)
 {
 	AssessmentRecord record = decoded(tree);
 	Entries entries;
-	assert_false(result_failed(repeat_decide(incident, noise, &record, policy, now, &entries)));
+	Standing standing = standing_of(incident, noise);
+	assert_false(result_failed(repeat_decide(incident, &standing, &record, policy, now, &entries)));
 	assert_types(entries.list, types);
 	entries_fold(incident, entries.list);
 	json_decref(tree);
@@ -303,17 +310,82 @@ static void a_repeat_counts_on_and_never_back(void **state)
 	json_decref(incident);
 }
 
-static void a_worse_assessment_is_taken_over_and_the_promised_notice_stays(void **state)
+static void a_worse_assessment_is_taken_over_and_the_promised_notice_comes_sooner(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "III");
+	json_t *entries = repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
+				   T0 + 1000, "repeated assessed assigned");
+	assert_string_equal(text_at(incident, "/grade"), "I");
+	assert_string_equal(text_at(incident, "/status"), "reported");
+	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:30.000Z"); /* from the opening, as before */
+	assert_null(json_at(entries, "/1/changes/escalation_level"));
+	assert_null(json_at(entries, "/1/data/was"));
+	json_decref(entries);
+	json_decref(repeated(incident, false, record_tree(3, 2, "event", assessment_new("incident", "I", false), NULL), T0 + 2000,
+			     ""));
+	json_decref(incident);
+}
+
+static void a_worse_assessment_never_puts_a_promised_notice_off(void **state)
+{
+	(void)state;
+	json_t *incident = opened("incident", "II");
+	json_object_set_new(incident, "acknowledge_by", json_string("2026-11-23T07:36:00.000Z"));
+	json_decref(repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
+			     T0 + 1000, "repeated assessed"));
+	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:00.000Z");
+	json_decref(incident);
+}
+
+static void what_nobody_was_told_of_begins_with_the_assessment_that_needs_it(void **state)
+{
+	(void)state;
+	json_t *incident = opened("incident", "IV"); /* no policy fits it */
+	json_t *entries = repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
+				   T0 + 1000, "repeated assessed assigned");
+	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:31.000Z");
+	Standing standing = standing_new();
+	for (size_t i = 0; i < json_array_size(entries); i++)
+		standing_fold(&standing, json_array_get(entries, i));
+	assert_int_equal(standing.base_at, T0 + 1000);
+	assert_int_equal(standing.report_version, 2);
+	json_decref(entries);
+	json_decref(incident);
+}
+
+static void an_acknowledged_incident_that_gets_worse_stays_acknowledged(void **state)
+{
+	(void)state;
+	json_t *incident = opened("incident", "III");
+	json_object_set_new(incident, "status", json_string("assessing"));
+	json_object_set_new(incident, "acknowledged", json_pack("{s:s, s:{}}", "at", "2026-11-23T07:35:31.000Z", "by"));
 	json_decref(repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
 			     T0 + 1000, "repeated assessed assigned"));
 	assert_string_equal(text_at(incident, "/grade"), "I");
-	assert_string_equal(text_at(incident, "/status"), "reported");
+	assert_string_equal(text_at(incident, "/status"), "assessing");
+	assert_string_equal(text_at(incident, "/acknowledged/at"), "2026-11-23T07:35:31.000Z");
 	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T08:35:30.000Z");
-	json_decref(repeated(incident, false, record_tree(3, 2, "event", assessment_new("incident", "I", false), NULL), T0 + 2000,
-			     ""));
+	json_decref(incident);
+}
+
+static void who_took_on_an_event_has_not_taken_on_the_incident_it_becomes(void **state)
+{
+	(void)state;
+	json_t *incident = opened("event", "IV");
+	json_object_set_new(incident, "status", json_string("triaging"));
+	json_object_set_new(incident, "acknowledged", json_pack("{s:s, s:{s:s}}", "at", "2026-11-23T07:35:31.000Z", "by", "id", "k1"));
+	json_t *entries = repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
+				   T0 + 1000, "repeated assessed assigned");
+	assert_string_equal(text_at(incident, "/kind"), "incident");
+	assert_string_equal(text_at(incident, "/status"), "reported");
+	assert_true(json_is_null(json_at(incident, "/acknowledged/at")));
+	assert_true(json_is_null(json_at(incident, "/acknowledged/by")));
+	assert_int_equal(json_integer_value(json_at(incident, "/escalation_level")), 0);
+	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:31.000Z");
+	assert_string_equal(text_at(entries, "/1/data/was/kind"), "event"); /* and the entry says so */
+	assert_string_equal(text_at(entries, "/1/data/was/acknowledged/by/id"), "k1");
+	json_decref(entries);
 	json_decref(incident);
 }
 
@@ -394,7 +466,8 @@ static Decision asked(json_t *incident, const char *actor_text, int64_t expected
 				 .actor = actor_tree, .arguments = arguments, .issued_at = now };
 	Actor actor;
 	assert_false(result_failed(json_decode_own(&actor_table, actor_tree, &actor)));
-	Decision decision = command_decide(incident, &record, &actor, policy, now);
+	Standing standing = standing_of(incident, false);
+	Decision decision = command_decide(incident, &standing, &record, &actor, policy, now);
 	if (decision.kind == DECIDED_ENTERED) {
 		assert_int_equal(json_array_size(decision.entries.list), 1);
 		entries_fold(incident, decision.entries.list);
@@ -555,6 +628,83 @@ static void escalation_goes_up_while_nobody_has_acknowledged(void **state)
 	json_decref(incident);
 }
 
+static void a_level_of_a_plan_that_was_put_aside_says_nothing_of_the_present_one(void **state)
+{
+	(void)state;
+	json_t *incident = opened("incident", "II");
+	Decision decision = asked(incident, notification, INT64_MIN, "escalated",
+				  "{\"escalation_level\":2,\"base_at\":\"2026-11-23T07:35:29.999Z\"}", T0 + 9000);
+	assert_int_equal(decision.kind, DECIDED_NOTHING);
+	decision_release(&decision);
+	decision = asked(incident, notification, INT64_MIN, "escalated",
+			 "{\"escalation_level\":2,\"base_at\":\"2026-11-23T07:35:30.000Z\"}", T0 + 9000);
+	assert_int_equal(decision.kind, DECIDED_ENTERED);
+	assert_int_equal(json_object_size(json_at(decision.entries.list, "/0/data")), 1);
+	decision_release(&decision);
+	json_decref(incident);
+}
+
+/* ---- links */
+
+#define OTHER "inc_0r3zx6m1pg0000000000000002"
+
+static void assert_linked(json_t *incident, const char *other, const char *by, DecisionKind kind)
+{
+	char arguments[256];
+	snprintf(arguments, sizeof(arguments), "{\"incident_id\":\"%s\",\"number\":\"INC-2026-0000-0002\",\"by\":\"%s\"}", other, by);
+	Decision decision = asked(incident, notification, INT64_MIN, "link", arguments, T0 + 9000);
+	assert_int_equal(decision.kind, kind);
+	if (kind == DECIDED_ENTERED) {
+		assert_types(decision.entries.list, "linked");
+		assert_string_equal(text_at(decision.entries.list, "/0/data/incident_id"), other);
+		assert_string_equal(text_at(decision.entries.list, "/0/data/number"), "INC-2026-0000-0002");
+		assert_string_equal(text_at(decision.entries.list, "/0/data/key"), strcmp(by, "asset") ? "10.0.0.9" : "web-01");
+	}
+	decision_release(&decision);
+}
+
+static void a_link_is_recorded_once_for_each_thing_shared(void **state)
+{
+	(void)state;
+	json_t *incident = opened("incident", "II");
+	assert_linked(incident, OTHER, "asset", DECIDED_ENTERED);
+	assert_linked(incident, OTHER, "asset", DECIDED_NOTHING);
+	assert_linked(incident, OTHER, "actor", DECIDED_ENTERED);
+	char *links = json_dumps(json_object_get(incident, "links"), JSON_COMPACT);
+	assert_string_equal(links, "[{\"incident_id\":\"" OTHER "\",\"by\":\"asset\"},{\"incident_id\":\"" OTHER "\",\"by\":\"actor\"}]");
+	free(links);
+	assert_asked(incident, "close", CLOSE, DECIDED_ENTERED);
+	assert_linked(incident, INCIDENT, "asset", DECIDED_ENTERED); /* what was under way when it was closed */
+	assert_linked(NULL, OTHER, "asset", DECIDED_NOTHING);
+	assert_refused(incident, administrator, INT64_MIN, "link", "{}", "forbidden", NULL);
+	json_decref(incident);
+}
+
+static void an_incident_has_no_more_links_than_it_may(void **state)
+{
+	(void)state;
+	json_t *incident = opened("incident", "II");
+	for (int i = 0; i < INCIDENT_LINKS_MAX; i++) {
+		char other[40];
+		snprintf(other, sizeof(other), "inc_0r3zx6m1pg0000000000000%03d", i);
+		assert_linked(incident, other, "asset", DECIDED_ENTERED);
+	}
+	assert_linked(incident, "inc_0r3zx6m1pg0000000000000999", "asset", DECIDED_NOTHING);
+	json_decref(incident);
+}
+
+static void a_campaign_is_a_note(void **state)
+{
+	(void)state;
+	json_t *incident = opened("incident", "II");
+	Decision decision = asked(incident, notification, INT64_MIN, "campaign", "{\"by\":\"asset\",\"count\":64}", T0 + 9000);
+	assert_int_equal(decision.kind, DECIDED_ENTERED);
+	assert_types(decision.entries.list, "noted");
+	assert_string_equal(text_at(decision.entries.list, "/0/data/text"), "join.campaign"); /* the pack has no words for it */
+	decision_release(&decision);
+	json_decref(incident);
+}
+
 /* ---- the service, run by the real runtime */
 
 static void input_assessment(LoneService *lone, const char *id, json_t *tree)
@@ -593,7 +743,7 @@ static void service_opened(LoneService *lone)
 
 static char *stored_document(LoneService *lone)
 {
-	Statement *row = store_query_(lone->store, "SELECT document || report_version || noise FROM incidents", false, NULL, 0);
+	Statement *row = store_query_(lone->store, "SELECT document || report_version || noise || base_at FROM incidents", false, NULL, 0);
 	char *text = statement_next(row) ? slice_copy(statement_slice(row, 0)) : NULL;
 	assert_false(result_failed(statement_end(row)));
 	return text;
@@ -707,6 +857,32 @@ static void closing_tells_intake_which_key_is_free(void **state)
 	lone_stop(&lone);
 }
 
+static void reopening_tells_intake_what_it_may_have_forgotten(void **state)
+{
+	(void)state;
+	LoneService lone;
+	BusRecord record;
+	Resumption said;
+	service_opened(&lone);
+	input_assessment(&lone, "ass_2", record_tree(2, 9, "event", NULL, NULL));
+	lone_settle(&lone);
+	input_command(&lone, "cmd_1", administrator, "close", CLOSE);
+	input_command(&lone, "cmd_2", administrator, "reopen", REASON);
+	lone_settle(&lone);
+	assert_int_equal(lone_outputs(&lone, TOPIC_EVENTS, TYPE_INCIDENT_CLOSED), 1);
+	assert_int_equal(lone_outputs(&lone, TOPIC_EVENTS, TYPE_INCIDENT_REOPENED), 1);
+	json_t *body = output(&lone, TOPIC_EVENTS, TYPE_INCIDENT_REOPENED, 0, &record);
+	assert_true(slice_is(record.key, KEY));
+	assert_true(slice_is(header_get(record.headers, "ce_subject"), INCIDENT));
+	assert_false(result_failed(json_decode_own(&resumption_table, body, &said)));
+	assert_int_equal(said.report_version, 2);
+	assert_int_equal(said.event_count, 9);
+	assert_int_equal(said.window_seconds, 900);
+	assert_int_equal(said.cap_seconds, 86400);
+	json_decref(body);
+	lone_stop(&lone);
+}
+
 static void noise_keeps_its_key_taken(void **state)
 {
 	(void)state;
@@ -777,7 +953,11 @@ int main(void)
 		cmocka_unit_test(an_opening_without_assessment_or_document_is_refused),
 		cmocka_unit_test(a_title_is_the_first_line_cut_between_words),
 		cmocka_unit_test(a_repeat_counts_on_and_never_back),
-		cmocka_unit_test(a_worse_assessment_is_taken_over_and_the_promised_notice_stays),
+		cmocka_unit_test(a_worse_assessment_is_taken_over_and_the_promised_notice_comes_sooner),
+		cmocka_unit_test(a_worse_assessment_never_puts_a_promised_notice_off),
+		cmocka_unit_test(what_nobody_was_told_of_begins_with_the_assessment_that_needs_it),
+		cmocka_unit_test(an_acknowledged_incident_that_gets_worse_stays_acknowledged),
+		cmocka_unit_test(who_took_on_an_event_has_not_taken_on_the_incident_it_becomes),
 		cmocka_unit_test(a_milder_assessment_changes_nothing),
 		cmocka_unit_test(an_event_becomes_an_incident_and_somebody_will_be_told),
 		cmocka_unit_test(what_is_over_is_counted_but_not_assessed_anew),
@@ -790,12 +970,17 @@ int main(void)
 		cmocka_unit_test(the_first_check_that_fails_refuses),
 		cmocka_unit_test(a_refused_transition_names_what_would_be_taken),
 		cmocka_unit_test(escalation_goes_up_while_nobody_has_acknowledged),
+		cmocka_unit_test(a_level_of_a_plan_that_was_put_aside_says_nothing_of_the_present_one),
+		cmocka_unit_test(a_link_is_recorded_once_for_each_thing_shared),
+		cmocka_unit_test(an_incident_has_no_more_links_than_it_may),
+		cmocka_unit_test(a_campaign_is_a_note),
 		cmocka_unit_test(one_assessment_makes_one_record_however_often_it_comes),
 		cmocka_unit_test(a_repeat_before_its_opening_waits_for_it),
 		cmocka_unit_test(what_cannot_be_understood_is_a_dead_letter),
 		cmocka_unit_test(every_command_is_answered_once),
 		cmocka_unit_test(a_command_is_forgotten_after_thirty_days),
 		cmocka_unit_test(closing_tells_intake_which_key_is_free),
+		cmocka_unit_test(reopening_tells_intake_what_it_may_have_forgotten),
 		cmocka_unit_test(noise_keeps_its_key_taken),
 		cmocka_unit_test(noise_that_a_person_called_a_false_alarm_stays_one),
 		cmocka_unit_test(state_is_a_fold_of_the_journal),

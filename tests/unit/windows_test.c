@@ -38,7 +38,7 @@ static WindowRow row_new(unsigned number, int64_t offset)
 {
 	return (WindowRow){ .key = key_of(number), .incident = incident_at(T0, number), .event = key_of(number + 1000000),
 			    .report_version = 1, .event_count = 1, .through = offset + 1, .last_seen_at = T0,
-			    .window_seconds = 900, .cap_seconds = 86400, .severity = 2 };
+			    .resumed_at = INSTANT_NONE, .window_seconds = 900, .cap_seconds = 86400, .severity = 2 };
 }
 
 static void assert_rows_equal(const WindowRow *one, const WindowRow *other)
@@ -51,6 +51,7 @@ static void assert_rows_equal(const WindowRow *one, const WindowRow *other)
 	assert_int_equal(one->event_count, other->event_count);
 	assert_int_equal(one->through, other->through);
 	assert_int_equal(one->last_seen_at, other->last_seen_at);
+	assert_int_equal(one->resumed_at, other->resumed_at);
 	assert_int_equal(one->window_seconds, other->window_seconds);
 	assert_int_equal(one->cap_seconds, other->cap_seconds);
 	assert_int_equal(one->severity, other->severity);
@@ -325,6 +326,52 @@ static void a_closed_window_opens_with_the_next_event_and_skips_the_ones_before(
 	windows_release(&windows);
 }
 
+static void a_reopening_takes_a_key_that_is_free_and_no_other(void **state)
+{
+	(void)state;
+	Windows windows;
+	windows_init(&windows);
+	WindowRow row = row_new(1, 9);
+	assert_true(judge_reopening(NULL, 10, T0));
+	windows_put(&windows, &row);
+	const Window *window = windows_find(&windows, row.key);
+	assert_false(judge_reopening(window, 10, T0));
+	assert_false(judge_reopening(window, 10, T0 + 900000));
+	assert_true(judge_reopening(window, 10, T0 + 900001)); /* its window is over */
+	assert_false(judge_reopening(window, 9, T0 + 900001)); /* decided before a restart */
+	row.state = WINDOW_CLOSED;
+	windows_put(&windows, &row);
+	assert_true(judge_reopening(window, 10, T0));
+	windows_release(&windows);
+}
+
+static void a_reopened_window_counts_from_its_reopening(void **state)
+{
+	(void)state;
+	const Instant reopened_at = T0 + INT64_C(5) * 86400000;
+	static const struct {
+		int64_t after_ms, seen_after_ms;
+		Verdict verdict;
+	} cases[] = {
+		{ 0, INT64_MIN, JUDGE_COUNT },      { 900000, INT64_MIN, JUDGE_COUNT },       { 900001, INT64_MIN, JUDGE_OPEN },
+		{ 900001, 800000, JUDGE_COUNT },    { 86400000, 86300000, JUDGE_COUNT },      { 86400001, 86300000, JUDGE_OPEN },
+	};
+	Windows windows;
+	windows_init(&windows);
+	WindowRow row = row_new(1, 9);
+	row.state = WINDOW_CLOSED;
+	windows_put(&windows, &row);
+	row.state = WINDOW_OPEN;
+	row.resumed_at = reopened_at;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		row.last_seen_at = cases[i].seen_after_ms == INT64_MIN ? T0 : reopened_at + cases[i].seen_after_ms;
+		windows_put(&windows, &row);
+		Arrival arrival = { .key = row.key, .offset = 10, .received_at = reopened_at + cases[i].after_ms, .severity = 2 };
+		assert_int_equal(judge(windows_find(&windows, row.key), &arrival), cases[i].verdict);
+	}
+	windows_release(&windows);
+}
+
 /* ---- rows as headers and bodies */
 
 static void a_row_survives_its_header(void **state)
@@ -344,6 +391,7 @@ static void a_row_survives_its_header(void **state)
 		buffer_release(&text);
 		row.state = WINDOW_CLOSED;
 		row.severity = -1;
+		row.resumed_at = T0 + 7;
 		prune.horizon = T0;
 	}
 }
@@ -407,6 +455,10 @@ static void a_window_ends_by_window_or_cap_or_by_its_closing(void **state)
 	assert_int_equal(window_ends_at(&row, 7), T0 + 86400000);
 	row.cap_seconds = row.window_seconds = INT64_MAX;
 	assert_true(window_ends_at(&row, 7) == INT64_MAX);
+	row.cap_seconds = 86400;
+	row.window_seconds = 900;
+	row.resumed_at = T0 + 90000000; /* its window and its cap begin there */
+	assert_int_equal(window_ends_at(&row, 7), T0 + 90900000);
 	row.state = WINDOW_CLOSED;
 	assert_int_equal(window_ends_at(&row, 7), 7);
 }
@@ -426,6 +478,8 @@ int main(void)
 		cmocka_unit_test(verdicts_follow_window_cap_severity_and_offset),
 		cmocka_unit_test(the_cap_ends_a_window_that_never_rests),
 		cmocka_unit_test(a_closed_window_opens_with_the_next_event_and_skips_the_ones_before),
+		cmocka_unit_test(a_reopening_takes_a_key_that_is_free_and_no_other),
+		cmocka_unit_test(a_reopened_window_counts_from_its_reopening),
 		cmocka_unit_test(a_row_survives_its_header),
 		cmocka_unit_test(a_header_that_lacks_something_is_refused),
 		cmocka_unit_test(a_body_is_a_report_record_with_the_document_as_it_came),

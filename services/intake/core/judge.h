@@ -28,4 +28,10 @@ Verdict judge(const Window *window, const Arrival *arrival);
 /* True when a closing of the incident at that offset ends the window. */
 bool judge_closing(const Window *window, Bits incident, int64_t offset);
 
+/*
+ * True when a reopening at that offset, made at that time, gives its incident the key again: the key is not known, or its
+ * window takes no more events. One that still does keeps the key, whichever incident it is of.
+ */
+bool judge_reopening(const Window *window, int64_t offset, Instant at);
+
 #endif

@@ -6,7 +6,7 @@
 /* ---- the header: numbers by name, then two ids */
 
 typedef struct {
-	int64_t state, version, count, through, seen, window, cap, severity, reflected, horizon;
+	int64_t state, version, count, through, seen, window, cap, severity, reflected, horizon, resumed;
 } Numbers;
 
 #define NUMBER(name_, required_) { .name = #name_, .place = offsetof(Numbers, name_), .required = (required_) }
@@ -17,6 +17,7 @@ static const struct {
 } numbers[] = {
 	NUMBER(state, true),  NUMBER(version, true), NUMBER(count, true),     NUMBER(through, true),   NUMBER(seen, true),
 	NUMBER(window, true), NUMBER(cap, true),     NUMBER(severity, true),  NUMBER(reflected, true), NUMBER(horizon, false),
+	NUMBER(resumed, false),
 };
 enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
 
@@ -30,7 +31,7 @@ void window_header_write(Buffer *out, const WindowRow *row, const WindowPrune *p
 	Numbers all = { .state = row->state, .version = row->report_version, .count = row->event_count,
 			.through = row->through, .seen = row->last_seen_at, .window = row->window_seconds,
 			.cap = row->cap_seconds, .severity = row->severity, .reflected = prune->reflected,
-			.horizon = prune->horizon };
+			.horizon = prune->horizon, .resumed = row->resumed_at };
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (*number_at(&all, i) != INT64_MIN)
 			buffer_format(out, "%s=%" PRId64 ";", numbers[i].name, *number_at(&all, i));
@@ -88,6 +89,7 @@ Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowP
 	row->event_count = all.count;
 	row->through = all.through;
 	row->last_seen_at = all.seen;
+	row->resumed_at = all.resumed;
 	row->window_seconds = all.window;
 	row->cap_seconds = all.cap;
 	row->severity = (int)all.severity;
@@ -95,20 +97,42 @@ Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowP
 	return result_ok();
 }
 
+/* INSTANT_NONE is before everything. */
+static Instant later(Instant one, Instant other)
+{
+	return one > other ? one : other;
+}
+
+void window_header_move(Slice text, int64_t by, Buffer *out)
+{
+	for (bool first = true; text.size > 0; first = false) {
+		int64_t offset;
+		Slice member = cut(&text, ';'), value = member;
+		Slice name = cut(&value, '=');
+		bool moves = slice_is(name, "through") || slice_is(name, "reflected");
+		if (!first)
+			buffer_byte(out, ';');
+		if (moves && slice_integer(value, &offset))
+			buffer_format(out, "%.*s=%" PRId64, (int)name.size, name.data, offset + by);
+		else
+			buffer_append(out, member);
+	}
+}
+
 static Instant seconds_after(Instant at, int64_t seconds)
 {
-	int64_t later;
-	if (__builtin_mul_overflow(seconds, 1000, &later) || __builtin_add_overflow(at, later, &later))
+	int64_t after;
+	if (__builtin_mul_overflow(seconds, 1000, &after) || __builtin_add_overflow(at, after, &after))
 		return INT64_MAX;
-	return later;
+	return after;
 }
 
 Instant window_ends_at(const WindowRow *row, Instant at)
 {
 	if (row->state == WINDOW_CLOSED)
 		return at;
-	Instant by_window = seconds_after(row->last_seen_at, row->window_seconds);
-	Instant by_cap = seconds_after(bits_opened_at(row->incident), row->cap_seconds);
+	Instant by_window = seconds_after(later(row->last_seen_at, row->resumed_at), row->window_seconds);
+	Instant by_cap = seconds_after(later(bits_opened_at(row->incident), row->resumed_at), row->cap_seconds);
 	return by_window < by_cap ? by_window : by_cap;
 }
 

@@ -5,6 +5,8 @@
  *
  *     window: state=0;version=3;count=1017;through=99120;seen=…;window=900;cap=86400;severity=2;reflected=99001;key=…;event=…
  *
+ * and, once its incident was reopened, resumed=…: its window and its cap count from there at the earliest.
+ *
  * `reflected` and `horizon` tell which rows nobody needs any more: those that ended before the horizon and of which all
  * events stand before the reflected offset, so that no restart will read them again.
  */
@@ -23,6 +25,7 @@ typedef struct {
 	int64_t report_version, event_count;
 	int64_t through; /* events of the key before this offset are counted */
 	Instant last_seen_at;
+	Instant resumed_at;      /* when its incident was reopened last; INSTANT_NONE: it was not */
 	int64_t window_seconds, cap_seconds;
 	int severity;    /* the highest so far; -1: none */
 } WindowRow;
@@ -36,6 +39,9 @@ void window_header_write(Buffer *out, const WindowRow *row, const WindowPrune *p
 
 /* incident_id is the record's subject. ERROR_INTERNAL: a ledger record of ours is never malformed. */
 Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowPrune *prune);
+
+/* The header with `through` and `reflected` moved by so much: for another log, whose events stand elsewhere. */
+void window_header_move(Slice text, int64_t by, Buffer *out);
 
 /* When the row's key becomes free by itself; at is the record's time, which counts for a closed one. */
 Instant window_ends_at(const WindowRow *row, Instant at);

@@ -97,7 +97,8 @@ static Window *entry_add(Windows *windows, Bits key)
 		index_grow(windows);
 	uint32_t number = entry_take(windows);
 	Window *window = entry_at(windows, number);
-	*window = (Window){ .key_high = key.high, .key_low = key.low, .tops = key.top, .pending_from = -1, .through = -1 };
+	*window = (Window){ .key_high = key.high, .key_low = key.low, .tops = key.top, .pending_from = -1, .through = -1,
+			     .resumed_at = INSTANT_NONE };
 	*index_find(windows, key) = number;
 	windows->count++;
 	return window;
@@ -214,6 +215,7 @@ void windows_put(Windows *windows, const WindowRow *row)
 	window->event_low = row->event.low;
 	window->tops = (uint8_t)(row->key.top | (unsigned)row->event.top << 2);
 	window->last_seen_at = row->last_seen_at;
+	window->resumed_at = row->resumed_at;
 	window->event_count = row->event_count;
 	window->through = row->through;
 	window->window_seconds = bounded(row->window_seconds);
@@ -222,6 +224,8 @@ void windows_put(Windows *windows, const WindowRow *row)
 	window->severity = (int8_t)row->severity;
 	if (row->state == WINDOW_CLOSED)
 		window->marks |= MARK_CLOSED;
+	else
+		window->marks &= (uint8_t)~MARK_CLOSED;
 }
 
 void windows_remove(Windows *windows, Bits key, Bits incident)
@@ -251,6 +255,7 @@ WindowRow window_row(const Window *window)
 		.event_count = window->event_count,
 		.through = window->through,
 		.last_seen_at = window->last_seen_at,
+		.resumed_at = window->resumed_at,
 		.window_seconds = window->window_seconds,
 		.cap_seconds = window->cap_seconds,
 		.severity = window->severity,

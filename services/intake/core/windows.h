@@ -27,7 +27,7 @@ enum {
 
 typedef struct {
 	uint64_t key_high, key_low, incident_high, incident_low, event_high, event_low;
-	Instant last_seen_at;
+	Instant last_seen_at, resumed_at;
 	int64_t event_count, through;
 	int64_t pending_from;         /* -1: all of it is reported */
 	Instant pending_at;           /* when the event at pending_from was received */

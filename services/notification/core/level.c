@@ -83,6 +83,12 @@ static size_t cut_size(const char *text)
 	return size < RECIPIENT ? size : RECIPIENT - 1;
 }
 
+static bool is_told(const Level *level, const char *recipient)
+{
+	Id key = level_message_key(level->incident_id, level->base_at, level->level, recipient);
+	return json_object_get(level->told, key.text) != NULL;
+}
+
 static void target_reach(const Level *level, json_t *deliveries, Target *target)
 {
 	char lack[LEVEL_LACK] = "", recipient[RECIPIENT];
@@ -90,7 +96,7 @@ static void target_reach(const Level *level, json_t *deliveries, Target *target)
 	snprintf(recipient, sizeof(recipient), "%.*s", (int)text_whole(target->recipient, cut_size(target->recipient)),
 		 target->recipient);
 	target->recipient = recipient;
-	if (!target_fits(level, deliveries, target->recipient))
+	if (is_told(level, recipient) || !target_fits(level, deliveries, recipient))
 		return;
 	if (target->skip == SKIP_NONE && !level->known)
 		target->skip = SKIP_NO_INCIDENT;
@@ -176,6 +182,14 @@ static void target_resolve(const Level *level, json_t *deliveries, const char *t
 	unknown_add(level, deliveries, text);
 }
 
+/* Every target leaves a trace but those who were told before. */
+static Skip empty_level(const EscalationLevel *row)
+{
+	if (!row)
+		return SKIP_POLICY_CHANGED;
+	return row->notify_count > 0 ? SKIP_TOLD : SKIP_NO_TARGETS;
+}
+
 json_t *level_deliveries(const Level *level)
 {
 	json_t *deliveries = json_array();
@@ -186,7 +200,6 @@ json_t *level_deliveries(const Level *level)
 	for (size_t i = 0; row && i < row->notify_count; i++)
 		target_resolve(level, deliveries, row->notify[i]);
 	if (json_array_size(deliveries) == 0)
-		target_add(level, deliveries,
-			   &(Target){ .recipient = "nobody", .skip = row ? SKIP_NO_TARGETS : SKIP_POLICY_CHANGED });
+		target_add(level, deliveries, &(Target){ .recipient = "nobody", .skip = empty_level(row) });
 	return deliveries;
 }

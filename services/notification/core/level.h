@@ -5,7 +5,8 @@
  *   team:T      a mail to each of its people on duty
  *   person:P    a mail, through the first channel of type email
  *
- * Nobody gets two mails of one level. Every target leaves a trace: what cannot be carried out is a delivery in state
+ * Nobody gets two mails of one level, nor a second one when the incident moves to another policy and its levels begin
+ * again: who was told of a level is left out of it. Every target leaves a trace: what cannot be carried out is a delivery in state
  * skipped with the reason, a level without targets one to "nobody". Whatever becomes of a level, the next one keeps its
  * own time: seconds count from the opening, and people were promised them so.
  */
@@ -31,6 +32,7 @@ typedef struct {
 	Instant base_at, now;
 	bool known; /* the incident's document is there */
 	bool drill;
+	json_t *told; /* an object whose names are the keys of messages sent before; NULL: none */
 	LevelLacks lacks;
 	void *lacks_context;
 } Level;

@@ -33,8 +33,19 @@ static Instant entry_base(const PlanState *plan, json_t *entry, json_t *incident
 		Instant opened_at = time_at(incident, "opened_at");
 		return opened_at == INSTANT_NONE ? time_at(entry, "at") : opened_at;
 	}
-	bool begins = strcmp(type, "reopened") == 0 || (strcmp(type, "assessed") == 0 && !plan->exists);
-	return begins ? time_at(entry, "at") : INSTANT_NONE;
+	bool anew = json_object_get(json_object_get(entry, "changes"), "escalation_level") != NULL;
+	bool assessed = strcmp(type, "assessed") == 0 && (anew || !plan->exists);
+	return assessed || strcmp(type, "reopened") == 0 ? time_at(entry, "at") : INSTANT_NONE;
+}
+
+static bool is_assessed(json_t *entries)
+{
+	size_t i;
+	json_t *entry;
+	json_array_foreach (entries, i, entry)
+		if (text_at(entry, "type") && strcmp(text_at(entry, "type"), "assessed") == 0)
+			return true;
+	return false;
 }
 
 PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident, Instant *base_at)
@@ -51,19 +62,32 @@ PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident,
 		if (from != INSTANT_NONE && !assessed_after)
 			base = from;
 	}
-	if (base == INSTANT_NONE)
+	if (base == INSTANT_NONE && !is_assessed(entries))
 		return PLAN_KEEP;
-	*base_at = base;
-	return PLAN_START;
+	*base_at = base != INSTANT_NONE ? base : plan->base_at;
+	return base != INSTANT_NONE ? PLAN_START : PLAN_MOVE;
 }
 
-json_t *plan_levels(const EscalationPolicy *policy, Instant base_at)
+PlanPromise plan_promise_none(void)
+{
+	PlanPromise promise;
+	for (size_t i = 0; i < PLAN_LEVELS_MAX; i++)
+		promise.due_at[i] = INSTANT_NONE;
+	return promise;
+}
+
+static Instant sooner(Instant due_at, Instant promised_at)
+{
+	return promised_at != INSTANT_NONE && promised_at < due_at ? promised_at : due_at;
+}
+
+json_t *plan_levels(const EscalationPolicy *policy, Instant base_at, const PlanPromise *promise)
 {
 	json_t *levels = json_array();
 	must(levels);
 	for (size_t i = 0; i < policy->level_count && i < PLAN_LEVELS_MAX; i++) {
 		char due_at[INSTANT_TEXT];
-		instant_format(base_at + policy->levels[i].after_seconds * 1000, due_at);
+		instant_format(sooner(base_at + policy->levels[i].after_seconds * 1000, promise->due_at[i]), due_at);
 		json_t *level = json_pack("{s:I, s:s}", "escalation_level", (json_int_t)i + 1, "due_at", due_at);
 		must(level && json_array_append_new(levels, level) == 0);
 	}

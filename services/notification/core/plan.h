@@ -3,10 +3,11 @@
  *
  * An incident waits while it is open and nobody has acknowledged it. A plan
  *   starts   when an incident opens or is opened again and waits; its seconds count from then;
- *            also when one that had no plan is assessed anew and there is one for it now: its seconds count from that
- *            assessment, so that nobody is told of all levels at once
- *   is kept  when an incident is assessed anew while its plan runs: who was promised a notice gets it, and no level
- *            is told twice
+ *            also with an assessment that makes it wait anew (it sets escalation_level: an event became an incident, or
+ *            nobody was to be told before), and when one that had no plan is assessed anew and there is one for it now:
+ *            its seconds count from that assessment, so that nobody is told of all levels at once
+ *   moves    when an incident that waits is assessed anew and another policy fits it now: its seconds go on counting from
+ *            where they did, no level comes later than it was promised, and nobody is told of the same level twice
  *   stops    when the incident no longer waits, whatever the reason
  */
 #ifndef TOCSIN_NOTIFICATION_CORE_PLAN_H
@@ -23,15 +24,24 @@ typedef struct {
 	Instant base_at; /* its seconds count from here */
 } PlanState;
 
-typedef enum { PLAN_KEEP, PLAN_START, PLAN_STOP } PlanVerdict;
+typedef enum { PLAN_KEEP, PLAN_START, PLAN_MOVE, PLAN_STOP } PlanVerdict;
 
 /* True for an incident that is open and not acknowledged. */
 bool incident_waits(json_t *incident);
 
-/* entries: of one journal record; incident: the document after them. *base_at is set for PLAN_START only. */
+/*
+ * entries: of one journal record; incident: the document after them. *base_at is set for PLAN_START and PLAN_MOVE only;
+ * PLAN_MOVE: unless the policy that fits is the plan's own.
+ */
 PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident, Instant *base_at);
 
-/* A new list of {escalation_level, due_at}, at most PLAN_LEVELS_MAX. */
-json_t *plan_levels(const EscalationPolicy *policy, Instant base_at);
+/* When levels 1, 2, … were promised to be told; INSTANT_NONE: not, or they have been. */
+typedef struct {
+	Instant due_at[PLAN_LEVELS_MAX];
+} PlanPromise;
+PlanPromise plan_promise_none(void);
+
+/* A new list of {escalation_level, due_at}, at most PLAN_LEVELS_MAX; no level is due later than it was promised. */
+json_t *plan_levels(const EscalationPolicy *policy, Instant base_at, const PlanPromise *promise);
 
 #endif

@@ -6,10 +6,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Everything a check or an effect may look at. */
 typedef struct {
 	json_t *incident;
+	const Standing *standing;
 	const CommandRecord *record;
 	const Actor *actor;
 	const Policy *policy;
@@ -104,10 +106,26 @@ static bool is_acknowledged(const Asked *asked)
 	return member_text(json_object_get(asked->incident, "acknowledged"), "at") != NULL;
 }
 
+/* A plan that counted from before the present one's beginning is none of this one's business. */
 static bool is_told(const Asked *asked)
 {
 	int64_t level = json_integer_value(json_object_get(asked->incident, "escalation_level"));
-	return is_acknowledged(asked) || asked->arguments.escalation_level <= level;
+	Instant base_at = asked->arguments.base_at;
+	bool former = base_at != INSTANT_NONE && base_at < asked->standing->base_at;
+	return former || is_acknowledged(asked) || asked->arguments.escalation_level <= level;
+}
+
+/* Or there are as many links as an incident may have. */
+static bool is_linked(const Asked *asked)
+{
+	json_t *links = json_object_get(asked->incident, "links"), *link;
+	const char *by = join_words[asked->arguments.by];
+	size_t i;
+	json_array_foreach (links, i, link)
+		if (strcmp(member_text(link, "incident_id"), asked->arguments.incident_id) == 0 &&
+		    strcmp(member_text(link, "by"), by) == 0)
+			return true;
+	return json_array_size(links) >= INCIDENT_LINKS_MAX;
 }
 
 /* ---- effects: the members of the incident it sets, besides the status */
@@ -138,7 +156,7 @@ static void note(const Asked *asked, json_t *changes)
 	(void)changes;
 }
 
-/* The key stands in the entry because the closing that intake is told of is derived from the entry alone. */
+/* The key stands in this entry and in a reopening's because what intake is told is derived from the entry alone. */
 static void end(const Asked *asked, json_t *changes)
 {
 	json_object_set_new(changes, "closed_at", time_or_null(asked->at));
@@ -160,6 +178,7 @@ static void reopen(const Asked *asked, json_t *changes)
 	json_object_set_new(changes, "escalation_level", json_integer(0));
 	json_object_set_new(changes, "acknowledge_by",
 			    time_or_null(acknowledge_by(asked->policy, asked->kind, grade, asked->at)));
+	json_object_set(changes, "correlation_key", json_object_get(asked->incident, "correlation_key"));
 }
 
 static void escalate(const Asked *asked, json_t *changes)
@@ -167,17 +186,70 @@ static void escalate(const Asked *asked, json_t *changes)
 	json_object_set_new(changes, "escalation_level", json_integer(asked->arguments.escalation_level));
 }
 
+static void link_add(const Asked *asked, json_t *changes)
+{
+	json_t *links = json_copy(json_object_get(asked->incident, "links"));
+	if (links == NULL)
+		links = json_array();
+	json_array_append_new(links, json_pack("{s:s, s:s}", "incident_id", asked->arguments.incident_id, "by",
+					       join_words[asked->arguments.by]));
+	json_object_set_new(changes, "links", links);
+}
+
+/* ---- what the timeline says of it: a new object */
+
+static json_t *arguments_said(const Asked *asked)
+{
+	return json_encode_present(commands[asked->id].arguments, &asked->arguments);
+}
+
+/* Whose plan it was is between the services. */
+static json_t *escalated_said(const Asked *asked)
+{
+	return json_pack("{s:I}", "escalation_level", (json_int_t)asked->arguments.escalation_level);
+}
+
+/* With what the two share, which the other side need not be told. */
+static json_t *link_said(const Asked *asked)
+{
+	json_t *data = arguments_said(asked);
+	json_object_set_new(data, "key", text_or_null(member_text(asked->incident, join_words[asked->arguments.by])));
+	return data;
+}
+
+static json_t *campaign_said(const Asked *asked)
+{
+	enum { TEXT_SIZE = 2048 };
+	const char *by = join_words[asked->arguments.by], *name = member_text(asked->incident, by);
+	char key[32], count[24];
+	Buffer word, text;
+	buffer_init(&word, TEXT_SIZE);
+	buffer_init(&text, 4 * TEXT_SIZE);
+	snprintf(key, sizeof(key), "join.%s", by);
+	snprintf(count, sizeof(count), "%lld", (long long)asked->arguments.count);
+	policy_words(asked->policy, NULL, key, &word, NULL);
+	policy_words(asked->policy, NULL, "join.campaign", &text, "by", word.data, "name", name, "count", count, NULL);
+	json_t *data = json_pack("{s:s}", "text", text.size > 0 ? text.data : "");
+	must(data != NULL);
+	buffer_release(&word);
+	buffer_release(&text);
+	return data;
+}
+
 static const struct {
 	bool (*already)(const Asked *asked); /* NULL: never */
 	void (*change)(const Asked *asked, json_t *changes);
+	json_t *(*said)(const Asked *asked);
 } effects[COMMANDS] = {
-	[COMMAND_ACKNOWLEDGE] = { is_acknowledged, acknowledge },
-	[COMMAND_ASSIGN] = { NULL, assign },
-	[COMMAND_NOTE] = { NULL, note },
-	[COMMAND_CLOSE] = { NULL, end_closed },
-	[COMMAND_REOPEN] = { NULL, reopen },
-	[COMMAND_FALSE_ALARM] = { NULL, end },
-	[COMMAND_ESCALATED] = { is_told, escalate },
+	[COMMAND_ACKNOWLEDGE] = { is_acknowledged, acknowledge, arguments_said },
+	[COMMAND_ASSIGN] = { NULL, assign, arguments_said },
+	[COMMAND_NOTE] = { NULL, note, arguments_said },
+	[COMMAND_CLOSE] = { NULL, end_closed, arguments_said },
+	[COMMAND_REOPEN] = { NULL, reopen, arguments_said },
+	[COMMAND_FALSE_ALARM] = { NULL, end, arguments_said },
+	[COMMAND_ESCALATED] = { is_told, escalate, escalated_said },
+	[COMMAND_LINK] = { is_linked, link_add, link_said },
+	[COMMAND_CAMPAIGN] = { NULL, note, campaign_said },
 };
 
 /* ---- the verdict */
@@ -196,8 +268,7 @@ static void enter(const Asked *asked, Entries *entries)
 	effects[asked->id].change(asked, changes);
 	if (asked->cell->next)
 		json_object_set_new(changes, "status", json_string(asked->cell->next));
-	json_t *data = json_encode_present(commands[asked->id].arguments, &asked->arguments);
-	entries_add(entries, commands[asked->id].entry, asked->record->actor, data, changes);
+	entries_add(entries, commands[asked->id].entry, asked->record->actor, effects[asked->id].said(asked), changes);
 }
 
 static Decision decided(Asked *asked, Entries entries)
@@ -218,10 +289,11 @@ static Decision decided(Asked *asked, Entries entries)
 	return decision;
 }
 
-Decision command_decide(json_t *incident, const CommandRecord *command, const Actor *actor, const Policy *policy, Instant now)
+Decision command_decide(json_t *incident, const Standing *standing, const CommandRecord *command, const Actor *actor,
+			const Policy *policy, Instant now)
 {
 	Entries entries = entries_begin(incident, now);
-	Asked asked = { .incident = incident, .record = command, .actor = actor, .policy = policy,
+	Asked asked = { .incident = incident, .standing = standing, .record = command, .actor = actor, .policy = policy,
 			.id = command_of(command->command), .kind = member_text(incident, "kind"),
 			.status = member_text(incident, "status"), .at = entries.at };
 	asked.cell = lifecycle_cell(asked.kind, asked.status, asked.id);

@@ -8,7 +8,7 @@
 #define STAYS { .taken = true }
 #define TO(status_) { .taken = true, .next = (status_) }
 
-/* Columns: acknowledge, assign, note, close, reopen, false-alarm, escalated. */
+/* Columns: acknowledge, assign, note, close, reopen, false-alarm, escalated, link, campaign. */
 #define OPEN_ROW(status_, acknowledge_, close_)                                          \
 	{                                                                                \
 		.status = (status_),                                                     \
@@ -16,7 +16,8 @@
 			[COMMAND_ACKNOWLEDGE] = acknowledge_, [COMMAND_ASSIGN] = STAYS,  \
 			[COMMAND_NOTE] = STAYS,               [COMMAND_CLOSE] = close_,  \
 			[COMMAND_REOPEN] = NO,                [COMMAND_FALSE_ALARM] = TO("false-alarm"), \
-			[COMMAND_ESCALATED] = STAYS,                                     \
+			[COMMAND_ESCALATED] = STAYS,          [COMMAND_LINK] = STAYS,    \
+			[COMMAND_CAMPAIGN] = STAYS,                                      \
 		},                                                                       \
 	}
 #define OVER_ROW(status_, reopen_)                                             \
@@ -26,7 +27,8 @@
 			[COMMAND_ACKNOWLEDGE] = NO, [COMMAND_ASSIGN] = NO,     \
 			[COMMAND_NOTE] = STAYS,     [COMMAND_CLOSE] = NO,      \
 			[COMMAND_REOPEN] = reopen_, [COMMAND_FALSE_ALARM] = NO, \
-			[COMMAND_ESCALATED] = NO,                              \
+			[COMMAND_ESCALATED] = NO,   [COMMAND_LINK] = STAYS,    \
+			[COMMAND_CAMPAIGN] = STAYS,                            \
 		},                                                             \
 	}
 
@@ -69,11 +71,9 @@ static const LifecycleRow weakness_rows[] = {
 #define ROWS(rows_) .rows = (rows_), .count = sizeof(rows_) / sizeof((rows_)[0])
 
 const Lifecycle lifecycles[LIFECYCLES] = {
-	{ .kind = "event", .opening = "received", .working = "triaging", .false_alarm = "false-alarm", ROWS(event_rows) },
-	{ .kind = "incident", .opening = "reported", .working = "assessing", .false_alarm = "false-alarm",
-	  ROWS(incident_rows) },
-	{ .kind = "weakness", .opening = "reported", .working = "reported", .false_alarm = "false-alarm",
-	  ROWS(weakness_rows) },
+	{ .kind = "event", .opening = "received", .false_alarm = "false-alarm", ROWS(event_rows) },
+	{ .kind = "incident", .opening = "reported", .false_alarm = "false-alarm", ROWS(incident_rows) },
+	{ .kind = "weakness", .opening = "reported", .false_alarm = "false-alarm", ROWS(weakness_rows) },
 };
 
 const Lifecycle *lifecycle_of(const char *kind)
@@ -115,10 +115,8 @@ const char *lifecycle_translated(const char *status, const char *from_kind, cons
 	must(from != NULL && to != NULL && status != NULL);
 	if (from == to)
 		return status;
-	if (strcmp(status, from->opening) == 0)
-		return to->opening;
 	if (status_is_open(status))
-		return to->working;
+		return to->opening;
 	return row_of(to_kind, status) != NULL ? status : to->false_alarm;
 }
 

@@ -22,7 +22,6 @@ typedef struct {
 typedef struct {
 	const char *kind;
 	const char *opening;     /* where it begins */
-	const char *working;     /* where it is once somebody took it on */
 	const char *false_alarm; /* where known noise begins */
 	const LifecycleRow *rows;
 	size_t count;
@@ -40,7 +39,10 @@ const LifecycleCell *lifecycle_cell(const char *kind, const char *status, Comman
 /* A new list of the names of the commands that would be taken, those between services left out. */
 json_t *lifecycle_allowed(const char *kind, const char *status);
 
-/* The status in the life of another kind that fits best; borrowed. Both kinds must be known. */
+/*
+ * The status in the life of another kind that fits best; borrowed. Both kinds must be known. What is open begins where the
+ * other kind begins: who took on an event has not taken on the incident it becomes.
+ */
 const char *lifecycle_translated(const char *status, const char *from_kind, const char *to_kind);
 
 /* The picture: a Mermaid state diagram of a kind, appended. */

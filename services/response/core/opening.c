@@ -102,11 +102,14 @@ static bool changes_anything(json_t *incident, json_t *changes)
 	return false;
 }
 
-static void add_assessed(Entries *entries, const AssessmentRecord *record, json_t *changes)
+/* was: what it puts aside, for whoever reads the timeline; taken, NULL: nothing. */
+static void add_assessed(Entries *entries, const AssessmentRecord *record, json_t *was, json_t *changes)
 {
 	json_t *actor JSON_AUTO = actor_system("classification");
 	json_t *data = json_copy(record->assessment);
 	json_object_set_new(data, "report_version", json_integer(record->report.report_version));
+	if (was != NULL)
+		json_object_set_new(data, "was", was);
 	entries_add(entries, "assessed", actor, data, changes);
 }
 
@@ -199,7 +202,7 @@ static Result opening_entries(const AssessmentRecord *record, const Policy *poli
 	from_assessment(&assessment, policy, now, &incident);
 	*out = entries_begin(NULL, now);
 	add_opened(out, report, &incident, assessment.noise == 1);
-	add_assessed(out, record, assessed_changes(record->assessment));
+	add_assessed(out, record, NULL, assessed_changes(record->assessment));
 	if (assessment.noise != 1)
 		add_assigned(out, policy, assessment.kind, assessment.grade);
 	return result_ok();
@@ -237,13 +240,75 @@ static void add_repeated(Entries *entries, json_t *incident, const ReportRecord 
 	entries_add(entries, "repeated", actor, data, changes);
 }
 
-/* Whoever was promised a notice gets it; who was promised none and now waits is told when it will be. */
-static void promise(json_t *incident, json_t *changes, const Policy *policy, const Assessment *assessment, Instant at)
+/* What a later assessment is held against. */
+typedef struct {
+	json_t *incident;
+	const Standing *standing;
+	const AssessmentRecord *record;
+	const Assessment *assessment;
+	const Policy *policy;
+} Review;
+
+static bool is_acknowledged(const Review *review)
 {
-	bool acknowledged = member_text(json_object_get(incident, "acknowledged"), "at") != NULL;
-	if (!acknowledged && member_text(incident, "acknowledge_by") == NULL)
-		json_object_set_new(changes, "acknowledge_by",
-				    time_or_null(acknowledge_by(policy, assessment->kind, assessment->grade, at)));
+	return member_text(json_object_get(review->incident, "acknowledged"), "at") != NULL;
+}
+
+static bool is_promotion(const Review *review)
+{
+	return strcmp(member_text(review->incident, "kind"), review->assessment->kind) != 0;
+}
+
+static Instant promised_from(const Review *review, Instant base)
+{
+	return acknowledge_by(review->policy, review->assessment->kind, review->assessment->grade, base);
+}
+
+/* Setting the level is what says that escalation begins with this entry (core/standing.h). */
+static void escalation_begin(const Review *review, json_t *changes, Instant at)
+{
+	json_object_set_new(changes, "escalation_level", json_integer(0));
+	json_object_set_new(changes, "acknowledge_by", time_or_null(promised_from(review, at)));
+}
+
+/* Whoever was promised a notice gets it, at that time or sooner. */
+static void escalation_hasten(const Review *review, json_t *changes)
+{
+	Instant promised = member_time(review->incident, "acknowledge_by");
+	Instant sooner = promised_from(review, review->standing->base_at);
+	if (sooner != INSTANT_NONE && (promised == INSTANT_NONE || sooner < promised))
+		json_object_set_new(changes, "acknowledge_by", time_or_null(sooner));
+}
+
+static bool was_promised(const Review *review)
+{
+	return review->standing->base_at != INSTANT_NONE &&
+	       policy_escalation(review->policy, member_text(review->incident, "kind"), member_text(review->incident, "grade"));
+}
+
+static void escalation_review(const Review *review, json_t *changes, Instant at)
+{
+	if (is_promotion(review)) {
+		json_object_set_new(changes, "acknowledged", json_pack("{s:n, s:n}", "at", "by"));
+		escalation_begin(review, changes, at);
+	} else if (is_acknowledged(review)) {
+		return;
+	} else if (was_promised(review)) {
+		escalation_hasten(review, changes);
+	} else if (policy_escalation(review->policy, review->assessment->kind, review->assessment->grade)) {
+		escalation_begin(review, changes, at);
+	}
+}
+
+/* Of a promotion: the kind it had, and who had acknowledged that. A new reference, or NULL. */
+static json_t *put_aside(const Review *review)
+{
+	if (!is_promotion(review))
+		return NULL;
+	json_t *was = json_pack("{s:s}", "kind", member_text(review->incident, "kind"));
+	if (is_acknowledged(review))
+		json_object_set(was, "acknowledged", json_object_get(review->incident, "acknowledged"));
+	return was;
 }
 
 /*
@@ -258,10 +323,10 @@ static bool is_milder(json_t *incident, const Assessment *assessment)
 	return grade && assessment->grade && choice_of(grade_words, assessment->grade) > choice_of(grade_words, grade);
 }
 
-static void reassess(Entries *entries, json_t *incident, const AssessmentRecord *record, const Assessment *assessment,
-		     const Policy *policy)
+static void reassess(Entries *entries, const Review *review)
 {
-	json_t *changes = assessed_changes(record->assessment);
+	json_t *incident = review->incident, *changes = assessed_changes(review->record->assessment);
+	const Assessment *assessment = review->assessment;
 	if (!changes_anything(incident, changes)) {
 		json_decref(changes);
 		return;
@@ -274,10 +339,10 @@ static void reassess(Entries *entries, json_t *incident, const AssessmentRecord 
 	json_t *assignee = json_object_get(incident, "assignee");
 	bool assigned = member_text(assignee, "team") != NULL || member_text(assignee, "person") != NULL;
 	if (open)
-		promise(incident, changes, policy, assessment, entries->at);
-	add_assessed(entries, record, changes);
+		escalation_review(review, changes, entries->at);
+	add_assessed(entries, review->record, put_aside(review), changes);
 	if (open && !assigned)
-		add_assigned(entries, policy, assessment->kind, assessment->grade);
+		add_assigned(entries, review->policy, assessment->kind, assessment->grade);
 }
 
 /* What was taken for noise is none: it begins as if it had just come. */
@@ -295,9 +360,10 @@ static void reopen_noise(Entries *entries, const Assessment *assessment, const P
 	add_assigned(entries, policy, assessment->kind, assessment->grade);
 }
 
-Result repeat_decide(json_t *incident, bool noise, const AssessmentRecord *record, const Policy *policy, Instant now,
-		     Entries *out)
+Result repeat_decide(json_t *incident, const Standing *standing, const AssessmentRecord *record, const Policy *policy,
+		     Instant now, Entries *out)
 {
+	bool noise = standing->noise;
 	Assessment assessment = { .noise = 1 }; /* none: nothing to take over */
 	if (record->assessment != NULL)
 		TRY(assessment_read(record->assessment, &assessment));
@@ -306,7 +372,7 @@ Result repeat_decide(json_t *incident, bool noise, const AssessmentRecord *recor
 	if (assessment.noise == 1)
 		return result_ok();
 	if (noise || (status_is_open(member_text(incident, "status")) && !is_milder(incident, &assessment)))
-		reassess(out, incident, record, &assessment, policy);
+		reassess(out, &(Review){ incident, standing, record, &assessment, policy });
 	if (noise)
 		reopen_noise(out, &assessment, policy);
 	return result_ok();

@@ -6,6 +6,7 @@
 #define TOCSIN_RESPONSE_OPENING_H
 
 #include "services/response/core/entries.h"
+#include "services/response/core/standing.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/policy.h"
 
@@ -17,12 +18,19 @@
 Result opening_decide(const AssessmentRecord *record, const Policy *policy, Instant now, Entries *out);
 
 /*
- * Entries of a later report on an incident; none where it says nothing new. Counts never go down. A new assessment is taken
- * over while the incident is open. `noise`: it was opened as noise and is a false alarm for no other reason; an assessment
- * that no longer says so opens it again.
+ * Entries of a later report on an incident; none where it says nothing new. Counts never go down, and the title stays that
+ * of its first event. A new assessment is taken over while the incident is open, and only where it is no milder:
+ *
+ *   an incident made of an event or a weakness   waits for somebody again, whoever took on what it was, and escalation
+ *                                                begins anew with this entry (it sets escalation_level to 0)
+ *   a worse grade, nobody has acknowledged       escalation goes on by the policy that fits now, its seconds still count
+ *                                                from where they did: acknowledge_by may come nearer, never further away
+ *   a worse grade, somebody has acknowledged     stays acknowledged
+ *
+ * Noise that an assessment no longer calls so is opened again.
  */
-Result repeat_decide(json_t *incident, bool noise, const AssessmentRecord *record, const Policy *policy, Instant now,
-		     Entries *out);
+Result repeat_decide(json_t *incident, const Standing *standing, const AssessmentRecord *record, const Policy *policy,
+		     Instant now, Entries *out);
 
 /* When somebody must have acknowledged: the first level that is not told at once. INSTANT_NONE: nobody waits for it. */
 Instant acknowledge_by(const Policy *policy, const char *kind, const char *grade, Instant base);

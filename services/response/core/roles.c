@@ -11,7 +11,7 @@ static const struct {
 	{ "administrator",
 	  { [COMMAND_ACKNOWLEDGE] = true, [COMMAND_ASSIGN] = true, [COMMAND_NOTE] = true, [COMMAND_CLOSE] = true,
 	    [COMMAND_REOPEN] = true, [COMMAND_FALSE_ALARM] = true } },
-	{ "system", { [COMMAND_ESCALATED] = true } },
+	{ "system", { [COMMAND_ESCALATED] = true, [COMMAND_LINK] = true, [COMMAND_CAMPAIGN] = true } },
 };
 
 static bool holds(const Actor *actor, const char *role)

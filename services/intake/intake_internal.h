@@ -1,0 +1,38 @@
+/* What intake.c and turns.c share. Nothing else includes it. */
+#ifndef TOCSIN_INTAKE_INTERNAL_H
+#define TOCSIN_INTAKE_INTERNAL_H
+
+#include "services/intake/core/seen.h"
+#include "services/intake/core/windows.h"
+#include "services/intake/intake.h"
+
+enum { BODY_MAX = 1 << 20, HEADERS_MAX = 4096 };
+
+/* How far an input was read, and whether the id that stands there was there before. */
+typedef struct {
+	Seen seen;
+	int64_t offset; /* of the last record observed; -1: none */
+	bool before;
+} Observed;
+
+typedef struct {
+	Windows windows;
+	Observed events, joins;
+	int64_t undecided;       /* an event that the next draft does not cover although its turn has come; -1: none */
+	Instant pruned_at;
+	bool prune_more;
+	Buffer body, packed, headers;
+} Memory;
+
+/* How far the events before next are reflected in what was drafted (Service.position). */
+int64_t events_reflected(const Memory *memory, int64_t next);
+
+/* A report of what was counted and not yet reported. */
+Result draft_repeat(Handler *handler, const Window *window);
+
+/* Service.decide, by the input's type. */
+Result decide_arrival(Handler *handler, const Record *input);
+Result decide_closing(Handler *handler, const Record *input);
+Result decide_reopening(Handler *handler, const Record *input);
+
+#endif

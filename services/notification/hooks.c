@@ -1,0 +1,48 @@
+/* Notification in a program: the outside it sends to, and the settings a policy pack may name. */
+#include "services/notification/notification.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+	NotificationEnvironment environment; /* first: it is what handlers are given */
+	const Settings *settings;
+} Environment;
+
+static const char *setting_of(void *context, const char *name)
+{
+	Environment *environment = context;
+	return setting_of_channel(environment->settings, name);
+}
+
+static Result outside_open(const Settings *settings, Outside **out)
+{
+	OutsideCurlOptions options = { .egress_allow = setting_text(settings, "TOCSIN_EGRESS_ALLOW"),
+				       .mail_host = "tocsin.local" };
+	const char *from = setting_text(settings, "TOCSIN_MAIL_FROM");
+	if (from != NULL)
+		options.mail_host = strchr(from, '@') + 1;
+	return outside_curl_open(&options, out);
+}
+
+static Result environment_open(const ProgramEdges *edges, ProcessService *out)
+{
+	const char *public_url = setting_text(edges->settings, "TOCSIN_PUBLIC_URL");
+	Environment *environment = calloc(1, sizeof *environment);
+	must(environment != NULL);
+	environment->settings = edges->settings;
+	environment->environment = (NotificationEnvironment){ .setting = setting_of,
+							      .context = environment,
+							      .public_url = public_url != NULL ? public_url : edges->url };
+	out->environment = environment;
+	return outside_open(edges->settings, &out->outside);
+}
+
+static void environment_close(ProcessService *service)
+{
+	if (service->outside != NULL)
+		service->outside->operations->close(service->outside);
+	free(service->environment);
+}
+
+const ServiceHooks notification_hooks = { .open = environment_open, .close = environment_close };

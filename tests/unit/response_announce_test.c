@@ -1,0 +1,184 @@
+/* What response announces of incidents that may have something in common with others, and when. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/response/core/announce.h"
+#include "services/response/core/entries.h"
+#include "services/response/response.h"
+#include "shared/domain/documents.h"
+#include "shared/domain/types.h"
+#include "tests/support/lone_service.h"
+#include "tests/unit/pack.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const Instant T0 = INT64_C(1795419330000);
+#define INCIDENT "inc_0r3zx6m1pg0000000000000001"
+#define KEY "0123456789abcdefghjkmnpqrs"
+
+static const PackChange joining[] = {
+	{ "sources.yaml", "sources:\n"
+			  "  - {id: \"*\", window_seconds: 60, cap_seconds: 600}\n"
+			  "joins:\n"
+			  "  - {by: actor, window_seconds: 86400}\n"
+			  "  - {by: asset, window_seconds: 3600}\n" },
+	{ NULL, NULL },
+};
+
+static Policy *joins, *none;
+
+static int packs_make(void **state)
+{
+	(void)state;
+	joins = pack_compiled(joining);
+	none = pack_compiled(NULL);
+	return 0;
+}
+
+static int packs_drop(void **state)
+{
+	(void)state;
+	policy_free(joins);
+	policy_free(none);
+	return 0;
+}
+
+/* ---- which entries announce what */
+
+static json_t *parsed(const char *text)
+{
+	json_t *tree = json_loads(text, 0, NULL);
+	assert_non_null(tree);
+	return tree;
+}
+
+#define ASSET "\"number\":\"INC-1\",\"asset\":\"web-01\",\"actor\":null"
+#define BOTH "\"number\":\"INC-1\",\"asset\":\"web-01\",\"actor\":\"mallory\""
+
+static const struct {
+	const char *name, *incident, *entries, *expected; /* "asset+ actor-" */
+} cases[] = {
+	{ "an opening", NULL, "[{\"type\":\"opened\",\"changes\":{\"status\":\"reported\"," BOTH "}},{\"type\":\"assessed\"}]",
+	  "asset+ actor+ " },
+	{ "an opening without an actor", NULL, "[{\"type\":\"opened\",\"changes\":{\"status\":\"received\"," ASSET "}}]", "asset+ " },
+	{ "noise", NULL, "[{\"type\":\"opened\",\"changes\":{\"status\":\"false-alarm\"," BOTH "}}]", "" },
+	{ "noise that is none", "{" ASSET "}", "[{\"type\":\"assessed\"},{\"type\":\"reopened\",\"changes\":{}}]", "asset+ " },
+	{ "a closing", "{" BOTH "}", "[{\"type\":\"closed\"}]", "asset- actor- " },
+	{ "a false alarm", "{" ASSET "}", "[{\"type\":\"false-alarm\"}]", "asset- " },
+	{ "a note", "{" BOTH "}", "[{\"type\":\"noted\"}]", "" },
+	{ "a closing of what has neither", "{\"asset\":\"\"}", "[{\"type\":\"closed\"}]", "" },
+};
+
+static void announcements_follow_the_table(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[64] = "";
+		size_t k;
+		json_t *join, *incident JSON_AUTO = cases[i].incident ? parsed(cases[i].incident) : NULL;
+		json_t *entries JSON_AUTO = parsed(cases[i].entries);
+		json_t *list JSON_AUTO = joins_of(INCIDENT, incident, entries, joins);
+		json_array_foreach (list, k, join)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s ", member_text(join, "by"),
+				 json_is_true(json_object_get(join, "open")) ? "+" : "-");
+		if (strcmp(text, cases[i].expected) != 0)
+			fail_msg("%s: %s instead of %s", cases[i].name, text, cases[i].expected);
+		assert_null(joins_of(INCIDENT, incident, entries, none)); /* only where the policy asks for it */
+	}
+}
+
+static void the_same_name_of_another_kind_is_another_key(void **state)
+{
+	(void)state;
+	Id asset = join_key("asset", "web-01"), actor = join_key("actor", "web-01"), again = join_key("asset", "web-01");
+	assert_true(id_is("", id_slice(&asset)));
+	assert_string_equal(asset.text, again.text);
+	assert_string_not_equal(asset.text, actor.text);
+}
+
+/* ---- the service */
+
+static void input_opening(LoneService *lone)
+{
+	lone_input(lone, TOPIC_ASSESSMENTS, "asm_1", TYPE_ASSESSED, INCIDENT,
+		   "{\"report\":{\"incident_id\":\"" INCIDENT "\",\"number\":\"INC-2026-0000-0001\",\"event_id\":\"evt_" KEY "\","
+		   "\"correlation_key\":\"" KEY "\",\"form\":\"event\",\"report_version\":1,\"event_count\":1,"
+		   "\"received_at\":\"2026-11-23T07:35:00.000Z\",\"last_seen_at\":\"2026-11-23T07:35:00.000Z\","
+		   "\"document\":{\"source\":\"s\",\"title\":\"t\",\"asset\":\"web-01\"}},"
+		   "\"assessment\":{\"kind\":\"incident\",\"category\":\"10000\",\"severity\":\"high\",\"grade\":\"III\","
+		   "\"damage_level\":\"A\",\"policy_version\":\"p@1+0\"}}");
+	lone_settle(lone);
+}
+
+static void input_command(LoneService *lone, const char *id, const char *command, const char *arguments)
+{
+	char body[1024];
+	snprintf(body, sizeof(body),
+		 "{\"incident_id\":\"" INCIDENT "\",\"command\":\"%s\",\"actor\":{\"kind\":\"key\",\"id\":\"k\",\"roles\":[\"administrator\"]},"
+		 "\"arguments\":%s,\"issued_at\":\"2026-11-23T07:35:00.000Z\"}",
+		 command, arguments);
+	lone_input(lone, TOPIC_COMMANDS, id, TYPE_COMMAND, INCIDENT, body);
+	lone_settle(lone);
+}
+
+static void assert_announced(const LoneService *lone, size_t nth, bool open)
+{
+	BusRecord record;
+	Join join;
+	json_t *tree = NULL;
+	Id key = join_key("asset", "web-01");
+	assert_true(lone_output(lone, TOPIC_JOINS, TYPE_JOIN_ANNOUNCED, nth, &record));
+	assert_true(slice_is(record.key, key.text));
+	assert_true(slice_is(header_get(record.headers, "ce_subject"), INCIDENT));
+	assert_false(result_failed(json_read(record.body, &tree)));
+	assert_false(result_failed(json_decode_own(&join_table, tree, &join)));
+	assert_string_equal(join.incident_id, INCIDENT);
+	assert_string_equal(join.number, "INC-2026-0000-0001");
+	assert_int_equal(join.window_seconds, 3600);
+	assert_int_equal(join.open, open);
+	json_decref(tree);
+}
+
+static void an_incident_is_announced_as_long_as_it_is_open(void **state)
+{
+	(void)state;
+	LoneService lone;
+	lone_start(&lone, &response_service, NULL, NULL, joins, T0);
+	input_opening(&lone);
+	assert_announced(&lone, 0, true);
+	input_command(&lone, "cmd_1", "note", "{\"text\":\"x\"}");
+	input_command(&lone, "cmd_2", "close", "{\"resolution\":\"resolved\",\"reason\":\"x\"}");
+	assert_announced(&lone, 1, false);
+	input_command(&lone, "cmd_3", "reopen", "{\"reason\":\"x\"}");
+	assert_announced(&lone, 2, true);
+	assert_int_equal(lone_outputs(&lone, TOPIC_JOINS, TYPE_JOIN_ANNOUNCED), 3);
+	lone_stop(&lone);
+}
+
+static void nothing_is_announced_where_the_policy_joins_nothing(void **state)
+{
+	(void)state;
+	LoneService lone;
+	lone_start(&lone, &response_service, NULL, NULL, none, T0);
+	input_opening(&lone);
+	input_command(&lone, "cmd_2", "close", "{\"resolution\":\"resolved\",\"reason\":\"x\"}");
+	assert_int_equal(lone_outputs(&lone, TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED), 2);
+	assert_int_equal(lone_outputs(&lone, TOPIC_JOINS, TYPE_JOIN_ANNOUNCED), 0);
+	lone_stop(&lone);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(announcements_follow_the_table),
+		cmocka_unit_test(the_same_name_of_another_kind_is_another_key),
+		cmocka_unit_test(an_incident_is_announced_as_long_as_it_is_open),
+		cmocka_unit_test(nothing_is_announced_where_the_policy_joins_nothing),
+	};
+	return cmocka_run_group_tests_name("response_announce", tests, packs_make, packs_drop);
+}

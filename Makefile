@@ -60,13 +60,14 @@ SHARE        := $(BUILD)/share/tocsin
 PROGRAM      := $(BUILD)/bin/tocsin
 # The distributed programs, one a service that has a main.c.
 PROGRAMS     := $(PROGRAM) $(patsubst services/%/main.c,$(BUILD)/bin/tocsin-%,$(wildcard $(SERVICES:%=services/%/main.c)))
+MOCK_KAFKA   := $(BUILD)/tests/support/kafka/mock_kafka
 SHARED_FILES := $(patsubst shared/%,$(SHARE)/%,$(POLICY_FILES))
 BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/bench/*.sh)) \
                 $(patsubst tests/bench/%.c,bench-%,$(wildcard tests/bench/*.c)))
 
 .SECONDARY:
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps build run demo test $(C_TESTS:%=test-%) test-scenario test-checks bench-deps $(BENCHES) \
+.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-scenario test-checks bench-deps $(BENCHES) \
         layers pure sizes map format format-check lint install clean
 
 help: ## this list
@@ -125,6 +126,9 @@ build: $(PROGRAMS) $(SHARED_FILES) compile_commands.json ## the programs, in bui
 run: build ## build and serve on 127.0.0.1:8080, state in ./var
 	@exec $(PROGRAM) serve
 
+run-distributed: build $(if $(filter mock,$(KAFKA)),$(MOCK_KAFKA)) ## the six programs on Kafka and Redis; KAFKA=mock does without Java
+	@BUILD='$(BUILD)' KAFKA='$(KAFKA)' exec tools/run-distributed.sh
+
 demo: build ## play an hour of alerts to a server of its own, show what became of them
 	@exec $(PROGRAM) demo
 
@@ -144,12 +148,21 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(SUPPORT_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(LINK) $(filter %.o,$^) $(SUPPORT_LIB) $(LIB) $(LDFLAGS) -lcmocka $(PKG_LIBS) -lpthread -lm -o $@
 
+# Runs on a machine that has nothing for tests.
+$(MOCK_KAFKA): $(call object,tests/support/kafka/mock_kafka.c) $(LIB)
+	$(call step,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LINK) $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
+
+# Kafka and Redis of their own for the tests that need them; without Java or Redis these are skipped.
+WITH_OUTSIDE := tools/with-outside.sh --optional
+
 define part
 ifneq ($(1),contract)
 $(call tests_of,$(1)): $(call object,$(filter-out %_test.c,$(wildcard tests/$(1)/*.c)))
 endif
 test-$(1): test-deps build $(call tests_of,$(1))
-	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh $(1) $(call tests_of,$(1)) $(wildcard tests/$(1)/*_test.py tests/$(1)/*_test.sh)
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' $(if $(filter edge,$(1)),$(WITH_OUTSIDE)) tools/run-tests.sh $(1) $(call tests_of,$(1)) $(wildcard tests/$(1)/*_test.py tests/$(1)/*_test.sh)
 endef
 $(foreach name,$(C_TESTS),$(eval $(call part,$(name))))
 test-contract: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/contract/*.c))
@@ -160,12 +173,15 @@ test: test-deps ## every test there is, plain and with sanitizers; ends with the
 test-checks: build ## layers, purity and sizes of the source
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh checks tools/layers.sh tools/pure.sh tools/sizes.sh
 
-test-scenario: test-deps build ## the real program, from outside
-	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh scenario tests/scenario/run.py
+test-model: test-deps ## the protocols as models, searched whole; seeded mistakes must be found
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh model tests/model/run.sh
+
+test-scenario: test-deps build $(MOCK_KAFKA) ## the real program, from outside
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' $(WITH_OUTSIDE) tools/run-tests.sh scenario tests/scenario/run.py
 
 test-unit: ## each module by itself
 test-contract: $(BUILD)/tests/contract/dump_tables ## the program and its documents against proto/
-test-edge: ## SQLite, HTTP, mail, files: the outside systems
+test-edge: ## SQLite, HTTP, mail, files, Kafka, Redis: the outside systems
 test-simulation: ## all services in one seeded loop with faults and a fake clock
 
 bench-deps: deps ## install what measuring needs besides, where it is missing

@@ -7,10 +7,12 @@
 #   tools/outside.sh need kafka|redis              gets ready what start needs (Kafka's jars, once, by Maven)
 #
 # The process's id stands in DIRECTORY/NAME/pid, its port in DIRECTORY/NAME/port, what it says in DIRECTORY/NAME/log.
-# Exit code 3: something it needs is not installed. KAFKA_VERSION chooses another Kafka.
+# Exit code 3: something it needs is not installed; INSTEAD names what to set where there are servers already.
+# KAFKA_VERSION chooses another Kafka.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${BUILD:=build}" "${KAFKA_VERSION:=4.1.1}" "${START_SECONDS:=60}"
+: "${INSTEAD:=TOCSIN_TEST_KAFKA_BROKERS and TOCSIN_TEST_REDIS_URL}"
 jars=$(realpath -m "$BUILD/kafka/$KAFKA_VERSION")
 
 fail() { # CODE SENTENCE
@@ -19,7 +21,7 @@ fail() { # CODE SENTENCE
 }
 
 installed() { # COMMAND PACKAGE
-	command -v "$1" >/dev/null || fail 3 "$1 is not installed: apt-get install $2, or name a server that runs already"
+	command -v "$1" >/dev/null || fail 3 "$1 is not installed: apt-get install $2, or set $INSTEAD"
 }
 
 # ---- what each needs -------------------------------------------------------------------------------------------------

@@ -16,9 +16,12 @@
 #ifndef TOCSIN_AUDIT_AUDIT_H
 #define TOCSIN_AUDIT_AUDIT_H
 
-#include "shared/service/handler.h"
+#include "shared/service/program.h"
 
 extern const Service audit_service;
+
+/* For the program it runs in: the file. */
+extern const ServiceHooks audit_hooks;
 
 /* The file of lines, as audit uses it. */
 typedef struct AuditLedger AuditLedger;

@@ -1,38 +1,19 @@
 #include "services/cli/cli.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "shared/service/pack.h"
 
-static ExitCode pack_check(const Settings *settings, const char *directory)
+static void mistake_complain(const char *mistake)
 {
-	PolicyMistakes *mistakes = malloc(sizeof *mistakes);
-	json_t *message JSON_AUTO = NULL;
-	Policy *policy = NULL;
-	must(mistakes != NULL);
-	bool right = pack_read(settings, directory, &message, mistakes);
-	for (size_t i = 0; !right && i < mistakes->count; i++)
-		complain("%s", mistakes->list[i]);
-	if (!right && mistakes->more)
-		complain("there are more mistakes than these %zu", mistakes->count);
-	free(mistakes);
-	if (!right)
-		return EXIT_NO;
-	Result compiled = policy_compile(message, &policy);
-	if (result_failed(compiled)) {
-		complain("%s", compiled.text);
-		return EXIT_NO;
-	}
-	printf("settings and policy %s are right\n", policy_version(policy));
-	policy_free(policy);
-	return EXIT_DONE;
+	complain("%s", mistake);
 }
 
+/* All settings, whoever reads them: it is the check of both modes. */
 ExitCode check_run(char **arguments, int count)
 {
-	Settings *settings = settings_or_complain();
+	Settings *settings = settings_or_complain(SETTING_ALL);
 	if (settings == NULL)
 		return EXIT_NO;
-	ExitCode code = pack_check(settings, count > 0 ? arguments[0] : NULL);
+	bool right = pack_check(settings, count > 0 ? arguments[0] : NULL, mistake_complain);
 	settings_free(settings);
-	return code;
+	return right ? EXIT_DONE : EXIT_NO;
 }

@@ -1,58 +1,9 @@
 #include "services/cli/cli.h"
 
-#include "shared/edge/files.h"
-
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MANUAL_MAX = 65536 };
-
-void complain(const char *format, ...)
-{
-	char text[1024];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "tocsin: %s\n", text);
-}
-
-Settings *settings_or_complain(void)
-{
-	Settings *settings;
-	SettingsReport report;
-	bool right = settings_read(environ, &settings, &report);
-	for (size_t i = 0; i < report.warnings; i++)
-		complain("warning: %s", report.warning[i]);
-	for (size_t i = 0; i < report.mistakes; i++)
-		complain("%s", report.mistake[i]);
-	if (right)
-		return settings;
-	settings_free(settings);
-	return NULL;
-}
-
-static void path_join(const char *directory, const char *name, char out[static PATH_SIZE])
-{
-	int size = snprintf(out, PATH_SIZE, "%s/%s", directory, name);
-	must(size > 0 && size < PATH_SIZE);
-}
-
-void home_path(const Settings *settings, const char *name, char out[static PATH_SIZE])
-{
-	path_join(setting_text(settings, "TOCSIN_HOME"), name, out);
-}
-
-void share_path(const char *name, char out[static PATH_SIZE])
-{
-	char directory[PATH_SIZE], relative[PATH_SIZE];
-	must(!result_failed(program_directory(directory, sizeof directory)));
-	path_join("../share/tocsin", name, relative);
-	path_join(directory, relative, out);
-}
 
 static void help(FILE *stream, const Command *commands, size_t count)
 {
@@ -69,11 +20,25 @@ static void help(FILE *stream, const Command *commands, size_t count)
 		"Exit codes: 0 done, 1 the answer is no, 2 wrong use, settings or policy, 3 the surroundings fail.\n");
 }
 
+static void settings_write(unsigned users, unsigned but_not, Buffer *out)
+{
+	Settings *settings;
+	SettingsReport report;
+	settings_read((char *[]){ NULL }, users, &settings, &report);
+	settings_write_manual(settings, but_not, out);
+	settings_free(settings);
+}
+
 static ExitCode settings_print(void)
 {
 	Buffer manual;
 	buffer_init(&manual, MANUAL_MAX);
-	settings_write_manual(&manual);
+	settings_write_introduction(&manual);
+	buffer_text(&manual, "\nThe server, tocsin serve:\n");
+	settings_write(SETTING_SERVE, 0, &manual);
+	buffer_text(&manual, "\nOther commands:\n");
+	settings_write(SETTING_COMMANDS, SETTING_SERVE, &manual);
+	buffer_text(&manual, "\nThe programs of the distributed mode list theirs: tocsin-gateway --settings …\n");
 	fwrite(manual.data, 1, manual.size, stdout);
 	buffer_release(&manual);
 	return EXIT_DONE;

@@ -188,7 +188,7 @@ static ExitCode play_to(const char *url, const char *key)
 static ExitCode play_to_given(const Settings *settings)
 {
 	char key[ADMIN_KEY_SIZE];
-	Result result = home_client_key(settings, key);
+	Result result = admin_key_of_client(settings, key);
 	if (!result_failed(result))
 		return play_to(setting_text(settings, "TOCSIN_URL"), key);
 	complain("%s; TOCSIN_KEY may hold the key", result.text);
@@ -202,7 +202,7 @@ static ExitCode play_to_own(void)
 	ExitCode code = EXIT_SURROUNDINGS;
 	Result result = demo_server_start(&server);
 	if (!result_failed(result))
-		result = home_key_read(server.home, key);
+		result = admin_key_of_home(server.home, key);
 	if (result_failed(result))
 		complain("%s", result.text);
 	else
@@ -215,7 +215,7 @@ ExitCode demo_run(char **arguments, int count)
 {
 	(void)arguments;
 	(void)count;
-	Settings *settings = settings_or_complain();
+	Settings *settings = settings_or_complain(SETTING_COMMANDS);
 	if (settings == NULL)
 		return EXIT_WRONG;
 	ExitCode code = setting_given(settings, "TOCSIN_URL") ? play_to_given(settings) : play_to_own();

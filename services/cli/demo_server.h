@@ -2,7 +2,7 @@
 #ifndef TOCSIN_CLI_DEMO_SERVER_H
 #define TOCSIN_CLI_DEMO_SERVER_H
 
-#include "services/cli/home.h"
+#include "services/cli/admin_key.h"
 
 #include <sys/types.h>
 

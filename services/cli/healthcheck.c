@@ -24,7 +24,7 @@ static ExitCode ask(const char *url)
 
 ExitCode healthcheck_run(char **arguments, int count)
 {
-	Settings *settings = settings_or_complain();
+	Settings *settings = settings_or_complain(SETTING_COMMANDS);
 	if (settings == NULL)
 		return EXIT_WRONG;
 	ExitCode code = ask(count > 0 ? arguments[0] : setting_text(settings, "TOCSIN_URL"));

@@ -1,6 +1,7 @@
 #include "services/cli/cli.h"
 
 #include "services/audit/verify.h"
+#include "shared/service/home.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ static ExitCode verify_file(const char *path)
 ExitCode verify_log_run(char **arguments, int count)
 {
 	char path[PATH_SIZE];
-	Settings *settings = settings_or_complain();
+	Settings *settings = settings_or_complain(SETTING_COMMANDS);
 	if (settings == NULL)
 		return EXIT_WRONG;
 	home_path(settings, "audit/ledger.jsonl", path);

@@ -86,6 +86,13 @@ void answer_failure(HttpRequest *request, Result result)
 			       inside ? "something is wrong inside; the server's log says what" : result.text);
 }
 
+void answer_doubt(HttpRequest *request)
+{
+	answer_refusal(request, PROBLEM_UNAVAILABLE,
+		       "it is not known whether this was taken; send it again with the same id or Idempotency-Key, "
+		       "then nothing counts twice");
+}
+
 static json_t *words_list(const char *const *words)
 {
 	json_t *list = words ? json_array() : NULL;
@@ -153,12 +160,4 @@ void answer_not_modified(HttpRequest *request, int64_t version)
 	HttpResponse response = { .status = 304 };
 
 	answer_versioned(request, &response, version);
-}
-
-void answer_text(HttpRequest *request, unsigned status, const char *type, Slice body)
-{
-	HttpResponse response = { .status = status, .content_type = type, .body = body };
-
-	header_put(&response, "Cache-Control", "no-store");
-	http_answer(request, &response);
 }

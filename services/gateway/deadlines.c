@@ -1,4 +1,4 @@
-/* The thread that answers commands whose time is over with 202. */
+/* The thread that answers commands whose time is over: 202 where they are durable, else 503. */
 #include "services/gateway/gateway_internal.h"
 
 #include "shared/edge/clock.h"
@@ -7,17 +7,20 @@
 
 enum { LONGEST_SLEEP_MS = 60000 };
 
-/* Answers what is due; the time of the next one. Draining, everything is due. */
+/* Answers what is due; the time of the next one. Draining, every command that is durable is due. */
 static int64_t expire(Gateway *gateway)
 {
-	int64_t now_ms = atomic_load(&gateway->draining) ? INT64_MAX : clock_monotonic_us() / 1000;
-	int64_t next_ms;
+	bool draining = atomic_load(&gateway->draining);
 	HttpRequest *request;
-	Id command;
+	Expired expired;
 
-	while ((request = waiting_expire(gateway->waiting, now_ms, &command, &next_ms)) != NULL)
-		answer_pending(request, id_slice(&command));
-	return next_ms;
+	while ((request = waiting_expire(gateway->waiting, clock_monotonic_us() / 1000, draining, &expired)) != NULL) {
+		if (expired.durable)
+			answer_pending(request, id_slice(&expired.command));
+		else
+			answer_doubt(request);
+	}
+	return expired.next_ms;
 }
 
 static struct timespec until(int64_t next_ms)

@@ -15,6 +15,13 @@ __asm__(".section .rodata\n"
 
 extern const char tocsin_openapi_begin[], tocsin_openapi_end[];
 
+void describe_api(HttpRequest *request, void *context)
+{
+	Gateway *gateway = context;
+
+	answer_json(request, 200, buffer_slice(&gateway->description), NULL);
+}
+
 Result description_write(Buffer *out)
 {
 	Slice yaml = { tocsin_openapi_begin, (size_t)(tocsin_openapi_end - tocsin_openapi_begin) };

@@ -38,8 +38,9 @@ const Service gateway_service = {
 		{ .topic = TOPIC_JOURNAL, .all_partitions = true, .handle = journal_handle },
 		{ .topic = TOPIC_DELIVERIES, .all_partitions = true, .handle = delivery_handle },
 		{ .topic = TOPIC_COMMANDS, .all_partitions = true, .handle = command_handle },
+		{ .topic = TOPIC_POLICIES, .handle = policy_handle },
 	},
-	.input_count = 3,
+	.input_count = 4,
 	.schema = view_schema,
 	.schema_version = VIEW_SCHEMA_VERSION,
 	.accepted = journal_accepted,
@@ -72,14 +73,6 @@ const HttpRoute gateway_route_table[] = {
 	  .body_max = BODY_DEFAULT,
 	  .operation = "commandIncident" },
 	{ .method = "GET", .path = "/v1/commands/{id}", .handler = command_read, .operation = "getCommand" },
-	{ .method = "GET", .path = "/livez", .handler = ops_livez, .open = true, .ops = true, .operation = "livez" },
-	{ .method = "GET", .path = "/readyz", .handler = ops_readyz, .open = true, .ops = true, .operation = "readyz" },
-	{ .method = "GET",
-	  .path = "/metrics",
-	  .handler = ops_metrics,
-	  .open = true,
-	  .ops = true,
-	  .operation = "metrics" },
 	{ .method = "GET",
 	  .path = "/openapi.json",
 	  .handler = describe_api,
@@ -117,6 +110,7 @@ Result gateway_new(const GatewayOptions *options, Gateway **out)
 	Gateway *gateway = calloc(1, sizeof *gateway);
 	must(gateway != NULL);
 	gateway->options = *options;
+	gateway->options.view_path = gateway->view_path = slice_copy(slice_of(options->view_path));
 	gateway->description = description;
 	routes_fill(gateway);
 	must(pthread_mutex_init(&gateway->policy_mutex, NULL) == 0);
@@ -142,13 +136,14 @@ void gateway_free(Gateway *gateway)
 	deadlines_stop(gateway);
 	waiting_free(gateway->waiting);
 	repeats_free(gateway->repeats);
-	policy_replace(gateway, NULL);
+	policy_replace(gateway, NULL, INT64_MAX);
 	for (size_t i = 0; i < VIEW_READERS; i++) {
 		store_close(gateway->readers[i].store);
 		pthread_mutex_destroy(&gateway->readers[i].mutex);
 	}
 	pthread_mutex_destroy(&gateway->policy_mutex);
 	buffer_release(&gateway->description);
+	free(gateway->view_path);
 	free(gateway);
 }
 

@@ -4,12 +4,12 @@
  *
  * Two halves that share one Gateway:
  *   gateway_service   a reader of journal, deliveries and commands: folds them into the view (view.h), and wakes the
- *                     requests that wait for a command
+ *                     requests that wait for a command; and of policies, whichever gateway published them
  *   gateway_routes    the HTTP side: threads of the server, which read the view through Stores of their own and append
  *                     to tocsin.events and tocsin.commands
  * The service works without a Gateway too (environment NULL), as in the simulation: it then only keeps the view.
  *
- * Life: gateway_new → (process starts the service on the file at view_path) → gateway_publish_policy → the HTTP server
+ * Life: gateway_new → the HTTP server → (process starts the service on the file at view_path) → gateway_publish_policy
  * → … → gateway_drain → the HTTP server is stopped → the process is stopped → the bus is closed → gateway_free.
  */
 #ifndef TOCSIN_GATEWAY_H
@@ -19,30 +19,28 @@
 #include "services/gateway/core/principal.h"
 #include "shared/edge/bus.h"
 #include "shared/edge/http_server.h"
-#include "shared/service/handler.h"
+#include "shared/service/program.h"
 
 typedef struct Gateway Gateway;
 
 extern const Service gateway_service;
 
-/* Every route, in the order of the API's description. body_max of those that take a body is the setting's default. */
-extern const HttpRoute gateway_route_table[];
-extern const size_t gateway_route_count;
+/* For the program it runs in: the routes, the policy pack, the greeting. */
+extern const ServiceHooks gateway_hooks;
 
 /*
- * Whether this process can do its work; what it has to say of each dependency, a line each ("[+]bus ok\n"), is
- * appended.
+ * Every route of its own, in the order of the API's description. body_max of those that take a body is the setting's
+ * default.
  */
-typedef bool (*GatewayReady)(void *context, Buffer *lines);
+extern const HttpRoute gateway_route_table[];
+extern const size_t gateway_route_count;
 
 typedef struct {
 	Bus *bus; /* not owned */
 	AdminKey key;
-	const char *view_path; /* the service's state file; borrowed */
+	const char *view_path; /* the service's state file; copied */
 	int64_t command_wait_ms; /* how long a command waits for its effect */
 	size_t body_max; /* bytes */
-	GatewayReady ready;
-	void *ready_context;
 } GatewayOptions;
 
 /* ERROR_INTERNAL: the description of the API that was built in cannot be read. */

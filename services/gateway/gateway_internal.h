@@ -22,6 +22,7 @@ enum { ROUTES_MAX = 16, VIEW_READERS = 4, ANSWER_MAX = 32 << 20 };
 typedef struct {
 	atomic_uint references;
 	Policy *policy;
+	int64_t offset; /* of its message in tocsin.policies */
 } PolicyShare;
 
 typedef struct {
@@ -31,11 +32,12 @@ typedef struct {
 
 struct Gateway {
 	GatewayOptions options;
+	char *view_path;
 	HttpRoute routes[ROUTES_MAX];
 	Buffer description; /* openapi.json */
 
 	pthread_mutex_t policy_mutex;
-	PolicyShare *policy; /* NULL until the first is published */
+	PolicyShare *policy; /* what was published last, as far as it is known here; NULL: nothing yet */
 
 	ViewReader readers[VIEW_READERS];
 	atomic_uint next_reader;
@@ -49,10 +51,13 @@ struct Gateway {
 	atomic_bool draining;
 };
 
-/* ---- policy.c */
+/* ---- policy_share.c */
 PolicyShare *policy_share(Gateway *gateway); /* NULL: none yet; give back with policy_unshare */
 void policy_unshare(PolicyShare *share);
-void policy_replace(Gateway *gateway, Policy *policy); /* takes it; NULL: none */
+/* Takes the policy (NULL: none any more) that stands there, unless a later one is in force. */
+void policy_replace(Gateway *gateway, Policy *policy, int64_t offset);
+/* A message of tocsin.policies, whichever gateway published it. */
+Result policy_handle(Handler *handler, const Record *record);
 
 /* ---- a Store of the view for this thread; *reader is to be given back in every case but failure */
 Result view_borrow(Gateway *gateway, ViewReader **reader);
@@ -63,12 +68,13 @@ void answer_problem(HttpRequest *request, const Problem *problem);
 void answer_refusal(HttpRequest *request, ProblemCode code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void answer_failure(HttpRequest *request, Result result);
+/* 503: it may have been taken or not. Never a 2xx, and no reason to do without an answer: asking again does no harm. */
+void answer_doubt(HttpRequest *request);
 void answer_errors(HttpRequest *request, ProblemCode code, const char *detail, const FieldErrors *errors,
 		   const char *const *allowed);
 void answer_json(HttpRequest *request, unsigned status, Slice body, const char *location);
 void answer_incident(HttpRequest *request, Slice document, int64_t version);
 void answer_not_modified(HttpRequest *request, int64_t version);
-void answer_text(HttpRequest *request, unsigned status, const char *type, Slice body);
 
 /* ---- handlers, by file */
 void ingest_event(HttpRequest *request, void *context);
@@ -84,9 +90,6 @@ void command_read(HttpRequest *request, void *context);
 void command_answered(Gateway *gateway, Store *store, Slice command);
 void answer_pending(HttpRequest *request, Slice command);
 
-void ops_livez(HttpRequest *request, void *context);
-void ops_readyz(HttpRequest *request, void *context);
-void ops_metrics(HttpRequest *request, void *context);
 void describe_api(HttpRequest *request, void *context);
 
 /* ---- deadlines.c */

@@ -37,7 +37,7 @@ static void answer_accepted(const Ingest *ingest)
 	answer_json(ingest->request, 202, (Slice){ body, (size_t)size }, location);
 }
 
-/* On the bus's thread. In doubt neither a 2xx nor a 5xx would be true: the connection is closed without an answer. */
+/* On the bus's thread. */
 static void ingest_done(void *context, bool failed, int64_t offset)
 {
 	Ingest *ingest = context;
@@ -45,7 +45,7 @@ static void ingest_done(void *context, bool failed, int64_t offset)
 	(void)offset;
 	count(failed ? "unavailable" : "accepted");
 	if (failed)
-		http_abort(ingest->request);
+		answer_doubt(ingest->request);
 	else
 		answer_accepted(ingest);
 	free(ingest);

@@ -292,6 +292,9 @@ static bool look_again(Issue *issue, Ticket ticket)
 
 /* ---- issuing -------------------------------------------------------------------------------------------------- */
 
+/* How long a request waits at least to hear that its command is durable, however short it would wait for the effect. */
+enum { DURABLE_WAIT_MS = 1000 };
+
 /* A command on its way to the disk. It outlives its request, which may be answered by then. */
 typedef struct {
 	Gateway *gateway;
@@ -313,7 +316,7 @@ static void sending_done(void *context, bool failed, int64_t offset)
 		request = failed ? waiting_take(waiting, sending->ticket)
 				 : waiting_durable(waiting, sending->ticket, now_ms);
 	if (request && failed)
-		http_abort(request);
+		answer_doubt(request);
 	else if (request)
 		answer_pending(request, id_slice(&sending->id));
 	free(sending);
@@ -389,10 +392,12 @@ static void append(const Issue *issue, Ticket ticket)
 
 static void issue_and_wait(Issue *issue, bool pending)
 {
+	int64_t now_ms = clock_monotonic_us() / 1000, wait_ms = issue->gateway->options.command_wait_ms;
 	Wait wait = { .command = issue->id,
 		      .request = issue->request,
 		      .durable = pending,
-		      .deadline_ms = clock_monotonic_us() / 1000 + issue->gateway->options.command_wait_ms };
+		      .deadline_ms = now_ms + wait_ms,
+		      .doubt_ms = now_ms + (wait_ms > DURABLE_WAIT_MS ? wait_ms : DURABLE_WAIT_MS) };
 	Ticket ticket = 0;
 
 	memcpy(wait.incident, issue->incident, sizeof wait.incident);

@@ -130,10 +130,10 @@ static void page_begin(Buffer *body)
 	buffer_text(body, "{\"items\":[");
 }
 
-/* ---- the list of incidents ------------------------------------------------------------------------------------ */
+/* Appends the items of a page. */
+typedef Result (*PageRead)(Store *store, const void *question, Buffer *items, PageEnd *end);
 
-static void list_answer(HttpRequest *request, Gateway *gateway, const IncidentQuery *query, const Digest *list,
-			const char *after)
+static void read_answer(HttpRequest *request, Gateway *gateway, const Digest *list, PageRead read, const void *question)
 {
 	ViewReader *reader;
 	PageEnd end;
@@ -145,13 +145,63 @@ static void list_answer(HttpRequest *request, Gateway *gateway, const IncidentQu
 		return;
 	}
 	page_begin(&body);
-	result = view_incidents(reader->store, query, slice_of(after), &body, &end);
+	result = read(reader->store, question, &body, &end);
 	view_return(reader);
 	if (result_failed(result))
 		answer_failure(request, result);
 	else
 		page_finish(request, gateway, list, &end, &body);
 	buffer_release(&body);
+}
+
+/* ---- the list of incidents ------------------------------------------------------------------------------------ */
+
+typedef struct {
+	const IncidentQuery *query;
+	const char *after;
+} ListQuestion;
+
+static Result list_read(Store *store, const void *question, Buffer *items, PageEnd *end)
+{
+	const ListQuestion *asked = question;
+
+	return view_incidents(store, asked->query, slice_of(asked->after), items, end);
+}
+
+static bool policy_has_category(const Policy *policy, Slice code)
+{
+	char text[FILTER_BYTES_MAX + 1];
+
+	return text_copy(code, text, sizeof text) && policy_category_name(policy, text, policy_languages(policy)[0]);
+}
+
+/* Known to the policy in force, or an earlier one's that an incident still has. True where it cannot be told. */
+static bool category_is_known(Gateway *gateway, Slice code)
+{
+	ViewReader *reader;
+	bool known;
+	PolicyShare *share = policy_share(gateway);
+	bool decided = !share || policy_has_category(share->policy, code);
+
+	policy_unshare(share);
+	if (decided || result_failed(view_borrow(gateway, &reader)))
+		return true;
+	Result result = view_has_category(reader->store, code, &known);
+	view_return(reader);
+	return result_failed(result) || known;
+}
+
+/* False: answered. */
+static bool categories_known(HttpRequest *request, Gateway *gateway, const IncidentQuery *query, FieldErrors *errors)
+{
+	for (size_t i = 0; i < query->count; i++)
+		if (strcmp(query->values[i].filter->name, "category") == 0 &&
+		    !category_is_known(gateway, query->values[i].value))
+			field_errors_add(errors, "category", "must be codes of the policy's categories, like 01007");
+	if (errors->count > 0)
+		answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended",
+			      errors, NULL);
+	return errors->count == 0;
 }
 
 void query_incidents(HttpRequest *request, void *context)
@@ -163,8 +213,8 @@ void query_incidents(HttpRequest *request, void *context)
 	char after[CURSOR_POSITION_MAX];
 	QueryVisit visit = { .query = &query, .errors = &errors, .take = incident_query_take };
 
-	if (query_read(request, gateway, &visit, &list, after))
-		list_answer(request, gateway, &query, &list, after);
+	if (query_read(request, gateway, &visit, &list, after) && categories_known(request, gateway, &query, &errors))
+		read_answer(request, gateway, &list, list_read, &(ListQuestion){ &query, after });
 }
 
 /* ---- one incident --------------------------------------------------------------------------------------------- */
@@ -214,40 +264,24 @@ void query_incident(HttpRequest *request, void *context)
 
 /* ---- its timeline --------------------------------------------------------------------------------------------- */
 
-static Result timeline_read(ViewReader *reader, Slice incident, const IncidentQuery *query, const char *after,
-			    Buffer *body, PageEnd *end)
+typedef struct {
+	Slice incident;
+	int64_t limit;
+	const char *after;
+} TimelineQuestion;
+
+static Result timeline_read(Store *store, const void *question, Buffer *items, PageEnd *end)
 {
+	const TimelineQuestion *asked = question;
 	Buffer document;
 	int64_t version;
 
 	buffer_init(&document, VIEW_DOCUMENT_BYTES);
-	Result result = view_incident(reader->store, incident, &document, &version);
+	Result result = view_incident(store, asked->incident, &document, &version);
 	buffer_release(&document);
 	if (result_failed(result))
 		return result;
-	return view_timeline(reader->store, incident, slice_of(after), query->limit, body, end);
-}
-
-static void timeline_answer(HttpRequest *request, Gateway *gateway, const IncidentQuery *query, const Digest *list,
-			    const char *after)
-{
-	ViewReader *reader;
-	PageEnd end;
-	Buffer body;
-
-	Result result = view_borrow(gateway, &reader);
-	if (result_failed(result)) {
-		answer_failure(request, result);
-		return;
-	}
-	page_begin(&body);
-	result = timeline_read(reader, http_path_value(request, "id"), query, after, &body, &end);
-	view_return(reader);
-	if (result_failed(result))
-		answer_failure(request, result);
-	else
-		page_finish(request, gateway, list, &end, &body);
-	buffer_release(&body);
+	return view_timeline(store, asked->incident, slice_of(asked->after), asked->limit, items, end);
 }
 
 void query_timeline(HttpRequest *request, void *context)
@@ -260,5 +294,6 @@ void query_timeline(HttpRequest *request, void *context)
 	QueryVisit visit = { .query = &query, .errors = &errors, .take = page_query_take };
 
 	if (query_read(request, gateway, &visit, &list, after))
-		timeline_answer(request, gateway, &query, &list, after);
+		read_answer(request, gateway, &list, timeline_read,
+			    &(TimelineQuestion){ http_path_value(request, "id"), query.limit, after });
 }

@@ -37,6 +37,9 @@ typedef struct {
 Result view_incidents(Store *store, const IncidentQuery *query, Slice after, Buffer *items, PageEnd *end);
 Result view_timeline(Store *store, Slice incident, Slice after, int64_t limit, Buffer *items, PageEnd *end);
 
+/* Whether any incident has the category. */
+Result view_has_category(Store *store, Slice category, bool *has);
+
 typedef enum { COMMAND_PENDING, COMMAND_DONE, COMMAND_REFUSED } CommandState;
 extern const char *const command_states[]; /* "pending", "done", "refused", NULL */
 

@@ -15,6 +15,14 @@ Result view_incident(Store *store, Slice id, Buffer *document, int64_t *version)
 	return found ? result_ok() : result_fail(ERROR_NOT_FOUND, "there is no such incident");
 }
 
+Result view_has_category(Store *store, Slice category, bool *has)
+{
+	Statement *query = store_query(store, "SELECT 1 FROM incidents WHERE category = ?1 LIMIT 1", V_TEXT(category));
+
+	*has = statement_next(query);
+	return statement_end(query);
+}
+
 /*
  * Rows of (position, text) into a page. Ends the query. `end` is written last: the query may still borrow its former
  * value.

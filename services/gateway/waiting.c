@@ -148,21 +148,31 @@ HttpRequest *waiting_take_command(Waiting *waiting, Slice command)
 	return request;
 }
 
-HttpRequest *waiting_expire(Waiting *waiting, int64_t now_ms, Id *command, int64_t *next_ms)
+/* When the row's request is to be answered whatever comes. */
+static int64_t over_ms(const Row *row, bool all)
+{
+	if (!row->wait.durable)
+		return row->wait.doubt_ms;
+	return all ? INT64_MIN : row->wait.deadline_ms;
+}
+
+HttpRequest *waiting_expire(Waiting *waiting, int64_t now_ms, bool all, Expired *expired)
 {
 	HttpRequest *request = NULL;
 
-	*next_ms = INT64_MAX;
+	expired->next_ms = INT64_MAX;
 	pthread_mutex_lock(&waiting->mutex);
 	for (size_t i = 0; i < WAITING_MAX && waiting->requests > 0 && !request; i++) {
 		Row *row = &waiting->rows[i];
 		if (!row->used || !row->wait.request)
 			continue;
-		if (row->wait.deadline_ms > now_ms) {
-			*next_ms = row->wait.deadline_ms < *next_ms ? row->wait.deadline_ms : *next_ms;
-		} else if (row->wait.durable) { /* else waiting_durable finds it overdue */
-			*command = row->wait.command;
-			request = row_take(waiting, row, true);
+		int64_t at_ms = over_ms(row, all);
+		if (at_ms > now_ms) {
+			expired->next_ms = at_ms < expired->next_ms ? at_ms : expired->next_ms;
+		} else {
+			expired->command = row->wait.command;
+			expired->durable = row->wait.durable;
+			request = row_take(waiting, row, row->wait.durable);
 		}
 	}
 	pthread_mutex_unlock(&waiting->mutex);

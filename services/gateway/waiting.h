@@ -3,6 +3,9 @@
  * comes first (the view that has accepted the answer, the deadline, a failed append), and only who took it may answer
  * it.
  *
+ * A command that is durable waits for its effect until deadline_ms, and is pending then; one of which nothing was heard by
+ * doubt_ms is in doubt, and its request is told so.
+ *
  * A command whose request was answered with 202 stays known until its answer comes or its row is needed: GET of a
  * command that the view has not read yet must not say that there is none.
  */
@@ -22,7 +25,7 @@ typedef struct {
 	char incident[ID_SIZE];
 	char fingerprint[DIGEST_HEX];
 	HttpRequest *request;
-	int64_t deadline_ms; /* on the clock the caller uses throughout */
+	int64_t deadline_ms, doubt_ms; /* on the clock the caller uses throughout; deadline_ms <= doubt_ms */
 	bool durable; /* the command is known to be on the bus */
 } Wait;
 
@@ -52,10 +55,16 @@ HttpRequest *waiting_durable(Waiting *waiting, Ticket ticket, int64_t now_ms);
 HttpRequest *waiting_take_command(Waiting *waiting, Slice command);
 
 /*
- * One request whose deadline has passed and whose command is on the bus, or NULL: call until NULL. *next_ms is the
- * earliest deadline still to come, INT64_MAX when there is none. The command stays known.
+ * One request whose time is over, or NULL: call until NULL. With `all` every command on the bus is over, whatever its
+ * deadline. expired->durable: it is pending, and stays known; else it is in doubt, and is forgotten. next_ms is the
+ * earliest time still to come, INT64_MAX when there is none.
  */
-HttpRequest *waiting_expire(Waiting *waiting, int64_t now_ms, Id *command, int64_t *next_ms);
+typedef struct {
+	Id command;
+	bool durable;
+	int64_t next_ms;
+} Expired;
+HttpRequest *waiting_expire(Waiting *waiting, int64_t now_ms, bool all, Expired *expired);
 
 /* True when the command is known here; incident gets its incident. */
 bool waiting_knows(Waiting *waiting, Slice command, char incident[static ID_SIZE]);

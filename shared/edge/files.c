@@ -89,6 +89,13 @@ static Result temporary_fill(int fd, const char *path, Slice bytes, mode_t mode)
 	return result_ok();
 }
 
+Result file_rename(const char *from, const char *to)
+{
+	if (rename(from, to) != 0)
+		return fail_errno(to, "cannot be renamed to");
+	return directory_sync_of(to) ? result_ok() : fail_errno(to, "cannot be made durable");
+}
+
 Result file_write(const char *path, Slice bytes, mode_t mode)
 {
 	char temporary[PATH_MAX];
@@ -99,12 +106,10 @@ Result file_write(const char *path, Slice bytes, mode_t mode)
 		return fail_errno(path, "cannot be written");
 	Result result = temporary_fill(fd, path, bytes, mode);
 	close(fd);
-	if (!result_failed(result) && rename(temporary, path) != 0)
-		result = fail_errno(path, "cannot be renamed to");
+	if (!result_failed(result))
+		result = file_rename(temporary, path);
 	if (result_failed(result))
 		unlink(temporary);
-	else if (!directory_sync_of(path))
-		result = fail_errno(path, "cannot be made durable");
 	return result;
 }
 

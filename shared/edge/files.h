@@ -13,6 +13,9 @@ Result file_read(const char *path, Buffer *out);
 /* Written to a temporary name beside it, fsynced, renamed: there whole or not at all. */
 Result file_write(const char *path, Slice bytes, mode_t mode);
 
+/* The new name, durably; whatever had it before is replaced. Both are in one directory. */
+Result file_rename(const char *from, const char *to);
+
 /* The directory and its parents; fine when it is there already. */
 Result directory_make(const char *path, mode_t mode);
 

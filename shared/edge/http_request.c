@@ -281,13 +281,14 @@ static enum MHD_Result body_take(HttpRequest *request, const char *data, size_t 
 static void request_dispatch(HttpRequest *request)
 {
 	const HttpServerOptions *options = &request->listener->server->options;
+	const HttpRoute *route = request->match.route;
 
 	request->dispatched = true;
 	request_watch(request, WATCH_EXEMPT, 0);
 	if (request->too_large)
 		request_refuse(request, 413, "the body is larger than this path takes");
 	else
-		request->match.route->handler(request, options->context);
+		route->handler(request, route->context ? route->context : options->context);
 }
 
 enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,

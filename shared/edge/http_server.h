@@ -50,6 +50,7 @@ typedef struct {
 	bool ops;             /* /livez, /readyz, /metrics: on the ops listener where there is one */
 	size_t body_max;      /* bytes; 0: a body is not wanted */
 	const char *operation; /* operationId in OpenAPI, and the route label of metrics */
+	void *context;        /* given to its handler instead of the server's; NULL: that */
 } HttpRoute;
 
 typedef struct {

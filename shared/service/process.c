@@ -3,6 +3,8 @@
 #include "shared/edge/clock.h"
 #include "shared/edge/files.h"
 #include "shared/edge/log.h"
+#include "shared/edge/outside_parts.h"
+#include "shared/service/import.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,6 +20,7 @@ enum {
 	SETTLE_MARGIN_MS = 1,
 	BACKOFF_MIN_MS = 20,
 	BACKOFF_MAX_MS = 2000,
+	IMPORT_WAIT_MS = 30000,
 	PATH_ROOM = 1024,
 };
 
@@ -27,6 +30,7 @@ typedef struct {
 	const ProcessService *service;
 	unsigned partition;
 	Store *store;
+	Outside *outside; /* its part of the service's; NULL: it sends nothing */
 	Runtime *runtime;
 	pthread_t thread;
 	bool started;
@@ -40,6 +44,7 @@ typedef struct {
 struct Process {
 	ProcessOptions options;
 	ProcessService services[SERVICES_MAX]; /* a copy: units point into it */
+	OutsideParts *outside[SERVICES_MAX]; /* by service; NULL: it sends nothing */
 	Unit *units;
 	size_t unit_count;
 	atomic_bool stopping; /* decide no further batch */
@@ -129,7 +134,7 @@ static Result unit_open(Unit *unit)
 			log_line(LOG_WARN, service->name, "state-rebuilt", L_INTEGER("partition", unit->partition));
 	}
 	RuntimeOptions runtime = { .service = service, .partition = unit->partition, .bus = options->bus,
-				   .timers = unit->service->timers, .outside = unit->service->outside,
+				   .timers = unit->service->timers, .outside = unit->outside,
 				   .store = unit->store, .environment = unit->service->environment,
 				   .standby = options->standby };
 	clock_random(&runtime.owner_id, sizeof(runtime.owner_id));
@@ -145,8 +150,8 @@ static void unit_wake(void *context)
 static Result unit_start(Unit *unit)
 {
 	TRY(unit_open(unit));
-	if (unit->service->outside)
-		unit->service->outside->operations->notify(unit->service->outside, unit_wake, unit);
+	if (unit->outside)
+		unit->outside->operations->notify(unit->outside, unit_wake, unit);
 	pthread_attr_t attributes;
 	must(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0);
 	unit->started = pthread_create(&unit->thread, &attributes, unit_run, unit) == 0;
@@ -168,8 +173,21 @@ static void units_make(Process *process)
 	must(process->units);
 }
 
+/* The bus was there a moment ago: if it went away since, it is given time to come back. */
+static Result import_await(Bus *bus)
+{
+	int64_t until_us = clock_monotonic_us() + IMPORT_WAIT_MS * 1000LL;
+	Result result = import_check(bus);
+	while (result.kind == ERROR_AGAIN && clock_monotonic_us() < until_us) {
+		clock_sleep_ms(BACKOFF_MIN_MS);
+		result = import_check(bus);
+	}
+	return result;
+}
+
 Result process_start(const ProcessOptions *options, Process **out)
 {
+	TRY(import_await(options->bus));
 	Process *process = calloc(1, sizeof(*process));
 	must(process);
 	must(options->service_count <= SERVICES_MAX);
@@ -180,9 +198,12 @@ Result process_start(const ProcessOptions *options, Process **out)
 	for (size_t i = 0; i < options->service_count && !result_failed(result); i++) {
 		const ProcessService *service = &process->services[i];
 		unsigned partitions = service_partitions(options, service->service);
+		if (service->outside)
+			process->outside[i] = outside_parts_new(service->outside, partitions);
 		for (unsigned partition = 0; partition < partitions && !result_failed(result); partition++) {
 			Unit *unit = &process->units[process->unit_count++];
-			*unit = (Unit){ .process = process, .service = service, .partition = partition };
+			*unit = (Unit){ .process = process, .service = service, .partition = partition,
+					.outside = outside_part(process->outside[i], partition) };
 			pthread_mutex_init(&unit->lock, NULL);
 			result = unit_start(unit);
 		}
@@ -269,12 +290,14 @@ void process_stop(Process *process, int64_t drain_ms)
 			pthread_join(process->units[i].thread, NULL);
 	for (size_t i = 0; i < process->unit_count; i++) {
 		Unit *unit = &process->units[i];
-		if (unit->service->outside)
-			unit->service->outside->operations->notify(unit->service->outside, NULL, NULL);
+		if (unit->outside)
+			unit->outside->operations->notify(unit->outside, NULL, NULL);
 		runtime_free(unit->runtime);
 		store_close(unit->store);
 		pthread_mutex_destroy(&unit->lock);
 	}
+	for (size_t i = 0; i < process->options.service_count; i++)
+		outside_parts_free(process->outside[i]);
 	free(process->units);
 	free(process);
 }

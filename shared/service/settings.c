@@ -5,6 +5,7 @@
 #include "shared/edge/egress.h"
 #include "shared/edge/log.h"
 #include "shared/edge/mail.h"
+#include "shared/edge/redis_client.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUE_MAX = 16384, KEY_MIN = 32, KEY_MAX = 128, PORT_MAX = 65535 };
+enum { VALUE_MAX = 16384, KEY_MIN = 32, KEY_MAX = 128, PORT_MAX = 65535, INSTANCE_MAX = 100 };
 
 /* ---- what a text may be: each answers NULL, or what would be right */
 
@@ -84,69 +85,94 @@ static const char *check_networks(const char *value)
 	return right ? NULL : "must be networks by comma, like 10.0.0.0/8,127.0.0.1/32, without bits behind the prefix";
 }
 
+/* A word of a replica's name: Kafka takes it as group.instance.id. */
+static const char *check_instance(const char *value)
+{
+	bool right = strlen(value) <= INSTANCE_MAX;
+	for (const char *at = value; *at != '\0'; at++)
+		right = right && (isalnum((unsigned char)*at) || strchr(".-_", *at) != NULL);
+	return right ? NULL : "must be at most 100 letters, digits, '.', '-' and '_'";
+}
+
 /* ---- the table */
 
+static const char *const standbys[] = { "all", "none", NULL };
+
+enum {
+	SERVERS = SETTING_SERVE | SETTING_PROGRAMS,
+	GATEWAYS = SETTING_SERVE | SETTING_GATEWAY,
+	NOTIFIERS = SETTING_SERVE | SETTING_NOTIFICATION,
+	OWNERS = SETTING_INTAKE | SETTING_RESPONSE | SETTING_NOTIFICATION | SETTING_AUDIT, /* of a ledger */
+	BROKERED = SETTING_PROGRAMS | SETTING_COMMANDS,
+};
+
 const Setting settings_table[] = {
-	{ "TOCSIN_HOME", .fallback = "./var", .sentence = "directory of everything this installation keeps" },
-	{ "TOCSIN_LISTEN", .fallback = "127.0.0.1:8080", .check = check_listen,
-	  .sentence = "address and port of the API; port 0: a free one, named in the ready line" },
-	{ "TOCSIN_OPS_LISTEN", .check = check_listen,
+	{ "TOCSIN_HOME", .users = SETTING_ALL, .fallback = "./var",
+	  .sentence = "directory of everything this installation keeps" },
+	{ "TOCSIN_LISTEN", .users = SERVERS, .fallback = "127.0.0.1:8080", .check = check_listen,
+	  .sentence = "address and port to serve at; port 0: a free one, named in the ready line" },
+	{ "TOCSIN_OPS_LISTEN", .users = SERVERS, .check = check_listen,
 	  .sentence = "where set, /livez, /readyz and /metrics are there and only there" },
-	{ "TOCSIN_PUBLIC_URL", .check = check_web_url,
+	{ "TOCSIN_PUBLIC_URL", .users = NOTIFIERS, .channels = true, .check = check_web_url,
 	  .sentence = "address of the API as people reach it, for links in notices; unset: http:// and the listener" },
-	{ "TOCSIN_ADMIN_KEY", .secret = true, .check = check_key,
-	  .sentence = "the API key, 32 to 128 printable characters; unset: made at the first start, in admin.key" },
-	{ "TOCSIN_POLICY", .sentence = "directory of the policy pack; unset: the default pack that comes along" },
-	{ "TOCSIN_LOG_LEVEL", .type = SETTING_CHOICE, .choices = log_levels, .fallback = "info",
+	{ "TOCSIN_ADMIN_KEY", .users = GATEWAYS, .secret = true, .check = check_key,
+	  .sentence = "the API key, 32 to 128 printable characters; serve makes one at its first start (admin.key), "
+		      "tocsin-gateway must be given one" },
+	{ "TOCSIN_POLICY", .users = GATEWAYS | SETTING_COMMANDS,
+	  .sentence = "directory of the policy pack; unset: the default pack that comes along" },
+	{ "TOCSIN_LOG_LEVEL", .type = SETTING_CHOICE, .users = SERVERS, .choices = log_levels, .fallback = "info",
 	  .sentence = "least important lines that are logged" },
-	{ "TOCSIN_BODY_MAX", .type = SETTING_INTEGER, .fallback = "262144", .min = 256, .max = 786432,
+	{ "TOCSIN_BODY_MAX", .type = SETTING_INTEGER, .users = GATEWAYS, .fallback = "262144", .min = 256, .max = 786432,
 	  .sentence = "largest request body, in bytes" },
-	{ "TOCSIN_COMMAND_WAIT_MS", .type = SETTING_INTEGER, .fallback = "5000", .min = 0, .max = 60000,
-	  .sentence = "how long a command waits for its effect before it is answered with 202" },
-	{ "TOCSIN_DRAIN_DELAY_MS", .type = SETTING_INTEGER, .fallback = "0", .min = 0, .max = 600000,
+	{ "TOCSIN_COMMAND_WAIT_MS", .type = SETTING_INTEGER, .users = GATEWAYS, .fallback = "5000", .min = 0,
+	  .max = 60000, .sentence = "how long a command waits for its effect before it is answered with 202" },
+	{ "TOCSIN_DRAIN_DELAY_MS", .type = SETTING_INTEGER, .users = SERVERS, .fallback = "0", .min = 0, .max = 600000,
 	  .sentence = "how long to go on serving after SIGTERM while /readyz already says no" },
-	{ "TOCSIN_DRAIN_TIMEOUT_MS", .type = SETTING_INTEGER, .fallback = "20000", .min = 0, .max = 600000,
-	  .sentence = "how long requests and batches under way may take to finish after that" },
-	{ "TOCSIN_WEBHOOK_URL", .check = check_web_url,
+	{ "TOCSIN_DRAIN_TIMEOUT_MS", .type = SETTING_INTEGER, .users = SERVERS, .fallback = "20000", .min = 0,
+	  .max = 600000, .sentence = "how long requests and batches under way may take to finish after that" },
+	{ "TOCSIN_WEBHOOK_URL", .users = NOTIFIERS, .channels = true, .check = check_web_url,
 	  .sentence = "where the default pack's webhook channel posts to; unset: its steps are recorded as skipped" },
-	{ "TOCSIN_WEBHOOK_SECRET", .secret = true, .check = check_webhook_secret,
+	{ "TOCSIN_WEBHOOK_SECRET", .users = NOTIFIERS, .channels = true, .secret = true, .check = check_webhook_secret,
 	  .sentence = "whsec_…, signs webhooks (Standard Webhooks)" },
-	{ "TOCSIN_SMTP_URL", .secret = true, .check = check_mail_url,
+	{ "TOCSIN_SMTP_URL", .users = NOTIFIERS, .channels = true, .secret = true, .check = check_mail_url,
 	  .sentence = "smtp://[user:password@]host:port or smtps:; unset: mails are recorded as skipped" },
-	{ "TOCSIN_MAIL_FROM", .check = check_mail_address, .sentence = "sender of mails" },
-	{ "TOCSIN_EGRESS_ALLOW", .check = check_networks,
+	{ "TOCSIN_MAIL_FROM", .users = NOTIFIERS, .channels = true, .check = check_mail_address,
+	  .sentence = "sender of mails" },
+	{ "TOCSIN_EGRESS_ALLOW", .users = NOTIFIERS, .check = check_networks,
 	  .sentence = "networks (CIDR, by comma) that webhooks may reach besides public addresses; plain http: only to "
 		      "these" },
 
-	{ "TOCSIN_URL", .user = SETTING_CLIENT, .fallback = "http://127.0.0.1:8080", .check = check_web_url,
+	{ "TOCSIN_URL", .users = SETTING_COMMANDS, .fallback = "http://127.0.0.1:8080", .check = check_web_url,
 	  .sentence = "the server that healthcheck and demo talk to" },
-	{ "TOCSIN_KEY", .user = SETTING_CLIENT, .secret = true,
+	{ "TOCSIN_KEY", .users = SETTING_COMMANDS, .secret = true,
 	  .sentence = "their key; unset: $TOCSIN_HOME/admin.key" },
 
-	{ "TOCSIN_BULK_MAX", .type = SETTING_INTEGER, .user = SETTING_DISTRIBUTED, .fallback = "8388608", .min = 65536,
-	  .max = 67108864, .sentence = "largest bulk body, in bytes" },
-	{ "TOCSIN_START_TIMEOUT_MS", .type = SETTING_INTEGER, .user = SETTING_DISTRIBUTED, .fallback = "30000",
-	  .max = 600000, .sentence = "how long to wait at the start for broker and Redis" },
-	{ "TOCSIN_KAFKA_BROKERS", .user = SETTING_DISTRIBUTED, .fallback = "127.0.0.1:9092",
-	  .sentence = "where Kafka is" },
-	{ "TOCSIN_KAFKA_OPTIONS", .user = SETTING_DISTRIBUTED, .secret = true,
-	  .sentence = "name=value,… for the Kafka client (TLS, SASL)" },
-	{ "TOCSIN_KAFKA_PARTITIONS", .type = SETTING_INTEGER, .user = SETTING_DISTRIBUTED, .fallback = "12", .min = 1,
-	  .max = 64, .sentence = "partitions of slotted topics" },
-	{ "TOCSIN_KAFKA_REPLICAS", .type = SETTING_INTEGER, .user = SETTING_DISTRIBUTED, .fallback = "3", .min = 1,
-	  .max = 16, .sentence = "copies of each partition" },
-	{ "TOCSIN_REDIS_URL", .user = SETTING_DISTRIBUTED, .secret = true, .fallback = "redis://127.0.0.1:6379/0",
-	  .sentence = "where the timers are" },
-	{ "TOCSIN_INSTANCE", .user = SETTING_DISTRIBUTED,
-	  .sentence = "stable name of a replica; unset: the host name" },
-	{ "TOCSIN_STANDBY", .user = SETTING_DISTRIBUTED, .fallback = "all",
-	  .sentence = "which other ledgers a replica follows, to take over at once: all or none" },
+	{ "TOCSIN_KAFKA_BROKERS", .users = BROKERED, .fallback = "127.0.0.1:9092",
+	  .sentence = "where Kafka is: host:port,host:port" },
+	{ "TOCSIN_KAFKA_OPTIONS", .users = BROKERED, .secret = true,
+	  .sentence = "name=value,… for the Kafka client, librdkafka (TLS, SASL)" },
+	{ "TOCSIN_KAFKA_PARTITIONS", .type = SETTING_INTEGER, .users = BROKERED, .fallback = "12", .min = 1, .max = 64,
+	  .sentence = "partitions of every topic that carries incidents; fixed when the topics are made" },
+	{ "TOCSIN_KAFKA_REPLICAS", .type = SETTING_INTEGER, .users = BROKERED, .fallback = "3", .min = 1, .max = 16,
+	  .sentence = "copies of each partition" },
+	{ "TOCSIN_REDIS_URL", .users = SETTING_NOTIFICATION, .secret = true, .fallback = "redis://127.0.0.1:6379/0",
+	  .check = redis_url_check, .sentence = "where the timers are" },
+	{ "TOCSIN_INSTANCE", .users = SETTING_PROGRAMS, .check = check_instance,
+	  .sentence = "stable name of this replica, different from every other replica's; unset: the host name" },
+	{ "TOCSIN_STANDBY", .type = SETTING_CHOICE, .users = OWNERS, .choices = standbys, .fallback = "all",
+	  .sentence = "which ledgers of others a replica follows, to take over at once: all or none" },
+	{ "TOCSIN_START_TIMEOUT_MS", .type = SETTING_INTEGER, .users = BROKERED, .fallback = "30000", .min = 0,
+	  .max = 600000, .sentence = "how long to wait at the start for Kafka and Redis" },
+
+	{ "TOCSIN_BULK_MAX", .type = SETTING_INTEGER, .fallback = "8388608", .min = 65536, .max = 67108864,
+	  .sentence = "largest bulk body, in bytes" },
 };
 const size_t settings_count = sizeof settings_table / sizeof settings_table[0];
 
 enum { ROWS = sizeof settings_table / sizeof settings_table[0] };
 
 struct Settings {
+	unsigned users;
 	char *text[ROWS]; /* owned; NULL: unset */
 	int64_t integer[ROWS];
 	bool given[ROWS];
@@ -276,13 +302,15 @@ static void warn_unknown(const char *entry, SettingsReport *report)
 	WARNING(report, "%s is no setting of Tocsin and means nothing (tocsin --settings lists them)", name);
 }
 
-bool settings_read(char *const *environment, Settings **out, SettingsReport *report)
+bool settings_read(char *const *environment, unsigned users, Settings **out, SettingsReport *report)
 {
 	Settings *settings = calloc(1, sizeof *settings);
 	must(settings != NULL);
+	settings->users = users;
 	report->mistakes = report->warnings = 0;
 	for (size_t row = 0; row < ROWS; row++)
-		row_read(row, environment, settings, report);
+		if (settings_table[row].users & users)
+			row_read(row, environment, settings, report);
 	for (char *const *entry = environment; *entry != NULL; entry++)
 		warn_unknown(*entry, report);
 	*out = settings;
@@ -301,54 +329,66 @@ void settings_free(Settings *settings)
 	free(settings);
 }
 
-static size_t row_of(const char *name)
+/* The row of a setting that these users read: to ask for another is a mistake of the program's. */
+static size_t row_of(const Settings *settings, const char *name)
 {
 	size_t row = 0;
 	while (row < ROWS && strcmp(settings_table[row].name, name) != 0)
 		row++;
-	must(row < ROWS);
+	must(row < ROWS && (settings_table[row].users & settings->users) != 0);
 	return row;
+}
+
+void setting_default(Settings *settings, const char *name, const char *value)
+{
+	size_t row = row_of(settings, name);
+	must(settings_table[row].type == SETTING_TEXT);
+	if (settings->given[row])
+		return;
+	free(settings->text[row]);
+	settings->text[row] = slice_copy(slice_of(value));
 }
 
 const char *setting_text(const Settings *settings, const char *name)
 {
-	return settings->text[row_of(name)];
+	return settings->text[row_of(settings, name)];
 }
 
 int64_t setting_integer(const Settings *settings, const char *name)
 {
-	size_t row = row_of(name);
+	size_t row = row_of(settings, name);
 	must(settings_table[row].type == SETTING_INTEGER);
 	return settings->integer[row];
 }
 
 bool setting_given(const Settings *settings, const char *name)
 {
-	return settings->given[row_of(name)];
+	return settings->given[row_of(settings, name)];
+}
+
+const char *setting_of_channel(const Settings *settings, const char *name)
+{
+	for (size_t row = 0; row < ROWS; row++)
+		if (settings_table[row].channels && strcmp(settings_table[row].name, name) == 0)
+			return setting_text(settings, name);
+	return NULL;
 }
 
 /* ---- the manual */
 
-static void write_row(const Setting *setting, Buffer *out)
-{
-	const char *fallback = setting->fallback == NULL ? "unset" : setting->fallback;
-	buffer_format(out, "%-26s%s (%s)\n", setting->name, setting->sentence, fallback);
-}
-
-static void write_group(SettingUser user, const char *heading, Buffer *out)
-{
-	buffer_text(out, heading);
-	for (size_t row = 0; row < ROWS; row++)
-		if (settings_table[row].user == user)
-			write_row(&settings_table[row], out);
-}
-
-void settings_write_manual(Buffer *out)
+void settings_write_introduction(Buffer *out)
 {
 	buffer_text(out,
 		    "Settings are environment variables. Any TOCSIN_X may be given as TOCSIN_X_FILE: a path whose\n"
 		    "content is the value. Defaults stand in brackets.\n");
-	write_group(SETTING_SERVER, "\nThe server:\n", out);
-	write_group(SETTING_CLIENT, "\nCommands that talk to a server:\n", out);
-	write_group(SETTING_DISTRIBUTED, "\nUsed by the distributed programs, known and left alone here:\n", out);
+}
+
+void settings_write_manual(const Settings *settings, unsigned but_not, Buffer *out)
+{
+	for (size_t row = 0; row < ROWS; row++) {
+		const Setting *setting = &settings_table[row];
+		const char *value = settings->text[row] == NULL ? "unset" : settings->text[row];
+		if ((setting->users & settings->users) != 0 && (setting->users & but_not) == 0)
+			buffer_format(out, "%-26s%s (%s)\n", setting->name, setting->sentence, value);
+	}
 }

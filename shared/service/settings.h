@@ -13,14 +13,26 @@
 
 typedef enum { SETTING_TEXT, SETTING_INTEGER, SETTING_CHOICE } SettingType;
 
-/* Who reads it. Settings of the distributed programs are known to all, so that one environment file serves both modes. */
-typedef enum { SETTING_SERVER, SETTING_CLIENT, SETTING_DISTRIBUTED } SettingUser;
+/* Who reads it: a bit a program. All are known to all, so that one environment serves both modes and every program. */
+enum {
+	SETTING_GATEWAY = 1 << 0,
+	SETTING_INTAKE = 1 << 1,
+	SETTING_CLASSIFICATION = 1 << 2,
+	SETTING_RESPONSE = 1 << 3,
+	SETTING_NOTIFICATION = 1 << 4,
+	SETTING_AUDIT = 1 << 5,
+	SETTING_PROGRAMS = (1 << 6) - 1, /* those six: the distributed mode */
+	SETTING_SERVE = 1 << 6,          /* tocsin serve: the embedded mode */
+	SETTING_COMMANDS = 1 << 7,       /* the other commands of tocsin */
+	SETTING_ALL = (1 << 8) - 1,
+};
 
 typedef struct {
 	const char *name;        /* "TOCSIN_HOME" */
 	SettingType type;
-	SettingUser user;
+	unsigned users;          /* 0: known, and read by nobody yet */
 	bool secret;             /* never printed */
+	bool channels;           /* ${NAME} in a pack's channels.yaml may stand for it */
 	const char *fallback;    /* default, as text; NULL: unset */
 	int64_t min, max;        /* SETTING_INTEGER */
 	const char *const *choices;
@@ -40,18 +52,31 @@ typedef struct {
 	char warning[SETTINGS_MISTAKES_MAX][256];
 } SettingsReport;
 
-/* Reads the given environment ("NAME=value", NULL at the end). false: there are mistakes, *out is still there for what is right. */
-bool settings_read(char *const *environment, Settings **out, SettingsReport *report);
+/*
+ * Reads what these users read out of the given environment ("NAME=value", NULL at the end). false: there are mistakes,
+ * *out is still there for what is right.
+ */
+bool settings_read(char *const *environment, unsigned users, Settings **out, SettingsReport *report);
 void settings_free(Settings *settings); /* wipes secrets */
 
-/* The name must be one of the table's. */
+/* A default of the program's own, instead of the table's: counts where the environment says nothing. */
+void setting_default(Settings *settings, const char *name, const char *value);
+
+/* The name must be one of the table's, and of a setting that the users read. */
 const char *setting_text(const Settings *settings, const char *name);   /* NULL where unset */
 int64_t setting_integer(const Settings *settings, const char *name);
 /* True where the environment says so itself, false for defaults. */
 bool setting_given(const Settings *settings, const char *name);
 bool setting_known(const char *name);
 
-/* The manual: a line or two a setting, with default and sentence. */
-void settings_write_manual(Buffer *out);
+/* What ${NAME} in a pack's channels.yaml stands for; NULL: unset, unknown, or none of a pack's business. */
+const char *setting_of_channel(const Settings *settings, const char *name);
+
+/*
+ * The manual: how settings are given, then a line or two for each that the users of `settings` read and those of `but_not`
+ * do not, with its value there (of an empty environment: the default) and sentence.
+ */
+void settings_write_introduction(Buffer *out);
+void settings_write_manual(const Settings *settings, unsigned but_not, Buffer *out);
 
 #endif

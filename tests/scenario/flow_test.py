@@ -123,7 +123,7 @@ def lists_can_be_filtered_and_paged(scratch):
     weakness = server.incident_of(server.event(source="scan", title="old TLS", type="weak-spot"))
     for filters, count in (({"kind": "weakness"}, 1), ({"kind": "incident,weakness"}, 9), ({"grade": "I"}, 1),
                            ({"severity": "critical"}, 1), ({"source": "ids"}, 7), ({"category": "01007"}, 1),
-                           ({"status": "closed"}, 0), ({"number": ransom["number"]}, 1), ({"q": "FS1"}, 1),
+                           ({"status": "closed"}, 0), ({"number": ransom["number"]}, 1), ({"category": "03003"}, 0), ({"q": "FS1"}, 1),
                            ({"q": "login failed"}, 7), ({"q": "printer-3"}, 1),
                            ({"correlation_key": weakness["correlation_key"]}, 1)):
         check_equal(len(server.incidents(**filters)), count, f"incidents with {filters}")
@@ -133,7 +133,8 @@ def lists_can_be_filtered_and_paged(scratch):
     ids = [i["id"] for i in server.incidents(limit=4)]
     check_equal(ids, sorted(ids, reverse=True), "newest first")
     check_equal(len(set(ids)), 9, "incidents over all pages")
-    for query in ("colour=red", "kind=robbery", "limit=0", "limit=201", "limit=x", "cursor=nonsense", "grade=V"):
+    for query in ("colour=red", "kind=robbery", "limit=0", "limit=201", "limit=x", "cursor=nonsense", "grade=V",
+                  "category=nonsense", "category=01007,1007", "number=INC-1", "number=" + ransom["number"].lower()):
         problem = server.get(f"/v1/incidents?{query}").expect(400).json
         check_equal(problem["code"], "invalid-parameter", f"code for {query}")
 
@@ -203,6 +204,82 @@ def an_incident_closed_is_no_longer_counted_to(scratch):
     found = eventually(lambda: len(i := server.incidents(correlation_key=accepted["correlation_key"])) == 2 and i,
                        "a new incident for the same key")
     check_equal([i["event_count"] for i in found], [1, 1], "event counts")
+
+
+def a_reopened_incident_is_counted_to_again(scratch):
+    server = _server(scratch)
+    first = server.incident_of(_ransomware(server))
+    server.do(first["id"], "close", {"resolution": "resolved", "reason": "done"}).expect(200)
+    server.do(first["id"], "reopen", {"reason": "it came back"}).expect(200)
+    time.sleep(0.5)
+    accepted = _ransomware(server)
+    server.incident_where(first["id"], lambda i: i["event_count"] == 2, "the event is counted to the reopened incident")
+    check_equal(len(server.incidents(correlation_key=accepted["correlation_key"])), 1, "incidents of the key")
+
+
+def a_reopened_incident_leaves_events_to_a_newer_one(scratch):
+    server = _server(scratch)
+    first = server.incident_of(_ransomware(server))
+    server.do(first["id"], "close", {"resolution": "resolved", "reason": "done"}).expect(200)
+    key = first["correlation_key"]
+    time.sleep(0.5)
+    _ransomware(server)
+    eventually(lambda: len(server.incidents(correlation_key=key)) == 2, "a new incident for the same key")
+    server.do(first["id"], "reopen", {"reason": "it came back"}).expect(200)
+    time.sleep(0.5)
+    _ransomware(server)
+    eventually(lambda: [i["event_count"] for i in server.incidents(correlation_key=key)] == [2, 1], "the newer one is counted to")
+
+
+_WORSE_RULES = """rules:
+  - {id: worse, when: [{field: /severity, is: critical}], then: {kind: incident, category: "01007", importance: essential, loss: grave}}
+"""
+
+
+def an_acknowledged_event_that_becomes_an_incident_waits_for_somebody(scratch):
+    receiver = scratch.receiver()
+    server = scratch.server(TOCSIN_POLICY=scratch.pack(rules=_WORSE_RULES), TOCSIN_WEBHOOK_URL=receiver.url,
+                            TOCSIN_EGRESS_ALLOW="127.0.0.0/8")
+    event = server.incident_of(server.event(title="odd", severity="low"))
+    server.do(event["id"], "acknowledge").expect(200)
+    server.event(title="odd", severity="critical")
+    incident = server.incident_where(event["id"], lambda i: i["kind"] == "incident", "it becomes an incident")
+    check_equal((incident["status"], incident["acknowledged"]), ("reported", {"at": None, "by": None}), "status and acknowledged")
+    check(incident["acknowledge_by"], "no acknowledge_by")
+    assessed = [entry for entry in server.timeline(event["id"]) if entry["type"] == "assessed"][-1]
+    check_equal(assessed["data"]["was"]["kind"], "event", "what it was")
+    check(assessed["data"]["was"]["acknowledged"]["at"], "the entry does not say that it had been acknowledged")
+    eventually(lambda: receiver.requests, "somebody is told")
+    check_equal(server.do(event["id"], "acknowledge").expect(200).json["status"], "assessing", "status")
+
+
+_JOINING_SOURCES = """sources:
+  - {id: "*", correlate: [source, rule, asset, actor], window_seconds: 900, cap_seconds: 86400}
+joins:
+  - {by: asset, window_seconds: 3600}
+"""
+
+
+def incidents_that_share_an_asset_are_linked_where_the_policy_asks(scratch):
+    server = scratch.server(TOCSIN_POLICY=scratch.pack(sources=_JOINING_SOURCES))
+    one, other = (server.incident_of(server.event(source=source, title="odd", asset="fs1"))["id"] for source in ("ids", "edr"))
+    server.incident_of(server.event(source="ids", title="odd", asset="fs2"))
+    for id, linked in ((one, other), (other, one)):
+        incident = server.incident_where(id, lambda i: "links" in i, "it is linked")
+        check_equal(incident["links"], [{"incident_id": linked, "by": "asset"}], "links")
+        entries = [entry["data"] for entry in server.timeline(id) if entry["type"] == "linked"]
+        number = server.incident(linked)["number"]
+        check_equal(entries, [{"incident_id": linked, "number": number, "by": "asset", "key": "fs1"}], "linked entries")
+    server.do(one, "close", {"resolution": "resolved", "reason": "done"}).expect(200)
+    time.sleep(0.5)
+    third = server.incident_of(server.event(source="siem", title="odd", asset="fs1"))["id"]
+    incident = server.incident_where(third, lambda i: "links" in i, "it is linked")
+    check_equal(incident["links"], [{"incident_id": other, "by": "asset"}], "only with what is open")
+    server.stop()
+    server.start()
+    check_equal(len(server.incident(other)["links"]), 2, "links after a restart")
+    unlinked = server.incident_of(server.event(source="ids", title="odd", asset="fs3"))
+    check_equal(list(unlinked), MEMBERS, "members of an incident without links")
 
 
 def a_command_for_another_version_is_refused(scratch):

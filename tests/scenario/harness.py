@@ -42,15 +42,15 @@ def check_equal(found, expected, what):
         raise Failure(f"{what}: expected {expected!r}, found {found!r}")
 
 
-def eventually(question, what, seconds=5.0, pause=0.02):
-    """Asks until the answer is true, and gives it back."""
+def eventually(question, what, seconds=5.0, pause=0.02, explain=None):
+    """Asks until the answer is true, and gives it back. explain: more to say where it does not come true."""
     until = time.monotonic() + seconds
     while True:
         answer = question()
         if answer:
             return answer
         if time.monotonic() > until:
-            raise Failure(f"{what}: not within {seconds} s (last answer: {answer!r})")
+            raise Failure(f"{what}: not within {seconds} s (last answer: {answer!r}){' ' + explain() if explain else ''}")
         time.sleep(pause)
 
 
@@ -68,10 +68,10 @@ class Answer:
 
 
 class Server:
-    """One `tocsin serve`, and what can be asked of it. May be started again on the same directory after its end."""
+    """One `tocsin serve` or program, and what can be asked of it. May be started again on the same directory after its end."""
 
-    def __init__(self, binary, home, log, settings):
-        self.binary, self.home, self.log, self.settings = binary, home, log, settings
+    def __init__(self, binary, home, log, settings, arguments=("serve",)):
+        self.binary, self.home, self.log, self.settings, self.arguments = binary, home, log, settings, arguments
         self.process = None
         self.url = self.greeting = None
         self.start_ms = None
@@ -85,12 +85,14 @@ class Server:
 
     def launch(self):
         began = time.monotonic()
-        self.process = subprocess.Popen([self.binary, "serve"], env=self.environment(), stdout=open(self.log, "ab"),
+        self.process = subprocess.Popen([self.binary, *self.arguments], env=self.environment(), stdout=open(self.log, "ab"),
                                         stderr=subprocess.PIPE, text=True)
         return began
 
     def start(self):
-        began = self.launch()
+        return self.await_ready(self.launch())
+
+    def await_ready(self, began):
         lines = []
         watchdog = threading.Timer(START_SECONDS, self.process.kill)
         watchdog.start()

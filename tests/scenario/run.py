@@ -3,6 +3,7 @@
 
 import argparse
 import importlib
+import inspect
 import os
 import pathlib
 import signal
@@ -14,14 +15,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from harness import REPOSITORY, Failure, Scratch, Skip
 
 LIMIT_SECONDS = 180
-FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme"]
+FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "export", "programs", "chaos", "topics"]
 
 
 def scenarios():
     for file in FILES:
         module = importlib.import_module(f"{file}_test")
         for name, function in vars(module).items():
-            if callable(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_"):
+            if inspect.isfunction(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_"):
                 if "scratch" in function.__code__.co_varnames[:1]:
                     yield file, name, function
 

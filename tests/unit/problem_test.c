@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "services/gateway/core/problem.h"
+#include "shared/domain/problem.h"
 
 #include <string.h>
 

@@ -16,7 +16,7 @@ static SettingsReport report;
 static Settings *read_all(char *const *environment, bool right)
 {
 	Settings *settings;
-	assert_int_equal(settings_read(environment, &settings, &report), right);
+	assert_int_equal(settings_read(environment, SETTING_ALL, &settings, &report), right);
 	return settings;
 }
 
@@ -84,6 +84,14 @@ static const struct {
 	{ "TOCSIN_EGRESS_ALLOW=fd00::/129", false },
 	{ "TOCSIN_EGRESS_ALLOW=intranet", false },
 	{ "TOCSIN_KAFKA_PARTITIONS=0", false },
+	{ "TOCSIN_KAFKA_PARTITIONS=64", true },
+	{ "TOCSIN_KAFKA_PARTITIONS=65", false },
+	{ "TOCSIN_STANDBY=none", true },
+	{ "TOCSIN_STANDBY=some", false },
+	{ "TOCSIN_INSTANCE=node-1.example.org", true },
+	{ "TOCSIN_INSTANCE=node 1", false },
+	{ "TOCSIN_REDIS_URL=unix:///run/redis.sock", true },
+	{ "TOCSIN_REDIS_URL=127.0.0.1:6379", false },
 };
 
 static void each_value_is_held_against_its_row(void **state)
@@ -91,7 +99,8 @@ static void each_value_is_held_against_its_row(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		Settings *settings;
-		bool right = settings_read((char *[]){ (char *)(uintptr_t)cases[i].entry, NULL }, &settings, &report);
+		bool right = settings_read((char *[]){ (char *)(uintptr_t)cases[i].entry, NULL }, SETTING_ALL,
+					   &settings, &report);
 		if (right != cases[i].right)
 			fail_msg("%s was %s", cases[i].entry, right ? "taken" : "refused");
 		assert_int_equal(report.mistakes, cases[i].right ? 0 : 1);
@@ -144,16 +153,76 @@ static void a_value_can_stand_in_a_file(void **state)
 	settings_free(settings);
 }
 
-static void the_manual_names_every_setting(void **state)
+static void a_program_reads_only_its_own_and_warns_of_none_of_the_others(void **state)
 {
 	(void)state;
-	Buffer manual;
-	buffer_init(&manual, 65536);
-	settings_write_manual(&manual);
-	assert_false(manual.overflowed);
-	for (size_t i = 0; i < settings_count; i++)
-		assert_non_null(strstr(manual.data, settings_table[i].name));
-	buffer_release(&manual);
+	Settings *settings;
+	char *environment[] = { "TOCSIN_SMTP_URL=wrong", "TOCSIN_BULK_MAX=wrong", "TOCSIN_LISTEN=127.0.0.1:9", NULL };
+	assert_true(settings_read(environment, SETTING_INTAKE, &settings, &report));
+	assert_int_equal(report.warnings, 0);
+	assert_string_equal(setting_text(settings, "TOCSIN_LISTEN"), "127.0.0.1:9");
+	settings_free(settings);
+	assert_false(settings_read(environment, SETTING_NOTIFICATION, &settings, &report));
+	assert_true(mistake_about("TOCSIN_SMTP_URL "));
+	settings_free(settings);
+}
+
+static void a_default_of_the_programs_own_gives_way_to_the_environment(void **state)
+{
+	(void)state;
+	Settings *settings = read_all((char *[]){ "TOCSIN_LISTEN=127.0.0.1:9", NULL }, true);
+	setting_default(settings, "TOCSIN_LISTEN", "127.0.0.1:8081");
+	setting_default(settings, "TOCSIN_INSTANCE", "host");
+	assert_string_equal(setting_text(settings, "TOCSIN_LISTEN"), "127.0.0.1:9");
+	assert_string_equal(setting_text(settings, "TOCSIN_INSTANCE"), "host");
+	assert_false(setting_given(settings, "TOCSIN_INSTANCE"));
+	settings_free(settings);
+}
+
+static void a_pack_learns_only_what_is_meant_for_channels(void **state)
+{
+	(void)state;
+	Settings *settings = read_all((char *[]){ "TOCSIN_WEBHOOK_URL=https://hook.example.org",
+						  "TOCSIN_ADMIN_KEY=0123456789abcdef0123456789abcdef",
+						  "TOCSIN_KAFKA_OPTIONS=sasl.password=hush", NULL },
+				      true);
+	assert_string_equal(setting_of_channel(settings, "TOCSIN_WEBHOOK_URL"), "https://hook.example.org");
+	assert_null(setting_of_channel(settings, "TOCSIN_ADMIN_KEY"));
+	assert_null(setting_of_channel(settings, "TOCSIN_KAFKA_OPTIONS"));
+	assert_null(setting_of_channel(settings, "TOCSIN_REDIS_URL"));
+	assert_null(setting_of_channel(settings, "TOCSIN_MAIL_FROM"));
+	assert_null(setting_of_channel(settings, "TOCSIN_NOTHING"));
+	settings_free(settings);
+}
+
+static bool has_row(const Buffer *manual, const char *name)
+{
+	char start[64];
+	snprintf(start, sizeof start, "\n%s ", name);
+	return strstr(manual->data, start) != NULL;
+}
+
+static void the_manual_names_every_setting_that_is_read_and_no_other(void **state)
+{
+	(void)state;
+	Buffer all, others;
+	Settings *settings = read_all((char *[]){ NULL }, true);
+	buffer_init(&all, 65536);
+	buffer_init(&others, 65536);
+	buffer_text(&all, "\n");
+	buffer_text(&others, "\n");
+	settings_write_manual(settings, 0, &all);
+	settings_write_manual(settings, SETTING_SERVE, &others);
+	assert_false(all.overflowed);
+	for (size_t i = 0; i < settings_count; i++) {
+		const Setting *setting = &settings_table[i];
+		bool read = setting->users != 0, other = read && (setting->users & SETTING_SERVE) == 0;
+		assert_int_equal(has_row(&all, setting->name), read);
+		assert_int_equal(has_row(&others, setting->name), other);
+	}
+	buffer_release(&all);
+	buffer_release(&others);
+	settings_free(settings);
 }
 
 int main(void)
@@ -165,7 +234,10 @@ int main(void)
 		cmocka_unit_test(all_mistakes_are_reported_at_once_without_secrets),
 		cmocka_unit_test(what_is_unknown_is_a_warning_and_never_fatal),
 		cmocka_unit_test(a_value_can_stand_in_a_file),
-		cmocka_unit_test(the_manual_names_every_setting),
+		cmocka_unit_test(a_program_reads_only_its_own_and_warns_of_none_of_the_others),
+		cmocka_unit_test(a_default_of_the_programs_own_gives_way_to_the_environment),
+		cmocka_unit_test(a_pack_learns_only_what_is_meant_for_channels),
+		cmocka_unit_test(the_manual_names_every_setting_that_is_read_and_no_other),
 	};
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
 }

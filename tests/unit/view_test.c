@@ -270,6 +270,7 @@ static void a_parameter_that_is_wrong_is_said_to_be(void **state)
 		{ "colour", "red" },  { "kind", "disaster" }, { "kind", "event," }, { "kind", "" },
 		{ "status", "open" }, { "grade", "1" },       { "limit", "0" },     { "limit", "201" },
 		{ "limit", "x" },     { "source", "" },       { "cursor", "" },     { "severity", "High" },
+		{ "number", "INC-2026-AAAA" }, { "number", "inc-2026-aaaa-0002" }, { "number", "INC-2026-AAAA-000I" },
 	};
 	IncidentQuery query;
 	(void)state;

@@ -22,6 +22,7 @@ static Wait wait_of(const char *name, const char *fingerprint, size_t number)
 	Wait wait = { .command = id_of_pair("cmd_", slice_of(name), SLICE_NONE),
 		      .request = request_at(number),
 		      .deadline_ms = 1000,
+		      .doubt_ms = 6000,
 		      .durable = true };
 	strcpy(wait.incident, "inc_x");
 	strcpy(wait.fingerprint, fingerprint);
@@ -81,18 +82,17 @@ static void what_is_over_time_is_given_once_and_stays_known(void **state)
 	(void)state;
 	Waiting *waiting = waiting_new();
 	Wait early = wait_of("a", "f", 1), late = wait_of("b", "f", 2);
-	Id command;
-	int64_t next_ms;
+	Expired expired;
 	char incident[ID_SIZE];
 	late.deadline_ms = 2000;
 	add(waiting, &early);
 	Ticket ticket = add(waiting, &late);
-	assert_null(waiting_expire(waiting, 999, &command, &next_ms));
-	assert_int_equal(next_ms, 1000);
-	assert_ptr_equal(waiting_expire(waiting, 1000, &command, &next_ms), request_at(1));
-	assert_string_equal(command.text, early.command.text);
-	assert_null(waiting_expire(waiting, 1000, &command, &next_ms));
-	assert_int_equal(next_ms, 2000);
+	assert_null(waiting_expire(waiting, 999, false, &expired));
+	assert_int_equal(expired.next_ms, 1000);
+	assert_ptr_equal(waiting_expire(waiting, 1000, false, &expired), request_at(1));
+	assert_string_equal(expired.command.text, early.command.text);
+	assert_null(waiting_expire(waiting, 1000, false, &expired));
+	assert_int_equal(expired.next_ms, 2000);
 	assert_true(waiting_knows(waiting, id_slice(&early.command), incident));
 	assert_string_equal(incident, "inc_x");
 	assert_null(waiting_take_command(waiting, id_slice(&early.command)));
@@ -106,13 +106,46 @@ static void nothing_is_pending_before_it_is_durable(void **state)
 	(void)state;
 	Waiting *waiting = waiting_new();
 	Wait wait = wait_of("a", "f", 1);
-	Id command;
-	int64_t next_ms;
+	Expired expired;
 	wait.durable = false;
 	Ticket ticket = add(waiting, &wait);
-	assert_null(waiting_expire(waiting, 5000, &command, &next_ms));
+	assert_null(waiting_expire(waiting, 5000, false, &expired));
 	assert_ptr_equal(waiting_durable(waiting, ticket, 5000), request_at(1));
 	assert_null(waiting_durable(waiting, ticket, 5000));
+	waiting_free(waiting);
+}
+
+static void what_is_not_durable_in_time_is_in_doubt_and_forgotten(void **state)
+{
+	(void)state;
+	Waiting *waiting = waiting_new();
+	Wait wait = wait_of("a", "f", 1);
+	Expired expired;
+	char incident[ID_SIZE];
+	wait.durable = false;
+	Ticket ticket = add(waiting, &wait);
+	assert_null(waiting_expire(waiting, 5999, false, &expired));
+	assert_int_equal(expired.next_ms, 6000);
+	assert_ptr_equal(waiting_expire(waiting, 6000, false, &expired), request_at(1));
+	assert_false(expired.durable);
+	assert_false(waiting_knows(waiting, id_slice(&wait.command), incident));
+	assert_null(waiting_durable(waiting, ticket, 6001));
+	waiting_free(waiting);
+}
+
+static void stopping_ends_the_wait_of_what_is_durable_only(void **state)
+{
+	(void)state;
+	Waiting *waiting = waiting_new();
+	Wait durable = wait_of("a", "f", 1), doubtful = wait_of("b", "f", 2);
+	Expired expired;
+	doubtful.durable = false;
+	add(waiting, &durable);
+	Ticket ticket = add(waiting, &doubtful);
+	assert_ptr_equal(waiting_expire(waiting, 0, true, &expired), request_at(1));
+	assert_true(expired.durable);
+	assert_null(waiting_expire(waiting, 0, true, &expired));
+	assert_ptr_equal(waiting_take(waiting, ticket), request_at(2));
 	waiting_free(waiting);
 }
 
@@ -121,12 +154,11 @@ static void what_is_durable_in_time_goes_on_waiting(void **state)
 	(void)state;
 	Waiting *waiting = waiting_new();
 	Wait wait = wait_of("a", "f", 1);
-	Id command;
-	int64_t next_ms;
+	Expired expired;
 	wait.durable = false;
 	Ticket ticket = add(waiting, &wait);
 	assert_null(waiting_durable(waiting, ticket, 10));
-	assert_ptr_equal(waiting_expire(waiting, 1000, &command, &next_ms), request_at(1));
+	assert_ptr_equal(waiting_expire(waiting, 1000, false, &expired), request_at(1));
 	waiting_free(waiting);
 }
 
@@ -147,14 +179,13 @@ static void a_full_table_takes_rows_of_those_it_only_knows(void **state)
 	Waiting *waiting = waiting_new();
 	Wait more = wait_of("more", "f", WAITING_MAX);
 	Ticket ticket;
-	Id command;
-	int64_t next_ms;
+	Expired expired;
 	fill(waiting);
 	assert_int_equal(waiting_add(waiting, &more, &ticket), WAITING_FULL);
-	assert_non_null(waiting_expire(waiting, 1000, &command, &next_ms));
+	assert_non_null(waiting_expire(waiting, 1000, false, &expired));
 	assert_int_equal(waiting_add(waiting, &more, &ticket), WAITING_ADDED);
 	assert_int_equal(waiting_count(waiting), WAITING_MAX);
-	while (waiting_expire(waiting, 1000, &command, &next_ms))
+	while (waiting_expire(waiting, 1000, false, &expired))
 		continue;
 	waiting_free(waiting);
 }
@@ -195,6 +226,8 @@ int main(void)
 		cmocka_unit_test(two_requests_may_wait_for_one_command),
 		cmocka_unit_test(what_is_over_time_is_given_once_and_stays_known),
 		cmocka_unit_test(nothing_is_pending_before_it_is_durable),
+		cmocka_unit_test(what_is_not_durable_in_time_is_in_doubt_and_forgotten),
+		cmocka_unit_test(stopping_ends_the_wait_of_what_is_durable_only),
 		cmocka_unit_test(what_is_durable_in_time_goes_on_waiting),
 		cmocka_unit_test(a_full_table_takes_rows_of_those_it_only_knows),
 		cmocka_unit_test(a_key_used_for_two_bodies_is_noticed),

@@ -10,7 +10,7 @@
 #ifndef TOCSIN_GATEWAY_ACCEPT_H
 #define TOCSIN_GATEWAY_ACCEPT_H
 
-#include "services/gateway/core/problem.h"
+#include "shared/domain/problem.h"
 #include "shared/base/id.h"
 #include "shared/domain/policy.h"
 

@@ -11,9 +11,30 @@ const char *const status_words[] = { "received",   "triaging",  "linked",      "
 				     "verified",   "accepted",  "closed",      "reopened",   "merged",
 				     "cancelled",  "weakness",  "false-alarm", NULL };
 
+/* INC-<year>-XXXX-XXXX, the last eight in upper-case base32 (shared/base/id.h). */
+static bool is_number(Slice value)
+{
+	static const char shape[] = "INC-yyyy-XXXX-XXXX", digits[] = "0123456789", letters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+	if (value.size != sizeof shape - 1)
+		return false;
+	for (size_t i = 0; i < value.size; i++) {
+		const char *any = shape[i] == 'y' ? digits : shape[i] == 'X' ? letters : NULL;
+		if (any ? !memchr(any, value.data[i], strlen(any)) : value.data[i] != shape[i])
+			return false;
+	}
+	return true;
+}
+
 const Filter incident_filters[] = {
-	{ "kind", kind_words }, { "status", status_words }, { "grade", grade_words }, { "severity", severity_words },
-	{ "source", NULL },     { "category", NULL },       { "number", NULL },       { "correlation_key", NULL },
+	{ .name = "kind", .choices = kind_words },
+	{ .name = "status", .choices = status_words },
+	{ .name = "grade", .choices = grade_words },
+	{ .name = "severity", .choices = severity_words },
+	{ .name = "source" },
+	{ .name = "category" },
+	{ .name = "number", .fits = is_number, .shape = "a number like INC-2026-7K3M-9QRX" },
+	{ .name = "correlation_key" },
 };
 const size_t incident_filter_count = sizeof incident_filters / sizeof incident_filters[0];
 
@@ -76,6 +97,10 @@ static void take_value(IncidentQuery *query, const Filter *filter, Slice value, 
 	}
 	if (value.size == 0) {
 		field_errors_add(errors, filter->name, "must not be empty");
+		return;
+	}
+	if (filter->fits && !filter->fits(value)) {
+		field_errors_add(errors, filter->name, "must be %s", filter->shape);
 		return;
 	}
 	if (query->count == FILTER_VALUES_MAX || !keep(query, value, &query->values[query->count].value)) {

@@ -11,6 +11,8 @@
 typedef struct {
 	const char *name; /* of the parameter and of the column */
 	const char *const *choices; /* NULL: any text */
+	bool (*fits)(Slice value);  /* NULL: any */
+	const char *shape;          /* what fits, for people */
 } Filter;
 
 extern const Filter incident_filters[];

@@ -1,6 +1,7 @@
-#include "services/cli/cli.h"
+#include "shared/service/pack.h"
 
 #include "shared/edge/files.h"
+#include "shared/service/home.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -71,6 +72,14 @@ static void directory_add(PackFiles *pack, const char *directory, const char *be
 	free(entries);
 }
 
+/* The pack that came with the program: share/tocsin/policy/default beside its bin. */
+static void default_path(char out[static PATH_SIZE])
+{
+	char program[PATH_SIZE];
+	must(!result_failed(program_directory(program, sizeof program)));
+	must(snprintf(out, PATH_SIZE, "%s/../share/tocsin/policy/default", program) < PATH_SIZE);
+}
+
 bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyMistakes *mistakes)
 {
 	char fallback[PATH_SIZE];
@@ -81,7 +90,7 @@ bool pack_read(const Settings *settings, const char *directory, json_t **out, Po
 	if (directory == NULL)
 		directory = setting_text(settings, "TOCSIN_POLICY");
 	if (directory == NULL) {
-		share_path("policy/default", fallback);
+		default_path(fallback);
 		directory = fallback;
 	}
 	directory_add(pack, directory, "", mistakes);
@@ -92,4 +101,34 @@ bool pack_read(const Settings *settings, const char *directory, json_t **out, Po
 		buffer_release(&pack->bytes[i]);
 	free(pack);
 	return right;
+}
+
+json_t *pack_take(const Settings *settings, const char *directory, PackSay say)
+{
+	json_t *message = NULL;
+	PolicyMistakes *mistakes = malloc(sizeof *mistakes);
+	must(mistakes != NULL);
+	bool right = pack_read(settings, directory, &message, mistakes);
+	for (size_t i = 0; !right && i < mistakes->count; i++)
+		say(mistakes->list[i]);
+	if (!right && mistakes->more)
+		say("there are more mistakes than these");
+	free(mistakes);
+	return right ? message : NULL;
+}
+
+bool pack_check(const Settings *settings, const char *directory, PackSay say)
+{
+	Policy *policy = NULL;
+	json_t *message JSON_AUTO = pack_take(settings, directory, say);
+	if (message == NULL)
+		return false;
+	Result compiled = policy_compile(message, &policy);
+	if (result_failed(compiled)) {
+		say(compiled.text);
+		return false;
+	}
+	printf("settings and policy %s are right\n", policy_version(policy));
+	policy_free(policy);
+	return true;
 }

@@ -1,11 +1,11 @@
-#include "services/cli/home.h"
+#include "services/cli/admin_key.h"
 
 #include "shared/edge/clock.h"
 #include "shared/edge/files.h"
+#include "shared/service/home.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { KEY_ID_CHARACTERS = 8, KEY_SECRET_CHARACTERS = 52, KEY_LEAST = 32 };
 
@@ -54,53 +54,24 @@ static Result key_read(const char *path, char out[static ADMIN_KEY_SIZE])
 	return result;
 }
 
-static Result key_take(const Settings *settings, Home *home)
+Result admin_key_prepare(Settings *settings)
 {
-	const char *given = setting_text(settings, "TOCSIN_ADMIN_KEY");
-	if (given != NULL) {
-		must(text_copy(slice_of(given), home->key, sizeof home->key));
+	char path[PATH_SIZE], key[ADMIN_KEY_SIZE];
+	if (setting_given(settings, "TOCSIN_ADMIN_KEY"))
 		return result_ok();
+	home_path(settings, "admin.key", path);
+	Result result = key_read(path, key);
+	if (result.kind == ERROR_NOT_FOUND) {
+		TRY(key_make(path));
+		result = key_read(path, key);
 	}
-	home_path(settings, "admin.key", home->key_path);
-	Result read = key_read(home->key_path, home->key);
-	if (read.kind != ERROR_NOT_FOUND)
-		return read;
-	TRY(key_make(home->key_path));
-	return key_read(home->key_path, home->key);
-}
-
-static Result lock_take(const Settings *settings, Home *home)
-{
-	char path[PATH_SIZE];
-	home_path(settings, "lock", path);
-	Result result = file_lock(path, &home->lock);
-	if (result.kind == ERROR_CONFLICT)
-		return result_fail(ERROR_CONFLICT, "another tocsin serves from %s; one process may have a directory",
-				   setting_text(settings, "TOCSIN_HOME"));
+	if (!result_failed(result))
+		setting_default(settings, "TOCSIN_ADMIN_KEY", key);
+	explicit_bzero(key, sizeof key);
 	return result;
 }
 
-Result home_open(const Settings *settings, Home *home)
-{
-	char audit[PATH_SIZE];
-	memset(home, 0, sizeof *home);
-	home->lock = -1;
-	TRY(directory_make(setting_text(settings, "TOCSIN_HOME"), 0700));
-	TRY(lock_take(settings, home));
-	home_path(settings, "audit", audit);
-	TRY(directory_make(audit, 0700));
-	return key_take(settings, home);
-}
-
-void home_release(Home *home)
-{
-	if (home->lock >= 0)
-		close(home->lock);
-	home->lock = -1;
-	explicit_bzero(home->key, sizeof home->key);
-}
-
-Result home_key_read(const char *home, char out[static ADMIN_KEY_SIZE])
+Result admin_key_of_home(const char *home, char out[static ADMIN_KEY_SIZE])
 {
 	char path[PATH_SIZE];
 	int size = snprintf(path, sizeof path, "%s/admin.key", home);
@@ -108,11 +79,11 @@ Result home_key_read(const char *home, char out[static ADMIN_KEY_SIZE])
 	return key_read(path, out);
 }
 
-Result home_client_key(const Settings *settings, char out[static ADMIN_KEY_SIZE])
+Result admin_key_of_client(const Settings *settings, char out[static ADMIN_KEY_SIZE])
 {
 	const char *given = setting_text(settings, "TOCSIN_KEY");
 	if (given == NULL)
-		return home_key_read(setting_text(settings, "TOCSIN_HOME"), out);
+		return admin_key_of_home(setting_text(settings, "TOCSIN_HOME"), out);
 	return text_copy(slice_of(given), out, ADMIN_KEY_SIZE) ? result_ok()
 							       : result_fail(ERROR_INPUT, "TOCSIN_KEY is too long");
 }

@@ -1,0 +1,29 @@
+/* Audit in a program: its file. */
+#include "services/audit/audit.h"
+
+#include "shared/edge/files.h"
+#include "shared/service/home.h"
+
+#include <stdlib.h>
+
+static Result environment_open(const ProgramEdges *edges, ProcessService *out)
+{
+	char path[PATH_SIZE];
+	AuditEnvironment *environment = calloc(1, sizeof *environment);
+	must(environment != NULL);
+	out->environment = environment;
+	home_path(edges->settings, "audit", path);
+	TRY(directory_make(path, 0700));
+	home_path(edges->settings, "audit/ledger.jsonl", path);
+	return audit_file_new(path, &environment->ledger);
+}
+
+static void environment_close(ProcessService *service)
+{
+	AuditEnvironment *environment = service->environment;
+	if (environment != NULL)
+		audit_ledger_close(environment->ledger);
+	free(environment);
+}
+
+const ServiceHooks audit_hooks = { .open = environment_open, .close = environment_close };

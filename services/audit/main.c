@@ -1,0 +1,18 @@
+/* tocsin-audit: the service as a program of its own. One writer: the one partition of its ledger goes to one replica, the others stand by. */
+#include "services/audit/audit.h"
+#include "shared/service/program.h"
+
+static const Program program = {
+	.name = "tocsin-audit",
+	.settings = SETTING_AUDIT,
+	.defaults = { { "TOCSIN_LISTEN", "127.0.0.1:8085" } },
+	.distributed = true,
+	.shared = TOPIC_CHECKPOINTS,
+	.services = { { .service = &audit_service, .hooks = &audit_hooks } },
+	.service_count = 1,
+};
+
+int main(int argc, char **argv)
+{
+	return program_main(&program, argc, argv);
+}

@@ -1,0 +1,131 @@
+#include "services/cli/carry.h"
+
+#include "services/audit/audit.h"
+#include "services/classification/classification.h"
+#include "services/gateway/gateway.h"
+#include "services/intake/intake.h"
+#include "services/notification/notification.h"
+#include "services/response/response.h"
+#include "shared/edge/bus_kafka.h"
+#include "shared/edge/bus_sqlite.h"
+#include "shared/edge/clock.h"
+#include "shared/service/topic_layout.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EMBEDDED_PARTITIONS = 1, APPEND_TIMEOUT_MS = 30000, PROGRESS_US = 3000000 };
+
+const Service *const carried_services[CARRIED_SERVICES] = { &gateway_service,  &intake_service,	      &classification_service,
+							    &response_service, &notification_service, &audit_service };
+
+/* ---- arguments and settings */
+
+static bool arguments_take(Carriage *carriage, char **arguments, int count, bool wants_file)
+{
+	for (int i = 0; i < count; i++) {
+		if (strcmp(arguments[i], "--kafka") == 0)
+			carriage->kafka = true;
+		else if (!wants_file || carriage->file != NULL || (arguments[i][0] == '-' && arguments[i][1] != '\0'))
+			return false;
+		else
+			carriage->file = arguments[i];
+	}
+	return !wants_file || carriage->file != NULL;
+}
+
+ExitCode carriage_open(Carriage *carriage, char **arguments, int count, bool wants_file)
+{
+	if (!arguments_take(carriage, arguments, count, wants_file)) {
+		complain("usage: [--kafka]%s; tocsin help says more", wants_file ? " FILE" : "");
+		return EXIT_WRONG;
+	}
+	carriage->settings = settings_or_complain(SETTING_COMMANDS);
+	carriage->said_us = clock_monotonic_us();
+	return carriage->settings == NULL ? EXIT_WRONG : EXIT_DONE;
+}
+
+void carriage_close(Carriage *carriage)
+{
+	home_release(&carriage->home);
+	if (carriage->settings != NULL)
+		settings_free(carriage->settings);
+}
+
+/* ---- the home */
+
+Result carriage_lock(Carriage *carriage)
+{
+	TRY(home_make(carriage->settings));
+	if (!carriage->kafka)
+		TRY(home_lock(carriage->settings, &carriage->home));
+	for (size_t i = 0; i < CARRIED_SERVICES; i++)
+		TRY(home_lock_service(carriage->settings, carried_services[i]->name, &carriage->home));
+	return result_ok();
+}
+
+Result carriage_home_check(const Carriage *carriage)
+{
+	char path[PATH_SIZE];
+	home_path(carriage->settings, "bus.db", path);
+	if (carriage->kafka || access(path, F_OK) == 0)
+		return result_ok();
+	return result_fail(ERROR_NOT_FOUND, "%s is not there: nothing was ever served from this TOCSIN_HOME", path);
+}
+
+void carriage_audit_path(const Carriage *carriage, char out[static PATH_SIZE])
+{
+	home_path(carriage->settings, "audit/ledger.jsonl", out);
+}
+
+/* ---- the bus */
+
+static Result bus_open_file(const Carriage *carriage, Bus **out)
+{
+	static BusTopic rows[TOPICS]; /* the bus borrows them for its life */
+	char path[PATH_SIZE];
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms, topics[topic].kind == TOPIC_STREAM };
+	home_path(carriage->settings, "bus.db", path);
+	BusSqliteOptions options = { .path = path, .topics = rows, .topic_count = TOPICS, .partitions = EMBEDDED_PARTITIONS };
+	return bus_sqlite_open(&options, out);
+}
+
+static Result bus_open_kafka(const Carriage *carriage, const Service *group, Bus **out)
+{
+	static BusKafkaTopic rows[TOPICS]; /* likewise */
+	const Settings *settings = carriage->settings;
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		rows[topic] = (BusKafkaTopic){ topics[topic].name, topics[topic].slotted, topics[topic].kind == TOPIC_STREAM };
+	BusKafkaOptions options = {
+		.brokers = setting_text(settings, "TOCSIN_KAFKA_BROKERS"),
+		.options = setting_text(settings, "TOCSIN_KAFKA_OPTIONS"),
+		.client = carriage->client,
+		.instance = carriage->client,
+		.group = group ? group->name : NULL,
+		.group_topic = group ? group->inputs[0].topic : TOPICS,
+		.topics = rows,
+		.topic_count = TOPICS,
+		.partitions = (unsigned)setting_integer(settings, "TOCSIN_KAFKA_PARTITIONS"),
+		.message_timeout_ms = APPEND_TIMEOUT_MS,
+	};
+	return bus_kafka_open(&options, setting_integer(settings, "TOCSIN_START_TIMEOUT_MS"), NULL, NULL, out);
+}
+
+Result carriage_bus_open(Carriage *carriage, const Service *group, Bus **out)
+{
+	return carriage->kafka ? bus_open_kafka(carriage, group, out) : bus_open_file(carriage, out);
+}
+
+/* ---- words */
+
+void carriage_progress(void *context, const char *what, uint64_t lines)
+{
+	Carriage *carriage = context;
+	if (clock_monotonic_us() - carriage->said_us < PROGRESS_US)
+		return;
+	carriage->said_us = clock_monotonic_us();
+	complain("%s, %" PRIu64 " so far", what, lines);
+}

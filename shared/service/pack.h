@@ -1,0 +1,23 @@
+/* The policy pack as it lies in a directory: read by who publishes it and by who checks it. */
+#ifndef TOCSIN_SERVICE_PACK_H
+#define TOCSIN_SERVICE_PACK_H
+
+#include "shared/domain/policy.h"
+#include "shared/service/settings.h"
+
+/*
+ * Reads the pack of a directory (NULL: TOCSIN_POLICY, else the default pack that came with the program). *out is a new
+ * reference; false with every mistake in *mistakes otherwise.
+ */
+bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyMistakes *mistakes);
+
+/* Says one mistake. */
+typedef void (*PackSay)(const char *mistake);
+
+/* The same, each mistake said; a new reference, or NULL. */
+json_t *pack_take(const Settings *settings, const char *directory, PackSay say);
+
+/* Reads and compiles it; says on stdout that settings and pack are right, or each mistake. */
+bool pack_check(const Settings *settings, const char *directory, PackSay say);
+
+#endif

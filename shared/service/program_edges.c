@@ -1,0 +1,148 @@
+/* The two sets of edges: files of TOCSIN_HOME, or Kafka and Redis. */
+#include "shared/service/program_internal.h"
+
+#include "shared/edge/bus_kafka.h"
+#include "shared/edge/bus_sqlite.h"
+#include "shared/edge/clock.h"
+#include "shared/edge/log.h"
+#include "shared/edge/timers_redis.h"
+#include "shared/service/topic_layout.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EMBEDDED_PARTITIONS = 1, WAITING_LINE_MS = 5000, APPEND_TIMEOUT_MS = 30000, NAME_SIZE = 256 };
+
+static bool timers_wanted(const Program *program)
+{
+	for (size_t i = 0; i < program->service_count; i++)
+		if (program->services[i].timers)
+			return true;
+	return false;
+}
+
+/* ---- embedded */
+
+static Result bus_open_file(Life *life)
+{
+	static BusTopic rows[TOPICS]; /* the bus borrows them for its life */
+	char path[PATH_SIZE];
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms,
+					  topics[topic].kind == TOPIC_STREAM };
+	home_path(life->settings, "bus.db", path);
+	BusSqliteOptions options = {
+		.path = path, .topics = rows, .topic_count = TOPICS, .partitions = EMBEDDED_PARTITIONS
+	};
+	return bus_sqlite_open(&options, &life->bus);
+}
+
+static Result files_open(Life *life)
+{
+	char path[PATH_SIZE];
+	TRY(bus_open_file(life));
+	if (!timers_wanted(life->program))
+		return result_ok();
+	home_path(life->settings, "timers.db", path);
+	return timers_sqlite_open(path, &life->timers);
+}
+
+/* ---- distributed: waiting, with a line now and then */
+
+typedef struct {
+	Life *life;
+	const char *what; /* "Kafka at 127.0.0.1:9092" */
+	int64_t say_us;
+} Waiting;
+
+static Waiting waiting_for(Life *life, const char *what)
+{
+	return (Waiting){ life, what, clock_monotonic_us() + WAITING_LINE_MS * 1000 };
+}
+
+/* Called now and then while an edge is not there yet. */
+static bool waiting_stop(void *context)
+{
+	Waiting *waiting = context;
+	if (clock_monotonic_us() > waiting->say_us) {
+		complain("waiting for %s", waiting->what);
+		waiting->say_us += WAITING_LINE_MS * 1000;
+	}
+	return life_ended(waiting->life, 0);
+}
+
+static int64_t left_ms(int64_t until_us)
+{
+	int64_t left = (until_us - clock_monotonic_us()) / 1000;
+	return left > 0 ? left : 0;
+}
+
+/* ---- distributed: Kafka */
+
+static void instance_default(Settings *settings)
+{
+	char name[NAME_SIZE] = "";
+	gethostname(name, sizeof name - 1);
+	setting_default(settings, "TOCSIN_INSTANCE", name[0] != '\0' ? name : "tocsin");
+}
+
+static Result bus_open_kafka(Life *life, int64_t until_us)
+{
+	static BusKafkaTopic rows[TOPICS]; /* the bus borrows them for its life */
+	const Program *program = life->program;
+	const Settings *settings = life->settings;
+	char what[NAME_SIZE];
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		rows[topic] = (BusKafkaTopic){ topics[topic].name, topics[topic].slotted,
+					       topics[topic].kind == TOPIC_STREAM };
+	BusKafkaOptions options = {
+		.brokers = setting_text(settings, "TOCSIN_KAFKA_BROKERS"),
+		.options = setting_text(settings, "TOCSIN_KAFKA_OPTIONS"),
+		.client = program->name,
+		.instance = setting_text(settings, "TOCSIN_INSTANCE"),
+		.group = program->shared == TOPICS ? NULL : program->name,
+		.group_topic = program->shared,
+		.topics = rows,
+		.topic_count = TOPICS,
+		.partitions = (unsigned)setting_integer(settings, "TOCSIN_KAFKA_PARTITIONS"),
+		.message_timeout_ms = program->append_timeout_ms > 0 ? program->append_timeout_ms : APPEND_TIMEOUT_MS,
+	};
+	snprintf(what, sizeof what, "Kafka at %s", options.brokers);
+	Waiting waiting = waiting_for(life, what);
+	return bus_kafka_open(&options, left_ms(until_us), waiting_stop, &waiting, &life->bus);
+}
+
+/* ---- distributed: Redis */
+
+static Result timers_open_redis(Life *life, int64_t until_us)
+{
+	TimersRedisOptions options = { .url = setting_text(life->settings, "TOCSIN_REDIS_URL"),
+				       .name = life->program->name,
+				       .cluster = life->bus->cluster };
+	Waiting waiting = waiting_for(life, "Redis (TOCSIN_REDIS_URL)"); /* which may hold a password */
+	return timers_redis_open(&options, left_ms(until_us), waiting_stop, &waiting, &life->timers);
+}
+
+static Result brokers_open(Life *life, int64_t until_us)
+{
+	instance_default(life->settings);
+	TRY(bus_open_kafka(life, until_us));
+	TRY(topic_layout_check(life->settings, life->program->name));
+	return timers_wanted(life->program) ? timers_open_redis(life, until_us) : result_ok();
+}
+
+/* ---- either */
+
+Result edges_open(Life *life, int64_t until_us)
+{
+	return life->program->distributed ? brokers_open(life, until_us) : files_open(life);
+}
+
+void edges_close(Life *life)
+{
+	if (life->bus != NULL)
+		life->bus->operations->close(life->bus);
+	if (life->timers != NULL)
+		life->timers->operations->close(life->timers);
+}

@@ -1,0 +1,243 @@
+"""Moving: what happened in one installation goes on in another, with the same ids, numbers and timelines; nobody is told twice."""
+
+import base64
+import json
+import pathlib
+import time
+
+from harness import check, check_equal, eventually
+from installation import KEY, Site
+
+SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+ESCALATION = """
+policies:
+  - id: two-levels
+    when: {kinds: [incident]}
+    team: soc
+    levels:
+      - {after_seconds: 0, notify: ["channel:webhook"]}
+      - {after_seconds: %d, notify: ["channel:webhook"]}
+"""
+NOTE = {"Idempotency-Key": '"note-of-the-morning"'}
+SETTLED = ("version", "updated_at", "escalation_level")  # what the escalation that is still to come changes
+
+
+def _settings(scratch, receiver, second_level):
+    return {"TOCSIN_POLICY": scratch.pack(escalation=ESCALATION % second_level), "TOCSIN_EGRESS_ALLOW": "127.0.0.1/32",
+            "TOCSIN_WEBHOOK_SECRET": SECRET, "TOCSIN_WEBHOOK_URL": receiver.url, "TOCSIN_ADMIN_KEY": KEY}
+
+
+def _alarm(server, number, asset):
+    return server.event(source="edr", title=f"Ransom note on {asset}", asset=asset, severity="critical", id=f"{asset}-{number}")
+
+
+def _counted(server, id, count):
+    server.incident_where(id, lambda incident: incident["event_count"] == count, f"{count} events are counted", seconds=20)
+
+
+def _story(server, receiver):
+    """Three incidents: one waits for its second level, one is closed, one was acknowledged and noted on. Gives the ids."""
+    waiting, closed, noted = (server.incident_of(_alarm(server, 0, asset), seconds=20)["id"] for asset in ("fs1", "fs2", "fs3"))
+    for number in (1, 2, 1):
+        _alarm(server, number, "fs1")
+    _counted(server, waiting, 3)
+    server.do(closed, "close", {"resolution": "resolved", "reason": "it was a drill"}).expect(200)
+    server.do(noted, "acknowledge").expect(200)
+    server.do(noted, "note", {"text": "the disk is in the safe"}, headers=NOTE).expect(200)
+    server.do(noted, "note", {"text": "never written"}, headers={"If-Match": '"1"'}).expect(412)
+    eventually(lambda: len(receiver.requests) == 3, "the first level of each is told", seconds=20)
+    eventually(lambda: all(_delivered(server, id) == 1 for id in (waiting, closed, noted)), "and recorded", seconds=20)
+    return waiting, closed, noted
+
+
+def _delivered(server, id):
+    return len([e for e in server.timeline(id) if e["type"] == "delivery" and e["data"]["state"] == "sent"])
+
+
+def _look(server):
+    """All that can be seen of all incidents."""
+    return {i["id"]: (i, server.timeline(i["id"])) for i in server.incidents()}
+
+
+def _check_same(before, server, waiting):
+    eventually(lambda: len(server.incidents()) == len(before), "all incidents are there", seconds=30)
+    after = _look(server)
+    check_equal(sorted(after), sorted(before), "ids")
+    for id, (incident, timeline) in before.items():
+        now, entries = after[id]
+        changing = SETTLED if id == waiting else ()
+        check_equal({k: v for k, v in now.items() if k not in changing}, {k: v for k, v in incident.items() if k not in changing},
+                    f"incident {id}")
+        check_equal(entries[:len(timeline)] if id == waiting else entries, timeline, f"timeline of {id}")
+
+
+def _goes_on(server, receiver, ids, events):
+    """What was sent before is known, what comes now counts on; the level that waited comes, and nothing else."""
+    waiting, _, noted = ids
+    version = server.incident(waiting)["version"]
+    _alarm(server, 1, "fs1")
+    _alarm(server, events, "fs1")
+    _counted(server, waiting, events)
+    check_equal(len([i for i in server.incidents() if i["asset"] == "fs1"]), 1, "incidents of fs1")
+    check(server.incident(waiting)["version"] > version, "the version did not go on")
+    server.do(noted, "note", {"text": "the disk is in the safe"}, headers=NOTE).expect(200)
+    check_equal(len([e for e in server.timeline(noted) if e["type"] == "noted"]), 1, "notes")
+
+
+def _check_told(receiver, server, waiting):
+    eventually(lambda: len(receiver.requests) == 4, "the second level comes", seconds=90)
+    eventually(lambda: server.incident(waiting)["escalation_level"] == 2, "and is recorded", seconds=20)
+    time.sleep(1)
+    ids = [request["headers"].get("webhook-id") or request["headers"]["Webhook-Id"] for request in receiver.requests]
+    check_equal((len(ids), len(set(ids))), (4, 4), f"messages, and different ones: {ids}")
+    last = json.loads(receiver.requests[-1]["body"])
+    check_equal((last["type"], last["data"]["incident"]["id"]), ("incident.escalated", waiting), "the last message")
+
+
+def _check_sound(command, *flags):
+    """Ledgers and audit log; gives how many lines that has. command: runs tocsin with the installation's settings."""
+    ledger = command("check", "ledger", *flags)
+    said = [line for line in ledger.stderr.splitlines() if not line.endswith("so far")]
+    check_equal((ledger.returncode, said), (0, []), f"check ledger {flags}: {ledger.stdout}")
+    log = command("verify", "log")
+    check_equal(log.returncode, 0, f"verify log: {log.stderr}")
+    return int(log.stdout.split()[0])
+
+
+def _done(completed, code=0):
+    check_equal(completed.returncode, code, f"exit code; it said: {completed.stdout}{completed.stderr}")
+    return completed.stderr
+
+
+def _refused(completed, *words, code=3):
+    said = _done(completed, code)
+    check(all(word in said for word in words), f"{words} are not in what was said: {said}")
+
+
+def a_home_moves_into_another_and_nothing_is_lost_or_told_twice(scratch):
+    receiver = scratch.receiver()
+    settings = _settings(scratch, receiver, 15)
+    one, two = scratch.server("one", **settings), scratch.server("two", start=False, **settings)
+    ids, file = _story(one, receiver), str(scratch.path("moved.jsonl"))
+    before = _look(one)
+    _refused(one.command("export", file), "another tocsin serves from")
+    one.stop()
+    said = _done(one.command("export", file))
+    check("exported" in said and not scratch.path("moved.jsonl.part").exists(), f"it said: {said}")
+    check_equal(pathlib.Path(file).stat().st_mode & 0o777, 0o600, "mode of the file")
+    _done(two.command("import", file))
+    lines = [_check_sound(server.command) for server in (one, two)]
+    check_equal(lines[0], lines[1], "lines of the audit logs")
+    two.start()
+    _check_same(before, two, ids[0])
+    _goes_on(two, receiver, ids, 4)
+    _check_told(receiver, two, ids[0])
+    two.stop()
+    check(_check_sound(two.command) > lines[1], "the audit log does not go on")
+
+
+def only_a_whole_and_unchanged_file_is_imported_and_only_into_an_empty_home(scratch):
+    one, two = scratch.server("one"), scratch.server("two", start=False)
+    one.incident_of(_alarm(one, 0, "fs1"))
+    one.stop()
+    file, bad = str(scratch.path("good")), scratch.path("bad")
+    _done(one.command("export", file))
+    good = pathlib.Path(file).read_bytes()
+    for bytes_, words in ((good[:len(good) // 2], "cut off"), (good[:-1], "cut off"), (good.replace(b"fs1", b"fs2", 1), "digest"),
+                          (good.replace(b'"format":1', b'"format":2', 1), "newer"), (good + b"{}\n", "goes on"),
+                          (b"hello\n", "no export of Tocsin"), (b"", "no export of Tocsin")):
+        bad.write_bytes(bytes_)
+        _refused(two.command("import", str(bad)), words, code=1)
+    check(not (two.home / "bus.db").exists(), "something was written for a bad file")
+    _refused(two.command("import", str(scratch.path("nowhere"))), "No such file")
+    _refused(one.command("import", file), "is not empty")
+    _refused(two.command("export", str(bad)), "nothing was ever served")
+    for wrong in (("export",), ("export", "--fly", "x"), ("export", "a", "b"), ("import",)):
+        check_equal(two.command(*wrong).returncode, 2, f"exit code of tocsin {' '.join(wrong)}")
+    whole = one.command("export", "-")
+    check_equal((whole.returncode, whole.stdout.splitlines()[0][:30]), (0, '{"tocsin":"export","format":1,'), "export to stdout")
+    _done(two.command("import", file))
+    _refused(two.command("import", file), "is not empty")
+
+
+def an_import_that_was_killed_leaves_a_home_on_which_nothing_starts(scratch):
+    """Killed at many moments: the target is empty still, or whole, or says that it is neither."""
+    one = scratch.server("one")
+    for number in range(300):
+        _alarm(one, number, f"host-{number}")
+    eventually(lambda: len(one.incidents(limit=200)) == 300, "all incidents are there", seconds=60)
+    one.stop()
+    file = str(scratch.path("good"))
+    _done(one.command("export", file))
+    began = time.monotonic()
+    _done(scratch.server("whole", start=False).command("import", file))
+    whole_seconds = time.monotonic() - began
+    outcomes = set()
+    for attempt in range(12):
+        two = scratch.server(f"two-{attempt}", start=False)
+        two.arguments = ("import", file)
+        two.launch()
+        time.sleep(whole_seconds * attempt / 8)
+        two.kill()
+        two.arguments = ("serve",)
+        outcomes.add(_outcome(two, file))
+    scratch.note(f"found {', '.join(sorted(outcomes))}")
+    check(outcomes >= {"unfinished", "whole"}, f"only {outcomes}")
+
+
+def _outcome(server, file):
+    again = server.command("import", file)
+    if again.returncode == 0:
+        return "empty"
+    if "did not come to its end" not in again.stderr:
+        server.start()
+        check_equal(len(server.incidents(limit=200)), 300, "incidents")
+        server.stop()
+        return "whole"
+    server.launch()
+    _, said = server.process.communicate(timeout=30)
+    check_equal(server.process.returncode, 3, f"exit code of serve on an unfinished import, which said: {said}")
+    check("did not come to its end" in said, said)
+    return "unfinished"
+
+
+def a_home_moves_to_kafka_and_back(scratch):
+    receiver = scratch.receiver()
+    settings = _settings(scratch, receiver, 75)
+    site = Site(scratch, **settings)
+    one, back = scratch.server("one", **settings), scratch.server("back", start=False, **settings)
+    there, again = str(scratch.path("there.jsonl")), str(scratch.path("back.jsonl"))
+    ids = _story(one, receiver)
+    before = _look(one)
+    one.stop()
+    _done(one.command("export", there))
+    _done(site.tocsin("import", "--kafka", there))
+    _refused(site.tocsin("import", "--kafka", there), "is not empty")
+    programs = site.programs()
+    gateway = programs["gateway"]
+    _check_same(before, gateway, ids[0])
+    _goes_on(gateway, receiver, ids, 4)
+    lines = _check_sound(site.tocsin, "--kafka")
+    _refused(site.tocsin("export", "--kafka", again), "another process runs")
+    between = _look(gateway)
+    for program in programs.values():
+        program.stop()
+    _done(site.tocsin("export", "--kafka", again))
+    _done(back.command("import", again))
+    check(_check_sound(back.command) >= lines, "the audit log is shorter than it was")
+    back.start()
+    _check_same(between, back, ids[0])
+    _goes_on(back, receiver, ids, 5)
+    _check_told(receiver, back, ids[0])
+
+
+def an_export_beside_programs_that_run_is_given_up(scratch):
+    """From another home, so that no lock says it: the ledgers do."""
+    site = Site(scratch, partitions=2)
+    programs = site.programs()
+    programs["gateway"].incident_of(_alarm(programs["gateway"], 0, "fs1"), seconds=20)
+    elsewhere = scratch.server("elsewhere", start=False, **site.settings)
+    _refused(elsewhere.command("export", "--kafka", str(scratch.path("x"))), "stop every program")
+    check(not scratch.path("x").exists(), "there is a file")
+    programs["gateway"].incident_of(_alarm(programs["gateway"], 0, "fs2"), seconds=30)
+    _check_sound(site.tocsin, "--kafka")

@@ -1,0 +1,68 @@
+"""An installation of the distributed mode: a Kafka and a Redis of its own, and the six programs beside them."""
+
+import os
+import pathlib
+import subprocess
+
+from harness import REPOSITORY, Failure, Server, Skip
+
+SERVICES = ("gateway", "intake", "classification", "response", "notification", "audit")
+KEY = "0123456789abcdef0123456789abcdef-scenario"
+PARTITIONS = 4
+
+
+class Outside:
+    """A Kafka and a Redis in a directory of the scenario's. Topics have fixed names, so scenarios do not share them."""
+
+    def __init__(self, scratch):
+        if not os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"):
+            raise Skip("there is no Kafka (tools/with-outside.sh)")
+        self.directory = scratch.path("outside")
+        scratch.closers.append(self.close)
+        self.redis_url = f"redis://{self.do('start', 'redis')}/0"
+        self.brokers = self.do("start", "kafka")
+
+    def do(self, action, name):
+        done = subprocess.run([REPOSITORY / "tools/outside.sh", action, name, self.directory], capture_output=True, text=True, timeout=90)
+        if done.returncode:
+            raise Failure(f"outside.sh {action} {name}: {done.stderr}")
+        return done.stdout.strip()
+
+    def close(self):
+        for name in ("kafka", "redis"):
+            self.do("kill", name)
+
+
+class Site:
+    """What all its programs share; each may be started, stopped and asked like any server."""
+
+    def __init__(self, scratch, partitions=PARTITIONS, topics=True, **settings):
+        self.scratch, self.outside = scratch, Outside(scratch)
+        self.settings = {"TOCSIN_KAFKA_BROKERS": self.outside.brokers, "TOCSIN_REDIS_URL": self.outside.redis_url,
+                         "TOCSIN_KAFKA_PARTITIONS": partitions, "TOCSIN_KAFKA_REPLICAS": 1, "TOCSIN_ADMIN_KEY": KEY, **settings}
+        if topics:
+            self.tocsin("topics", "apply").check_returncode()
+
+    def tocsin(self, *arguments):
+        """The tocsin command in this site's environment."""
+        return self.scratch.server(start=False, **self.settings).command(*arguments)
+
+    def program(self, service, start=True, home="home", **settings):
+        server = program(self.scratch, service, home, **(self.settings | settings))
+        return server.start() if start else server
+
+    def programs(self, **settings):
+        """All six, started together and ready, by name; in one home, as on one machine."""
+        servers = {service: self.program(service, start=False, **settings) for service in SERVICES}
+        began = {service: server.launch() for service, server in servers.items()}
+        for service, server in servers.items():
+            server.await_ready(began[service])
+        return servers
+
+
+def program(scratch, service, home="home", **settings):
+    """A program that is not started yet."""
+    binary = str(pathlib.Path(scratch.binary).parent / f"tocsin-{service}")
+    server = Server(binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings, arguments=())
+    scratch.servers.append(server)
+    return server

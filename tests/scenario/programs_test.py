@@ -1,0 +1,319 @@
+"""The six programs of the distributed mode on a real Kafka and a real Redis: how each lives, and how they live together."""
+
+import re
+import signal
+import socket
+import threading
+import time
+
+from harness import check, check_equal, eventually
+from installation import KEY, SERVICES, Site, program
+
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+PORTS = {service: 8080 + number for number, service in enumerate(SERVICES)}
+
+
+def _closed_port():
+    """An address where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def _said(server, code, seconds=30):
+    """What it said on stderr before it ended with that exit code."""
+    _, said = server.process.communicate(timeout=seconds)
+    check_equal(server.process.returncode, code, f"exit code ({said})")
+    return said.splitlines()
+
+
+def _readyz(server):
+    answer = server.get("/readyz?verbose=1", key=None, timeout=5)
+    return answer.status, answer.body.decode()
+
+
+# ---- without a Kafka
+
+
+def every_program_explains_itself(scratch):
+    for service in SERVICES:
+        server = program(scratch, service, TOCSIN_ADMIN_KEY=KEY)
+        for option, words in (("--help", f"tocsin-{service}: "), ("--version", f"tocsin-{service} 0."), ("--settings", "TOCSIN_KAFKA_BROKERS"),
+                              ("--check", " right")):
+            done = server.command(option)
+            check_equal((done.returncode, done.stderr), (0, ""), f"tocsin-{service} {option}")
+            check(words in done.stdout, f"{words!r} is not in what tocsin-{service} {option} says: {done.stdout}")
+        manual = server.command("--settings").stdout
+        check(f"127.0.0.1:{PORTS[service]})" in manual, f"the port of {service}: {manual}")
+        check_equal("TOCSIN_REDIS_URL" in manual, service == "notification", f"Redis among the settings of {service}")
+        check_equal("TOCSIN_ADMIN_KEY" in manual, service == "gateway", f"the key among the settings of {service}")
+        check_equal(server.command("--fly").returncode, 2, f"exit code of tocsin-{service} --fly")
+
+
+def all_wrong_settings_of_a_program_are_said_at_once(scratch):
+    wrong = {"TOCSIN_LISTEN": "here", "TOCSIN_KAFKA_PARTITIONS": "65", "TOCSIN_INSTANCE": "a b", "TOCSIN_STANDBY": "some",
+             "TOCSIN_START_TIMEOUT_MS": "soon", "TOCSIN_BODY_MAX": "none", "TOCSIN_UNKNOWN": "x"}
+    server = program(scratch, "intake", **wrong)
+    server.launch()
+    lines = _said(server, 2)
+    for name in ("LISTEN", "KAFKA_PARTITIONS", "INSTANCE", "STANDBY", "START_TIMEOUT_MS"):
+        check(any(line.startswith(f"tocsin: TOCSIN_{name} ") for line in lines), f"TOCSIN_{name} is not said: {lines}")
+    check_equal([line for line in lines if "BODY_MAX" in line], [], "what is said of another program's setting")
+    check_equal(len([line for line in lines if line.startswith("tocsin: warning: TOCSIN_UNKNOWN ")]), 1, "warnings")
+    check_equal(server.command("--check").returncode, 1, "exit code of --check")
+
+
+def a_gateway_without_a_key_is_refused(scratch):
+    server = program(scratch, "gateway")
+    server.launch()
+    lines = _said(server, 2)
+    check_equal(len(lines), 1, f"lines: {lines}")
+    check(lines[0].startswith("tocsin: TOCSIN_ADMIN_KEY "), lines[0])
+
+
+def a_gateway_with_a_broken_pack_is_refused(scratch):
+    pack = scratch.pack(rules="rules: [{id: a, wenn: []}]\n")
+    server = program(scratch, "gateway", TOCSIN_ADMIN_KEY=KEY, TOCSIN_POLICY=pack)
+    server.launch()
+    check(any("rules.yaml:1:" in line for line in _said(server, 2)), "the place is not said")
+    check_equal(server.command("--check").returncode, 1, "exit code of --check")
+
+
+def without_kafka_it_gives_up_in_time(scratch):
+    server = program(scratch, "intake", TOCSIN_KAFKA_BROKERS=f"127.0.0.1:{_closed_port()}", TOCSIN_START_TIMEOUT_MS=1500)
+    began = server.launch()
+    lines = _said(server, 3)
+    took = time.monotonic() - began
+    check(1 < took < 5, f"it took {took:.1f} s")
+    check_equal(len(lines), 1, f"lines: {lines}")
+    check(lines[0].startswith("tocsin: ") and "127.0.0.1" in lines[0], lines[0])
+
+
+def a_signal_ends_the_waiting_for_kafka_at_once(scratch):
+    server = program(scratch, "intake", TOCSIN_KAFKA_BROKERS=f"127.0.0.1:{_closed_port()}", TOCSIN_START_TIMEOUT_MS=60000)
+    server.launch()
+    time.sleep(0.7)
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    _said(server, 0, seconds=10)
+    check(time.monotonic() - began < 2, f"it took {time.monotonic() - began:.1f} s")
+
+
+# ---- with one
+
+
+def without_redis_notification_gives_up_in_time(scratch):
+    site = Site(scratch)
+    server = site.program("notification", start=False, TOCSIN_REDIS_URL=f"redis://127.0.0.1:{_closed_port()}/0", TOCSIN_START_TIMEOUT_MS=1500)
+    server.launch()
+    lines = _said(server, 3)
+    check_equal(len(lines), 1, f"lines: {lines}")
+
+
+def topics_that_are_missing_or_different_are_said(scratch):
+    site = Site(scratch, topics=False)
+    server = site.program("intake", start=False, TOCSIN_START_TIMEOUT_MS=2000)
+    server.launch()
+    lines = _said(server, 3)
+    check(any("tocsin topics apply" in line for line in lines), f"what to do is not said: {lines}")
+    site.tocsin("topics", "apply").check_returncode()
+    server = site.program("intake", start=False, TOCSIN_START_TIMEOUT_MS=2000, TOCSIN_KAFKA_PARTITIONS=3)
+    server.launch()
+    server.process.wait(30)
+    lines = _said(server, server.process.returncode)
+    check(server.process.returncode in (2, 3), f"exit code {server.process.returncode}")
+    check(any("partitions" in line and "4" in line and "3" in line for line in lines), f"the difference is not said: {lines}")
+
+
+def six_programs_carry_an_event_from_its_sender_to_the_audit_log(scratch):
+    hook = scratch.receiver()
+    site = Site(scratch, TOCSIN_POLICY=scratch.pack(), TOCSIN_WEBHOOK_URL=hook.url, TOCSIN_WEBHOOK_SECRET=SECRET,
+                TOCSIN_EGRESS_ALLOW="127.0.0.1/32")
+    began = time.monotonic()
+    servers = site.programs()
+    gateway = servers["gateway"]
+    scratch.note(f"all ready after {time.monotonic() - began:.1f} s")
+    if not scratch.sanitized:
+        scratch.note(f"{sum(server.rss_kib() for server in servers.values()) / 1024:.0f} MiB resident together")
+    accepted = gateway.event(title="Ransomware on FS1", severity="critical", asset="fs1")
+    incident = gateway.incident_of(accepted, seconds=10)
+    check(incident["grade"] in ("I", "II", "III", "IV"), f"grade {incident['grade']}")
+    eventually(lambda: hook.requests, "the webhook is called", seconds=10)
+    more = [gateway.incident_of(gateway.event(title="Ransomware", asset=f"host{n}"), seconds=10)["id"] for n in range(12)]
+    check_equal(len(set(more)), 12, "incidents")
+    for id in (incident["id"], *more):
+        eventually(lambda id=id: [e for e in gateway.timeline(id) if e["type"] == "delivery" and e["data"]["state"] == "sent"],
+                   "the delivery is recorded", seconds=10)
+    check_equal(len(hook.requests), 13, "calls of the webhook")
+    began = time.monotonic()
+    done = gateway.do(incident["id"], "acknowledge", {"note": "mine"}).expect(200).json
+    scratch.note(f"a command took {(time.monotonic() - began) * 1000:.0f} ms")
+    check_equal(done["status"], "assessing", "status")
+    gateway.do(incident["id"], "close", {"resolution": "resolved", "reason": "restored"}).expect(200)
+    types = [entry["type"] for entry in gateway.timeline(incident["id"])]
+    check("opened" in types and "acknowledged" in types and "closed" in types, f"{types}")
+    path = gateway.home / "audit" / "ledger.jsonl"
+    eventually(lambda: path.exists() and incident["id"] in path.read_text(), "it is in the audit log", seconds=10)
+    for service, server in servers.items():
+        status, lines = _readyz(server)
+        check_equal(status, 200, f"/readyz of {service}: {lines}")
+        check("[+]kafka ok" in lines and f"[+]{service}/" in lines and len(lines.splitlines()) < 12, f"/readyz of {service}: {lines}")
+        check(b"tocsin_build_info" in server.get("/metrics", key=None).body, f"/metrics of {service}")
+        server.get("/livez", key=None).expect(200)
+        if service != "gateway":
+            check_equal(server.get("/v1/incidents", key=None).expect(404).json["code"], "not-found", "code")
+    for server in reversed(servers.values()):
+        began = time.monotonic()
+        server.stop()
+        check(time.monotonic() - began < 10, "stopping took too long")
+    check_equal(site.tocsin("verify", "log").returncode, 0, "exit code of verify log")
+
+
+def everything_is_there_after_all_were_killed_and_lost_their_files(scratch):
+    site = Site(scratch)
+    servers = site.programs()
+    gateway = servers["gateway"]
+    accepted = [gateway.event(title="hit", id=f"e{n}", asset=f"host{n % 6}") for n in range(60)]
+    eventually(lambda: sum(i["event_count"] for i in gateway.incidents()) == 60, "60 events are counted", seconds=15)
+    before = {i["id"]: i["number"] for i in gateway.incidents()}
+    for server in servers.values():
+        server.kill()
+    for path in gateway.home.glob("*/*.db*"):
+        path.unlink()
+    servers = site.programs()
+    gateway = servers["gateway"]
+    eventually(lambda: {i["id"]: i["number"] for i in gateway.incidents()} == before, "the same incidents", seconds=15)
+    check_equal(gateway.event(title="hit", id="e0", asset="host0")["id"], accepted[0]["id"], "the id of an event sent again")
+    time.sleep(1)
+    check_equal(sum(i["event_count"] for i in gateway.incidents()), 60, "events counted")
+
+
+def a_service_waits_for_the_policy_and_says_so(scratch):
+    site = Site(scratch)
+    server = site.program("classification", start=False, TOCSIN_LISTEN=f"127.0.0.1:{_closed_port()}")
+    began = server.launch()
+    server.url = f"http://{server.settings['TOCSIN_LISTEN']}"
+    def waits():
+        try:
+            return "waiting for a policy: start the gateway" in _readyz(server)[1]
+        except OSError:
+            return False
+    eventually(waits, "/readyz says what it waits for", seconds=15)
+    check_equal(server.get("/readyz", key=None).status, 503, "/readyz")
+    server.url = None
+    site.program("gateway")
+    server.await_ready(began)
+
+
+def one_home_is_for_one_of_each_program(scratch):
+    site = Site(scratch)
+    site.program("gateway")
+    second = site.program("gateway", start=False)
+    second.launch()
+    lines = _said(second, 3)
+    check_equal(len(lines), 1, f"lines: {lines}")
+    check("TOCSIN_HOME" in lines[0], lines[0])
+    embedded = scratch.server(start=False, **site.settings)
+    embedded.launch()
+    check("gateway" in _said(embedded, 3)[0], "tocsin serve on the home of a program")
+    site.program("gateway", home="other", TOCSIN_INSTANCE="other")
+
+
+def a_policy_published_by_one_gateway_is_everybodys(scratch):
+    packs = [scratch.pack(f"pack{n}") for n in range(2)]
+    site = Site(scratch)
+    servers = site.programs(TOCSIN_POLICY=packs[0])
+    first, second = servers["gateway"], site.program("gateway", home="other", TOCSIN_INSTANCE="other", TOCSIN_POLICY=packs[1])
+    before = first.incident_of(first.event(title="ransom one", asset="a"), seconds=10)
+    for pack in packs[:1]:
+        text = (pack / "pack.yaml").read_text()
+        (pack / "pack.yaml").write_text(re.sub(r"^version: .*$", "version: 7", text, flags=re.M))
+        rules = (pack / "rules.yaml").read_text()
+        (pack / "rules.yaml").write_text(rules.replace("loss: grave", "loss: minor"))
+    first.process.send_signal(signal.SIGHUP)
+    eventually(lambda: [line for line in first.log_lines() if line["event"] == "policy-reloaded"], "the reload is logged")
+
+    def regraded(server):
+        regraded.count += 1
+        incident = server.incident_of(server.event(title="ransom two", asset=f"b{regraded.count}"), seconds=10)
+        return incident if incident["policy_version"] != before["policy_version"] else None
+    regraded.count = 0
+    after = eventually(lambda: regraded(second), "the new policy decides", seconds=10, pause=0.1)
+    check(after["grade"] != before["grade"], "the grade is the same")
+    second.stop()
+    second.start()
+    check([line for line in second.log_lines() if line["event"] == "older-policy-not-published"], "an older pack is not mentioned")
+    check_equal(regraded(second)["policy_version"], after["policy_version"], "the policy after a replica with an older pack came back")
+
+
+def while_kafka_is_away_the_gateway_says_when_to_come_again(scratch):
+    site = Site(scratch, TOCSIN_COMMAND_WAIT_MS=2000)
+    servers = site.programs()
+    gateway = servers["gateway"]
+    incident = gateway.incident_of(gateway.report(), seconds=10)
+    answers, stop = [], threading.Event()
+
+    def send():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            began = time.monotonic()
+            answer = gateway.post("/v1/events", {"source": "load", "title": "t", "id": f"e{number}"}, timeout=30)
+            answers.append((began, time.monotonic() - began, answer, f"e{number}"))
+    sender = threading.Thread(target=send)
+    sender.start()
+    eventually(lambda: len(answers) > 20, "events are taken", seconds=10)
+    site.outside.do("kill", "kafka")
+    eventually(lambda: _readyz(gateway)[0] == 503 and "[-]kafka " in _readyz(gateway)[1], "/readyz says no", seconds=20)
+    eventually(lambda: answers[-1][2].status == 503, "events are refused", seconds=20)
+    began = time.monotonic()
+    refused = gateway.event_answer = gateway.post("/v1/events", {"source": "s", "title": "t"}, timeout=10)
+    check(time.monotonic() - began < 1, f"a refusal took {time.monotonic() - began:.1f} s")
+    check_equal((refused.status, refused.json["code"]), (503, "unavailable"), "answer")
+    check(int(refused.headers["Retry-After"]) > 0, "Retry-After")
+    began = time.monotonic()
+    check(gateway.do(incident["id"], "note", {"text": "x"}, timeout=20).status in (202, 503), "status of a command")
+    check(time.monotonic() - began < 4, f"a command took {time.monotonic() - began:.1f} s")
+    gateway.incident(incident["id"])
+    for service, server in servers.items():
+        eventually(lambda server=server: _readyz(server)[0] == 503, f"/readyz of {service} says no", seconds=20)
+        server.get("/livez", key=None).expect(200)
+    site.outside.do("start", "kafka")
+    for service, server in servers.items():
+        eventually(lambda server=server: _readyz(server)[0] == 200, f"/readyz of {service} says yes again", seconds=60, pause=0.2)
+    eventually(lambda: answers[-1][2].status == 202, "events are taken again", seconds=20)
+    stop.set()
+    sender.join(40)
+    check(not sender.is_alive(), "a sender is stuck")
+    check({answer.status for _, _, answer, _ in answers} == {202, 503}, "statuses")
+    scratch.note(f"the longest answer took {max(took for _, took, _, _ in answers):.1f} s")
+    taken = {id for _, _, answer, id in answers if answer.status == 202}
+    sent = {id for _, _, _, id in answers}
+    counted = eventually(lambda: [c for c in [sum(i["event_count"] for i in gateway.incidents(source="load"))] if c >= len(taken)],
+                         f"{len(taken)} events are counted", seconds=30)[0]
+    check(counted <= len(sent), f"{counted} counted, {len(sent)} sent")
+    gateway.do(incident["id"], "note", {"text": "y"}, timeout=20).expect(200)
+    for server in servers.values():
+        server.stop()
+
+
+def a_second_signal_ends_a_program_at_once(scratch):
+    site = Site(scratch, TOCSIN_DRAIN_DELAY_MS=60000)
+    gateway = site.program("gateway")
+    gateway.process.send_signal(signal.SIGTERM)
+    eventually(lambda: gateway.get("/readyz", key=None).status == 503, "readyz says no", seconds=2)
+    began = time.monotonic()
+    gateway.process.send_signal(signal.SIGTERM)
+    check_equal(gateway.process.wait(5), -signal.SIGTERM, "exit code")
+    check(time.monotonic() - began < 2, "it took its time")
+
+
+def stopping_while_kafka_is_away_takes_no_longer_than_it_may(scratch):
+    site = Site(scratch, TOCSIN_DRAIN_TIMEOUT_MS=3000)
+    servers = site.programs()
+    servers["gateway"].event(title="the last one")
+    site.outside.do("kill", "kafka")
+    for service, server in servers.items():
+        began = time.monotonic()
+        server.stop()
+        took = time.monotonic() - began
+        check(took < 10, f"{service} took {took:.1f} s")

@@ -1,0 +1,207 @@
+"""tocsin topics, and the distributed mode as `make run-distributed` starts it."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import threading
+import time
+
+from harness import REPOSITORY, Server, Skip, check, check_equal
+from installation import Site
+
+TOPICS = 10
+START_SECONDS = 120
+
+
+def _no_broker(scratch, *arguments, **settings):
+    """A topics command where nobody answers, and how long it took."""
+    began = time.monotonic()
+    done = scratch.server(start=False, **settings).command("topics", *arguments)
+    return done, time.monotonic() - began
+
+
+def topics_wait_for_kafka_as_long_as_they_are_told(scratch):
+    for command in ("plan", "apply", "check"):
+        done, seconds = _no_broker(scratch, command, TOCSIN_KAFKA_BROKERS="127.0.0.1:1", TOCSIN_START_TIMEOUT_MS=1500)
+        check_equal(done.returncode, 3, f"exit code of topics {command}")
+        check(1.4 < seconds < 10, f"topics {command} took {seconds:.1f} s")
+        check_equal(len(done.stderr.splitlines()), 1, f"lines of {done.stderr!r}")
+        check(re.match(r"tocsin: Kafka does not answer: .*127\.0\.0\.1:1.*Connection refused", done.stderr), done.stderr)
+        check_equal(done.stdout, "", "stdout")
+
+
+def topics_name_a_wrong_kafka_option(scratch):
+    done, _ = _no_broker(scratch, "plan", TOCSIN_KAFKA_OPTIONS="no.such.option=1")
+    check_equal(done.returncode, 2, "exit code")
+    check_equal(done.stderr, 'tocsin: librdkafka knows no option "no.such.option"\n', "stderr")
+
+
+def topics_are_planned_applied_and_checked(scratch):
+    site = Site(scratch, topics=False)
+    plan = site.tocsin("topics", "plan")
+    check_equal(plan.returncode, 1, "exit code of a plan with something to do")
+    lines = plan.stdout.splitlines()
+    check_equal(len(lines), TOPICS, "topics to create")
+    events = next(line for line in lines if "tocsin.events" in line)
+    check("partitions=4 replicas=1 cleanup.policy=delete retention.ms=604800000" in events, events)
+    missing = site.tocsin("topics", "check")
+    check_equal((missing.returncode, len(missing.stderr.splitlines())), (1, TOPICS), "check before: exit code and lines")
+    check("tocsin: tocsin.journal is missing: tocsin topics apply creates it\n" in missing.stderr, missing.stderr)
+    applied = site.tocsin("topics", "apply")
+    check_equal((applied.returncode, applied.stderr), (0, ""), "apply: exit code and stderr")
+    check_equal(applied.stdout.splitlines(), [f"done: {line}" for line in lines] + [f"{TOPICS} topics are as they must be"], "apply")
+    for command in ("apply", "plan", "check"):
+        again = site.tocsin("topics", command)
+        check_equal((again.returncode, again.stdout, again.stderr), (0, f"{TOPICS} topics are as they must be\n", ""), f"{command} after")
+    _partitions_cannot_be_changed(site)
+    _copies_need_brokers(site)
+
+
+def _partitions_cannot_be_changed(site):
+    site.settings["TOCSIN_KAFKA_PARTITIONS"] = 6
+    for command in ("plan", "apply", "check"):
+        done = site.tocsin("topics", command)
+        check_equal((done.returncode, done.stdout), (1, ""), f"{command} with other partitions")
+        check("tocsin: tocsin.events has 4 partitions, not 6, and that cannot be changed" in done.stderr, done.stderr)
+        check("tocsin.policies" not in done.stderr, "a topic of one partition has always one")
+    site.settings["TOCSIN_KAFKA_PARTITIONS"] = 4
+    check_equal(site.tocsin("topics", "check").returncode, 0, "nothing was changed")
+
+
+def _copies_need_brokers(site):
+    site.settings["TOCSIN_KAFKA_REPLICAS"] = 3
+    done = site.tocsin("topics", "check")
+    check_equal(done.returncode, 1, "exit code")
+    check("tocsin: tocsin.events has 1 copies of a partition, not 3: set TOCSIN_KAFKA_REPLICAS" in done.stderr, done.stderr)
+    check("tocsin: tocsin.events has min.insync.replicas=1, not 2\n" in done.stderr, done.stderr)
+
+
+def more_copies_than_brokers_are_refused_with_what_to_set(scratch):
+    site = Site(scratch, topics=False, TOCSIN_START_TIMEOUT_MS=1000)
+    site.settings["TOCSIN_KAFKA_REPLICAS"] = 3
+    done = site.tocsin("topics", "apply")
+    check_equal((done.returncode, done.stdout), (2, ""), "exit code and stdout")
+    reason = "3 copies of each partition are asked for, and Kafka has 1 broker: set TOCSIN_KAFKA_REPLICAS=1, or start more brokers"
+    check_equal(done.stderr.splitlines()[-1], f"tocsin: {reason}", "what it said")
+    check(re.match(r"tocsin: waiting 1 s: 3 copies", done.stderr), done.stderr)
+    check_equal(site.tocsin("topics", "plan").returncode, 2, "exit code of the plan")
+
+
+def topics_are_applied_by_several_at_once(scratch):
+    site = Site(scratch, topics=False)
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(site.tocsin("topics", "apply"))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check_equal([(result.returncode, result.stderr) for result in results], [(0, "")] * 5, "exit codes and stderr")
+    created = [line for result in results for line in result.stdout.splitlines() if line.startswith("done: create")]
+    check_equal(len(created), TOPICS, "creations, all told")
+    check_equal(site.tocsin("topics", "check").returncode, 0, "check")
+
+
+# ---- make run-distributed
+
+
+class _Run:
+    """tools/run-distributed.sh in a terminal's foreground, so to speak: a process group that Ctrl-C goes to."""
+
+    def __init__(self, scratch, **settings):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+        environment |= {"TOCSIN_HOME": str(scratch.path("var")), "TOCSIN_LISTEN": "127.0.0.1:0",
+                        "BUILD": str(pathlib.Path(scratch.binary).parents[1]), **settings}
+        self.log = scratch.path("run.log")
+        self.log.unlink(missing_ok=True)
+        self.process = subprocess.Popen([REPOSITORY / "tools/run-distributed.sh"], env=environment, stdin=subprocess.DEVNULL,
+                                        stdout=open(self.log, "wb"), stderr=subprocess.STDOUT, start_new_session=True)
+        scratch.closers.append(self.dispose)
+        self.gateway = Server(scratch.binary, scratch.path("var"), self.log, {})
+
+    def said(self):
+        """What it said to people: log lines of the programs stand behind their names."""
+        return [line for line in self.log.read_text().splitlines() if not re.match(r"[a-z]+ +\{", line)]
+
+    def await_ready(self):
+        until = time.monotonic() + START_SECONDS
+        while self.gateway.url is None:
+            ready = re.search(r"^run-distributed: ready on (\S+)$", self.log.read_text(), re.M)
+            check(self.process.poll() is None and time.monotonic() < until, "it does not start: " + "\n".join(self.said()[-20:]))
+            self.gateway.url = ready and ready.group(1)
+            time.sleep(0.05)
+        return self
+
+    def programs(self):
+        """Process ids of the programs, by name."""
+        children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(self.process.pid)], capture_output=True, text=True).stdout
+        return {name: int(pid) for pid, name in (line.split() for line in children.splitlines()) if name.startswith("tocsin-")}
+
+    def end(self, number, whole_group=False):
+        if whole_group:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+        return self.process.wait(90)
+
+    def dispose(self):
+        if self.process.poll() is None:
+            self.end(signal.SIGTERM)
+
+
+def _left_over(scratch):
+    """Processes that still work in the scenario's directory."""
+    places = [(pid, os.readlink(f"/proc/{pid}/cwd")) for pid in os.listdir("/proc") if pid.isdigit() and os.access(f"/proc/{pid}/cwd", os.R_OK)]
+    return [pid for pid, place in places if place.startswith(str(scratch.directory))]
+
+
+def one_command_runs_the_distributed_mode_and_one_ctrl_c_ends_it(scratch):
+    if not os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"):
+        raise Skip("there is no Kafka (tools/with-outside.sh)")
+    run = _Run(scratch, TOCSIN_KAFKA_PARTITIONS="4").await_ready()
+    check_equal(len(run.programs()), 6, "programs")
+    check_equal(scratch.path("var/admin.key").stat().st_mode & 0o777, 0o600, "mode of the key's file")
+    accepted = run.gateway.event(title="Ransom note on the file server", severity="critical")
+    incident = run.gateway.incident_of(accepted, seconds=20)
+    curls = [line for line in run.said() if "curl -H" in line]
+    check_equal(len(curls), 2, "curls in the greeting")
+    answer = subprocess.run(["bash", "-c", curls[1].strip() + " -s"], capture_output=True, text=True, timeout=30)
+    check(incident["id"] in answer.stdout, f"the greeting's curl answered {answer.stdout} {answer.stderr}")
+    check_equal(run.end(signal.SIGINT, whole_group=True), 0, "exit code after Ctrl-C")
+    check_equal(_left_over(scratch), [], "processes left over")
+    check(any("audit" in line and '"stopped"' in line for line in run.log.read_text().splitlines()), "the log of audit says that it stopped")
+
+    began = time.monotonic()
+    again = _Run(scratch, TOCSIN_KAFKA_PARTITIONS="4").await_ready()
+    scratch.note(f"restart on the same files {time.monotonic() - began:.1f} s")
+    check_equal(again.gateway.incident_of(accepted, seconds=20)["id"], incident["id"], "the incident after a restart")
+    second = subprocess.run([REPOSITORY / "tools/run-distributed.sh"], capture_output=True, text=True, timeout=30,
+                            env=os.environ | {"TOCSIN_HOME": str(scratch.path("var"))})
+    check_equal(second.returncode, 3, "exit code of a second one")
+    check("another make run-distributed uses" in second.stderr, second.stderr)
+    os.kill(again.programs()["tocsin-intake"], signal.SIGKILL)
+    check_equal(again.process.wait(90), 137, "exit code after a program was killed")
+    check("run-distributed: tocsin-intake ended with exit code 137, so all end" in again.said(), "\n".join(again.said()))
+    check_equal(_left_over(scratch), [], "processes left over")
+
+
+def without_java_the_distributed_mode_runs_on_a_mock(scratch):
+    run = _Run(scratch, KAFKA="mock").await_ready()
+    check(any(line.startswith("mock_kafka: ") and "keeps nothing past its end" in line for line in run.said()), "it says what it does not keep")
+    run.gateway.incident_of(run.gateway.event(), seconds=20)
+    check_equal(run.end(signal.SIGTERM), 0, "exit code after SIGTERM")
+    check_equal(_left_over(scratch), [], "processes left over")
+    check(not scratch.path("var/distributed-mock").exists(), "nothing of the mock's is left")
+
+
+def without_java_and_brokers_the_distributed_mode_says_what_to_do(scratch):
+    path = scratch.path("bin")
+    path.mkdir()
+    for command in ("bash", "dirname", "realpath", "mkdir"):
+        (path / command).symlink_to(subprocess.run(["which", command], capture_output=True, text=True, check=True).stdout.strip())
+    environment = {"PATH": str(path), "TOCSIN_HOME": str(scratch.path("var")), "TOCSIN_REDIS_URL": "redis://127.0.0.1:1/0"}
+    done = subprocess.run([REPOSITORY / "tools/run-distributed.sh"], env=environment, capture_output=True, text=True, timeout=30)
+    check_equal(done.returncode, 3, "exit code")
+    check_equal(done.stderr, "outside: java is not installed: apt-get install openjdk-17-jre-headless, or set TOCSIN_KAFKA_BROKERS or KAFKA=mock\n", "stderr")
+    check(not scratch.path("var").exists(), "nothing was made")

@@ -71,6 +71,13 @@ typedef struct {
 	Result (*handle)(Handler *handler, const Record *input); /* services without: apply to the view, or handler_emit */
 } ServiceInput;
 
+/* A header of a service's own records that names offsets of its first input. */
+typedef struct {
+	const char *name; /* NULL: there is none */
+	/* The value with all of these offsets moved by so much, appended; everything else stays as it is. */
+	void (*move)(Slice value, int64_t by, Buffer *out);
+} ServiceOffsets;
+
 struct Service {
 	const char *name;     /* "response" */
 	const char *sentence; /* its one job */
@@ -95,6 +102,7 @@ struct Service {
 	int64_t (*replay_from)(Handler *handler, TopicId topic, int64_t position); /* optional: offset <= position from which observe must see the input again after restore */
 	void (*accepted)(Handler *handler, const Record *record);  /* after commit, never undone: wake a waiting request */
 	Result (*needed)(Handler *handler, const Record *old, bool *needed); /* optional: whether state still holds something this record of the own ledger stated; without it the ledger is never trimmed */
+	ServiceOffsets offsets; /* what export and import must move along with the input */
 	Result (*fit)(Handler *handler); /* optional, before each claim: ERROR_AGAIN says why this replica cannot own now, and leaves it to another */
 };
 

@@ -22,10 +22,12 @@ typedef struct {
 	uint64_t seq;   /* 0 for the claim, then 1, 2, 3 … without a hole */
 } LedgerMark;
 
+#define LEDGER_UNKNOWN UINT64_MAX
+
 /* Where a reader stands: the last accepted record, and the same before the claim in force (what ce_prev is checked with). */
 typedef struct {
 	uint64_t epoch, owner, seq;
-	uint64_t prev_epoch, prev_seq;
+	uint64_t prev_epoch, prev_seq; /* LEDGER_UNKNOWN: entered in the middle, no claim read yet */
 	int64_t next; /* offset of the next record to read */
 	bool trimmed; /* next is the first record of a log that was cut there: accepted by definition (ledger_begin) */
 } LedgerCursor;

@@ -132,6 +132,9 @@ Result outputs_derive_again(Runtime *runtime)
 	if (!options->service->derive)
 		return result_ok();
 	AgainVisit visit = { .runtime = runtime, .cursor = runtime->derive_from };
+	int64_t first = options->bus->operations->first(options->bus, options->service->ledger, options->partition);
+	if (visit.cursor.next < first)
+		visit.cursor = ledger_begin(first); /* what was cut had its outputs out, though no record says so yet */
 	int64_t at = visit.cursor.next;
 	while (at < runtime->cursor.next && !result_failed(visit.result)) {
 		BusPlace place = { options->service->ledger, options->partition, at };

@@ -33,9 +33,21 @@ static bool edge_is_away(const Runtime *runtime)
 /* Every timer of the state, given to the edge anew; at the sweeps in between only what is overdue. */
 void timers_arm(Runtime *runtime)
 {
+	Timers *timers = runtime->options.timers;
+	bool all = runtime->swept_at == 0;
 	Result result = meta_timers_arm(runtime);
 	if (result_failed(result))
 		edge_failed(runtime, result);
+	else if (timers && timers->operations->armed && all)
+		timers->operations->armed(timers, runtime->timers_owner, runtime->epoch);
+}
+
+/* A store of timers that was emptied, or that came back empty. */
+static void edge_forgot(Runtime *runtime, Result result)
+{
+	runtime_log(runtime, LOG_INFO, "timers-armed-anew", result.text);
+	runtime->swept_at = 0;
+	timers_arm(runtime);
 }
 
 static bool sweep_due(const Runtime *runtime)
@@ -77,6 +89,10 @@ Result timers_decide(Runtime *runtime, size_t *count)
 	if (sweep_due(runtime))
 		timers_arm(runtime);
 	Result asked = edge_is_away(runtime) ? result_ok() : due_ask(runtime, &due);
+	if (asked.kind == ERROR_NOT_FOUND) {
+		edge_forgot(runtime, asked);
+		return result_ok();
+	}
 	if (result_failed(asked)) {
 		edge_failed(runtime, asked);
 		return result_ok();

@@ -1,0 +1,106 @@
+/*
+ * The file that carries everything of record from one bus to another: `tocsin export` writes it, `tocsin import` reads it.
+ *
+ * Text, UTF-8, one JSON object a line, in this order:
+ *
+ *   {"tocsin":"export","format":1,"made_by":"0.1.0","made_at":"…","partitions":1,"cluster":"…"}
+ *   {"topic":"events","slot":1234,"key":"…","headers":[["ce_id","evt_…"],…],"body":"…"}     a record, as often as there are
+ *   {"audit":"{\"seq\":1,…}"}                                                               a line of the audit log, likewise
+ *   {"records":{"events":17,…},"audit_lines":42,"digest":"<64 hex>"}
+ *
+ *   slot      what a record's partition is made of (slot mod P); null on topics that have one partition only
+ *   key, header values, body, audit lines   bytes: a string where they are text, else {"base64":"…"}
+ *   digest    D(n) = SHA-256(D(n-1) as 32 bytes ‖ the line's bytes without its line feed) over all lines before the last,
+ *             D(0) = 32 zero bytes. It shows that a file was cut or damaged, not who made it.
+ *
+ * Streams stand before ledgers, and a ledger that another one counts stands before it: so whoever reads the file in one go
+ * always knows already where the inputs of a ledger end. Records of one slot and topic stand in the order in which they came.
+ * Of ledgers there are only accepted records, without the headers of their old owners. Where a header of a record names
+ * offsets of an input (Service.offsets) they are counted from the END of that input as it was exported: 0 or less.
+ *
+ * Bounds: a line has at most CARRY_LINE_MAX bytes; memory is that of a few lines, whatever the file's size.
+ */
+#ifndef TOCSIN_SERVICE_CARRY_FILE_H
+#define TOCSIN_SERVICE_CARRY_FILE_H
+
+#include "shared/base/error.h"
+#include "shared/base/hash.h"
+#include "shared/base/instant.h"
+#include "shared/base/json.h"
+#include "shared/domain/topics.h"
+#include "shared/edge/bus.h"
+
+#include <stdio.h>
+
+enum { CARRY_FORMAT = 1, CARRY_LINE_MAX = 64 << 20 };
+
+/* A record; borrowed. */
+typedef struct {
+	TopicId topic;
+	unsigned slot; /* of slotted topics */
+	Slice key, headers, body;
+} CarryRecord;
+
+/* How much of what. */
+typedef struct {
+	uint64_t records[TOPICS], audit_lines;
+} CarryCounts;
+
+/* Offset that comes next in each partition, -1 where nobody looked. */
+typedef struct {
+	int64_t of[TOPICS][BUS_PARTITIONS_MAX];
+} CarryEnds;
+
+/* ---- writing */
+
+typedef struct {
+	FILE *file; /* not owned */
+	Digest digest;
+	CarryCounts counts;
+	Buffer line;
+} CarryWriter;
+
+void carry_writer_init(CarryWriter *writer, FILE *file);
+void carry_writer_release(CarryWriter *writer);
+
+/* In this order; ERROR_AGAIN: it cannot be written. */
+Result carry_write_manifest(CarryWriter *writer, unsigned partitions, const char *cluster, Instant now);
+Result carry_write_record(CarryWriter *writer, const CarryRecord *record);
+Result carry_write_audit(CarryWriter *writer, Slice line);
+Result carry_write_end(CarryWriter *writer);
+
+/* ---- reading */
+
+typedef enum { CARRY_RECORD, CARRY_AUDIT, CARRY_END } CarryKind;
+
+/* Borrowed until the next call. */
+typedef struct {
+	CarryKind kind;
+	CarryRecord record;
+	Slice audit;
+} CarryItem;
+
+typedef struct {
+	FILE *file; /* not owned */
+	uint64_t line_number;
+	Digest digest;
+	CarryCounts counts;
+	unsigned partitions; /* of the bus it was made from */
+	json_t *tree;
+	Buffer line, key, headers, body;
+	char chunk[1 << 16];
+	size_t chunk_at, chunk_size;
+	bool ended;
+} CarryReader;
+
+/* Reads the manifest. ERROR_INPUT: no export, or one of a newer Tocsin; ERROR_AGAIN: it cannot be read. Released in any case. */
+Result carry_reader_init(CarryReader *reader, FILE *file);
+void carry_reader_release(CarryReader *reader);
+
+/*
+ * The next line. CARRY_END only when the digest and all counts are right and nothing follows. ERROR_INPUT names the line
+ * and what is wrong: cut off, damaged, no line of an export.
+ */
+Result carry_read(CarryReader *reader, CarryItem *out);
+
+#endif

@@ -1,8 +1,9 @@
 /*
  * The six services in seeded worlds (world.h), each judged when it has come to rest (judge.h).
  *
- *     flow_test             as many seeds as SEEDS says (default 10,000; a sanitizer's build 600), from FIRST (default 1), on every core
- *     flow_test SEED        one world again: what a failing seed is reproduced with
+ *     flow_test             as many seeds as SEEDS says (default 10,000; a sanitizer's build 600), from FIRST (default 1), on every core; stops
+ *                           after as many broken worlds a core as BROKEN says (default 5)
+ *     flow_test SEED        one world again: what a failing seed is reproduced with; PRINT=TOPIC ("journal") prints that log
  */
 #include "shared/edge/log.h"
 #include "tests/simulation/judge.h"
@@ -26,25 +27,48 @@ static uint64_t number(const char *name, uint64_t fallback)
 	return text ? strtoull(text, NULL, 10) : fallback;
 }
 
+static void figures_print(const WorldFigures *figures, unsigned failed)
+{
+	const struct {
+		const char *name;
+		uint64_t count;
+	} list[] = {
+		{ "steps", figures->steps },       { "events", figures->events },
+		{ "commands", figures->commands }, { "crashes", figures->crashes },
+		{ "disks lost", figures->disks_lost }, { "moves", figures->moves },
+		{ "zombies", figures->zombies },   { "wire faults", figures->faults },
+		{ "faults of timers", figures->timers_lost }, { "claims", figures->claims },
+		{ "deposed", figures->deposed },   { "doubts", figures->doubts },
+		{ "records dropped", figures->dropped }, { "trims", figures->trims },
+	};
+	printf("simulation:");
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		printf(" %" PRIu64 " %s,", list[i].count, list[i].name);
+	printf(" %u worlds broken\n", failed);
+	fflush(stdout);
+}
+
+static void print_asked(const World *world)
+{
+	TopicId topic = topic_of(slice_of(getenv("PRINT")));
+	for (unsigned partition = 0; topic != TOPICS && partition < world->partitions; partition++)
+		world_print(world, topic, partition);
+}
+
 /* Every `step`-th seed from first; exit code: 0 all promises kept. */
 static int play(uint64_t first, uint64_t count, uint64_t step)
 {
 	static World world;
-	unsigned failed = 0;
-	uint64_t events = 0, crashes = 0, faults = 0;
+	unsigned failed = 0, most = (unsigned)number("BROKEN", 5);
 	world_init(&world);
-	for (uint64_t seed = first; seed < first + count && failed < 5; seed += step) {
+	for (uint64_t seed = first; seed < first + count && failed < most; seed += step) {
 		world_play(&world, seed);
 		failed += judge_world(&world) > 0;
-		events += world.event_count;
+		print_asked(&world);
 		world_end(&world);
 	}
-	crashes = world.crashes;
-	faults = world.faults;
+	figures_print(&world.figures, failed);
 	world_release(&world);
-	printf("simulation: %" PRIu64 " events, %" PRIu64 " crashes, %" PRIu64 " wire faults, %u worlds broken\n", events, crashes,
-	       faults, failed);
-	fflush(stdout);
 	return failed ? 1 : 0;
 }
 

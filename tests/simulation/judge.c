@@ -1,6 +1,5 @@
-#include "tests/simulation/judge.h"
+#include "tests/simulation/judge_internal.h"
 
-#include "services/audit/core/chain.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/types.h"
 #include "shared/service/replay.h"
@@ -12,12 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static World *judged;
+World *judged;
 static unsigned broken;
 
-static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void complain(const char *format, ...)
+void complain(const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
@@ -30,23 +27,20 @@ static void complain(const char *format, ...)
 
 /* ---- walking logs */
 
-typedef void (*Visit)(void *context, unsigned partition, const BusRecord *record, Slice type);
-
-static void walk_stream(TopicId topic, Visit visit, void *context)
+void walk_stream(TopicId topic, Visit visit, void *context)
 {
 	BusRecord record;
 	for (unsigned partition = 0; partition < judged->partitions; partition++)
-		for (int64_t offset = 0; memory_bus_peek(judged->bus, topic, partition, offset, &record); offset++)
+		for (int64_t offset = 0; memory_bus_recall(judged->bus, topic, partition, offset, &record); offset++)
 			visit(context, partition, &record, header_get(record.headers, "ce_type"));
 }
 
-/* Accepted records of a ledger, bookkeeping left out. */
-static void walk_ledger(TopicId topic, Visit visit, void *context)
+void walk_ledger(TopicId topic, Visit visit, void *context)
 {
 	BusRecord record;
 	for (unsigned partition = 0; partition < judged->partitions; partition++) {
 		LedgerCursor cursor = { 0 };
-		for (int64_t offset = 0; memory_bus_peek(judged->bus, topic, partition, offset, &record); offset++) {
+		for (int64_t offset = 0; memory_bus_recall(judged->bus, topic, partition, offset, &record); offset++) {
 			LedgerMark mark;
 			Slice type = header_get(record.headers, "ce_type");
 			must(!result_failed(ledger_mark_read(record.headers, &mark)));
@@ -56,7 +50,7 @@ static void walk_ledger(TopicId topic, Visit visit, void *context)
 	}
 }
 
-static json_t *body_of(const BusRecord *record)
+json_t *body_of(const BusRecord *record)
 {
 	json_t *body = json_loadb(record->body.data, record->body.size, 0, NULL);
 	must(body);
@@ -77,7 +71,7 @@ static bool in_log(const SentEvent *event)
 
 static int64_t counted_of_key(const char *key)
 {
-	Statement *row = store_query(world_unit(judged, "gateway", 0)->store,
+	Statement *row = store_query(world_owner(judged, "gateway", 0)->store,
 				     "SELECT SUM(json_extract(document, '$.event_count')) FROM incidents WHERE correlation_key = ?1",
 				     V_TEXT(slice_of(key)));
 	int64_t counted = statement_next(row) ? statement_integer(row, 0) : 0;
@@ -122,7 +116,7 @@ static const struct {
 static const struct {
 	const char *kind, *from, *to;
 } allowed_promotions[] = {
-	{ "event", "received", "reported" },     { "event", "triaging", "assessing" },
+	{ "event", "received", "reported" },     { "event", "triaging", "reported" },
 	{ "weakness", "reported", "reported" },  { "event", "false-alarm", "false-alarm" },
 };
 
@@ -144,7 +138,7 @@ static bool change_allowed(const char *kind, const char *from, const char *to)
 	return false;
 }
 
-static const char *member(json_t *object, const char *name)
+const char *member(json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 	return text ? text : "";
@@ -192,7 +186,7 @@ static void journal_visit(void *context, unsigned partition, const BusRecord *re
 
 static json_t *document_in(const char *service, unsigned partition, const char *id)
 {
-	Statement *row = store_query(world_unit(judged, service, partition)->store, "SELECT document FROM incidents WHERE id = ?1",
+	Statement *row = store_query(world_owner(judged, service, partition)->store, "SELECT document FROM incidents WHERE id = ?1",
 				     V_TEXT(slice_of(id)));
 	json_t *document = NULL;
 	if (statement_next(row)) {
@@ -237,6 +231,26 @@ static void answers_visit(void *context, unsigned partition, const BusRecord *re
 	json_object_set_new(answers, cause, json_integer(count + 1));
 }
 
+static void record_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	char id[ID_SIZE];
+	(void)partition, (void)type;
+	if (text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)))
+		json_object_set_new(context, id, json_true());
+}
+
+/* Whoever was answered was answered from a record that is of record. */
+static void judge_answers(void)
+{
+	json_t *records = json_object();
+	walk_ledger(TOPIC_JOURNAL, record_visit, records);
+	for (size_t i = 0; i < judged->answer_count; i++)
+		if (!json_object_get(records, judged->answers[i].record))
+			complain("command %s was answered from %s, which nobody accepted", judged->answers[i].command,
+				 judged->answers[i].record);
+	json_decref(records);
+}
+
 static void judge_commands(void)
 {
 	json_t *answers = json_object();
@@ -248,140 +262,6 @@ static void judge_commands(void)
 			complain("command %s has %" PRId64 " answers", command->id.text, count);
 	}
 	json_decref(answers);
-}
-
-/* ---- told */
-
-typedef struct {
-	json_t *plans;      /* incident → {levels, reached, stopped, round} */
-	json_t *deliveries; /* key → last delivery */
-} Told;
-
-static void planned(json_t *plans, const char *id, json_t *body)
-{
-	json_object_set_new(plans, id, json_pack("{s:I, s:i, s:b}", "levels", (json_int_t)json_array_size(json_object_get(body, "levels")),
-						 "reached", 0, "stopped", 0));
-}
-
-static void reached(json_t *plan, const char *id, json_t *body)
-{
-	int64_t level = json_integer_value(json_object_get(body, "escalation_level"));
-	int64_t before = json_integer_value(json_object_get(plan, "reached"));
-	if (!plan || json_is_true(json_object_get(plan, "stopped")))
-		complain("incident %s: level %" PRId64 " was reached without a plan", id, level);
-	else if (level != before + 1)
-		complain("incident %s: level %" PRId64 " was reached after %" PRId64, id, level, before);
-	if (json_array_size(json_object_get(body, "deliveries")) == 0)
-		complain("incident %s: level %" PRId64 " told nobody and says nothing of it", id, level);
-	if (plan)
-		json_object_set_new(plan, "reached", json_integer(level));
-}
-
-static void delivery_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
-{
-	Told *told = context;
-	json_t *body = body_of(record), *delivery;
-	const char *id = member(body, "incident_id");
-	size_t index;
-	(void)partition;
-	if (slice_is(type, TYPE_ESCALATION_PLANNED))
-		planned(told->plans, id, body);
-	else if (slice_is(type, TYPE_ESCALATION_STOPPED))
-		json_object_set_new(json_object_get(told->plans, id), "stopped", json_true());
-	else if (slice_is(type, TYPE_ESCALATION_REACHED))
-		reached(json_object_get(told->plans, id), id, body);
-	json_array_foreach(json_object_get(body, "deliveries"), index, delivery)
-		json_object_set(told->deliveries, member(delivery, "key"), delivery);
-	json_decref(body);
-}
-
-static bool was_received(const char *key)
-{
-	for (size_t i = 0; i < judged->received_count; i++)
-		if (strcmp(judged->received[i], key) == 0)
-			return true;
-	return false;
-}
-
-static void judge_deliveries(json_t *deliveries)
-{
-	const char *key;
-	json_t *delivery;
-	json_object_foreach(deliveries, key, delivery) {
-		const char *state = member(delivery, "state");
-		if (!strcmp(state, "sent") && !was_received(key))
-			complain("message %s is recorded as sent, but nobody received it", key);
-		if (!strcmp(state, "queued"))
-			complain("message %s is still queued", key);
-	}
-	for (size_t i = 0; i < judged->received_count; i++)
-		if (!json_object_get(deliveries, judged->received[i]))
-			complain("message %s was received, but no ledger knows it", judged->received[i]);
-}
-
-static bool needs_telling(json_t *incident)
-{
-	return status_is_open(member(incident, "status")) &&
-	       json_is_null(json_object_get(json_object_get(incident, "acknowledged"), "at")) &&
-	       strcmp(member(incident, "kind"), "event");
-}
-
-static void judge_told(json_t *incidents)
-{
-	Told told = { json_object(), json_object() };
-	const char *id;
-	json_t *incident;
-	walk_ledger(TOPIC_DELIVERIES, delivery_visit, &told);
-	judge_deliveries(told.deliveries);
-	json_object_foreach(incidents, id, incident) {
-		json_t *plan = json_object_get(told.plans, id);
-		int64_t last = json_integer_value(json_object_get(plan, "reached"));
-		if (!needs_telling(incident))
-			continue;
-		if (!plan || json_is_true(json_object_get(plan, "stopped")))
-			complain("incident %s waits for somebody, and nobody is being told", id);
-		else if (last != json_integer_value(json_object_get(plan, "levels")))
-			complain("incident %s waits for somebody, but only level %" PRId64 " was reached", id, last);
-		else if (json_integer_value(json_object_get(incident, "escalation_level")) != last)
-			complain("incident %s does not say that level %" PRId64 " was reached", id, last);
-	}
-	json_decref(told.plans);
-	json_decref(told.deliveries);
-}
-
-/* ---- audit */
-
-static void count_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
-{
-	(void)partition, (void)record, (void)type;
-	++*(int64_t *)context;
-}
-
-static void assessment_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
-{
-	char id[ID_SIZE];
-	(void)partition, (void)type;
-	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
-	json_object_set_new(context, id, json_true());
-}
-
-static void judge_audit(void)
-{
-	int64_t expected = 0;
-	json_t *assessments = json_object();
-	ChainVerify verify;
-	walk_ledger(TOPIC_JOURNAL, count_visit, &expected);
-	walk_ledger(TOPIC_DELIVERIES, count_visit, &expected);
-	walk_stream(TOPIC_ASSESSMENTS, assessment_visit, assessments);
-	expected += (int64_t)json_object_size(assessments);
-	chain_verify_init(&verify);
-	chain_verify_feed(&verify, buffer_slice(&judged->audit_file));
-	if (!chain_verify_end(&verify, NULL))
-		complain("the audit file is broken at line %" PRId64 ": %s", verify.bad_line, verify.why);
-	if (verify.head.count != expected)
-		complain("the audit file holds %" PRId64 " records instead of %" PRId64, verify.head.count, expected);
-	chain_verify_release(&verify);
-	json_decref(assessments);
 }
 
 /* ---- ledgers and leftovers */
@@ -396,7 +276,7 @@ static void judge_ledger(TopicId topic)
 	BusRecord record;
 	for (unsigned partition = 0; partition < judged->partitions; partition++) {
 		Replay *replay = replay_new(topic, partition, finding, (void *)(uintptr_t)topics[topic].short_name);
-		for (int64_t offset = 0; memory_bus_peek(judged->bus, topic, partition, offset, &record); offset++)
+		for (int64_t offset = 0; memory_bus_recall(judged->bus, topic, partition, offset, &record); offset++)
 			replay_take(replay, &record);
 		replay_free(replay);
 	}
@@ -405,8 +285,19 @@ static void judge_ledger(TopicId topic)
 static void judge_dead_letters(void)
 {
 	BusRecord record;
-	for (int64_t offset = 0; memory_bus_peek(judged->bus, TOPIC_DEAD_LETTERS, 0, offset, &record); offset++)
+	for (int64_t offset = 0; memory_bus_recall(judged->bus, TOPIC_DEAD_LETTERS, 0, offset, &record); offset++)
 		complain("a dead letter: %.*s", (int)record.body.size, record.body.data);
+}
+
+/* Whom the group wants takes input; all others follow, or need not. */
+static void judge_ready(void)
+{
+	for (size_t i = 0; i < judged->unit_count; i++) {
+		const Unit *unit = &judged->units[i];
+		if (!runtime_ready(unit->runtime))
+			complain("%s/%u of replica %u is not ready, in phase %d", unit->service->name, unit->partition, unit->replica,
+				 (int)runtime_phase(unit->runtime));
+	}
 }
 
 unsigned judge_world(World *world)
@@ -414,11 +305,17 @@ unsigned judge_world(World *world)
 	json_t *incidents = json_object();
 	judged = world;
 	broken = 0;
+	judge_ready();
+	judge_fresh();
 	judge_counts();
 	judge_journal(incidents);
 	judge_commands();
+	judge_answers();
 	judge_told(incidents);
+	judge_links(incidents);
+	judge_outputs();
 	judge_audit();
+	judge_views();
 	static const TopicId ledgers[] = { TOPIC_REPORTS, TOPIC_JOURNAL, TOPIC_DELIVERIES, TOPIC_CHECKPOINTS };
 	for (size_t i = 0; i < sizeof(ledgers) / sizeof(ledgers[0]); i++)
 		judge_ledger(ledgers[i]);

@@ -7,7 +7,11 @@
  *   versions      an incident's entries are numbered 1, 2, 3 …, in the journal and in the view
  *   transitions   no entry changes a status in a way that the table of allowed changes here does not know
  *   commands      every durable command has exactly one answer in the journal
- *   views         the gateway's documents equal response's
+ *   answers       whoever was answered was answered from a record that is of record
+ *   views         the gateway's documents equal response's, and every replica of the gateway sees the same
+ *   outputs       what every accepted record derives was published, under as many ids as it has outputs
+ *   links         stand on both sides, each once; all that were open at the same time with the same asset or actor are linked
+ *   fresh         an owner that loses its disk makes the same state again from what is kept, trimmed ledgers or not
  *   told          every level of every escalation that was planned and not stopped was reached, in order, each with its
  *                 deliveries, each delivery sent (and then the receiver has it), failed or skipped; nothing was sent that
  *                 no ledger knows

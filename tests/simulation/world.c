@@ -6,9 +6,10 @@
 #include "services/intake/intake.h"
 #include "services/notification/notification.h"
 #include "services/response/response.h"
-#include "shared/domain/documents.h"
 #include "shared/domain/types.h"
 #include "shared/edge/files.h"
+#include "tests/simulation/clients.h"
+#include "tests/simulation/outside.h"
 #include "tests/support/memory_bus.h"
 #include "tests/support/memory_timers.h"
 
@@ -18,17 +19,19 @@
 #include <string.h>
 
 enum {
-	CHAOS_LEAST = 60, /* steps of chaos: from here to CHAOS_MORE further, most worlds short, so that many fit a minute */
-	CHAOS_MORE = 460,
+	CHAOS_LEAST = 100, /* steps of chaos: from here to CHAOS_MORE further, most worlds short, so that many fit a minute */
+	CHAOS_MORE = 1600,
+	STUCK_MAX = 20, /* steps that fail one after the other, with nothing that fails around them */
+	BURST_MAX = 4, /* steps of one unit, records of one stream, at a time */
+	PAUSE_MAX_MS = 120000,
 	QUIET_ROUNDS = 32, /* with the step: longer than the last level of the pack, and a sweep for lost timers */
 	QUIET_STEP_MS = 15000,
 	QUIET_LIMIT = 4000,
-	STREAM_CLIENT = 40,
 	AUDIT_BYTES = 8 << 20,
 	PACK_BYTES = 1 << 20,
 };
 
-static uint32_t roll(World *world, uint32_t sides)
+uint32_t roll(World *world, uint32_t sides)
 {
 	world->dice = world->dice * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(world->dice >> 33) % sides;
@@ -38,6 +41,11 @@ static uint32_t roll(World *world, uint32_t sides)
 
 static json_t *pack_message;
 static Policy *pack;
+
+const Policy *world_policy(void)
+{
+	return pack;
+}
 
 static void pack_read(void)
 {
@@ -76,145 +84,69 @@ static void pack_publish(World *world)
 	header_add(&headers, "ce_type", SLICE(TYPE_POLICY_PUBLISHED));
 	header_add(&headers, "ce_time", slice_of(time));
 	BusRecord record = { .headers = buffer_slice(&headers), .body = buffer_slice(&body) };
+	memory_bus_set_stream(world->bus, STREAM_CLIENT);
 	must(!result_failed(bus_append(world->bus, TOPIC_POLICIES, 0, &record, NULL, NULL)));
 	memory_bus_deliver_all(world->bus);
 	buffer_release(&headers);
 	buffer_release(&body);
 }
 
-/* ---- the outside: takes, loses, fails, answers late */
-
-typedef struct {
-	Outside outside;
-	World *world;
-	size_t queued, answered;
-	OutsideOutcome queue[64], answers[64];
-} Receiver;
-
-static Receiver receivers[BUS_PARTITIONS_MAX];
-
-static Result receiver_send(Outside *outside, const OutsideMessage *message)
-{
-	Receiver *receiver = (Receiver *)outside;
-	if (receiver->queued == 64)
-		return result_fail(ERROR_AGAIN, "the queue is full");
-	for (size_t i = 0; i < receiver->queued; i++)
-		if (strcmp(receiver->queue[i].key, message->key) == 0)
-			return result_ok();
-	OutsideOutcome *sent = &receiver->queue[receiver->queued++];
-	*sent = (OutsideOutcome){ .attempt = message->attempt };
-	must(text_copy(slice_of(message->key), sent->key, sizeof(sent->key)));
-	return result_ok();
-}
-
-static bool receiver_outcome(Outside *outside, OutsideOutcome *out)
-{
-	Receiver *receiver = (Receiver *)outside;
-	if (receiver->answered == 0)
-		return false;
-	*out = receiver->answers[--receiver->answered];
-	return true;
-}
-
-static void receiver_notify(Outside *outside, void (*wake)(void *context), void *context)
-{
-	(void)outside, (void)wake, (void)context;
-}
-
-static const OutsideOperations receiver_operations = { .send = receiver_send, .outcome = receiver_outcome,
-						       .notify = receiver_notify };
-
-static void receiver_take(World *world, const char *key)
-{
-	for (size_t i = 0; i < world->received_count; i++)
-		if (strcmp(world->received[i], key) == 0) {
-			world->received_again++;
-			return;
-		}
-	must(world->received_count < WORLD_SENT_MAX);
-	must(text_copy(slice_of(key), world->received[world->received_count++], OUTSIDE_KEY));
-}
-
-static void receiver_step(World *world, Receiver *receiver)
-{
-	if (receiver->queued == 0 || receiver->answered == 64)
-		return;
-	OutsideOutcome outcome = receiver->queue[0];
-	memmove(receiver->queue, receiver->queue + 1, --receiver->queued * sizeof(receiver->queue[0]));
-	uint32_t die = world->quiet ? 0 : roll(world, 10);
-	outcome.outcome = die < 6 ? OUTCOME_SENT : die < 9 ? OUTCOME_RETRY : OUTCOME_REFUSED;
-	if (outcome.outcome == OUTCOME_SENT)
-		receiver_take(world, outcome.key);
-	if (die == 5)
-		return; /* it arrived, but nobody ever hears of it */
-	receiver->answers[receiver->answered++] = outcome;
-}
-
-/* ---- what the services are given */
-
-static const char *setting(void *context, const char *name)
-{
-	(void)context;
-	static const char *const values[][2] = { { "TOCSIN_WEBHOOK_URL", "https://hooks.example.org/tocsin" },
-						 { "TOCSIN_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" },
-						 { "TOCSIN_SMTP_URL", "smtp://mail.example.org" },
-						 { "TOCSIN_MAIL_FROM", "tocsin@example.org" } };
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		if (strcmp(values[i][0], name) == 0)
-			return values[i][1];
-	return NULL;
-}
-
-static NotificationEnvironment notification_environment = { .setting = setting, .public_url = "http://127.0.0.1:8080" };
-
-typedef struct {
-	AuditLedger ledger;
-	World *world;
-} MemoryLedger;
-
-static Result ledger_cut(AuditLedger *ledger, int64_t size)
-{
-	Buffer *file = &((MemoryLedger *)ledger)->world->audit_file;
-	if (file->size < (size_t)size)
-		return result_fail(ERROR_INTERNAL, "the audit file is shorter than accepted");
-	file->size = (size_t)size;
-	return result_ok();
-}
-
-static Result ledger_write(AuditLedger *ledger, Slice lines)
-{
-	Buffer *file = &((MemoryLedger *)ledger)->world->audit_file;
-	buffer_append(file, lines);
-	must(!file->overflowed);
-	return result_ok();
-}
-
-static Result ledger_read(AuditLedger *ledger, int64_t from, size_t size, Buffer *out)
-{
-	Buffer *file = &((MemoryLedger *)ledger)->world->audit_file;
-	if ((size_t)from + size > file->size)
-		return result_fail(ERROR_INTERNAL, "the audit file ends before");
-	buffer_append(out, (Slice){ file->data + from, size });
-	return result_ok();
-}
-
-static const AuditLedgerOperations ledger_operations = { .cut = ledger_cut, .write = ledger_write, .read = ledger_read };
-static MemoryLedger memory_ledger;
-static AuditEnvironment audit_environment = { .ledger = &memory_ledger.ledger };
-
 /* ---- units */
 
+static World *answered; /* whose gateways answer */
+
+static void gateway_accepted(Handler *handler, const Record *record)
+{
+	(void)handler;
+	if (slice_starts(record->type, SLICE("tocsin.journal.")) && id_is("cmd_", record->cause))
+		client_answered(answered, record);
+}
+
+static Service gateway; /* the real one, but heard */
+
+/* Audit has one replica: it owns only where its file is. */
 static const struct {
 	const Service *service;
-	void *environment;
+	unsigned replicas_max;
 } services[] = {
-	{ &gateway_service, NULL },
-	{ &intake_service, NULL },
-	{ &classification_service, NULL },
-	{ &response_service, NULL },
-	{ &notification_service, &notification_environment },
-	{ &audit_service, &audit_environment },
+	{ &gateway, WORLD_REPLICAS_MAX },
+	{ &intake_service, WORLD_REPLICAS_MAX },
+	{ &classification_service, WORLD_REPLICAS_MAX },
+	{ &response_service, WORLD_REPLICAS_MAX },
+	{ &notification_service, WORLD_REPLICAS_MAX },
+	{ &audit_service, 1 },
 };
+
+static unsigned unit_stream(const Unit *unit)
+{
+	return 2 * unit->number + unit->lives % 2;
+}
+
+void world_print(const World *world, TopicId topic, unsigned partition)
+{
+	static const char *const names[] = { "ce_epoch", "ce_owner", "ce_seq",	"ce_prev",    "ce_derived",  "ce_positions",
+					     "ce_time",	 "ce_type",  "ce_id", "ce_subject", "ce_cause" };
+	BusRecord record;
+	fprintf(stderr, "%s/%u\n", topics[topic].name, partition);
+	for (int64_t offset = 0; memory_bus_recall(world->bus, topic, partition, offset, &record); offset++) {
+		bool kept = memory_bus_peek(world->bus, topic, partition, offset, &record);
+		fprintf(stderr, "%c%4" PRId64, kept ? ' ' : '-', offset);
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			Slice value = header_get(record.headers, names[i]);
+			fprintf(stderr, " %.*s", (int)value.size, value.data ? value.data : "");
+		}
+		fputc('\n', stderr);
+	}
+}
+
+static void give_up(const World *world, const Unit *unit, const char *what, const char *why)
+{
+	if (unit->service->ledger != TOPICS)
+		world_print(world, unit->service->ledger, unit->partition);
+	fprintf(stderr, "seed %" PRIu64 ": %s/%u of replica %u %s: %s\n", world->seed, unit->service->name, unit->partition,
+		unit->replica, what, why);
+	abort();
+}
 
 static void unit_start(World *world, Unit *unit)
 {
@@ -222,16 +154,83 @@ static void unit_start(World *world, Unit *unit)
 		StoreOptions options = runtime_store_options(unit->service, ":memory:");
 		must(!result_failed(store_open(&options, &unit->store, NULL)));
 	}
-	bool sends = unit->service == &notification_service;
 	RuntimeOptions options = { .service = unit->service, .partition = unit->partition, .bus = world->bus,
-				   .timers = sends ? world->timers : NULL,
-				   .outside = sends ? &receivers[unit->partition].outside : NULL, .store = unit->store,
-				   .environment = unit->environment, .owner_id = ((uint64_t)roll(world, 1u << 31) << 8) + unit->stream };
+				   .timers = unit->service == &notification_service ? world->timers : NULL,
+				   .outside = outside_of(unit), .store = unit->store, .environment = unit->environment,
+				   .owner_id = ((uint64_t)roll(world, 1u << 31) << 8) + unit->number,
+				   .standby = world->standby, .trim_after_ms = world->trim_after_ms };
 	Result result = runtime_new(&options, &unit->runtime);
-	if (result_failed(result)) {
-		fprintf(stderr, "seed %" PRIu64 ": %s cannot start: %s\n", world->seed, unit->service->name, result.text);
-		abort();
-	}
+	if (result_failed(result))
+		give_up(world, unit, "cannot start", result.text);
+	runtime_assign(unit->runtime, unit->assigned);
+}
+
+static void figures_take(World *world, const Unit *unit)
+{
+	RuntimeFigures figures = runtime_figures(unit->runtime);
+	world->figures.claims += figures.claims;
+	world->figures.deposed += figures.deposed;
+	world->figures.doubts += figures.doubts;
+	world->figures.dropped += figures.dropped;
+}
+
+static void unit_stop(World *world, Unit *unit)
+{
+	size_t pending = memory_bus_stream_pending(world->bus, unit_stream(unit));
+	figures_take(world, unit);
+	runtime_free(unit->runtime);
+	unit->runtime = NULL;
+	memory_bus_drop_stream(world->bus, unit_stream(unit), roll(world, (uint32_t)pending + 1));
+	unit->lives++;
+	/* The stream of the life after the next is free by then: what is left of this one comes before. */
+	while (memory_bus_stream_pending(world->bus, unit_stream(unit)) > 0)
+		memory_bus_step_stream(world->bus, unit_stream(unit), WIRE_DELIVER);
+	unit->asleep_until = 0;
+	unit->wire_held = false;
+	outside_crash(world, unit);
+}
+
+static void disk_lose(World *world, Unit *unit)
+{
+	world->figures.disks_lost += unit->store != NULL;
+	store_close(unit->store);
+	unit->store = NULL;
+}
+
+static void unit_crash(World *world, Unit *unit)
+{
+	if (!unit->runtime)
+		return;
+	world->figures.crashes++;
+	unit_stop(world, unit);
+	if (roll(world, 2))
+		disk_lose(world, unit);
+	if (roll(world, 3))
+		unit_start(world, unit);
+}
+
+void world_restart_empty(World *world, Unit *unit)
+{
+	unit_stop(world, unit);
+	disk_lose(world, unit);
+	unit_start(world, unit);
+}
+
+static bool unit_step(World *world, Unit *unit)
+{
+	bool progressed;
+	if (!unit->runtime || world->now < unit->asleep_until)
+		return false;
+	if (world->quiet || roll(world, 2))
+		runtime_assign(unit->runtime, unit->assigned);
+	memory_bus_set_stream(world->bus, unit_stream(unit));
+	Result result = runtime_step(unit->runtime, world->now, &progressed);
+	if (result.kind == ERROR_INTERNAL)
+		give_up(world, unit, "stops", result.text);
+	unit->stuck = result_failed(result) && !progressed ? unit->stuck + 1 : 0;
+	if (world->quiet && unit->stuck > STUCK_MAX)
+		give_up(world, unit, "is stuck", result.text);
+	return progressed;
 }
 
 static void units_start(World *world)
@@ -239,208 +238,132 @@ static void units_start(World *world)
 	world->unit_count = 0;
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		unsigned partitions = services[i].service->single ? 1 : world->partitions;
-		for (unsigned partition = 0; partition < partitions; partition++) {
+		unsigned replicas = 1 + roll(world, services[i].replicas_max);
+		for (unsigned number = 0; number < partitions * replicas; number++) {
 			must(world->unit_count < WORLD_UNITS_MAX);
 			Unit *unit = &world->units[world->unit_count];
-			*unit = (Unit){ .service = services[i].service, .partition = partition,
-					.stream = (unsigned)world->unit_count, .environment = services[i].environment };
+			*unit = (Unit){ .service = services[i].service, .partition = number / replicas,
+					.replica = number % replicas, .number = (unsigned)world->unit_count,
+					.environment = outside_environment(world, services[i].service),
+					.assigned = number % replicas == 0 };
 			world->unit_count++;
 			unit_start(world, unit);
 		}
 	}
 }
 
-static void unit_crash(World *world, Unit *unit)
+static Unit *unit_any(World *world)
 {
-	size_t pending = memory_bus_stream_pending(world->bus, unit->stream);
-	runtime_free(unit->runtime);
-	memory_bus_drop_stream(world->bus, unit->stream, roll(world, (uint32_t)pending + 1));
-	if (unit->store && roll(world, 2)) {
-		store_close(unit->store);
-		unit->store = NULL;
-	}
-	if (unit->service == &notification_service) {
-		receivers[unit->partition].queued = roll(world, 2) ? 0 : receivers[unit->partition].queued;
-		receivers[unit->partition].answered = 0;
-	}
-	world->crashes++;
-	unit_start(world, unit);
+	return &world->units[roll(world, (uint32_t)world->unit_count)];
 }
 
-static bool unit_step(World *world, Unit *unit)
+Unit *world_owner(World *world, const char *service, unsigned partition)
 {
-	bool progressed;
-	memory_bus_set_stream(world->bus, unit->stream);
-	Result result = runtime_step(unit->runtime, world->now, &progressed);
-	if (result.kind == ERROR_INTERNAL) {
-		fprintf(stderr, "seed %" PRIu64 ": %s/%u: %s\n", world->seed, unit->service->name, unit->partition, result.text);
-		abort();
+	for (size_t i = 0; i < world->unit_count; i++) {
+		Unit *unit = &world->units[i];
+		if (strcmp(unit->service->name, service) == 0 && unit->partition == partition && unit->assigned)
+			return unit;
 	}
-	return progressed;
-}
-
-Unit *world_unit(World *world, const char *service, unsigned partition)
-{
-	for (size_t i = 0; i < world->unit_count; i++)
-		if (strcmp(world->units[i].service->name, service) == 0 && world->units[i].partition == partition)
-			return &world->units[i];
-	must(!"no such unit");
 	return NULL;
 }
 
-/* ---- clients */
+/* ---- the group: wants whom it likes, and tells nobody */
 
-static void event_done(void *context, bool failed, int64_t offset)
+static bool same_partition(const Unit *one, const Unit *other)
 {
-	SentEvent *event = context;
-	(void)offset;
-	event->failed = failed;
-	event->acknowledged |= !failed;
+	return one->service == other->service && one->partition == other->partition;
 }
 
-static void event_append(World *world, SentEvent *event)
+static unsigned replicas_of(const World *world, const Unit *unit)
 {
-	BusRecord record = { .key = slice_of(event->correlation_key), .headers = buffer_slice(&event->headers),
-			     .body = buffer_slice(&event->body) };
-	event->failed = false;
-	memory_bus_set_stream(world->bus, STREAM_CLIENT);
-	must(!result_failed(bus_append(world->bus, TOPIC_EVENTS, event->slot % world->partitions, &record, event_done, event)));
+	unsigned count = 0;
+	for (size_t i = 0; i < world->unit_count; i++)
+		count += same_partition(&world->units[i], unit);
+	return count;
 }
 
-static void event_body(World *world, Buffer *body)
+/* wanted: bit n stands for replica n. */
+static void group_assign(World *world, const Unit *any, unsigned wanted)
 {
-	static const char *const sources[] = { "ids", "narrow", "fw" }, *const types[] = { "malware", "other", "outage", "intrusion" };
-	static const char *const severities[] = { "info", "low", "medium", "high", "critical" };
-	buffer_format(body, "{\"source\":\"%s\",\"title\":\"t\",\"id\":\"%zu\",\"rule\":\"%s\",\"asset\":\"a%u\",\"type\":\"%s\",\"severity\":\"%s\"}",
-		      sources[roll(world, 3)], world->event_count, roll(world, 8) ? "r" : "scan", roll(world, 2),
-		      types[roll(world, 4)], severities[roll(world, 5)]);
+	for (size_t i = 0; i < world->unit_count; i++)
+		if (same_partition(&world->units[i], any))
+			world->units[i].assigned = wanted >> world->units[i].replica & 1;
 }
 
-static void report_body(World *world, Buffer *body)
+/* Mostly one, sometimes two at once, all, or nobody for a while. */
+static void group_move(World *world)
 {
-	static const char *const kinds[] = { "event", "incident", "weakness" };
-	buffer_format(body, "{\"kind\":\"%s\",\"description\":\"laptop %zu gone\",\"type\":\"theft\"}", kinds[roll(world, 3)],
-		      world->event_count);
-}
-
-static void client_event(World *world)
-{
-	if (world->event_count == WORLD_EVENTS_MAX)
+	const Unit *any = unit_any(world);
+	unsigned replicas = replicas_of(world, any), die = roll(world, 10);
+	unsigned wanted = die < 7 ? 1u << roll(world, replicas) : roll(world, 1u << replicas);
+	if (replicas < 2)
 		return;
-	SentEvent *event = &world->events[world->event_count];
-	char key[32];
-	*event = (SentEvent){ .report = roll(world, 8) == 0 };
-	buffer_init(&event->body, 4096);
-	event->report ? report_body(world, &event->body) : event_body(world, &event->body);
-	snprintf(key, sizeof(key), "idem-%zu", world->event_count);
-	AcceptInput input = { .body = buffer_slice(&event->body), .key_id = "client", .idempotency_key = key,
-			      .received_at = world->now };
-	Accepted accepted;
-	static FieldErrors errors;
-	ProblemCode code;
-	Result result = event->report ? accept_report(pack, &input, &accepted, &errors, &code) :
-					accept_event(pack, &input, &accepted, &errors, &code);
-	must(!result_failed(result));
-	event->id = accepted.id;
-	event->slot = accepted.slot;
-	memcpy(event->correlation_key, accepted.correlation_key, sizeof(event->correlation_key));
-	buffer_init(&event->headers, ACCEPTED_HEADERS_MAX);
-	buffer_append(&event->headers, buffer_slice(&accepted.headers));
-	accepted_release(&accepted);
-	world->event_count++;
-	event_append(world, event);
+	world->figures.moves++;
+	group_assign(world, any, wanted);
 }
 
-static void client_again(World *world)
+static void group_settle(World *world)
 {
-	if (world->event_count > 0)
-		event_append(world, &world->events[roll(world, (uint32_t)world->event_count)]);
+	for (size_t i = 0; i < world->unit_count; i++)
+		if (world->units[i].replica == 0)
+			group_assign(world, &world->units[i], 1u << roll(world, replicas_of(world, &world->units[i])));
 }
 
-static void command_done(void *context, bool failed, int64_t offset)
+/* ---- trimming: a ledger is kept longer than the longest outage, so who still reads it has passed what is cut */
+
+typedef struct {
+	int64_t position;
+	TopicId topic;
+	unsigned partition;
+} Passed;
+
+static void checkpoint_visit(Passed *passed, Slice headers)
 {
-	SentCommand *command = context;
-	(void)offset;
-	command->failed = failed;
-	command->acknowledged |= !failed;
+	LedgerPositions positions;
+	must(!result_failed(ledger_positions_read(header_get(headers, "ce_positions"), 0, &positions)));
+	for (size_t i = 0; i < positions.count; i++)
+		if (positions.list[i].topic == passed->topic && positions.list[i].partition == passed->partition)
+			passed->position = positions.list[i].position;
 }
 
-static void command_append(World *world, SentCommand *command)
+static int64_t audit_passed(World *world, TopicId topic, unsigned partition)
 {
-	unsigned slot;
-	Instant opened_at;
-	must(id_incident_parse(slice_of(command->incident), &slot, &opened_at));
-	BusRecord record = { .key = slice_of(command->incident), .headers = buffer_slice(&command->headers),
-			     .body = buffer_slice(&command->body) };
-	command->failed = false;
-	memory_bus_set_stream(world->bus, STREAM_CLIENT);
-	must(!result_failed(bus_append(world->bus, TOPIC_COMMANDS, slot % world->partitions, &record, command_done, command)));
+	Passed passed = { 0, topic, partition };
+	LedgerCursor cursor = { 0 };
+	LedgerMark mark;
+	BusRecord record;
+	for (int64_t offset = 0; memory_bus_recall(world->bus, TOPIC_CHECKPOINTS, 0, offset, &record); offset++) {
+		must(!result_failed(ledger_mark_read(record.headers, &mark)));
+		if (ledger_take(&cursor, &mark) == LEDGER_ACCEPT)
+			checkpoint_visit(&passed, record.headers);
+	}
+	return passed.position;
 }
 
-static bool incident_choose(World *world, char out[static ID_SIZE], int64_t *version)
+/* Gateways that run have passed it; one that does not makes its view anew. */
+static int64_t gateways_passed(World *world, unsigned topic, unsigned partition)
 {
-	Statement *row = store_query(world_unit(world, "gateway", 0)->store,
-				     "SELECT id, version FROM incidents ORDER BY id LIMIT 1 OFFSET ?1", V_INTEGER(roll(world, 12)));
-	bool found = statement_next(row) && text_copy(statement_slice(row, 0), out, ID_SIZE);
-	*version = found ? statement_integer(row, 1) : 0;
-	(void)statement_end(row);
-	return found;
+	int64_t passed = INT64_MAX;
+	BusPlace places[RUNTIME_PLACES_MAX];
+	for (size_t i = 0; i < world->unit_count; i++) {
+		Instant wake_at;
+		Unit *unit = &world->units[i];
+		size_t count = unit->service == &gateway && unit->runtime ? runtime_places(unit->runtime, places, &wake_at) : 0;
+		for (size_t k = 0; k < count; k++)
+			if (places[k].topic == topic && places[k].partition == partition && places[k].from < passed)
+				passed = places[k].from;
+	}
+	return passed;
 }
 
-static void command_write(World *world, SentCommand *command, int64_t version)
+static bool trim_allowed(void *context, unsigned topic, unsigned partition, int64_t first)
 {
-	static const struct {
-		const char *name, *arguments;
-	} choices[] = {
-		{ "acknowledge", "{}" },
-		{ "acknowledge", "{\"note\":\"on it\"}" },
-		{ "assign", "{\"team\":\"soc\"}" },
-		{ "note", "{\"text\":\"seen\"}" },
-		{ "close", "{\"resolution\":\"resolved\",\"reason\":\"done\"}" },
-		{ "reopen", "{\"reason\":\"again\"}" },
-		{ "false-alarm", "{\"reason\":\"test\"}" },
-	};
-	unsigned choice = roll(world, sizeof(choices) / sizeof(choices[0]));
-	char time[INSTANT_TEXT], name[32], expected[32] = "null";
-	instant_format(world->now, time);
-	snprintf(name, sizeof(name), "%zu", world->command_count);
-	command->id = id_of_pair("cmd_", SLICE("client"), slice_of(name));
-	if (roll(world, 3) == 0)
-		snprintf(expected, sizeof(expected), "%" PRId64, version);
-	buffer_init(&command->body, 4096);
-	buffer_init(&command->headers, 1024);
-	buffer_format(&command->body,
-		      "{\"incident_id\":\"%s\",\"command\":\"%s\",\"expected_version\":%s,\"actor\":{\"kind\":\"key\",\"id\":\"k\","
-		      "\"name\":\"admin\",\"roles\":[\"administrator\"]},\"arguments\":%s,\"fingerprint\":null,\"issued_at\":\"%s\"}",
-		      command->incident, choices[choice].name, expected, choices[choice].arguments, time);
-	header_add(&command->headers, "ce_id", id_slice(&command->id));
-	header_add(&command->headers, "ce_type", SLICE(TYPE_COMMAND));
-	header_add(&command->headers, "ce_time", slice_of(time));
-	header_add(&command->headers, "ce_subject", slice_of(command->incident));
-}
-
-static void client_command(World *world)
-{
-	int64_t version;
-	if (world->command_count == WORLD_COMMANDS_MAX)
-		return;
-	SentCommand *command = &world->commands[world->command_count];
-	*command = (SentCommand){ 0 };
-	if (!incident_choose(world, command->incident, &version))
-		return;
-	command_write(world, command, version);
-	world->command_count++;
-	command_append(world, command);
-}
-
-static void clients_retry(World *world)
-{
-	for (size_t i = 0; i < world->event_count; i++)
-		if (world->events[i].failed)
-			event_append(world, &world->events[i]);
-	for (size_t i = 0; i < world->command_count; i++)
-		if (world->commands[i].failed)
-			command_append(world, &world->commands[i]);
+	World *world = context;
+	bool passed = topic == TOPIC_REPORTS ?
+			      world->bus->operations->committed(world->bus, "classification", topic, partition) >= first :
+			      audit_passed(world, topic, partition) >= first && gateways_passed(world, topic, partition) >= first;
+	world->figures.trims += passed && first > world->bus->operations->first(world->bus, topic, partition);
+	return passed;
 }
 
 /* ---- the play */
@@ -448,47 +371,88 @@ static void clients_retry(World *world)
 static void wire_step(World *world)
 {
 	static const WireMode faults[] = { WIRE_DELIVER_LATE_ACK, WIRE_LOSE, WIRE_FAIL_BUT_ARRIVE, WIRE_DOUBLE };
-	WireMode mode = WIRE_DELIVER;
-	if (roll(world, 40) == 0) {
-		mode = faults[roll(world, 4)];
-		world->faults++;
+	unsigned stream;
+	if (!memory_bus_choose(world->bus, roll(world, 1u << 30), &stream))
+		return;
+	const Unit *unit = stream < STREAM_CLIENT ? &world->units[stream / 2] : NULL;
+	if (unit && unit->wire_held && stream == unit_stream(unit) && world->now < unit->asleep_until)
+		return;
+	for (unsigned records = 1 + roll(world, BURST_MAX); records > 0; records--) {
+		WireMode mode = WIRE_DELIVER;
+		if (roll(world, 40) == 0) {
+			mode = faults[roll(world, 4)];
+			world->figures.faults++;
+		}
+		memory_bus_step_stream(world->bus, stream, mode);
 	}
-	memory_bus_step(world->bus, roll(world, 1u << 30), mode);
 }
 
 static void any_unit_step(World *world)
 {
-	unit_step(world, &world->units[roll(world, (uint32_t)world->unit_count)]);
+	Unit *unit = unit_any(world);
+	for (unsigned steps = 1 + roll(world, BURST_MAX); steps > 0; steps--)
+		if (!unit_step(world, unit))
+			return;
 }
 
-static void any_unit_crash(World *world)
+/* A process is all partitions of a replica. */
+static void any_crash(World *world)
 {
-	unit_crash(world, &world->units[roll(world, (uint32_t)world->unit_count)]);
+	const Unit *any = unit_any(world);
+	bool whole = roll(world, 4) == 0;
+	for (size_t i = 0; i < world->unit_count; i++) {
+		Unit *unit = &world->units[i];
+		if (unit == any || (whole && unit->service == any->service && unit->replica == any->replica))
+			unit_crash(world, unit);
+	}
+}
+
+static void any_restart(World *world)
+{
+	for (size_t i = 0; i < world->unit_count; i++)
+		if (!world->units[i].runtime && roll(world, 2))
+			unit_start(world, &world->units[i]);
+}
+
+static void any_pause(World *world)
+{
+	Unit *unit = unit_any(world);
+	unit->asleep_until = world->now + roll(world, PAUSE_MAX_MS);
+	unit->wire_held = roll(world, 2);
+	world->figures.zombies += unit->runtime && runtime_phase(unit->runtime) >= PHASE_CLAIMING;
 }
 
 static void clock_step(World *world)
 {
-	static const uint32_t leaps[] = { 20, 300, 1500, 20000, 120000 };
-	world->now += roll(world, leaps[roll(world, 5)]);
+	static const uint32_t leaps[] = { 20, 20, 300, 300, 1500, 1500, 20000, 20000, 120000 };
+	world->now += roll(world, 100) ? roll(world, leaps[roll(world, 9)]) : roll(world, 10800000);
 }
 
-static void any_receiver_step(World *world)
+static void any_sending(World *world)
 {
-	receiver_step(world, &receivers[roll(world, world->partitions)]);
+	outside_step(world, roll(world, OUTSIDE_SENDERS));
 }
 
-static void timer_lose(World *world)
+static void timers_fault(World *world)
 {
-	memory_timers_lose(world->timers, roll(world, 1000));
+	uint32_t die = roll(world, 10);
+	world->figures.timers_lost++;
+	memory_timers_set_away(world->timers, die == 0);
+	if (die < 6)
+		memory_timers_lose(world->timers, roll(world, 1000));
+	else if (die < 9)
+		memory_timers_revive(world->timers, roll(world, 1000));
+	else
+		memory_timers_lose_all(world->timers);
 }
 
 static const struct {
 	uint32_t weight; /* of 1000 */
 	void (*act)(World *world);
 } acts[] = {
-	{ 480, any_unit_step }, { 300, wire_step },     { 60, client_event }, { 25, client_again },
-	{ 25, client_command }, { 10, clients_retry },  { 45, clock_step },   { 40, any_receiver_step },
-	{ 5, timer_lose },      { 10, any_unit_crash },
+	{ 490, any_unit_step }, { 250, wire_step },   { 45, client_event }, { 20, client_again }, { 28, client_command },
+	{ 10, clients_retry },  { 40, clock_step },   { 45, any_sending },  { 8, timers_fault },  { 14, any_crash },
+	{ 20, any_restart },    { 20, group_move },   { 10, any_pause },
 };
 
 static void chaos_step(World *world)
@@ -498,10 +462,10 @@ static void chaos_step(World *world)
 	while (die >= acts[i].weight)
 		die -= acts[i++].weight;
 	acts[i].act(world);
+	world->figures.steps++;
 }
 
-/* Everything that can move moves, until nothing does. */
-static void rest(World *world)
+void world_rest(World *world)
 {
 	for (unsigned round = 0; round < QUIET_LIMIT; round++) {
 		bool moved = false;
@@ -509,17 +473,23 @@ static void rest(World *world)
 			moved |= unit_step(world, &world->units[i]);
 		moved |= memory_bus_pending(world->bus) > 0;
 		memory_bus_deliver_all(world->bus);
-		for (unsigned i = 0; i < world->partitions; i++) {
-			moved |= receivers[i].queued > 0 || receivers[i].answered > 0;
-			receiver_step(world, &receivers[i]);
-		}
+		moved |= outside_drain(world);
 		if (!moved)
 			return;
 	}
-	fprintf(stderr, "seed %" PRIu64 ": the services do not come to rest\n", world->seed);
+	for (size_t i = 0; i < world->unit_count; i++)
+		if (unit_step(world, &world->units[i]))
+			give_up(world, &world->units[i], "does not come to rest", "it moves");
+	fprintf(stderr, "seed %" PRIu64 ": what is outside does not come to rest\n", world->seed);
 	abort();
 }
 
+static Instant earlier(Instant one, Instant other)
+{
+	return one == INSTANT_NONE || (other != INSTANT_NONE && other < one) ? other : one;
+}
+
+/* Of timers that are armed and of services that wait; sweeps for lost timers left out, which never end. */
 static Instant next_wake(World *world)
 {
 	Instant next = INSTANT_NONE;
@@ -527,25 +497,42 @@ static Instant next_wake(World *world)
 	for (size_t i = 0; i < world->unit_count; i++) {
 		Instant wake_at;
 		runtime_places(world->units[i].runtime, places, &wake_at);
-		if (wake_at != INSTANT_NONE && (next == INSTANT_NONE || wake_at < next))
-			next = wake_at;
+		if (world->units[i].service != &notification_service)
+			next = earlier(next, wake_at);
+	}
+	for (unsigned partition = 0; partition < world->partitions; partition++) {
+		char owner[32];
+		snprintf(owner, sizeof(owner), "notification/%u", partition);
+		next = earlier(next, world->timers->operations->next(world->timers, owner));
 	}
 	return next;
 }
 
-static void quiet(World *world)
+static void all_wake(World *world)
 {
 	world->quiet = true;
+	memory_timers_set_away(world->timers, false);
+	group_settle(world);
+	for (size_t i = 0; i < world->unit_count; i++) {
+		world->units[i].asleep_until = 0;
+		if (!world->units[i].runtime)
+			unit_start(world, &world->units[i]);
+	}
+}
+
+static void quiet(World *world)
+{
+	all_wake(world);
 	clients_retry(world);
 	for (unsigned round = 0; round < QUIET_ROUNDS; round++) {
-		rest(world);
+		world_rest(world);
 		Instant wake_at = next_wake(world);
 		bool sooner = wake_at != INSTANT_NONE && wake_at < world->now + QUIET_STEP_MS;
 		world->now = sooner ? (wake_at > world->now ? wake_at : world->now + 1) : world->now + QUIET_STEP_MS;
 	}
 	/* What is still armed lies further ahead: retries of messages, up to a day. */
 	for (unsigned round = 0; round < QUIET_LIMIT; round++) {
-		rest(world);
+		world_rest(world);
 		Instant wake_at = next_wake(world);
 		if (wake_at == INSTANT_NONE)
 			return;
@@ -557,43 +544,51 @@ void world_init(World *world)
 {
 	*world = (World){ 0 };
 	pack_read();
+	gateway = gateway_service;
+	gateway.accepted = gateway_accepted;
+	answered = world;
 	world->timers = memory_timers_new();
 	buffer_init(&world->audit_file, AUDIT_BYTES);
-	memory_ledger = (MemoryLedger){ { &ledger_operations }, world };
 }
 
 void world_release(World *world)
 {
 	world->timers->operations->close(world->timers);
 	buffer_release(&world->audit_file);
+	free(world->answers);
 	policy_free(pack);
 	json_decref(pack_message);
 }
 
 void world_play(World *world, uint64_t seed)
 {
+	static const int64_t trims[] = { 0, 0, 60000, 600000, 3600000 };
 	world->seed = seed;
 	world->dice = seed * 0x9e3779b97f4a7c15u + 1;
 	world->now = 1790000000000;
 	world->quiet = false;
-	world->event_count = world->command_count = world->received_count = world->received_again = 0;
-	world->partitions = 1 + roll(world, 3);
+	world->event_count = world->command_count = world->received_count = world->answer_count = 0;
+	world->partitions = 1 + roll(world, WORLD_PARTITIONS_MAX);
+	world->standby = roll(world, 2);
+	world->trim_after_ms = trims[roll(world, 5)];
 	world->bus = memory_bus_new(TOPICS, world->partitions);
+	memory_bus_guard_trim(world->bus, trim_allowed, world);
 	memory_timers_reset(world->timers);
-	buffer_clear(&world->audit_file);
-	for (unsigned i = 0; i < world->partitions; i++)
-		receivers[i] = (Receiver){ .outside = { &receiver_operations }, .world = world };
+	outside_reset(world);
 	pack_publish(world);
 	units_start(world);
 	unsigned steps = CHAOS_LEAST + roll(world, 1 + roll(world, CHAOS_MORE));
 	for (unsigned step = 0; step < steps; step++)
 		chaos_step(world);
 	quiet(world);
+	world->figures.events += world->event_count;
+	world->figures.commands += world->command_count;
 }
 
 void world_end(World *world)
 {
 	for (size_t i = 0; i < world->unit_count; i++) {
+		figures_take(world, &world->units[i]);
 		runtime_free(world->units[i].runtime);
 		store_close(world->units[i].store);
 	}

@@ -3,7 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 1 << 18, GROUP_NAME = 64, ITEM_ALIGN = 16 };
+enum {
+	CHUNK_BYTES = 1 << 18,
+	GROUP_NAME = 64,
+	ITEM_ALIGN = 16,
+	WORD_BITS = 64,
+	BUSY_WORDS = MEMORY_BUS_STREAMS_MAX / WORD_BITS,
+};
 
 /* A stretch of memory for items; full ones stay in the list until the reset. */
 typedef struct Chunk Chunk;
@@ -48,7 +54,9 @@ typedef struct {
 	unsigned table_count;
 	Log *logs; /* topic * P + partition */
 	Stream streams[MEMORY_BUS_STREAMS_MAX];
-	uint64_t busy; /* bit n: stream n has something on the wire */
+	uint64_t busy[BUSY_WORDS]; /* bit n: stream n has something on the wire */
+	MemoryBusTrimGuard guard;
+	void *guard_context;
 	unsigned stream;
 	size_t pending, wire_max;
 	Chunk *chunks, *chunk; /* all, the one in use */
@@ -145,7 +153,7 @@ static void stream_push(MemoryBus *bus, unsigned id, Item *item)
 	stream->tail = item;
 	stream->count++;
 	bus->pending++;
-	bus->busy |= UINT64_C(1) << id;
+	bus->busy[id / WORD_BITS] |= UINT64_C(1) << id % WORD_BITS;
 }
 
 static Item *stream_pop(MemoryBus *bus, unsigned id)
@@ -157,7 +165,7 @@ static Item *stream_pop(MemoryBus *bus, unsigned id)
 	bus->pending--;
 	if (stream->head == NULL) {
 		stream->tail = NULL;
-		bus->busy &= ~(UINT64_C(1) << id);
+		bus->busy[id / WORD_BITS] &= ~(UINT64_C(1) << id % WORD_BITS);
 	}
 	return item;
 }
@@ -236,13 +244,25 @@ static unsigned nth_bit(uint64_t bits, unsigned nth)
 	return (unsigned)__builtin_ctzll(bits);
 }
 
+bool memory_bus_choose(const Bus *base, uint32_t choice, unsigned *stream)
+{
+	const uint64_t *busy = ((const MemoryBus *)base)->busy;
+	unsigned streams = 0;
+	for (unsigned word = 0; word < BUSY_WORDS; word++)
+		streams += (unsigned)__builtin_popcountll(busy[word]);
+	if (streams == 0)
+		return false;
+	unsigned nth = choice % streams, word = 0;
+	for (unsigned here; nth >= (here = (unsigned)__builtin_popcountll(busy[word])); word++)
+		nth -= here;
+	*stream = word * WORD_BITS + nth_bit(busy[word], nth);
+	return true;
+}
+
 bool memory_bus_step(Bus *base, uint32_t choice, WireMode mode)
 {
-	uint64_t busy = memory_bus(base)->busy;
-	if (busy == 0)
-		return false;
-	unsigned streams = (unsigned)__builtin_popcountll(busy);
-	return memory_bus_step_stream(base, nth_bit(busy, choice % streams), mode);
+	unsigned stream;
+	return memory_bus_choose(base, choice, &stream) && memory_bus_step_stream(base, stream, mode);
 }
 
 void memory_bus_deliver_all(Bus *base)
@@ -326,19 +346,34 @@ void memory_bus_trim(Bus *base, unsigned topic, unsigned partition, int64_t firs
 		log->first = first;
 }
 
+void memory_bus_guard_trim(Bus *base, MemoryBusTrimGuard guard, void *context)
+{
+	memory_bus(base)->guard = guard;
+	memory_bus(base)->guard_context = context;
+}
+
 static Result memory_trim(Bus *base, unsigned topic, unsigned partition, int64_t first)
 {
+	MemoryBus *bus = memory_bus(base);
+	if (bus->guard != NULL && !bus->guard(bus->guard_context, topic, partition, first))
+		return result_fail(ERROR_AGAIN, "somebody still reads what would be dropped");
 	memory_bus_trim(base, topic, partition, first);
 	return result_ok();
+}
+
+bool memory_bus_recall(const Bus *base, unsigned topic, unsigned partition, int64_t offset, BusRecord *out)
+{
+	const Log *log = &((const MemoryBus *)base)->logs[table_of(base, topic, partition)];
+	if (offset < 0 || offset >= (int64_t)log->count)
+		return false;
+	*out = item_record(log->items[offset], offset);
+	return true;
 }
 
 bool memory_bus_peek(const Bus *base, unsigned topic, unsigned partition, int64_t offset, BusRecord *out)
 {
 	const Log *log = &((const MemoryBus *)base)->logs[table_of(base, topic, partition)];
-	if (offset < log->first || offset >= (int64_t)log->count)
-		return false;
-	*out = item_record(log->items[offset], offset);
-	return true;
+	return offset >= log->first && memory_bus_recall(base, topic, partition, offset, out);
 }
 
 static Position *position_find(MemoryBus *bus, const char *group, unsigned table)
@@ -485,7 +520,7 @@ void memory_bus_reset(Bus *base)
 		bus->logs[table].first = 0;
 	}
 	memset(bus->streams, 0, sizeof bus->streams);
-	bus->busy = 0;
+	memset(bus->busy, 0, sizeof bus->busy);
 	bus->stream = 0;
 	bus->pending = 0;
 	bus->wire_max = MEMORY_BUS_WIRE_MAX;

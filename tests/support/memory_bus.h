@@ -9,7 +9,7 @@
  *   1. `done` of an append is called exactly once, inside a step of its stream, never inside bus_append; or, as failed,
  *      when its stream is dropped: nobody listens any more, but what waits for it can be freed.
  *   2. What arrived stays, at a consecutive offset.
- *   3. memory_bus_reset makes the bus as new, keeps what was allocated, and leaves open readers usable.
+ *   3. memory_bus_reset makes the bus as new, keeps what was allocated, and leaves open readers usable; the trim guard stays.
  *
  * Waiting: `wait` returns at once (there is nobody else who could append meanwhile); `wake` is remembered until
  * memory_bus_take_wake asks.
@@ -29,7 +29,7 @@ typedef enum {
 } WireMode;
 
 enum {
-	MEMORY_BUS_STREAMS_MAX = 64,
+	MEMORY_BUS_STREAMS_MAX = 128,
 	MEMORY_BUS_STRAGGLERS = MEMORY_BUS_STREAMS_MAX - 1, /* the stream of second copies; append under no such id */
 	MEMORY_BUS_WIRE_MAX = 65536,                        /* appends on the wire, all streams; beyond: ERROR_AGAIN */
 	MEMORY_BUS_LOG_MAX = 1 << 22,                       /* records of one partition; beyond is an assertion */
@@ -58,7 +58,10 @@ size_t memory_bus_stream_pending(const Bus *bus, unsigned stream);
  */
 bool memory_bus_step(Bus *bus, uint32_t choice, WireMode mode);
 
-/* The same for a named stream. */
+/* The stream that memory_bus_step would step; false when nothing is on the wire. */
+bool memory_bus_choose(const Bus *bus, uint32_t choice, unsigned *stream);
+
+/* The same as memory_bus_step for a named stream. */
 bool memory_bus_step_stream(Bus *bus, unsigned stream, WireMode mode);
 
 /* Steps everything with WIRE_DELIVER, lowest stream first, what callbacks append meanwhile included. */
@@ -72,8 +75,15 @@ void memory_bus_drop_stream(Bus *bus, unsigned stream, size_t keep);
 /* Drops records before `first` (at most the end), as retention would. */
 void memory_bus_trim(Bus *bus, unsigned topic, unsigned partition, int64_t first);
 
+/* Asked before each call of the operation `trim`; false makes it answer ERROR_AGAIN. NULL: everything is allowed. */
+typedef bool (*MemoryBusTrimGuard)(void *context, unsigned topic, unsigned partition, int64_t first);
+void memory_bus_guard_trim(Bus *bus, MemoryBusTrimGuard guard, void *context);
+
 /* One record of the log, borrowed until the reset; false when it is not there. */
 bool memory_bus_peek(const Bus *bus, unsigned topic, unsigned partition, int64_t offset, BusRecord *out);
+
+/* The same, also for a record that was dropped: what a judge knows and no reader. */
+bool memory_bus_recall(const Bus *bus, unsigned topic, unsigned partition, int64_t offset, BusRecord *out);
 
 /* True once for each time the reader was woken since the last call or wait. */
 bool memory_bus_take_wake(BusReader *reader);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OWNER_SIZE = 64, TIMER_ID_MAX = 128 };
+enum { OWNER_SIZE = 64, TIMER_ID_MAX = 128, OWNERS_MAX = 64, REMOVED_MAX = 16 };
 
 typedef struct {
 	char owner[OWNER_SIZE];
@@ -13,12 +13,50 @@ typedef struct {
 	Instant show_at; /* due_at, or the end of the lease */
 } Timer;
 
+/* Who asks: the owner's last term is all that counts. */
+typedef struct {
+	char name[OWNER_SIZE];
+	uint64_t term;
+	bool lost; /* its timers were, and it has not armed them again */
+} Owner;
+
 typedef struct {
 	Timers timers;
 	Timer *list; /* no order: the last one moves into a gap */
 	Timer *shown; /* copies of what is being shown, because a visit may arm and disarm; same room */
 	size_t count, room;
+	Owner owners[OWNERS_MAX];
+	size_t owner_count;
+	Timer removed[REMOVED_MAX]; /* the last ones, a ring */
+	size_t removed_count;
+	bool away;
 } MemoryTimers;
+
+static Owner *owner_find(MemoryTimers *timers, const char *name)
+{
+	for (size_t i = 0; i < timers->owner_count; i++)
+		if (strcmp(timers->owners[i].name, name) == 0)
+			return &timers->owners[i];
+	must(timers->owner_count < OWNERS_MAX);
+	Owner *owner = &timers->owners[timers->owner_count++];
+	*owner = (Owner){ .term = 0 };
+	must(text_copy(slice_of(name), owner->name, sizeof owner->name));
+	return owner;
+}
+
+/* False for one who was deposed. */
+static bool term_counts(MemoryTimers *timers, const char *name, uint64_t term)
+{
+	Owner *owner = owner_find(timers, name);
+	if (term > owner->term)
+		owner->term = term;
+	return term == owner->term;
+}
+
+static Result reach(const MemoryTimers *timers)
+{
+	return timers->away ? result_fail(ERROR_AGAIN, "the timers cannot be reached") : result_ok();
+}
 
 static Slice timer_id(const Timer *timer)
 {
@@ -35,6 +73,7 @@ static Timer *timer_find(MemoryTimers *timers, const char *owner, Slice id)
 
 static void timer_remove(MemoryTimers *timers, Timer *timer)
 {
+	timers->removed[timers->removed_count++ % REMOVED_MAX] = *timer;
 	*timer = timers->list[--timers->count];
 }
 
@@ -51,11 +90,13 @@ static Timer *timer_add(MemoryTimers *timers)
 
 static Result memory_arm(Timers *base, const char *owner, uint64_t term, Slice id, Instant due_at)
 {
-	(void)term; /* one process, one owner */
 	MemoryTimers *timers = (MemoryTimers *)base;
 	if (id.size == 0 || id.size > TIMER_ID_MAX || strlen(owner) >= OWNER_SIZE)
 		return result_fail(ERROR_INPUT, "a timer's id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
 				   OWNER_SIZE - 1);
+	TRY(reach(timers));
+	if (!term_counts(timers, owner, term))
+		return result_ok();
 	Timer *timer = timer_find(timers, owner, id);
 	if (timer == NULL) {
 		if (timers->count == MEMORY_TIMERS_MAX)
@@ -71,12 +112,19 @@ static Result memory_arm(Timers *base, const char *owner, uint64_t term, Slice i
 
 static Result memory_disarm(Timers *base, const char *owner, uint64_t term, Slice id)
 {
-	(void)term; /* one process, one owner */
 	MemoryTimers *timers = (MemoryTimers *)base;
-	Timer *timer = timer_find(timers, owner, id);
+	TRY(reach(timers));
+	Timer *timer = term_counts(timers, owner, term) ? timer_find(timers, owner, id) : NULL;
 	if (timer != NULL)
 		timer_remove(timers, timer);
 	return result_ok();
+}
+
+static void memory_armed(Timers *base, const char *owner, uint64_t term)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	if (!timers->away && term_counts(timers, owner, term))
+		owner_find(timers, owner)->lost = false;
 }
 
 static int slice_order(Slice one, Slice other)
@@ -109,9 +157,13 @@ static Timer *timer_earliest(MemoryTimers *timers, const char *owner)
 static Result memory_due(Timers *base, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max, TimersVisit visit,
 			 void *context)
 {
-	(void)term; /* one process, one owner */
 	MemoryTimers *timers = (MemoryTimers *)base;
 	size_t count = 0;
+	TRY(reach(timers));
+	if (!term_counts(timers, owner, term))
+		return result_ok();
+	if (owner_find(timers, owner)->lost)
+		return result_fail(ERROR_NOT_FOUND, "the timers were lost");
 	for (Timer *timer; count < max && (timer = timer_earliest(timers, owner)) != NULL && timer->show_at <= now;) {
 		timers->shown[count++] = *timer;
 		/* A lease of nothing would show the same timer again in this very call. */
@@ -124,7 +176,12 @@ static Result memory_due(Timers *base, const char *owner, uint64_t term, Instant
 
 static Instant memory_next(Timers *base, const char *owner)
 {
-	const Timer *timer = timer_earliest((MemoryTimers *)base, owner);
+	MemoryTimers *timers = (MemoryTimers *)base;
+	if (timers->away)
+		return INSTANT_NONE;
+	if (owner_find(timers, owner)->lost)
+		return 0;
+	const Timer *timer = timer_earliest(timers, owner);
 	return timer == NULL ? INSTANT_NONE : timer->show_at;
 }
 
@@ -139,6 +196,7 @@ static void memory_close(Timers *base)
 static const TimersOperations memory_timers_operations = {
 	.arm = memory_arm,
 	.disarm = memory_disarm,
+	.armed = memory_armed,
 	.due = memory_due,
 	.next = memory_next,
 	.close = memory_close,
@@ -152,9 +210,11 @@ Timers *memory_timers_new(void)
 	return &timers->timers;
 }
 
-void memory_timers_reset(Timers *timers)
+void memory_timers_reset(Timers *base)
 {
-	((MemoryTimers *)timers)->count = 0;
+	MemoryTimers *timers = (MemoryTimers *)base;
+	timers->count = timers->owner_count = timers->removed_count = 0;
+	timers->away = false;
 }
 
 size_t memory_timers_count(const Timers *timers)
@@ -167,4 +227,30 @@ void memory_timers_lose(Timers *base, size_t nth)
 	MemoryTimers *timers = (MemoryTimers *)base;
 	if (timers->count > 0)
 		timer_remove(timers, &timers->list[nth % timers->count]);
+}
+
+void memory_timers_revive(Timers *base, size_t nth)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	size_t kept = timers->removed_count < REMOVED_MAX ? timers->removed_count : REMOVED_MAX;
+	if (kept == 0)
+		return;
+	Timer revived = timers->removed[nth % kept];
+	if (timer_find(timers, revived.owner, timer_id(&revived)) != NULL)
+		return;
+	revived.show_at = revived.due_at;
+	*timer_add(timers) = revived;
+}
+
+void memory_timers_lose_all(Timers *base)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	timers->count = 0;
+	for (size_t i = 0; i < timers->owner_count; i++)
+		timers->owners[i].lost = true;
+}
+
+void memory_timers_set_away(Timers *timers, bool away)
+{
+	((MemoryTimers *)timers)->away = away;
 }

@@ -1,0 +1,258 @@
+/* What follows from accepted records: outputs, links, views, and state that can be made again. */
+#include "tests/simulation/judge_internal.h"
+
+#include "shared/domain/types.h"
+#include "tests/support/memory_bus.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DUMP_BYTES = 8 << 20, SQL_BYTES = 4096 };
+
+/* ---- outputs: what an accepted record derives was published at least once */
+
+/* "TOPIC ID-OF-THE-RECORD" → how many different outputs name it as their cause */
+static void cause_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	char cause[128];
+	(void)partition, (void)type;
+	must(text_copy(header_get(record->headers, "ce_cause"), cause, sizeof(cause)));
+	json_t *outputs = json_object_get(context, cause);
+	if (!outputs) {
+		outputs = json_object();
+		json_object_set_new(context, cause, outputs);
+	}
+	char id[128];
+	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
+	json_object_set_new(outputs, id, json_true());
+}
+
+typedef struct {
+	json_t *events, *joins, *commands, *assessments;
+} Outputs;
+
+static void outputs_want(json_t *causes, const BusRecord *record, size_t wanted, const char *what)
+{
+	char id[128];
+	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
+	size_t found = json_object_size(json_object_get(causes, id));
+	if (found != wanted)
+		complain("%s has %zu %s instead of %zu", id, found, what, wanted);
+}
+
+static bool frees_key(json_t *entry)
+{
+	const char *type = member(entry, "type");
+	bool named = member(json_object_get(entry, "changes"), "correlation_key")[0] != 0;
+	return named && (!strcmp(type, "closed") || !strcmp(type, "false-alarm") || !strcmp(type, "reopened"));
+}
+
+static void journal_outputs(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	Outputs *outputs = context;
+	size_t keys = 0, index;
+	json_t *body = body_of(record), *entry;
+	(void)partition, (void)type;
+	json_array_foreach(json_object_get(body, "entries"), index, entry)
+		keys += frees_key(entry);
+	outputs_want(outputs->events, record, keys ? 1 : 0, "closings and reopenings");
+	outputs_want(outputs->joins, record, json_array_size(json_object_get(body, "joins")), "joins");
+	json_decref(body);
+}
+
+static void delivery_outputs(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	(void)partition;
+	outputs_want(((Outputs *)context)->commands, record, slice_is(type, TYPE_ESCALATION_REACHED), "commands");
+}
+
+static bool within_window(json_t *row, json_t *one, json_t *other)
+{
+	Instant one_at, other_at;
+	must(!result_failed(instant_parse(slice_of(member(one, "at")), &one_at)) &&
+	     !result_failed(instant_parse(slice_of(member(other, "at")), &other_at)));
+	return llabs(one_at - other_at) <= 1000 * json_integer_value(json_object_get(row, "window_seconds"));
+}
+
+/* Who came stands last; it is linked with all that are not too old, and they with it. */
+static size_t links_wanted(json_t *row)
+{
+	json_t *list = json_object_get(row, "incidents");
+	size_t count = json_array_size(list), wanted = member(row, "campaign")[0] ? 1 : 0;
+	for (size_t i = 0; member(row, "entered")[0] && i + 1 < count; i++)
+		wanted += within_window(row, json_array_get(list, i), json_array_get(list, count - 1)) ? 2 : 0;
+	return wanted;
+}
+
+static void report_outputs(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	Outputs *outputs = context;
+	(void)partition;
+	if (slice_is(type, TYPE_JOIN_KEPT)) {
+		json_t *row = body_of(record);
+		outputs_want(outputs->commands, record, links_wanted(row), "links");
+		json_decref(row);
+	} else if (!slice_is(type, TYPE_REPORT_RESUMED)) {
+		outputs_want(outputs->assessments, record, 1, "assessments");
+	}
+}
+
+void judge_outputs(void)
+{
+	Outputs outputs = { json_object(), json_object(), json_object(), json_object() };
+	walk_stream(TOPIC_EVENTS, cause_visit, outputs.events);
+	walk_stream(TOPIC_JOINS, cause_visit, outputs.joins);
+	walk_stream(TOPIC_COMMANDS, cause_visit, outputs.commands);
+	walk_stream(TOPIC_ASSESSMENTS, cause_visit, outputs.assessments);
+	walk_ledger(TOPIC_JOURNAL, journal_outputs, &outputs);
+	walk_ledger(TOPIC_DELIVERIES, delivery_outputs, &outputs);
+	walk_ledger(TOPIC_REPORTS, report_outputs, &outputs);
+	json_decref(outputs.events);
+	json_decref(outputs.joins);
+	json_decref(outputs.commands);
+	json_decref(outputs.assessments);
+}
+
+/* ---- links: on both sides, each once */
+
+static size_t links_to(json_t *incident, const char *other, const char *by)
+{
+	size_t index, found = 0;
+	json_t *link;
+	json_array_foreach(json_object_get(incident, "links"), index, link)
+		found += !strcmp(member(link, "incident_id"), other) && !strcmp(member(link, "by"), by);
+	return found;
+}
+
+static void links_check(json_t *incidents, const char *id, json_t *incident)
+{
+	size_t index;
+	json_t *link;
+	json_array_foreach(json_object_get(incident, "links"), index, link) {
+		const char *other = member(link, "incident_id"), *by = member(link, "by");
+		if (links_to(incident, other, by) != 1)
+			complain("incident %s is linked with %s more than once", id, other);
+		if (links_to(json_object_get(incidents, other), id, by) != 1)
+			complain("incident %s is linked with %s, and %s does not know it", id, other, other);
+	}
+}
+
+/* Whatever two were open with the same join key at the same time. */
+static void joined_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	(void)partition;
+	if (!slice_is(type, TYPE_JOIN_KEPT))
+		return;
+	size_t i, k;
+	json_t *row = body_of(record), *one, *other, *list = json_object_get(row, "incidents");
+	json_array_foreach(list, i, one)
+		json_array_foreach(list, k, other)
+			if (i != k && within_window(row, one, other) &&
+			    !links_to(json_object_get(context, member(one, "incident_id")),
+				      member(other, "incident_id"), member(row, "by")))
+				complain("%s and %s have the same %s, and are not linked (reports/%u at %" PRId64 ")",
+					 member(one, "incident_id"), member(other, "incident_id"), member(row, "by"), partition,
+					 record->offset);
+	json_decref(row);
+}
+
+void judge_links(json_t *incidents)
+{
+	const char *id;
+	json_t *incident;
+	json_object_foreach(incidents, id, incident)
+		links_check(incidents, id, incident);
+	walk_ledger(TOPIC_REPORTS, joined_visit, incidents);
+}
+
+/* ---- state as text: the service's own tables, row by row */
+
+/*
+ * Without what is forgotten once its records are cut, and needed no more: by notification all of an incident that is
+ * closed, by the gateway how people were told of it.
+ */
+static bool tables_select(Store *store, Buffer *sql)
+{
+	Statement *row = store_query_(
+		store,
+		"SELECT group_concat(format('SELECT ''%w'' || '' '' || %s AS line FROM \"%w\"', name,"
+		" (SELECT group_concat(format('quote(\"%w\")', name), ' || '','' || ') FROM pragma_table_info(t.name)), name)"
+		" || CASE WHEN name IN ('plans', 'levels', 'told', 'deliveries') THEN"
+		" ' WHERE incident NOT IN (SELECT id FROM incidents WHERE json_extract(document, ''$.closed_at'') IS NOT NULL)'"
+		" WHEN name = 'entries' THEN ' WHERE type <> ''delivery''' ELSE '' END,"
+		" ' UNION ALL ') || ' ORDER BY line' FROM sqlite_schema t WHERE type = 'table'"
+		" AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'runtime_%' AND name <> 'store_meta'",
+		false, NULL, 0);
+	bool found = statement_next(row) && !statement_is_null(row, 0);
+	if (found)
+		buffer_append(sql, statement_slice(row, 0));
+	must(!result_failed(statement_end(row)));
+	return found;
+}
+
+static Buffer state_dump(const Unit *unit)
+{
+	Buffer sql, dump;
+	buffer_init(&sql, SQL_BYTES);
+	buffer_init(&dump, DUMP_BYTES);
+	if (tables_select(unit->store, &sql)) {
+		Statement *row = store_query_(unit->store, sql.data, true, NULL, 0);
+		while (statement_next(row)) {
+			buffer_append(&dump, statement_slice(row, 0));
+			buffer_byte(&dump, '\n');
+		}
+		must(!result_failed(statement_end(row)));
+	}
+	must(!sql.overflowed && !dump.overflowed);
+	buffer_release(&sql);
+	return dump;
+}
+
+static void dumps_compare(const Unit *unit, const char *what, const Buffer *one, const Buffer *other)
+{
+	if (slice_equals(buffer_slice(one), buffer_slice(other)))
+		return;
+	size_t line = 0, at = 0;
+	while (at < one->size && at < other->size && one->data[at] == other->data[at])
+		if (one->data[at++] == '\n')
+			line = at;
+	complain("%s/%u: %s\n    %.*s\n    %.*s", unit->service->name, unit->partition, what,
+		 (int)strcspn(one->data ? one->data + line : "", "\n"), one->data ? one->data + line : "",
+		 (int)strcspn(other->data ? other->data + line : "", "\n"), other->data ? other->data + line : "");
+}
+
+/* All gateways see the same. */
+void judge_views(void)
+{
+	Unit *owner = world_owner(judged, "gateway", 0);
+	Buffer expected = state_dump(owner);
+	for (size_t i = 0; i < judged->unit_count; i++) {
+		Unit *unit = &judged->units[i];
+		if (unit->service != owner->service || unit == owner)
+			continue;
+		Buffer seen = state_dump(unit);
+		dumps_compare(unit, "two gateways see different things", &expected, &seen);
+		buffer_release(&seen);
+	}
+	buffer_release(&expected);
+}
+
+/* One service, whose owner loses its disk: what it makes again from what is kept is what it had. */
+void judge_fresh(void)
+{
+	static const char *const names[] = { "gateway", "intake", "response", "notification", "audit" };
+	const char *name = names[judged->seed % (sizeof(names) / sizeof(names[0]))];
+	unsigned partition = (unsigned)(judged->seed / 8 % judged->partitions);
+	Unit *owner = world_owner(judged, name, partition);
+	if (!owner)
+		return;
+	Buffer before = state_dump(owner);
+	world_restart_empty(judged, owner);
+	world_rest(judged);
+	Buffer after = state_dump(owner);
+	dumps_compare(owner, "what is made again is not what was there", &before, &after);
+	buffer_release(&before);
+	buffer_release(&after);
+}

@@ -1,0 +1,184 @@
+/* Who was to be told was told, and audit kept it all. */
+#include "tests/simulation/judge_internal.h"
+
+#include "services/audit/core/chain.h"
+#include "shared/domain/documents.h"
+#include "shared/domain/types.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- told */
+
+typedef struct {
+	json_t *plans;      /* incident → {levels, reached, stopped, round} */
+	json_t *deliveries; /* key → last delivery */
+} Told;
+
+static void planned(json_t *plans, const char *id, json_t *body)
+{
+	json_object_set_new(plans, id, json_pack("{s:I, s:i, s:b}", "levels", (json_int_t)json_array_size(json_object_get(body, "levels")),
+						 "reached", 0, "stopped", 0));
+}
+
+static void reached(json_t *plan, const char *id, json_t *body)
+{
+	int64_t level = json_integer_value(json_object_get(body, "escalation_level"));
+	int64_t before = json_integer_value(json_object_get(plan, "reached"));
+	if (!plan || json_is_true(json_object_get(plan, "stopped")))
+		complain("incident %s: level %" PRId64 " was reached without a plan", id, level);
+	else if (level != before + 1)
+		complain("incident %s: level %" PRId64 " was reached after %" PRId64, id, level, before);
+	if (json_array_size(json_object_get(body, "deliveries")) == 0)
+		complain("incident %s: level %" PRId64 " told nobody and says nothing of it", id, level);
+	if (plan)
+		json_object_set_new(plan, "reached", json_integer(level));
+}
+
+static void delivery_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	Told *told = context;
+	json_t *body = body_of(record), *delivery;
+	const char *id = member(body, "incident_id");
+	size_t index;
+	(void)partition;
+	if (slice_is(type, TYPE_ESCALATION_PLANNED))
+		planned(told->plans, id, body);
+	else if (slice_is(type, TYPE_ESCALATION_STOPPED))
+		json_object_set_new(json_object_get(told->plans, id), "stopped", json_true());
+	else if (slice_is(type, TYPE_ESCALATION_REACHED))
+		reached(json_object_get(told->plans, id), id, body);
+	json_array_foreach(json_object_get(body, "deliveries"), index, delivery)
+		json_object_set(told->deliveries, member(delivery, "key"), delivery);
+	json_decref(body);
+}
+
+static bool was_received(const char *key)
+{
+	for (size_t i = 0; i < judged->received_count; i++)
+		if (strcmp(judged->received[i], key) == 0)
+			return true;
+	return false;
+}
+
+static void judge_deliveries(json_t *deliveries)
+{
+	const char *key;
+	json_t *delivery;
+	json_object_foreach(deliveries, key, delivery) {
+		const char *state = member(delivery, "state");
+		if (!strcmp(state, "sent") && !was_received(key))
+			complain("message %s is recorded as sent, but nobody received it", key);
+		if (!strcmp(state, "queued"))
+			complain("message %s is still queued", key);
+	}
+	for (size_t i = 0; i < judged->received_count; i++)
+		if (!json_object_get(deliveries, judged->received[i]))
+			complain("message %s was received, but no ledger knows it", judged->received[i]);
+}
+
+static bool needs_telling(json_t *incident)
+{
+	return status_is_open(member(incident, "status")) &&
+	       json_is_null(json_object_get(json_object_get(incident, "acknowledged"), "at")) &&
+	       strcmp(member(incident, "kind"), "event");
+}
+
+void judge_told(json_t *incidents)
+{
+	Told told = { json_object(), json_object() };
+	const char *id;
+	json_t *incident;
+	walk_ledger(TOPIC_DELIVERIES, delivery_visit, &told);
+	judge_deliveries(told.deliveries);
+	json_object_foreach(incidents, id, incident) {
+		json_t *plan = json_object_get(told.plans, id);
+		int64_t last = json_integer_value(json_object_get(plan, "reached"));
+		if (!needs_telling(incident))
+			continue;
+		if (!plan || json_is_true(json_object_get(plan, "stopped")))
+			complain("incident %s waits for somebody, and nobody is being told", id);
+		else if (last != json_integer_value(json_object_get(plan, "levels")))
+			complain("incident %s waits for somebody, but only level %" PRId64 " was reached", id, last);
+		else if (json_integer_value(json_object_get(incident, "escalation_level")) != last)
+			complain("incident %s does not say that level %" PRId64 " was reached", id, last);
+	}
+	json_decref(told.plans);
+	json_decref(told.deliveries);
+}
+
+/* ---- audit: every record of record stands in the file, once, and it verifies */
+
+static void place_count(json_t *lines, const char *topic, unsigned partition, int64_t offset, int64_t count)
+{
+	char place[96];
+	snprintf(place, sizeof(place), "%s/%u/%" PRId64, topic, partition, offset);
+	json_object_set_new(lines, place, json_integer(json_integer_value(json_object_get(lines, place)) + count));
+}
+
+static void lines_count(json_t *lines, Slice file)
+{
+	while (file.size > 0) {
+		const char *end = memchr(file.data, '\n', file.size);
+		size_t size = end ? (size_t)(end - file.data) : file.size;
+		json_t *line = json_loadb(file.data, size, 0, NULL), *record = json_object_get(line, "record");
+		place_count(lines, member(line, "topic"), (unsigned)json_integer_value(json_object_get(record, "partition")),
+			    json_integer_value(json_object_get(record, "offset")), 1);
+		json_decref(line);
+		file = (Slice){ file.data + size + 1, end ? file.size - size - 1 : 0 };
+	}
+}
+
+typedef struct {
+	json_t *lines, *seen;
+	const char *topic;
+} Expected;
+
+static void expected_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	Expected *expected = context;
+	(void)type;
+	place_count(expected->lines, expected->topic, partition, record->offset, -1);
+}
+
+/* An assessment comes at least once; its first coming counts. */
+static void assessment_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	Expected *expected = context;
+	char id[ID_SIZE];
+	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
+	if (!json_object_get(expected->seen, id))
+		expected_visit(context, partition, record, type);
+	json_object_set_new(expected->seen, id, json_true());
+}
+
+static void judge_chain(void)
+{
+	ChainVerify verify;
+	chain_verify_init(&verify);
+	chain_verify_feed(&verify, buffer_slice(&judged->audit_file));
+	if (!chain_verify_end(&verify, NULL))
+		complain("the audit file is broken at line %" PRId64 ": %s", verify.bad_line, verify.why);
+	chain_verify_release(&verify);
+}
+
+void judge_audit(void)
+{
+	Expected expected = { json_object(), json_object(), "tocsin.journal" };
+	const char *place;
+	json_t *count;
+	judge_chain();
+	lines_count(expected.lines, buffer_slice(&judged->audit_file));
+	walk_ledger(TOPIC_JOURNAL, expected_visit, &expected);
+	expected.topic = "tocsin.deliveries";
+	walk_ledger(TOPIC_DELIVERIES, expected_visit, &expected);
+	expected.topic = "tocsin.assessments";
+	walk_stream(TOPIC_ASSESSMENTS, assessment_visit, &expected);
+	json_object_foreach(expected.lines, place, count)
+		if (json_integer_value(count) != 0)
+			complain("%s stands %" PRId64 " times too often in the audit file", place, (int64_t)json_integer_value(count));
+	json_decref(expected.lines);
+	json_decref(expected.seen);
+}

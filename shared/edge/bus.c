@@ -15,17 +15,23 @@ static Slice take_text(Slice *rest)
 	return text;
 }
 
+bool header_next(Slice *rest, Slice *name, Slice *value)
+{
+	if (rest->size == 0)
+		return false;
+	*name = take_text(rest);
+	if (rest->size == 0)
+		return false;
+	*value = take_text(rest);
+	return true;
+}
+
 Slice header_get(Slice headers, const char *name)
 {
-	size_t name_size = strlen(name);
-	while (headers.size > 0) {
-		Slice found = take_text(&headers);
-		if (headers.size == 0)
-			break;
-		Slice value = take_text(&headers);
-		if (found.size == name_size && memcmp(found.data, name, name_size) == 0)
+	Slice found, value;
+	while (header_next(&headers, &found, &value))
+		if (slice_is(found, name))
 			return value;
-	}
 	return SLICE_NONE;
 }
 

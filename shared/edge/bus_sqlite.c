@@ -107,7 +107,7 @@ static void queue_wait(BusSqlite *bus)
 {
 	int64_t until_us = bus->keep_more ? 0 : bus->tick_at_us;
 	bool waiting = true;
-	while (waiting && bus->filling->count == 0 && !bus->closing) {
+	while (waiting && bus->filling->count == 0 && !bus->closing && (!bus->trimming || bus->failing)) {
 		bus->signal_at = 0;
 		waiting = bus_condition_wait(&bus->arrived, &bus->queue_mutex, until_us);
 	}
@@ -227,6 +227,7 @@ static void failing_set(BusSqlite *bus, bool failing)
 {
 	pthread_mutex_lock(&bus->queue_mutex);
 	bus->failing = failing;
+	pthread_cond_broadcast(&bus->trimmed);
 	pthread_mutex_unlock(&bus->queue_mutex);
 }
 
@@ -245,14 +246,14 @@ static void work_settle(BusSqlite *bus, const BusWork *work, bool committed)
 	tables_settle(bus, committed);
 	if (work->positions)
 		bus_positions_settle(bus, committed);
-	if (committed && work->drop.table != NULL)
-		atomic_store(&work->drop.table->first, work->drop.before);
 	if (!committed) {
 		bus->failed_commits++;
 		bus->keep_more = false;
 	}
 	if (!committed || work->probe)
 		failing_set(bus, !committed);
+	if (work->drop.table != NULL)
+		bus_keep_dropped(bus, &work->drop, committed);
 	bus_readers_notify(bus);
 	batch_report(work->batch, !committed);
 }
@@ -273,6 +274,10 @@ static BusWork work_plan(BusSqlite *bus, BusBatch *batch, bool last)
 	bool tick = tick_due(bus, last);
 	work.probe = bus->failing && (tick || batch->count > 0);
 	work.positions = tick && atomic_load(&bus->positions_dirty);
+	if (!bus->failing && !last)
+		work.drop = bus_keep_trim(bus);
+	if (work.drop.table != NULL)
+		return work;
 	if (batch->count > 0 && !bus->failing)
 		work.drop = bus_keep_busy(bus, work.now, batch->count);
 	else if (batch->count == 0 && !bus->failing && !last && (tick || bus->keep_more))

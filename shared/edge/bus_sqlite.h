@@ -14,6 +14,9 @@
  * Retention of streams: when idle, in small steps, only what is older than its topic's time (or beyond the byte bound) and
  * before the lowest position committed by any group; what no group ever read goes by time alone. A partition beyond its
  * share of the bytes does not wait for idleness.
+ *
+ * Trimming waits until it is done and durable; appends meanwhile wait for a small step of it at most. ERROR_AGAIN: the bus
+ * cannot write, is closing, or it takes longer than five seconds; but for a crash, what remains is then done later.
  */
 #ifndef TOCSIN_EDGE_BUS_SQLITE_H
 #define TOCSIN_EDGE_BUS_SQLITE_H

@@ -4,7 +4,7 @@
  *   bus_sqlite.c            append, and the committer: the one thread that writes the file
  *   bus_sqlite_open.c       the file: settings, schema, what is known of it in memory
  *   bus_sqlite_read.c       readers: a read-only connection each, and who waits for what
- *   bus_sqlite_keep.c       retention, a step at a time, on the committer
+ *   bus_sqlite_keep.c       retention and trimming, a step at a time, on the committer
  *   bus_sqlite_positions.c  positions of groups: in memory, written by the committer
  *
  * "committer" beside a member: touched by that thread alone once the bus is open. Locks are never held together, and
@@ -33,6 +33,8 @@ enum {
 typedef struct {
 	char name[BUS_TABLE_NAME]; /* events.0 */
 	_Atomic int64_t first, end;
+	_Atomic int64_t going;   /* first, or what it will be when the open transaction is committed */
+	_Atomic int64_t trim_to; /* what it was told to become */
 	int64_t next;       /* committer: end, and the rows of the open transaction */
 	int64_t bytes;      /* committer: kept, about */
 	int64_t bytes_next; /* committer: the same with the open transaction */
@@ -62,7 +64,7 @@ typedef struct {
 	int64_t *written; /* committer */
 } BusGroup;
 
-/* Rows of a table that retention takes out: those before `before`. No table: nothing to do. */
+/* Rows of a table that are taken out: those before `before`. No table: nothing to do. */
 typedef struct {
 	BusTable *table;
 	int64_t before, bytes;
@@ -79,13 +81,15 @@ typedef struct {
 	char cluster[BUS_CLUSTER_TEXT];
 	BusTable *tables;
 
-	pthread_mutex_t queue_mutex; /* guards to `failing` */
+	pthread_mutex_t queue_mutex; /* guards to `trimmed` */
 	pthread_cond_t arrived;
 	size_t queue_bytes;
 	BusBatch batches[2], *filling;
 	size_t signal_at; /* appenders signal when so many waiters are in */
 	bool crowded;     /* an append found no room: gather no longer */
 	bool closing, failing;
+	bool trimming;             /* some table's first is before its trim_to */
+	pthread_cond_t trimmed;    /* a step of trimming is over, or the bus is failing or closing */
 
 	pthread_t committer;
 	sqlite3 *db;                 /* committer */
@@ -154,6 +158,10 @@ void bus_readers_notify(BusSqlite *bus);
 BusDrop bus_keep_idle(BusSqlite *bus, Instant now);
 BusDrop bus_keep_busy(BusSqlite *bus, Instant now, size_t rows);
 int bus_keep_drop(BusSqlite *bus, const BusDrop *drop);
+/* What is to be trimmed next. */
+BusDrop bus_keep_trim(BusSqlite *bus);
+void bus_keep_dropped(BusSqlite *bus, const BusDrop *drop, bool committed);
+Result bus_sqlite_trim(Bus *bus, unsigned topic, unsigned partition, int64_t first);
 
 /* bus_sqlite_positions.c */
 Result bus_sqlite_commit(Bus *bus, const char *group, unsigned topic, unsigned partition, int64_t position);

@@ -169,10 +169,15 @@ static Result tables_load(BusSqlite *bus)
 {
 	for (unsigned i = 0; i < bus->table_count; i++) {
 		BusTable *table = &bus->tables[i];
-		int64_t first = 0, end = 0;
-		TRY(offset_read(bus, "SELECT coalesce(min(offset), 0) FROM \"%w\"", table, &first));
+		int64_t noted = 0, first = 0, end = 0;
+		TRY(offset_read(bus, "SELECT coalesce(max(value), 0) FROM meta WHERE name = 'end of %q'", table, &noted));
+		TRY(offset_read(bus, "SELECT coalesce(min(offset), -1) FROM \"%w\"", table, &first));
 		TRY(offset_read(bus, "SELECT coalesce(max(offset) + 1, 0) FROM \"%w\"", table, &end));
+		end = end > noted ? end : noted;
+		first = first < 0 ? end : first;
 		atomic_store(&table->first, first);
+		atomic_store(&table->going, first);
+		atomic_store(&table->trim_to, first);
 		atomic_store(&table->end, end);
 		table->next = end;
 		if (bus_table_topic(bus, table)->stream && end > first)
@@ -254,6 +259,7 @@ static void bus_free(BusSqlite *bus)
 	pthread_mutex_destroy(&bus->readers_mutex);
 	pthread_mutex_destroy(&bus->positions_mutex);
 	pthread_cond_destroy(&bus->arrived);
+	pthread_cond_destroy(&bus->trimmed);
 	free(bus->batches[0].bytes);
 	free(bus->batches[1].bytes);
 	free(bus->tables);
@@ -278,6 +284,7 @@ static void sqlite_close(Bus *base)
 	pthread_mutex_lock(&bus->queue_mutex);
 	bus->closing = true;
 	pthread_cond_signal(&bus->arrived);
+	pthread_cond_broadcast(&bus->trimmed);
 	pthread_mutex_unlock(&bus->queue_mutex);
 	pthread_join(bus->committer, NULL);
 	bus_free(bus);
@@ -294,6 +301,7 @@ static const BusOperations sqlite_operations = {
 	.read = bus_sqlite_read,
 	.wait = bus_sqlite_wait,
 	.wake = bus_sqlite_wake,
+	.trim = bus_sqlite_trim,
 	.close = sqlite_close,
 };
 
@@ -330,6 +338,7 @@ static BusSqlite *bus_new(const BusSqliteOptions *options)
 	pthread_mutex_init(&bus->readers_mutex, NULL);
 	pthread_mutex_init(&bus->positions_mutex, NULL);
 	bus_condition_init(&bus->arrived);
+	bus_condition_init(&bus->trimmed);
 	return bus;
 }
 

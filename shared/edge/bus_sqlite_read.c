@@ -139,10 +139,10 @@ static Result no_longer_kept(int64_t offset)
 	return result_fail(ERROR_NOT_FOUND, "offset %lld is no longer kept", (long long)offset);
 }
 
-/* A gap at the beginning is retention, which was quicker; any other is damage. */
+/* A gap at the beginning was dropped, which was quicker; any other is damage. */
 static Result gap_result(const BusTable *table, int64_t expected)
 {
-	if (expected < atomic_load(&table->first))
+	if (expected < atomic_load(&table->going))
 		return no_longer_kept(expected);
 	return result_fail(ERROR_INTERNAL, "%s has no record at offset %lld", table->name, (long long)expected);
 }
@@ -158,6 +158,7 @@ typedef struct {
 static Result rows_visit(const BusSqliteReader *reader, const Reading *reading, size_t count, int64_t *next)
 {
 	int code = SQLITE_DONE;
+	int64_t from = *next;
 	bool more = true;
 	while (more && count-- > 0 && (code = sqlite3_step(reading->rows)) == SQLITE_ROW) {
 		BusRecord record = row_record(reading->rows, reading->want_bodies);
@@ -166,6 +167,8 @@ static Result rows_visit(const BusSqliteReader *reader, const Reading *reading, 
 		++*next;
 		more = reading->visit(reading->context, &record);
 	}
+	if (code == SQLITE_DONE && *next == from)
+		return gap_result(reading->table, from);
 	return sqlite_file_result(reader->db, code);
 }
 

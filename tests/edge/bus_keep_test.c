@@ -1,4 +1,4 @@
-/* Retention of the embedded bus: what goes, what stays, and for whom. It waits for real seconds. */
+/* Retention and trimming of the embedded bus: what goes, what stays, and for whom. It waits for real seconds. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -9,8 +9,12 @@
 #include "shared/edge/clock.h"
 #include "tests/support/scratch.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { EVENTS, LEDGER, TOPIC_COUNT, PARTITIONS = 2 };
 
@@ -175,6 +179,167 @@ static void a_stream_beyond_its_bytes_loses_what_was_read_even_under_load(void *
 	assert_true(first_becomes(edge, 1, 300));
 }
 
+/* ---- trimming ---------------------------------------------------------------------------------------------------- */
+
+static Result trim(Edge *edge, int64_t first)
+{
+	return edge->bus->operations->trim(edge->bus, LEDGER, 0, first);
+}
+
+static void assert_extent(Edge *edge, int64_t first, int64_t end)
+{
+	assert_int_equal(edge->bus->operations->first(edge->bus, LEDGER, 0), first);
+	assert_int_equal(edge->bus->operations->end(edge->bus, LEDGER, 0), end);
+}
+
+static ErrorKind read_from(Edge *edge, int64_t from, int64_t *next)
+{
+	BusReader *reader;
+	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
+	Result result = edge->bus->operations->read(reader, (BusPlace){ LEDGER, 0, from }, SIZE_MAX, true, ignore_record, NULL,
+						    next);
+	edge->bus->operations->reader_close(reader);
+	return result.kind;
+}
+
+/* What is there is there from the first to the last, and what is before it is said to be gone. */
+static void assert_whole(Edge *edge)
+{
+	int64_t next, first = edge->bus->operations->first(edge->bus, LEDGER, 0);
+	assert_int_equal(read_from(edge, first, &next), ERROR_NONE);
+	assert_int_equal(next, edge->bus->operations->end(edge->bus, LEDGER, 0));
+	if (first > 0)
+		assert_int_equal(read_from(edge, first - 1, &next), ERROR_NOT_FOUND);
+}
+
+static void what_is_trimmed_is_gone_for_good(void **state)
+{
+	Edge *edge = *state;
+	edge_open(edge);
+	append_many(edge, LEDGER, 0, 3000, SLICE("x"));
+	append_many(edge, LEDGER, 1, 10, SLICE("x"));
+	assert_int_equal(trim(edge, 0).kind, ERROR_NONE);
+	assert_extent(edge, 0, 3000);
+	assert_int_equal(trim(edge, 2900).kind, ERROR_NONE);
+	assert_extent(edge, 2900, 3000);
+	assert_whole(edge);
+	assert_int_equal(trim(edge, 100).kind, ERROR_NONE); /* a late call */
+	assert_extent(edge, 2900, 3000);
+	assert_int_equal(edge->bus->operations->first(edge->bus, LEDGER, 1), 0);
+	append_many(edge, LEDGER, 0, 1, SLICE("x"));
+	edge_close(edge);
+	edge_open(edge);
+	assert_extent(edge, 2900, 3001);
+	assert_whole(edge);
+}
+
+static void an_offset_is_never_used_again_even_where_nothing_remains(void **state)
+{
+	Edge *edge = *state;
+	edge_open(edge);
+	append_many(edge, LEDGER, 0, 700, SLICE("x"));
+	assert_int_equal(trim(edge, 700).kind, ERROR_NONE);
+	assert_extent(edge, 700, 700);
+	assert_whole(edge);
+	for (int64_t end = 700; end < 703; end++) {
+		edge_close(edge);
+		edge_open(edge);
+		assert_extent(edge, end, end);
+		append_many(edge, LEDGER, 0, 1, SLICE("x"));
+		assert_extent(edge, end, end + 1);
+		assert_whole(edge);
+		assert_int_equal(trim(edge, end + 1).kind, ERROR_NONE);
+	}
+}
+
+enum { LONG = 60000, STALL_MS = 50 };
+
+typedef struct {
+	Edge *edge;
+	_Atomic bool done;
+	ErrorKind kind;
+} Trimming;
+
+static void *trim_run(void *context)
+{
+	Trimming *trimming = context;
+	trimming->kind = trim(trimming->edge, LONG).kind;
+	trimming->done = true;
+	return NULL;
+}
+
+static void a_long_trim_keeps_neither_appenders_nor_readers(void **state)
+{
+	Edge *edge = *state;
+	Trimming trimming = { .edge = edge };
+	pthread_t thread;
+	static char body[2048];
+	int appends = 0, slow = 0;
+	int64_t next;
+	edge_open(edge);
+	append_many(edge, LEDGER, 0, LONG / 10, (Slice){ body, sizeof body });
+	append_many(edge, LEDGER, 0, LONG - LONG / 10, SLICE("x"));
+	pthread_create(&thread, NULL, trim_run, &trimming);
+	while (!trimming.done) {
+		int64_t began_us = clock_monotonic_us();
+		append_many(edge, LEDGER, 0, 1, SLICE("x"));
+		slow += clock_monotonic_us() - began_us > STALL_MS * 1000;
+		appends++;
+		/* Whoever reads where it is being trimmed reads on, or is told that it is gone: never of damage. */
+		int64_t first = edge->bus->operations->first(edge->bus, LEDGER, 0);
+		ErrorKind read = read_from(edge, first, &next);
+		assert_true(read == ERROR_NONE || read == ERROR_NOT_FOUND);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(trimming.kind, ERROR_NONE);
+	assert_extent(edge, LONG, LONG + appends);
+	assert_whole(edge);
+	assert_true(appends > 1);
+	assert_in_range(slow, 0, appends / 10);
+}
+
+/* Trims in a process of its own, which is killed when a part is gone. */
+static void a_crash_while_trimming_leaves_a_whole_partition(void **state)
+{
+	Edge *edge = *state;
+	edge_open(edge);
+	append_many(edge, LEDGER, 0, LONG, SLICE("x"));
+	edge_close(edge);
+	int64_t before = 0;
+	for (int kill_at = 1; kill_at <= 4; kill_at++) {
+		int pipes[2];
+		assert_int_equal(pipe(pipes), 0);
+		pid_t child = fork();
+		if (child == 0) {
+			Trimming trimming = { .edge = edge };
+			pthread_t thread;
+			if (result_failed(bus_sqlite_open(&edge->options, &edge->bus)))
+				_exit(2);
+			int64_t first = edge->bus->operations->first(edge->bus, LEDGER, 0);
+			pthread_create(&thread, NULL, trim_run, &trimming);
+			while (edge->bus->operations->first(edge->bus, LEDGER, 0) < first + kill_at * 3000)
+				;
+			(void)!write(pipes[1], "x", 1);
+			pause();
+		}
+		char told;
+		close(pipes[1]);
+		assert_int_equal(read(pipes[0], &told, 1), 1);
+		close(pipes[0]);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		edge_open(edge);
+		int64_t first = edge->bus->operations->first(edge->bus, LEDGER, 0);
+		assert_in_range(first, before + kill_at * 3000, LONG - 1); /* what was seen gone is gone; not all was */
+		before = first;
+		assert_whole(edge);
+		edge_close(edge);
+	}
+	edge_open(edge);
+	assert_int_equal(trim(edge, LONG).kind, ERROR_NONE);
+	assert_extent(edge, LONG, LONG);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -183,6 +348,10 @@ int main(void)
 		CASE(retention_stops_at_the_slowest_group_and_keeps_the_newest_record),
 		CASE(what_no_group_reads_goes_by_time_alone),
 		CASE(a_stream_beyond_its_bytes_loses_what_was_read_even_under_load),
+		CASE(what_is_trimmed_is_gone_for_good),
+		CASE(an_offset_is_never_used_again_even_where_nothing_remains),
+		CASE(a_long_trim_keeps_neither_appenders_nor_readers),
+		CASE(a_crash_while_trimming_leaves_a_whole_partition),
 	};
 	return cmocka_run_group_tests_name("bus_keep", tests, NULL, NULL);
 }

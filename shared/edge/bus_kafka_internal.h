@@ -67,7 +67,7 @@ typedef struct {
 	rd_kafka_t *handle;
 	pthread_t thread;
 	bool started;
-	atomic_bool stop, fatal;
+	atomic_bool stop;
 	_Atomic uint64_t assigned; /* a bit a partition number */
 	pthread_mutex_t mutex;     /* guards what follows */
 	int64_t *positions;        /* -1: nothing to commit; a slot each */

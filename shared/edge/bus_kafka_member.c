@@ -113,15 +113,15 @@ int64_t member_committed(Bus *base, const char *group, unsigned topic, unsigned 
 
 /* ---- life */
 
-static void error_take(rd_kafka_t *handle, int code, const char *reason, void *context)
+/* A member that was fenced never joins again. It is asked for: librdkafka reports it now as an error, now as a message. */
+static bool member_is_fatal(BusKafka *bus)
 {
-	(void)handle;
-	BusKafka *bus = context;
-	if (code != RD_KAFKA_RESP_ERR__FATAL)
-		return;
+	char reason[256];
+	if (rd_kafka_fatal_error(bus->member.handle, reason, sizeof reason) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
 	log_line(LOG_ERROR, bus->options.client, "member-fatal", L_STRING("detail", reason),
 		 L_STRING("instance", bus->options.instance));
-	atomic_store(&bus->member.fatal, true);
+	return true;
 }
 
 static Result handle_make(BusKafka *bus)
@@ -140,7 +140,6 @@ static Result handle_make(BusKafka *bus)
 	TRY(kafka_bus_conf(bus, settings, sizeof settings / sizeof settings[0], &conf));
 	rd_kafka_conf_set_opaque(conf, bus);
 	rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
-	rd_kafka_conf_set_error_cb(conf, error_take);
 	TRY(kafka_new(RD_KAFKA_CONSUMER, conf, &bus->member.handle));
 	rd_kafka_poll_set_consumer(bus->member.handle);
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
@@ -152,7 +151,10 @@ static Result handle_make(BusKafka *bus)
 		       result_fail(ERROR_AGAIN, "the group %s cannot be joined: %s", bus->options.group, rd_kafka_err2str(error));
 }
 
-/* Another process took this instance's name: it has the partitions now. Come back later, in case it was a mistake. */
+/*
+ * Another process took this instance's name, or the group forgot it while the broker was away: come back, but not at once, so
+ * that two processes of one name do not fight.
+ */
 static void handle_replace(BusKafka *bus)
 {
 	Member *member = &bus->member;
@@ -162,7 +164,6 @@ static void handle_replace(BusKafka *bus)
 	rd_kafka_t *former = member->handle;
 	if (atomic_load(&member->stop) || result_failed(handle_make(bus)))
 		return;
-	atomic_store(&member->fatal, false);
 	rd_kafka_destroy_flags(former, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
@@ -175,7 +176,7 @@ static void *member_run(void *context)
 		rd_kafka_message_t *message = rd_kafka_consumer_poll(member->handle, POLL_MS);
 		if (message)
 			rd_kafka_message_destroy(message); /* errors: librdkafka goes on by itself, and has logged them */
-		if (atomic_load(&member->fatal))
+		if (member_is_fatal(bus))
 			handle_replace(bus);
 		if (clock_monotonic_us() - committed_us < COMMIT_EVERY_MS * 1000)
 			continue;

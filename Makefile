@@ -67,7 +67,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 
 .SECONDARY:
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-scenario test-checks bench-deps $(BENCHES) \
+.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-scenario test-chaos test-checks bench-deps $(BENCHES) \
         layers pure sizes map format format-check lint install clean
 
 help: ## this list
@@ -178,6 +178,9 @@ test-model: test-deps ## the protocols as models, searched whole; seeded mistake
 
 test-scenario: test-deps build $(MOCK_KAFKA) ## the real program, from outside
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' $(WITH_OUTSIDE) tools/run-tests.sh scenario tests/scenario/run.py
+
+test-chaos: test-deps build ## the six programs on Kafka and Redis: 60 kills and pauses under load, then judged
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' CHAOS_TURNS=$(or $(CHAOS_TURNS),60) tools/with-outside.sh tests/scenario/run.py chaos
 
 test-unit: ## each module by itself
 test-contract: $(BUILD)/tests/contract/dump_tables ## the program and its documents against proto/

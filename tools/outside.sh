@@ -1,7 +1,7 @@
 #!/bin/bash
 # A real Apache Kafka (one KRaft broker) and a real Redis on 127.0.0.1, with everything they keep below one directory:
 #
-#   tools/outside.sh start kafka|redis DIRECTORY   starts it where it does not run, waits until it answers, prints HOST:PORT
+#   tools/outside.sh start kafka|redis DIRECTORY   unless it runs, waits until it answers, prints HOST:PORT
 #   tools/outside.sh stop kafka|redis DIRECTORY    in good order
 #   tools/outside.sh kill kafka|redis DIRECTORY    with SIGKILL, as a crash would; start brings it back on the same port
 #   tools/outside.sh need kafka|redis              gets ready what start needs (Kafka's jars, once, by Maven)
@@ -42,9 +42,9 @@ need_kafka() {
 	) 9>"$jars/lock" || fail 3 "Maven could not fetch Apache Kafka $KAFKA_VERSION: see $jars/log"
 }
 
-# ---- processes and ports ---------------------------------------------------------------------------------------------
-# Known by its working directory: a process that ended has none, even where nobody collects it, and one that was given an
-# old number since works elsewhere.
+# ---- processes and ports --------------------------------------------------------------------------------------------
+# Known by its working directory: a process that ended has none, even where nobody collects it, and one that was given
+# an old number since works elsewhere.
 alive() { [[ $(readlink "/proc/$1/cwd") == "$home" ]]; }
 
 running() { [[ -s $home/pid ]] && alive "$(<"$home/pid")"; }
@@ -104,7 +104,8 @@ launch_redis() {
 answers_redis() { [[ $(ask "$1" 'PING\r\n' 7 2>/dev/null) == *50' '4f* ]]; } # "PO" of "+PONG"
 
 # ---- Kafka -----------------------------------------------------------------------------------------------------------
-# Small, and quick to notice that its former self died: without the session timeout a killed broker is back after 15 s only.
+# Small, and quick to notice that its former self died: without the session timeout a killed broker is back only after
+# 15 s.
 kafka_settings() {
 	cat <<-END
 		process.roles=broker,controller
@@ -158,7 +159,7 @@ launch_kafka() {
 	launch bash -c 'kafka 256m kafka.Kafka "$1"' bash "$home/settings"
 }
 
-# A metadata request (version 1, no topics) that is answered with at least one broker: then it leads, and takes requests.
+# A metadata request (version 1, no topics) that is answered with at least one broker: then it leads and serves.
 answers_kafka() {
 	[[ $(ask "$1" '\0\0\0\x10\0\x03\0\x01\0\0\0\x01\0\x02up\0\0\0\0' 12 2>/dev/null) == *' 00 00 00 01 00 00 00 01' ]]
 }

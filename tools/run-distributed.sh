@@ -3,11 +3,11 @@
 #
 #   TOCSIN_KAFKA_BROKERS, TOCSIN_REDIS_URL   servers that run already; else real ones are started, their files below
 #                                            TOCSIN_HOME/distributed, and stopped at the end
-#   KAFKA=mock                               a broker in memory, for a machine without Java: everything is gone at the end
-#   TOCSIN_HOME (./var), TOCSIN_LISTEN (the gateway's), TOCSIN_ADMIN_KEY (else TOCSIN_HOME/admin.key, made if need be)
+#   KAFKA=mock                               a broker in memory, for a machine without Java: all is gone at the end
+#   TOCSIN_HOME (./var), TOCSIN_LISTEN (the gateway's), TOCSIN_ADMIN_KEY (else TOCSIN_HOME/admin.key, made if missing)
 #
-# A program that dies ends them all, with its exit code: here it is better seen than restarted. Exit code 3: something that
-# is needed is not here.
+# A program that dies ends them all, with its exit code: here it is better seen than restarted. Exit code 3: something
+# that is needed is not here.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 : "${BUILD:=build}" "${KAFKA:=}"
@@ -25,7 +25,7 @@ fail() { # CODE SENTENCE
 	exit "$1"
 }
 
-# ---- the end, whatever the reason: programs first, since they drain into Kafka and Redis -----------------------------------
+# ---- the end, whatever the reason: programs first, since they drain into Kafka and Redis
 signal_programs() {
 	local pid
 	for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null; done
@@ -55,10 +55,11 @@ end() {
 	exit "$code"
 }
 
-# ---- Kafka and Redis -----------------------------------------------------------------------------------------------------
+# ---- Kafka and Redis
 start_mock() {
 	local address=$home/mock-address
-	[[ -x $BUILD/tests/support/kafka/mock_kafka ]] || fail 3 'the mock broker is not built: make run-distributed KAFKA=mock'
+	[[ -x $BUILD/tests/support/kafka/mock_kafka ]] ||
+		fail 3 'the mock broker is not built: make run-distributed KAFKA=mock'
 	exec 7> >(exec setsid "$BUILD/tests/support/kafka/mock_kafka" "$address" >/dev/null)
 	mock=$!
 	until [[ -s $address ]]; do
@@ -68,7 +69,8 @@ start_mock() {
 	export TOCSIN_KAFKA_BROKERS TOCSIN_KAFKA_REPLICAS=1
 	TOCSIN_KAFKA_BROKERS=$(<"$address")
 	# It wakes nobody who waits for a record, and is slow to notice that a member of a group is gone.
-	export TOCSIN_KAFKA_OPTIONS=${TOCSIN_KAFKA_OPTIONS:-fetch.wait.max.ms=10,session.timeout.ms=6000,heartbeat.interval.ms=1000}
+	local patience=fetch.wait.max.ms=10,session.timeout.ms=6000,heartbeat.interval.ms=1000
+	export TOCSIN_KAFKA_OPTIONS=${TOCSIN_KAFKA_OPTIONS:-$patience}
 }
 
 start_kafka() {
@@ -109,7 +111,7 @@ start_outside() {
 	fi
 }
 
-# ---- the programs ----------------------------------------------------------------------------------------------------------
+# ---- the programs
 prepare_key() {
 	[[ -n ${TOCSIN_ADMIN_KEY:-} || -n ${TOCSIN_ADMIN_KEY_FILE:-} ]] && return
 	export TOCSIN_ADMIN_KEY_FILE=$base/admin.key
@@ -142,7 +144,7 @@ launch() { # NAME
 		listen=(-u TOCSIN_LISTEN -u TOCSIN_OPS_LISTEN)
 		[[ ${TOCSIN_LISTEN:-} == *:0 ]] && listen=(-u TOCSIN_OPS_LISTEN TOCSIN_LISTEN=127.0.0.1:0)
 	fi
-	# In a session of its own: a Ctrl-C is for this script, which ends them in order. If this script is killed they end too.
+	# In a session of its own: a Ctrl-C is for this script, which ends them in order. They end too where it is killed.
 	setpriv --pdeathsig TERM setsid env "${listen[@]}" TOCSIN_HOME="$home" "$BUILD/bin/tocsin-$1" \
 		</dev/null > >(name_lines "$1") 2> >(listen "$1") 7>&- 8>&- &
 	pids[$1]=$!
@@ -201,7 +203,7 @@ greet() {
 	END
 }
 
-# ----------------------------------------------------------------------------------------------------------------------------
+# ---- all of it, in turn
 [[ $KAFKA == '' || $KAFKA == mock ]] || fail 2 'KAFKA is unset or mock; brokers are named by TOCSIN_KAFKA_BROKERS'
 [[ $KAFKA == mock ]] && home=$base/distributed-mock
 check_needs

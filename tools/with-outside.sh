@@ -4,9 +4,9 @@
 #   tools/with-outside.sh [--optional] COMMAND…
 #
 # The command finds TOCSIN_TEST_KAFKA_BROKERS, TOCSIN_TEST_REDIS_URL and TOCSIN_TEST_OUTSIDE: the directory for
-# `tools/outside.sh kill|start kafka|redis`. Where the first two are given already those servers are used and left alone, and
-# there is no TOCSIN_TEST_OUTSIDE, so that nobody kills them. Exit code: the command's; 3 where something is not installed.
-# With --optional the command then runs without the variables.
+# `tools/outside.sh kill|start kafka|redis`. Where the first two are given already those servers are used and left
+# alone, and there is no TOCSIN_TEST_OUTSIDE, so that nobody kills them. Exit code: the command's; 3 where something is
+# not installed. With --optional the command then runs without the variables.
 set -uo pipefail
 optional=
 [[ ${1:-} == --optional ]] && optional=yes && shift

@@ -39,7 +39,7 @@ static bool arguments_take(Carriage *carriage, char **arguments, int count, bool
 ExitCode carriage_open(Carriage *carriage, char **arguments, int count, bool wants_file)
 {
 	if (!arguments_take(carriage, arguments, count, wants_file)) {
-		complain("usage: [--kafka]%s; tocsin help says more", wants_file ? " FILE" : "");
+		complain("usage: %s", carriage->usage);
 		return EXIT_WRONG;
 	}
 	carriage->settings = settings_or_complain(SETTING_COMMANDS);

@@ -17,6 +17,7 @@ typedef struct {
 	bool kafka;
 	const char *file;     /* the argument, or NULL */
 	const char *client;   /* "tocsin-export": as Kafka knows it */
+	const char *usage;
 	Home home;
 	int64_t said_us;      /* when progress was said last */
 } Carriage;

@@ -224,7 +224,7 @@ static Result kafka_check(Carriage *carriage, bool *right)
 
 ExitCode check_ledger_run(char **arguments, int count)
 {
-	Carriage carriage = { .client = "tocsin-check" };
+	Carriage carriage = { .client = "tocsin-check", .usage = "tocsin check ledger [--kafka]" };
 	bool right = true;
 	ExitCode code = carriage_open(&carriage, arguments, count, false);
 	if (code == EXIT_DONE) {

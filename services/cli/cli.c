@@ -12,10 +12,10 @@ static void help(FILE *stream, const Command *commands, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		char usage[64];
 		snprintf(usage, sizeof usage, "%s %s", commands[i].name, commands[i].arguments);
-		fprintf(stream, "  tocsin %-18s %s\n", usage, commands[i].sentence);
+		fprintf(stream, "  tocsin %-22s %s\n", usage, commands[i].sentence);
 	}
-	fprintf(stream, "  tocsin %-18s %s\n", "help", "this list");
-	fprintf(stream, "  tocsin %-18s %s\n\n", "--settings", "the environment variables that are read");
+	fprintf(stream, "  tocsin %-22s %s\n", "help", "this list");
+	fprintf(stream, "  tocsin %-22s %s\n\n", "--settings", "the environment variables that are read");
 	fprintf(stream,
 		"Exit codes: 0 done, 1 the answer is no, 2 wrong use, settings or policy, 3 the surroundings fail.\n");
 }

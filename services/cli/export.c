@@ -212,7 +212,7 @@ static ExitCode run(Exporting *exporting)
 
 ExitCode export_run(char **arguments, int count)
 {
-	static Exporting exporting = { .carriage = { .client = "tocsin-export" } };
+	static Exporting exporting = { .carriage = { .client = "tocsin-export", .usage = "tocsin export [--kafka] FILE" } };
 	ExitCode code = carriage_open(&exporting.carriage, arguments, count, true);
 	log_set_level(LOG_WARN);
 	if (code == EXIT_DONE)

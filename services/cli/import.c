@@ -162,7 +162,7 @@ static ExitCode run(Importing *importing)
 
 ExitCode import_run(char **arguments, int count)
 {
-	static Importing importing = { .carriage = { .client = "tocsin-import" } };
+	static Importing importing = { .carriage = { .client = "tocsin-import", .usage = "tocsin import [--kafka] FILE" } };
 	ExitCode code = carriage_open(&importing.carriage, arguments, count, true);
 	log_set_level(LOG_WARN);
 	if (code == EXIT_DONE)

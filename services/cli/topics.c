@@ -23,7 +23,8 @@ typedef struct {
 
 typedef void (*Sentence)(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);
 
-static void print(const Work *work, const KafkaDifference *difference, Sentence sentence, FILE *stream, const char *before)
+static void print(const Work *work, const KafkaDifference *difference, Sentence sentence, FILE *stream,
+		  const char *before)
 {
 	Buffer text;
 	buffer_init(&text, SENTENCE_MAX);
@@ -166,7 +167,8 @@ static ExitCode work_do(Work *work, ExitCode (*command)(Work *work))
 {
 	const Settings *settings = work->settings;
 	const char *brokers = setting_text(settings, "TOCSIN_KAFKA_BROKERS");
-	Result result = kafka_admin_open(brokers, setting_text(settings, "TOCSIN_KAFKA_OPTIONS"), "tocsin-topics", &work->admin);
+	Result result = kafka_admin_open(brokers, setting_text(settings, "TOCSIN_KAFKA_OPTIONS"), "tocsin-topics",
+					 &work->admin);
 	if (result_failed(result))
 		return failed(result);
 	work->wanted = topic_layout(settings, work->list);

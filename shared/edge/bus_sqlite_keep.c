@@ -51,7 +51,8 @@ static BusDrop rows_select(sqlite3_stmt *rows, BusTable *table, const Allowance 
 	while (sqlite3_step(rows) == SQLITE_ROW) {
 		int64_t offset = sqlite3_column_int64(rows, 0);
 		bool old = sqlite3_column_int64(rows, 1) < allowed->older_than;
-		if (offset >= allowed->before || (!old && drop.bytes >= allowed->excess) || drop.bytes >= allowed->bytes)
+		bool excess = drop.bytes < allowed->excess;
+		if (offset >= allowed->before || (!old && !excess) || drop.bytes >= allowed->bytes)
 			break;
 		drop.table = table;
 		drop.before = offset + 1;

@@ -170,7 +170,8 @@ static Result tables_load(BusSqlite *bus)
 	for (unsigned i = 0; i < bus->table_count; i++) {
 		BusTable *table = &bus->tables[i];
 		int64_t noted = 0, first = 0, end = 0;
-		TRY(offset_read(bus, "SELECT coalesce(max(value), 0) FROM meta WHERE name = 'end of %q'", table, &noted));
+		TRY(offset_read(bus, "SELECT coalesce(max(value), 0) FROM meta WHERE name = 'end of %q'", table,
+				&noted));
 		TRY(offset_read(bus, "SELECT coalesce(min(offset), -1) FROM \"%w\"", table, &first));
 		TRY(offset_read(bus, "SELECT coalesce(max(offset) + 1, 0) FROM \"%w\"", table, &end));
 		end = end > noted ? end : noted;

@@ -12,7 +12,7 @@ enum { LOOK_MS = 1000, REQUEST_MS = 15000, REPLY_MS = REQUEST_MS + 5000, PAUSE_M
 struct KafkaAdmin {
 	rd_kafka_t *handle;
 	char why[WHY_SIZE]; /* the last thing that went wrong on a connection */
-	bool governed;      /* a broker is the controller, which requests of administration wait for */
+	bool governed; /* a broker is the controller, which requests of administration wait for */
 };
 
 /* ---- connecting -------------------------------------------------------------------------------------------------- */
@@ -65,7 +65,8 @@ static Result cluster_read(KafkaAdmin *admin, int64_t wait_ms, const rd_kafka_me
 			return result_ok();
 		rd_kafka_poll(admin->handle, PAUSE_MS);
 	} while (clock_monotonic_us() < until_us);
-	return result_fail(ERROR_AGAIN, "Kafka does not answer: %s", admin->why[0] != '\0' ? admin->why : rd_kafka_err2str(err));
+	return result_fail(ERROR_AGAIN, "Kafka does not answer: %s",
+			   admin->why[0] != '\0' ? admin->why : rd_kafka_err2str(err));
 }
 
 static unsigned smaller(unsigned one, unsigned other)
@@ -144,10 +145,8 @@ static bool passes(rd_kafka_resp_err_t err)
 	case RD_KAFKA_RESP_ERR_NOT_CONTROLLER:
 	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
 	case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
-	case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
-		return true;
-	default:
-		return false;
+	case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION: return true;
+	default: return false;
 	}
 }
 
@@ -165,7 +164,8 @@ static Result reply_await(Reply *reply)
 	if (reply->event == NULL)
 		return result_fail(ERROR_AGAIN, "Kafka does not answer");
 	rd_kafka_resp_err_t err = rd_kafka_event_error(reply->event);
-	return err == RD_KAFKA_RESP_ERR_NO_ERROR ? result_ok() : failure(err, rd_kafka_event_error_string(reply->event));
+	return err == RD_KAFKA_RESP_ERR_NO_ERROR ? result_ok()
+						 : failure(err, rd_kafka_event_error_string(reply->event));
 }
 
 static void reply_end(Reply *reply)
@@ -183,7 +183,7 @@ typedef struct {
 	size_t count;
 } Resources;
 
-/* The settings of all topics; the answer's memory is the reply's. Topics that are not there are in it, with an error. */
+/* The settings of all topics, in the reply's memory. Topics that are not there are in it, with an error. */
 static Result settings_ask(const KafkaAdmin *admin, const KafkaTopics *wanted, Reply *reply, Resources *out)
 {
 	rd_kafka_ConfigResource_t *asked[BUS_TOPICS_MAX];
@@ -192,7 +192,8 @@ static Result settings_ask(const KafkaAdmin *admin, const KafkaTopics *wanted, R
 	rd_kafka_DescribeConfigs(admin->handle, asked, wanted->count, reply->options, reply->queue);
 	rd_kafka_ConfigResource_destroy_array(asked, wanted->count);
 	TRY(reply_await(reply));
-	out->list = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(reply->event), &out->count);
+	out->list = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(reply->event),
+							      &out->count);
 	return result_ok();
 }
 
@@ -267,8 +268,8 @@ Result kafka_admin_look(KafkaAdmin *admin, const KafkaTopics *wanted, int64_t wa
 static rd_kafka_NewTopic_t *creation(const KafkaTopics *wanted, const KafkaTopic *topic)
 {
 	char value[KAFKA_VALUE_SIZE], reason[128];
-	rd_kafka_NewTopic_t *new_topic = rd_kafka_NewTopic_new(topic->name, (int)topic->partitions, (int)wanted->replicas,
-							       reason, sizeof reason);
+	rd_kafka_NewTopic_t *new_topic = rd_kafka_NewTopic_new(topic->name, (int)topic->partitions,
+							       (int)wanted->replicas, reason, sizeof reason);
 	must(new_topic != NULL);
 	for (unsigned setting = 0; setting < KAFKA_SETTINGS; setting++)
 		if (kafka_setting_wanted(topic, wanted->replicas, setting, value))
@@ -298,8 +299,8 @@ static Result created(const Mending *mending, const rd_kafka_event_t *event)
 {
 	size_t count;
 	Result result = result_ok();
-	const rd_kafka_topic_result_t **topics =
-		rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result((rd_kafka_event_t *)event), &count);
+	const rd_kafka_topic_result_t **topics = rd_kafka_CreateTopics_result_topics(
+		rd_kafka_event_CreateTopics_result((rd_kafka_event_t *)event), &count);
 	for (size_t i = 0; i < count; i++) {
 		rd_kafka_resp_err_t err = rd_kafka_topic_result_error(topics[i]);
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -356,14 +357,16 @@ static void keep_others(const Mending *mending, unsigned topic, const rd_kafka_C
 	size_t count;
 	const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(now, &count);
 	for (size_t i = 0; i < count; i++) {
-		const char *name = rd_kafka_ConfigEntry_name(entries[i]), *value = rd_kafka_ConfigEntry_value(entries[i]);
-		if (rd_kafka_ConfigEntry_source(entries[i]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG && value != NULL &&
-		    change_of(mending, topic, name) == NULL)
+		const char *name = rd_kafka_ConfigEntry_name(entries[i]),
+			   *value = rd_kafka_ConfigEntry_value(entries[i]);
+		if (rd_kafka_ConfigEntry_source(entries[i]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG &&
+		    value != NULL && change_of(mending, topic, name) == NULL)
 			rd_kafka_ConfigResource_set_config(out, name, value);
 	}
 }
 
-static rd_kafka_ConfigResource_t *alteration(const Mending *mending, unsigned topic, const rd_kafka_ConfigResource_t *now)
+static rd_kafka_ConfigResource_t *alteration(const Mending *mending, unsigned topic,
+					     const rd_kafka_ConfigResource_t *now)
 {
 	rd_kafka_ConfigResource_t *out =
 		rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, mending->wanted->list[topic].name);
@@ -371,7 +374,8 @@ static rd_kafka_ConfigResource_t *alteration(const Mending *mending, unsigned to
 	for (size_t i = 0; i < mending->differences->count; i++) {
 		const KafkaDifference *difference = &mending->differences->list[i];
 		if (difference->kind == KAFKA_SETTING && difference->topic == topic)
-			rd_kafka_ConfigResource_set_config(out, kafka_setting_names[difference->setting], difference->wanted);
+			rd_kafka_ConfigResource_set_config(out, kafka_setting_names[difference->setting],
+							   difference->wanted);
 	}
 	return out;
 }
@@ -400,8 +404,8 @@ static Result altered(const Mending *mending, const rd_kafka_event_t *event)
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
 			mended(mending, KAFKA_SETTING, name);
 		else if (!result_failed(result))
-			result = result_wrap(failure(err, rd_kafka_ConfigResource_error_string(resources[i])), "changing %s",
-					     name);
+			result = result_wrap(failure(err, rd_kafka_ConfigResource_error_string(resources[i])),
+					     "changing %s", name);
 	}
 	return result;
 }

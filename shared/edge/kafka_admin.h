@@ -1,8 +1,8 @@
 /*
- * Administration of a Kafka cluster: looking at topics, creating them and changing their settings. One thread at a time.
+ * Administration of a Kafka cluster: looking at topics, creating them, changing their settings. One thread at a time.
  *
- * Everything may be done again, and by several at once: a topic that is there already is none the worse for it. Settings of
- * a topic that are none of ours (kafka_topics.h) stay as others set them. Nothing is ever deleted, and no number of
+ * Everything may be done again, and by several at once: a topic that is there already is none the worse for it. Settings
+ * of a topic that are none of ours (kafka_topics.h) stay as others set them. Nothing is ever deleted, and no number of
  * partitions or copies changed.
  */
 #ifndef TOCSIN_EDGE_KAFKA_ADMIN_H

@@ -86,7 +86,8 @@ static const Wanted wanted_of[KAFKA_SETTINGS] = {
 	[BATCH] = batch,
 };
 
-bool kafka_setting_wanted(const KafkaTopic *topic, unsigned replicas, unsigned setting, char out[static KAFKA_VALUE_SIZE])
+bool kafka_setting_wanted(const KafkaTopic *topic, unsigned replicas, unsigned setting,
+			  char out[static KAFKA_VALUE_SIZE])
 {
 	must(setting < KAFKA_SETTINGS);
 	return wanted_of[setting](topic, replicas, out);
@@ -102,7 +103,8 @@ static KafkaDifference *difference_add(KafkaDifferences *out, KafkaDifferenceKin
 	return difference;
 }
 
-static void compare_number(KafkaDifferences *out, KafkaDifferenceKind kind, unsigned topic, unsigned found, unsigned wanted)
+static void compare_number(KafkaDifferences *out, KafkaDifferenceKind kind, unsigned topic, unsigned found,
+			   unsigned wanted)
 {
 	if (found == wanted)
 		return;
@@ -127,7 +129,8 @@ static bool fits(unsigned setting, const char *found, const char *wanted)
 	return strcmp(found, wanted) == 0;
 }
 
-static void compare_settings(const KafkaTopics *wanted, unsigned topic, const KafkaTopicFound *found, KafkaDifferences *out)
+static void compare_settings(const KafkaTopics *wanted, unsigned topic, const KafkaTopicFound *found,
+			     KafkaDifferences *out)
 {
 	char value[KAFKA_VALUE_SIZE];
 	for (unsigned setting = 0; found->settings_known && setting < KAFKA_SETTINGS; setting++) {
@@ -142,7 +145,8 @@ static void compare_settings(const KafkaTopics *wanted, unsigned topic, const Ka
 	}
 }
 
-static void compare_topic(const KafkaTopics *wanted, unsigned topic, const KafkaTopicFound *found, KafkaDifferences *out)
+static void compare_topic(const KafkaTopics *wanted, unsigned topic, const KafkaTopicFound *found,
+			  KafkaDifferences *out)
 {
 	if (!found->there) {
 		difference_add(out, KAFKA_MISSING, topic);
@@ -169,10 +173,11 @@ Result kafka_topics_possible(const KafkaTopics *wanted, const KafkaDifferences *
 		missing = missing || differences->list[i].kind == KAFKA_MISSING;
 	if (!missing || brokers >= wanted->replicas)
 		return result_ok();
-	return result_fail(ERROR_INPUT,
-			   "%u copies of each partition are asked for, and Kafka has %u broker%s: set TOCSIN_KAFKA_REPLICAS=%u, "
-			   "or start more brokers",
-			   wanted->replicas, brokers, brokers == 1 ? "" : "s", brokers);
+	return result_fail(
+		ERROR_INPUT,
+		"%u copies of each partition are asked for, and Kafka has %u broker%s: set TOCSIN_KAFKA_REPLICAS=%u, "
+		"or start more brokers",
+		wanted->replicas, brokers, brokers == 1 ? "" : "s", brokers);
 }
 
 /* ---- sentences --------------------------------------------------------------------------------------------------- */
@@ -181,12 +186,10 @@ void kafka_difference_say(const KafkaTopics *wanted, const KafkaDifference *diff
 {
 	const char *topic = wanted->list[difference->topic].name;
 	switch (difference->kind) {
-	case KAFKA_MISSING:
-		buffer_format(out, "%s is missing: tocsin topics apply creates it", topic);
-		break;
+	case KAFKA_MISSING: buffer_format(out, "%s is missing: tocsin topics apply creates it", topic); break;
 	case KAFKA_SETTING:
-		buffer_format(out, "%s has %s=%s, not %s", topic, kafka_setting_names[difference->setting], difference->found,
-			      difference->wanted);
+		buffer_format(out, "%s has %s=%s, not %s", topic, kafka_setting_names[difference->setting],
+			      difference->found, difference->wanted);
 		buffer_text(out, difference->fatal ? ": Kafka drops records that count" : "");
 		break;
 	case KAFKA_LEADERLESS:
@@ -201,7 +204,8 @@ void kafka_difference_say(const KafkaTopics *wanted, const KafkaDifference *diff
 		break;
 	case KAFKA_PARTITIONS:
 		buffer_format(out,
-			      "%s has %s partitions, not %s, and that cannot be changed: set TOCSIN_KAFKA_PARTITIONS, or export, "
+			      "%s has %s partitions, not %s, and that cannot be changed: set TOCSIN_KAFKA_PARTITIONS, "
+			      "or export, "
 			      "make new topics and import",
 			      topic, difference->found, difference->wanted);
 		break;
@@ -211,7 +215,8 @@ void kafka_difference_say(const KafkaTopics *wanted, const KafkaDifference *diff
 static void plan_creation(const KafkaTopics *wanted, const KafkaTopic *topic, Buffer *out)
 {
 	char value[KAFKA_VALUE_SIZE];
-	buffer_format(out, "create %s with partitions=%u replicas=%u", topic->name, topic->partitions, wanted->replicas);
+	buffer_format(out, "create %s with partitions=%u replicas=%u", topic->name, topic->partitions,
+		      wanted->replicas);
 	for (unsigned setting = 0; setting < KAFKA_SETTINGS; setting++)
 		if (kafka_setting_wanted(topic, wanted->replicas, setting, value))
 			buffer_format(out, " %s=%s", kafka_setting_names[setting], value);
@@ -223,8 +228,8 @@ void kafka_difference_plan(const KafkaTopics *wanted, const KafkaDifference *dif
 	if (difference->kind == KAFKA_MISSING)
 		plan_creation(wanted, topic, out);
 	else if (difference->kind == KAFKA_SETTING)
-		buffer_format(out, "change %s of %s from %s to %s", kafka_setting_names[difference->setting], topic->name,
-			      difference->found, difference->wanted);
+		buffer_format(out, "change %s of %s from %s to %s", kafka_setting_names[difference->setting],
+			      topic->name, difference->found, difference->wanted);
 	else
 		kafka_difference_say(wanted, difference, out);
 }

@@ -132,7 +132,7 @@ const char *redis_url_check(const char *url)
 	bool right = address_read(url, &address);
 	explicit_bzero(&address, sizeof(address));
 	return right ? NULL
-		     : "must look like redis://[user:password@]host:port/0 or unix:///path, with %40 for an @ in a password";
+		     : "must look like redis://[user:password@]host:port/0 or unix:///path; a / in a password is %2F";
 }
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
@@ -188,7 +188,7 @@ static Result client_broken(const RedisClient *client)
 	return result_fail(ERROR_AGAIN, "Redis at %s cannot be reached: %s", client->place, why);
 }
 
-/* ---- asking and answering ------------------------------------------------------------------------------------------ */
+/* ---- asking and answering ---------------------------------------------------------------------------------------- */
 
 void redis_client_ask(RedisClient *client, const Slice *words, size_t count)
 {

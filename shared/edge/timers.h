@@ -1,11 +1,12 @@
 /*
- * Timers are hints: firing makes the owner look again at its state, which decides. A timer lost is armed again from state
- * (the runtime does so when it opens a partition, and every half minute for what is overdue), a timer late or fired twice
- * changes nothing.
+ * Timers are hints: firing makes the owner look again at its state, which decides. A timer lost is armed again from
+ * state (the runtime does so when it opens a partition, and every half minute for what is overdue), a timer late or
+ * fired twice changes nothing.
  *
- * owner: "notification/0", the partition whose timer it is; id: unique within it, at most 128 bytes. term: the ledger epoch
- * in which the caller owns that partition. Where several processes share the timers, what a deposed owner still asks for
- * (a smaller term than the owner's last) changes nothing and shows nothing: its successor has armed everything anew.
+ * owner: "notification/0", the partition whose timer it is; id: unique within it, at most 128 bytes. term: the ledger
+ * epoch in which the caller owns that partition. Where several processes share the timers, what a deposed owner still
+ * asks for (a smaller term than the owner's last) changes nothing and shows nothing: its successor has armed everything
+ * anew.
  */
 #ifndef TOCSIN_EDGE_TIMERS_H
 #define TOCSIN_EDGE_TIMERS_H
@@ -21,32 +22,32 @@ typedef void (*TimersVisit)(void *context, Slice id, Instant due_at);
 
 typedef struct {
 	/*
-	 * Arms, or moves an armed one. Where the timers are kept outside this may be carried out later, in order, at the
-	 * latest before the owner's next `due`; if it could not be, that `due` fails.
+	 * Arms, or moves an armed one. Where the timers are kept outside this may be carried out later, in order, at
+	 * the latest before the owner's next `due`; if it could not be, that `due` fails.
 	 */
 	Result (*arm)(Timers *timers, const char *owner, uint64_t term, Slice id, Instant due_at);
 	/* Takes it out, whatever its state; unknown is fine. Like arm, it may be carried out later. */
 	Result (*disarm)(Timers *timers, const char *owner, uint64_t term, Slice id);
 	/*
-	 * All that state wants armed was armed since the term began, or since `due` answered ERROR_NOT_FOUND. Until this is
-	 * called, `due` answers that. NULL: timers are not lost unnoticed here, and `due` needs no such word.
+	 * All that state wants armed was armed since the term began, or since `due` answered ERROR_NOT_FOUND. Until
+	 * this is called, `due` answers that. NULL: timers are not lost unnoticed here, and `due` needs no such word.
 	 */
 	void (*armed)(Timers *timers, const char *owner, uint64_t term);
 	/*
-	 * What is due is shown and leased for lease_ms: not shown again before, unless armed anew. Due is what lies before
-	 * now, or before the clock of the outside that keeps the timers. ERROR_NOT_FOUND: the outside has lost them, or may
-	 * have: all that state wants armed must be armed again, then `armed` called; ERROR_AGAIN: it cannot be reached.
-	 * Waits for the outside for a few seconds at most, and not at all where nothing is due.
+	 * What is due is shown and leased for lease_ms: not shown again before, unless armed anew. Due is what lies
+	 * before now, or before the clock of the outside that keeps the timers. ERROR_NOT_FOUND: the outside has lost
+	 * them, or may have: all that state wants armed must be armed again, then `armed` called; ERROR_AGAIN: it
+	 * cannot be reached. Waits for the outside for a few seconds at most, and not at all where nothing is due.
 	 */
 	Result (*due)(Timers *timers, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
 		      TimersVisit visit, void *context);
 	/*
-	 * When the next one is due (or its lease ends) by the caller's clock, INSTANT_NONE when there is none. Cheap: what is
-	 * known, no I/O; once timers were lost, a time that has passed, so that `due` is asked; never one that has passed
-	 * while the outside cannot be reached, so that nobody asks without a pause.
+	 * When the next one is due (or its lease ends) by the caller's clock, INSTANT_NONE when there is none. Cheap:
+	 * what is known, no I/O; once timers were lost, a time that has passed, so that `due` is asked; never one that
+	 * has passed while the outside cannot be reached, so that nobody asks without a pause.
 	 */
 	Instant (*next)(Timers *timers, const char *owner);
-	/* Whether the outside can be reached: ERROR_AGAIN with a reason for people where it cannot. Cheap. NULL: always. */
+	/* Whether the outside can be reached; ERROR_AGAIN with a reason for people: it cannot. Cheap. NULL: always. */
 	Result (*health)(Timers *timers);
 	void (*close)(Timers *timers);
 } TimersOperations;

@@ -72,9 +72,17 @@ static void redis_armed(Timers *base, const char *name, uint64_t term)
 
 /* ---- firing ---------------------------------------------------------------------------------------------------- */
 
+/* By what Redis said last. */
+static bool owner_overdue(const RedisTimers *timers, const RedisOwner *owner, Instant now)
+{
+	return owner->phase != OWNER_ARMED ||
+	       (owner->known_next != INSTANT_NONE && owner->known_next - timers->ahead_ms <= now);
+}
+
 /*
- * What can be said without asking. OK with *ask: Redis is to be asked. A deposed owner is shown nothing, which is right for
- * the moments until it hears of its successor; one that goes on for minutes holds terms of another life of the ledger.
+ * What can be said without asking. OK with *ask: Redis is to be asked. A deposed owner is shown nothing, which is right
+ * for the moments until it hears of its successor; one that goes on for minutes holds terms of another life of the
+ * ledger.
  */
 static Result due_look(RedisTimers *timers, RedisOwner *owner, uint64_t term, bool *ask)
 {
@@ -82,18 +90,21 @@ static Result due_look(RedisTimers *timers, RedisOwner *owner, uint64_t term, bo
 	*ask = false;
 	if (owner->term != term)
 		return result_ok();
+	if (owner->phase == OWNER_DEPOSED && now < owner->deposed_at + DEPOSED_MS)
+		return result_ok();
 	if (owner->phase == OWNER_DEPOSED)
-		return now < owner->deposed_at + DEPOSED_MS ? result_ok()
-		       : result_fail(ERROR_AGAIN, "Redis knows a later owner of %s than its ledger does: its timers are of another "
-				     "log; delete the keys %s%s:*", owner->name, timers->prefix, owner->name);
-	Instant next = owner_next(timers, owner);
-	if (!timers->up && (owner->phase != OWNER_ARMED || (owner->known_next != INSTANT_NONE &&
-							    owner->known_next - timers->ahead_ms <= now)))
+		return result_fail(ERROR_AGAIN,
+				   "Redis knows a later owner of %s than its ledger does: its timers are of another "
+				   "log; delete the keys %s%s:*",
+				   owner->name, timers->prefix, owner->name);
+	if (!timers->up && owner_overdue(timers, owner, now))
 		return timers->why;
 	if (owner->phase == OWNER_LOST)
 		owner_begin(timers, owner);
 	if (owner->phase == OWNER_ARMING)
-		return result_fail(ERROR_NOT_FOUND, "Redis does not have the timers of %s: they must be armed", owner->name);
+		return result_fail(ERROR_NOT_FOUND, "Redis does not have the timers of %s: they must be armed",
+				   owner->name);
+	Instant next = owner_next(timers, owner);
 	*ask = timers->up && next != INSTANT_NONE && next <= now;
 	return result_ok();
 }
@@ -230,7 +241,8 @@ static RedisTimers *timers_new(const TimersRedisOptions *options)
 	timers->timers.operations = &redis_operations;
 	timers->url = slice_copy(slice_of(options->url));
 	timers->name = slice_copy(slice_of(options->name == NULL ? "tocsin" : options->name));
-	snprintf(timers->prefix, sizeof(timers->prefix), "{tocsin}:%s%s", named ? options->cluster : "", named ? ":" : "");
+	snprintf(timers->prefix, sizeof(timers->prefix), "{tocsin}:%s%s", named ? options->cluster : "",
+		 named ? ":" : "");
 	clock_random(&process, sizeof(process));
 	snprintf(timers->process, sizeof(timers->process), "%016" PRIx64, process);
 	timers->why = result_fail(ERROR_AGAIN, "Redis is not connected to yet");

@@ -125,8 +125,10 @@ void script_release(Script *script);
 /* Gives the scripts to a new connection, and finds out whether it may write. */
 Result script_load(Script *script, RedisClient *client, const char *prefix);
 /* Asks for what the owner has queued, and for what is due if it wants that. The mutex is held. */
-void script_step(Script *script, RedisClient *client, const RedisTimers *timers, const RedisOwner *owner, uint64_t call);
-void script_peek(Script *script, RedisClient *client, const RedisTimers *timers, RedisOwner *const *owners, size_t count);
+void script_step(Script *script, RedisClient *client, const RedisTimers *timers, const RedisOwner *owner,
+		 uint64_t call);
+void script_peek(Script *script, RedisClient *client, const RedisTimers *timers, RedisOwner *const *owners,
+		 size_t count);
 
 typedef enum { STATUS_OK, STATUS_LOST, STATUS_DEPOSED, STATUS_LATE, STATUSES } Status;
 

@@ -47,7 +47,7 @@ static void link_up(RedisTimers *timers)
 	pthread_mutex_unlock(&timers->mutex);
 	if (returned)
 		log_line(LOG_INFO, timers->name, "redis-reachable", L_STRING("detail", "timers are asked for again"));
-	/* A pause is forgotten only by a connection that lasts: else one that fails at its first write is made without end. */
+	/* A pause is forgotten only by a connection that lasts: one may be let in and refused at its first write. */
 	if (clock_monotonic_us() > timers->link->connected_at_us + STEADY_MS * INT64_C(1000))
 		timers->link->pause_ms = 0;
 }
@@ -95,7 +95,7 @@ static void link_connect(RedisTimers *timers)
 		link_down(timers, result);
 }
 
-/* ---- a round: what has come together is asked together ------------------------------------------------------------- */
+/* ---- a round: what has come together is asked together ----------------------------------------------------------- */
 
 static void owner_ask(RedisTimers *timers, RedisOwner *owner)
 {

@@ -9,7 +9,10 @@
  * reported as a loss: its data was evicted, or somebody else's hand was here.
  */
 static const char *const sources[SCRIPTS] = {
-	/* state show data; term process call seen begin max lease_ms, then id due … ("": disarm) -> status now next id due … */
+	/*
+	 * state show data; term process call seen begin max lease_ms, then id due … (due "": disarm)
+	 * -> status now next, then id due …
+	 */
 	[SCRIPT_STEP] =
 		"local term, call, seen = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])\n"
 		"local time = redis.call('TIME')\n"
@@ -34,7 +37,8 @@ static const char *const sources[SCRIPTS] = {
 		"local answer = {'ok', now, ''}\n"
 		"if tonumber(ARGV[6]) > 0 then\n"
 		"  local until_ms = string.format('%.0f', now + tonumber(ARGV[7]))\n"
-		"  local ids = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[6])\n"
+		"  local now_text = string.format('%.0f', now)\n"
+		"  local ids = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now_text, 'LIMIT', 0, ARGV[6])\n"
 		"  for _, id in ipairs(ids) do\n"
 		"    local due = redis.call('HGET', KEYS[3], id)\n"
 		"    if not due then return {'lost', now, ''} end\n"
@@ -84,7 +88,7 @@ void script_release(Script *script)
 	buffer_release(&script->texts);
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static Result source_load(Script *script, RedisClient *client, ScriptId id)
 {
@@ -119,7 +123,7 @@ Result script_load(Script *script, RedisClient *client, const char *prefix)
 	return write_probe(client, prefix);
 }
 
-/* ---- asking -------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 static void word_add(Script *script, Slice word)
 {
@@ -171,7 +175,8 @@ static void call_end(Script *script, RedisClient *client)
 	redis_client_ask(client, script->words, script->count);
 }
 
-void script_step(Script *script, RedisClient *client, const RedisTimers *timers, const RedisOwner *owner, uint64_t call)
+void script_step(Script *script, RedisClient *client, const RedisTimers *timers, const RedisOwner *owner,
+		 uint64_t call)
 {
 	bool asks = owner->ask.phase == ASK_WANTED;
 	call_begin(script, SCRIPT_STEP, 1);
@@ -194,7 +199,8 @@ void script_step(Script *script, RedisClient *client, const RedisTimers *timers,
 	call_end(script, client);
 }
 
-void script_peek(Script *script, RedisClient *client, const RedisTimers *timers, RedisOwner *const *owners, size_t count)
+void script_peek(Script *script, RedisClient *client, const RedisTimers *timers, RedisOwner *const *owners,
+		 size_t count)
 {
 	call_begin(script, SCRIPT_PEEK, count);
 	for (size_t i = 0; i < count; i++)
@@ -207,7 +213,7 @@ void script_peek(Script *script, RedisClient *client, const RedisTimers *timers,
 	call_end(script, client);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static bool status_read(const RedisValue *value, Status *out)
 {
@@ -249,8 +255,9 @@ bool step_shown(const RedisAnswer *answer, RedisTimer **out, size_t *count)
 		return answer->count == STEP_HEAD;
 	RedisTimer *shown = calloc(*count, sizeof(*shown));
 	must(shown != NULL);
+	const RedisValue *pairs = answer->values + STEP_HEAD;
 	for (size_t i = 0; i < *count; i++)
-		if (!shown_read(&answer->values[STEP_HEAD + i * 2], &answer->values[STEP_HEAD + i * 2 + 1], &shown[i])) {
+		if (!shown_read(&pairs[i * 2], &pairs[i * 2 + 1], &shown[i])) {
 			free(shown);
 			return false;
 		}

@@ -31,7 +31,8 @@ static Result difference_tell(const KafkaTopics *wanted, const KafkaDifference *
 	Result result = result_ok();
 	buffer_init(&sentence, SENTENCE_MAX);
 	kafka_difference_say(wanted, difference, &sentence);
-	log_line(difference->fatal ? LOG_ERROR : LOG_WARN, service, "topic-differs", L_TEXT("detail", buffer_slice(&sentence)));
+	log_line(difference->fatal ? LOG_ERROR : LOG_WARN, service, "topic-differs",
+		 L_TEXT("detail", buffer_slice(&sentence)));
 	if (difference->fatal)
 		result = result_fail(ERROR_INPUT, "%s", sentence.data);
 	buffer_release(&sentence);
@@ -77,8 +78,8 @@ Result topic_layout_check(const Settings *settings, const char *service)
 	KafkaTopic list[TOPICS];
 	KafkaTopics wanted = topic_layout(settings, list);
 	KafkaAdmin *admin;
-	TRY(kafka_admin_open(setting_text(settings, "TOCSIN_KAFKA_BROKERS"), setting_text(settings, "TOCSIN_KAFKA_OPTIONS"),
-			     "tocsin-topics", &admin));
+	TRY(kafka_admin_open(setting_text(settings, "TOCSIN_KAFKA_BROKERS"),
+			     setting_text(settings, "TOCSIN_KAFKA_OPTIONS"), "tocsin-topics", &admin));
 	Result result = check(admin, &wanted, service);
 	kafka_admin_close(admin);
 	return result;

@@ -1,6 +1,6 @@
 /*
- * The topics of the one table (shared/domain/topics.h) as Kafka must have them. `tocsin topics` makes them so; every program
- * looks once, at its start.
+ * The topics of the one table (shared/domain/topics.h) as Kafka must have them. `tocsin topics` makes them so; every
+ * program looks once, at its start.
  */
 #ifndef TOCSIN_SERVICE_TOPIC_LAYOUT_H
 #define TOCSIN_SERVICE_TOPIC_LAYOUT_H

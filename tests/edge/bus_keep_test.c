@@ -196,8 +196,8 @@ static ErrorKind read_from(Edge *edge, int64_t from, int64_t *next)
 {
 	BusReader *reader;
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
-	Result result = edge->bus->operations->read(reader, (BusPlace){ LEDGER, 0, from }, SIZE_MAX, true, ignore_record, NULL,
-						    next);
+	BusPlace place = { LEDGER, 0, from };
+	Result result = edge->bus->operations->read(reader, place, SIZE_MAX, true, ignore_record, NULL, next);
 	edge->bus->operations->reader_close(reader);
 	return result.kind;
 }

@@ -1,4 +1,4 @@
-/* Against a real Kafka (tools/with-outside.sh), and where it must be seen how one fails against nobody and a mock cluster. */
+/* Against a real Kafka (tools/with-outside.sh); where it must fail, against nobody and a mock cluster. */
 #include "shared/edge/kafka_admin.h"
 
 #include <librdkafka/rdkafka.h>
@@ -42,7 +42,8 @@ static void topics_name(Fixture *fixture)
 	static unsigned number;
 	number++;
 	for (unsigned i = 0; i < COUNT; i++) {
-		snprintf(fixture->name[i], NAME_SIZE, "admin-%ld-%ld-%u.%s", (long)time(NULL), (long)getpid(), number, last[i]);
+		snprintf(fixture->name[i], NAME_SIZE, "admin-%ld-%ld-%u.%s", (long)time(NULL), (long)getpid(), number,
+			 last[i]);
 		fixture->list[i] = shape[i];
 		fixture->list[i].name = fixture->name[i];
 	}
@@ -92,7 +93,8 @@ static void look(Fixture *fixture)
 
 static Result mend(Fixture *fixture)
 {
-	return kafka_admin_mend(fixture->admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done, fixture);
+	return kafka_admin_mend(fixture->admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done,
+				fixture);
 }
 
 /* Brokers show what was changed a moment later. */
@@ -126,7 +128,8 @@ static Stranger stranger_come(const char *topic)
 	char reason[128];
 	Stranger stranger = { .topic = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic) };
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", brokers(), reason, sizeof reason), RD_KAFKA_CONF_OK);
+	assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", brokers(), reason, sizeof reason),
+			 RD_KAFKA_CONF_OK);
 	stranger.handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
 	assert_non_null(stranger.handle);
 	stranger.queue = rd_kafka_queue_new(stranger.handle);
@@ -353,14 +356,16 @@ static void a_mock_cluster_has_topics_but_no_administration(void **state)
 	rd_kafka_mock_cluster_t *mock = rd_kafka_mock_cluster_new(host, 1);
 	KafkaAdmin *admin;
 	rd_kafka_mock_topic_create(mock, fixture->name[LEDGER], 3, 1);
-	assert_int_equal(kafka_admin_open(rd_kafka_mock_cluster_bootstraps(mock), NULL, "tocsin-test", &admin).kind, ERROR_NONE);
+	assert_int_equal(kafka_admin_open(rd_kafka_mock_cluster_bootstraps(mock), NULL, "tocsin-test", &admin).kind,
+			 ERROR_NONE);
 	assert_int_equal(kafka_admin_look(admin, &fixture->wanted, WAIT_MS, &fixture->found).kind, ERROR_NONE);
 	assert_string_equal(fixture->found.unseen, "this cluster has no administration: a mock?");
 	assert_true(fixture->found.topics[LEDGER].there);
 	assert_false(fixture->found.topics[LEDGER].settings_known);
 	kafka_topics_compare(&fixture->wanted, fixture->found.topics, &fixture->differences);
 	assert_int_equal(fixture->differences.count, COUNT - 1); /* looking at topics that are not there created none */
-	Result result = kafka_admin_mend(admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done, fixture);
+	Result result =
+		kafka_admin_mend(admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done, fixture);
 	assert_int_equal(result.kind, ERROR_INTERNAL);
 	kafka_admin_close(admin);
 	rd_kafka_mock_cluster_destroy(mock);

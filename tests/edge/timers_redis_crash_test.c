@@ -1,9 +1,9 @@
 /*
- * Owners that crash at any point, and owners that are held up, deposed and then go on, while Redis loses everything once:
- * each timer fires at least once, few fire twice, and nothing is left behind.
+ * Owners that crash at any point, and owners that are held up, deposed and then go on, while Redis loses everything
+ * once: each timer fires at least once, few fire twice, and nothing is left behind.
  *
- * The ledger is a piece of shared memory: who owns a partition in which term, and which timers are done. Like the runtime,
- * an owner asks it before a timer is fired, and arms from it what is not done.
+ * The ledger is a piece of shared memory: who owns a partition in which term, and which timers are done. Like the
+ * runtime, an owner asks it before a timer is fired, and arms from it what is not done.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,7 +51,7 @@ static World *world;
 static RedisServer server;
 static uint64_t seed = 20261123;
 
-/* ---- an owner: a process ------------------------------------------------------------------------------------------ */
+/* ---- an owner: a process ----------------------------------------------------------------------------------------- */
 
 typedef struct {
 	Timers *timers;
@@ -147,7 +147,7 @@ static pid_t owner_start(int number)
 	return pid;
 }
 
-/* ---- what happens to them ----------------------------------------------------------------------------------------- */
+/* ---- what happens to them ---------------------------------------------------------------------------------------- */
 
 typedef struct {
 	pid_t owners[OWNERS], zombies[ZOMBIES_MAX];

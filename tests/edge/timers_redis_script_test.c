@@ -1,6 +1,6 @@
 /*
- * The fences of the script that changes timers in Redis, call by call, as they may arrive there: of a deposed owner, late by
- * a connection that was given up, after what they rely on was lost.
+ * The fences of the script that changes timers in Redis, call by call, as they may arrive there: of a deposed owner,
+ * late by a connection that was given up, after what they rely on was lost.
  */
 #include <stdarg.h>
 #include <stddef.h>

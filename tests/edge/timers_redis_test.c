@@ -400,6 +400,9 @@ static void a_refusal_is_told_and_passes(void **state)
 		arm(edge->timers, 1, "refused", -1);
 		assert_true(await(ill, edge->timers));
 		assert_non_null(strstr(edge->timers->operations->health(edge->timers).text, refusals[i].word));
+		/* A replica is not taken for more than it is because it answers. */
+		for (Instant until = clock_now() + 700; i == 0 && clock_now() < until; clock_sleep_ms(5))
+			assert_true(ill(edge->timers));
 		command(edge, refusals[i].allow);
 		for (Instant until = clock_now() + AWAIT_MS; clock_now() < until; clock_sleep_ms(5)) {
 			/* Up, and then refused again, until the refusal is over. */
@@ -441,7 +444,9 @@ static void a_deposed_owner_changes_nothing_and_is_shown_nothing(void **state)
 	arm(edge->timers, 3, "third", -1);
 	armed(edge->timers, 3);
 	assert_due(edge, edge->timers, 3, "third;");
+	arm(edge->timers, 3, "fourth", -1);
 	assert_due(edge, edge->timers, 2, "");
+	assert_due(edge, edge->timers, 3, "fourth;");
 	next->operations->close(next);
 }
 

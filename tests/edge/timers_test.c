@@ -1,6 +1,6 @@
 /*
- * What every timer store promises, asked of each: the one in SQLite, the one in Redis and the one in memory. Redis has a
- * clock of its own, so these cases arm what is due already, or not for long, and wait for the end of a lease.
+ * What every timer store promises, asked of each: the one in SQLite, the one in Redis and the one in memory. Redis has
+ * a clock of its own, so these cases arm what is due already, or not for long, and wait for the end of a lease.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -291,7 +291,7 @@ static void an_id_is_1_to_128_bytes_of_any_kind(void **state)
 	assert_memory_equal(edge->shown.data, id, 128);
 }
 
-/* ---- of those that are told the time ------------------------------------------------------------------------------ */
+/* ---- of those that are told the time ----------------------------------------------------------------------------- */
 
 static void a_timer_is_due_at_its_very_time_and_shown_again_at_the_very_end_of_its_lease(void **state)
 {
@@ -319,7 +319,7 @@ static void timers_are_there_after_closing_and_opening_again(void **state)
 	assert_due(edge, "n/0", 9, "a@-5;");
 }
 
-/* ---- of those that threads share ----------------------------------------------------------------------------------- */
+/* ---- of those that threads share --------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, EACH = 300 };
 

@@ -100,7 +100,8 @@ static size_t words_split(char *text, Slice out[static WORDS_MAX])
 {
 	size_t count = 0;
 	char *rest = NULL;
-	for (char *word = strtok_r(text, " ", &rest); word != NULL && count < WORDS_MAX; word = strtok_r(NULL, " ", &rest))
+	char *word = strtok_r(text, " ", &rest);
+	for (; word != NULL && count < WORDS_MAX; word = strtok_r(NULL, " ", &rest))
 		out[count++] = slice_of(word);
 	return count;
 }

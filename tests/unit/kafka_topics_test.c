@@ -25,7 +25,9 @@ static int found_make(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < COUNT; i++) {
-		found[i] = (KafkaTopicFound){ .there = true, .partitions = list[i].partitions, .replicas = 3, .settings_known = true };
+		found[i] = (KafkaTopicFound){
+			.there = true, .partitions = list[i].partitions, .replicas = 3, .settings_known = true
+		};
 		for (unsigned setting = 0; setting < KAFKA_SETTINGS; setting++)
 			if (!kafka_setting_wanted(&list[i], 3, setting, found[i].setting[setting]))
 				strcpy(found[i].setting[setting], "whatever");
@@ -110,7 +112,8 @@ static void a_missing_topic_is_created_with_all_its_settings(void **state)
 	found[STREAM] = (KafkaTopicFound){ .there = false };
 	compare();
 	assert_said("t.stream is missing: tocsin topics apply creates it");
-	assert_planned("create t.stream with partitions=12 replicas=3 cleanup.policy=delete retention.ms=7000 retention.bytes=-1 "
+	assert_planned("create t.stream with partitions=12 replicas=3 cleanup.policy=delete retention.ms=7000 "
+		       "retention.bytes=-1 "
 		       "min.insync.replicas=2 unclean.leader.election.enable=false message.timestamp.type=CreateTime "
 		       "max.message.bytes=1114112");
 	assert_false(differences.list[0].fatal);
@@ -137,8 +140,9 @@ static void compaction_is_fatal_where_every_record_counts(void **state)
 
 static void another_number_of_partitions_is_fatal_and_nobody_can_change_it(void **state)
 {
-	static const char sentence[] = "t.ledger has 3 partitions, not 12, and that cannot be changed: set TOCSIN_KAFKA_PARTITIONS, "
-				       "or export, make new topics and import";
+	static const char sentence[] =
+		"t.ledger has 3 partitions, not 12, and that cannot be changed: set TOCSIN_KAFKA_PARTITIONS, "
+		"or export, make new topics and import";
 	(void)state;
 	found[LEDGER].partitions = 3;
 	compare();

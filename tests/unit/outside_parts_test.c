@@ -111,8 +111,8 @@ static void each_part_gets_the_outcomes_of_what_it_sent_whoever_asks_first(void 
 	outcome_comes("c");
 	assert_outcome(other, "b");
 	assert_none(other);
-	assert_outcome(one, "c");
 	assert_outcome(one, "a");
+	assert_outcome(one, "c");
 	assert_none(one);
 }
 

@@ -172,7 +172,7 @@ static void end_closed(const Asked *asked, json_t *changes)
 static void reopen(const Asked *asked, json_t *changes)
 {
 	const char *grade = member_text(asked->incident, "grade");
-	json_object_set_new(changes, "acknowledged", json_null());
+	json_object_set_new(changes, "acknowledged", json_pack("{s:n, s:n}", "at", "by"));
 	json_object_set_new(changes, "closed_at", json_null());
 	json_object_set_new(changes, "resolution", json_null());
 	json_object_set_new(changes, "escalation_level", json_integer(0));

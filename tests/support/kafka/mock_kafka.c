@@ -4,8 +4,8 @@
  *
  *   mock_kafka FILE [BROKERS]
  *
- * FILE gets the address, whole or not at all. It ends with its stdin, or by SIGTERM. Lines on stdin, answered on stdout by
- * "ok" or by what is wrong; N is a broker from 1 on, 0 all of them:
+ * FILE gets the address, whole or not at all. It ends with its stdin, or by SIGTERM. Lines on stdin, answered on stdout
+ * by "ok" or by what is wrong; N is a broker from 1 on, 0 all of them:
  *
  *   down N              broker N takes no connections
  *   up N                and takes them again
@@ -144,8 +144,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "mock_kafka: %s\n", written.text);
 		return 3;
 	}
-	fprintf(stderr, "mock_kafka: at %s, in memory: keeps nothing past its end and 5 MiB a partition, knows no retention, "
-			"trimming, fencing or administration\n",
+	fprintf(stderr,
+		"mock_kafka: at %s, in memory: keeps nothing past its end and 5 MiB a partition, knows no retention, "
+		"trimming, fencing or administration\n",
 		rd_kafka_mock_cluster_bootstraps(cluster));
 	serve(cluster);
 	return 0;

@@ -17,10 +17,11 @@ static Result checkpoint_read(Slice body, ChainHead *out)
 	out->size = json_integer_value(json_object_get(tree, "size"));
 	out->count = json_integer_value(json_object_get(tree, "count"));
 	const char *head = json_string_value(json_object_get(tree, "head"));
-	return digest_from_hex(slice_of(head), &out->head) ? result_ok() : result_fail(ERROR_INPUT, "a checkpoint has no head");
+	return digest_from_hex(slice_of(head), &out->head) ? result_ok()
+							   : result_fail(ERROR_INPUT, "a checkpoint has no head");
 }
 
-/* ---- leaving -------------------------------------------------------------------------------------------------------- */
+/* ---- leaving */
 
 /* Whole lines of what is left of size, one piece after the other; the rest of a line waits in `partial`. */
 typedef struct {
@@ -43,7 +44,8 @@ static Result piece_leave(Departure *departure, Slice piece)
 {
 	const char *end;
 	if (!chain_verify_feed(&departure->verify, piece))
-		return result_fail(ERROR_INTERNAL, "line %" PRId64 ": %s", departure->verify.bad_line, departure->verify.why);
+		return result_fail(ERROR_INTERNAL, "line %" PRId64 ": %s", departure->verify.bad_line,
+				   departure->verify.why);
 	while (piece.size > 0 && (end = memchr(piece.data, '\n', piece.size)) != NULL) {
 		size_t size = (size_t)(end - piece.data);
 		TRY(line_leave(departure, (Slice){ piece.data, size }));
@@ -72,7 +74,8 @@ static Result leave(const char *path, const ChainHead *head, Departure *departur
 {
 	FILE *file = fopen(path, "rbe");
 	if (!file)
-		return result_fail(errno == ENOENT ? ERROR_INTERNAL : ERROR_AGAIN, "it cannot be opened: %s", strerror(errno));
+		return result_fail(errno == ENOENT ? ERROR_INTERNAL : ERROR_AGAIN, "it cannot be opened: %s",
+				   strerror(errno));
 	Result result = file_leave(file, head->size, departure);
 	fclose(file);
 	if (!result_failed(result) && !chain_verify_end(&departure->verify, head))
@@ -95,7 +98,7 @@ Result audit_carry_out(const char *path, Slice checkpoint, CarryWriter *writer)
 	return result_wrap(result, "%s", path);
 }
 
-/* ---- arriving ------------------------------------------------------------------------------------------------------- */
+/* ---- arriving */
 
 Result audit_arrival_open(AuditArrival *arrival, const char *path)
 {
@@ -104,7 +107,8 @@ Result audit_arrival_open(AuditArrival *arrival, const char *path)
 	chain_verify_init(&arrival->verify);
 	buffer_init(&arrival->staged, STAGED_BYTES + CHAIN_LINE_MAX + 1);
 	if (stat(path, &found) == 0 && found.st_size > 0)
-		return result_fail(ERROR_CONFLICT, "%s is there already: an import needs a home in which nothing ever ran", path);
+		return result_fail(ERROR_CONFLICT,
+				   "%s is there already: an import needs a home in which nothing ever ran", path);
 	return append_file_open(path, 0, &arrival->file);
 }
 
@@ -130,7 +134,8 @@ Result audit_arrival_end(AuditArrival *arrival, Slice checkpoint)
 	ChainHead head;
 	TRY(checkpoint_read(checkpoint, &head));
 	if (!chain_verify_end(&arrival->verify, &head))
-		return result_fail(ERROR_INPUT, "the audit log does not end where its checkpoint says: %s", arrival->verify.why);
+		return result_fail(ERROR_INPUT, "the audit log does not end where its checkpoint says: %s",
+				   arrival->verify.why);
 	return staged_write(arrival);
 }
 

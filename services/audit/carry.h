@@ -1,6 +1,6 @@
 /*
- * The audit log on its way from one home to another: its lines up to the last accepted checkpoint, verified line by line when
- * they leave and when they arrive.
+ * The audit log on its way from one home to another: its lines up to the last accepted checkpoint, verified line by
+ * line when they leave and when they arrive.
  */
 #ifndef TOCSIN_AUDIT_CARRY_H
 #define TOCSIN_AUDIT_CARRY_H

@@ -18,8 +18,9 @@
 
 enum { EMBEDDED_PARTITIONS = 1, APPEND_TIMEOUT_MS = 30000, PROGRESS_US = 3000000 };
 
-const Service *const carried_services[CARRIED_SERVICES] = { &gateway_service,  &intake_service,	      &classification_service,
-							    &response_service, &notification_service, &audit_service };
+const Service *const carried_services[CARRIED_SERVICES] = { &gateway_service,        &intake_service,
+							    &classification_service, &response_service,
+							    &notification_service,   &audit_service };
 
 /* ---- arguments and settings */
 
@@ -87,9 +88,12 @@ static Result bus_open_file(const Carriage *carriage, Bus **out)
 	static BusTopic rows[TOPICS]; /* the bus borrows them for its life */
 	char path[PATH_SIZE];
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms, topics[topic].kind == TOPIC_STREAM };
+		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms,
+					  topics[topic].kind == TOPIC_STREAM };
 	home_path(carriage->settings, "bus.db", path);
-	BusSqliteOptions options = { .path = path, .topics = rows, .topic_count = TOPICS, .partitions = EMBEDDED_PARTITIONS };
+	BusSqliteOptions options = {
+		.path = path, .topics = rows, .topic_count = TOPICS, .partitions = EMBEDDED_PARTITIONS
+	};
 	return bus_sqlite_open(&options, out);
 }
 
@@ -98,7 +102,8 @@ static Result bus_open_kafka(const Carriage *carriage, const Service *group, Bus
 	static BusKafkaTopic rows[TOPICS]; /* likewise */
 	const Settings *settings = carriage->settings;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		rows[topic] = (BusKafkaTopic){ topics[topic].name, topics[topic].slotted, topics[topic].kind == TOPIC_STREAM };
+		rows[topic] = (BusKafkaTopic){ topics[topic].name, topics[topic].slotted,
+					       topics[topic].kind == TOPIC_STREAM };
 	BusKafkaOptions options = {
 		.brokers = setting_text(settings, "TOCSIN_KAFKA_BROKERS"),
 		.options = setting_text(settings, "TOCSIN_KAFKA_OPTIONS"),

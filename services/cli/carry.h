@@ -15,11 +15,11 @@
 typedef struct {
 	Settings *settings;
 	bool kafka;
-	const char *file;     /* the argument, or NULL */
-	const char *client;   /* "tocsin-export": as Kafka knows it */
+	const char *file; /* the argument, or NULL */
+	const char *client; /* "tocsin-export": as Kafka knows it */
 	const char *usage;
 	Home home;
-	int64_t said_us;      /* when progress was said last */
+	int64_t said_us; /* when progress was said last */
 } Carriage;
 
 /* Arguments and settings; EXIT_DONE, or what to end with (said). wants_file: an argument besides --kafka is needed. */

@@ -1,8 +1,8 @@
 /*
- * tocsin check ledger [--kafka]: replays every ledger by its rule and says what it found: takeovers, records dropped, holes,
- * and whether the promises hold (shared/service/replay.h: accepted records were decided on exactly those before them, no input
- * counted twice, no position goes back). Read only, also beside a server and programs that run: what they write meanwhile is
- * for the next time.
+ * tocsin check ledger [--kafka]: replays every ledger by its rule and says what it found: takeovers, records dropped,
+ * holes, and whether the promises hold (shared/service/replay.h: accepted records were decided on exactly those before
+ * them, no input counted twice, no position goes back). Read only, also beside a server and programs that run: what
+ * they write meanwhile is for the next time.
  */
 #include "services/cli/carry.h"
 
@@ -49,8 +49,8 @@ static Result file_partitions(Log *log, TopicId ledger, unsigned *count)
 static Result file_replay(Log *log, TopicId ledger, unsigned partition, Replay *replay)
 {
 	char sql[QUERY_SIZE];
-	snprintf(sql, sizeof sql, "SELECT offset, key, headers, body FROM \"%s.%u\" ORDER BY offset", topics[ledger].short_name,
-		 partition);
+	snprintf(sql, sizeof sql, "SELECT offset, key, headers, body FROM \"%s.%u\" ORDER BY offset",
+		 topics[ledger].short_name, partition);
 	Statement *rows = query(log->store, sql);
 	while (statement_next(rows)) {
 		BusRecord record = { .offset = statement_integer(rows, 0),
@@ -93,8 +93,9 @@ static Result bus_replay(Log *log, TopicId ledger, unsigned partition, Replay *r
 	BusPlace place = { ledger, partition, operations->first(log->bus, ledger, partition) };
 	int64_t end = operations->end(log->bus, ledger, partition);
 	while (place.from < end) {
-		TRY(result_wrap(operations->read(log->reader, place, READ_RECORDS, true, replay_visit, replay, &place.from),
-				"check it again"));
+		TRY(result_wrap(
+			operations->read(log->reader, place, READ_RECORDS, true, replay_visit, replay, &place.from),
+			"check it again"));
 		carriage_progress(log->carriage, topics[ledger].name, (uint64_t)place.from);
 	}
 	return result_ok();
@@ -168,7 +169,8 @@ static Result ends_check(Log *log, TopicId ledger, unsigned partition, const Led
 /* Called with each partition's last positions. */
 typedef Result (*PartitionStep)(Log *log, TopicId ledger, unsigned partition, LedgerPositions *positions, bool *right);
 
-static Result partition_ends_check(Log *log, TopicId ledger, unsigned partition, LedgerPositions *positions, bool *right)
+static Result partition_ends_check(Log *log, TopicId ledger, unsigned partition, LedgerPositions *positions,
+				   bool *right)
 {
 	return ends_check(log, ledger, partition, positions, right);
 }
@@ -233,7 +235,8 @@ ExitCode check_ledger_run(char **arguments, int count)
 			complain("%s", result.text);
 			code = EXIT_SURROUNDINGS;
 		} else {
-			puts(right ? "the ledgers hold what they promise" : "the ledgers DO NOT hold what they promise");
+			puts(right ? "the ledgers hold what they promise"
+				   : "the ledgers DO NOT hold what they promise");
 			code = right ? EXIT_DONE : EXIT_NO;
 		}
 	}

@@ -1,10 +1,10 @@
 /*
  * tocsin export [--kafka] FILE: everything of record into one file (format: shared/service/carry_file.h).
  *
- * Nothing else may run. Embedded, the home's lock shows it. On Kafka the export claims every ledger as an owner would: whoever
- * runs claims back within two seconds, and the export gives up; and nothing may have been appended to any topic between the
- * rest and the end. So an export is whole, or it fails and says what to stop. It writes into its source what a start of the
- * server would write: claims, and what was accepted and not finished yet.
+ * Nothing else may run. Embedded, the home's lock shows it. On Kafka the export claims every ledger as an owner would:
+ * whoever runs claims back within two seconds, and the export gives up; and nothing may have been appended to any
+ * topic between the rest and the end. So an export is whole, or it fails and says what to stop. It writes into its
+ * source what a start of the server would write: claims, and what was accepted and not finished yet.
  *
  * The file appears under its name when it is whole and durable; until then it is FILE.part. "-" is stdout.
  */
@@ -30,10 +30,10 @@
 #include <unistd.h>
 
 enum {
-	RESTING = 5,          /* services that bring a bus to rest */
+	RESTING = 5, /* services that bring a bus to rest */
 	HOLD_KAFKA_MS = 6000, /* longer than whoever is deposed waits before it claims again */
 	HOLD_FILE_MS = 50,
-	LIMIT_MS = 120000,    /* nothing moves, and it is not at rest */
+	LIMIT_MS = 120000, /* nothing moves, and it is not at rest */
 };
 
 typedef struct {
@@ -121,9 +121,13 @@ static Result rest_on(Exporting *exporting, AuditEnvironment *audit)
 					  { .service = &response_service },
 					  { .service = &notification_service, .environment = &notification },
 					  { .service = &audit_service, .environment = audit } };
-	RestOptions options = { .home = setting_text(carriage->settings, "TOCSIN_HOME"), .services = services,
-				.service_count = RESTING, .hold_ms = carriage->kafka ? HOLD_KAFKA_MS : HOLD_FILE_MS,
-				.limit_ms = LIMIT_MS, .progress = rest_progress, .context = carriage };
+	RestOptions options = { .home = setting_text(carriage->settings, "TOCSIN_HOME"),
+				.services = services,
+				.service_count = RESTING,
+				.hold_ms = carriage->kafka ? HOLD_KAFKA_MS : HOLD_FILE_MS,
+				.limit_ms = LIMIT_MS,
+				.progress = rest_progress,
+				.context = carriage };
 	size_t opened = 0;
 	Result result = buses_open(exporting, services, &opened);
 	if (!result_failed(result))
@@ -158,9 +162,14 @@ static Result audit_leave(void *context, Slice checkpoint, CarryWriter *writer)
 static Result records_write(Exporting *exporting)
 {
 	Bus *bus;
-	ExportOptions options = { .services = carried_services, .service_count = CARRIED_SERVICES, .audit = audit_leave,
-				  .file = exporting->file, .rested = &exporting->rested, .progress = carriage_progress,
-				  .context = &exporting->carriage, .now = clock_now() };
+	ExportOptions options = { .services = carried_services,
+				  .service_count = CARRIED_SERVICES,
+				  .audit = audit_leave,
+				  .file = exporting->file,
+				  .rested = &exporting->rested,
+				  .progress = carriage_progress,
+				  .context = &exporting->carriage,
+				  .now = clock_now() };
 	TRY(carriage_bus_open(&exporting->carriage, NULL, &bus));
 	options.bus = bus;
 	Result result = export_write(&options, &exporting->counts, &exporting->carried);
@@ -194,8 +203,9 @@ static void outcome_say(const Exporting *exporting)
 	uint64_t records = 0;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		records += exporting->counts.records[topic];
-	complain("exported %" PRIu64 " records and %" PRIu64 " lines of the audit log to %s; API keys are not in it", records,
-		 exporting->counts.audit_lines, exporting->part[0] == '\0' ? "stdout" : exporting->carriage.file);
+	complain("exported %" PRIu64 " records and %" PRIu64 " lines of the audit log to %s; API keys are not in it",
+		 records, exporting->counts.audit_lines,
+		 exporting->part[0] == '\0' ? "stdout" : exporting->carriage.file);
 }
 
 static ExitCode run(Exporting *exporting)
@@ -212,7 +222,8 @@ static ExitCode run(Exporting *exporting)
 
 ExitCode export_run(char **arguments, int count)
 {
-	static Exporting exporting = { .carriage = { .client = "tocsin-export", .usage = "tocsin export [--kafka] FILE" } };
+	static Exporting exporting = { .carriage = { .client = "tocsin-export",
+						     .usage = "tocsin export [--kafka] FILE" } };
 	ExitCode code = carriage_open(&exporting.carriage, arguments, count, true);
 	log_set_level(LOG_WARN);
 	if (code == EXIT_DONE)

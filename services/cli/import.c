@@ -1,9 +1,9 @@
 /*
  * tocsin import [--kafka] FILE: what tocsin export wrote, into a home or a cluster in which nothing ever ran.
  *
- * The file is read twice: once to check all of it, before anything is written, then to write. What is written counts when the
- * last record is there (shared/service/import.h); whatever ends the import before leaves a target on which nothing starts and
- * into which nothing is imported until it is cleared.
+ * The file is read twice: once to check all of it, before anything is written, then to write. What is written counts
+ * when the last record is there (shared/service/import.h); whatever ends the import before leaves a target on which
+ * nothing starts and into which nothing is imported until it is cleared.
  *
  * With --kafka the audit log goes into this TOCSIN_HOME: it must be the home that tocsin-audit will run from.
  */
@@ -48,8 +48,13 @@ static void progress(void *context, const char *what, uint64_t lines)
 
 static ImportOptions options_of(Importing *importing)
 {
-	ImportOptions options = { .services = carried_services, .service_count = CARRIED_SERVICES, .audit_line = audit_line,
-				  .audit_end = audit_end, .progress = progress, .context = importing, .now = clock_now() };
+	ImportOptions options = { .services = carried_services,
+				  .service_count = CARRIED_SERVICES,
+				  .audit_line = audit_line,
+				  .audit_end = audit_end,
+				  .progress = progress,
+				  .context = importing,
+				  .now = clock_now() };
 	clock_random(&options.owner_id, sizeof options.owner_id);
 	return options;
 }
@@ -76,8 +81,8 @@ static Result target_check(Importing *importing, Bus *bus)
 	char path[PATH_SIZE];
 	const Carriage *carriage = &importing->carriage;
 	TRY(result_wrap(import_target_check(bus), "%s",
-			carriage->kafka ? setting_text(carriage->settings, "TOCSIN_KAFKA_BROKERS") :
-					  setting_text(carriage->settings, "TOCSIN_HOME")));
+			carriage->kafka ? setting_text(carriage->settings, "TOCSIN_KAFKA_BROKERS")
+					: setting_text(carriage->settings, "TOCSIN_HOME")));
 	home_path(carriage->settings, "audit", path);
 	TRY(directory_make(path, 0700));
 	carriage_audit_path(carriage, path);
@@ -126,10 +131,12 @@ static void outcome_say(const Importing *importing)
 	const char *home = setting_text(importing->carriage.settings, "TOCSIN_HOME");
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		records += importing->counts.records[topic];
-	complain("imported %" PRIu64 " records and %" PRIu64 " lines of the audit log", records, importing->counts.audit_lines);
+	complain("imported %" PRIu64 " records and %" PRIu64 " lines of the audit log", records,
+		 importing->counts.audit_lines);
 	if (importing->carriage.kafka)
 		complain("the audit log is in %s/audit: start tocsin-audit with this TOCSIN_HOME", home);
-	complain("API keys are not carried: where a sender may repeat what it sent before, set TOCSIN_ADMIN_KEY to the former key");
+	complain("API keys are not carried: where a sender may repeat what it sent before, set TOCSIN_ADMIN_KEY to the "
+		 "former key");
 }
 
 static ExitCode write_all(Importing *importing)
@@ -141,7 +148,8 @@ static ExitCode write_all(Importing *importing)
 	}
 	complain("%s: %s", importing->begun ? "the import did not come to its end" : "not imported", result.text);
 	if (importing->begun)
-		complain("clear what it wrote (%s and %s/audit) and import again", importing->carriage.kafka ? "Kafka's topics" : "bus.db",
+		complain("clear what it wrote (%s and %s/audit) and import again",
+			 importing->carriage.kafka ? "Kafka's topics" : "bus.db",
 			 setting_text(importing->carriage.settings, "TOCSIN_HOME"));
 	return EXIT_SURROUNDINGS;
 }
@@ -162,7 +170,8 @@ static ExitCode run(Importing *importing)
 
 ExitCode import_run(char **arguments, int count)
 {
-	static Importing importing = { .carriage = { .client = "tocsin-import", .usage = "tocsin import [--kafka] FILE" } };
+	static Importing importing = { .carriage = { .client = "tocsin-import",
+						     .usage = "tocsin import [--kafka] FILE" } };
 	ExitCode code = carriage_open(&importing.carriage, arguments, count, true);
 	log_set_level(LOG_WARN);
 	if (code == EXIT_DONE)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- writing -------------------------------------------------------------------------------------------------------- */
+/* ---- writing */
 
 void carry_writer_init(CarryWriter *writer, FILE *file)
 {
@@ -30,7 +30,8 @@ static Result line_write(CarryWriter *writer)
 {
 	const Buffer *line = &writer->line;
 	if (line->overflowed)
-		return result_fail(ERROR_INTERNAL, "a line of the export would be larger than %d bytes", CARRY_LINE_MAX);
+		return result_fail(ERROR_INTERNAL, "a line of the export would be larger than %d bytes",
+				   CARRY_LINE_MAX);
 	writer->digest = DIGEST(digest_slice(&writer->digest), buffer_slice(line));
 	if (fwrite(line->data, 1, line->size, writer->file) != line->size || putc('\n', writer->file) == EOF)
 		return result_fail(ERROR_AGAIN, "the export cannot be written: %s", strerror(errno));
@@ -71,7 +72,8 @@ Result carry_write_manifest(CarryWriter *writer, unsigned partitions, const char
 	instant_format(now, time);
 	buffer_clear(&writer->line);
 	buffer_format(&writer->line,
-		      "{\"tocsin\":\"export\",\"format\":%d,\"made_by\":\"%s\",\"made_at\":\"%s\",\"partitions\":%u,\"cluster\":",
+		      "{\"tocsin\":\"export\",\"format\":%d,\"made_by\":\"%s\",\"made_at\":\"%s\",\"partitions\":%u,"
+		      "\"cluster\":",
 		      CARRY_FORMAT, TOCSIN_VERSION, time, partitions);
 	bytes_write(&writer->line, slice_of(cluster));
 	buffer_byte(&writer->line, '}');
@@ -122,7 +124,7 @@ Result carry_write_end(CarryWriter *writer)
 	return line_write(writer);
 }
 
-/* ---- reading: lines ------------------------------------------------------------------------------------------------- */
+/* ---- reading: lines */
 
 static Result line_fail(const CarryReader *reader, const char *why)
 {
@@ -173,12 +175,12 @@ static Result tree_read(CarryReader *reader)
 	json_decref(reader->tree);
 	reader->tree = NULL;
 	TRY(line_read(reader));
-	return result_failed(json_read(buffer_slice(&reader->line), &reader->tree)) ?
-		       line_fail(reader, "it is no line of an export, or was damaged") :
-		       result_ok();
+	return result_failed(json_read(buffer_slice(&reader->line), &reader->tree))
+		       ? line_fail(reader, "it is no line of an export, or was damaged")
+		       : result_ok();
 }
 
-/* ---- reading: what a line says -------------------------------------------------------------------------------------- */
+/* ---- reading: what a line says */
 
 static bool integer_read(json_t *value, int64_t max, int64_t *out)
 {
@@ -233,7 +235,8 @@ static Result record_read(CarryReader *reader, CarryRecord *out)
 	int64_t slot = 0;
 	*out = (CarryRecord){ .topic = topic_of(slice_of(json_string_value(json_object_get(tree, "topic")))) };
 	if (out->topic == TOPICS)
-		return line_fail(reader, "it is of a topic that is not known here: the export was made by a newer Tocsin");
+		return line_fail(reader,
+				 "it is of a topic that is not known here: the export was made by a newer Tocsin");
 	bool good = !topics[out->topic].slotted || integer_read(json_object_get(tree, "slot"), SLOTS - 1, &slot);
 	good = good && headers_read(reader, json_object_get(tree, "headers"));
 	buffer_clear(&reader->key);
@@ -254,8 +257,9 @@ static bool counts_fit(const CarryReader *reader, json_t *tree)
 	for (TopicId topic = 0; topic < TOPICS && fit; topic++) {
 		json_t *said = json_object_get(json_object_get(tree, "records"), topics[topic].short_name);
 		/* A topic that came later than the export is not mentioned in it. */
-		fit = said == NULL ? reader->counts.records[topic] == 0 :
-				     integer_read(said, INT64_MAX, &count) && (uint64_t)count == reader->counts.records[topic];
+		fit = said == NULL ? reader->counts.records[topic] == 0
+				   : integer_read(said, INT64_MAX, &count) &&
+					     (uint64_t)count == reader->counts.records[topic];
 	}
 	return fit;
 }
@@ -265,7 +269,8 @@ static Result end_read(CarryReader *reader, const Digest *digest)
 	char expected[DIGEST_HEX];
 	digest_hex(digest, expected);
 	if (!slice_is(slice_of(json_string_value(json_object_get(reader->tree, "digest"))), expected))
-		return line_fail(reader, "its digest does not fit the lines before it: the file was damaged or changed");
+		return line_fail(reader,
+				 "its digest does not fit the lines before it: the file was damaged or changed");
 	if (!counts_fit(reader, reader->tree))
 		return line_fail(reader, "it counts other lines than there are: the file was changed");
 	if (reader->chunk_at == reader->chunk_size)
@@ -291,24 +296,26 @@ Result carry_read(CarryReader *reader, CarryItem *out)
 	out->kind = CARRY_AUDIT;
 	buffer_clear(&reader->body);
 	reader->counts.audit_lines++;
-	return bytes_read(json_object_get(reader->tree, "audit"), &reader->body, &out->audit) ?
-		       result_ok() :
-		       line_fail(reader, "it is no line of an export");
+	return bytes_read(json_object_get(reader->tree, "audit"), &reader->body, &out->audit)
+		       ? result_ok()
+		       : line_fail(reader, "it is no line of an export");
 }
 
 static Result manifest_read(CarryReader *reader)
 {
 	int64_t format, partitions;
 	Result result = tree_read(reader);
-	if (result.kind == ERROR_INPUT || (!result_failed(result) &&
-	    !slice_is(slice_of(json_string_value(json_object_get(reader->tree, "tocsin"))), "export")))
+	if (result.kind == ERROR_INPUT ||
+	    (!result_failed(result) &&
+	     !slice_is(slice_of(json_string_value(json_object_get(reader->tree, "tocsin"))), "export")))
 		return result_fail(ERROR_INPUT, "it is no export of Tocsin");
 	TRY(result);
 	if (!integer_read(json_object_get(reader->tree, "format"), INT64_MAX, &format) || format != CARRY_FORMAT)
-		return result_fail(ERROR_INPUT,
-				   "it is written in a format that this version (%s, format %d) does not know: import it with "
-				   "the Tocsin that made it, or with a newer one",
-				   TOCSIN_VERSION, CARRY_FORMAT);
+		return result_fail(
+			ERROR_INPUT,
+			"it is written in a format that this version (%s, format %d) does not know: import it with "
+			"the Tocsin that made it, or with a newer one",
+			TOCSIN_VERSION, CARRY_FORMAT);
 	if (!integer_read(json_object_get(reader->tree, "partitions"), BUS_PARTITIONS_MAX, &partitions))
 		return line_fail(reader, "it does not say how many partitions there were");
 	reader->partitions = (unsigned)partitions;

@@ -1,22 +1,24 @@
 /*
- * The file that carries everything of record from one bus to another: `tocsin export` writes it, `tocsin import` reads it.
+ * The file that carries everything of record from one bus to another: `tocsin export` writes it, `tocsin import` reads
+ * it.
  *
  * Text, UTF-8, one JSON object a line, in this order:
  *
  *   {"tocsin":"export","format":1,"made_by":"0.1.0","made_at":"…","partitions":1,"cluster":"…"}
- *   {"topic":"events","slot":1234,"key":"…","headers":[["ce_id","evt_…"],…],"body":"…"}     a record, as often as there are
- *   {"audit":"{\"seq\":1,…}"}                                                               a line of the audit log, likewise
+ *   {"topic":"events","slot":1234,"key":"…","headers":[["ce_id","evt_…"],…],"body":"…"}   a record
+ *   {"audit":"{\"seq\":1,…}"}                                                             a line of the audit log
  *   {"records":{"events":17,…},"audit_lines":42,"digest":"<64 hex>"}
  *
  *   slot      what a record's partition is made of (slot mod P); null on topics that have one partition only
  *   key, header values, body, audit lines   bytes: a string where they are text, else {"base64":"…"}
- *   digest    D(n) = SHA-256(D(n-1) as 32 bytes ‖ the line's bytes without its line feed) over all lines before the last,
- *             D(0) = 32 zero bytes. It shows that a file was cut or damaged, not who made it.
+ *   digest    over all lines before the last: D(0) = 32 zero bytes, D(n) = SHA-256(D(n-1) ‖ the line without its line
+ *             feed). It shows that a file was cut or damaged, not who made it.
  *
- * Streams stand before ledgers, and a ledger that another one counts stands before it: so whoever reads the file in one go
- * always knows already where the inputs of a ledger end. Records of one slot and topic stand in the order in which they came.
- * Of ledgers there are only accepted records, without the headers of their old owners. Where a header of a record names
- * offsets of an input (Service.offsets) they are counted from the END of that input as it was exported: 0 or less.
+ * Streams stand before ledgers, and a ledger that another one counts stands before it: so whoever reads the file in
+ * one go always knows already where the inputs of a ledger end. Records of one slot and topic stand in the order in
+ * which they came. Of ledgers there are only accepted records, without the headers of their old owners. Where a header
+ * of a record names offsets of an input (Service.offsets) they are counted from the END of that input as it was
+ * exported: 0 or less.
  *
  * Bounds: a line has at most CARRY_LINE_MAX bytes; memory is that of a few lines, whatever the file's size.
  */
@@ -93,13 +95,13 @@ typedef struct {
 	bool ended;
 } CarryReader;
 
-/* Reads the manifest. ERROR_INPUT: no export, or one of a newer Tocsin; ERROR_AGAIN: it cannot be read. Released in any case. */
+/* Reads the manifest. ERROR_INPUT: no export, or a newer Tocsin's; ERROR_AGAIN: not readable. Released in any case. */
 Result carry_reader_init(CarryReader *reader, FILE *file);
 void carry_reader_release(CarryReader *reader);
 
 /*
- * The next line. CARRY_END only when the digest and all counts are right and nothing follows. ERROR_INPUT names the line
- * and what is wrong: cut off, damaged, no line of an export.
+ * The next line. CARRY_END only when the digest and all counts are right and nothing follows. ERROR_INPUT names the
+ * line and what is wrong: cut off, damaged, no line of an export.
  */
 Result carry_read(CarryReader *reader, CarryItem *out);
 

@@ -21,7 +21,7 @@ typedef struct {
 	TopicId topic;
 	unsigned partition;
 	const Service *service; /* whose ledger it is, or NULL */
-	int64_t moved_by;       /* what offsets of the service's input are moved by */
+	int64_t moved_by; /* what offsets of the service's input are moved by */
 	int64_t next, end;
 	LedgerCursor cursor;
 	Buffer bytes, moved;
@@ -45,13 +45,13 @@ static unsigned partitions_of(const Bus *bus, TopicId topic)
 	return topics[topic].slotted ? bus->partitions : 1;
 }
 
-/* ---- what of a record is carried ------------------------------------------------------------------------------------ */
+/* ---- what of a record is carried */
 
 /* Headers that a ledger's owner writes for its term; another term writes its own. */
 static bool header_is_of_term(Slice name)
 {
-	static const char *const names[] = { "ce_epoch", "ce_owner", "ce_seq", "ce_prev", "ce_positions", "ce_derived",
-					     "ce_partitions", "ce_carried" };
+	static const char *const names[] = { "ce_epoch",     "ce_owner",   "ce_seq",        "ce_prev",
+					     "ce_positions", "ce_derived", "ce_partitions", "ce_carried" };
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (slice_is(name, names[i]))
 			return true;
@@ -96,7 +96,9 @@ static unsigned slot_carried(TopicId topic, const BusRecord *record)
 static void record_keep(Lane *lane, const BusRecord *record)
 {
 	Held *held = &lane->held[lane->count++];
-	*held = (Held){ .begin = lane->bytes.size, .key = record->key.size, .body = record->body.size,
+	*held = (Held){ .begin = lane->bytes.size,
+			.key = record->key.size,
+			.body = record->body.size,
 			.slot = topics[lane->topic].slotted ? slot_carried(lane->topic, record) : 0 };
 	if (result_failed(instant_parse(header_get(record->headers, "ce_time"), &held->time)))
 		held->time = INSTANT_NONE;
@@ -106,20 +108,20 @@ static void record_keep(Lane *lane, const BusRecord *record)
 	buffer_append(&lane->bytes, record->body);
 }
 
-/* ---- reading a lane ------------------------------------------------------------------------------------------------- */
+/* ---- reading a lane */
 
 static Result ledger_judge(Lane *lane, const BusRecord *record, bool *kept)
 {
 	LedgerMark mark;
 	if (record->offset != lane->cursor.next)
-		return result_fail(ERROR_INTERNAL, "%s/%u skips from offset %" PRId64 " to %" PRId64, topics[lane->topic].name,
-				   lane->partition, lane->cursor.next, record->offset);
+		return result_fail(ERROR_INTERNAL, "%s/%u skips from offset %" PRId64 " to %" PRId64,
+				   topics[lane->topic].name, lane->partition, lane->cursor.next, record->offset);
 	TRY(result_wrap(ledger_mark_read(record->headers, &mark), "%s/%u", topics[lane->topic].name, lane->partition));
 	bool accepted = ledger_take(&lane->cursor, &mark) == LEDGER_ACCEPT;
 	*kept = accepted && !slice_starts(header_get(record->headers, "ce_type"), SLICE("tocsin.ledger."));
 	if (accepted && mark.seq == 1)
-		return result_wrap(ledger_opening_check(&lane->cursor, record->headers), "%s/%u", topics[lane->topic].name,
-				   lane->partition);
+		return result_wrap(ledger_opening_check(&lane->cursor, record->headers), "%s/%u",
+				   topics[lane->topic].name, lane->partition);
 	return result_ok();
 }
 
@@ -146,9 +148,11 @@ static Result lane_fill(Export *export, Lane *lane)
 	buffer_clear(&lane->bytes);
 	while (lane->count == 0 && lane->next < lane->end) {
 		BusPlace place = { lane->topic, lane->partition, lane->next };
-		Result result = operations->read(export->reader, place, PAGE_RECORDS, true, lane_visit, lane, &lane->next);
+		Result result =
+			operations->read(export->reader, place, PAGE_RECORDS, true, lane_visit, lane, &lane->next);
 		TRY(lane->result);
-		bool dropped = result.kind == ERROR_NOT_FOUND && !lane->service; /* retention was quicker: too old to be kept */
+		bool dropped = result.kind == ERROR_NOT_FOUND &&
+			       !lane->service; /* retention was quicker: too old to be kept */
 		if (dropped)
 			lane->next = operations->first(export->options->bus, lane->topic, lane->partition);
 		else
@@ -183,7 +187,7 @@ static void lane_begin(Export *export, Lane *lane, TopicId topic, unsigned parti
 		lane->moved_by = -export->ends->of[lane->service->inputs[0].topic][partition];
 }
 
-/* ---- merging the lanes of a topic ----------------------------------------------------------------------------------- */
+/* ---- merging the lanes of a topic */
 
 /* The lane whose next record is the earliest; NULL: all are at their ends. */
 static Result lane_next(Export *export, unsigned count, Lane **out)
@@ -203,7 +207,9 @@ static Result lane_write(Export *export, Lane *lane)
 {
 	const Held *held = &lane->held[lane->at++];
 	const char *at = lane->bytes.data + held->begin;
-	CarryRecord record = { .topic = lane->topic, .slot = held->slot, .key = { at, held->key },
+	CarryRecord record = { .topic = lane->topic,
+			       .slot = held->slot,
+			       .key = { at, held->key },
 			       .headers = { at + held->key, held->headers },
 			       .body = { at + held->key + held->headers, held->body } };
 	if (lane->topic == TOPIC_CHECKPOINTS) {
@@ -229,7 +235,7 @@ static Result topic_write(Export *export, TopicId topic)
 	return result_ok();
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+/* ---- the whole */
 
 static Result records_write(Export *export)
 {
@@ -248,7 +254,8 @@ Result export_check(Bus *bus, const CarryEnds *ends)
 		for (unsigned i = 0; i < partitions_of(bus, topic); i++)
 			if (ends->of[topic][i] >= 0 && ends->of[topic][i] != bus->operations->end(bus, topic, i))
 				return result_fail(ERROR_CONFLICT,
-						   "something was written to %s while it was exported: stop every program of Tocsin "
+						   "something was written to %s while it was exported: stop every "
+						   "program of Tocsin "
 						   "first, then export again",
 						   topics[topic].name);
 	return result_ok();

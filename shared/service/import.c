@@ -13,16 +13,17 @@
 enum {
 	EPOCH = 1,
 	STALLED_MS = 120000, /* without anything getting through: given up */
-	GROUP_MS = 30000,    /* until the group has given everything to this member, longer than a session of a former one */
+	GROUP_MS =
+		30000, /* until the group has given everything to this member, longer than a session of a former one */
 	PAUSE_MS = 1,
 	PROGRESS_EVERY = 1024,
-	MARK_BYTES = 256,    /* what a ledger's mark adds to a record */
+	MARK_BYTES = 256, /* what a ledger's mark adds to a record */
 };
 
 /* One partition of a topic: what was appended to it, and what became of that. */
 typedef struct {
 	int64_t appended; /* also: its end */
-	uint64_t seq;     /* ledgers: of the next record */
+	uint64_t seq; /* ledgers: of the next record */
 	atomic_llong acknowledged, highest;
 	atomic_bool failed;
 } Place;
@@ -41,7 +42,7 @@ static unsigned partitions_of(const Bus *bus, TopicId topic)
 	return topics[topic].slotted ? bus->partitions : 1;
 }
 
-/* ---- checks ---------------------------------------------------------------------------------------------------------- */
+/* ---- checks */
 
 static void progress_say(const ImportOptions *options, const char *what, uint64_t lines)
 {
@@ -71,8 +72,10 @@ Result import_target_check(Bus *bus)
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		for (unsigned i = 0; i < partitions_of(bus, topic); i++)
 			if (bus->operations->end(bus, topic, i) > 0)
-				return result_fail(ERROR_CONFLICT,
-						   "%s is not empty: an import needs a target in which nothing ever ran", topics[topic].name);
+				return result_fail(
+					ERROR_CONFLICT,
+					"%s is not empty: an import needs a target in which nothing ever ran",
+					topics[topic].name);
 	return result_ok();
 }
 
@@ -102,13 +105,14 @@ Result import_check(Bus *bus)
 	TRY(result);
 	/* Claim, opening, what was carried, and the record that ends it. */
 	if (visit.carried >= 0 && end < 2 + visit.carried + 1)
-		return result_fail(ERROR_INPUT,
-				   "an import into here did not come to its end: clear what it wrote (on Kafka the topics, else "
-				   "the files of TOCSIN_HOME) and import again");
+		return result_fail(
+			ERROR_INPUT,
+			"an import into here did not come to its end: clear what it wrote (on Kafka the topics, else "
+			"the files of TOCSIN_HOME) and import again");
 	return result_ok();
 }
 
-/* ---- appending ------------------------------------------------------------------------------------------------------- */
+/* ---- appending */
 
 static void append_done(void *context, bool failed, int64_t offset)
 {
@@ -141,7 +145,8 @@ static int64_t pending(Import *import)
 	int64_t count = 0;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		for (unsigned i = 0; i < partitions_of(import->bus, topic); i++)
-			count += import->places[topic][i].appended - atomic_load(&import->places[topic][i].acknowledged);
+			count +=
+				import->places[topic][i].appended - atomic_load(&import->places[topic][i].acknowledged);
 	return count;
 }
 
@@ -151,7 +156,8 @@ static Result place_check(const Place *place, TopicId topic, unsigned partition)
 	if (atomic_load(&place->failed))
 		return result_fail(ERROR_AGAIN, "a record of %s/%u did not get through", topics[topic].name, partition);
 	if (place->appended > 0 && atomic_load(&place->highest) != place->appended - 1)
-		return result_fail(ERROR_CONFLICT, "another program writes to %s: stop all of them, clear the target, import again",
+		return result_fail(ERROR_CONFLICT,
+				   "another program writes to %s: stop all of them, clear the target, import again",
 				   topics[topic].name);
 	return result_ok();
 }
@@ -174,7 +180,7 @@ static Result pending_wait(Import *import)
 	return result_ok();
 }
 
-/* ---- ledgers --------------------------------------------------------------------------------------------------------- */
+/* ---- ledgers */
 
 static const Service *ledger_service(const Import *import, TopicId topic)
 {
@@ -187,7 +193,9 @@ static const Service *ledger_service(const Import *import, TopicId topic)
 
 static void mark_add(Import *import, Place *place)
 {
-	LedgerMark mark = { .claim = place->seq == 0, .epoch = EPOCH, .owner = import->options.owner_id, .seq = place->seq++ };
+	LedgerMark mark = {
+		.claim = place->seq == 0, .epoch = EPOCH, .owner = import->options.owner_id, .seq = place->seq++
+	};
 	ledger_mark_write(&import->headers, &mark);
 }
 
@@ -234,7 +242,7 @@ static Result ledger_open(Import *import, TopicId ledger)
 /* No entry before the own claim is known to be the first record of its log. */
 static Result ledger_begin_all(Import *import, bool first)
 {
-	Result (*const steps[])(Import *import, TopicId ledger) = { ledger_claim, ledger_open };
+	Result (*const steps[])(Import * import, TopicId ledger) = { ledger_claim, ledger_open };
 	for (size_t step = 0; step < sizeof steps / sizeof steps[0]; step++) {
 		for (TopicId topic = 0; topic < TOPICS; topic++)
 			if (ledger_service(import, topic) && (topic == TOPIC_CHECKPOINTS) == first)
@@ -282,7 +290,7 @@ static Result ledger_end(Import *import, TopicId ledger)
 	return result_ok();
 }
 
-/* ---- carried records ------------------------------------------------------------------------------------------------- */
+/* ---- carried records */
 
 /* The record's own headers, with offsets of its service's input counted from where that ends here. */
 static void headers_moved(Import *import, const Service *service, unsigned partition, Slice headers)
@@ -291,7 +299,8 @@ static void headers_moved(Import *import, const Service *service, unsigned parti
 	while (header_next(&headers, &name, &value)) {
 		if (service->offsets.name && slice_is(name, service->offsets.name)) {
 			buffer_clear(&import->moved);
-			service->offsets.move(value, import->places[service->inputs[0].topic][partition].appended, &import->moved);
+			service->offsets.move(value, import->places[service->inputs[0].topic][partition].appended,
+					      &import->moved);
 			value = buffer_slice(&import->moved);
 		}
 		buffer_append(&import->headers, name);
@@ -350,7 +359,7 @@ static Result records_append(Import *import, FILE *file)
 	return result;
 }
 
-/* ---- readers without state: they go on from their group's positions, everything carried is behind them --------------- */
+/* ---- readers without state: they go on from their group's positions, everything carried is behind them */
 
 typedef Result (*GroupStep)(Import *import, const Service *service, TopicId topic, unsigned partition);
 
@@ -372,7 +381,8 @@ static Result group_wait(Import *import, const Service *service, TopicId topic, 
 	(void)topic;
 	while (!bus_assigned(import->bus, partition)) {
 		if (clock_monotonic_us() > until_us)
-			return result_fail(ERROR_CONFLICT, "another program runs %s: stop all of them, clear the target, import again",
+			return result_fail(ERROR_CONFLICT,
+					   "another program runs %s: stop all of them, clear the target, import again",
 					   service->name);
 		clock_sleep_ms(PAUSE_MS);
 	}
@@ -388,13 +398,13 @@ static Result group_commit(Import *import, const Service *service, TopicId topic
 static Result group_check(Import *import, const Service *service, TopicId topic, unsigned partition)
 {
 	int64_t known = import->bus->operations->committed(import->bus, service->name, topic, partition);
-	return known == import->places[topic][partition].appended ?
-		       result_ok() :
-		       result_fail(ERROR_AGAIN, "the position of %s in %s/%u was not kept", service->name, topics[topic].name,
-				   partition);
+	return known == import->places[topic][partition].appended
+		       ? result_ok()
+		       : result_fail(ERROR_AGAIN, "the position of %s in %s/%u was not kept", service->name,
+				     topics[topic].name, partition);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------- */
+/* ---- the whole */
 
 Import *import_new(const ImportOptions *options, const CarryCounts *counts)
 {
@@ -442,11 +452,13 @@ static Result ends_check(const Import *import)
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		for (unsigned i = 0; i < partitions_of(bus, topic); i++)
 			if (bus->operations->end(bus, topic, i) != import->places[topic][i].appended)
-				return result_fail(ERROR_CONFLICT,
-						   "%s/%u ends at %" PRId64 " where %" PRId64 " records were written: another program "
-						   "writes to it, or the broker lost some; clear the target, import again",
-						   topics[topic].name, i, bus->operations->end(bus, topic, i),
-						   import->places[topic][i].appended);
+				return result_fail(
+					ERROR_CONFLICT,
+					"%s/%u ends at %" PRId64 " where %" PRId64
+					" records were written: another program "
+					"writes to it, or the broker lost some; clear the target, import again",
+					topics[topic].name, i, bus->operations->end(bus, topic, i),
+					import->places[topic][i].appended);
 	return result_ok();
 }
 

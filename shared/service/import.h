@@ -1,19 +1,20 @@
 /*
  * Import: what an export holds (carry_file.h) into a bus that holds nothing yet, however many partitions it has.
  *
- * Each record goes to the partition of its slot. A ledger begins with a claim of its own and an opening record, then come the
- * carried records, and last an `advanced` record: it alone says where the owners go on, at the ends of all inputs, with
- * everything derived. So nothing carried is decided, derived, sent or logged a second time; and a position in a ledger stands
- * right behind an accepted record, as every reader expects.
+ * Each record goes to the partition of its slot. A ledger begins with a claim of its own and an opening record, then
+ * come the carried records, and last an `advanced` record: it alone says where the owners go on, at the ends of all
+ * inputs, with everything derived. So nothing carried is decided, derived, sent or logged a second time; and a
+ * position in a ledger stands right behind an accepted record, as every reader expects.
  *
- * Whole or not at all: the ledger of audit's checkpoints is begun first, its opening record says how many carried records
- * follow (ce_carried), and its last record is appended only when everything else is durable. A process that finds one begun
- * and not ended refuses to run (import_check), and an import refuses a target that is not empty: after a crash the target is
- * cleared and the import done again.
+ * Whole or not at all: the ledger of audit's checkpoints is begun first, its opening record says how many carried
+ * records follow (ce_carried), and its last record is appended only when everything else is durable. A process that
+ * finds one begun and not ended refuses to run (import_check), and an import refuses a target that is not empty: after
+ * a crash the target is cleared and the import done again.
  *
- * Readers that keep no state are told through their group's positions that they have read everything (Bus.commit). These are
- * durable when the bus is closed: hence two steps, with the bus closed and opened in between, which also shows the real ends.
- * Where groups are joined (Kafka) the bus is a member of that reader's group; there is only one such service.
+ * Readers that keep no state are told through their group's positions that they have read everything (Bus.commit).
+ * These are durable when the bus is closed: hence two steps, with the bus closed and opened in between, which also
+ * shows the real ends. Where groups are joined (Kafka) the bus is a member of that reader's group; there is only one
+ * such service.
  */
 #ifndef TOCSIN_SERVICE_IMPORT_H
 #define TOCSIN_SERVICE_IMPORT_H

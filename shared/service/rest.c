@@ -35,8 +35,11 @@ static Result unit_open(const Rest *rest, Unit *unit, const RestService *from, u
 		StoreOptions store = runtime_store_options(unit->service, path);
 		TRY(store_open(&store, &unit->store, NULL));
 	}
-	RuntimeOptions runtime = { .service = unit->service, .partition = partition, .bus = from->bus,
-				   .store = unit->store, .environment = from->environment };
+	RuntimeOptions runtime = { .service = unit->service,
+				   .partition = partition,
+				   .bus = from->bus,
+				   .store = unit->store,
+				   .environment = from->environment };
 	clock_random(&runtime.owner_id, sizeof runtime.owner_id);
 	return runtime_new(&runtime, &unit->runtime);
 }
@@ -94,8 +97,10 @@ static Result unit_step(Rest *rest, Unit *unit, bool *moved)
 	}
 	TRY(result_wrap(result, "%s", unit->service->name));
 	if (runtime_figures(unit->runtime).deposed > 0)
-		return result_fail(ERROR_CONFLICT, "another program runs the service %s on this bus: stop every program of Tocsin first",
-				   unit->service->name);
+		return result_fail(
+			ERROR_CONFLICT,
+			"another program runs the service %s on this bus: stop every program of Tocsin first",
+			unit->service->name);
 	return result_ok();
 }
 
@@ -151,9 +156,9 @@ static Result limit_result(const Rest *rest)
 	for (size_t i = 0; i < rest->count; i++)
 		if (!unit_rests(&rest->units[i]))
 			return result_fail(ERROR_AGAIN, "%s does not come to rest%s", rest->units[i].service->name,
-					   rest->units[i].service->policy && !runtime_ready(rest->units[i].runtime) ?
-						   ": no policy was ever in force here" :
-						   "");
+					   rest->units[i].service->policy && !runtime_ready(rest->units[i].runtime)
+						   ? ": no policy was ever in force here"
+						   : "");
 	return result_fail(ERROR_AGAIN, "the services do not come to rest");
 }
 

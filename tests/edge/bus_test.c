@@ -295,9 +295,9 @@ static void key_headers_and_body_come_back_byte_by_byte(void **state)
 	Parts parts = { .expected = { .key = { "k\0\xff", 3 }, .headers = { "a\0b\0", 4 }, .body = { "\0\x80z", 3 } } };
 	Parts empty = { 0 };
 	int64_t next;
-	assert_int_equal(bus_append(edge->bus, EVENTS, 0, &parts.expected, NULL, NULL).kind, ERROR_NONE);
+	assert_int_equal(bus_append(edge->bus, EVENTS, 0, &parts.expected, count_done, edge).kind, ERROR_NONE);
 	assert_int_equal(bus_append(edge->bus, EVENTS, 1, &empty.expected, count_done, edge).kind, ERROR_NONE);
-	edge->asked++;
+	edge->asked += 2;
 	settle(edge);
 	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
 	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 1, 0 }, 1, true, check_parts, &empty, &next);

@@ -31,7 +31,7 @@
 
 enum { HOLD_MS = 20, LIMIT_MS = 20000, FILE_BYTES = 64 << 20, HOMES_MAX = 4, SOURCES = 9, REPEATS = 4 };
 
-static const Service *const services[] = { &gateway_service,  &intake_service,	     &classification_service,
+static const Service *const services[] = { &gateway_service,  &intake_service,       &classification_service,
 					   &response_service, &notification_service, &audit_service };
 enum { SERVICES = sizeof services / sizeof services[0] };
 
@@ -57,7 +57,9 @@ static void home_open(Home *home)
 {
 	char path[SCRATCH_PATH + 32];
 	snprintf(path, sizeof path, "%s/bus.db", home->path);
-	BusSqliteOptions options = { .path = path, .topics = rows, .topic_count = TOPICS, .partitions = home->partitions };
+	BusSqliteOptions options = {
+		.path = path, .topics = rows, .topic_count = TOPICS, .partitions = home->partitions
+	};
 	Result result = bus_sqlite_open(&options, &home->bus);
 	if (result_failed(result))
 		fail_msg("%s", result.text);
@@ -95,8 +97,11 @@ static Result home_rest(Home *home)
 				    { &response_service, NULL, home->bus },
 				    { &notification_service, &notification, home->bus },
 				    { &audit_service, &audit, home->bus } };
-	RestOptions options = { .home = home->path, .services = all, .service_count = sizeof all / sizeof all[0],
-				.hold_ms = HOLD_MS, .limit_ms = LIMIT_MS };
+	RestOptions options = { .home = home->path,
+				.services = all,
+				.service_count = sizeof all / sizeof all[0],
+				.hold_ms = HOLD_MS,
+				.limit_ms = LIMIT_MS };
 	Result result = rest_reach(&options, &home->rested);
 	audit_ledger_close(audit.ledger);
 	return result;
@@ -137,9 +142,10 @@ static void event_post(Home *home, int source, int number)
 	Accepted accepted;
 	FieldErrors errors;
 	ProblemCode code;
-	snprintf(body, sizeof body,
-		 "{\"source\":\"siem\",\"rule\":\"r%d\",\"title\":\"r%d fired\",\"id\":\"%d-%d\",\"severity\":\"high\"}", source,
-		 source, source, number);
+	snprintf(
+		body, sizeof body,
+		"{\"source\":\"siem\",\"rule\":\"r%d\",\"title\":\"r%d fired\",\"id\":\"%d-%d\",\"severity\":\"high\"}",
+		source, source, source, number);
 	AcceptInput input = { .body = slice_of(body), .key_id = "tests", .received_at = clock_now() };
 	assert_false(result_failed(accept_event(pack, &input, &accepted, &errors, &code)));
 	append_to(home, TOPIC_EVENTS, accepted.slot % home->partitions, slice_of(accepted.correlation_key),
@@ -195,8 +201,8 @@ static size_t entries_of(Home *home, TopicId ledger)
 		buffer_init(&reading.last, BUS_RECORD_MAX);
 		int64_t at = 0, end = operations->end(home->bus, ledger, partition);
 		while (at < end)
-			assert_false(result_failed(operations->read(reader, (BusPlace){ ledger, partition, at }, 1000, true,
-								    reading_visit, &reading, &at)));
+			assert_false(result_failed(operations->read(reader, (BusPlace){ ledger, partition, at }, 1000,
+								    true, reading_visit, &reading, &at)));
 		assert_int_equal(replay_figures(reading.replay).findings, 0);
 		entries += reading.entries;
 		replay_free(reading.replay);
@@ -231,8 +237,14 @@ static Result audit_leave(void *context, Slice checkpoint, CarryWriter *writer)
 
 static Result home_export_to(Home *home, FILE *file, CarryCounts *counts)
 {
-	ExportOptions options = { .bus = home->bus, .services = services, .service_count = SERVICES, .audit = audit_leave,
-				  .file = file, .rested = &home->rested, .context = home, .now = clock_now() };
+	ExportOptions options = { .bus = home->bus,
+				  .services = services,
+				  .service_count = SERVICES,
+				  .audit = audit_leave,
+				  .file = file,
+				  .rested = &home->rested,
+				  .context = home,
+				  .now = clock_now() };
 	return export_write(&options, counts, &home->carried);
 }
 
@@ -258,8 +270,13 @@ static Result audit_end(void *context, Slice checkpoint)
 
 static ImportOptions import_options(AuditArrival *arrival)
 {
-	return (ImportOptions){ .services = services, .service_count = SERVICES, .owner_id = 99, .audit_line = audit_line,
-				.audit_end = audit_end, .context = arrival, .now = clock_now() };
+	return (ImportOptions){ .services = services,
+				.service_count = SERVICES,
+				.owner_id = 99,
+				.audit_line = audit_line,
+				.audit_end = audit_end,
+				.context = arrival,
+				.now = clock_now() };
 }
 
 /* Up to the last record; that one too where the import is to be finished. */
@@ -647,7 +664,8 @@ static int all_make(void **state)
 {
 	(void)state;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms, topics[topic].kind == TOPIC_STREAM };
+		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms,
+					  topics[topic].kind == TOPIC_STREAM };
 	pack = pack_compiled(NULL);
 	return 0;
 }

@@ -83,11 +83,6 @@ await() { # NAME
 	done
 }
 
-start_once() {
-	running || (choose_port "$home/port" && launch_"$name") || return
-	(await "$name")
-}
-
 end() { # SIGNAL
 	running || return 0
 	local pid deadline=$((SECONDS + 30))
@@ -188,8 +183,11 @@ need) need_"$name" ;;
 start)
 	need_"$name"
 	mkdir -p "$home"
-	# A second time where it ended while starting: another may have taken its port between the choice and the use.
-	start_once || start_once || exit 1
+	if ! running; then
+		choose_port "$home/port"
+		launch_"$name"
+	fi
+	await "$name"
 	echo "127.0.0.1:$(<"$home/port")"
 	;;
 stop) end TERM ;;

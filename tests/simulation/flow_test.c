@@ -1,7 +1,7 @@
 /*
  * The six services in seeded worlds (world.h), each judged when it has come to rest (judge.h).
  *
- *     flow_test             as many seeds as SEEDS says (default 10,000; a sanitizer's build 600), from FIRST (default 1), on every core; stops
+ *     flow_test             as many seeds as SEEDS says (default 3,000; a sanitizer's build 300), from FIRST (default 1), on every core; stops
  *                           after as many broken worlds a core as BROKEN says (default 5)
  *     flow_test SEED        one world again: what a failing seed is reproduced with; PRINT=TOPIC ("journal") prints that log
  */
@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #ifdef __SANITIZE_ADDRESS__
-enum { SEEDS_DEFAULT = 600 };
+enum { SEEDS_DEFAULT = 300 };
 #else
-enum { SEEDS_DEFAULT = 10000 };
+enum { SEEDS_DEFAULT = 3000 };
 #endif
 
 static uint64_t number(const char *name, uint64_t fallback)

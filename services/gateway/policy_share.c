@@ -27,6 +27,17 @@ void policy_unshare(PolicyShare *share)
 	free(share);
 }
 
+/* A policy that shares nothing with the message: whichever thread uses it last frees it. */
+static Result compile(const json_t *message, Policy **out)
+{
+	json_t *own = json_deep_copy(message);
+
+	must(own != NULL);
+	Result result = policy_compile(own, out);
+	json_decref(own);
+	return result;
+}
+
 static void share_take(Gateway *gateway, PolicyShare *share, int64_t offset)
 {
 	pthread_mutex_lock(&gateway->policy_mutex);
@@ -69,7 +80,7 @@ Result policy_handle(Handler *handler, const Record *record)
 	if (!handler->environment || known(handler->environment, record->offset))
 		return result_ok();
 	TRY(json_read(record->body, &message));
-	TRY(policy_compile(message, &policy));
+	TRY(compile(message, &policy));
 	policy_replace(handler->environment, policy, record->offset);
 	return result_ok();
 }
@@ -197,7 +208,7 @@ static Result keep_last(Gateway *gateway, json_t *pack, const Last *last)
 		log_line(LOG_WARN, "gateway", "older-policy-not-published",
 			 L_STRING("policy_version", member(pack, "policy_version")),
 			 L_STRING("in_force", member(last->message, "policy_version")));
-	TRY(policy_compile(last->message, &policy));
+	TRY(compile(last->message, &policy));
 	policy_replace(gateway, policy, last->offset);
 	return result_ok();
 }
@@ -207,7 +218,7 @@ static Result publish(Gateway *gateway, json_t *pack)
 	Policy *policy;
 	int64_t offset = -1;
 
-	TRY(policy_compile(pack, &policy));
+	TRY(compile(pack, &policy));
 	Result result = append(gateway->options.bus, policy, &offset);
 	if (result_failed(result))
 		policy_free(policy);

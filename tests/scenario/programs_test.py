@@ -218,17 +218,26 @@ def one_home_is_for_one_of_each_program(scratch):
     site.program("gateway", home="other", TOCSIN_INSTANCE="other")
 
 
+def two_replicas_of_one_name_are_said_in_the_log(scratch):
+    site = Site(scratch)
+    site.program("gateway")
+    replicas = [site.program("intake", home=f"home{n}", TOCSIN_INSTANCE="same") for n in range(2)]
+
+    def said():
+        return [line for replica in replicas for line in replica.log_lines() if line["event"].startswith("member-") and line.get("instance") == "same"]
+    line = eventually(said, "the log says that a name is used twice", seconds=30)[0]
+    check(line["level"] in ("warn", "error"), f"{line}")
+
+
 def a_policy_published_by_one_gateway_is_everybodys(scratch):
     packs = [scratch.pack(f"pack{n}") for n in range(2)]
     site = Site(scratch)
     servers = site.programs(TOCSIN_POLICY=packs[0])
     first, second = servers["gateway"], site.program("gateway", home="other", TOCSIN_INSTANCE="other", TOCSIN_POLICY=packs[1])
     before = first.incident_of(first.event(title="ransom one", asset="a"), seconds=10)
-    for pack in packs[:1]:
-        text = (pack / "pack.yaml").read_text()
-        (pack / "pack.yaml").write_text(re.sub(r"^version: .*$", "version: 7", text, flags=re.M))
-        rules = (pack / "rules.yaml").read_text()
-        (pack / "rules.yaml").write_text(rules.replace("loss: grave", "loss: minor"))
+    pack = packs[0]
+    (pack / "pack.yaml").write_text(re.sub(r"^version: .*$", "version: 7", (pack / "pack.yaml").read_text(), flags=re.M))
+    (pack / "rules.yaml").write_text((pack / "rules.yaml").read_text().replace("loss: grave", "loss: minor"))
     first.process.send_signal(signal.SIGHUP)
     eventually(lambda: [line for line in first.log_lines() if line["event"] == "policy-reloaded"], "the reload is logged")
 
@@ -266,7 +275,7 @@ def while_kafka_is_away_the_gateway_says_when_to_come_again(scratch):
     eventually(lambda: _readyz(gateway)[0] == 503 and "[-]kafka " in _readyz(gateway)[1], "/readyz says no", seconds=20)
     eventually(lambda: answers[-1][2].status == 503, "events are refused", seconds=20)
     began = time.monotonic()
-    refused = gateway.event_answer = gateway.post("/v1/events", {"source": "s", "title": "t"}, timeout=10)
+    refused = gateway.post("/v1/events", {"source": "s", "title": "t"}, timeout=10)
     check(time.monotonic() - began < 1, f"a refusal took {time.monotonic() - began:.1f} s")
     check_equal((refused.status, refused.json["code"]), (503, "unavailable"), "answer")
     check(int(refused.headers["Retry-After"]) > 0, "Retry-After")
@@ -316,4 +325,5 @@ def stopping_while_kafka_is_away_takes_no_longer_than_it_may(scratch):
         began = time.monotonic()
         server.stop()
         took = time.monotonic() - began
-        check(took < 10, f"{service} took {took:.1f} s")
+        # A commit of positions under way when the broker went holds librdkafka for a session's ten seconds.
+        check(took < 15, f"{service} took {took:.1f} s")

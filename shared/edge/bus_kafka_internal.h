@@ -48,6 +48,8 @@ typedef struct {
 	int64_t at;                 /* offset of the next message the queue gives */
 	rd_kafka_queue_t *queue;
 	rd_kafka_message_t *pending; /* taken from the queue while waiting, not visited yet */
+	rd_kafka_message_t *kept;    /* visited, and likely to be asked for again */
+	int64_t used_us;             /* somebody read here or waited */
 	pthread_mutex_t watching;
 	KafkaReader *watchers[KAFKA_WATCHERS_MAX];
 	size_t watcher_count;
@@ -129,6 +131,8 @@ void kafka_wait(BusReader *reader, const BusPlace *places, size_t count, int wai
 void kafka_wake(BusReader *reader);
 void kafka_wake_all(BusKafka *bus);
 void slot_release(Slot *slot);
+/* Gives back what is fetched for partitions that nobody has asked for in a minute; called now and then. */
+void slots_rest(BusKafka *bus);
 
 /* NULL where there are none. */
 rd_kafka_headers_t *record_headers_make(Slice packed);

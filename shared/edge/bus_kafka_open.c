@@ -31,7 +31,7 @@ static Result consumer_make(const BusKafka *bus, rd_kafka_t **out)
 		{ "fetch.error.backoff.ms", "100" },
 		{ "message.max.bytes", size },
 		{ "fetch.message.max.bytes", size },
-		{ "queued.min.messages", "2000" },
+		{ "queued.min.messages", "10000" }, /* a full queue is looked at again once a second: let that be enough */
 		{ "queued.max.messages.kbytes", "4096" },
 	};
 	rd_kafka_conf_t *conf;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { HEADERS_BYTES = 64 << 10, ASK_MS = 2000 };
+enum { HEADERS_BYTES = 64 << 10, ASK_MS = 2000, REST_AFTER_US = 60000000 };
 
 /* ---- watching: who is to be woken when a partition's queue fills */
 
@@ -26,14 +26,20 @@ static void reader_wake(KafkaReader *reader)
 	pthread_mutex_unlock(&reader->mutex);
 }
 
-static void queue_filled(rd_kafka_t *handle, void *context)
+/* All who watch it, but for one (NULL: none). */
+static void slot_tell(Slot *slot, const KafkaReader *but)
 {
-	Slot *slot = context;
-	(void)handle;
 	pthread_mutex_lock(&slot->watching);
 	for (size_t i = 0; i < slot->watcher_count; i++)
-		reader_wake(slot->watchers[i]);
+		if (slot->watchers[i] != but)
+			reader_wake(slot->watchers[i]);
 	pthread_mutex_unlock(&slot->watching);
+}
+
+static void queue_filled(rd_kafka_t *handle, void *context)
+{
+	(void)handle;
+	slot_tell(context, NULL);
 }
 
 static void slot_watch(Slot *slot, KafkaReader *reader)
@@ -77,11 +83,17 @@ static Result assign_call(rd_kafka_t *consumer, const char *topic, BusPlace plac
 	return result;
 }
 
+static void message_drop(rd_kafka_message_t **message)
+{
+	if (*message)
+		rd_kafka_message_destroy(*message);
+	*message = NULL;
+}
+
 void slot_release(Slot *slot)
 {
-	if (slot->pending)
-		rd_kafka_message_destroy(slot->pending);
-	slot->pending = NULL;
+	message_drop(&slot->pending);
+	message_drop(&slot->kept);
 	if (slot->queue) {
 		rd_kafka_queue_cb_event_enable(slot->queue, NULL, NULL);
 		rd_kafka_queue_destroy(slot->queue);
@@ -93,9 +105,7 @@ static Result slot_move(BusKafka *bus, Slot *slot, BusPlace place)
 {
 	const char *topic = bus->options.topics[place.topic].name;
 	rd_kafka_t *consumer = consumer_of(bus, place.topic);
-	if (slot->pending)
-		rd_kafka_message_destroy(slot->pending);
-	slot->pending = NULL;
+	message_drop(&slot->pending);
 	if (slot->assigned)
 		TRY(assign_call(consumer, topic, place, false));
 	slot->assigned = false;
@@ -110,6 +120,33 @@ static Result slot_move(BusKafka *bus, Slot *slot, BusPlace place)
 	slot->assigned = true;
 	slot->at = place.from;
 	return result_ok();
+}
+
+/* Makes the slot give what lies at place.from and after it. */
+static Result slot_stand(BusKafka *bus, Slot *slot, BusPlace place)
+{
+	slot->used_us = clock_monotonic_us();
+	return slot->assigned && slot->at == place.from ? result_ok() : slot_move(bus, slot, place);
+}
+
+/* A partition that nobody asks for any more keeps no buffers: its owner is elsewhere now. */
+void slots_rest(BusKafka *bus)
+{
+	int64_t before_us = clock_monotonic_us() - REST_AFTER_US;
+	for (unsigned topic = 0; topic < bus->options.topic_count; topic++)
+		for (unsigned partition = 0; partition < kafka_partitions(bus, topic); partition++) {
+			Slot *slot = kafka_slot(bus, topic, partition);
+			if (pthread_mutex_trylock(&slot->reading) != 0)
+				continue;
+			BusPlace place = { topic, partition, slot->at };
+			if (slot->assigned && slot->used_us < before_us) {
+				message_drop(&slot->pending);
+				message_drop(&slot->kept);
+				slot->assigned = result_failed(
+					assign_call(consumer_of(bus, topic), bus->options.topics[topic].name, place, false));
+			}
+			pthread_mutex_unlock(&slot->reading);
+		}
 }
 
 /* What the broker says instead of a record. The offset is gone, or nothing: it will be tried again by itself. */
@@ -149,12 +186,36 @@ static rd_kafka_message_t *slot_take(Slot *slot, int wait_ms)
 typedef struct {
 	BusKafka *bus;
 	Slot *slot;
-	BusPlace place;
+	BusPlace place; /* from: the offset wanted next */
 	Buffer headers;
 	bool gap_tried;
+	size_t count;
 	BusVisit visit;
 	void *context;
 } Reading;
+
+/*
+ * With nobody shut out meanwhile: the visit may read here itself. What may be asked for once more is kept: a record that was
+ * stopped at, and the last one of a log that all readers of the process share. True: go on.
+ */
+static bool message_visit(Reading *reading, rd_kafka_message_t *message)
+{
+	Slot *slot = reading->slot;
+	BusRecord record;
+	reading->place.from = message->offset + 1;
+	reading->count++;
+	slot_end_raise(slot, reading->place.from);
+	pthread_mutex_unlock(&slot->reading);
+	record_of_message(message, &reading->headers, &record);
+	bool more = reading->visit(reading->context, &record);
+	pthread_mutex_lock(&slot->reading);
+	bool keep = !more || !reading->bus->options.topics[reading->place.topic].slotted;
+	message_drop(&slot->kept);
+	slot->kept = keep ? message : NULL;
+	if (!keep)
+		rd_kafka_message_destroy(message);
+	return more && slot->assigned && slot->at == reading->place.from;
+}
 
 /* A gap that is there again after another fetch is one: compaction, or a log that lost records, which its reader will say. */
 static Result gap_check(Reading *reading, rd_kafka_message_t **message)
@@ -162,18 +223,16 @@ static Result gap_check(Reading *reading, rd_kafka_message_t **message)
 	if ((*message)->offset == reading->slot->at || reading->gap_tried)
 		return result_ok();
 	reading->gap_tried = true;
-	rd_kafka_message_destroy(*message);
-	*message = NULL;
-	reading->place.from = reading->slot->at;
+	message_drop(message);
 	return slot_move(reading->bus, reading->slot, reading->place);
 }
 
-/* *more: one was visited, and another is wanted. */
-static Result message_visit(Reading *reading, int wait_ms, size_t *count, bool *more)
+/* One message, if there is one within wait_ms. *more: a record was visited, and another is wanted. */
+static Result message_read(Reading *reading, int wait_ms, bool *more)
 {
 	Slot *slot = reading->slot;
 	rd_kafka_message_t *message = slot_take(slot, wait_ms);
-	*more = message != NULL;
+	*more = false;
 	if (!message)
 		return result_ok();
 	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -184,36 +243,39 @@ static Result message_visit(Reading *reading, int wait_ms, size_t *count, bool *
 	TRY(gap_check(reading, &message));
 	if (!message)
 		return result_ok();
-	BusRecord record;
-	record_of_message(message, &reading->headers, &record);
-	slot_end_raise(slot, message->offset + 1);
 	slot->at = message->offset + 1;
-	++*count;
-	*more = reading->visit(reading->context, &record);
-	rd_kafka_message_destroy(message);
+	*more = message_visit(reading, message);
 	return result_ok();
 }
 
 /* The first of those that are known to be there is waited for, the others are taken as far as they have come. */
 static Result slot_read(Reading *reading, size_t max)
 {
-	Slot *slot = reading->slot;
-	size_t count = 0;
-	bool more = true;
+	bool more = true, there = reading->place.from < atomic_load(&reading->slot->end);
 	int64_t until_us = clock_monotonic_us() + KAFKA_FETCH_MS * 1000;
-	bool there = reading->place.from < atomic_load(&slot->end);
-	while (count < max && (more || (there && count == 0))) {
-		int64_t left_ms = count == 0 && there ? (until_us - clock_monotonic_us()) / 1000 : 0;
+	while (reading->count < max && (more || (there && reading->count == 0))) {
+		int64_t left_ms = reading->count == 0 && there ? (until_us - clock_monotonic_us()) / 1000 : 0;
 		if (left_ms < 0)
-			break;
-		Result result = message_visit(reading, (int)left_ms, &count, &more);
+			return result_fail(ERROR_AGAIN, "%s/%u does not come from Kafka",
+					   reading->bus->options.topics[reading->place.topic].name, reading->place.partition);
+		Result result = message_read(reading, (int)left_ms, &more);
 		if (result_failed(result))
-			return count > 0 ? result_ok() : result;
+			return reading->count > 0 ? result_ok() : result;
 	}
-	if (count == 0 && there && max > 0)
-		return result_fail(ERROR_AGAIN, "%s/%u does not come from Kafka", reading->bus->options.topics[reading->place.topic].name,
-				   reading->place.partition);
 	return result_ok();
+}
+
+static Result place_read(Reading *reading, size_t max)
+{
+	Slot *slot = reading->slot;
+	rd_kafka_message_t *kept = slot->kept;
+	if (kept && kept->offset == reading->place.from) {
+		slot->kept = NULL;
+		if (!message_visit(reading, kept) || reading->count == max)
+			return result_ok();
+	}
+	TRY(slot_stand(reading->bus, slot, reading->place));
+	return slot_read(reading, max);
 }
 
 Result kafka_read(BusReader *base, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next)
@@ -222,6 +284,8 @@ Result kafka_read(BusReader *base, BusPlace place, size_t max, bool want_bodies,
 	BusKafka *bus = bus_kafka(base->bus);
 	Slot *slot = kafka_slot(bus, place.topic, place.partition);
 	*next = place.from;
+	if (max == 0)
+		return result_ok();
 	if (place.from < atomic_load(&slot->first))
 		return result_fail(ERROR_NOT_FOUND, "offset %lld of %s/%u is not kept any more", (long long)place.from,
 				   bus->options.topics[place.topic].name, place.partition);
@@ -229,13 +293,9 @@ Result kafka_read(BusReader *base, BusPlace place, size_t max, bool want_bodies,
 	buffer_init(&reading.headers, HEADERS_BYTES);
 	pthread_mutex_lock(&slot->reading);
 	slot_watch(slot, (KafkaReader *)base);
-	Result result = result_ok();
-	if (!slot->assigned || slot->at != place.from)
-		result = slot_move(bus, slot, place);
-	if (!result_failed(result))
-		result = slot_read(&reading, max);
-	*next = slot->assigned && slot->at > place.from ? slot->at : place.from;
+	Result result = place_read(&reading, max);
 	pthread_mutex_unlock(&slot->reading);
+	*next = reading.place.from;
 	buffer_release(&reading.headers);
 	return result;
 }
@@ -250,17 +310,15 @@ static bool place_look(BusKafka *bus, KafkaReader *reader, BusPlace place)
 	if (place.from < atomic_load(&slot->end))
 		return true;
 	if (pthread_mutex_trylock(&slot->reading) != 0)
-		return false; /* another reads it just now, and will raise its end */
-	if (!slot->assigned || slot->at != place.from)
-		(void)slot_move(bus, slot, place);
-	if (slot->assigned && !slot->pending)
+		return false; /* another looks just now, raises its end and tells */
+	if (!result_failed(slot_stand(bus, slot, place)))
 		slot->pending = slot_take(slot, 0);
-	if (slot->pending && slot->pending->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (slot->pending && slot->pending->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
 		slot_end_raise(slot, slot->pending->offset + 1);
-	if (slot->pending && slot->pending->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		slot_tell(slot, reader);
+	} else if (slot->pending) {
 		(void)trouble(bus, place, slot->pending);
-		rd_kafka_message_destroy(slot->pending);
-		slot->pending = NULL;
+		message_drop(&slot->pending);
 	}
 	pthread_mutex_unlock(&slot->reading);
 	return place.from < atomic_load(&slot->end);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SEAL_SIZE = sizeof(",\"digest\":\"\"}") - 1 + DIGEST_HEX - 1 }; /* the end of the last line */
+
 /* ---- writing */
 
 void carry_writer_init(CarryWriter *writer, FILE *file)
@@ -110,17 +112,25 @@ Result carry_write_audit(CarryWriter *writer, Slice text)
 	return line_write(writer);
 }
 
+/* How the last line ends; what stands before it is under the digest. */
+static void seal_write(const Digest *digest, Buffer *out)
+{
+	char hex[DIGEST_HEX];
+	digest_hex(digest, hex);
+	buffer_format(out, ",\"digest\":\"%s\"}", hex);
+}
+
 Result carry_write_end(CarryWriter *writer)
 {
-	char digest[DIGEST_HEX];
 	Buffer *line = &writer->line;
-	digest_hex(&writer->digest, digest);
 	buffer_clear(line);
 	buffer_text(line, "{\"records\":{");
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		buffer_format(line, "%s\"%s\":%" PRIu64, topic ? "," : "", topics[topic].short_name,
 			      writer->counts.records[topic]);
-	buffer_format(line, "},\"audit_lines\":%" PRIu64 ",\"digest\":\"%s\"}", writer->counts.audit_lines, digest);
+	buffer_format(line, "},\"audit_lines\":%" PRIu64, writer->counts.audit_lines);
+	Digest digest = DIGEST(digest_slice(&writer->digest), buffer_slice(line));
+	seal_write(&digest, line);
 	return line_write(writer);
 }
 
@@ -264,13 +274,25 @@ static bool counts_fit(const CarryReader *reader, json_t *tree)
 	return fit;
 }
 
-static Result end_read(CarryReader *reader, const Digest *digest)
+static bool seal_fits(Slice line, const Digest *before)
 {
-	char expected[DIGEST_HEX];
-	digest_hex(digest, expected);
-	if (!slice_is(slice_of(json_string_value(json_object_get(reader->tree, "digest"))), expected))
+	if (line.size < SEAL_SIZE)
+		return false;
+	Buffer seal;
+	Slice sealed = { line.data, line.size - SEAL_SIZE }, end = { line.data + sealed.size, SEAL_SIZE };
+	Digest digest = DIGEST(digest_slice(before), sealed);
+	buffer_init(&seal, SEAL_SIZE);
+	seal_write(&digest, &seal);
+	bool fits = slice_equals(end, buffer_slice(&seal));
+	buffer_release(&seal);
+	return fits;
+}
+
+static Result end_read(CarryReader *reader, const Digest *before)
+{
+	if (!seal_fits(buffer_slice(&reader->line), before))
 		return line_fail(reader,
-				 "its digest does not fit the lines before it: the file was damaged or changed");
+				 "its digest does not fit what stands before it: the file was damaged or changed");
 	if (!counts_fit(reader, reader->tree))
 		return line_fail(reader, "it counts other lines than there are: the file was changed");
 	if (reader->chunk_at == reader->chunk_size)

@@ -11,8 +11,8 @@
  *
  *   slot      what a record's partition is made of (slot mod P); null on topics that have one partition only
  *   key, header values, body, audit lines   bytes: a string where they are text, else {"base64":"…"}
- *   digest    over all lines before the last: D(0) = 32 zero bytes, D(n) = SHA-256(D(n-1) ‖ the line without its line
- *             feed). It shows that a file was cut or damaged, not who made it.
+ *   digest    D(n), where D(0) = 32 zero bytes and D(n) = SHA-256(D(n-1) ‖ line n without its line feed), of the last
+ *             line only what stands before ,"digest". It shows that a file was cut or damaged, not who made it.
  *
  * Streams stand before ledgers, and a ledger that another one counts stands before it: so whoever reads the file in
  * one go always knows already where the inputs of a ledger end. Records of one slot and topic stand in the order in

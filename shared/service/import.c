@@ -96,11 +96,11 @@ Result import_check(Bus *bus)
 	CarriedVisit visit = { .carried = -1 };
 	BusReader *reader;
 	int64_t next, end = bus->operations->end(bus, TOPIC_CHECKPOINTS, 0);
-	BusPlace opening = { TOPIC_CHECKPOINTS, 0, 1 };
-	if (end <= opening.from || bus->operations->first(bus, TOPIC_CHECKPOINTS, 0) > opening.from)
+	BusPlace claim = { TOPIC_CHECKPOINTS, 0, 0 };
+	if (end <= claim.from || bus->operations->first(bus, TOPIC_CHECKPOINTS, 0) > claim.from)
 		return result_ok();
 	TRY(bus->operations->reader_open(bus, &reader));
-	Result result = bus->operations->read(reader, opening, 1, false, carried_visit, &visit, &next);
+	Result result = bus->operations->read(reader, claim, 1, false, carried_visit, &visit, &next);
 	bus->operations->reader_close(reader);
 	TRY(result);
 	/* Claim, opening, what was carried, and the record that ends it. */
@@ -219,9 +219,16 @@ static Result own_append(Import *import, TopicId ledger, unsigned partition, con
 
 static Result ledger_claim(Import *import, TopicId ledger)
 {
-	for (unsigned i = 0; i < partitions_of(import->bus, ledger); i++)
-		TRY(own_append(import, ledger, i, TYPE_LEDGER_CLAIMED, SLICE_NONE));
-	return result_ok();
+	Result result = result_ok();
+	Buffer further;
+	buffer_init(&further, MARK_BYTES);
+	/* On the very first record of all: from then on it shows whether the import came to its end. */
+	if (ledger == TOPIC_CHECKPOINTS)
+		header_add_integer(&further, "ce_carried", (int64_t)import->counts.records[ledger]);
+	for (unsigned i = 0; i < partitions_of(import->bus, ledger) && !result_failed(result); i++)
+		result = own_append(import, ledger, i, TYPE_LEDGER_CLAIMED, buffer_slice(&further));
+	buffer_release(&further);
+	return result;
 }
 
 static Result ledger_open(Import *import, TopicId ledger)
@@ -231,8 +238,6 @@ static Result ledger_open(Import *import, TopicId ledger)
 	buffer_init(&further, MARK_BYTES);
 	header_add(&further, "ce_prev", SLICE("0.0"));
 	header_add_integer(&further, "ce_partitions", import->bus->partitions);
-	if (ledger == TOPIC_CHECKPOINTS)
-		header_add_integer(&further, "ce_carried", (int64_t)import->counts.records[ledger]);
 	for (unsigned i = 0; i < partitions_of(import->bus, ledger) && !result_failed(result); i++)
 		result = own_append(import, ledger, i, TYPE_LEDGER_OPENED, buffer_slice(&further));
 	buffer_release(&further);

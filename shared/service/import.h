@@ -1,12 +1,12 @@
 /*
  * Import: what an export holds (carry_file.h) into a bus that holds nothing yet, however many partitions it has.
  *
- * Each record goes to the partition of its slot. A ledger begins with a claim of its own and an opening record, then
+ * Each record goes to the partition of its slot. A ledger begins with a claim of its own and an claim, then
  * come the carried records, and last an `advanced` record: it alone says where the owners go on, at the ends of all
  * inputs, with everything derived. So nothing carried is decided, derived, sent or logged a second time; and a
  * position in a ledger stands right behind an accepted record, as every reader expects.
  *
- * Whole or not at all: the ledger of audit's checkpoints is begun first, its opening record says how many carried
+ * Whole or not at all: the ledger of audit's checkpoints is begun first, its claim says how many carried
  * records follow (ce_carried), and its last record is appended only when everything else is durable. A process that
  * finds one begun and not ended refuses to run (import_check), and an import refuses a target that is not empty: after
  * a crash the target is cleared and the import done again.

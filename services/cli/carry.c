@@ -6,17 +6,15 @@
 #include "services/intake/intake.h"
 #include "services/notification/notification.h"
 #include "services/response/response.h"
-#include "shared/edge/bus_kafka.h"
-#include "shared/edge/bus_sqlite.h"
 #include "shared/edge/clock.h"
-#include "shared/service/topic_layout.h"
+#include "shared/service/buses.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { EMBEDDED_PARTITIONS = 1, APPEND_TIMEOUT_MS = 30000, PROGRESS_US = 3000000 };
+enum { PROGRESS_US = 3000000 };
 
 const Service *const carried_services[CARRIED_SERVICES] = { &gateway_service,        &intake_service,
 							    &classification_service, &response_service,
@@ -83,45 +81,16 @@ void carriage_audit_path(const Carriage *carriage, char out[static PATH_SIZE])
 
 /* ---- the bus */
 
-static Result bus_open_file(const Carriage *carriage, Bus **out)
-{
-	static BusTopic rows[TOPICS]; /* the bus borrows them for its life */
-	char path[PATH_SIZE];
-	for (TopicId topic = 0; topic < TOPICS; topic++)
-		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms,
-					  topics[topic].kind == TOPIC_STREAM };
-	home_path(carriage->settings, "bus.db", path);
-	BusSqliteOptions options = {
-		.path = path, .topics = rows, .topic_count = TOPICS, .partitions = EMBEDDED_PARTITIONS
-	};
-	return bus_sqlite_open(&options, out);
-}
-
-static Result bus_open_kafka(const Carriage *carriage, const Service *group, Bus **out)
-{
-	static BusKafkaTopic rows[TOPICS]; /* likewise */
-	const Settings *settings = carriage->settings;
-	for (TopicId topic = 0; topic < TOPICS; topic++)
-		rows[topic] = (BusKafkaTopic){ topics[topic].name, topics[topic].slotted,
-					       topics[topic].kind == TOPIC_STREAM };
-	BusKafkaOptions options = {
-		.brokers = setting_text(settings, "TOCSIN_KAFKA_BROKERS"),
-		.options = setting_text(settings, "TOCSIN_KAFKA_OPTIONS"),
-		.client = carriage->client,
-		.instance = carriage->client,
-		.group = group ? group->name : NULL,
-		.group_topic = group ? group->inputs[0].topic : TOPICS,
-		.topics = rows,
-		.topic_count = TOPICS,
-		.partitions = (unsigned)setting_integer(settings, "TOCSIN_KAFKA_PARTITIONS"),
-		.message_timeout_ms = APPEND_TIMEOUT_MS,
-	};
-	return bus_kafka_open(&options, setting_integer(settings, "TOCSIN_START_TIMEOUT_MS"), NULL, NULL, out);
-}
-
 Result carriage_bus_open(Carriage *carriage, const Service *group, Bus **out)
 {
-	return carriage->kafka ? bus_open_kafka(carriage, group, out) : bus_open_file(carriage, out);
+	const Settings *settings = carriage->settings;
+	if (!carriage->kafka)
+		return bus_open_home(settings, out);
+	BusSeat seat = { .client = carriage->client,
+			 .instance = carriage->client,
+			 .group = group,
+			 .shared = group ? group->inputs[0].topic : TOPICS };
+	return bus_open_cluster(settings, &seat, setting_integer(settings, "TOCSIN_START_TIMEOUT_MS"), NULL, NULL, out);
 }
 
 /* ---- words */

@@ -1,18 +1,17 @@
 /* The two sets of edges: files of TOCSIN_HOME, or Kafka and Redis. */
 #include "shared/service/program_internal.h"
 
-#include "shared/edge/bus_kafka.h"
-#include "shared/edge/bus_sqlite.h"
 #include "shared/edge/clock.h"
 #include "shared/edge/log.h"
 #include "shared/edge/timers_redis.h"
+#include "shared/service/buses.h"
 #include "shared/service/topic_layout.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { EMBEDDED_PARTITIONS = 1, WAITING_LINE_MS = 5000, APPEND_TIMEOUT_MS = 30000, NAME_SIZE = 256 };
+enum { WAITING_LINE_MS = 5000, NAME_SIZE = 256 };
 
 static bool timers_wanted(const Program *program)
 {
@@ -24,24 +23,10 @@ static bool timers_wanted(const Program *program)
 
 /* ---- embedded */
 
-static Result bus_open_file(Life *life)
-{
-	static BusTopic rows[TOPICS]; /* the bus borrows them for its life */
-	char path[PATH_SIZE];
-	for (TopicId topic = 0; topic < TOPICS; topic++)
-		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms,
-					  topics[topic].kind == TOPIC_STREAM };
-	home_path(life->settings, "bus.db", path);
-	BusSqliteOptions options = {
-		.path = path, .topics = rows, .topic_count = TOPICS, .partitions = EMBEDDED_PARTITIONS
-	};
-	return bus_sqlite_open(&options, &life->bus);
-}
-
 static Result files_open(Life *life)
 {
 	char path[PATH_SIZE];
-	TRY(bus_open_file(life));
+	TRY(bus_open_home(life->settings, &life->bus));
 	if (!timers_wanted(life->program))
 		return result_ok();
 	home_path(life->settings, "timers.db", path);
@@ -89,28 +74,17 @@ static void instance_default(Settings *settings)
 
 static Result bus_open_kafka(Life *life, int64_t until_us)
 {
-	static BusKafkaTopic rows[TOPICS]; /* the bus borrows them for its life */
 	const Program *program = life->program;
 	const Settings *settings = life->settings;
 	char what[NAME_SIZE];
-	for (TopicId topic = 0; topic < TOPICS; topic++)
-		rows[topic] = (BusKafkaTopic){ topics[topic].name, topics[topic].slotted,
-					       topics[topic].kind == TOPIC_STREAM };
-	BusKafkaOptions options = {
-		.brokers = setting_text(settings, "TOCSIN_KAFKA_BROKERS"),
-		.options = setting_text(settings, "TOCSIN_KAFKA_OPTIONS"),
-		.client = program->name,
-		.instance = setting_text(settings, "TOCSIN_INSTANCE"),
-		.group = program->shared == TOPICS ? NULL : program->name,
-		.group_topic = program->shared,
-		.topics = rows,
-		.topic_count = TOPICS,
-		.partitions = (unsigned)setting_integer(settings, "TOCSIN_KAFKA_PARTITIONS"),
-		.message_timeout_ms = program->append_timeout_ms > 0 ? program->append_timeout_ms : APPEND_TIMEOUT_MS,
-	};
-	snprintf(what, sizeof what, "Kafka at %s", options.brokers);
+	BusSeat seat = { .client = program->name,
+			 .instance = setting_text(settings, "TOCSIN_INSTANCE"),
+			 .group = program->shared == TOPICS ? NULL : program->services[0].service,
+			 .shared = program->shared,
+			 .append_timeout_ms = program->append_timeout_ms };
+	snprintf(what, sizeof what, "Kafka at %s", setting_text(settings, "TOCSIN_KAFKA_BROKERS"));
 	Waiting waiting = waiting_for(life, what);
-	return bus_kafka_open(&options, left_ms(until_us), waiting_stop, &waiting, &life->bus);
+	return bus_open_cluster(settings, &seat, left_ms(until_us), waiting_stop, &waiting, &life->bus);
 }
 
 /* ---- distributed: Redis */

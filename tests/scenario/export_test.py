@@ -203,6 +203,13 @@ def _outcome(server, file):
     return "unfinished"
 
 
+def _check_assessed_once(file):
+    """Classification went on where its group stood: what was carried was not assessed again."""
+    ids = [dict(record["headers"])["ce_id"] for record in map(json.loads, open(file)) if record.get("topic") == "assessments"]
+    check(len(ids) >= 3, f"only {len(ids)} assessments were carried")
+    check_equal(len(ids), len(set(ids)), "assessments, each once")
+
+
 def a_home_moves_to_kafka_and_back(scratch):
     receiver = scratch.receiver()
     settings = _settings(scratch, receiver, 75)
@@ -225,6 +232,7 @@ def a_home_moves_to_kafka_and_back(scratch):
     for program in programs.values():
         program.stop()
     _done(site.tocsin("export", "--kafka", again))
+    _check_assessed_once(again)
     _done(back.command("import", again))
     check(_check_sound(back.command) >= lines, "the audit log is shorter than it was")
     back.start()

@@ -78,15 +78,21 @@ static ExitCode all_right(const Work *work)
 	return EXIT_DONE;
 }
 
+/* Every difference that is left is a mistake. */
+static ExitCode verdict(Work *work)
+{
+	unseen_say(work);
+	for (size_t i = 0; i < work->differences.count; i++)
+		mistake(work, &work->differences.list[i]);
+	return work->differences.count > 0 ? EXIT_NO : all_right(work);
+}
+
 static ExitCode check(Work *work)
 {
 	Result result = look(work);
 	if (result_failed(result))
 		return failed(result);
-	unseen_say(work);
-	for (size_t i = 0; i < work->differences.count; i++)
-		mistake(work, &work->differences.list[i]);
-	return work->differences.count > 0 ? EXIT_NO : all_right(work);
+	return verdict(work);
 }
 
 /* What passes by itself is no part of a plan. */
@@ -155,10 +161,7 @@ static ExitCode apply(Work *work)
 	Result result = attempts(work);
 	if (result_failed(result))
 		return failed(result);
-	unseen_say(work);
-	for (size_t i = 0; i < work->differences.count; i++)
-		mistake(work, &work->differences.list[i]);
-	return work->differences.count > 0 ? EXIT_NO : all_right(work);
+	return verdict(work);
 }
 
 /* ---- what they share --------------------------------------------------------------------------------------------- */

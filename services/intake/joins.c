@@ -53,20 +53,8 @@ static Result join_read(const Record *input, json_t **tree, Join *out)
 	return result_ok();
 }
 
-/* Announced again by a new owner of the journal, under the same id: what it changed it has changed already. */
-static Result is_taken(Handler *handler, const Record *input, bool *taken)
-{
-	Statement *row = store_query(handler->store, "SELECT 1 FROM joins_taken WHERE id = ?1", V_TEXT(input->id));
-	*taken = statement_next(row);
-	return statement_end(row);
-}
-
 Result join_decide(Handler *handler, const Record *input)
 {
-	bool taken;
-	TRY(is_taken(handler, input, &taken));
-	if (taken)
-		return result_ok();
 	json_t *tree JSON_AUTO = NULL, *before_tree JSON_AUTO = NULL, *incidents JSON_AUTO = NULL;
 	Join join;
 	JoinRecord before, row;
@@ -78,16 +66,7 @@ Result join_decide(Handler *handler, const Record *input)
 	return row_draft(handler, input, &row);
 }
 
-/* ---- apply: a record is its key's row, and its cause is an announcement that counts no second time */
-
-static Result taken_keep(Handler *handler, const Record *record)
-{
-	TRY(store_run(handler->store,
-		      "DELETE FROM joins_taken WHERE id IN (SELECT id FROM joins_taken WHERE at < ?1 ORDER BY at, id LIMIT ?2)",
-		      V_INTEGER(record->time - topics[TOPIC_JOINS].keep_ms), V_INTEGER(PRUNE_ROWS)));
-	return store_run(handler->store, "INSERT OR IGNORE INTO joins_taken VALUES (?1, ?2)", V_TEXT(record->cause),
-			 V_INTEGER(record->time));
-}
+/* ---- apply: a record is its key's row */
 
 static Result rows_prune(Handler *handler, Instant at)
 {
@@ -104,7 +83,6 @@ Result join_apply(Handler *handler, const Record *record)
 	if (result_failed(read))
 		return result_fail(ERROR_INTERNAL, "join record: %.200s", read.text);
 	TRY(rows_prune(handler, record->time));
-	TRY(taken_keep(handler, record));
 	if (json_array_size(row.incidents) == 0)
 		return store_run(handler->store, "DELETE FROM joins WHERE key = ?1", V_TEXT(record->key));
 	return store_run(handler->store,
@@ -115,9 +93,7 @@ Result join_apply(Handler *handler, const Record *record)
 
 Result join_needed(Handler *handler, const Record *old, bool *needed)
 {
-	Statement *row = store_query(handler->store,
-				     "SELECT 1 FROM joins WHERE key = ?1 UNION ALL SELECT 1 FROM joins_taken WHERE id = ?2",
-				     V_TEXT(old->key), V_TEXT(old->cause));
+	Statement *row = store_query(handler->store, "SELECT 1 FROM joins WHERE key = ?1", V_TEXT(old->key));
 	*needed = statement_next(row);
 	return statement_end(row);
 }

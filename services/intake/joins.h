@@ -13,9 +13,7 @@
 
 #define JOINS_SCHEMA                                                                                                   \
 	"CREATE TABLE joins (key TEXT PRIMARY KEY, row TEXT NOT NULL, ends_at INTEGER NOT NULL) WITHOUT ROWID;"        \
-	"CREATE INDEX joins_ends ON joins (ends_at);"                                                                  \
-	"CREATE TABLE joins_taken (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;"                           \
-	"CREATE INDEX joins_taken_at ON joins_taken (at)"
+	"CREATE INDEX joins_ends ON joins (ends_at)"
 
 /* decide: of an announcement that was not there before; apply, needed: of TYPE_JOIN_KEPT; derive: of every record. */
 Result join_decide(Handler *handler, const Record *input);

@@ -126,6 +126,8 @@ static Result input_decide(Runtime *runtime, InputPlace *place, const BusRecord 
 	Result result = record_read(place->input->topic, place->partition, from, &record);
 	if (!result_failed(result) && record_is_bookkeeping(&record))
 		return result;
+	if (!result_failed(result))
+		result = record_place_check(runtime, &record);
 	runtime->current = &record;
 	runtime->current_drafts = 0;
 	if (!result_failed(result) && place->input->observe && from->offset >= place->observed)

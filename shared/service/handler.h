@@ -103,7 +103,6 @@ struct Service {
 	void (*accepted)(Handler *handler, const Record *record);  /* after commit, never undone: wake a waiting request */
 	Result (*needed)(Handler *handler, const Record *old, bool *needed); /* optional: whether state still holds something this record of the own ledger stated; without it the ledger is never trimmed */
 	ServiceOffsets offsets; /* what export and import must move along with the input */
-	Result (*fit)(Handler *handler); /* optional, before each claim: ERROR_AGAIN says why this replica cannot own now, and leaves it to another */
 };
 
 struct Handler {

@@ -244,18 +244,10 @@ static Result load(Runtime *runtime)
 }
 
 /* Assigned, and not held back by anything that will pass. */
-static bool may_claim(Runtime *runtime)
+static bool may_claim(const Runtime *runtime)
 {
-	const Service *service = runtime->options.service;
-	if (runtime->paused || !runtime->assigned || runtime->handler.now < runtime->not_before ||
-	    (service->policy && !runtime->policy))
-		return false;
-	Result fit = service->fit ? service->fit(&runtime->handler) : result_ok();
-	if (!result_failed(fit))
-		return true;
-	runtime_log(runtime, LOG_WARN, "unfit-to-own", fit.text);
-	runtime->not_before = runtime->handler.now + UNFIT_PAUSE_MS;
-	return false;
+	return !runtime->paused && runtime->assigned && runtime->handler.now >= runtime->not_before &&
+	       (!runtime->options.service->policy || runtime->policy);
 }
 
 static Result following(Runtime *runtime, bool *progressed)

@@ -101,6 +101,8 @@ static Result input_handle(Runtime *runtime, InputPlace *place, const BusRecord 
 	Result result = record_read(place->input->topic, place->partition, from, &record);
 	if (!result_failed(result) && record_is_bookkeeping(&record))
 		return result;
+	if (!result_failed(result))
+		result = record_place_check(runtime, &record);
 	if (!result_failed(result)) {
 		runtime->deriving_from = &record;
 		runtime->emitted = 0;

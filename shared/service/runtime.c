@@ -63,6 +63,18 @@ bool record_is_bookkeeping(const Record *record)
 	return slice_starts(record->type, SLICE("tocsin.ledger."));
 }
 
+Result record_place_check(const Runtime *runtime, const Record *record)
+{
+	unsigned partitions = runtime->options.bus->partitions, slot;
+	Instant opened_at;
+	bool of_incident = id_incident_parse(record->subject, &slot, &opened_at);
+	if (!topics[record->topic].slotted || (!of_incident && record->key.size == 0) ||
+	    (of_incident && slot % partitions == record->partition) ||
+	    (record->key.size > 0 && slot_of(record->key) % partitions == record->partition))
+		return result_ok();
+	return result_fail(ERROR_INPUT, "it belongs into another partition");
+}
+
 unsigned record_slot(const Record *record)
 {
 	unsigned slot;

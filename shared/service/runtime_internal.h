@@ -22,7 +22,6 @@ enum {
 	DEPOSED_PAUSE_MS = 1000,    /* before claiming again from another owner */
 	ADVANCE_MS = 60000,         /* positions moved without a record: say so this often, */
 	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
-	UNFIT_PAUSE_MS = 5000,      /* before asking again whether this replica may own */
 	TIMERS_PAUSE_MS = 1000,     /* before asking timers again that could not be reached */
 	TRIM_MS = 3600000,          /* an owner looks this often for what its ledger need not keep */
 	TRIM_READS = 20,            /* at most so many reads of FOLLOW_RECORDS each time */
@@ -123,6 +122,8 @@ struct Runtime {
 /* The CloudEvents attributes out of packed headers, in one pass. ERROR_INPUT without ce_id and ce_type. */
 Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Record *out);
 bool record_is_bookkeeping(const Record *record);
+/* ERROR_INPUT: it stands in a partition in which neither its incident nor its key lives (ownership.md §1). */
+Result record_place_check(const Runtime *runtime, const Record *record);
 /* A copy of a record, kept for the batch. The caller keeps within BATCH_RECORDS and BATCH_BYTES. */
 Drafted *drafted_keep(Runtime *runtime, const Record *record);
 Record drafted_record(const Runtime *runtime, const Drafted *drafted);

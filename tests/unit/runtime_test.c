@@ -187,6 +187,65 @@ static void an_owner_that_is_not_wanted_any_longer_works_on(void **state)
 	assert_int_equal(lone_outputs(lone, TOPIC_REPORTS, "test.tallied.v1"), 1);
 }
 
+/* ---- where a record may stand */
+
+/* An incident's id whose slot goes to this of two partitions. */
+static Id incident_of(unsigned partition)
+{
+	char name[16];
+	unsigned slot;
+	for (int i = 0;; i++) {
+		snprintf(name, sizeof name, "k%d", i);
+		slot = slot_of(slice_of(name));
+		if (slot % 2 == partition)
+			return id_of_incident(BEGIN, slot, slice_of(name));
+	}
+}
+
+static void tell_into(Bus *bus, unsigned partition, const char *id, const Id *subject)
+{
+	char time[INSTANT_TEXT];
+	Buffer headers;
+	instant_format(BEGIN, time);
+	buffer_init(&headers, 1024);
+	header_add(&headers, "ce_id", slice_of(id));
+	header_add(&headers, "ce_type", SLICE("test.told.v1"));
+	header_add(&headers, "ce_time", slice_of(time));
+	header_add(&headers, "ce_subject", id_slice(subject));
+	BusRecord record = { .key = id_slice(subject), .headers = buffer_slice(&headers), .body = SLICE("1") };
+	assert_int_equal(bus_append(bus, TOPIC_COMMANDS, partition, &record, NULL, NULL).kind, ERROR_NONE);
+	buffer_release(&headers);
+}
+
+static void a_record_in_a_partition_that_is_not_its_own_becomes_a_dead_letter(void **state)
+{
+	(void)state;
+	Bus *bus = memory_bus_new(TOPICS, 2);
+	Store *store;
+	Runtime *runtime;
+	StoreOptions file = runtime_store_options(&tally_service, ":memory:");
+	assert_int_equal(store_open(&file, &store, NULL).kind, ERROR_NONE);
+	RuntimeOptions options = { .service = &tally_service, .bus = bus, .store = store, .owner_id = 1 };
+	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
+	Id here = incident_of(0), elsewhere = incident_of(1);
+	tell_into(bus, 0, "c1", &here);
+	tell_into(bus, 0, "c2", &elsewhere);
+	for (int i = 0; i < 50; i++) {
+		bool progressed;
+		assert_int_equal(runtime_step(runtime, BEGIN + i, &progressed).kind, ERROR_NONE);
+		memory_bus_deliver_all(bus);
+	}
+	assert_int_equal(runtime_figures(runtime).dead_letters, 1);
+	assert_int_equal(bus->operations->end(bus, TOPIC_DEAD_LETTERS, 0), 1);
+	Statement *row = store_query_(store, "SELECT count(*) FROM tally", false, NULL, 0);
+	assert_true(statement_next(row));
+	assert_int_equal(statement_integer(row, 0), 1);
+	assert_int_equal(statement_end(row).kind, ERROR_NONE);
+	runtime_free(runtime);
+	store_close(store);
+	bus->operations->close(bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +256,7 @@ int main(void)
 		TEST(state_that_fell_behind_a_trimmed_ledger_is_made_again),
 		TEST(who_is_not_wanted_follows_and_does_not_claim),
 		TEST(an_owner_that_is_not_wanted_any_longer_works_on),
+		cmocka_unit_test(a_record_in_a_partition_that_is_not_its_own_becomes_a_dead_letter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 
 .SECONDARY:
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-scenario test-chaos test-checks bench-deps $(BENCHES) \
+.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario test-chaos test-checks bench-deps $(BENCHES) \
         layers pure sizes map format format-check lint install clean
 
 help: ## this list
@@ -157,6 +157,16 @@ $(MOCK_KAFKA): $(call object,tests/support/kafka/mock_kafka.c) $(LIB)
 # Kafka and Redis of their own for the tests that need them; without Java or Redis these are skipped.
 WITH_OUTSIDE := tools/with-outside.sh --optional
 
+# The simulation with one of the mistakes of shared/service/bugs.h built in.
+BUGS        := $(foreach bug,1 2 3 4 5 6 7 8 9 10,$(BUILD)/bugs/flow-$(bug))
+BUG_SOURCES := $(shell grep -l 'service/bugs.h' shared/service/*.c)
+$(BUGS): $(BUILD)/bugs/flow-%: $(BUG_SOURCES) $(BUILD)/tests/simulation/flow_test
+	$(call step,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -O1 -DTOCSIN_TEST_BUILD -DTOCSIN_BUG=$* $(LINK) $(BUG_SOURCES) \
+		$(call object,tests/simulation/flow_test.c $(filter-out %_test.c,$(wildcard tests/simulation/*.c))) \
+		$(SUPPORT_LIB) $(LIB) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
+
 define part
 ifneq ($(1),contract)
 $(call tests_of,$(1)): $(call object,$(filter-out %_test.c,$(wildcard tests/$(1)/*.c)))
@@ -175,6 +185,9 @@ test-checks: build ## layers, purity and sizes of the source
 
 test-model: test-deps ## the protocols as models, searched whole; seeded mistakes must be found
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh model tests/model/run.sh
+
+test-bugs: test-deps $(BUGS) ## mistakes built into the runtime: the simulation must find each
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh bugs tests/simulation/bugs.sh
 
 test-scenario: test-deps build $(MOCK_KAFKA) ## the real program, from outside
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' $(WITH_OUTSIDE) tools/run-tests.sh scenario tests/scenario/run.py

@@ -7,6 +7,7 @@
 #include "shared/domain/types.h"
 #include "shared/edge/log.h"
 #include "shared/edge/metrics.h"
+#include "shared/service/bugs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,7 +52,8 @@ Result handler_draft(Handler *handler, const Draft *draft)
 	if (runtime->drafted_count == BATCH_RECORDS ||
 	    runtime->drafted_bytes.size + draft->body.size + 4096 > runtime->drafted_bytes.max)
 		return result_fail(ERROR_AGAIN, "the batch is full");
-	uint64_t seq = runtime->cursor.seq + runtime->drafted_count + 1;
+	uint64_t before = BUG(1) && runtime->cursor.epoch != runtime->epoch ? 1 : runtime->cursor.seq;
+	uint64_t seq = before + runtime->drafted_count + 1;
 	char name[96];
 	snprintf(name, sizeof(name), "%" PRIu64 ".%016" PRIx64 ".%" PRIu64, runtime->epoch, runtime->options.owner_id, seq);
 	Id derived = runtime->current ? id_derived("rec_", runtime->current->id, runtime->current_drafts++) :
@@ -274,6 +276,18 @@ static bool anything_to_do(Runtime *runtime)
 	       advance_due(runtime);
 }
 
+static void group_commit(Runtime *runtime)
+{
+	const RuntimeOptions *options = &runtime->options;
+	if (runtime->handler.now < runtime->group_committed_at + GROUP_COMMIT_MS && !BUG(3))
+		return;
+	runtime->group_committed_at = runtime->handler.now;
+	LedgerPositions positions = BUG(3) ? inputs_positions(runtime) : runtime->positions;
+	for (size_t i = 0; i < positions.count; i++)
+		(void)options->bus->operations->commit(options->bus, options->service->name, positions.list[i].topic,
+						       positions.list[i].partition, positions.list[i].position);
+}
+
 Result batch_decide(Runtime *runtime, bool *progressed)
 {
 	Store *store = runtime->options.store;
@@ -294,6 +308,8 @@ Result batch_decide(Runtime *runtime, bool *progressed)
 		return result_ok();
 	}
 	*progressed = count > 0 || runtime->drafted_count > 0;
+	if (BUG(3))
+		group_commit(runtime);
 	if (runtime->drafted_count > 0) {
 		runtime->phase = PHASE_ACCEPTING;
 		return result_ok();
@@ -310,18 +326,6 @@ Result batch_decide(Runtime *runtime, bool *progressed)
 	timers_sync(runtime);
 	batch_forget(runtime);
 	return result_ok();
-}
-
-static void group_commit(Runtime *runtime)
-{
-	const RuntimeOptions *options = &runtime->options;
-	if (runtime->handler.now < runtime->group_committed_at + GROUP_COMMIT_MS)
-		return;
-	runtime->group_committed_at = runtime->handler.now;
-	for (size_t i = 0; i < runtime->positions.count; i++)
-		(void)options->bus->operations->commit(options->bus, options->service->name, runtime->positions.list[i].topic,
-						       runtime->positions.list[i].partition,
-						       runtime->positions.list[i].position);
 }
 
 Result batch_accepted(Runtime *runtime)

@@ -2,6 +2,7 @@
 
 #include "shared/domain/topics.h"
 #include "shared/edge/bus.h"
+#include "shared/service/bugs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,18 +19,20 @@ LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 	}
 	cursor->next++;
 	if (mark->claim) {
-		if (mark->epoch <= cursor->epoch)
+		if (mark->epoch <= cursor->epoch && !BUG(7))
 			return LEDGER_DROP;
 		cursor->prev_epoch = cursor->epoch;
 		cursor->prev_seq = cursor->seq;
 		cursor->epoch = mark->epoch;
 		cursor->owner = mark->owner;
-		cursor->seq = 0;
+		cursor->seq = BUG(7) ? cursor->seq : 0;
 		return LEDGER_CLAIMED;
 	}
-	if (mark->epoch != cursor->epoch || mark->owner != cursor->owner || mark->seq != cursor->seq + 1)
+	bool in_term = mark->epoch == cursor->epoch && (mark->owner == cursor->owner || BUG(9));
+	bool next = mark->seq == cursor->seq + 1 || BUG(5);
+	if (!(in_term || BUG(7)) || !next)
 		return LEDGER_DROP;
-	cursor->seq++;
+	cursor->seq = mark->seq;
 	return LEDGER_ACCEPT;
 }
 

@@ -6,6 +6,7 @@
 #include "shared/domain/types.h"
 #include "shared/edge/log.h"
 #include "shared/edge/metrics.h"
+#include "shared/service/bugs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -68,7 +69,9 @@ void owner_doubt(Runtime *runtime, const char *why, int64_t pause_ms)
 		runtime_log(runtime, LOG_WARN, "ledger-doubt", why);
 		runtime->not_before = runtime->handler.now + pause_ms;
 	}
-	if (runtime->in_transaction)
+	if (runtime->in_transaction && BUG(6))
+		(void)store_commit(runtime->options.store);
+	else if (runtime->in_transaction)
 		store_rollback(runtime->options.store);
 	runtime->in_transaction = false;
 	runtime->phase = PHASE_FOLLOWING;
@@ -125,6 +128,8 @@ static Result accepted_take(Runtime *runtime, const BusRecord *from, const Ledge
 {
 	Record record;
 	int64_t derived;
+	if (runtime->phase == PHASE_CLAIMING && BUG(2))
+		return result_ok();
 	TRY(record_read(runtime->options.service->ledger, runtime->options.partition, from, &record));
 	if (slice_integer(header_get(from->headers, "ce_derived"), &derived) && derived > runtime->derived) {
 		runtime->derived = derived;
@@ -140,17 +145,24 @@ static Result accepted_take(Runtime *runtime, const BusRecord *from, const Ledge
 	return result_ok(); /* applied when it was decided */
 }
 
+static bool mark_is_own(const Runtime *runtime, const LedgerMark *mark)
+{
+	return (mark->owner == runtime->options.owner_id || BUG(9)) && mark->epoch == runtime->epoch;
+}
+
 static FollowEvent claim_event(const Runtime *runtime, const LedgerMark *mark)
 {
-	bool own = mark->owner == runtime->options.owner_id && mark->epoch == runtime->epoch;
+	bool own = mark_is_own(runtime, mark);
 	if (runtime->phase == PHASE_CLAIMING && own)
 		return FOLLOW_OWN_CLAIM;
+	if ((own && BUG(1)) || BUG(7))
+		return FOLLOW_ON;
 	return runtime->phase >= PHASE_OPENING ? FOLLOW_DEPOSED : FOLLOW_ON;
 }
 
 static FollowEvent drop_event(Runtime *runtime, const LedgerMark *mark)
 {
-	bool own = mark->owner == runtime->options.owner_id && mark->epoch == runtime->epoch;
+	bool own = mark_is_own(runtime, mark);
 	runtime->figures.dropped++;
 	metric_add(METRIC_LEDGER_DROPPED, runtime->options.service->name, NULL, 1);
 	if (!own)
@@ -180,7 +192,7 @@ static bool follow_visit(void *context, const BusRecord *from)
 		break;
 	case LEDGER_ACCEPT:
 		visit->result = accepted_take(runtime, from, &before);
-		if (runtime->phase == PHASE_ACCEPTING)
+		if (runtime->phase == PHASE_ACCEPTING && !(mark.seq == 1 && BUG(1)))
 			runtime->accepted_count++;
 		break;
 	case LEDGER_DROP:
@@ -250,6 +262,44 @@ static bool may_claim(const Runtime *runtime)
 	       (!runtime->options.service->policy || runtime->policy);
 }
 
+static Result opening_append(Runtime *runtime)
+{
+	runtime->phase = PHASE_OPENING;
+	runtime->batch_began = runtime->handler.now;
+	Result result = owner_append(runtime, TYPE_LEDGER_OPENED, "opened", BUG(7) ? runtime->cursor.seq + 1 : 1);
+	if (result_failed(result))
+		owner_doubt(runtime, "the opening record could not be appended", 0);
+	return result;
+}
+
+static Result open_partition(Runtime *runtime)
+{
+	TRY(inputs_start(runtime));
+	TRY(outputs_derive_again(runtime));
+	runtime->swept_at = 0;
+	timers_arm(runtime);
+	runtime->deriving = true;
+	runtime->last_record_at = runtime->handler.now;
+	runtime->inputs_since_record = 0;
+	runtime->settle_at = runtime->options.service->settle ? runtime->handler.now : INSTANT_NONE;
+	owner_gauge(runtime, 1);
+	return result_ok();
+}
+
+static Result bug_open_unread(Runtime *runtime)
+{
+	runtime->cursor.prev_epoch = runtime->cursor.epoch;
+	runtime->cursor.prev_seq = runtime->cursor.seq;
+	TRY(opening_append(runtime));
+	return open_partition(runtime);
+}
+
+static Result bug_go_on(Runtime *runtime)
+{
+	runtime->phase = PHASE_OPENING;
+	return open_partition(runtime);
+}
+
 static Result following(Runtime *runtime, bool *progressed)
 {
 	const RuntimeOptions *options = &runtime->options;
@@ -265,6 +315,8 @@ static Result following(Runtime *runtime, bool *progressed)
 	runtime->caught_up |= visit.count == 0;
 	if (visit.count > 0 || !may_claim(runtime))
 		return result_ok();
+	if (BUG(10) && runtime->cursor.epoch == runtime->epoch && runtime->cursor.owner == options->owner_id)
+		return bug_go_on(runtime);
 	runtime->epoch = runtime->cursor.epoch + 1;
 	TRY(owner_append(runtime, TYPE_LEDGER_CLAIMED, "claim", 0));
 	runtime->figures.claims++;
@@ -272,7 +324,7 @@ static Result following(Runtime *runtime, bool *progressed)
 	runtime->phase = PHASE_CLAIMING;
 	runtime->batch_began = runtime->handler.now;
 	*progressed = true;
-	return result_ok();
+	return BUG(1) ? bug_open_unread(runtime) : result_ok();
 }
 
 static int64_t deposed_pause_ms(const Runtime *runtime)
@@ -309,26 +361,7 @@ static Result claiming(Runtime *runtime, bool *progressed)
 		return result_ok();
 	}
 	/* Whatever the predecessor got in before our claim is accepted and applied by now: start from there. */
-	runtime->phase = PHASE_OPENING;
-	runtime->batch_began = runtime->handler.now;
-	Result result = owner_append(runtime, TYPE_LEDGER_OPENED, "opened", 1);
-	if (result_failed(result))
-		owner_doubt(runtime, "the opening record could not be appended", 0);
-	return result;
-}
-
-static Result open_partition(Runtime *runtime)
-{
-	TRY(inputs_start(runtime));
-	TRY(outputs_derive_again(runtime));
-	runtime->swept_at = 0;
-	timers_arm(runtime);
-	runtime->deriving = true;
-	runtime->last_record_at = runtime->handler.now;
-	runtime->inputs_since_record = 0;
-	runtime->settle_at = runtime->options.service->settle ? runtime->handler.now : INSTANT_NONE;
-	owner_gauge(runtime, 1);
-	return result_ok();
+	return opening_append(runtime);
 }
 
 static Result opening(Runtime *runtime, bool *progressed)

@@ -184,6 +184,12 @@ void clients_retry(World *world)
 			command_append(world, &world->commands[i]);
 }
 
+void answer_name(Slice id, Slice type, Slice body, char out[static DIGEST_HEX])
+{
+	Digest digest = DIGEST(id, SLICE(" "), type, SLICE(" "), body);
+	digest_hex(&digest, out);
+}
+
 void client_answered(World *world, const Record *record)
 {
 	if (world->answer_count == world->answer_room) {
@@ -192,5 +198,6 @@ void client_answered(World *world, const Record *record)
 		must(world->answers);
 	}
 	Answer *answer = &world->answers[world->answer_count++];
-	must(text_copy(record->cause, answer->command, ID_SIZE) && text_copy(record->id, answer->record, ID_SIZE));
+	must(text_copy(record->cause, answer->command, ID_SIZE));
+	answer_name(record->id, record->type, record->body, answer->record);
 }

@@ -233,10 +233,10 @@ static void answers_visit(void *context, unsigned partition, const BusRecord *re
 
 static void record_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
-	char id[ID_SIZE];
-	(void)partition, (void)type;
-	if (text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)))
-		json_object_set_new(context, id, json_true());
+	char name[DIGEST_HEX];
+	(void)partition;
+	answer_name(header_get(record->headers, "ce_id"), type, record->body, name);
+	json_object_set_new(context, name, json_true());
 }
 
 /* Whoever was answered was answered from a record that is of record. */
@@ -246,8 +246,7 @@ static void judge_answers(void)
 	walk_ledger(TOPIC_JOURNAL, record_visit, records);
 	for (size_t i = 0; i < judged->answer_count; i++)
 		if (!json_object_get(records, judged->answers[i].record))
-			complain("command %s was answered from %s, which nobody accepted", judged->answers[i].command,
-				 judged->answers[i].record);
+			complain("command %s was answered with what nobody accepted", judged->answers[i].command);
 	json_decref(records);
 }
 

@@ -9,6 +9,7 @@
 #ifndef TOCSIN_TESTS_WORLD_H
 #define TOCSIN_TESTS_WORLD_H
 
+#include "shared/base/hash.h"
 #include "shared/service/runtime.h"
 
 enum {
@@ -51,10 +52,14 @@ typedef struct {
 	Buffer headers, body;
 } SentCommand;
 
-/* A gateway answered a command from this journal record. */
+/* A gateway answered a command with what a journal record says; the id alone does not tell, it is the command's. */
 typedef struct {
-	char command[ID_SIZE], record[ID_SIZE];
+	char command[ID_SIZE];
+	char record[DIGEST_HEX];
 } Answer;
+
+/* Of a record's id, type and body. */
+void answer_name(Slice id, Slice type, Slice body, char out[static DIGEST_HEX]);
 
 typedef struct {
 	uint64_t events, commands, steps, crashes, disks_lost, moves, zombies, faults, timers_lost, trims;
@@ -102,6 +107,7 @@ void world_end(World *world);
 /* The one of its replicas that the group wants; once the world is quiet there is exactly one. NULL: none. */
 Unit *world_owner(World *world, const char *service, unsigned partition);
 
+/* 0 … sides - 1. */
 uint32_t roll(World *world, uint32_t sides);
 
 /* What stands in a log and why it counts, for whoever has to find out what happened; '-': trimmed. */

@@ -61,13 +61,14 @@ PROGRAM      := $(BUILD)/bin/tocsin
 # The distributed programs, one a service that has a main.c.
 PROGRAMS     := $(PROGRAM) $(patsubst services/%/main.c,$(BUILD)/bin/tocsin-%,$(wildcard $(SERVICES:%=services/%/main.c)))
 MOCK_KAFKA   := $(BUILD)/tests/support/kafka/mock_kafka
+CLEAR_KAFKA  := $(BUILD)/tests/support/kafka/clear_kafka
 SHARED_FILES := $(patsubst shared/%,$(SHARE)/%,$(POLICY_FILES))
 BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/bench/*.sh)) \
                 $(patsubst tests/bench/%.c,bench-%,$(wildcard tests/bench/*.c)))
 
 .SECONDARY:
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario test-chaos test-checks bench-deps $(BENCHES) \
+.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario test-scenario-distributed test-chaos test-checks bench-deps $(BENCHES) \
         layers pure sizes map format format-check lint install clean
 
 help: ## this list
@@ -149,7 +150,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(SUPPORT_LIB) $(LIB)
 	@$(CC) $(LINK) $(filter %.o,$^) $(SUPPORT_LIB) $(LIB) $(LDFLAGS) -lcmocka $(PKG_LIBS) -lpthread -lm -o $@
 
 # Runs on a machine that has nothing for tests.
-$(MOCK_KAFKA): $(call object,tests/support/kafka/mock_kafka.c) $(LIB)
+$(MOCK_KAFKA) $(CLEAR_KAFKA): $(BUILD)/tests/support/kafka/%: $(BUILD)/obj/tests/support/kafka/%.o $(LIB)
 	$(call step,$@)
 	@mkdir -p $(@D)
 	@$(CC) $(LINK) $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
@@ -191,6 +192,9 @@ test-bugs: test-deps $(BUGS) ## mistakes built into the runtime: the simulation 
 
 test-scenario: test-deps build $(MOCK_KAFKA) ## the real program, from outside
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' $(WITH_OUTSIDE) tools/run-tests.sh scenario tests/scenario/run.py
+
+test-scenario-distributed: test-deps build $(CLEAR_KAFKA) ## the same scenarios with six programs on Kafka and Redis
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' MODE=distributed $(WITH_OUTSIDE) tools/run-tests.sh scenario-distributed tests/scenario/run.py
 
 test-chaos: test-deps build ## the six programs on Kafka and Redis: 60 kills and pauses under load, then judged
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' CHAOS_TURNS=$(or $(CHAOS_TURNS),60) tools/with-outside.sh tests/scenario/run.py chaos

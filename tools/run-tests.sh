@@ -29,7 +29,7 @@ for program in "$@"; do
 	name=$(basename "$program")
 	log=$results/logs/$part-$name.log
 	start=$(date +%s%N)
-	if [[ $part == scenario ]]; then
+	if [[ $part == scenario* ]]; then
 		timeout -k 10 "$TEST_TIMEOUT_SECONDS" bash -c 'run "$1"' bash "$program" 2>&1 | tee "$log"
 	else
 		timeout -k 10 "$TEST_TIMEOUT_SECONDS" bash -c 'run "$1"' bash "$program" >"$log" 2>&1
@@ -43,7 +43,7 @@ for program in "$@"; do
 	word=ok
 	[[ $bad -gt 0 ]] && word=FAILED
 	printf '%-7s %-40s %4d passed %3d failed %3d skipped %6d ms\n' $word "$part/$name" $ok $bad $skip $((($(date +%s%N) - start) / 1000000))
-	if [[ $bad -gt 0 && $part != scenario ]]; then
+	if [[ $bad -gt 0 && $part != scenario* ]]; then
 		echo "        exit code $code; the end of $log:"
 		tail -n 40 "$log" | sed 's/^/        /'
 	fi

@@ -20,7 +20,7 @@ part() {
 	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 }
 
-for name in checks model unit contract edge simulation bugs scenario; do
+for name in checks model unit contract edge simulation bugs scenario scenario-distributed; do
 	part "$base" $name
 done
 echo "---- again, with -fsanitize=$sanitizers"

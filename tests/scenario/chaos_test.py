@@ -247,3 +247,5 @@ def nothing_is_lost_or_doubled_when_programs_brokers_and_timers_die(scratch):
         check_equal(server.process.wait(30), 0, f"exit code of {name}")
     log = scratch.server(home=fleet.members["audit-8"].home.name, start=False).command("verify", "log")
     check_equal(log.returncode, 0, f"exit code of verify log\n{log.stdout}{log.stderr}")
+    ledgers = site.tocsin("check", "ledger", "--kafka")
+    check_equal(ledgers.returncode, 0, f"exit code of check ledger --kafka\n{ledgers.stdout}{ledgers.stderr}")

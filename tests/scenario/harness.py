@@ -150,10 +150,7 @@ class Server:
 
     def command(self, *arguments, **settings):
         """Runs another tocsin command with this server's settings."""
-        environment = self.environment() | settings
-        if self.url:
-            environment["TOCSIN_URL"] = self.url
-        return subprocess.run([self.binary, *arguments], env=environment, capture_output=True, text=True, timeout=120)
+        return run_command(self, self.binary, *arguments, **settings)
 
     # ---- HTTP
 
@@ -228,11 +225,27 @@ class Server:
         return self.post(f"/v1/incidents/{id}/{command}", body, **more)
 
 
-class Scratch:
-    """What one scenario may use; everything is gone at its end."""
+def run_command(server, binary, *arguments, **settings):
+    """A command with a server's settings, which asks that server."""
+    environment = server.environment() | settings
+    if server.url:
+        environment["TOCSIN_URL"] = server.url
+    return subprocess.run([binary, *arguments], env=environment, capture_output=True, text=True, timeout=120)
 
-    def __init__(self, binary):
-        self.binary = str(pathlib.Path(binary).resolve())
+
+def embedded_only(reason):
+    """For a scenario that has no meaning with six programs."""
+    def mark(function):
+        function.embedded_only = reason
+        return function
+    return mark
+
+
+class Scratch:
+    """What one scenario may use; everything is gone at its end. server: makes (scratch, home, settings) another kind of Server."""
+
+    def __init__(self, binary, server=None):
+        self.binary, self.other_server = str(pathlib.Path(binary).resolve()), server
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-scenario-"))
         self.sanitized = "address" in self.binary or "thread" in self.binary
         self.servers, self.closers, self.notes = [], [], []
@@ -241,6 +254,9 @@ class Scratch:
         return self.directory / name
 
     def server(self, home="home", start=True, **settings):
+        if self.other_server:
+            server = self.other_server(self, home, settings)
+            return server.start() if start else server
         server = Server(self.binary, self.directory / home, self.directory / f"log-{len(self.servers)}.jsonl", settings)
         self.servers.append(server)
         return server.start() if start else server

@@ -1,10 +1,10 @@
-"""An installation of the distributed mode: a Kafka and a Redis of its own, and the six programs beside them."""
+"""An installation of the distributed mode: a Kafka and a Redis, and the six programs beside them."""
 
 import os
 import pathlib
 import subprocess
 
-from harness import REPOSITORY, Failure, Server, Skip
+from harness import REPOSITORY, Failure, Server, Skip, check, run_command
 
 SERVICES = ("gateway", "intake", "classification", "response", "notification", "audit")
 KEY = "0123456789abcdef0123456789abcdef-scenario"
@@ -68,3 +68,57 @@ def program(scratch, service, home="home", **settings):
     server = Server(binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings, arguments=())
     scratch.servers.append(server)
     return server
+
+
+class Together(Server):
+    """Six programs that are started, asked, stopped and killed like one server: the gateway, and the five beside it.
+
+    They share a Kafka and a Redis with the scenarios before and after, and find both empty.
+    """
+
+    def __init__(self, scratch, home, settings):
+        outside_clear(scratch)
+        self.scratch = scratch
+        settings = {"TOCSIN_KAFKA_BROKERS": os.environ["TOCSIN_TEST_KAFKA_BROKERS"], "TOCSIN_REDIS_URL": os.environ["TOCSIN_TEST_REDIS_URL"],
+                    "TOCSIN_KAFKA_PARTITIONS": PARTITIONS, "TOCSIN_KAFKA_REPLICAS": 1, "TOCSIN_ADMIN_KEY": KEY, **settings}
+        gateway = program(scratch, "gateway", home, **settings)
+        super().__init__(gateway.binary, gateway.home, gateway.log, gateway.settings, arguments=())
+        self.others = [program(scratch, service, home, **settings) for service in SERVICES[1:]]
+        scratch.servers.append(self)
+        topics = self.command("topics", "apply")
+        check(topics.returncode == 0, f"topics apply: {topics.stdout}{topics.stderr}")
+
+    def launch(self):
+        self.began = [other.launch() for other in self.others]
+        return super().launch()
+
+    def await_ready(self, began):
+        super().await_ready(began)
+        for other, began in zip(self.others, self.began):
+            other.await_ready(began)
+        return self
+
+    def end(self, number):
+        """The gateway first: who sends is refused before anybody stops who would do the work."""
+        code = super().end(number)
+        codes = [other.end(number) for other in self.others]
+        check(all(each == code for each in codes), f"exit codes {[code, *codes]}")
+        return code
+
+    def log_lines(self):
+        return super().log_lines() + [line for other in self.others for line in other.log_lines()]
+
+    def command(self, *arguments, **settings):
+        """Of the tocsin command, which is told where the ledgers are."""
+        kafka = ("--kafka",) if arguments == ("check", "ledger") else ()
+        return run_command(self, self.scratch.binary, *arguments, *kafka, **settings)
+
+
+def outside_clear(scratch):
+    """No topic of ours and no timer is left in the Kafka and the Redis that scenarios share."""
+    brokers, redis = os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"), os.environ.get("TOCSIN_TEST_REDIS_URL")
+    if not brokers or not redis:
+        raise Skip("there is no Kafka (tools/with-outside.sh)")
+    clear = pathlib.Path(scratch.binary).parents[1] / "tests/support/kafka/clear_kafka"
+    subprocess.run([clear, brokers], check=True, timeout=60)
+    subprocess.run(["redis-cli", "-u", redis, "flushall"], check=True, capture_output=True, timeout=10)

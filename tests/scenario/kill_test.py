@@ -4,7 +4,7 @@ import http.client
 import threading
 import time
 
-from harness import check, check_equal, eventually
+from harness import check, check_equal, embedded_only, eventually
 
 KILLS, KEYS, SENDERS = 20, 5, 3
 
@@ -25,6 +25,7 @@ def _load(server, accepted, lock, stop, sender):
             number += 1
 
 
+@embedded_only("six programs are killed one by one in chaos_test")
 def twenty_kills_lose_nothing_and_count_nothing_twice(scratch):
     server = scratch.server()
     server.key

@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the scenarios: run.py [--binary PATH] [--keep] [WORDS…]; words choose those whose name holds one of them."""
+"""Runs the scenarios: run.py [--binary PATH] [--mode MODE] [--keep] [WORDS…]; words choose those whose name holds one of them.
+
+MODE is embedded (one `tocsin serve`) or distributed: the same scenarios with six programs in its place. Those about one mode
+only are played in embedded, or start what they need themselves.
+"""
 
 import argparse
 import importlib
@@ -13,18 +17,21 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from harness import REPOSITORY, Failure, Scratch, Skip
+from installation import Together
 
 LIMIT_SECONDS = 180
 FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "export", "programs", "topics"]
 ASKED_FOR = ["chaos"]  # takes minutes: only when it is named (make test-chaos)
+BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]  # what one server does, six programs do
+SERVERS = {"embedded": None, "distributed": Together}
 
 
-def scenarios(words):
-    for file in FILES + [file for file in ASKED_FOR if file in words]:
+def scenarios(words, mode):
+    for file in BOTH_WAYS if mode == "distributed" else FILES + [file for file in ASKED_FOR if file in words]:
         module = importlib.import_module(f"{file}_test")
         for name, function in vars(module).items():
             if inspect.isfunction(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_"):
-                if "scratch" in function.__code__.co_varnames[:1]:
+                if "scratch" in function.__code__.co_varnames[:1] and not (mode == "distributed" and hasattr(function, "embedded_only")):
                     yield file, name, function
 
 
@@ -32,9 +39,9 @@ def too_long(*_):
     raise Failure(f"took longer than {LIMIT_SECONDS} s")
 
 
-def run(function, binary, keep):
+def run(function, binary, keep, server):
     """None when it went well, else what did not."""
-    scratch = Scratch(binary)
+    scratch = Scratch(binary, server)
     signal.alarm(LIMIT_SECONDS)
     try:
         function(scratch)
@@ -55,17 +62,18 @@ def run(function, binary, keep):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", default=str(REPOSITORY / os.environ.get("BUILD", "build") / "bin/tocsin"))
+    parser.add_argument("--mode", choices=SERVERS, default=os.environ.get("MODE") or "embedded")
     parser.add_argument("--keep", action="store_true", help="leave scratch directories and servers behind")
     parser.add_argument("words", nargs="*")
     arguments = parser.parse_args()
     signal.signal(signal.SIGALRM, too_long)
-    chosen = [s for s in scenarios(arguments.words) if not arguments.words or any(word in f"{s[0]} {s[1]}" for word in arguments.words)]
+    chosen = [s for s in scenarios(arguments.words, arguments.mode) if not arguments.words or any(word in f"{s[0]} {s[1]}" for word in arguments.words)]
     passed = failed = skipped = 0
     for index, (file, name, function) in enumerate(chosen, 1):
         began = time.monotonic()
         title = f"[{index}/{len(chosen)}] {file}: {name.replace('_', ' ')}"
         try:
-            problem, notes = run(function, arguments.binary, arguments.keep)
+            problem, notes = run(function, arguments.binary, arguments.keep, SERVERS[arguments.mode])
         except Skip as skip:
             print(f"{title}: skipped, {skip}", flush=True)
             skipped += 1

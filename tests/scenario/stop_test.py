@@ -92,8 +92,7 @@ def what_was_accepted_while_it_stops_is_counted(scratch):
         thread.start()
     time.sleep(0.7)
     stopping.set()
-    server.process.send_signal(signal.SIGTERM)
-    check_equal(server.process.wait(30), 0, "exit code")
+    server.stop()
     for thread in threads:
         thread.join()
     check(address and accepted, "nothing was accepted")

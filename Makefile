@@ -33,6 +33,11 @@ ifdef SAN
 OPTIMISE := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 LINK     += -fsanitize=$(SAN)
 override BUILD := $(BUILD)-$(subst $(,),-,$(SAN))
+ifeq ($(SAN),thread)
+LINK        += -Wl,--undefined=thrd_create
+SAN_SOURCES := tests/support/tsan/threads.c
+export TSAN_OPTIONS ?= suppressions=$(CURDIR)/tests/support/tsan/suppressions
+endif
 else
 HARDEN   += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
@@ -45,7 +50,7 @@ override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(OPTIMISE) $(WARNINGS) $(HARDEN) 
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
 SERVICES     := gateway intake classification response notification audit
-LIB_SOURCES  := $(wildcard shared/*/*.c) \
+LIB_SOURCES  := $(SAN_SOURCES) $(wildcard shared/*/*.c) \
                 $(filter-out %/main.c,$(wildcard $(foreach s,$(SERVICES),services/$(s)/*.c services/$(s)/*/*.c)))
 CLI_SOURCES  := $(wildcard services/cli/*.c)
 TOOL_SOURCES := $(wildcard tools/*.c)
@@ -68,7 +73,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 
 .SECONDARY:
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario test-scenario-distributed test-chaos test-checks bench-deps $(BENCHES) \
+.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario test-scenario-distributed test-chaos test-tsan test-checks bench-deps $(BENCHES) \
         layers pure sizes map format format-check lint install clean
 
 help: ## this list
@@ -198,6 +203,9 @@ test-scenario-distributed: test-deps build $(CLEAR_KAFKA) ## the same scenarios 
 
 test-chaos: test-deps build ## the six programs on Kafka and Redis: 60 kills and pauses under load, then judged
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' CHAOS_TURNS=$(or $(CHAOS_TURNS),60) tools/with-outside.sh tests/scenario/run.py chaos
+
+test-tsan: ## edge and scenarios, both ways, with -fsanitize=thread (6 minutes)
+	@$(MAKE) --no-print-directory SAN=thread -j1 test-edge test-scenario test-scenario-distributed
 
 test-unit: ## each module by itself
 test-contract: $(BUILD)/tests/contract/dump_tables ## the program and its documents against proto/

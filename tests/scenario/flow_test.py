@@ -30,7 +30,7 @@ def an_event_becomes_a_graded_incident_with_a_reason(scratch):
     check(re.fullmatch(r"evt_[0-9a-z]{26}", accepted["id"]), accepted["id"])
     check(re.fullmatch(r"[0-9a-z]{26}", accepted["correlation_key"]), accepted["correlation_key"])
     check_equal(answer.headers["Location"], f"/v1/incidents?correlation_key={accepted['correlation_key']}", "Location")
-    incident = server.incident_of(accepted, seconds=2)
+    incident = server.incident_of(accepted, seconds=scratch.visible_seconds)
     check_equal(list(incident), MEMBERS, "members of an incident")
     check(re.fullmatch(r"inc_[0-9a-z]{26}", incident["id"]), incident["id"])
     check(re.fullmatch(r"INC-\d{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", incident["number"]), incident["number"])

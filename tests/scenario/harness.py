@@ -72,7 +72,7 @@ class Server:
 
     def __init__(self, binary, home, log, settings, arguments=("serve",)):
         self.binary, self.home, self.log, self.settings, self.arguments = binary, home, log, settings, arguments
-        self.process = None
+        self.process = self.listener = None
         self.url = self.greeting = None
         self.start_ms = None
         self.said = ""  # on stderr, after the ready line, once the process has ended
@@ -109,7 +109,8 @@ class Server:
         self.greeting = "".join(lines)
         if self.url is None or self.process.poll() is not None:
             raise Failure(f"the server did not start: exit code {self.process.wait()}, it said:\n{self.greeting}")
-        threading.Thread(target=self.listen, args=(self.process.stderr,), daemon=True).start()
+        self.listener = threading.Thread(target=self.listen, args=(self.process.stderr,), daemon=True)
+        self.listener.start()
         return self
 
     def listen(self, stream):
@@ -132,6 +133,8 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(STOP_SECONDS)
+        if self.listener:
+            self.listener.join(STOP_SECONDS)
 
     @property
     def key(self):
@@ -248,6 +251,7 @@ class Scratch:
         self.binary, self.other_server = str(pathlib.Path(binary).resolve()), server
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-scenario-"))
         self.sanitized = "address" in self.binary or "thread" in self.binary
+        self.visible_seconds = 10 if server else 2  # a record, after the 202 of what made it
         self.servers, self.closers, self.notes = [], [], []
 
     def path(self, name):
@@ -278,6 +282,12 @@ class Scratch:
     def note(self, text):
         """Something worth reading beside the scenario's name: a measured figure."""
         self.notes.append(text)
+
+    def end_servers(self):
+        """Whatever a sanitizer said on the way is a failure."""
+        for server in self.servers:
+            server.dispose()
+            check("Sanitizer" not in server.said, f"{server.log.name}: {server.said}")
 
     def dispose(self):
         for server in self.servers:

@@ -20,7 +20,7 @@ from harness import REPOSITORY, Failure, Scratch, Skip
 from installation import Together
 
 LIMIT_SECONDS = 180
-FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "export", "programs", "topics"]
+FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "export", "programs", "topics", "rebuild"]
 ASKED_FOR = ["chaos"]  # takes minutes: only when it is named (make test-chaos)
 BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]  # what one server does, six programs do
 SERVERS = {"embedded": None, "distributed": Together}
@@ -45,6 +45,7 @@ def run(function, binary, keep, server):
     signal.alarm(LIMIT_SECONDS)
     try:
         function(scratch)
+        scratch.end_servers()
         return None, scratch.notes
     except Skip:
         raise

@@ -1,0 +1,90 @@
+"""What a process keeps on its disk, and what Redis keeps, is a view of the ledgers: lost, it is made again as it was."""
+
+import concurrent.futures
+import json
+import shutil
+import subprocess
+import time
+
+from harness import check, check_equal, eventually
+from installation import Site
+
+INCIDENTS, LEVEL_SECONDS = 240, 30
+RULES = 'rules: [{id: all, when: [], then: {kind: incident, category: "01007", importance: essential, loss: grave}}]\n'
+LEVELS = f"""
+policies:
+  - id: two-levels
+    when: {{kinds: [incident]}}
+    team: soc
+    levels:
+      - {{after_seconds: 0, notify: ["channel:webhook"]}}
+      - {{after_seconds: {LEVEL_SECONDS}, notify: ["channel:webhook"]}}
+"""
+
+
+def _load(gateway):
+    """A third of the incidents stays open, a third is acknowledged, a third closed; the ids of each third."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: gateway.event(id=f"e{n}", asset=f"host{n}", severity="high"), range(INCIDENTS)))
+        eventually(lambda: len(gateway.incidents()) == INCIDENTS, f"{INCIDENTS} incidents", seconds=20, pause=0.1)
+        ids = sorted(incident["id"] for incident in gateway.incidents())
+        eventually(lambda: _all_sent(gateway, ids), "everybody is told", seconds=20, pause=0.2)
+        waiting, taken, over = ids[0::3], ids[1::3], ids[2::3]
+        list(pool.map(lambda id: gateway.do(id, "acknowledge", {"note": "mine"}).expect(200), taken))
+        list(pool.map(lambda id: gateway.do(id, "close", {"resolution": "resolved", "reason": "done"}).expect(200), over))
+    return waiting, taken, over
+
+
+def _told(receiver):
+    """(incident, level) of every message, each message id once."""
+    messages = {}
+    for request in list(receiver.requests):
+        headers = {name.lower(): value for name, value in request["headers"].items()}
+        data = json.loads(request["body"])["data"]
+        messages[headers["webhook-id"]] = (data["incident"]["id"], data["escalation_level"])
+    return sorted(messages.values())
+
+
+def _all_sent(gateway, ids):
+    return all(any(entry["type"] == "delivery" and entry["data"]["state"] == "sent" for entry in gateway.timeline(id)) for id in ids)
+
+
+def _dump(gateway, ids):
+    return {id: (gateway.incident(id), gateway.timeline(id)) for id in ids}
+
+
+def _lose_and_start(server):
+    """Killed, its files gone; the seconds until it is ready again."""
+    service = server.binary.rpartition("-")[2]
+    server.kill()
+    check((server.home / service).is_dir(), f"{service} keeps no files")
+    shutil.rmtree(server.home / service)
+    began = time.monotonic()
+    server.start()
+    return time.monotonic() - began
+
+
+def what_is_lost_is_made_again_as_it_was(scratch):
+    receiver = scratch.receiver()
+    site = Site(scratch, TOCSIN_POLICY=scratch.pack(rules=RULES, escalation=LEVELS), TOCSIN_WEBHOOK_URL=receiver.url,
+                TOCSIN_EGRESS_ALLOW="127.0.0.1/32")
+    servers = site.programs()
+    gateway = servers["gateway"]
+    waiting, taken, over = _load(gateway)
+    before = _dump(gateway, taken + over)
+    for service in ("gateway", "response", "intake", "notification"):
+        took = _lose_and_start(servers[service])
+        eventually(lambda: len(gateway.incidents()) == INCIDENTS, f"{INCIDENTS} incidents after {service} lost its files", seconds=20)
+        found = _dump(gateway, before)
+        check_equal([id for id in before if found[id] != before[id]], [], f"incidents that changed when {service} lost its files")
+        scratch.note(f"{service} {took:.1f} s")
+    # Each knows again what it knew: response the versions, intake the ids.
+    gateway.do(taken[0], "note", {"text": "late"}, headers={"If-Match": '"1"'}).expect(412)
+    again = gateway.event(id="e0", asset="host0", severity="high")
+    time.sleep(1.5)
+    check_equal([i["event_count"] for i in gateway.incidents(correlation_key=again["correlation_key"])], [1], "an event sent again")
+    subprocess.run(["redis-cli", "-u", site.outside.redis_url, "flushall"], check=True, capture_output=True)
+    wanted = sorted((id, level) for id in waiting for level in (1, 2)) + [(id, 1) for id in taken + over]
+    eventually(lambda: len(_told(receiver)) >= len(wanted), "the second level is told without what Redis knew", seconds=LEVEL_SECONDS + 20, pause=0.2)
+    time.sleep(1)
+    check_equal(_told(receiver), sorted(wanted), "who was told of what, each once")

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Single durable POSTs against bare ulfius (default mode, jansson parse, nothing kept), alternating in one run; medians of
-# three. The ratios count, not the figures: machines are noisy. Settings: BENCH_SECONDS (3), BENCH_CONNECTIONS (16 64 256).
+# three. The ratios count, not the figures: machines are noisy. MODE=kafka: tocsin-gateway on a Kafka of this run, which must
+# have the record from all its replicas before the 202. Settings: BENCH_SECONDS (3), BENCH_CONNECTIONS (16 64 256).
 . "$(dirname "$0")/tools/lib.sh"
+with_kafka
 need wrk wrk
 tool fsync_time
 tool bare_ulfius $(pkg-config --cflags --libs libulfius jansson) -lpthread

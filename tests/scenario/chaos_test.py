@@ -214,6 +214,17 @@ def _judge_messages(receiver, incidents):
     check(all(count == 1 for count in spoken.values()), f"told under two message ids: {[said for said, count in spoken.items() if count > 1]}")
 
 
+def _judge_audit(home, versions):
+    """The audit log has every version of every incident, each once, in order."""
+    written = collections.defaultdict(list)
+    for line in (home / "audit" / "ledger.jsonl").read_text().splitlines():
+        line = json.loads(line)
+        if line["topic"] == "tocsin.journal":
+            data = line["record"]["data"]
+            written[data["incident_id"]] += [entry["version"] for entry in data["entries"] or []]
+    check_equal(dict(written), versions, "versions in the audit log and in the journal")
+
+
 def nothing_is_lost_or_doubled_when_programs_brokers_and_timers_die(scratch):
     receiver = scratch.receiver()
     site = Site(scratch, partitions=12, TOCSIN_POLICY=scratch.pack(rules=RULES, escalation=LEVELS), TOCSIN_WEBHOOK_URL=receiver.url,
@@ -241,10 +252,12 @@ def nothing_is_lost_or_doubled_when_programs_brokers_and_timers_die(scratch):
     _judge_messages(receiver, incidents)
     _judge_timelines(recorder, gateway, gateway.incidents())
     scratch.note(f"{len(recorder.accepted)} events, {len(recorder.noted)} notes, {dict(fleet.counts)}, answers {dict(recorder.answers)}")
+    versions = {incident["id"]: list(range(1, incident["version"] + 1)) for incident in gateway.incidents()}
     for server in fleet.members.values():
         server.process.send_signal(signal.SIGTERM)
     for name, server in fleet.members.items():
         check_equal(server.process.wait(30), 0, f"exit code of {name}")
+    _judge_audit(fleet.members["audit-8"].home, versions)
     log = scratch.server(home=fleet.members["audit-8"].home.name, start=False).command("verify", "log")
     check_equal(log.returncode, 0, f"exit code of verify log\n{log.stdout}{log.stderr}")
     ledgers = site.tocsin("check", "ledger", "--kafka")

@@ -20,11 +20,29 @@ tool() { # NAME [LIBRARIES …]: compiles tests/bench/tools/NAME.c
 	"${CC:-cc}" -O2 -std=c11 -D_GNU_SOURCE "tests/bench/tools/$name.c" -o "$scratch/$name" "$@"
 }
 
+# MODE=kafka: runs the measurement beside a Kafka and a Redis of its own, and the gateway's program in place of `serve`.
+with_kafka() {
+	[[ ${MODE:-embedded} == kafka && -z ${TOCSIN_TEST_KAFKA_BROKERS:-} ]] || return 0
+	exec tools/with-outside.sh bash "$0"
+}
+
+kafka_prepare() {
+	export TOCSIN_KAFKA_BROKERS=$TOCSIN_TEST_KAFKA_BROKERS TOCSIN_KAFKA_REPLICAS=1
+	TOCSIN_ADMIN_KEY=$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
+	export TOCSIN_ADMIN_KEY
+	echo "$TOCSIN_ADMIN_KEY" >"$scratch/home/admin.key"
+	"$BUILD/bin/tocsin" topics apply >/dev/null
+}
+
 server_start() { # starts tocsin in $scratch/home; sets server, port
-	local began ready
+	local began ready command=("$BUILD/bin/tocsin" serve)
 	mkdir -p "$scratch/home"
+	if [[ ${MODE:-embedded} == kafka ]]; then
+		kafka_prepare
+		command=("$BUILD/bin/tocsin-gateway")
+	fi
 	began=$(date +%s%N)
-	TOCSIN_HOME=$scratch/home TOCSIN_LISTEN=127.0.0.1:0 TOCSIN_LOG_LEVEL=error "$BUILD/bin/tocsin" serve \
+	TOCSIN_HOME=$scratch/home TOCSIN_LISTEN=127.0.0.1:0 TOCSIN_LOG_LEVEL=error "${command[@]}" \
 		>"$scratch/server.log" 2>"$scratch/server.err" &
 	server=$!
 	until ready=$(grep -o 'ready on http://.*' "$scratch/server.err"); do

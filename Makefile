@@ -74,7 +74,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 .SECONDARY:
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario test-scenario-distributed test-chaos test-tsan test-checks bench-deps $(BENCHES) \
-        layers pure sizes map format format-check lint install clean
+        layers pure sizes map format format-check lint install images clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,7 +83,7 @@ help: ## this list
 	@echo '  STRICT=1 makes a skipped test a failure; WERROR=1 a warning an error; BUILD=DIR builds elsewhere'
 
 # ---- progress: a dry run counts the steps there will be, each step then counts itself --------------------------------
-QUICK := help deps test-deps bench-deps clean format format-check lint layers sizes
+QUICK := help images deps test-deps bench-deps clean format format-check lint layers sizes
 ifeq ($(STEPS)$(filter-out $(QUICK),$(MAKECMDGOALS)),)
 STEPS := 0
 else ifndef STEPS
@@ -246,6 +246,9 @@ lint: layers sizes ## layers, sizes, and the syntax of scripts
 install: build ## into DESTDIR and PREFIX
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
 	cd $(SHARE) && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/tocsin/{} \;
+
+images: ## the container image, by docker or podman; IMAGE_OPTIONS go to its build
+	@tools/images.sh tocsin:$(VERSION) $(IMAGE_OPTIONS)
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-* compile_commands.json

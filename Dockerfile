@@ -1,0 +1,35 @@
+# All programs of Tocsin in one image: `tocsin serve`, or one of tocsin-gateway … tocsin-audit as the command.
+# Runs as 10001 on a read-only root; all it writes is in /var/lib/tocsin.
+
+# Any Debian 12 will do in its place, where there is no registry.
+ARG BASE=docker.io/library/debian:bookworm-slim
+
+FROM ${BASE} AS build
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends make
+WORKDIR /source
+COPY Makefile ./
+COPY tools/deps.sh tools/
+RUN make deps
+COPY . .
+RUN make install DESTDIR=/out PREFIX=/usr && strip /out/usr/bin/*
+# The packages that the programs' libraries are in, so that no list of them has to be kept.
+RUN ldd /out/usr/bin/* | awk '/=> \//{print $3}' | sort -u | xargs -n 1 basename | sed 's|^|*/|' \
+	| xargs dpkg-query -S | cut -d : -f 1 | sort -u | grep -v -- '-dev$' > /out/packages
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="Tocsin" \
+      org.opencontainers.image.description="Information-security incident management with a record anyone can verify" \
+      org.opencontainers.image.licenses="Apache-2.0"
+RUN --mount=type=bind,from=build,source=/out/packages,target=/packages \
+	apt-get update -qq \
+	&& DEBIAN_FRONTEND=noninteractive xargs -a /packages apt-get install -y -qq --no-install-recommends ca-certificates \
+	&& apt-get clean && rm -rf /var/lib/apt/lists/* /var/cache/debconf/* /usr/share/doc/* /usr/share/man/* /var/log/* \
+	&& install -d -o 10001 -g 10001 -m 0700 /var/lib/tocsin
+COPY --from=build /out/usr /usr
+ENV TOCSIN_HOME=/var/lib/tocsin TOCSIN_LISTEN=0.0.0.0:8080
+USER 10001:10001
+WORKDIR /var/lib/tocsin
+VOLUME /var/lib/tocsin
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["tocsin", "healthcheck"]
+CMD ["tocsin", "serve"]

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""What is shipped to run Tocsin in containers (Dockerfile, docker-compose.yml, k8s/) against the programs and their settings."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = ROOT / os.environ.get("BUILD", "build") / "bin"
+SERVICES = ("gateway", "intake", "classification", "response", "notification", "audit")
+KUSTOMIZE = "sigs.k8s.io/kustomize/kustomize/v5@v5.5.0"
+OVERLAYS = ("embedded", "distributed")
+DRAIN_SECONDS = 20  # TOCSIN_DRAIN_TIMEOUT_MS by default
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"].startswith("tocsin:")}
+
+
+class Skip(Exception):
+    """Something is not on this machine."""
+
+
+def settings_of(command):
+    """The settings the program of a container's command reads."""
+    arguments = ["--settings"]
+    text = subprocess.run([BIN / command[0], *arguments], check=True, capture_output=True, text=True).stdout
+    return set(re.findall(r"^(TOCSIN_[A-Z_]+)", text, re.M))
+
+
+def known(command, names):
+    settings = settings_of(command)
+    unknown = [name for name in names if name.startswith("TOCSIN_") and name not in settings and name.removesuffix("_FILE") not in settings]
+    assert not unknown, f"{command}: {unknown} is no setting of it"
+
+
+# ---- the image
+
+
+def the_image_runs_as_nobody_and_knows_its_health():
+    text = (ROOT / "Dockerfile").read_text()
+    last = text[text.rindex("\nFROM "):]
+    assert re.search(r"^USER 10001:10001$", last, re.M)
+    assert re.search(r'^HEALTHCHECK .*CMD \["tocsin", "healthcheck"\]$', last, re.M)
+    assert re.search(r'^CMD \["tocsin", "serve"\]$', last, re.M)
+    assert not re.search(r"^ADD |:latest|^RUN .*(curl|wget)", text, re.M)
+    for name in re.findall(r"(TOCSIN_[A-Z_]+)=", last):
+        assert name in settings_of(["tocsin"]), name
+
+
+def what_is_copied_into_the_image_is_what_the_build_reads():
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert kept == {"Makefile", "LICENSE", "proto", "services", "shared", "tools"}, kept
+    assert all((ROOT / name).exists() for name in kept)
+
+
+# ---- compose
+
+
+def compose_has_every_service_once():
+    commands = [service["command"][0] for service in OURS.values()]
+    assert sorted(commands) == sorted(["tocsin", "tocsin"] + [f"tocsin-{name}" for name in SERVICES]), commands
+    assert all((BIN / command).exists() for command in commands)
+
+
+def compose_gives_only_settings_that_there_are():
+    for service in OURS.values():
+        known(service["command"], service["environment"])
+
+
+def compose_containers_have_no_more_rights_than_they_need():
+    for name, service in (OURS | {"redis": COMPOSE["services"]["redis"]}).items():
+        assert service["read_only"] and service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"] and service["mem_limit"], name
+        assert not service.get("privileged") and service.get("network_mode") != "host", name
+    for name, service in OURS.items():
+        assert int(service["stop_grace_period"].rstrip("s")) > DRAIN_SECONDS, name
+
+
+def compose_is_reached_from_this_machine_only():
+    for name, service in COMPOSE["services"].items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+    assert {name for name, service in OURS.items() if "outside" in service["networks"]} == {"gateway", "notification", "embedded"}
+
+
+def compose_holds_no_secret():
+    assert all("file" in secret for secret in COMPOSE["secrets"].values())
+    for name, service in COMPOSE["services"].items():
+        for setting, value in service.get("environment", {}).items():
+            assert not re.search(r"SECRET$|_KEY$|SMTP_URL$", setting) or str(value).startswith("${"), f"{name}: {setting}"
+
+
+def compose_keeps_what_must_not_be_lost():
+    for name in ("kafka", "redis", "audit", "response", "embedded"):
+        assert COMPOSE["services"][name]["volumes"], name
+    redis = COMPOSE["services"]["redis"]["command"]
+    assert redis[redis.index("--maxmemory-policy") + 1] == "noeviction" and redis[redis.index("--appendonly") + 1] == "yes"
+
+
+# ---- Kubernetes
+
+
+def kustomize():
+    found = shutil.which("kustomize")
+    tools = ROOT / "build/go-tools"
+    if found or (tools / "kustomize").exists():
+        return found or tools / "kustomize"
+    if not shutil.which("go"):
+        raise Skip("there is neither kustomize nor Go to build it with")
+    done = subprocess.run(["go", "install", KUSTOMIZE], env=os.environ | {"GOBIN": str(tools)}, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        raise Skip(f"kustomize cannot be built: {done.stderr[-300:]}")
+    return tools / "kustomize"
+
+
+def rendered(overlay):
+    text = subprocess.run([kustomize(), "build", ROOT / "k8s/overlays" / overlay], check=True, capture_output=True, text=True).stdout
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def of_kind(documents, *kinds):
+    return [document for document in documents if document["kind"] in kinds]
+
+
+def workloads(documents):
+    for workload in of_kind(documents, "StatefulSet", "Deployment", "Job", "DaemonSet", "CronJob", "Pod"):
+        yield workload, workload["spec"]["template"]["spec"]
+
+
+def kubernetes_runs_every_service_once():
+    commands = [pod["containers"][0]["command"][0] for _, pod in workloads(rendered("distributed"))]
+    assert sorted(commands) == sorted(["tocsin"] + [f"tocsin-{name}" for name in SERVICES]), commands
+    assert [pod["containers"][0]["command"] for _, pod in workloads(rendered("embedded"))] == [["tocsin", "serve"]]
+
+
+def kubernetes_pods_are_restricted():
+    for overlay in OVERLAYS:
+        documents = rendered(overlay)
+        [namespace] = of_kind(documents, "Namespace")
+        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+        for workload, pod in workloads(documents):
+            name = workload["metadata"]["name"]
+            assert pod["automountServiceAccountToken"] is False and pod["enableServiceLinks"] is False, name
+            assert pod["securityContext"]["runAsNonRoot"] is True and pod["securityContext"]["runAsUser"] == 10001, name
+            assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+            assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod) and len(pod["containers"]) == 1, name
+            assert not any("hostPath" in volume for volume in pod.get("volumes", [])), name
+            container = pod["containers"][0]
+            assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                                    "capabilities": {"drop": ["ALL"]}}, name
+            assert container["resources"]["limits"]["memory"] and container["resources"]["requests"]["cpu"], name
+
+
+def kubernetes_asks_how_each_service_is():
+    for overlay in OVERLAYS:
+        for workload, pod in workloads(rendered(overlay)):
+            if workload["kind"] == "Job":
+                continue
+            container = pod["containers"][0]
+            environment = {each["name"]: each.get("value", "") for each in container["env"]}
+            ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+            assert environment["TOCSIN_OPS_LISTEN"] == f"0.0.0.0:{ports['ops']}" and environment["TOCSIN_LISTEN"] == f"0.0.0.0:{ports['http']}"
+            for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+                assert container[probe]["httpGet"] == {"path": path, "port": "ops"}, (workload["metadata"]["name"], probe)
+            drain = (int(environment["TOCSIN_DRAIN_DELAY_MS"]) + int(environment["TOCSIN_DRAIN_TIMEOUT_MS"])) / 1000
+            assert pod["terminationGracePeriodSeconds"] > drain, workload["metadata"]["name"]
+
+
+def kubernetes_gives_only_settings_that_there_are():
+    for overlay in OVERLAYS:
+        documents = rendered(overlay)
+        maps = {each["metadata"]["name"]: each["data"] for each in of_kind(documents, "ConfigMap")}
+        for _, pod in workloads(documents):
+            container = pod["containers"][0]
+            known(container["command"], [each["name"] for each in container.get("env", [])])
+            for source in container.get("envFrom", []):
+                if "configMapRef" in source:
+                    known(container["command"], maps[source["configMapRef"]["name"]])
+
+
+def kubernetes_manifests_hold_no_secret():
+    for overlay in OVERLAYS:
+        documents = rendered(overlay)
+        assert not of_kind(documents, "Secret")
+        for config in of_kind(documents, "ConfigMap"):
+            assert not [name for name in config["data"] if re.search(r"SECRET|ADMIN_KEY|SMTP_URL", name)]
+
+
+def kubernetes_keeps_state_where_a_service_has_some():
+    documents = rendered("distributed")
+    keeps = {document["metadata"]["name"].removeprefix("tocsin-") for document in of_kind(documents, "StatefulSet")}
+    assert keeps == {"intake", "response", "notification", "audit"}, keeps
+    replicas = {document["metadata"]["name"]: document["spec"]["replicas"] for document in of_kind(documents, "StatefulSet", "Deployment")}
+    assert replicas.pop("tocsin-audit") == 1 and all(count >= 2 for count in replicas.values()), replicas
+    guarded = {each["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for each in of_kind(documents, "PodDisruptionBudget")}
+    assert guarded == set(SERVICES), guarded
+
+
+def allowed(documents, labels, direction):
+    """The ports a pod with these labels may reach, or be reached at, by all policies that select it."""
+    ports, chosen = set(), False
+    for policy in of_kind(documents, "NetworkPolicy"):
+        wanted = policy["spec"]["podSelector"].get("matchLabels", {})
+        if direction in policy["spec"]["policyTypes"] and wanted.items() <= labels.items():
+            chosen = True
+            for rule in policy["spec"].get(direction.lower(), []):
+                ports |= {port["port"] for port in rule["ports"]}
+    assert chosen, "no policy selects it: everything is allowed"
+    return ports
+
+
+def kubernetes_lets_nobody_talk_to_whom_he_need_not():
+    documents = rendered("distributed")
+    for workload in of_kind(documents, "StatefulSet", "Deployment", "Job"):
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        name = labels["app.kubernetes.io/component"]
+        reach = {53, 9092} | ({6379, 443, 465, 587} if name == "notification" else set())
+        assert allowed(documents, labels, "Egress") == reach, (name, allowed(documents, labels, "Egress"))
+        assert allowed(documents, labels, "Ingress") == {9090} | ({8080} if name == "gateway" else set()), name
+
+
+TESTS = [value for name, value in list(globals().items()) if re.match(r"(the_image|what_is|compose|kubernetes)_", name)]
+
+
+def main():
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for test in TESTS:
+        name, verdict = test.__name__.replace("_", " "), "passed"
+        try:
+            test()
+        except Skip as skip:
+            verdict = "skipped"
+            print(f"{name}: skipped, {skip}")
+        except Exception:
+            verdict = "failed"
+            print(f"{name}: FAILED\n{traceback.format_exc()}")
+        counts[verdict] += 1
+    print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    return 1 if counts["failed"] else 0
+
+
+sys.exit(main())

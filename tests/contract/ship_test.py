@@ -1,19 +1,24 @@
 #!/usr/bin/env python3
 """What is shipped to run Tocsin in containers (Dockerfile, docker-compose.yml, k8s/) against the programs and their settings."""
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import traceback
+import zipfile
 from pathlib import Path
 
+import jsonschema
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("BUILD", "build") / "bin"
 SERVICES = ("gateway", "intake", "classification", "response", "notification", "audit")
+TOOLS = ROOT / "build/ship-tools"  # fetched once
 KUSTOMIZE = "sigs.k8s.io/kustomize/kustomize/v5@v5.5.0"
+SCHEMAS = ("kubernetes-validate==1.37.0", "kubernetes_validate/kubernetes-json-schema/v1.37.0-local-strict/")  # a package that holds them
 OVERLAYS = ("embedded", "distributed")
 DRAIN_SECONDS = 20  # TOCSIN_DRAIN_TIMEOUT_MS by default
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -106,20 +111,45 @@ def compose_keeps_what_must_not_be_lost():
 
 def kustomize():
     found = shutil.which("kustomize")
-    tools = ROOT / "build/go-tools"
-    if found or (tools / "kustomize").exists():
-        return found or tools / "kustomize"
+    if found or (TOOLS / "kustomize").exists():
+        return found or TOOLS / "kustomize"
     if not shutil.which("go"):
         raise Skip("there is neither kustomize nor Go to build it with")
-    done = subprocess.run(["go", "install", KUSTOMIZE], env=os.environ | {"GOBIN": str(tools)}, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(["go", "install", KUSTOMIZE], env=os.environ | {"GOBIN": str(TOOLS)}, capture_output=True, text=True, timeout=600)
     if done.returncode:
         raise Skip(f"kustomize cannot be built: {done.stderr[-300:]}")
-    return tools / "kustomize"
+    return TOOLS / "kustomize"
 
 
 def rendered(overlay):
     text = subprocess.run([kustomize(), "build", ROOT / "k8s/overlays" / overlay], check=True, capture_output=True, text=True).stdout
     return [document for document in yaml.safe_load_all(text) if document]
+
+
+def schemas():
+    """Kubernetes' own, by file name, from the package that carries them."""
+    if not list(TOOLS.glob("kubernetes_validate*.whl")):
+        pip = shutil.which("pip") or shutil.which("pip3")
+        if not pip:
+            raise Skip("there is no pip to fetch the schemas with")
+        done = subprocess.run([pip, "download", "--quiet", "--no-deps", "--dest", TOOLS, SCHEMAS[0]], capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            raise Skip(f"the schemas cannot be fetched: {done.stderr[-300:]}")
+    return zipfile.ZipFile(next(TOOLS.glob("kubernetes_validate*.whl")))
+
+
+def local(node):
+    """A schema whose references lead into the document it stands in."""
+    if isinstance(node, dict):
+        return {name: value.replace("/api/_definitions.json#", "#") if name == "$ref" and isinstance(value, str) else local(value)
+                for name, value in node.items() if name not in ("$id", "id")}
+    return [local(value) for value in node] if isinstance(node, list) else node
+
+
+def schema_of(document, archive, definitions):
+    group, _, version = document["apiVersion"].rpartition("/")
+    name = "-".join(part for part in (document["kind"].lower(), group.split(".")[0], version) if part)
+    return local(json.loads(archive.read(f"{SCHEMAS[1]}{name}.json"))) | {"$defs": definitions}
 
 
 def of_kind(documents, *kinds):
@@ -135,6 +165,16 @@ def kubernetes_runs_every_service_once():
     commands = [pod["containers"][0]["command"][0] for _, pod in workloads(rendered("distributed"))]
     assert sorted(commands) == sorted(["tocsin"] + [f"tocsin-{name}" for name in SERVICES]), commands
     assert [pod["containers"][0]["command"] for _, pod in workloads(rendered("embedded"))] == [["tocsin", "serve"]]
+
+
+def kubernetes_manifests_fit_the_schemas():
+    archive = schemas()
+    definitions = local(json.loads(archive.read(f"{SCHEMAS[1]}_definitions.json")))["$defs"]
+    for overlay in OVERLAYS:
+        for document in rendered(overlay):
+            errors = jsonschema.Draft202012Validator(schema_of(document, archive, definitions)).iter_errors(document)
+            wrong = [f"{'/'.join(map(str, error.path))}: {error.message}" for error in errors]
+            assert not wrong, (document["kind"], document["metadata"]["name"], wrong)
 
 
 def kubernetes_pods_are_restricted():

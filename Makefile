@@ -73,8 +73,9 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 
 .SECONDARY:
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario test-scenario-distributed test-chaos test-tsan test-checks bench-deps $(BENCHES) \
-        layers pure sizes map format format-check lint install images clean
+.PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario \
+        test-scenario-distributed test-chaos test-tsan test-checks bench-deps $(BENCHES) layers pure sizes map format \
+        format-check lint install images clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -202,7 +203,7 @@ test-scenario-distributed: test-deps build $(CLEAR_KAFKA) ## the same scenarios 
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' MODE=distributed $(WITH_OUTSIDE) tools/run-tests.sh scenario-distributed tests/scenario/run.py
 
 test-chaos: test-deps build ## the six programs on Kafka and Redis: 60 kills and pauses under load, then judged
-	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' CHAOS_TURNS=$(or $(CHAOS_TURNS),60) tools/with-outside.sh tests/scenario/run.py chaos
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' CHAOS_TURNS=$(or $(CHAOS_TURNS),60) tools/with-outside.sh '$(PYTHON)' tests/scenario/run.py chaos
 
 test-tsan: ## edge and scenarios, both ways, with -fsanitize=thread (6 minutes)
 	@$(MAKE) --no-print-directory SAN=thread -j1 test-edge test-scenario test-scenario-distributed

@@ -16,6 +16,7 @@ DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmi
               libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev librdkafka-dev libhiredis-dev
 DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml \
               redis-server maven openjdk-17-jre-headless|openjdk-17-jre|openjdk-21-jre-headless spin
+DEPS_LINT  := shellcheck yamllint python3-pyflakes
 DEPS_BENCH := wrk curl python3 libulfius-dev
 
 # pkg-config is asked when the first file is compiled, after `deps` has had its turn.
@@ -74,7 +75,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 .SECONDARY:
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario \
-        test-scenario-distributed test-chaos test-tsan test-checks bench-deps $(BENCHES) layers pure sizes map format \
+        test-scenario-distributed test-chaos test-tsan test-checks bench-deps lint-deps $(BENCHES) layers pure sizes map format \
         format-check lint install images clean
 
 help: ## this list
@@ -84,7 +85,7 @@ help: ## this list
 	@echo '  STRICT=1 makes a skipped test a failure; WERROR=1 a warning an error; BUILD=DIR builds elsewhere'
 
 # ---- progress: a dry run counts the steps there will be, each step then counts itself --------------------------------
-QUICK := help images deps test-deps bench-deps clean format format-check lint layers sizes
+QUICK := help images lint-deps deps test-deps bench-deps clean format format-check lint layers sizes
 ifeq ($(STEPS)$(filter-out $(QUICK),$(MAKECMDGOALS)),)
 STEPS := 0
 else ifndef STEPS
@@ -240,9 +241,14 @@ format: ## lay out the C sources with clang-format
 format-check: ## say what `format` would change
 	@clang-format --dry-run $(SOURCES)
 
-lint: layers sizes ## layers, sizes, and the syntax of scripts
-	@for script in tools/*.sh .ci/run; do bash -n $$script || exit 1; done
-	@$(PYTHON) -m compileall -q tests/scenario
+lint-deps: deps ## install what lint needs besides, where it is missing
+	@tools/deps.sh $(foreach package,$(DEPS_LINT),'$(package)')
+
+SCRIPTS = .ci/run $(shell find tools tests -name '*.sh')
+lint: lint-deps layers sizes ## layers, sizes, shellcheck on scripts, pyflakes on Python, yamllint on YAML
+	@shellcheck --severity=warning $(SCRIPTS)
+	@$(PYTHON) -m pyflakes $(shell find tests -name '*.py')
+	@yamllint --strict docker-compose.yml k8s proto shared/policy tests/scenario/pack tests/simulation/pack
 
 install: build ## into DESTDIR and PREFIX
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)

@@ -8,6 +8,7 @@ if ! command -v dpkg-query >/dev/null; then
 fi
 
 # One call for all names: this runs before every build.
+# shellcheck disable=SC2046 # names of packages, a word each
 installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' $(tr '|' ' ' <<<"$*") 2>/dev/null | sed -n 's/^ii *//p' || true)
 missing=()
 for wanted in "$@"; do

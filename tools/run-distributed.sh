@@ -9,14 +9,14 @@
 # A program that dies ends them all, with its exit code: here it is better seen than restarted. Exit code 3: something
 # that is needed is not here.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 : "${BUILD:=build}" "${KAFKA:=}"
 export BUILD
 programs=(audit notification response classification intake gateway)
 base=${TOCSIN_HOME:-./var}
 home=$base/distributed
 declare -A pids=()
-own_kafka= own_redis= mock= ending=
+own_kafka="" own_redis="" mock="" ending=""
 
 say() { echo "run-distributed: $*" >&2; }
 

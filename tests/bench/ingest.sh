@@ -6,6 +6,7 @@
 with_kafka
 need wrk wrk
 tool fsync_time
+# shellcheck disable=SC2046 # flags, a word each
 tool bare_ulfius $(pkg-config --cflags --libs libulfius jansson) -lpthread
 "$scratch/fsync_time" "$scratch"
 server_start
@@ -24,7 +25,7 @@ load() { # PORT CONNECTIONS: "requests/s p99_us errors"
 printf '%-12s %12s %12s %7s %10s %8s\n' connections ulfius/s tocsin/s ratio p99_ms refused
 for connections in ${BENCH_CONNECTIONS:-16 64 256}; do
 	: >"$scratch/a"; : >"$scratch/b"
-	for round in 1 2 3; do
+	for _ in 1 2 3; do
 		load "$reference_port" "$connections" >>"$scratch/a"
 		load "$port" "$connections" >>"$scratch/b"
 	done

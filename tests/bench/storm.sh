@@ -28,7 +28,7 @@ while True:
 print(incidents, events)
 P
 }
-for try in $(seq 1 60); do
+for _ in $(seq 1 60); do
 	read -r incidents counted < <(counts)
 	[ "$counted" != "$accepted" ] || break
 	sleep 0.2

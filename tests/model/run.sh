@@ -2,7 +2,7 @@
 # Searches the models: the right protocols must keep every promise, each seeded mistake must be found.
 # A line each, with the number of states; needs spin and cc.
 set -uo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$0")" || exit
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export work

@@ -7,7 +7,7 @@ import socket
 import stat
 import subprocess
 
-from harness import REPOSITORY, Skip, check, check_equal, eventually
+from harness import REPOSITORY, check, check_equal, eventually
 
 LINE_AND_COLUMN = re.compile(r"tocsin: \S+\.yaml:\d+:\d+: \S")
 

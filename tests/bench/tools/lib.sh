@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # read by those who source it
 # What the measurements share: a scratch directory, a server of their own on a free port, programs built beside it.
 # Sourced, not run.
 set -euo pipefail

@@ -16,7 +16,7 @@ DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmi
               libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev librdkafka-dev libhiredis-dev
 DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml \
               redis-server maven openjdk-17-jre-headless|openjdk-17-jre|openjdk-21-jre-headless spin
-DEPS_LINT  := shellcheck yamllint python3-pyflakes
+DEPS_LINT  := cppcheck shellcheck yamllint python3-pyflakes
 DEPS_BENCH := wrk curl python3 libulfius-dev
 
 # pkg-config is asked when the first file is compiled, after `deps` has had its turn.
@@ -245,7 +245,9 @@ lint-deps: deps ## install what lint needs besides, where it is missing
 	@tools/deps.sh $(foreach package,$(DEPS_LINT),'$(package)')
 
 SCRIPTS = .ci/run $(shell find tools tests -name '*.sh')
-lint: lint-deps layers sizes ## layers, sizes, shellcheck on scripts, pyflakes on Python, yamllint on YAML
+lint: lint-deps layers sizes ## layers, sizes, cppcheck, shellcheck on scripts, pyflakes on Python, yamllint on YAML
+	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --std=c11 -I. --include=tools/cppcheck/macros.h \
+		--suppressions-list=tools/cppcheck/suppressions -D__linux__ -DTOCSIN_VERSION='""' shared services tools
 	@shellcheck --severity=warning $(SCRIPTS)
 	@$(PYTHON) -m pyflakes $(shell find tests -name '*.py')
 	@yamllint --strict docker-compose.yml k8s proto shared/policy tests/scenario/pack tests/simulation/pack

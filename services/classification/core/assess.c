@@ -105,7 +105,7 @@ typedef struct {
 /* "loss.serious" in the site's language; one that does not fit stays the word itself. */
 static Word word_for_people(const Policy *policy, const char *group, const char *word)
 {
-	Word result;
+	Word result = { .text = "" };
 	Buffer key, text;
 	buffer_init(&key, WORD_MAX);
 	buffer_init(&text, WORD_MAX - 1);

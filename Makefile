@@ -206,7 +206,7 @@ test-scenario-distributed: test-deps build $(CLEAR_KAFKA) ## the same scenarios 
 test-chaos: test-deps build ## the six programs on Kafka and Redis: 60 kills and pauses under load, then judged
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' CHAOS_TURNS=$(or $(CHAOS_TURNS),60) tools/with-outside.sh '$(PYTHON)' tests/scenario/run.py chaos
 
-test-tsan: ## edge and scenarios, both ways, with -fsanitize=thread (6 minutes)
+test-tsan: ## edge and scenarios, both ways, with -fsanitize=thread (a quarter of an hour)
 	@$(MAKE) --no-print-directory SAN=thread -j1 test-edge test-scenario test-scenario-distributed
 
 test-unit: ## each module by itself

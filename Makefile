@@ -210,7 +210,7 @@ test-tsan: ## edge and scenarios, both ways, with -fsanitize=thread (a quarter o
 	@$(MAKE) --no-print-directory SAN=thread -j1 test-edge test-scenario test-scenario-distributed
 
 test-unit: ## each module by itself
-test-contract: $(BUILD)/tests/contract/dump_tables ## the program and its documents against proto/
+test-contract: $(BUILD)/tests/contract/dump_tables ## the program and its documents against proto/, and what ships it against the program
 test-edge: ## SQLite, HTTP, mail, files, Kafka, Redis: the outside systems
 test-simulation: ## all services in one seeded loop with faults and a fake clock
 

@@ -286,6 +286,7 @@ static Result open_partition(Runtime *runtime)
 	return result_ok();
 }
 
+/* BUG(1) */
 static Result bug_open_unread(Runtime *runtime)
 {
 	runtime->cursor.prev_epoch = runtime->cursor.epoch;
@@ -294,6 +295,7 @@ static Result bug_open_unread(Runtime *runtime)
 	return open_partition(runtime);
 }
 
+/* BUG(10) */
 static Result bug_go_on(Runtime *runtime)
 {
 	runtime->phase = PHASE_OPENING;

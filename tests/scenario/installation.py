@@ -62,10 +62,10 @@ class Site:
         return servers
 
 
-def program(scratch, service, home="home", **settings):
+def program(scratch, service, home="home", kind=Server, **settings):
     """A program that is not started yet."""
     binary = str(pathlib.Path(scratch.binary).parent / f"tocsin-{service}")
-    server = Server(binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings, arguments=())
+    server = kind(binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings, arguments=())
     scratch.servers.append(server)
     return server
 
@@ -73,20 +73,8 @@ def program(scratch, service, home="home", **settings):
 class Together(Server):
     """Six programs that are started, asked, stopped and killed like one server: the gateway, and the five beside it.
 
-    They share a Kafka and a Redis with the scenarios before and after, and find both empty.
+    others, tocsin: the five, and the path of the tocsin command; given by `together`.
     """
-
-    def __init__(self, scratch, home, settings):
-        outside_clear(scratch)
-        self.scratch = scratch
-        settings = {"TOCSIN_KAFKA_BROKERS": os.environ["TOCSIN_TEST_KAFKA_BROKERS"], "TOCSIN_REDIS_URL": os.environ["TOCSIN_TEST_REDIS_URL"],
-                    "TOCSIN_KAFKA_PARTITIONS": PARTITIONS, "TOCSIN_KAFKA_REPLICAS": 1, "TOCSIN_ADMIN_KEY": KEY, **settings}
-        gateway = program(scratch, "gateway", home, **settings)
-        super().__init__(gateway.binary, gateway.home, gateway.log, gateway.settings, arguments=())
-        self.others = [program(scratch, service, home, **settings) for service in SERVICES[1:]]
-        scratch.servers.append(self)
-        topics = self.command("topics", "apply")
-        check(topics.returncode == 0, f"topics apply: {topics.stdout}{topics.stderr}")
 
     def launch(self):
         self.began = [other.launch() for other in self.others]
@@ -111,7 +99,20 @@ class Together(Server):
     def command(self, *arguments, **settings):
         """Of the tocsin command, which is told where the ledgers are."""
         kafka = ("--kafka",) if arguments == ("check", "ledger") else ()
-        return run_command(self, self.scratch.binary, *arguments, *kafka, **settings)
+        return run_command(self, self.tocsin, *arguments, *kafka, **settings)
+
+
+def together(scratch, home, settings):
+    """Not started yet. Its Kafka and Redis served the scenarios before, and are empty."""
+    outside_clear(scratch)
+    settings = {"TOCSIN_KAFKA_BROKERS": os.environ["TOCSIN_TEST_KAFKA_BROKERS"], "TOCSIN_REDIS_URL": os.environ["TOCSIN_TEST_REDIS_URL"],
+                "TOCSIN_KAFKA_PARTITIONS": PARTITIONS, "TOCSIN_KAFKA_REPLICAS": 1, "TOCSIN_ADMIN_KEY": KEY, **settings}
+    server = program(scratch, "gateway", home, Together, **settings)
+    server.others = [program(scratch, service, home, **settings) for service in SERVICES[1:]]
+    server.tocsin = scratch.binary
+    topics = server.command("topics", "apply")
+    check(topics.returncode == 0, f"topics apply: {topics.stdout}{topics.stderr}")
+    return server
 
 
 def outside_clear(scratch):

@@ -17,13 +17,13 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from harness import REPOSITORY, Failure, Scratch, Skip
-from installation import Together
+from installation import together
 
 LIMIT_SECONDS = 180
 FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "export", "programs", "topics", "rebuild"]
 ASKED_FOR = ["chaos"]  # takes minutes: only when it is named (make test-chaos)
 BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]  # what one server does, six programs do
-SERVERS = {"embedded": None, "distributed": Together}
+SERVERS = {"embedded": None, "distributed": together}
 
 
 def scenarios(words, mode):

@@ -58,22 +58,28 @@ typedef struct {
 typedef struct {
 	pthread_rwlock_t swap; /* held for writing while a fatal handle is replaced */
 	rd_kafka_t *handle;
-	pthread_t thread;
-	bool started;
+	pthread_t thread, former; /* former: sees a fatal handle off */
+	bool started, former_ending;
 	atomic_bool stop, fatal, down;
 	_Atomic int64_t down_since_us, progress_us; /* progress: the last report, or the first append after none */
 	atomic_int inflight;
 } Producer;
 
+/* How far the service has come in a partition, as commit said. */
 typedef struct {
+	int64_t at; /* -1: it did not say */
+	bool due;   /* to be committed */
+} Position;
+
+typedef struct {
+	pthread_rwlock_t swap; /* held for writing while a fenced handle is replaced */
 	rd_kafka_t *handle;
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
 	_Atomic uint64_t assigned; /* a bit a partition number */
-	pthread_mutex_t mutex;     /* guards what follows */
-	int64_t *positions;        /* -1: nothing to commit; a slot each */
-	bool changed;
+	pthread_mutex_t mutex;     /* guards positions, a slot each */
+	Position *positions;
 } Member;
 
 struct BusKafka {
@@ -104,6 +110,9 @@ void slot_first_raise(Slot *slot, int64_t first);
 
 void kafka_close(Bus *bus);
 
+/* Destroys a handle; one that does not end in KAFKA_CALL_MS is left behind, since librdkafka 2.0.2 has ways to hang there. */
+void kafka_handle_end(rd_kafka_t *handle);
+
 /* A configuration of this bus. */
 Result kafka_bus_conf(const BusKafka *bus, const KafkaSetting *settings, size_t count, rd_kafka_conf_t **out);
 
@@ -130,6 +139,8 @@ Result kafka_read(BusReader *reader, BusPlace place, size_t max, bool want_bodie
 void kafka_wait(BusReader *reader, const BusPlace *places, size_t count, int wait_ms);
 void kafka_wake(BusReader *reader);
 void kafka_wake_all(BusKafka *bus);
+/* The consumer that reads a topic. */
+rd_kafka_t *kafka_consumer(const BusKafka *bus, unsigned topic);
 void slot_release(Slot *slot);
 /* Gives back what is fetched for partitions that nobody has asked for in a minute; called now and then. */
 void slots_rest(BusKafka *bus);

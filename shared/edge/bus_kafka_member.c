@@ -6,11 +6,15 @@
 
 #include "shared/edge/clock.h"
 #include "shared/edge/log.h"
+#include "shared/edge/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { POLL_MS = 200, COMMIT_EVERY_MS = 2000, REBORN_MS = 5000 };
+enum { POLL_MS = 200, TURN_MS = 2000, REBORN_MS = 5000 };
+
+static void positions_commit(BusKafka *bus, rd_kafka_t *handle, bool wait);
 
 /* ---- what is assigned */
 
@@ -26,6 +30,8 @@ static void rebalanced(rd_kafka_t *handle, rd_kafka_resp_err_t what, rd_kafka_to
 {
 	uint64_t assigned = 0;
 	if (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+		if (!rd_kafka_assignment_lost(handle))
+			positions_commit(context, handle, false); /* for whoever comes after */
 		rd_kafka_assign(handle, NULL);
 		assigned_set(context, 0);
 		return;
@@ -56,40 +62,56 @@ Result member_commit(Bus *base, const char *group, unsigned topic, unsigned part
 	if (!bus->options.group)
 		return result_ok();
 	pthread_mutex_lock(&member->mutex);
-	member->positions[topic * BUS_PARTITIONS_MAX + partition] = position;
-	member->changed = true;
+	Position *known = &member->positions[topic * BUS_PARTITIONS_MAX + partition];
+	known->due |= known->at != position;
+	known->at = position;
 	pthread_mutex_unlock(&member->mutex);
 	return result_ok();
 }
 
-static rd_kafka_topic_partition_list_t *positions_take(BusKafka *bus)
+/* Calls `visit` for each partition that the service said it has come to, with the mutex held. */
+static void positions_each(BusKafka *bus, void (*visit)(BusKafka *bus, BusPlace place, Position *position, void *context),
+			   void *context)
 {
-	Member *member = &bus->member;
-	rd_kafka_topic_partition_list_t *list = NULL;
-	pthread_mutex_lock(&member->mutex);
-	size_t count = member->changed ? bus->options.topic_count * BUS_PARTITIONS_MAX : 0;
-	for (size_t i = 0; i < count; i++) {
-		if (member->positions[i] < 0)
-			continue;
-		list = list ? list : rd_kafka_topic_partition_list_new(16);
-		rd_kafka_topic_partition_list_add(list, bus->options.topics[i / BUS_PARTITIONS_MAX].name,
-						  (int32_t)(i % BUS_PARTITIONS_MAX))
-			->offset = member->positions[i];
-		member->positions[i] = -1;
-	}
-	member->changed = false;
-	pthread_mutex_unlock(&member->mutex);
-	return list;
+	pthread_mutex_lock(&bus->member.mutex);
+	for (unsigned topic = 0; topic < bus->options.topic_count; topic++)
+		for (unsigned partition = 0; partition < kafka_partitions(bus, topic); partition++) {
+			Position *position = &bus->member.positions[topic * BUS_PARTITIONS_MAX + partition];
+			if (position->at >= 0)
+				visit(bus, (BusPlace){ topic, partition, position->at }, position, context);
+		}
+	pthread_mutex_unlock(&bus->member.mutex);
 }
 
-static void positions_commit(BusKafka *bus, bool wait)
+static void position_take(BusKafka *bus, BusPlace place, Position *position, void *list)
 {
-	rd_kafka_topic_partition_list_t *list = positions_take(bus);
-	if (!list)
-		return;
-	/* Advisory: what is lost here is committed with the next position. */
-	(void)rd_kafka_commit(bus->member.handle, list, wait ? 0 : 1);
+	const char *topic = bus->options.topics[place.topic].name;
+	if (position->due)
+		rd_kafka_topic_partition_list_add(list, topic, (int32_t)place.partition)->offset = place.from;
+	position->due = false;
+}
+
+static void positions_commit(BusKafka *bus, rd_kafka_t *handle, bool wait)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+	positions_each(bus, position_take, list);
+	if (list->cnt > 0)
+		(void)rd_kafka_commit(handle, list, wait ? 0 : 1); /* what became of it comes to `committed` */
 	rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void position_renew(BusKafka *bus, BusPlace place, Position *position, void *context)
+{
+	(void)bus, (void)place, (void)context;
+	position->due = true;
+}
+
+/* A refused commit (the group was rebalancing, the coordinator away) is made again with the next one. */
+static void committed(rd_kafka_t *handle, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *context)
+{
+	(void)handle, (void)list;
+	if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET)
+		positions_each(context, position_renew, NULL);
 }
 
 int64_t member_committed(Bus *base, const char *group, unsigned topic, unsigned partition)
@@ -101,14 +123,49 @@ int64_t member_committed(Bus *base, const char *group, unsigned topic, unsigned 
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 	rd_kafka_topic_partition_t *asked =
 		rd_kafka_topic_partition_list_add(list, bus->options.topics[topic].name, (int32_t)partition);
+	pthread_rwlock_rdlock(&bus->member.swap);
 	rd_kafka_resp_err_t error = rd_kafka_committed(bus->member.handle, list, KAFKA_CALL_MS);
+	pthread_rwlock_unlock(&bus->member.swap);
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
 		error = asked->err;
 	int64_t position = error != RD_KAFKA_RESP_ERR_NO_ERROR ? BUS_COMMITTED_UNKNOWN :
 			   asked->offset < 0		       ? BUS_NONE_COMMITTED :
 								 asked->offset;
 	rd_kafka_topic_partition_list_destroy(list);
+	if (position >= 0)
+		slot_end_raise(kafka_slot(bus, topic, partition), position); /* somebody has read so far */
 	return position;
+}
+
+/* ---- lag: what the cluster said with the last records fetched, less the positions */
+
+static void lag_add(BusKafka *bus, BusPlace place, Position *position, void *context)
+{
+	int64_t first, end, *lag = context;
+	if (!member_assigned(&bus->bus, place.partition) ||
+	    rd_kafka_get_watermark_offsets(kafka_consumer(bus, place.topic), bus->options.topics[place.topic].name,
+					   (int32_t)place.partition, &first, &end) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	lag[place.topic] = (lag[place.topic] < 0 ? 0 : lag[place.topic]) + (end > position->at ? end - position->at : 0);
+}
+
+/* "tocsin.events" → "events": metrics have the short names. */
+static const char *short_name(const char *name)
+{
+	static const char prefix[] = "tocsin";
+	return strncmp(name, prefix, sizeof prefix - 1) == 0 && name[sizeof prefix - 1] ? name + sizeof prefix : name;
+}
+
+static void lag_tell(BusKafka *bus)
+{
+	int64_t lag[BUS_TOPICS_MAX];
+	for (unsigned topic = 0; topic < bus->options.topic_count; topic++)
+		lag[topic] = -1;
+	positions_each(bus, lag_add, lag);
+	for (unsigned topic = 0; topic < bus->options.topic_count; topic++)
+		if (lag[topic] >= 0)
+			metric_set(METRIC_BUS_LAG, short_name(bus->options.client), short_name(bus->options.topics[topic].name),
+				   lag[topic]);
 }
 
 /* ---- life */
@@ -124,7 +181,19 @@ static bool member_is_fatal(BusKafka *bus)
 	return true;
 }
 
-static Result handle_make(BusKafka *bus)
+static Result group_join(const BusKafka *bus, rd_kafka_t *handle)
+{
+	rd_kafka_poll_set_consumer(handle);
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_list_add(list, bus->options.topics[bus->options.group_topic].name, RD_KAFKA_PARTITION_UA);
+	rd_kafka_resp_err_t error = rd_kafka_subscribe(handle, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return error == RD_KAFKA_RESP_ERR_NO_ERROR ?
+		       result_ok() :
+		       result_fail(ERROR_AGAIN, "the group %s cannot be joined: %s", bus->options.group, rd_kafka_err2str(error));
+}
+
+static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 {
 	const KafkaSetting settings[] = {
 		{ "session.timeout.ms", "10000" },
@@ -140,15 +209,12 @@ static Result handle_make(BusKafka *bus)
 	TRY(kafka_bus_conf(bus, settings, sizeof settings / sizeof settings[0], &conf));
 	rd_kafka_conf_set_opaque(conf, bus);
 	rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
-	TRY(kafka_new(RD_KAFKA_CONSUMER, conf, &bus->member.handle));
-	rd_kafka_poll_set_consumer(bus->member.handle);
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-	rd_kafka_topic_partition_list_add(list, bus->options.topics[bus->options.group_topic].name, RD_KAFKA_PARTITION_UA);
-	rd_kafka_resp_err_t error = rd_kafka_subscribe(bus->member.handle, list);
-	rd_kafka_topic_partition_list_destroy(list);
-	return error == RD_KAFKA_RESP_ERR_NO_ERROR ?
-		       result_ok() :
-		       result_fail(ERROR_AGAIN, "the group %s cannot be joined: %s", bus->options.group, rd_kafka_err2str(error));
+	rd_kafka_conf_set_offset_commit_cb(conf, committed);
+	TRY(kafka_new(RD_KAFKA_CONSUMER, conf, out));
+	Result result = group_join(bus, *out);
+	if (result_failed(result))
+		kafka_handle_end(*out);
+	return result;
 }
 
 /*
@@ -161,27 +227,32 @@ static void handle_replace(BusKafka *bus)
 	assigned_set(bus, 0);
 	for (int waited_ms = 0; waited_ms < REBORN_MS && !atomic_load(&member->stop); waited_ms += POLL_MS)
 		clock_sleep_ms(POLL_MS);
-	rd_kafka_t *former = member->handle;
-	if (atomic_load(&member->stop) || result_failed(handle_make(bus)))
+	rd_kafka_t *fresh, *former = member->handle;
+	if (atomic_load(&member->stop) || result_failed(handle_make(bus, &fresh)))
 		return;
-	rd_kafka_destroy_flags(former, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	pthread_rwlock_wrlock(&member->swap);
+	member->handle = fresh;
+	pthread_rwlock_unlock(&member->swap);
+	kafka_handle_end(former);
 }
 
 static void *member_run(void *context)
 {
 	BusKafka *bus = context;
 	Member *member = &bus->member;
-	int64_t committed_us = clock_monotonic_us();
+	int64_t turned_us = clock_monotonic_us();
 	while (!atomic_load(&member->stop)) {
 		rd_kafka_message_t *message = rd_kafka_consumer_poll(member->handle, POLL_MS);
 		if (message)
 			rd_kafka_message_destroy(message); /* errors: librdkafka goes on by itself, and has logged them */
 		if (member_is_fatal(bus))
 			handle_replace(bus);
-		if (clock_monotonic_us() - committed_us < COMMIT_EVERY_MS * 1000)
+		if (clock_monotonic_us() - turned_us < TURN_MS * 1000)
 			continue;
-		committed_us = clock_monotonic_us();
-		positions_commit(bus, false);
+		turned_us = clock_monotonic_us();
+		positions_commit(bus, member->handle, false);
+		lag_tell(bus);
+		slots_rest(bus);
 	}
 	return NULL;
 }
@@ -190,14 +261,14 @@ Result member_open(BusKafka *bus)
 {
 	Member *member = &bus->member;
 	size_t count = bus->options.topic_count * BUS_PARTITIONS_MAX;
-	must(pthread_mutex_init(&member->mutex, NULL) == 0);
+	must(pthread_mutex_init(&member->mutex, NULL) == 0 && pthread_rwlock_init(&member->swap, NULL) == 0);
 	if (!bus->options.group)
 		return result_ok();
-	member->positions = malloc(count * sizeof *member->positions);
+	member->positions = calloc(count, sizeof *member->positions);
 	must(member->positions);
 	for (size_t i = 0; i < count; i++)
-		member->positions[i] = -1;
-	TRY(handle_make(bus));
+		member->positions[i].at = -1;
+	TRY(handle_make(bus, &member->handle));
 	member->started = pthread_create(&member->thread, NULL, member_run, bus) == 0;
 	return member->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started");
 }
@@ -210,10 +281,11 @@ void member_close(BusKafka *bus)
 		pthread_join(member->thread, NULL);
 	if (member->handle) {
 		if (!result_failed(producer_health(&bus->bus)))
-			positions_commit(bus, true);
+			positions_commit(bus, member->handle, true);
 		/* Not closed as a member: its static name keeps the partitions for a restart; a session's end frees them. */
-		rd_kafka_destroy_flags(member->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+		kafka_handle_end(member->handle);
 	}
 	free(member->positions);
+	pthread_rwlock_destroy(&member->swap);
 	pthread_mutex_destroy(&member->mutex);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { ATTEMPT_MS = 2000, PAUSE_MS = 200 };
 
@@ -159,6 +160,30 @@ Result bus_kafka_open(const BusKafkaOptions *options, int64_t wait_ms, bool (*st
 	return result_ok();
 }
 
+static void *handle_destroy(void *handle)
+{
+	rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	return NULL;
+}
+
+void kafka_handle_end(rd_kafka_t *handle)
+{
+	pthread_t thread;
+	struct timespec until;
+	char name[KAFKA_CLIENT_MAX + 32];
+	snprintf(name, sizeof name, "%s", rd_kafka_name(handle));
+	if (pthread_create(&thread, NULL, handle_destroy, handle) != 0) {
+		handle_destroy(handle);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += KAFKA_CALL_MS / 1000;
+	if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+		return;
+	pthread_detach(thread);
+	log_line(LOG_WARN, "kafka", "handle-does-not-end", L_STRING("handle", name));
+}
+
 void kafka_close(Bus *base)
 {
 	BusKafka *bus = bus_kafka(base);
@@ -168,7 +193,7 @@ void kafka_close(Bus *base)
 		slot_release(&bus->slots[i]);
 	for (size_t i = 0; i < 2; i++)
 		if (consumers[i])
-			rd_kafka_destroy_flags(consumers[i], RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+			kafka_handle_end(consumers[i]);
 	producer_close(bus);
 	for (size_t i = 0; i < bus->options.topic_count * BUS_PARTITIONS_MAX; i++) {
 		pthread_mutex_destroy(&bus->slots[i].reading);

@@ -21,6 +21,7 @@ typedef struct {
 	Slot *slot;
 	BusDone done;
 	void *context;
+	int64_t begun_us;
 } Append;
 
 static void report_take(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
@@ -35,6 +36,7 @@ static void report_take(rd_kafka_t *handle, const rd_kafka_message_t *message, v
 		atomic_store(&producer->progress_us, clock_monotonic_us());
 		atomic_store(&producer->down, false);
 		metric_add(METRIC_BUS_APPENDED, NULL, NULL, 1);
+		metric_observe_us(METRIC_BUS_COMMIT_SECONDS, NULL, NULL, clock_monotonic_us() - append->begun_us);
 		if (message->offset >= 0)
 			slot_end_raise(append->slot, message->offset + 1);
 	}
@@ -79,13 +81,29 @@ static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 	return kafka_new(RD_KAFKA_PRODUCER, conf, out);
 }
 
-/* What it still holds fails now; their reports come before it goes. */
+/* What it still holds after wait_ms fails; all reports come before it goes. */
 static void handle_end(rd_kafka_t *handle, int wait_ms)
 {
 	rd_kafka_flush(handle, wait_ms);
 	rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-	rd_kafka_flush(handle, wait_ms);
-	rd_kafka_destroy(handle);
+	rd_kafka_flush(handle, FLUSH_MS);
+	kafka_handle_end(handle);
+}
+
+static void *former_end(void *former)
+{
+	handle_end(former, FLUSH_MS);
+	return NULL;
+}
+
+/* Beside the new handle, whose reports must not wait for it. */
+static void former_leave(Producer *producer, rd_kafka_t *former)
+{
+	if (producer->former_ending)
+		pthread_join(producer->former, NULL);
+	producer->former_ending = pthread_create(&producer->former, NULL, former_end, former) == 0;
+	if (!producer->former_ending)
+		handle_end(former, FLUSH_MS);
 }
 
 static void handle_replace(BusKafka *bus)
@@ -99,8 +117,9 @@ static void handle_replace(BusKafka *bus)
 	producer->handle = fresh;
 	atomic_store(&producer->fatal, false);
 	pthread_rwlock_unlock(&producer->swap);
-	log_line(LOG_WARN, bus->options.client, "producer-replaced");
-	handle_end(former, FLUSH_MS);
+	log_line(LOG_WARN, bus->options.client, "producer-replaced", L_INTEGER("under_way", rd_kafka_outq_len(former)));
+	metric_add(METRIC_BUS_PRODUCERS_REPLACED, NULL, NULL, 1);
+	former_leave(producer, former);
 }
 
 /* Sees a cluster come back although nothing is appended. */
@@ -143,6 +162,8 @@ void producer_close(BusKafka *bus)
 	atomic_store(&producer->stop, true);
 	if (producer->started)
 		pthread_join(producer->thread, NULL);
+	if (producer->former_ending)
+		pthread_join(producer->former, NULL);
 	if (producer->handle)
 		handle_end(producer->handle, atomic_load(&producer->down) ? POLL_MS : (int)bus->options.message_timeout_ms);
 	pthread_rwlock_destroy(&producer->swap);
@@ -201,9 +222,10 @@ Result producer_append(Bus *base, unsigned topic, unsigned partition, const BusR
 	TRY(producer_health(base));
 	Append *append = malloc(sizeof *append);
 	must(append);
-	*append = (Append){ .bus = bus, .slot = kafka_slot(bus, topic, partition), .done = done, .context = context };
+	*append = (Append){ .bus = bus, .slot = kafka_slot(bus, topic, partition), .done = done, .context = context,
+			    .begun_us = clock_monotonic_us() };
 	if (atomic_fetch_add(&producer->inflight, 1) == 0)
-		atomic_store(&producer->progress_us, clock_monotonic_us());
+		atomic_store(&producer->progress_us, append->begun_us);
 	pthread_rwlock_rdlock(&producer->swap);
 	Result result = produce(bus, topic, partition, record, append);
 	pthread_rwlock_unlock(&producer->swap);

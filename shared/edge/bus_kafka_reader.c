@@ -64,7 +64,7 @@ static void slot_unwatch(Slot *slot, const KafkaReader *reader)
 
 /* ---- a slot, its `reading` held */
 
-static rd_kafka_t *consumer_of(const BusKafka *bus, unsigned topic)
+rd_kafka_t *kafka_consumer(const BusKafka *bus, unsigned topic)
 {
 	return bus->options.topics[topic].stream ? bus->inputs : bus->ledgers;
 }
@@ -104,7 +104,7 @@ void slot_release(Slot *slot)
 static Result slot_move(BusKafka *bus, Slot *slot, BusPlace place)
 {
 	const char *topic = bus->options.topics[place.topic].name;
-	rd_kafka_t *consumer = consumer_of(bus, place.topic);
+	rd_kafka_t *consumer = kafka_consumer(bus, place.topic);
 	message_drop(&slot->pending);
 	if (slot->assigned)
 		TRY(assign_call(consumer, topic, place, false));
@@ -143,7 +143,7 @@ void slots_rest(BusKafka *bus)
 				message_drop(&slot->pending);
 				message_drop(&slot->kept);
 				slot->assigned = result_failed(
-					assign_call(consumer_of(bus, topic), bus->options.topics[topic].name, place, false));
+					assign_call(kafka_consumer(bus, topic), bus->options.topics[topic].name, place, false));
 			}
 			pthread_mutex_unlock(&slot->reading);
 		}
@@ -158,7 +158,7 @@ static Result trouble(BusKafka *bus, BusPlace place, const rd_kafka_message_t *m
 		return result_fail(ERROR_AGAIN, "%s/%u cannot be read: %s", bus->options.topics[place.topic].name,
 				   place.partition, rd_kafka_err2str(message->err));
 	slot->assigned = false;
-	(void)assign_call(consumer_of(bus, place.topic), bus->options.topics[place.topic].name, place, false);
+	(void)assign_call(kafka_consumer(bus, place.topic), bus->options.topics[place.topic].name, place, false);
 	TRY(kafka_extents_ask(bus, place.topic, place.partition, ASK_MS));
 	return place.from < atomic_load(&slot->first) ?
 		       result_fail(ERROR_NOT_FOUND, "offset %lld of %s/%u is not kept any more", (long long)place.from,

@@ -42,6 +42,8 @@ const Metric metrics_table[METRICS] = {
 				  "Records appended to the bus durably." },
 	[METRIC_BUS_COMMIT_SECONDS] = { "tocsin_bus_commit_seconds", METRIC_HISTOGRAM, { NULL },
 					"Time of one durable commit of the bus." },
+	[METRIC_BUS_PRODUCERS_REPLACED] = { "tocsin_bus_producers_replaced_total", METRIC_COUNTER, { NULL },
+					    "Times that a connection for appends failed for good and was made anew." },
 	[METRIC_BUS_LAG] = { "tocsin_bus_lag_records", METRIC_GAUGE, { "service", "topic" },
 			     "Records of a topic that a service has still to read." },
 	[METRIC_AUDIT_RECORDS] = { "tocsin_audit_records_total", METRIC_COUNTER, { NULL },

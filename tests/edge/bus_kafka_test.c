@@ -1,0 +1,319 @@
+/*
+ * What only the bus on Kafka can meet: a producer that failed for good, a queue that is full, headers that nobody of ours
+ * wrote, members that share the partitions. The first three with librdkafka's mock cluster, members with a real one.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shared/edge/bus_kafka_internal.h"
+#include "shared/edge/clock.h"
+#include "tests/support/kafka_cluster.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PARTITIONS = 4, APPENDS_MAX = 60000, WAIT_MS = 20000, SESSION_MS = 6000 };
+
+/* Answers to one append. */
+typedef struct {
+	atomic_int answers, failures;
+} Asked;
+
+typedef struct {
+	KafkaCluster cluster;
+	char name[CLUSTER_NAME];
+	BusKafkaTopic topic;
+	Bus *bus;
+	Asked *asked;
+	size_t count;
+} Edge;
+
+static Result bus_make(Edge *edge, const char *group, const char *instance, Bus **out)
+{
+	BusKafkaOptions options = { .brokers = edge->cluster.brokers,
+				    .options = edge->cluster.mock ? edge->cluster.options : "session.timeout.ms=6000",
+				    .client = "tocsin-test",
+				    .instance = instance,
+				    .group = group,
+				    .topics = &edge->topic,
+				    .topic_count = 1,
+				    .partitions = PARTITIONS,
+				    .message_timeout_ms = 30000 };
+	return bus_kafka_open(&options, 10000, NULL, NULL, out);
+}
+
+static void edge_make(Edge *edge)
+{
+	cluster_topic(&edge->cluster, "events", PARTITIONS, edge->name);
+	edge->topic = (BusKafkaTopic){ .name = edge->name, .slotted = true, .stream = true };
+	edge->asked = calloc(APPENDS_MAX, sizeof *edge->asked);
+	must(edge->asked);
+}
+
+static int mock_setup(void **state)
+{
+	Edge *edge = *state = calloc(1, sizeof *edge);
+	cluster_mock(&edge->cluster);
+	edge_make(edge);
+	return result_failed(bus_make(edge, NULL, "one", &edge->bus));
+}
+
+static int real_setup(void **state)
+{
+	Edge *edge = *state = calloc(1, sizeof *edge);
+	if (cluster_real(&edge->cluster))
+		edge_make(edge);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	Edge *edge = *state;
+	if (edge->bus)
+		edge->bus->operations->close(edge->bus);
+	if (edge->cluster.host)
+		cluster_end(&edge->cluster);
+	free(edge->asked);
+	free(edge);
+	return 0;
+}
+
+static void answered(void *context, bool failed, int64_t offset)
+{
+	Asked *asked = context;
+	(void)offset;
+	asked->failures += failed;
+	asked->answers++;
+}
+
+/* The n-th append that was taken says "n". */
+static Result append(Edge *edge)
+{
+	char body[24];
+	assert_true(edge->count < APPENDS_MAX);
+	snprintf(body, sizeof body, "%zu", edge->count);
+	BusRecord record = { .key = SLICE("key"), .body = slice_of(body) };
+	Result result = bus_append(edge->bus, 0, 0, &record, answered, &edge->asked[edge->count]);
+	if (!result_failed(result))
+		edge->count++;
+	return result;
+}
+
+static bool all_answered(Edge *edge)
+{
+	for (size_t i = 0; i < edge->count; i++)
+		if (edge->asked[i].answers == 0)
+			return false;
+	return true;
+}
+
+static void settle(Edge *edge)
+{
+	for (int waited_ms = 0; waited_ms < WAIT_MS && !all_answered(edge); waited_ms += 10)
+		clock_sleep_ms(10);
+	for (size_t i = 0; i < edge->count; i++)
+		assert_int_equal(edge->asked[i].answers, 1);
+}
+
+/* ---- what stands in partition 0 */
+
+typedef struct {
+	unsigned char times[APPENDS_MAX];
+} Found;
+
+static bool count_one(void *context, const BusRecord *record)
+{
+	Found *found = context;
+	char body[24] = "";
+	memcpy(body, record->body.data, record->body.size < sizeof body - 1 ? record->body.size : sizeof body - 1);
+	found->times[strtoul(body, NULL, 10) % APPENDS_MAX]++;
+	return true;
+}
+
+static void read_all(Edge *edge, BusVisit visit, void *context)
+{
+	BusReader *reader;
+	int64_t end = 0;
+	assert_false(result_failed(edge->bus->operations->reader_open(edge->bus, &reader)));
+	assert_false(result_failed(kafka_extents_ask(bus_kafka(edge->bus), 0, 0, 5000)));
+	end = edge->bus->operations->end(edge->bus, 0, 0);
+	for (int64_t at = 0; at < end;) {
+		Result result = edge->bus->operations->read(reader, (BusPlace){ 0, 0, at }, 1000, true, visit, context, &at);
+		assert_int_equal(result.kind, ERROR_NONE);
+	}
+	edge->bus->operations->reader_close(reader);
+}
+
+static void assert_kept(Edge *edge)
+{
+	Found *found = calloc(1, sizeof *found);
+	must(found);
+	read_all(edge, count_one, found);
+	for (size_t i = 0; i < edge->count; i++) {
+		assert_true(found->times[i] <= 1);
+		assert_true(found->times[i] == 1 || edge->asked[i].failures == 1);
+	}
+	free(found);
+}
+
+/* ---- the cases */
+
+static void a_fatal_producer_is_replaced_and_every_append_is_answered_once(void **state)
+{
+	Edge *edge = *state;
+	for (int i = 0; i < 500; i++)
+		assert_int_equal(append(edge).kind, ERROR_NONE);
+	rd_kafka_t *handle = producer_handle(bus_kafka(edge->bus));
+	rd_kafka_test_fatal_error(handle, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "asked for by a test");
+	producer_handle_return(bus_kafka(edge->bus));
+	int refused = 0;
+	for (int i = 0; i < 500; i++)
+		for (Result result = append(edge); result_failed(result); result = append(edge)) {
+			assert_int_equal(result.kind, ERROR_AGAIN);
+			assert_true(++refused < WAIT_MS);
+			clock_sleep_ms(1);
+		}
+	settle(edge);
+	assert_ptr_not_equal(bus_kafka(edge->bus)->producer.handle, handle);
+	for (size_t i = edge->count - 100; i < edge->count; i++)
+		assert_int_equal(edge->asked[i].failures, 0);
+	assert_kept(edge);
+}
+
+static void brokers_answer_after(Edge *edge, int ms)
+{
+	for (int32_t broker = 1; broker <= 3; broker++)
+		rd_kafka_mock_broker_set_rtt(edge->cluster.mock, broker, ms);
+}
+
+static void a_full_queue_refuses_and_loses_nothing(void **state)
+{
+	Edge *edge = *state;
+	Result result = append(edge);
+	settle(edge);
+	brokers_answer_after(edge, 1000);
+	while (!result_failed(result))
+		result = append(edge);
+	assert_int_equal(result.kind, ERROR_AGAIN);
+	assert_non_null(strstr(result.text, "full"));
+	brokers_answer_after(edge, 0);
+	settle(edge);
+	assert_int_equal(append(edge).kind, ERROR_NONE);
+	settle(edge);
+	for (size_t i = 0; i < edge->count; i++)
+		assert_int_equal(edge->asked[i].failures, 0);
+	assert_kept(edge);
+}
+
+/* A record as any client can write it; the headers become the message's. */
+static void foreign_write(Edge *edge, rd_kafka_headers_t *headers, const char *body)
+{
+	char reason[256];
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", edge->cluster.brokers, reason, sizeof reason),
+			 RD_KAFKA_CONF_OK);
+	rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+	assert_non_null(client);
+	rd_kafka_resp_err_t error = rd_kafka_producev(client, RD_KAFKA_V_TOPIC(edge->name), RD_KAFKA_V_PARTITION(0),
+						      RD_KAFKA_V_VALUE((void *)body, strlen(body)),
+						      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+						      RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+	assert_int_equal(error, RD_KAFKA_RESP_ERR_NO_ERROR);
+	assert_int_equal(rd_kafka_flush(client, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+	rd_kafka_destroy(client);
+}
+
+static rd_kafka_headers_t *headers_of(size_t count, const char *name, size_t size)
+{
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(count);
+	char *value = calloc(1, size + 1);
+	memset(value, 'v', size);
+	for (size_t i = 0; i < count; i++)
+		rd_kafka_header_add(headers, name, -1, value, (ssize_t)size);
+	free(value);
+	return headers;
+}
+
+/* Bodies in order, each with the value of its header ce_id, where one is found: "body=value;" */
+static bool see(void *context, const BusRecord *record)
+{
+	Slice id = header_get(record->headers, "ce_id");
+	buffer_format(context, "%.*s=%.*s;", (int)record->body.size, record->body.data, (int)id.size, id.data ? id.data : "");
+	return true;
+}
+
+static void headers_of_strangers_hide_and_break_nothing(void **state)
+{
+	Edge *edge = *state;
+	Buffer text;
+	buffer_init(&text, 4096);
+	rd_kafka_headers_t *headers = headers_of(1, "", 3);
+	rd_kafka_header_add(headers, "none", -1, NULL, 0);
+	rd_kafka_header_add(headers, "ce_id", -1, "one\0two", 7);
+	foreign_write(edge, headers, "odd");
+	foreign_write(edge, headers_of(1000, "many", 8), "many");
+	foreign_write(edge, headers_of(1, "large", 600 << 10), "large");
+	foreign_write(edge, headers_of(1, "ce_id", 2), "ours");
+	read_all(edge, see, &text);
+	assert_string_equal(text.data, "odd=one;many=;large=;ours=vv;");
+	buffer_release(&text);
+}
+
+static uint64_t assigned_to(Bus *bus)
+{
+	uint64_t assigned = 0;
+	for (unsigned partition = 0; partition < PARTITIONS; partition++)
+		assigned |= (uint64_t)member_assigned(bus, partition) << partition;
+	return assigned;
+}
+
+/* Until each of two members has what it shall have; b NULL: a has all. */
+static void await_shared(Bus *a, Bus *b, int within_ms)
+{
+	const uint64_t all = (1U << PARTITIONS) - 1;
+	uint64_t of_a = 0, of_b = 0;
+	for (int waited_ms = 0; waited_ms < within_ms; waited_ms += 20) {
+		of_a = assigned_to(a);
+		of_b = b ? assigned_to(b) : 0;
+		if ((of_a | of_b) == all && (of_a & of_b) == 0 && (!b || (of_a && of_b)))
+			return;
+		clock_sleep_ms(20);
+	}
+	fail_msg("assigned: %llx and %llx", (unsigned long long)of_a, (unsigned long long)of_b);
+}
+
+static void members_share_the_partitions_and_inherit_them_with_the_positions(void **state)
+{
+	Edge *edge = *state;
+	Bus *former, *heir;
+	if (!edge->cluster.host)
+		skip();
+	assert_false(result_failed(bus_make(edge, edge->name, "one", &former)));
+	await_shared(former, NULL, WAIT_MS);
+	assert_false(result_failed(bus_make(edge, edge->name, "two", &heir)));
+	await_shared(former, heir, WAIT_MS);
+	for (unsigned partition = 0; partition < PARTITIONS; partition++)
+		assert_false(result_failed(member_commit(former, edge->name, 0, partition, 7 + partition)));
+	former->operations->close(former);
+	await_shared(heir, NULL, SESSION_MS + 5000);
+	for (unsigned partition = 0; partition < PARTITIONS; partition++)
+		assert_int_equal(member_committed(heir, edge->name, 0, partition), 7 + partition);
+	heir->operations->close(heir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_fatal_producer_is_replaced_and_every_append_is_answered_once, mock_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_full_queue_refuses_and_loses_nothing, mock_setup, teardown),
+		cmocka_unit_test_setup_teardown(headers_of_strangers_hide_and_break_nothing, mock_setup, teardown),
+		cmocka_unit_test_setup_teardown(members_share_the_partitions_and_inherit_them_with_the_positions, real_setup,
+						teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -17,6 +17,7 @@ DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmi
 DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml python3-pip \
               redis-server maven openjdk-17-jre-headless|openjdk-17-jre|openjdk-21-jre-headless spin
 DEPS_LINT  := cppcheck shellcheck yamllint python3-pyflakes
+DEPS_FUZZ  := clang
 DEPS_BENCH := wrk curl python3 libulfius-dev
 
 # pkg-config is asked when the first file is compiled, after `deps` has had its turn.
@@ -75,7 +76,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 .SECONDARY:
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario \
-        test-scenario-distributed test-chaos test-tsan test-checks bench-deps lint-deps $(BENCHES) layers pure sizes map format \
+        test-scenario-distributed test-chaos test-tsan test-checks test-fuzz fuzz fuzz-deps fuzz-search bench-deps lint-deps $(BENCHES) layers pure sizes map format \
         format-check lint install images clean
 
 help: ## this list
@@ -85,7 +86,7 @@ help: ## this list
 	@echo '  STRICT=1 makes a skipped test a failure; WERROR=1 a warning an error; BUILD=DIR builds elsewhere'
 
 # ---- progress: a dry run counts the steps there will be, each step then counts itself --------------------------------
-QUICK := help images lint-deps deps test-deps bench-deps clean format format-check lint layers sizes
+QUICK := help images fuzz-deps lint-deps deps test-deps bench-deps clean format format-check lint layers sizes
 ifeq ($(STEPS)$(filter-out $(QUICK),$(MAKECMDGOALS)),)
 STEPS := 0
 else ifndef STEPS
@@ -165,6 +166,17 @@ $(MOCK_KAFKA) $(CLEAR_KAFKA): $(BUILD)/tests/support/kafka/%: $(BUILD)/obj/tests
 # Kafka and Redis of their own for the tests that need them; without Java or Redis these are skipped.
 WITH_OUTSIDE := tools/with-outside.sh --optional
 
+# A program a fuzz target: with our player of corpora, or, where SAN says so, with libFuzzer's search.
+FUZZ        := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_PLAYED := $(FUZZ:%=$(BUILD)/tests/fuzz/%_fuzz)
+FUZZ_SEARCH := $(FUZZ:%=$(BUILD)/search/%)
+$(FUZZ_PLAYED): $(call object,tests/fuzz/replay.c tests/unit/pack.c)
+
+$(FUZZ_SEARCH): $(BUILD)/search/%: $(call object,tests/fuzz/%_fuzz.c tests/unit/pack.c) $(LIB)
+	$(call step,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LINK) -fsanitize=fuzzer $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
+
 # The simulation with one of the mistakes of shared/service/bugs.h built in.
 BUGS        := $(foreach bug,1 2 3 4 5 6 7 8 9 10,$(BUILD)/bugs/flow-$(bug))
 BUG_SOURCES := $(shell grep -l 'service/bugs.h' shared/service/*.c)
@@ -196,6 +208,18 @@ test-model: test-deps ## the protocols as models, searched whole; seeded mistake
 
 test-bugs: test-deps $(BUGS) ## mistakes built into the runtime: the simulation must find each
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh bugs tests/simulation/bugs.sh
+
+test-fuzz: test-deps $(FUZZ_PLAYED) ## the corpora of the fuzz targets
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh fuzz tests/fuzz/play.sh
+
+fuzz-deps: deps ## install what fuzzing needs besides, where it is missing
+	@tools/deps.sh $(foreach package,$(DEPS_FUZZ),'$(package)')
+
+fuzz: fuzz-deps ## search for inputs that break a reader; FUZZ_SECONDS=60 each, FUZZ="event policy"
+	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined fuzz-search
+
+fuzz-search: $(FUZZ_SEARCH)
+	@BUILD='$(BUILD)' tools/fuzz.sh $(FUZZ_SEARCH)
 
 test-scenario: test-deps build $(MOCK_KAFKA) ## the real program, from outside
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' $(WITH_OUTSIDE) tools/run-tests.sh scenario tests/scenario/run.py

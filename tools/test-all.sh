@@ -20,12 +20,12 @@ part() {
 	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 }
 
-for name in checks model unit contract edge simulation bugs scenario scenario-distributed; do
+for name in checks model unit fuzz contract edge simulation bugs scenario scenario-distributed; do
 	part "$base" $name
 done
 echo "---- again, with -fsanitize=$sanitizers"
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1} UBSAN_OPTIONS=print_stacktrace=1
-for name in unit contract edge simulation scenario; do
+for name in unit fuzz contract edge simulation scenario; do
 	part "$base-${sanitizers//,/-}" $name SAN=$sanitizers
 done
 

@@ -16,8 +16,9 @@ DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmi
               libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev librdkafka-dev libhiredis-dev
 DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml python3-pip \
               redis-server maven openjdk-17-jre-headless|openjdk-17-jre|openjdk-21-jre-headless spin
-DEPS_LINT  := cppcheck shellcheck yamllint python3-pyflakes
+DEPS_LINT  := clang-tidy cppcheck shellcheck yamllint python3-pyflakes
 DEPS_FUZZ  := clang
+DEPS_IMAGE := podman runc debootstrap
 DEPS_BENCH := wrk curl python3 libulfius-dev
 
 # pkg-config is asked when the first file is compiled, after `deps` has had its turn.
@@ -76,7 +77,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 .SECONDARY:
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario \
-        test-scenario-distributed test-chaos test-tsan test-checks test-fuzz fuzz fuzz-deps fuzz-search bench-deps lint-deps $(BENCHES) layers pure sizes map format \
+        test-scenario-distributed test-image test-chaos test-tsan test-checks test-fuzz fuzz fuzz-deps fuzz-search bench-deps lint-deps $(BENCHES) layers pure sizes map format \
         format-check lint install images clean
 
 help: ## this list
@@ -142,7 +143,7 @@ demo: build ## play an hour of alerts to a server of its own, show what became o
 	@exec $(PROGRAM) demo
 
 compile_commands.json: $(LIB_SOURCES) $(CLI_SOURCES) $(TOOL_SOURCES) $(wildcard tests/*/*.c) Makefile | deps
-	@tools/compile-commands.sh '$(CC) $(CFLAGS)' $(filter %.c,$^) > $@
+	@tools/compile-commands.sh '$(subst ','\'',$(CC) $(CFLAGS))' $(filter %.c,$^) > $@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -227,6 +228,10 @@ test-scenario: test-deps build $(MOCK_KAFKA) ## the real program, from outside
 test-scenario-distributed: test-deps build $(CLEAR_KAFKA) ## the same scenarios with six programs on Kafka and Redis
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' MODE=distributed $(WITH_OUTSIDE) tools/run-tests.sh scenario-distributed tests/scenario/run.py
 
+test-image: test-deps build ## the image by podman, and the scenarios with tocsin serve in a container of it
+	-@tools/deps.sh $(foreach package,$(DEPS_IMAGE),'$(package)')
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh image tests/image/run.sh
+
 test-chaos: test-deps build ## the six programs on Kafka and Redis: 60 kills and pauses under load, then judged
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' CHAOS_TURNS=$(or $(CHAOS_TURNS),60) tools/with-outside.sh '$(PYTHON)' tests/scenario/run.py chaos
 
@@ -269,7 +274,8 @@ lint-deps: deps ## install what lint needs besides, where it is missing
 	@tools/deps.sh $(foreach package,$(DEPS_LINT),'$(package)')
 
 SCRIPTS = .ci/run $(shell find tools tests -name '*.sh')
-lint: lint-deps layers sizes ## layers, sizes, cppcheck, shellcheck on scripts, pyflakes on Python, yamllint on YAML
+lint: lint-deps layers sizes compile_commands.json ## layers, sizes, clang-tidy, cppcheck, and what lints scripts, Python and YAML
+	@find shared services tools -name '*.c' | xargs -P $(shell nproc) -n 8 clang-tidy --quiet
 	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --std=c11 -I. --include=tools/cppcheck/macros.h \
 		--suppressions-list=tools/cppcheck/suppressions -D__linux__ -DTOCSIN_VERSION='""' shared services tools
 	@shellcheck --severity=warning $(SCRIPTS)

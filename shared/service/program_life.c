@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	START_POLL_MS = 2,
@@ -47,9 +48,19 @@ static int signal_next(const sigset_t *set, int wait_ms)
 	return number > 0 ? number : 0;
 }
 
+/* The first process of a container has no default actions: the kernel keeps from it what it does not handle. */
+static void end_at_once(int number)
+{
+	_exit(128 + number);
+}
+
 /* From here on a signal ends the process at once, as by default. */
 static void signals_release(const sigset_t *set)
 {
+	if (getpid() == 1) {
+		signal(SIGTERM, end_at_once);
+		signal(SIGINT, end_at_once);
+	}
 	must(pthread_sigmask(SIG_UNBLOCK, set, NULL) == 0);
 }
 

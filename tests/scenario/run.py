@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs the scenarios: run.py [--binary PATH] [--mode MODE] [--keep] [WORDS…]; words choose those whose name holds one of them.
 
-MODE is embedded (one `tocsin serve`) or distributed: the same scenarios with six programs in its place. Those about one mode
-only are played in embedded, or start what they need themselves.
+MODE is embedded (one `tocsin serve`); distributed: the same scenarios with six programs in its place; or container: with
+`tocsin serve` in a container of the image (tests/image/run.sh). Those about one mode only are played in embedded, or start what
+they need themselves.
 """
 
 import argparse
@@ -17,17 +18,18 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from harness import REPOSITORY, Failure, Scratch, Skip
+from contained import contained
 from installation import together
 
 LIMIT_SECONDS = 180
 FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "export", "programs", "topics", "rebuild"]
 ASKED_FOR = ["chaos"]  # takes minutes: only when it is named (make test-chaos)
 BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]  # what one server does, six programs do
-SERVERS = {"embedded": None, "distributed": together}
+SERVERS = {"embedded": None, "distributed": together, "container": contained}
 
 
 def scenarios(words, mode):
-    for file in BOTH_WAYS if mode == "distributed" else FILES + [file for file in ASKED_FOR if file in words]:
+    for file in BOTH_WAYS if mode != "embedded" else FILES + [file for file in ASKED_FOR if file in words]:
         module = importlib.import_module(f"{file}_test")
         for name, function in vars(module).items():
             if inspect.isfunction(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_"):

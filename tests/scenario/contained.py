@@ -1,0 +1,102 @@
+"""`tocsin serve` in a container of the image, with the rights that k8s/ gives it: the scenarios are played to it as to a program.
+
+Its state is a directory of the scenario's, at the same place in the container. Signals go to the process itself, found by podman,
+so that a kill is a kill.
+"""
+
+import itertools
+import os
+import shlex
+import signal
+import subprocess
+
+from harness import Server, eventually
+
+PODMAN = shlex.split(os.environ.get("PODMAN", "podman"))
+IMAGE = os.environ.get("TOCSIN_IMAGE", "tocsin:0.1.0")
+USER = 10001
+RIGHTS = ("--network", "host", "--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--no-healthcheck", "--pull", "never",
+          "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=1024:1024")
+numbers = itertools.count(1)
+
+
+class Contained(Server):
+    scratch = None
+    container = None
+
+    def run(self, *arguments, name=None):
+        """The command that runs tocsin with these arguments in a container."""
+        environment = self.environment()
+        given = [word for key in environment if key.startswith("TOCSIN_") for word in ("--env", key)]
+        directory = str(self.scratch.directory)
+        return [*PODMAN, "run", "--rm", *RIGHTS, *(("--name", name) if name else ()), *given, "--volume", f"{directory}:{directory}",
+                "--workdir", directory, IMAGE, "tocsin", *arguments]
+
+    def launch(self):
+        self.container = f"tocsin-scenario-{os.getpid()}-{next(numbers)}"
+        command, self.binary, self.arguments = (self.binary, self.arguments), None, ()
+        run = self.run(*command[1], name=self.container)
+        self.binary, self.arguments = run[0], run[1:]
+        try:
+            return super().launch()
+        finally:
+            self.binary, self.arguments = command
+
+    def await_ready(self, began):
+        super().await_ready(began)
+        self.process = Inner(self.process, self.container)
+        return self
+
+    def dispose(self):
+        super().dispose()
+        if self.container:
+            subprocess.run([*PODMAN, "rm", "--force", "--time", "0", self.container], capture_output=True, timeout=30)
+
+    def command(self, *arguments, **settings):
+        environment = self.environment() | settings
+        if self.url:
+            environment["TOCSIN_URL"] = self.url
+        outer, self.settings = self.settings, {name: value for name, value in environment.items() if name.startswith("TOCSIN_")}
+        try:
+            return subprocess.run(self.run(*arguments), env=environment, capture_output=True, text=True, timeout=120)
+        finally:
+            self.settings = outer
+
+
+class Inner:
+    """The process in the container, with podman's process as the one that is waited for."""
+
+    def __init__(self, outer, container):
+        self.outer, self.stderr = outer, outer.stderr
+        asked = [*PODMAN, "inspect", "--format", "{{.State.Pid}}", container]
+        self.pid = eventually(lambda: int(subprocess.run(asked, capture_output=True, text=True, timeout=30).stdout.strip() or 0), "the container has a process")
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+    def poll(self):
+        return self.code(self.outer.poll())
+
+    def wait(self, seconds=None):
+        return self.code(self.outer.wait(seconds))
+
+    @property
+    def returncode(self):
+        return self.code(self.outer.returncode)
+
+    @staticmethod
+    def code(code):
+        """podman says 128 + N where the process was ended by signal N."""
+        return 128 - code if code is not None and code > 128 else code
+
+
+def contained(scratch, home, settings):
+    """Not started yet. The scenario's directory belongs to the container's user, as a volume would."""
+    os.chown(scratch.directory, USER, USER)
+    server = Contained(scratch.binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings)
+    server.scratch = scratch
+    scratch.servers.append(server)
+    return server

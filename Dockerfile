@@ -17,7 +17,10 @@ RUN ldd /out/usr/bin/* | awk '/=> \//{print $3}' | sort -u | xargs -n 1 basename
 	| xargs dpkg-query -S | cut -d : -f 1 | sort -u | grep -v -- '-dev$' > /out/packages
 
 FROM ${BASE}
+ARG VERSION=unknown REVISION=unknown
 LABEL org.opencontainers.image.title="Tocsin" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.description="Information-security incident management with a record anyone can verify" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN --mount=type=bind,from=build,source=/out/packages,target=/packages \

@@ -2,7 +2,9 @@
 # Builds the container image with docker or podman, whichever is there: images.sh TAG [OPTIONS of the build…]
 set -euo pipefail
 tag=$1
+revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 shift
+set -- --build-arg "VERSION=${tag##*:}" --build-arg "REVISION=$revision" "$@"
 # podman's own format has no HEALTHCHECK.
 for engine in docker 'podman --format docker'; do
 	read -r program format <<<"$engine"

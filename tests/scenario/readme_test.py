@@ -44,3 +44,15 @@ def the_services_of_the_readme_are_those_there_are(scratch):
     for name in PLAIN:
         table = set(re.findall(r"^\| `?([a-z]+)`? \|", (REPOSITORY / name).read_text(), re.M))
         check(services <= table, f"{name} lacks {services - table}")
+
+
+def the_commands_of_the_program_are_in_the_readme(scratch):
+    shown = subprocess.run([scratch.binary, "help"], capture_output=True, text=True, check=True).stdout
+    names = {name.strip() for name in re.findall(r"^  tocsin ((?:[a-z]+ )+)", shown, re.M)}
+    check(len(names) > 10, f"commands in tocsin help: {names}")
+    for option in ("--help", "-h"):
+        check_equal(subprocess.run([scratch.binary, option], capture_output=True, text=True).stdout, shown, f"what tocsin {option} says")
+    for name in PLAIN:
+        text = (REPOSITORY / name).read_text()
+        missing = [command for command in names if f"`tocsin {command}" not in text]
+        check(not missing, f"{name} does not name the commands {missing}")

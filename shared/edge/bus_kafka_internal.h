@@ -77,6 +77,7 @@ typedef struct {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
+	atomic_bool joined;        /* the handle is a member in good standing: only then may it commit */
 	_Atomic uint64_t assigned; /* a bit a partition number */
 	pthread_mutex_t mutex;     /* guards positions, a slot each */
 	Position *positions;

@@ -32,6 +32,7 @@ static void rebalanced(rd_kafka_t *handle, rd_kafka_resp_err_t what, rd_kafka_to
 	if (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		if (!rd_kafka_assignment_lost(handle))
 			positions_commit(context, handle, false); /* for whoever comes after */
+		atomic_store(&((BusKafka *)context)->member.joined, false);
 		rd_kafka_assign(handle, NULL);
 		assigned_set(context, 0);
 		return;
@@ -43,6 +44,7 @@ static void rebalanced(rd_kafka_t *handle, rd_kafka_resp_err_t what, rd_kafka_to
 	rd_kafka_topic_partition_list_t *nothing = rd_kafka_topic_partition_list_new(0);
 	rd_kafka_assign(handle, nothing);
 	rd_kafka_topic_partition_list_destroy(nothing);
+	atomic_store(&((BusKafka *)context)->member.joined, true);
 	assigned_set(context, assigned);
 }
 
@@ -93,6 +95,8 @@ static void position_take(BusKafka *bus, BusPlace place, Position *position, voi
 
 static void positions_commit(BusKafka *bus, rd_kafka_t *handle, bool wait)
 {
+	if (!atomic_load(&bus->member.joined))
+		return;
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
 	positions_each(bus, position_take, list);
 	if (list->cnt > 0)
@@ -224,6 +228,7 @@ static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 static void handle_replace(BusKafka *bus)
 {
 	Member *member = &bus->member;
+	atomic_store(&member->joined, false);
 	assigned_set(bus, 0);
 	for (int waited_ms = 0; waited_ms < REBORN_MS && !atomic_load(&member->stop); waited_ms += POLL_MS)
 		clock_sleep_ms(POLL_MS);

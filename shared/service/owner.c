@@ -274,6 +274,7 @@ static Result opening_append(Runtime *runtime)
 
 static Result open_partition(Runtime *runtime)
 {
+	runtime->deriving = false; /* until all of it is on its way */
 	TRY(inputs_start(runtime));
 	TRY(outputs_derive_again(runtime));
 	runtime->swept_at = 0;
@@ -380,7 +381,7 @@ static Result opening(Runtime *runtime, bool *progressed)
 	if (atomic_load(&runtime->outputs->pending) > 0)
 		return result_ok();
 	if (atomic_load(&runtime->outputs->failed))
-		return outputs_derive_again(runtime);
+		return open_partition(runtime);
 	/* All outputs of records before here are out. */
 	runtime->derived = runtime->cursor.next;
 	runtime->derive_from = runtime->cursor;
@@ -440,5 +441,11 @@ static Result (*const phases[])(Runtime *runtime, bool *progressed) = {
 
 Result owner_step(Runtime *runtime, bool *progressed)
 {
-	return phases[runtime->phase](runtime, progressed);
+	Result result = phases[runtime->phase](runtime, progressed);
+	if (result.kind != ERROR_NOT_FOUND)
+		return result;
+	/* The log begins further on than was known: the bus knows it now. */
+	owner_doubt(runtime, result.text, 0);
+	result.kind = ERROR_AGAIN;
+	return result;
 }

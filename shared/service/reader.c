@@ -31,6 +31,7 @@ static void place_begin(Runtime *runtime, InputPlace *place)
 static Result places_from_group(Runtime *runtime)
 {
 	const RuntimeOptions *options = &runtime->options;
+	runtime->placed = false; /* until all places stand there: what was in doubt must not be passed */
 	for (size_t i = 0; i < runtime->place_count; i++) {
 		InputPlace *place = &runtime->places[i];
 		int64_t position = options->bus->operations->committed(options->bus, options->service->name,

@@ -281,12 +281,13 @@ size_t runtime_places(Runtime *runtime, BusPlace out[static RUNTIME_PLACES_MAX],
 {
 	const RuntimeOptions *options = &runtime->options;
 	size_t count = 0;
+	bool reader = options->service->ledger == TOPICS;
 	*wake_at = runtime->settle_at;
 	if (options->service->policy)
 		out[count++] = (BusPlace){ TOPIC_POLICIES, 0, runtime->policy_next };
-	if (options->service->ledger != TOPICS)
+	if (!reader && (runtime->phase != PHASE_FOLLOWING || runtime->assigned || options->standby))
 		out[count++] = (BusPlace){ options->service->ledger, options->partition, runtime->cursor.next };
-	bool takes_input = options->service->ledger == TOPICS || runtime->phase == PHASE_OWNING;
+	bool takes_input = reader ? options->store || runtime->placed : runtime->phase == PHASE_OWNING;
 	for (size_t i = 0; takes_input && i < runtime->place_count; i++)
 		out[count++] = (BusPlace){ runtime->places[i].input->topic, runtime->places[i].partition,
 					   input_at(&runtime->places[i]) };

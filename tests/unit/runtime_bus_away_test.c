@@ -1,0 +1,202 @@
+/* What a service had under way when the bus went away is done again before anything behind it is passed. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shared/domain/types.h"
+#include "shared/service/runtime.h"
+#include "tests/support/memory_bus.h"
+
+#include <stdlib.h>
+
+#define BEGIN INT64_C(1795421730000) /* 2026-11-23T08:15:30Z */
+
+/* ---- a bus that can be away: appends are refused, positions are not told */
+
+static bool away;
+static const BusOperations *present;
+static BusOperations operations;
+
+static int64_t committed(Bus *bus, const char *group, unsigned topic, unsigned partition)
+{
+	return away ? BUS_COMMITTED_UNKNOWN : present->committed(bus, group, topic, partition);
+}
+
+static Result append(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context)
+{
+	return away ? result_fail(ERROR_AGAIN, "the bus is away") :
+		      present->append(bus, topic, partition, record, done, context);
+}
+
+static Bus *bus_make(void)
+{
+	Bus *bus = memory_bus_new(TOPICS, 1);
+	away = false;
+	present = bus->operations;
+	operations = *present;
+	operations.committed = committed;
+	operations.append = append;
+	bus->operations = &operations;
+	return bus;
+}
+
+static void put(Bus *bus, const char *id)
+{
+	char time[INSTANT_TEXT];
+	Buffer headers;
+	instant_format(BEGIN, time);
+	buffer_init(&headers, 1024);
+	header_add(&headers, "ce_id", slice_of(id));
+	header_add(&headers, "ce_type", SLICE("test.told.v1"));
+	header_add(&headers, "ce_time", slice_of(time));
+	BusRecord record = { .headers = buffer_slice(&headers), .body = SLICE("1") };
+	assert_int_equal(bus_append(bus, TOPIC_COMMANDS, 0, &record, NULL, NULL).kind, ERROR_NONE);
+	memory_bus_deliver_all(bus);
+	buffer_release(&headers);
+}
+
+/* ---- two services: one that keeps nothing, and the owner of a ledger */
+
+static Result emit(Handler *handler, const Record *input, TopicId topic)
+{
+	return handler_emit(handler, topic, 0,
+			    &(Draft){ .type = SLICE("test.out.v1"), .subject = input->subject, .key = input->key,
+				      .body = input->body, .time = input->time });
+}
+
+static Result assess(Handler *handler, const Record *input)
+{
+	return emit(handler, input, TOPIC_ASSESSMENTS);
+}
+
+static Result own_decide(Handler *handler, const Record *input)
+{
+	return handler_draft(handler, &(Draft){ .type = SLICE("test.tallied.v1"), .subject = input->subject,
+						.body = input->body, .time = input->time });
+}
+
+static Result own_apply(Handler *handler, const Record *record)
+{
+	(void)handler, (void)record;
+	return result_ok();
+}
+
+static Result own_derive(Handler *handler, const Record *record)
+{
+	return emit(handler, record, TOPIC_EVENTS);
+}
+
+static const char *const schema[] = { "CREATE TABLE t (x)" };
+static const Service reader = { .name = "reader", .sentence = "s", .ledger = TOPICS,
+				.inputs = { { .topic = TOPIC_COMMANDS, .handle = assess } }, .input_count = 1,
+				.outputs = { TOPIC_ASSESSMENTS }, .output_count = 1 };
+static const Service owner = { .name = "owner", .sentence = "s", .ledger = TOPIC_REPORTS,
+			       .inputs = { { .topic = TOPIC_COMMANDS, .decide = own_decide } }, .input_count = 1,
+			       .outputs = { TOPIC_EVENTS }, .output_count = 1, .schema = schema, .schema_version = 1,
+			       .apply = own_apply, .derive = own_derive };
+
+static Instant now;
+
+static Result step(Runtime *runtime)
+{
+	bool progressed;
+	return runtime_step(runtime, now += 1, &progressed);
+}
+
+static void steps(Runtime *runtime, Bus *bus, int count)
+{
+	for (int i = 0; i < count; i++) {
+		step(runtime);
+		memory_bus_deliver_all(bus);
+	}
+}
+
+static void what_was_in_doubt_is_assessed_although_the_group_could_not_be_asked(void **state)
+{
+	(void)state;
+	Bus *bus = bus_make();
+	Runtime *runtime;
+	RuntimeOptions options = { .service = &reader, .bus = bus, .owner_id = 1 };
+	now = BEGIN;
+	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
+	put(bus, "c1");
+	step(runtime);
+	assert_int_equal(memory_bus_pending(bus), 1);
+	away = true;
+	memory_bus_step(bus, 0, WIRE_LOSE);
+	assert_int_equal(step(runtime).kind, ERROR_AGAIN);
+	away = false;
+	steps(runtime, bus, 30);
+	put(bus, "c2");
+	steps(runtime, bus, 30);
+	assert_int_equal(bus->operations->end(bus, TOPIC_ASSESSMENTS, 0), 2);
+	assert_int_equal(bus->operations->committed(bus, "reader", TOPIC_COMMANDS, 0), 2);
+	runtime_free(runtime);
+	bus->operations->close(bus);
+}
+
+static void what_follows_of_a_ledger_is_published_although_the_bus_goes_away_while_opening(void **state)
+{
+	(void)state;
+	Bus *bus = bus_make();
+	Store *store;
+	StoreOptions file = runtime_store_options(&owner, ":memory:");
+	Runtime *runtime;
+	RuntimeOptions options = { .service = &owner, .bus = bus, .owner_id = 1 };
+	now = BEGIN;
+	assert_int_equal(store_open(&file, &store, NULL).kind, ERROR_NONE);
+	options.store = store;
+	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
+	steps(runtime, bus, 20);
+	put(bus, "c1");
+	steps(runtime, bus, 1); /* decided; it dies before what follows is published */
+	runtime_free(runtime);
+	options.owner_id = 2;
+	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
+	for (int i = 0; i < 50 && runtime_phase(runtime) != PHASE_OPENING; i++)
+		steps(runtime, bus, 1);
+	for (int i = 0; i < 50 && memory_bus_pending(bus) == 0; i++)
+		step(runtime);
+	assert_int_equal(memory_bus_pending(bus), 1);
+	assert_int_equal(bus->operations->end(bus, TOPIC_EVENTS, 0), 0);
+	away = true;
+	memory_bus_step(bus, 0, WIRE_LOSE);
+	assert_int_equal(step(runtime).kind, ERROR_AGAIN);
+	away = false;
+	steps(runtime, bus, 50);
+	assert_int_equal(runtime_phase(runtime), PHASE_OWNING);
+	assert_int_equal(bus->operations->end(bus, TOPIC_EVENTS, 0), 1);
+	runtime_free(runtime);
+	store_close(store);
+	bus->operations->close(bus);
+}
+
+static void a_partition_of_another_is_not_waited_for(void **state)
+{
+	(void)state;
+	Bus *bus = bus_make();
+	Runtime *runtime;
+	RuntimeOptions options = { .service = &reader, .bus = bus, .owner_id = 1 };
+	BusPlace places[RUNTIME_PLACES_MAX];
+	Instant wake_at;
+	now = BEGIN;
+	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
+	put(bus, "c1");
+	runtime_assign(runtime, false);
+	step(runtime);
+	assert_int_equal(runtime_places(runtime, places, &wake_at), 0);
+	runtime_free(runtime);
+	bus->operations->close(bus);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_in_doubt_is_assessed_although_the_group_could_not_be_asked),
+		cmocka_unit_test(what_follows_of_a_ledger_is_published_although_the_bus_goes_away_while_opening),
+		cmocka_unit_test(a_partition_of_another_is_not_waited_for),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -275,7 +275,7 @@ lint-deps: deps ## install what lint needs besides, where it is missing
 
 SCRIPTS = .ci/run $(shell find tools tests -name '*.sh')
 lint: lint-deps layers sizes compile_commands.json ## layers, sizes, clang-tidy, cppcheck, and what lints scripts, Python and YAML
-	@find shared services tools -name '*.c' | xargs -P $(shell nproc) -n 8 clang-tidy --quiet
+	@find shared services tools -name '*.c' | xargs -P $(shell nproc) -n 8 clang-tidy --quiet --extra-arg=-Wno-error
 	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --std=c11 -I. --include=tools/cppcheck/macros.h \
 		--suppressions-list=tools/cppcheck/suppressions -D__linux__ -DTOCSIN_VERSION='""' shared services tools
 	@shellcheck --severity=warning $(SCRIPTS)

@@ -216,8 +216,10 @@ static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 	rd_kafka_conf_set_offset_commit_cb(conf, committed);
 	TRY(kafka_new(RD_KAFKA_CONSUMER, conf, out));
 	Result result = group_join(bus, *out);
-	if (result_failed(result))
+	if (result_failed(result)) {
 		kafka_handle_end(*out);
+		*out = NULL;
+	}
 	return result;
 }
 

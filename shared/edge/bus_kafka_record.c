@@ -32,7 +32,8 @@ void record_of_message(const rd_kafka_message_t *message, Buffer *headers, BusRe
 	for (size_t i = 0; any && i < HEADERS_MAX; i++) {
 		if (rd_kafka_header_get_all(list, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
 			break;
-		header_add(headers, name, (Slice){ value == NULL ? "" : value, value == NULL ? 0 : size });
+		if (name[0]) /* ours all have a name, and a packed list is not read without */
+			header_add(headers, name, (Slice){ value == NULL ? "" : value, value == NULL ? 0 : size });
 	}
 	*out = (BusRecord){ .offset = message->offset,
 			    .key = { message->key, message->key_len },

@@ -26,6 +26,8 @@ static const struct {
 } refused[] = {
 	{ "bootstrap.servers", "the brokers have a setting of their own" },
 	{ "metadata.broker.list", "the brokers have a setting of their own" },
+	{ "delivery.report.only.error", "every append waits for its report" },
+	{ "log.queue", "its log lines would be kept and never written" },
 	{ "client.id", "it is the service's name" },
 	{ "group.id", "it is the service's name" },
 	{ "group.instance.id", "the replica's name is a setting of its own" },

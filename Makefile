@@ -77,8 +77,8 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 .SECONDARY:
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario \
-        test-scenario-distributed test-image test-chaos test-tsan test-checks test-fuzz fuzz fuzz-deps fuzz-search bench-deps lint-deps $(BENCHES) layers pure sizes map format \
-        format-check lint install images clean
+        test-scenario-distributed test-image test-chaos test-tsan test-checks test-fuzz fuzz fuzz-deps fuzz-search bench-deps \
+        lint-deps $(BENCHES) layers pure sizes map format format-check lint install images clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -225,7 +225,7 @@ static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 
 /*
  * Another process took this instance's name, or the group forgot it while the broker was away: come back, but not at once, so
- * that two processes of one name do not fight.
+ * that two processes of one name take turns of seconds instead of fighting without pause. Each says so in its log.
  */
 static void handle_replace(BusKafka *bus)
 {

@@ -96,7 +96,7 @@ static void *former_end(void *former)
 	return NULL;
 }
 
-/* Beside the new handle, whose reports must not wait for it. */
+/* Beside the new handle, whose reports do not wait for it; only a second one within its time waits for the first. */
 static void former_leave(Producer *producer, rd_kafka_t *former)
 {
 	if (producer->former_ending)

@@ -1,7 +1,7 @@
 /*
  * Import: what an export holds (carry_file.h) into a bus that holds nothing yet, however many partitions it has.
  *
- * Each record goes to the partition of its slot. A ledger begins with a claim of its own and an claim, then
+ * Each record goes to the partition of its slot. A ledger begins with a claim of its own and an opening record, then
  * come the carried records, and last an `advanced` record: it alone says where the owners go on, at the ends of all
  * inputs, with everything derived. So nothing carried is decided, derived, sent or logged a second time; and a
  * position in a ledger stands right behind an accepted record, as every reader expects.

@@ -24,23 +24,16 @@ class Contained(Server):
     scratch = None
     container = None
 
-    def run(self, *arguments, name=None):
-        """The command that runs tocsin with these arguments in a container."""
-        environment = self.environment()
+    def run(self, environment, *arguments, name=None):
+        """The command line that runs tocsin with these arguments in a container."""
         given = [word for key in environment if key.startswith("TOCSIN_") for word in ("--env", key)]
         directory = str(self.scratch.directory)
         return [*PODMAN, "run", "--rm", *RIGHTS, *(("--name", name) if name else ()), *given, "--volume", f"{directory}:{directory}",
                 "--workdir", directory, IMAGE, "tocsin", *arguments]
 
-    def launch(self):
+    def words(self):
         self.container = f"tocsin-scenario-{os.getpid()}-{next(numbers)}"
-        command, self.binary, self.arguments = (self.binary, self.arguments), None, ()
-        run = self.run(*command[1], name=self.container)
-        self.binary, self.arguments = run[0], run[1:]
-        try:
-            return super().launch()
-        finally:
-            self.binary, self.arguments = command
+        return self.run(self.environment(), *self.arguments, name=self.container)
 
     def await_ready(self, began):
         super().await_ready(began)
@@ -56,11 +49,7 @@ class Contained(Server):
         environment = self.environment() | settings
         if self.url:
             environment["TOCSIN_URL"] = self.url
-        outer, self.settings = self.settings, {name: value for name, value in environment.items() if name.startswith("TOCSIN_")}
-        try:
-            return subprocess.run(self.run(*arguments), env=environment, capture_output=True, text=True, timeout=120)
-        finally:
-            self.settings = outer
+        return subprocess.run(self.run(environment, *arguments), env=environment, capture_output=True, text=True, timeout=120)
 
 
 class Inner:

@@ -83,9 +83,13 @@ class Server:
         environment.update({name: str(value) for name, value in self.settings.items()})
         return environment
 
+    def words(self):
+        """The command line."""
+        return [self.binary, *self.arguments]
+
     def launch(self):
         began = time.monotonic()
-        self.process = subprocess.Popen([self.binary, *self.arguments], env=self.environment(), stdout=open(self.log, "ab"),
+        self.process = subprocess.Popen(self.words(), env=self.environment(), stdout=open(self.log, "ab"),
                                         stderr=subprocess.PIPE, text=True)
         return began
 

@@ -180,6 +180,25 @@ static Result align(Handler *handler)
 	return result_ok();
 }
 
+/* What was accepted stands in one replica's file: one without it, or with an older copy, must not take its place. */
+static Result able(Handler *handler)
+{
+	ChainHead head;
+	Buffer last;
+	TRY(head_load(handler, &head));
+	if (head.size == 0)
+		return result_ok();
+	buffer_init(&last, 1);
+	AuditLedger *ledger = ledger_of(handler);
+	Result result = ledger->operations->read(ledger, head.size - 1, 1, &last);
+	buffer_release(&last);
+	if (result_failed(result))
+		return result_fail(ERROR_AGAIN,
+				   "the audit log of this replica does not reach line %" PRId64 ", the last one accepted: stop it, "
+				   "and the one that holds the log goes on; or copy the log here (%s)", head.count, result.text);
+	return result_ok();
+}
+
 static Result staged_write(Handler *handler)
 {
 	Memory *memory = handler->memory;
@@ -335,5 +354,6 @@ const Service audit_service = {
 	.release = release,
 	.apply = apply,
 	.settle = settle,
+	.able = able,
 	.position = position,
 };

@@ -9,8 +9,9 @@
  *      ledger must not cut anything.
  *   3. The file must hold at least what was accepted and end with the accepted head, or audit stops: it was tampered
  *      with.
- *   4. An input position is claimed only by the checkpoint that holds its line.
- *   5. Assessments come at least once; the log holds each once. They are known by their ids for 60 days of record time,
+ *   4. A replica without what was accepted, beside others, claims nothing and says so.
+ *   5. An input position is claimed only by the checkpoint that holds its line.
+ *   6. Assessments come at least once; the log holds each once. They are known by their ids for 60 days of record time,
  *      twice as long as their topic keeps them.
  */
 #ifndef TOCSIN_AUDIT_AUDIT_H

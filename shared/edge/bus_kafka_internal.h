@@ -81,6 +81,8 @@ typedef struct {
 	_Atomic uint64_t assigned; /* a bit a partition number */
 	pthread_mutex_t mutex;     /* guards positions, a slot each */
 	Position *positions;
+	int64_t fatal_us; /* when it was last fenced, on the monotonic clock; 0: never */
+	int pause_ms;     /* before it came back then */
 } Member;
 
 struct BusKafka {

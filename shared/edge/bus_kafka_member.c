@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 200, TURN_MS = 2000, REBORN_MS = 5000 };
+enum { POLL_MS = 200, TURN_MS = 2000, REBORN_MS = 5000, REBORN_MAX_MS = 320000 };
 
 static void positions_commit(BusKafka *bus, rd_kafka_t *handle, bool wait);
+static void positions_each(BusKafka *bus, void (*visit)(BusKafka *bus, BusPlace place, Position *position, void *context),
+			   void *context);
 
 /* ---- what is assigned */
 
@@ -26,6 +28,12 @@ static void assigned_set(BusKafka *bus, uint64_t assigned)
 	kafka_wake_all(bus);
 }
 
+static void position_forget(BusKafka *bus, BusPlace place, Position *position, void *context)
+{
+	(void)bus, (void)place, (void)context;
+	*position = (Position){ .at = -1 };
+}
+
 static void rebalanced(rd_kafka_t *handle, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t *list, void *context)
 {
 	uint64_t assigned = 0;
@@ -33,6 +41,7 @@ static void rebalanced(rd_kafka_t *handle, rd_kafka_resp_err_t what, rd_kafka_to
 		if (!rd_kafka_assignment_lost(handle))
 			positions_commit(context, handle, false); /* for whoever comes after */
 		atomic_store(&((BusKafka *)context)->member.joined, false);
+		positions_each(context, position_forget, NULL); /* whoever owns them next says how far they are */
 		rd_kafka_assign(handle, NULL);
 		assigned_set(context, 0);
 		return;
@@ -224,15 +233,26 @@ static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 }
 
 /*
- * Another process took this instance's name, or the group forgot it while the broker was away: come back, but not at once, so
- * that two processes of one name take turns of seconds instead of fighting without pause. Each says so in its log.
+ * Another process took this instance's name, or the group forgot it while the broker was away: come back, but not at once,
+ * and later each time it happens again soon, so that two processes of one name move partitions to and fro less and less
+ * often instead of fighting without end. Each says so in its log.
  */
+static int reborn_pause_ms(Member *member)
+{
+	int64_t now_us = clock_monotonic_us();
+	bool again = member->fatal_us && now_us - member->fatal_us < 2 * REBORN_MAX_MS * 1000LL;
+	member->pause_ms = !again ? REBORN_MS : member->pause_ms < REBORN_MAX_MS ? 2 * member->pause_ms : REBORN_MAX_MS;
+	member->fatal_us = now_us;
+	return member->pause_ms;
+}
+
 static void handle_replace(BusKafka *bus)
 {
 	Member *member = &bus->member;
 	atomic_store(&member->joined, false);
 	assigned_set(bus, 0);
-	for (int waited_ms = 0; waited_ms < REBORN_MS && !atomic_load(&member->stop); waited_ms += POLL_MS)
+	int pause_ms = reborn_pause_ms(member);
+	for (int waited_ms = 0; waited_ms < pause_ms && !atomic_load(&member->stop); waited_ms += POLL_MS)
 		clock_sleep_ms(POLL_MS);
 	rd_kafka_t *fresh, *former = member->handle;
 	if (atomic_load(&member->stop) || result_failed(handle_make(bus, &fresh)))

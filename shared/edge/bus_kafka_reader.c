@@ -376,9 +376,12 @@ Result kafka_reader_open(Bus *base, BusReader **out)
 	if (i < KAFKA_READERS_MAX)
 		bus->readers[i] = reader;
 	pthread_mutex_unlock(&bus->mutex);
-	*out = &reader->reader;
-	if (i < KAFKA_READERS_MAX)
+	if (i < KAFKA_READERS_MAX) {
+		*out = &reader->reader;
 		return result_ok();
+	}
+	pthread_cond_destroy(&reader->changed);
+	pthread_mutex_destroy(&reader->mutex);
 	free(reader);
 	return result_fail(ERROR_AGAIN, "a process has at most %d readers", KAFKA_READERS_MAX);
 }

@@ -20,6 +20,7 @@ void batch_forget(Runtime *runtime)
 	runtime->drafted_count = runtime->accepted_count = 0;
 	runtime->derive_next = 0;
 	runtime->timer_change_count = 0;
+	runtime->lettered = false;
 	runtime->current = NULL;
 }
 
@@ -298,19 +299,16 @@ Result batch_decide(Runtime *runtime, bool *progressed)
 	TRY(store_begin(store));
 	runtime->in_transaction = true;
 	Result result = decide_all(runtime, &count);
-	if (result.kind == ERROR_INTERNAL || (result_failed(result) && runtime->drafted_count == 0)) {
-		/* Nothing of it is on the wire: as if it had not been tried. */
-		owner_doubt(runtime, result.text, 0);
-		return result;
-	}
 	if (result_failed(result)) {
+		bool drafted = runtime->drafted_count > 0;
 		owner_doubt(runtime, result.text, 0);
-		return result_ok();
+		/* What is on the wire already wants another epoch at once; else the surroundings are given time. */
+		return drafted && result.kind != ERROR_INTERNAL ? result_ok() : result;
 	}
 	*progressed = count > 0 || runtime->drafted_count > 0;
 	if (BUG(3))
 		group_commit(runtime);
-	if (runtime->drafted_count > 0) {
+	if (runtime->drafted_count > 0 || runtime->lettered) {
 		runtime->phase = PHASE_ACCEPTING;
 		return result_ok();
 	}

@@ -110,14 +110,13 @@ static void record_keep(Lane *lane, const BusRecord *record)
 
 /* ---- reading a lane */
 
-static Result ledger_judge(Lane *lane, const BusRecord *record, bool *kept)
+static Result lane_judge(Lane *lane, const BusRecord *record, bool *kept)
 {
 	LedgerMark mark;
 	if (record->offset != lane->cursor.next)
 		return result_fail(ERROR_INTERNAL, "%s/%u skips from offset %" PRId64 " to %" PRId64,
 				   topics[lane->topic].name, lane->partition, lane->cursor.next, record->offset);
-	TRY(result_wrap(ledger_mark_read(record->headers, &mark), "%s/%u", topics[lane->topic].name, lane->partition));
-	bool accepted = ledger_take(&lane->cursor, &mark) == LEDGER_ACCEPT;
+	bool accepted = ledger_judge(&lane->cursor, record->headers, &mark) == LEDGER_ACCEPT;
 	*kept = accepted && !slice_starts(header_get(record->headers, "ce_type"), SLICE("tocsin.ledger."));
 	if (accepted && mark.seq == 1)
 		return result_wrap(ledger_opening_check(&lane->cursor, record->headers), "%s/%u",
@@ -132,7 +131,7 @@ static bool lane_visit(void *context, const BusRecord *record)
 	if (record->offset >= lane->end)
 		return false;
 	if (lane->service)
-		lane->result = ledger_judge(lane, record, &kept);
+		lane->result = lane_judge(lane, record, &kept);
 	if (result_failed(lane->result))
 		return false;
 	if (kept)

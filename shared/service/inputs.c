@@ -73,8 +73,7 @@ Result input_judge(InputPlace *place, const BusRecord *from, bool *taken)
 		return result_fail(ERROR_AGAIN, "%s skipped from %lld to %lld", topics[place->input->topic].name,
 				   (long long)place->cursor.next, (long long)from->offset);
 	LedgerMark mark;
-	TRY(ledger_mark_read(from->headers, &mark));
-	*taken = ledger_take(&place->cursor, &mark) == LEDGER_ACCEPT;
+	*taken = ledger_judge(&place->cursor, from->headers, &mark) == LEDGER_ACCEPT;
 	if (*taken && mark.seq == 1)
 		return result_wrap(ledger_opening_check(&place->cursor, from->headers), "%s", topics[place->input->topic].name);
 	return result_ok();

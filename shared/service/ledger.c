@@ -4,10 +4,14 @@
 #include "shared/edge/bus.h"
 #include "shared/service/bugs.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const char decimal[] = "0123456789", hexadecimal[] = "0123456789abcdef";
+static const uint64_t MARK_MAX = UINT64_C(1) << 53; /* of an epoch or a number: far beyond what can be counted to */
 
 LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 {
@@ -49,26 +53,37 @@ LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset)
 	};
 }
 
-static bool unsigned_read(Slice text, int base, uint64_t *out)
+/* Digits only: what strtoull takes besides (signs, spaces, 0x) was not written here. */
+static bool unsigned_read(Slice text, int base, const char *digits, uint64_t *out)
 {
 	char copy[24];
-	char *end;
-	if (text.size == 0 || !text_copy(text, copy, sizeof(copy)))
+	if (text.size == 0 || !text_copy(text, copy, sizeof(copy)) || strspn(copy, digits) != text.size)
 		return false;
-	*out = strtoull(copy, &end, base);
-	return *end == 0;
+	errno = 0;
+	*out = strtoull(copy, NULL, base);
+	return errno == 0;
 }
 
 Result ledger_mark_read(Slice headers, LedgerMark *out)
 {
 	LedgerMark mark;
-	if (!unsigned_read(header_get(headers, "ce_epoch"), 10, &mark.epoch) ||
-	    !unsigned_read(header_get(headers, "ce_owner"), 16, &mark.owner) ||
-	    !unsigned_read(header_get(headers, "ce_seq"), 10, &mark.seq))
-		return result_fail(ERROR_INPUT, "not a ledger record: ce_epoch, ce_owner or ce_seq is missing");
+	if (!unsigned_read(header_get(headers, "ce_epoch"), 10, decimal, &mark.epoch) ||
+	    !unsigned_read(header_get(headers, "ce_owner"), 16, hexadecimal, &mark.owner) ||
+	    !unsigned_read(header_get(headers, "ce_seq"), 10, decimal, &mark.seq) || mark.epoch == 0 ||
+	    mark.epoch > MARK_MAX || mark.seq > MARK_MAX)
+		return result_fail(ERROR_INPUT, "not a ledger record: ce_epoch, ce_owner or ce_seq is missing or no number");
 	mark.claim = mark.seq == 0;
 	*out = mark;
 	return result_ok();
+}
+
+LedgerVerdict ledger_judge(LedgerCursor *cursor, Slice headers, LedgerMark *mark)
+{
+	if (!result_failed(ledger_mark_read(headers, mark)))
+		return ledger_take(cursor, mark);
+	*mark = (LedgerMark){ 0 };
+	cursor->next++;
+	return LEDGER_DROP;
 }
 
 void ledger_mark_write(Buffer *headers, const LedgerMark *mark)

@@ -46,8 +46,14 @@ LedgerCursor ledger_begin(int64_t first);
 /* A reader that enters behind a record it knows to be accepted, at offset. */
 LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset);
 
-/* Reads the mark out of packed headers; ERROR_INPUT when they are no ledger record's. */
+/* Reads the mark out of packed headers; ERROR_INPUT when they are no ledger record's. Epochs begin at 1. */
 Result ledger_mark_read(Slice headers, LedgerMark *out);
+
+/*
+ * ledger_take of the record with these headers. Whoever may write to the topic can write anything there: what has no mark
+ * is dropped, by every reader alike, and nothing waits for it. *mark is that of the record; its epoch is 0 where it has none.
+ */
+LedgerVerdict ledger_judge(LedgerCursor *cursor, Slice headers, LedgerMark *mark);
 void ledger_mark_write(Buffer *headers, const LedgerMark *mark);
 
 /*

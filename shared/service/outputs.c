@@ -116,9 +116,8 @@ static bool again_visit(void *context, const BusRecord *from)
 	Record record;
 	if (from->offset >= runtime->cursor.next)
 		return false;
-	visit->result = ledger_mark_read(from->headers, &mark);
-	if (result_failed(visit->result) || ledger_take(&visit->cursor, &mark) != LEDGER_ACCEPT)
-		return !result_failed(visit->result);
+	if (ledger_judge(&visit->cursor, from->headers, &mark) != LEDGER_ACCEPT)
+		return true;
 	if (!result_failed(record_read(runtime->options.service->ledger, runtime->options.partition, from, &record)) &&
 	    !record_is_bookkeeping(&record))
 		visit->result = derive_record(runtime, &record);

@@ -165,6 +165,8 @@ static FollowEvent drop_event(Runtime *runtime, const LedgerMark *mark)
 	bool own = mark_is_own(runtime, mark);
 	runtime->figures.dropped++;
 	metric_add(METRIC_LEDGER_DROPPED, runtime->options.service->name, NULL, 1);
+	if (mark->epoch == 0)
+		runtime_log(runtime, LOG_WARN, "ledger-stranger", "a record that no owner wrote stands in the ledger; it counts for nothing");
 	if (!own)
 		return FOLLOW_ON;
 	if (mark->claim)
@@ -182,11 +184,8 @@ static bool follow_visit(void *context, const BusRecord *from)
 		visit->result = result_fail(ERROR_AGAIN, "the ledger skipped to offset %" PRId64, from->offset);
 		return false;
 	}
-	visit->result = ledger_mark_read(from->headers, &mark);
-	if (result_failed(visit->result))
-		return false;
 	visit->count++;
-	switch (ledger_take(&runtime->cursor, &mark)) {
+	switch (ledger_judge(&runtime->cursor, from->headers, &mark)) {
 	case LEDGER_CLAIMED:
 		visit->event = claim_event(runtime, &mark);
 		break;
@@ -245,7 +244,7 @@ static Result state_check(Runtime *runtime)
 	return result_ok();
 }
 
-static Result load(Runtime *runtime)
+static Result load_all(Runtime *runtime)
 {
 	TRY(meta_load(runtime));
 	TRY(state_check(runtime));
@@ -253,6 +252,14 @@ static Result load(Runtime *runtime)
 	if (runtime->options.service->restore)
 		TRY(runtime->options.service->restore(&runtime->handler));
 	return result_ok();
+}
+
+static Result load(Runtime *runtime)
+{
+	Result result = load_all(runtime);
+	if (result_failed(result))
+		runtime->cursor.next = -1; /* half of it was: all again */
+	return result;
 }
 
 /* Assigned, and not held back by anything that will pass. */
@@ -318,6 +325,9 @@ static Result following(Runtime *runtime, bool *progressed)
 	runtime->caught_up |= visit.count == 0;
 	if (visit.count > 0 || !may_claim(runtime))
 		return result_ok();
+	/* Where nobody else could own it, the service itself says what is wrong. */
+	if (options->standby && options->service->able)
+		TRY(options->service->able(&runtime->handler));
 	if (BUG(10) && runtime->cursor.epoch == runtime->epoch && runtime->cursor.owner == options->owner_id)
 		return bug_go_on(runtime);
 	runtime->epoch = runtime->cursor.epoch + 1;
@@ -405,6 +415,14 @@ static Result owning(Runtime *runtime, bool *progressed)
 	return batch_decide(runtime, progressed);
 }
 
+/* All drafts came back, and what was refused is written down. */
+static bool batch_is_accepted(const Runtime *runtime)
+{
+	bool letters_out = !runtime->lettered ||
+			   (atomic_load(&runtime->wire->pending) == 0 && !atomic_load(&runtime->wire->failed));
+	return runtime->accepted_count == runtime->drafted_count && letters_out;
+}
+
 static Result accepting(Runtime *runtime, bool *progressed)
 {
 	if (runtime->deriving) {
@@ -427,7 +445,7 @@ static Result accepting(Runtime *runtime, bool *progressed)
 		return result;
 	}
 	*progressed = visit.count > 0;
-	if (runtime->accepted_count < runtime->drafted_count) {
+	if (visit.event != FOLLOW_ON || !batch_is_accepted(runtime)) {
 		given_up(runtime, &visit);
 		return result_ok();
 	}

@@ -196,16 +196,11 @@ static Result commit_positions(Runtime *runtime)
 	return result_ok();
 }
 
-static Result with_store(Runtime *runtime, size_t *count)
+/* All of the batch or nothing of it, in the view and in memory. */
+static Result view_end(Runtime *runtime, Result result)
 {
 	Store *store = runtime->options.store;
-	if (!inputs_waiting(runtime))
-		return result_ok();
-	InputPlace before[INPUT_PLACES];
-	memcpy(before, runtime->places, sizeof(InputPlace) * runtime->place_count);
-	batch_forget(runtime);
-	TRY(store_begin(store));
-	Result result = handle_all(runtime, count);
+	runtime->deriving = runtime->in_transaction = false;
 	if (!result_failed(result))
 		result = meta_places_save(runtime);
 	if (!result_failed(result))
@@ -213,12 +208,39 @@ static Result with_store(Runtime *runtime, size_t *count)
 	else
 		store_rollback(store);
 	if (result_failed(result)) {
-		memcpy(runtime->places, before, sizeof(InputPlace) * runtime->place_count);
+		memcpy(runtime->places, runtime->places_before, sizeof(InputPlace) * runtime->place_count);
 		batch_forget(runtime);
 		return result;
 	}
 	accepted_tell(runtime);
 	return commit_positions(runtime); /* advisory: retention must not overtake a view */
+}
+
+static Result letters_check(Runtime *runtime)
+{
+	if (!atomic_load(&runtime->outputs->failed))
+		return result_ok();
+	wire_renew(&runtime->outputs);
+	return result_fail(ERROR_AGAIN, "a dead letter could not be written");
+}
+
+static Result with_store(Runtime *runtime, size_t *count)
+{
+	Result result = result_ok();
+	if (!runtime->deriving) {
+		if (!inputs_waiting(runtime))
+			return result_ok();
+		memcpy(runtime->places_before, runtime->places, sizeof(InputPlace) * runtime->place_count);
+		batch_forget(runtime);
+		TRY(store_begin(runtime->options.store));
+		runtime->in_transaction = true;
+		result = handle_all(runtime, count);
+	}
+	/* Dead letters under way: the transaction waits for them. */
+	runtime->deriving = !result_failed(result) && atomic_load(&runtime->outputs->pending) > 0;
+	if (runtime->deriving)
+		return result_ok();
+	return view_end(runtime, result_failed(result) ? result : letters_check(runtime));
 }
 
 static Result without_store(Runtime *runtime, size_t *count)
@@ -265,7 +287,7 @@ Result reader_step(Runtime *runtime, bool *progressed)
 		TRY(place_or_leave(runtime));
 	if (!runtime->options.store && !runtime->placed)
 		return result_ok();
-	if (runtime->paused || (runtime->options.service->policy && !runtime->policy))
+	if ((runtime->paused && !runtime->deriving) || (runtime->options.service->policy && !runtime->policy))
 		return result_ok();
 	Result result = runtime->options.store ? with_store(runtime, &count) : without_store(runtime, &count);
 	*progressed = count > 0;

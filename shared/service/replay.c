@@ -207,14 +207,16 @@ static void accept(Replay *replay, const BusRecord *record)
 }
 
 /* A log's first record is accepted by definition: everything older was trimmed by its owner. */
-static bool begin(Replay *replay, const BusRecord *record, const LedgerMark *mark)
+static bool begin(Replay *replay, const BusRecord *record)
 {
+	LedgerMark mark;
+	bool marked = !result_failed(ledger_mark_read(record->headers, &mark));
 	replay->began = true;
 	replay->cursor.next = record->offset;
-	replay->blind = record->offset > 0 && mark->claim;
-	if (record->offset == 0 || mark->claim)
+	replay->blind = record->offset > 0 && marked && mark.claim;
+	if (record->offset == 0 || !marked || mark.claim)
 		return false;
-	replay->cursor = ledger_enter(mark, record->offset);
+	replay->cursor = ledger_enter(&mark, record->offset);
 	return true;
 }
 
@@ -232,18 +234,12 @@ void replay_take(Replay *replay, const BusRecord *record)
 	LedgerMark mark;
 	replay->figures.records++;
 	check_offset(replay, record);
-	if (result_failed(ledger_mark_read(record->headers, &mark))) {
-		find(replay, record->offset, "it carries no epoch, owner and sequence number");
-		replay->cursor.next = record->offset + 1;
-		replay->began = true;
-		return;
-	}
-	if (!replay->began && begin(replay, record, &mark)) {
+	if (!replay->began && begin(replay, record)) {
 		replay->figures.accepted++;
 		return;
 	}
 	uint64_t owner = replay->cursor.owner;
-	LedgerVerdict verdict = ledger_take(&replay->cursor, &mark);
+	LedgerVerdict verdict = ledger_judge(&replay->cursor, record->headers, &mark);
 	if (verdict == LEDGER_ACCEPT) {
 		accept(replay, record);
 	} else if (verdict == LEDGER_CLAIMED) {

@@ -156,8 +156,10 @@ Result runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, 
 	buffer_json_escape(&body, slice_of(reason));
 	buffer_text(&body, "\"}");
 	BusRecord record = { .key = id_slice(&id), .headers = buffer_slice(&headers), .body = buffer_slice(&body) };
-	Result result = bus_append(runtime->options.bus, TOPIC_DEAD_LETTERS, 0, &record, NULL, NULL);
+	Wire *wire = runtime->phase == PHASE_OWNING ? runtime->wire : runtime->outputs;
+	Result result = wire_append(wire, runtime->options.bus, TOPIC_DEAD_LETTERS, 0, &record);
 	if (!result_failed(result)) {
+		runtime->lettered = true;
 		runtime_log(runtime, LOG_WARN, "dead-letter", reason);
 		runtime->figures.dead_letters++;
 		metric_add(METRIC_DEAD_LETTERS, service->name, NULL, 1);
@@ -287,7 +289,7 @@ size_t runtime_places(Runtime *runtime, BusPlace out[static RUNTIME_PLACES_MAX],
 		out[count++] = (BusPlace){ TOPIC_POLICIES, 0, runtime->policy_next };
 	if (!reader && (runtime->phase != PHASE_FOLLOWING || runtime->assigned || options->standby))
 		out[count++] = (BusPlace){ options->service->ledger, options->partition, runtime->cursor.next };
-	bool takes_input = reader ? options->store || runtime->placed : runtime->phase == PHASE_OWNING;
+	bool takes_input = reader ? (options->store || runtime->placed) && !runtime->deriving : runtime->phase == PHASE_OWNING;
 	for (size_t i = 0; takes_input && i < runtime->place_count; i++)
 		out[count++] = (BusPlace){ runtime->places[i].input->topic, runtime->places[i].partition,
 					   input_at(&runtime->places[i]) };

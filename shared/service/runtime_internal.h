@@ -83,6 +83,7 @@ struct Runtime {
 
 	/* inputs */
 	InputPlace places[INPUT_PLACES];
+	InputPlace places_before[INPUT_PLACES]; /* of a view's batch under way, for undoing it */
 	size_t place_count;
 	const Record *current; /* the input being decided */
 	unsigned current_drafts;
@@ -99,6 +100,7 @@ struct Runtime {
 	Buffer drafted_bytes;
 	Drafted *drafted;
 	size_t drafted_count, drafted_room, accepted_count;
+	bool lettered; /* an input was refused: its dead letter's report is waited for before the batch ends */
 	Instant batch_began, last_record_at, group_committed_at, swept_at, timers_at, trim_at;
 	uint64_t inputs_since_record;
 	Instant settle_at;
@@ -127,7 +129,10 @@ Result record_place_check(const Runtime *runtime, const Record *record);
 /* A copy of a record, kept for the batch. The caller keeps within BATCH_RECORDS and BATCH_BYTES. */
 Drafted *drafted_keep(Runtime *runtime, const Record *record);
 Record drafted_record(const Runtime *runtime, const Drafted *drafted);
-/* ERROR_AGAIN where it cannot be written: then the input must not be passed. */
+/*
+ * ERROR_AGAIN where it cannot be written: then the input must not be passed. Its report counts on `wire` in an owner's batch,
+ * else on `outputs`.
+ */
 Result runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, int64_t offset, const char *reason);
 /* The failure of a state file that has read more than the bus holds. */
 Result runtime_bus_older(const Runtime *runtime, TopicId topic);

@@ -37,10 +37,9 @@ static bool trim_visit(void *context, const BusRecord *from)
 {
 	TrimVisit *visit = context;
 	LedgerMark mark;
-	visit->result = ledger_mark_read(from->headers, &mark);
-	if (result_failed(visit->result) || from->offset >= visit->runtime->derive_from.next)
+	if (from->offset >= visit->runtime->derive_from.next)
 		return false;
-	if (ledger_take(&visit->cursor, &mark) != LEDGER_ACCEPT)
+	if (ledger_judge(&visit->cursor, from->headers, &mark) != LEDGER_ACCEPT)
 		return true;
 	visit->cut = from->offset;
 	bool needed = record_young(visit, from);

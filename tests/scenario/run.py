@@ -70,8 +70,10 @@ def main():
     parser.add_argument("words", nargs="*")
     arguments = parser.parse_args()
     signal.signal(signal.SIGALRM, too_long)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would hand on that it is ignored
     chosen = [s for s in scenarios(arguments.words, arguments.mode) if not arguments.words or any(word in f"{s[0]} {s[1]}" for word in arguments.words)]
-    passed = failed = skipped = 0
+    passed = skipped = 0
+    failed = []
     for index, (file, name, function) in enumerate(chosen, 1):
         began = time.monotonic()
         title = f"[{index}/{len(chosen)}] {file}: {name.replace('_', ' ')}"
@@ -84,11 +86,13 @@ def main():
         seconds = time.monotonic() - began
         print(f"{title}: {'FAILED' if problem else 'ok'} ({seconds:.1f} s{''.join('; ' + note for note in notes)})", flush=True)
         if problem:
-            failed += 1
+            failed.append(title)
             print("    " + problem.replace("\n", "\n    "), flush=True)
         else:
             passed += 1
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    for title in failed:
+        print(f"failed: {title}")
+    print(f"{passed} passed, {len(failed)} failed, {skipped} skipped")
     return 1 if failed else 0
 
 

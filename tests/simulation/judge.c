@@ -43,8 +43,7 @@ void walk_ledger(TopicId topic, Visit visit, void *context)
 		for (int64_t offset = 0; memory_bus_recall(judged->bus, topic, partition, offset, &record); offset++) {
 			LedgerMark mark;
 			Slice type = header_get(record.headers, "ce_type");
-			must(!result_failed(ledger_mark_read(record.headers, &mark)));
-			if (ledger_take(&cursor, &mark) == LEDGER_ACCEPT && !slice_starts(type, SLICE("tocsin.ledger.")))
+			if (ledger_judge(&cursor, record.headers, &mark) == LEDGER_ACCEPT && !slice_starts(type, SLICE("tocsin.ledger.")))
 				visit(context, partition, &record, type);
 		}
 	}

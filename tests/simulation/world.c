@@ -333,8 +333,7 @@ static int64_t audit_passed(World *world, TopicId topic, unsigned partition)
 	LedgerMark mark;
 	BusRecord record;
 	for (int64_t offset = 0; memory_bus_recall(world->bus, TOPIC_CHECKPOINTS, 0, offset, &record); offset++) {
-		must(!result_failed(ledger_mark_read(record.headers, &mark)));
-		if (ledger_take(&cursor, &mark) == LEDGER_ACCEPT)
+		if (ledger_judge(&cursor, record.headers, &mark) == LEDGER_ACCEPT)
 			checkpoint_visit(&passed, record.headers);
 	}
 	return passed.position;
@@ -433,6 +432,30 @@ static void any_sending(World *world)
 	outside_step(world, roll(world, OUTSIDE_SENDERS));
 }
 
+/* Somebody who may write to the topics does: no record of a ledger's, and nothing may wait for it or end of it. */
+static void stranger(World *world)
+{
+	static const struct {
+		const char *headers;
+		size_t size;
+	} strange[] = {
+#define STRANGE(text) { text, sizeof(text) - 1 }
+		STRANGE(""),
+		STRANGE("a\0b\0"),
+		STRANGE("ce_epoch\0-1\0ce_owner\0" "1\0ce_seq\0" "1\0"),
+		STRANGE("ce_epoch\0" "99999999999999999999\0ce_owner\0" "1\0ce_seq\0" "0\0"),
+		STRANGE("ce_epoch\0" "0\0ce_owner\0" "0000000000000000\0ce_seq\0" "0\0"),
+#undef STRANGE
+	};
+	const Unit *unit = unit_any(world);
+	uint32_t kind = roll(world, sizeof(strange) / sizeof(strange[0]));
+	if (unit->service->ledger == TOPICS)
+		return;
+	BusRecord record = { .headers = { strange[kind].headers, strange[kind].size }, .body = SLICE("?") };
+	memory_bus_set_stream(world->bus, STREAM_CLIENT);
+	must(!result_failed(bus_append(world->bus, unit->service->ledger, unit->partition, &record, NULL, NULL)));
+}
+
 static void timers_fault(World *world)
 {
 	uint32_t die = roll(world, 10);
@@ -450,9 +473,10 @@ static const struct {
 	uint32_t weight; /* of 1000 */
 	void (*act)(World *world);
 } acts[] = {
-	{ 490, any_unit_step }, { 250, wire_step },   { 45, client_event }, { 20, client_again }, { 28, client_command },
+	{ 486, any_unit_step }, { 250, wire_step },   { 45, client_event }, { 20, client_again }, { 28, client_command },
 	{ 10, clients_retry },  { 40, clock_step },   { 45, any_sending },  { 8, timers_fault },  { 14, any_crash },
 	{ 20, any_restart },    { 20, group_move },   { 10, any_pause },
+	{ 4, stranger },
 };
 
 static void chaos_step(World *world)

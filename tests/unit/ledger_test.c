@@ -85,7 +85,7 @@ static void a_reader_that_enters_behind_an_accepted_record_agrees(void **state)
 static void a_mark_is_read_as_it_was_written(void **state)
 {
 	(void)state;
-	static const LedgerMark marks[] = { CLAIM(1, UINT64_MAX), ENTRY(12, 0x00ff, 3), ENTRY(INT64_MAX, 1, INT64_MAX) };
+	static const LedgerMark marks[] = { CLAIM(1, UINT64_MAX), ENTRY(12, 0x00ff, 3), ENTRY(1LL << 53, 1, 1LL << 53) };
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
 		Buffer headers;
 		LedgerMark read;
@@ -99,17 +99,30 @@ static void a_mark_is_read_as_it_was_written(void **state)
 	}
 }
 
-static void a_record_without_a_mark_is_no_ledger_record(void **state)
+static void a_record_without_a_mark_is_dropped(void **state)
 {
 	(void)state;
+	static const char *const marks[][3] = {
+		{ "1", "not hex", "1" }, { "0", "1", "1" },    { "-1", "1", "1" },	   { " 5", "1", "1" },
+		{ "+5", "1", "1" },	 { "5", "0x1", "1" },  { "5", "1", "0x1" },	   { "5", "1", "" },
+		{ "", "1", "1" },	 { "1e3", "1", "1" },  { "9007199254740993", "1", "1" },
+		{ "99999999999999999999", "1", "1" },	       { "5", "ffffffffffffffff0", "1" },
+	};
+	LedgerCursor cursor = { .epoch = 4, .owner = 1, .seq = 7, .next = 20 };
 	LedgerMark mark;
 	Buffer headers;
 	buffer_init(&headers, 1024);
-	header_add(&headers, "ce_epoch", SLICE("1"));
-	header_add(&headers, "ce_owner", SLICE("not hex"));
-	header_add(&headers, "ce_seq", SLICE("1"));
-	assert_int_equal(ledger_mark_read(buffer_slice(&headers), &mark).kind, ERROR_INPUT);
-	assert_int_equal(ledger_mark_read(SLICE_NONE, &mark).kind, ERROR_INPUT);
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		buffer_clear(&headers);
+		header_add(&headers, "ce_epoch", slice_of(marks[i][0]));
+		header_add(&headers, "ce_owner", slice_of(marks[i][1]));
+		header_add(&headers, "ce_seq", slice_of(marks[i][2]));
+		assert_int_equal(ledger_mark_read(buffer_slice(&headers), &mark).kind, ERROR_INPUT);
+		assert_int_equal(ledger_judge(&cursor, buffer_slice(&headers), &mark), LEDGER_DROP);
+		assert_true(mark.epoch == 0 && cursor.next == 21 + (int64_t)i);
+	}
+	assert_int_equal(ledger_judge(&cursor, SLICE_NONE, &mark), LEDGER_DROP);
+	assert_true(cursor.epoch == 4 && cursor.owner == 1 && cursor.seq == 7);
 	buffer_release(&headers);
 }
 
@@ -152,7 +165,7 @@ int main(void)
 		cmocka_unit_test(a_higher_claim_deposes_and_a_zombie_is_dropped),
 		cmocka_unit_test(a_reader_that_enters_behind_an_accepted_record_agrees),
 		cmocka_unit_test(a_mark_is_read_as_it_was_written),
-		cmocka_unit_test(a_record_without_a_mark_is_no_ledger_record),
+		cmocka_unit_test(a_record_without_a_mark_is_dropped),
 		cmocka_unit_test(positions_are_read_as_they_were_written),
 		cmocka_unit_test(positions_that_cannot_be_read_are_refused),
 	};

@@ -53,6 +53,7 @@ static void runtime_start(LoneService *lone)
 				   .store = lone->store,
 				   .outside = lone->outside,
 				   .owner_id = ++lone->owners,
+				   .standby = lone->beside_others,
 				   .environment = lone->environment };
 	must(!result_failed(runtime_new(&options, &lone->runtime)));
 	lone->failure = result_ok();
@@ -112,6 +113,7 @@ void lone_settle(LoneService *lone)
 		Result result = runtime_step(lone->runtime, lone->now, &progressed);
 		if (result.kind == ERROR_INTERNAL)
 			lone->failure = result;
+		lone->waiting = result.kind == ERROR_AGAIN;
 		moved = moved || progressed || memory_bus_pending(lone->bus) > 0;
 	}
 }

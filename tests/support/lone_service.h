@@ -18,6 +18,8 @@ typedef struct {
 	Runtime *runtime;
 	Instant now;
 	uint64_t owners, seq[TOPICS];
+	bool beside_others; /* one replica of several: taken from the next start on */
+	bool waiting; /* the last step wants to be tried again */
 	Result failure; /* what the last step said, when it failed for good */
 } LoneService;
 

@@ -303,6 +303,38 @@ static void a_file_that_lost_lines_stops_audit(void **state)
 	assert_int_equal(bench->lone.failure.kind, ERROR_INTERNAL);
 }
 
+/* Another replica holds the log then; it must not be pushed out of the way by one that could only stop. */
+static void beside_others_a_replica_without_the_log_claims_nothing(void **state)
+{
+	Bench *bench = *state;
+	for (int i = 0; i < 3; i++)
+		journal_add(bench, i);
+	settle(bench);
+	char *whole = slice_copy(buffer_slice(&bench->ledger.file));
+	Slice lost = { whole, bench->ledger.file.size };
+	int64_t checkpoints = bench->lone.bus->operations->end(bench->lone.bus, TOPIC_CHECKPOINTS, 0);
+	const size_t left[] = { 0, lost.size / 2, lost.size - 1 };
+	bench->lone.beside_others = true;
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		buffer_clear(&bench->ledger.file);
+		buffer_append(&bench->ledger.file, (Slice){ lost.data, left[i] });
+		lone_restart(&bench->lone, i == 0);
+		settle(bench);
+		assert_true(bench->lone.waiting && !result_failed(bench->lone.failure));
+		assert_int_equal(runtime_phase(bench->lone.runtime), PHASE_FOLLOWING);
+		assert_true(bench->lone.bus->operations->end(bench->lone.bus, TOPIC_CHECKPOINTS, 0) == checkpoints);
+		assert_int_equal(bench->ledger.file.size, left[i]);
+	}
+	/* The log is copied there: it goes on. */
+	buffer_clear(&bench->ledger.file);
+	buffer_append(&bench->ledger.file, lost);
+	free(whole);
+	journal_add(bench, 3);
+	settle(bench);
+	assert_false(bench->lone.waiting);
+	assert_int_equal(lines(bench), 4);
+}
+
 static void a_line_longer_than_what_is_read_at_once_is_checked_too(void **state)
 {
 	enum { LONG = 300000 };
@@ -334,6 +366,7 @@ int main(void)
 		BENCH_TEST(a_changed_last_line_stops_audit),
 		BENCH_TEST(a_rewritten_ledger_stops_audit_though_its_lines_fit),
 		BENCH_TEST(a_file_that_lost_lines_stops_audit),
+		BENCH_TEST(beside_others_a_replica_without_the_log_claims_nothing),
 		BENCH_TEST(a_line_longer_than_what_is_read_at_once_is_checked_too),
 	};
 	return cmocka_run_group_tests_name("audit", tests, NULL, NULL);

@@ -97,6 +97,23 @@ static const Service owner = { .name = "owner", .sentence = "s", .ledger = TOPIC
 			       .outputs = { TOPIC_EVENTS }, .output_count = 1, .schema = schema, .schema_version = 1,
 			       .apply = own_apply, .derive = own_derive };
 
+/* ---- the same and a view, that understand nothing */
+
+static Result refuse(Handler *handler, const Record *input)
+{
+	(void)handler, (void)input;
+	return result_fail(ERROR_INPUT, "not understood");
+}
+
+static const Service refusing[] = {
+	{ .name = "reader", .sentence = "s", .ledger = TOPICS, .inputs = { { .topic = TOPIC_COMMANDS, .handle = refuse } },
+	  .input_count = 1 },
+	{ .name = "view", .sentence = "s", .ledger = TOPICS, .inputs = { { .topic = TOPIC_COMMANDS, .handle = refuse } },
+	  .input_count = 1, .schema = schema, .schema_version = 1 },
+	{ .name = "owner", .sentence = "s", .ledger = TOPIC_REPORTS, .inputs = { { .topic = TOPIC_COMMANDS, .decide = refuse } },
+	  .input_count = 1, .schema = schema, .schema_version = 1, .apply = own_apply },
+};
+
 static Instant now;
 
 static Result step(Runtime *runtime)
@@ -191,12 +208,57 @@ static void a_partition_of_another_is_not_waited_for(void **state)
 	bus->operations->close(bus);
 }
 
+static void refuse_while_the_letter_is_lost(const Service *service, bool restart)
+{
+	Bus *bus = bus_make();
+	Store *store = NULL;
+	StoreOptions file = runtime_store_options(service, ":memory:");
+	Runtime *runtime;
+	RuntimeOptions options = { .service = service, .bus = bus, .owner_id = 1 };
+	now = BEGIN;
+	if (service->schema)
+		assert_int_equal(store_open(&file, &store, NULL).kind, ERROR_NONE);
+	options.store = store;
+	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
+	steps(runtime, bus, 20);
+	put(bus, "c1");
+	for (int i = 0; i < 20 && memory_bus_pending(bus) == 0; i++)
+		step(runtime);
+	step(runtime);
+	assert_int_equal(memory_bus_pending(bus), 1);
+	assert_false(runtime_at_rest(runtime));
+	memory_bus_step(bus, 0, WIRE_LOSE);
+	if (restart) {
+		runtime_free(runtime);
+		options.owner_id = 2;
+		assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
+	}
+	steps(runtime, bus, 60);
+	assert_int_equal(bus->operations->end(bus, TOPIC_DEAD_LETTERS, 0), 1);
+	assert_true(runtime_at_rest(runtime));
+	steps(runtime, bus, 60);
+	assert_int_equal(bus->operations->end(bus, TOPIC_DEAD_LETTERS, 0), 1);
+	runtime_free(runtime);
+	store_close(store);
+	bus->operations->close(bus);
+}
+
+static void what_is_refused_is_not_passed_before_its_dead_letter_is_written(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refusing) / sizeof(refusing[0]); i++) {
+		refuse_while_the_letter_is_lost(&refusing[i], false);
+		refuse_while_the_letter_is_lost(&refusing[i], true);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_in_doubt_is_assessed_although_the_group_could_not_be_asked),
 		cmocka_unit_test(what_follows_of_a_ledger_is_published_although_the_bus_goes_away_while_opening),
 		cmocka_unit_test(a_partition_of_another_is_not_waited_for),
+		cmocka_unit_test(what_is_refused_is_not_passed_before_its_dead_letter_is_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -272,15 +272,17 @@ format-check: ## say what `format` would change
 
 lint-deps: deps ## install what lint needs besides, where it is missing
 	@tools/deps.sh $(foreach package,$(DEPS_LINT),'$(package)')
+	@BUILD='$(BUILD)' tools/lint/api.sh need
 
 SCRIPTS = .ci/run $(shell find tools tests -name '*.sh')
-lint: lint-deps layers sizes compile_commands.json ## layers, sizes, clang-tidy, cppcheck, and what lints scripts, Python and YAML
+lint: lint-deps layers sizes compile_commands.json ## layers, sizes, clang-tidy, cppcheck, and what lints scripts, Python, YAML and the API
 	@find shared services tools -name '*.c' | xargs -P $(shell nproc) -n 8 clang-tidy --quiet --extra-arg=-Wno-error
 	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --std=c11 -I. --include=tools/cppcheck/macros.h \
 		--suppressions-list=tools/cppcheck/suppressions -D__linux__ -DTOCSIN_VERSION='""' shared services tools
 	@shellcheck --severity=warning $(SCRIPTS)
 	@$(PYTHON) -m pyflakes $(shell find tests -name '*.py')
-	@yamllint --strict docker-compose.yml k8s proto shared/policy tests/scenario/pack tests/simulation/pack
+	@yamllint --strict docker-compose.yml k8s proto shared/policy tests/scenario/pack tests/simulation/pack tools
+	@BUILD='$(BUILD)' STRICT='$(STRICT)' tools/lint/api.sh
 
 install: build ## into DESTDIR and PREFIX
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)

@@ -1,5 +1,5 @@
 /*
- * The gateway's view: incidents, their timelines and the commands of the last day, folded out of journal, deliveries
+ * The gateway's view: incidents, their timelines and the commands of the last 30 days, folded out of journal, deliveries
  * and commands into one SQLite file. It decides nothing and may be deleted at any time. Writing is the service's (one
  * thread); reading is any thread's, through a Store of its own.
  *

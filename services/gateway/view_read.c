@@ -99,7 +99,7 @@ Result view_command(Store *store, Slice id, CommandRow *out)
 		return result_fail(ERROR_INTERNAL, "%s", result.text);
 	}
 	TRY(ended);
-	return found ? result_ok() : result_fail(ERROR_NOT_FOUND, "there is no such command of the last day");
+	return found ? result_ok() : result_fail(ERROR_NOT_FOUND, "there is no such command of the last 30 days");
 }
 
 void command_row_release(CommandRow *row)

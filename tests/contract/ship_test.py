@@ -41,6 +41,15 @@ def known(command, names):
     assert not unknown, f"{command}: {unknown} is no setting of it"
 
 
+def go(*arguments, cwd=ROOT):
+    """Runs Go, which fetches what it builds through its proxy; what went wrong, or None."""
+    program = shutil.which("go", path=f"{os.environ['PATH']}:/usr/local/go/bin")
+    if not program:
+        raise Skip("there is no Go")
+    done = subprocess.run([program, *arguments], cwd=cwd, env=os.environ | {"GOBIN": str(TOOLS)}, capture_output=True, text=True, timeout=600)
+    return done.stderr[-300:].strip() if done.returncode else None
+
+
 # ---- the image
 
 
@@ -62,6 +71,39 @@ def what_is_copied_into_the_image_is_what_the_build_reads():
 
 
 # ---- compose
+
+
+def read_compose():
+    """docker-compose.yml as `docker compose config` reads it: after the schema, names, lengths of time, sizes and dependencies."""
+    source = ROOT / "tests/contract/compose"
+    problem = go("mod", "download", cwd=source)
+    if problem:
+        raise Skip(f"the specification's reader cannot be fetched: {problem}")
+    problem = go("build", "-o", TOOLS / "compose", ".", cwd=source)
+    assert not problem, problem
+    done = subprocess.run([TOOLS / "compose", "docker-compose.yml"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def compose_fits_the_specification_and_agrees_with_itself():
+    services = read_compose()["services"]
+    assert services.keys() == COMPOSE["services"].keys()
+    for name, service in services.items():
+        written = COMPOSE["services"][name]
+        assert service["command"] == written.get("command"), name
+        assert {setting for setting in service.get("environment") or {}} == set(written.get("environment", {})), name
+        assert service["restart"] in ("no", "always", "on-failure", "unless-stopped"), name
+        assert set(service.get("depends_on") or {}) == set(written.get("depends_on", {})), name
+
+
+def compose_declares_nothing_that_is_not_used():
+    services = COMPOSE["services"].values()
+    used = {"networks": {name for service in services for name in service["networks"]},
+            "volumes": {volume.split(":")[0] for service in services for volume in service.get("volumes", [])},
+            "secrets": {name for service in services for name in service.get("secrets", [])}}
+    for kind, names in used.items():
+        assert set(COMPOSE[kind]) == names, kind
 
 
 def compose_has_every_service_once():
@@ -112,15 +154,11 @@ def compose_keeps_what_must_not_be_lost():
 
 def kustomize():
     found = shutil.which("kustomize")
-    if found or (TOOLS / "kustomize").exists():
-        return found or TOOLS / "kustomize"
-    go = shutil.which("go", path=f"{os.environ['PATH']}:/usr/local/go/bin")
-    if not go:
-        raise Skip("there is neither kustomize nor Go to build it with")
-    done = subprocess.run([go, "install", KUSTOMIZE], env=os.environ | {"GOBIN": str(TOOLS)}, capture_output=True, text=True, timeout=600)
-    if done.returncode:
-        raise Skip(f"kustomize cannot be built: {done.stderr[-300:]}")
-    return TOOLS / "kustomize"
+    if not found and not (TOOLS / "kustomize").exists():
+        problem = go("install", KUSTOMIZE)
+        if problem:
+            raise Skip(f"kustomize cannot be built: {problem}")
+    return found or TOOLS / "kustomize"
 
 
 def rendered(overlay):

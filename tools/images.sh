@@ -1,16 +1,25 @@
 #!/bin/bash
-# Builds the container image with docker or podman, whichever is there: images.sh TAG [OPTIONS of the build…]
+# Builds the container image with docker or podman, whichever is there (ENGINES chooses), and labels it with the version in its
+# tag and the commit it was built from:
+#
+#   tools/images.sh TAG [OPTIONS of the build…]
+#   tools/images.sh revision                     that commit; with -modified where files are not as they were committed
 set -euo pipefail
-tag=$1
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+[[ -z $(git status --porcelain 2>/dev/null) ]] || revision+=-modified
+tag=$1
+if [[ $tag == revision ]]; then
+	echo "$revision"
+	exit
+fi
 shift
-set -- --build-arg "VERSION=${tag##*:}" --build-arg "REVISION=$revision" "$@"
-# podman's own format has no HEALTHCHECK.
-for engine in docker 'podman --format docker'; do
-	read -r program format <<<"$engine"
-	if command -v "$program" >/dev/null && "$program" info >/dev/null 2>&1; then
-		exec "$program" build $format --tag "$tag" "$@" .
+set -- --build-arg "VERSION=${tag##*:}" --build-arg "REVISION=$revision" --tag "$tag" "$@"
+for engine in ${ENGINES:-docker podman}; do
+	if command -v "$engine" >/dev/null && "$engine" info >/dev/null 2>&1; then
+		# podman's own format has no HEALTHCHECK.
+		[[ $engine == podman ]] && set -- --format docker "$@"
+		exec "$engine" build "$@" .
 	fi
 done
-echo 'tocsin: images are built by docker or podman: neither is installed and running' >&2
+echo "tocsin: images are built by ${ENGINES:-docker or podman}: not installed, or not running" >&2
 exit 3

@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# Sourced by the tests that run containers (tests/image, tests/fresh), from the checkout's root: podman by runc as root, and
+# a base image, which is Debian 12 from a registry, or, where none answers, made with debootstrap.
+: "${BUILD:=build}"
+part=$(basename "$(dirname "$0")")
+base=localhost/tocsin-base
+
+say() { echo "$part: $*"; }
+
+skip() { # REASON
+	say "skipped, $1"
+	echo '0 passed, 0 failed, 1 skipped'
+	exit 0
+}
+
+podman() { command podman --runtime runc "$@"; }
+
+base_make() {
+	local directory debian=docker.io/library/debian:bookworm-slim
+	podman image exists "$base" && return
+	timeout 20 podman pull -q "$debian" >/dev/null 2>&1 && podman tag "$debian" "$base" && return
+	directory=$(mktemp -d)
+	trap 'rm -rf "$directory"' RETURN
+	say 'no registry answers; making a base with debootstrap'
+	debootstrap --variant=minbase bookworm "$directory" >"$BUILD/image-base.log" 2>&1 ||
+		skip "debootstrap could not make a base: $(tail -n 1 "$BUILD/image-base.log")"
+	rm -rf "$directory"/var/cache/apt/archives/*.deb "$directory"/var/lib/apt/lists/* "$directory"/usr/share/{doc,locale,man}/*
+	tar -C "$directory" -c . | podman import -q - "$base" >/dev/null
+}
+
+# After it there is a base, and a container of it can be run.
+container_need() {
+	local tool
+	mkdir -p "$BUILD"
+	[[ $(id -u) == 0 ]] || skip 'only root is known to run these containers'
+	for tool in podman runc debootstrap; do
+		command -v "$tool" >/dev/null || skip "$tool is not installed"
+	done
+	base_make
+	podman run --rm --network host --no-healthcheck --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 "$base" /bin/true \
+		>/dev/null 2>"$BUILD/$part-run.log" || skip "podman cannot run a container here: $(tail -n 1 "$BUILD/$part-run.log")"
+}

@@ -17,6 +17,10 @@ RUN ldd /out/usr/bin/* | awk '/=> \//{print $3}' | sort -u | xargs -n 1 basename
 	| xargs dpkg-query -S | cut -d : -f 1 | sort -u | grep -v -- '-dev$' > /out/packages
 
 FROM ${BASE}
+# Version and revision are given by tools/images.sh.
+LABEL org.opencontainers.image.title="Tocsin" \
+      org.opencontainers.image.description="Information-security incident management with a record anyone can verify" \
+      org.opencontainers.image.licenses="Apache-2.0"
 RUN --mount=type=bind,from=build,source=/out/packages,target=/packages \
 	apt-get update -qq \
 	&& DEBIAN_FRONTEND=noninteractive xargs -a /packages apt-get install -y -qq --no-install-recommends ca-certificates \
@@ -30,10 +34,3 @@ VOLUME /var/lib/tocsin
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["tocsin", "healthcheck"]
 CMD ["tocsin", "serve"]
-# Last, so that another commit makes no layer above anew.
-ARG VERSION=unknown REVISION=unknown
-LABEL org.opencontainers.image.title="Tocsin" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.description="Information-security incident management with a record anyone can verify" \
-      org.opencontainers.image.licenses="Apache-2.0"

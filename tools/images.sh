@@ -13,7 +13,9 @@ if [[ $tag == revision ]]; then
 	exit
 fi
 shift
-set -- --build-arg "VERSION=${tag##*:}" --build-arg "REVISION=$revision" --tag "$tag" "$@"
+# As options: a LABEL that an argument fills is taken from the cache by some engines, with the value of the build before.
+label=org.opencontainers.image
+set -- --label "$label.version=${tag##*:}" --label "$label.revision=$revision" --tag "$tag" "$@"
 for engine in ${ENGINES:-docker podman}; do
 	if command -v "$engine" >/dev/null && "$engine" info >/dev/null 2>&1; then
 		# podman's own format has no HEALTHCHECK.

@@ -70,13 +70,6 @@ def what_is_copied_into_the_image_is_what_the_build_reads():
     assert all((ROOT / name).exists() for name in kept)
 
 
-def the_image_is_labelled_with_what_it_is_built_from():
-    last = (ROOT / "Dockerfile").read_text()
-    last = last[last.rindex("\nFROM "):]
-    for name, argument in (("version", "VERSION"), ("revision", "REVISION")):
-        assert f'org.opencontainers.image.{name}="${{{argument}}}"' in last and re.search(rf"^ARG .*\b{argument}=", last, re.M), name
-
-
 def what_is_shipped_has_the_version_of_the_program():
     version = subprocess.run([BIN / "tocsin", "version"], check=True, capture_output=True, text=True).stdout.split()[1]
     assert {service["image"] for service in OURS.values()} == {f"tocsin:{version}"}

@@ -229,6 +229,29 @@ def two_replicas_of_one_name_are_said_in_the_log(scratch):
     check(line["level"] in ("warn", "error"), f"{line}")
 
 
+def an_audit_replica_without_the_log_leaves_it_to_the_one_that_has_it(scratch):
+    site = Site(scratch)
+    gateway, *_, audit = site.programs().values()
+    log = gateway.home / "audit" / "ledger.jsonl"
+
+    def logged(title):
+        incident = gateway.incident_of(gateway.event(title=title, asset=title), seconds=15)
+        eventually(lambda: log.exists() and incident["id"] in log.read_text(), f"{title} is in the audit log", seconds=30)
+    logged("one")
+    audit.kill()
+    other = site.program("audit", start=False, home="other", TOCSIN_INSTANCE="other", TOCSIN_LISTEN=f"127.0.0.1:{_closed_port()}")
+    other.launch()
+    other.url = f"http://{other.settings['TOCSIN_LISTEN']}"
+    eventually(lambda: [line for line in other.log_lines() if line["event"] == "waiting" and "copy the log here" in line["detail"]],
+               "what to do is said", seconds=40)
+    check_equal(_readyz(other)[0], 503, "/readyz of the one without the log")
+    check(other.process.poll() is None, "the one without the log ended")
+    other.stop()
+    audit.start()
+    logged("two")
+    check_equal(site.tocsin("verify", "log").returncode, 0, "exit code of verify log")
+
+
 def a_policy_published_by_one_gateway_is_everybodys(scratch):
     packs = [scratch.pack(f"pack{n}") for n in range(2)]
     site = Site(scratch)

@@ -16,7 +16,7 @@ DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmi
               libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev librdkafka-dev libhiredis-dev
 DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml python3-pip \
               redis-server maven openjdk-17-jre-headless|openjdk-17-jre|openjdk-21-jre-headless spin
-DEPS_LINT  := clang-tidy cppcheck shellcheck yamllint python3-pyflakes
+DEPS_LINT  := clang-format clang-tidy cppcheck shellcheck yamllint python3-pyflakes
 DEPS_FUZZ  := clang
 DEPS_IMAGE := podman runc debootstrap
 DEPS_BENCH := wrk curl python3 libulfius-dev
@@ -264,23 +264,23 @@ map: $(BUILD)/tools/map ## the services and what flows between them, from their 
 	@$(BUILD)/tools/map
 
 SOURCES = $(shell find shared services tests tools -name '*.[ch]')
-format: ## lay out the C sources with clang-format
-	@clang-format -i $(SOURCES)
+format: lint-deps ## lay out the C sources as clang-format would, but for what is laid out by hand
+	@$(PYTHON) tools/format.py --write $(SOURCES)
 
-format-check: ## say what `format` would change
-	@clang-format --dry-run $(SOURCES)
+format-check: lint-deps ## say what `format` would change
+	@$(PYTHON) tools/format.py $(SOURCES)
 
 lint-deps: deps ## install what lint needs besides, where it is missing
 	@tools/deps.sh $(foreach package,$(DEPS_LINT),'$(package)')
 	@BUILD='$(BUILD)' tools/lint/api.sh need
 
 SCRIPTS = .ci/run $(shell find tools tests -name '*.sh')
-lint: lint-deps layers sizes compile_commands.json ## layers, sizes, clang-tidy, cppcheck, and what lints scripts, Python, YAML and the API
+lint: lint-deps layers sizes format-check compile_commands.json ## layers, sizes, layout, clang-tidy, cppcheck, and what lints scripts, Python, YAML and the API
 	@find shared services tools -name '*.c' | xargs -P $(shell nproc) -n 8 clang-tidy --quiet --extra-arg=-Wno-error
 	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --std=c11 -I. --include=tools/cppcheck/macros.h \
 		--suppressions-list=tools/cppcheck/suppressions -D__linux__ -DTOCSIN_VERSION='""' shared services tools
 	@shellcheck --severity=warning $(SCRIPTS)
-	@$(PYTHON) -m pyflakes $(shell find tests -name '*.py')
+	@$(PYTHON) -m pyflakes $(shell find tests tools -name '*.py')
 	@yamllint --strict docker-compose.yml k8s proto shared/policy tests/scenario/pack tests/simulation/pack tools
 	@BUILD='$(BUILD)' STRICT='$(STRICT)' tools/lint/api.sh
 

@@ -50,7 +50,8 @@ static Result draft(Handler *handler, const ReportDraft *report, const ReportBod
 {
 	Memory *memory = handler->memory;
 	/* Certainly behind none of what this draft leaves open; its own position may be further on. */
-	WindowPrune prune = { .reflected = events_reflected(memory, memory->events.offset), .horizon = horizon_of(memory, report->at) };
+	WindowPrune prune = { .reflected = events_reflected(memory, memory->events.offset),
+			      .horizon = horizon_of(memory, report->at) };
 	buffer_clear(&memory->body);
 	report_body_write(&memory->body, body);
 	buffer_clear(&memory->packed);
@@ -137,8 +138,8 @@ static WindowRow row_opened(const Turn *turn, const Id *incident)
 	const Arrival *arrival = &turn->arrival;
 	WindowRow row = { .key = arrival->key, .event = arrival->event, .state = WINDOW_OPEN, .report_version = 1,
 			  .event_count = 1, .through = arrival->offset + 1, .last_seen_at = arrival->received_at,
-			  .resumed_at = INSTANT_NONE, .window_seconds = turn->header.window_seconds, .cap_seconds = turn->header.cap_seconds,
-			  .severity = arrival->severity };
+			  .resumed_at = INSTANT_NONE, .window_seconds = turn->header.window_seconds,
+			  .cap_seconds = turn->header.cap_seconds, .severity = arrival->severity };
 	must(bits_read_incident(id_slice(incident), &row.incident));
 	return row;
 }

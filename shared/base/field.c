@@ -389,7 +389,7 @@ static void complain_of_unknown(Decoding *decoding, const FieldTable *table, jso
 
 	for (size_t i = 0; i < table->count; i++)
 		words_add(&words, table->fields[i].name);
-	json_object_foreach(tree, name, value)
+	json_object_foreach (tree, name, value)
 		if (!table_knows(table, name))
 			complain(decoding, &(Path){ .up = path, .name = name },
 			         "is not a member of %s; members are %s", table->name, words.text);

@@ -143,7 +143,7 @@ static json_t *member_at(json_t *object, Slice segment)
 
 	if (segment.size == 0 || !memchr(segment.data, '~', segment.size))
 		return json_object_getn(object, segment.data, segment.size);
-	json_object_foreach(object, name, value)
+	json_object_foreach (object, name, value)
 		if (pointer_segment_is(segment, slice_of(name)))
 			return value;
 	return NULL;

@@ -64,7 +64,8 @@ typedef struct {
 	 * that are not there yet; those before the end it delivers at least one of, or fails with ERROR_AGAIN after at most a
 	 * few seconds. An offset older than the oldest kept record is ERROR_NOT_FOUND. Without want_bodies bodies may be empty.
 	 */
-	Result (*read)(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next);
+	Result (*read)(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context,
+		       int64_t *next);
 	/*
 	 * Waits until one of the places has something to read, bus_wake was called for this reader, or wait_ms passed.
 	 */

@@ -57,7 +57,8 @@ typedef struct {
  */
 Result store_run_(Store *store, const char *sql, const StoreValue *values, size_t count);
 #define store_run(store, sql, ...) \
-	store_run_((store), (sql), (const StoreValue[]){ __VA_ARGS__ }, sizeof((const StoreValue[]){ __VA_ARGS__ }) / sizeof(StoreValue))
+	store_run_((store), (sql), (const StoreValue[]){ __VA_ARGS__ }, \
+		   sizeof((const StoreValue[]){ __VA_ARGS__ }) / sizeof(StoreValue))
 
 /*
  * A query: while (statement_next(query)) … columns …; statement_end(query) in every case. Slices of columns are borrowed

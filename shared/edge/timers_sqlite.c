@@ -102,8 +102,8 @@ static Result due_lease(Store *store, const char *owner, Instant until, const Du
 	return store_commit(store);
 }
 
-static Result sqlite_due(Timers *base, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max, TimersVisit visit,
-			 void *context)
+static Result sqlite_due(Timers *base, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
+			 TimersVisit visit, void *context)
 {
 	(void)term; /* one process, one owner */
 	SqliteTimers *timers = (SqliteTimers *)base;

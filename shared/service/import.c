@@ -247,7 +247,7 @@ static Result ledger_open(Import *import, TopicId ledger)
 /* No entry before the own claim is known to be the first record of its log. */
 static Result ledger_begin_all(Import *import, bool first)
 {
-	Result (*const steps[])(Import * import, TopicId ledger) = { ledger_claim, ledger_open };
+	Result (*const steps[])(Import *, TopicId) = { ledger_claim, ledger_open };
 	for (size_t step = 0; step < sizeof steps / sizeof steps[0]; step++) {
 		for (TopicId topic = 0; topic < TOPICS; topic++)
 			if (ledger_service(import, topic) && (topic == TOPIC_CHECKPOINTS) == first)

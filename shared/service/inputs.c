@@ -103,7 +103,8 @@ static Result place_start(Runtime *runtime, InputPlace *place)
 	Bus *bus = runtime->options.bus;
 	place->next = position_of(&runtime->positions, place);
 	if (BUG(3))
-		place->next = bus->operations->committed(bus, runtime->options.service->name, place->input->topic, place->partition);
+		place->next = bus->operations->committed(bus, runtime->options.service->name, place->input->topic,
+							  place->partition);
 	int64_t first = bus->operations->first(bus, place->input->topic, place->partition);
 	if (place->next < first) {
 		runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);

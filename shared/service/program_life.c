@@ -94,7 +94,7 @@ static void mistake_log(const char *mistake)
 
 static Result pack_publish(Life *life, json_t *pack, bool always)
 {
-	EACH_HOOKS(life, i, hooks)
+	EACH_HOOKS (life, i, hooks)
 		if (hooks->publish != NULL)
 			TRY(hooks->publish(&life->services[i], pack, always));
 	return result_ok();
@@ -162,7 +162,7 @@ static Result http_open(Life *life)
 	HttpServerOptions options = { .listen = setting_text(life->settings, "TOCSIN_LISTEN"),
 				      .ops_listen = setting_text(life->settings, "TOCSIN_OPS_LISTEN"),
 				      .threads = 1 };
-	EACH_HOOKS(life, i, hooks)
+	EACH_HOOKS (life, i, hooks)
 		if (hooks->serve != NULL) {
 			options.threads = 0;
 			hooks->serve(&life->services[i], &options);
@@ -217,7 +217,7 @@ static void greet(Life *life)
 	buffer_init(&text, GREETING_MAX);
 	buffer_format(&text, "Tocsin %s, %s. State in %s.\n", TOCSIN_VERSION, life->program->name,
 		      setting_text(life->settings, "TOCSIN_HOME"));
-	EACH_HOOKS(life, i, hooks)
+	EACH_HOOKS (life, i, hooks)
 		if (hooks->greet != NULL)
 			hooks->greet(&life->edges, &text);
 	buffer_format(&text, "tocsin: ready on %s\n", life->url);
@@ -303,13 +303,13 @@ static void life_close(Life *life, int64_t until_us)
 	atomic_store(&life->draining, true);
 	if (life->http != NULL)
 		requests_drain(life, until_us);
-	EACH_HOOKS(life, i, hooks)
+	EACH_HOOKS (life, i, hooks)
 		if (hooks->drain != NULL)
 			hooks->drain(&life->services[i]);
 	http_server_stop(life->http);
 	process_stop(life->process, left_ms(until_us));
 	edges_close(life);
-	EACH_HOOKS(life, i, hooks)
+	EACH_HOOKS (life, i, hooks)
 		if (hooks->close != NULL)
 			hooks->close(&life->services[i]);
 	home_release(&life->home);

@@ -471,6 +471,8 @@ static void records_and_positions_are_there_after_closing_and_opening_again(void
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* Rows that macros make, without commas. */
+		/* clang-format off */
 		CASES(sqlite)
 		CASES(memory)
 		CASES(mock)
@@ -480,6 +482,7 @@ int main(void)
 		X(sqlite, records_and_positions_are_there_after_closing_and_opening_again)
 		cmocka_unit_test(a_header_is_found_by_its_whole_name),
 		cmocka_unit_test(a_header_value_is_cut_at_a_nul_and_bad_packing_finds_nothing),
+		/* clang-format on */
 	};
 	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);
 }

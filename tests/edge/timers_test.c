@@ -421,6 +421,8 @@ static int redis_leave(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* Rows that macros make, without commas. */
+		/* clang-format off */
 		CASES(sqlite)
 		CASES(redis)
 		CASES(memory)
@@ -430,6 +432,7 @@ int main(void)
 		X(sqlite, threads_share_a_store_and_each_timer_is_shown_to_one_of_them)
 		X(redis, threads_share_a_store_and_each_timer_is_shown_to_one_of_them)
 		X(memory, a_lost_timer_is_gone_and_a_reset_loses_all)
+		/* clang-format on */
 	};
 	return cmocka_run_group_tests_name("timers", tests, redis_find, redis_leave);
 }

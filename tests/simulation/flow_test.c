@@ -1,8 +1,8 @@
 /*
  * The six services in seeded worlds (world.h), each judged when it has come to rest (judge.h).
  *
- *     flow_test             as many seeds as SEEDS says (default 3,000; a sanitizer's build 300), from FIRST (default 1), on every core; stops
- *                           after as many broken worlds a core as BROKEN says (default 5)
+ *     flow_test             as many seeds as SEEDS says (default 3,000; a sanitizer's build 300), from FIRST (default 1), on every
+ *                           core; stops after as many broken worlds a core as BROKEN says (default 5)
  *     flow_test SEED        one world again: what a failing seed is reproduced with; PRINT=TOPIC ("journal") prints that log
  */
 #include "shared/edge/log.h"

@@ -86,7 +86,8 @@ static void judge_counts(void)
 		if (event->acknowledged && !in_log(event))
 			complain("an acknowledged event is not in the log: %s", event->id.text);
 		for (size_t k = 0; k < judged->event_count; k++)
-			durable += strcmp(judged->events[k].correlation_key, event->correlation_key) == 0 && in_log(&judged->events[k]);
+			durable += strcmp(judged->events[k].correlation_key, event->correlation_key) == 0 &&
+				   in_log(&judged->events[k]);
 		int64_t counted = counted_of_key(event->correlation_key);
 		if (counted != durable)
 			complain("key %s: %" PRId64 " events are durable, %" PRId64 " are counted", event->correlation_key, durable, counted);
@@ -178,7 +179,7 @@ static void journal_visit(void *context, unsigned partition, const BusRecord *re
 	json_t *body = body_of(record), *entry;
 	size_t index;
 	(void)partition, (void)type;
-	json_array_foreach(json_object_get(body, "entries"), index, entry)
+	json_array_foreach (json_object_get(body, "entries"), index, entry)
 		entry_take(context, member(body, "incident_id"), entry);
 	json_decref(body);
 }
@@ -201,7 +202,7 @@ static void judge_journal(json_t *incidents)
 	const char *id;
 	json_t *incident;
 	walk_ledger(TOPIC_JOURNAL, journal_visit, incidents);
-	json_object_foreach(incidents, id, incident) {
+	json_object_foreach (incidents, id, incident) {
 		unsigned slot;
 		Instant opened_at;
 		must(id_incident_parse(slice_of(id), &slot, &opened_at));

@@ -55,7 +55,7 @@ static void journal_outputs(void *context, unsigned partition, const BusRecord *
 	size_t keys = 0, index;
 	json_t *body = body_of(record), *entry;
 	(void)partition, (void)type;
-	json_array_foreach(json_object_get(body, "entries"), index, entry)
+	json_array_foreach (json_object_get(body, "entries"), index, entry)
 		keys += frees_key(entry);
 	outputs_want(outputs->events, record, keys ? 1 : 0, "closings and reopenings");
 	outputs_want(outputs->joins, record, json_array_size(json_object_get(body, "joins")), "joins");
@@ -121,7 +121,7 @@ static size_t links_to(json_t *incident, const char *other, const char *by)
 {
 	size_t index, found = 0;
 	json_t *link;
-	json_array_foreach(json_object_get(incident, "links"), index, link)
+	json_array_foreach (json_object_get(incident, "links"), index, link)
 		found += !strcmp(member(link, "incident_id"), other) && !strcmp(member(link, "by"), by);
 	return found;
 }
@@ -130,7 +130,7 @@ static void links_check(json_t *incidents, const char *id, json_t *incident)
 {
 	size_t index;
 	json_t *link;
-	json_array_foreach(json_object_get(incident, "links"), index, link) {
+	json_array_foreach (json_object_get(incident, "links"), index, link) {
 		const char *other = member(link, "incident_id"), *by = member(link, "by");
 		if (links_to(incident, other, by) != 1)
 			complain("incident %s is linked with %s more than once", id, other);
@@ -147,8 +147,8 @@ static void joined_visit(void *context, unsigned partition, const BusRecord *rec
 		return;
 	size_t i, k;
 	json_t *row = body_of(record), *one, *other, *list = json_object_get(row, "incidents");
-	json_array_foreach(list, i, one)
-		json_array_foreach(list, k, other)
+	json_array_foreach (list, i, one)
+		json_array_foreach (list, k, other)
 			if (i != k && within_window(row, one, other) &&
 			    !links_to(json_object_get(context, member(one, "incident_id")),
 				      member(other, "incident_id"), member(row, "by")))
@@ -162,7 +162,7 @@ void judge_links(json_t *incidents)
 {
 	const char *id;
 	json_t *incident;
-	json_object_foreach(incidents, id, incident)
+	json_object_foreach (incidents, id, incident)
 		links_check(incidents, id, incident);
 	walk_ledger(TOPIC_REPORTS, joined_visit, incidents);
 }

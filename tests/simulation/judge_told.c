@@ -50,7 +50,7 @@ static void delivery_visit(void *context, unsigned partition, const BusRecord *r
 		json_object_set_new(json_object_get(told->plans, id), "stopped", json_true());
 	else if (slice_is(type, TYPE_ESCALATION_REACHED))
 		reached(json_object_get(told->plans, id), id, body);
-	json_array_foreach(json_object_get(body, "deliveries"), index, delivery)
+	json_array_foreach (json_object_get(body, "deliveries"), index, delivery)
 		json_object_set(told->deliveries, member(delivery, "key"), delivery);
 	json_decref(body);
 }
@@ -67,7 +67,7 @@ static void judge_deliveries(json_t *deliveries)
 {
 	const char *key;
 	json_t *delivery;
-	json_object_foreach(deliveries, key, delivery) {
+	json_object_foreach (deliveries, key, delivery) {
 		const char *state = member(delivery, "state");
 		if (!strcmp(state, "sent") && !was_received(key))
 			complain("message %s is recorded as sent, but nobody received it", key);
@@ -93,7 +93,7 @@ void judge_told(json_t *incidents)
 	json_t *incident;
 	walk_ledger(TOPIC_DELIVERIES, delivery_visit, &told);
 	judge_deliveries(told.deliveries);
-	json_object_foreach(incidents, id, incident) {
+	json_object_foreach (incidents, id, incident) {
 		json_t *plan = json_object_get(told.plans, id);
 		int64_t last = json_integer_value(json_object_get(plan, "reached"));
 		if (!needs_telling(incident))
@@ -176,7 +176,7 @@ void judge_audit(void)
 	walk_ledger(TOPIC_DELIVERIES, expected_visit, &expected);
 	expected.topic = "tocsin.assessments";
 	walk_stream(TOPIC_ASSESSMENTS, assessment_visit, &expected);
-	json_object_foreach(expected.lines, place, count)
+	json_object_foreach (expected.lines, place, count)
 		if (json_integer_value(count) != 0)
 			complain("%s stands %" PRId64 " times too often in the audit file", place, (int64_t)json_integer_value(count));
 	json_decref(expected.lines);

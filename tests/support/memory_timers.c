@@ -154,8 +154,8 @@ static Timer *timer_earliest(MemoryTimers *timers, const char *owner)
 	return earliest;
 }
 
-static Result memory_due(Timers *base, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max, TimersVisit visit,
-			 void *context)
+static Result memory_due(Timers *base, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
+			 TimersVisit visit, void *context)
 {
 	MemoryTimers *timers = (MemoryTimers *)base;
 	size_t count = 0;

@@ -388,7 +388,8 @@ static Said ledger_says(Slice incident_id)
 		WindowRow row;
 		if (!slice_equals(entry->subject, incident_id))
 			continue;
-		assert_false(result_failed(window_header_read(header_get(entry->headers, WINDOW_HEADER), entry->subject, &row, &prune)));
+		assert_false(result_failed(window_header_read(header_get(entry->headers, WINDOW_HEADER), entry->subject, &row,
+							       &prune)));
 		assert_int_equal(row.report_version, said.row.report_version + 1);
 		assert_true(row.event_count >= said.row.event_count);
 		said.opened += slice_is(entry->type, TYPE_REPORT_OPENED);
@@ -835,7 +836,8 @@ static void events_grow(unsigned *id, Instant *at)
 		*at = time_next(*at);
 		bool again = rand() % 10 == 0 && *id > 0;
 		unsigned number = again ? *id - 1 - (unsigned)rand() % (*id < 150 ? *id : 150) : (*id)++;
-		event_add(TYPE_EVENT_RECEIVED, number, (unsigned)rand() % 3 ? number % 4 : number % KEYS, *at, rand() % 50 ? 1 : rand() % 5);
+		event_add(TYPE_EVENT_RECEIVED, number, (unsigned)rand() % 3 ? number % 4 : number % KEYS, *at,
+			  rand() % 50 ? 1 : rand() % 5);
 		closing_or_reopening_maybe(1000000 + *id, *at);
 	}
 }

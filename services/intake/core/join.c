@@ -97,7 +97,8 @@ bool join_judge(const JoinRecord *before, const Join *join, Instant at, JoinReco
 
 bool join_links(const JoinRecord *row, const JoinedIncident *one, const JoinedIncident *other)
 {
-	return one->at >= seconds_before(other->at, row->window_seconds) && other->at >= seconds_before(one->at, row->window_seconds);
+	return one->at >= seconds_before(other->at, row->window_seconds) &&
+	       other->at >= seconds_before(one->at, row->window_seconds);
 }
 
 Instant join_ends_at(const JoinRecord *row)

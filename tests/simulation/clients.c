@@ -22,9 +22,9 @@ static void event_append(World *world, SentEvent *event)
 {
 	BusRecord record = { .key = slice_of(event->correlation_key), .headers = buffer_slice(&event->headers),
 			     .body = buffer_slice(&event->body) };
-	event->failed = false;
 	memory_bus_set_stream(world->bus, STREAM_CLIENT);
-	must(!result_failed(bus_append(world->bus, TOPIC_EVENTS, event->slot % world->partitions, &record, event_done, event)));
+	event->failed = result_failed(
+		bus_append(world->bus, TOPIC_EVENTS, event->slot % world->partitions, &record, event_done, event));
 }
 
 static void event_body(World *world, Buffer *body)
@@ -97,9 +97,9 @@ static void command_append(World *world, SentCommand *command)
 	must(id_incident_parse(slice_of(command->incident), &slot, &opened_at));
 	BusRecord record = { .key = slice_of(command->incident), .headers = buffer_slice(&command->headers),
 			     .body = buffer_slice(&command->body) };
-	command->failed = false;
 	memory_bus_set_stream(world->bus, STREAM_CLIENT);
-	must(!result_failed(bus_append(world->bus, TOPIC_COMMANDS, slot % world->partitions, &record, command_done, command)));
+	command->failed = result_failed(
+		bus_append(world->bus, TOPIC_COMMANDS, slot % world->partitions, &record, command_done, command));
 }
 
 /* Clients ask whichever gateway runs; NULL: none of those looked at does. */

@@ -160,6 +160,10 @@ static void unit_start(World *world, Unit *unit)
 				   .owner_id = ((uint64_t)roll(world, 1u << 31) << 8) + unit->number,
 				   .standby = world->standby, .trim_after_ms = world->trim_after_ms };
 	Result result = runtime_new(&options, &unit->runtime);
+	if (result.kind == ERROR_AGAIN && world->away) {
+		unit->runtime = NULL; /* its process tries again (any_restart, all_wake) */
+		return;
+	}
 	if (result_failed(result))
 		give_up(world, unit, "cannot start", result.text);
 	runtime_assign(unit->runtime, unit->assigned);
@@ -371,6 +375,8 @@ static void wire_step(World *world)
 {
 	static const WireMode faults[] = { WIRE_DELIVER_LATE_ACK, WIRE_LOSE, WIRE_FAIL_BUT_ARRIVE, WIRE_DOUBLE };
 	unsigned stream;
+	if (world->away)
+		return;
 	if (!memory_bus_choose(world->bus, roll(world, 1u << 30), &stream))
 		return;
 	const Unit *unit = stream < STREAM_CLIENT ? &world->units[stream / 2] : NULL;
@@ -453,7 +459,15 @@ static void stranger(World *world)
 		return;
 	BusRecord record = { .headers = { strange[kind].headers, strange[kind].size }, .body = SLICE("?") };
 	memory_bus_set_stream(world->bus, STREAM_CLIENT);
-	must(!result_failed(bus_append(world->bus, unit->service->ledger, unit->partition, &record, NULL, NULL)));
+	(void)bus_append(world->bus, unit->service->ledger, unit->partition, &record, NULL, NULL);
+}
+
+/* The broker goes away, for everybody, and comes back, a moment or hours later. */
+static void bus_fault(World *world)
+{
+	world->away = !world->away && roll(world, 4) == 0;
+	world->figures.outages += world->away;
+	memory_bus_set_away(world->bus, world->away);
 }
 
 static void timers_fault(World *world)
@@ -473,10 +487,10 @@ static const struct {
 	uint32_t weight; /* of 1000 */
 	void (*act)(World *world);
 } acts[] = {
-	{ 486, any_unit_step }, { 250, wire_step },   { 45, client_event }, { 20, client_again }, { 28, client_command },
+	{ 474, any_unit_step }, { 250, wire_step },   { 45, client_event }, { 20, client_again }, { 28, client_command },
 	{ 10, clients_retry },  { 40, clock_step },   { 45, any_sending },  { 8, timers_fault },  { 14, any_crash },
 	{ 20, any_restart },    { 20, group_move },   { 10, any_pause },
-	{ 4, stranger },
+	{ 4, stranger }, { 12, bus_fault },
 };
 
 static void chaos_step(World *world)
@@ -535,6 +549,8 @@ static Instant next_wake(World *world)
 static void all_wake(World *world)
 {
 	world->quiet = true;
+	world->away = false;
+	memory_bus_set_away(world->bus, false);
 	memory_timers_set_away(world->timers, false);
 	group_settle(world);
 	for (size_t i = 0; i < world->unit_count; i++) {
@@ -590,7 +606,7 @@ void world_play(World *world, uint64_t seed)
 	world->seed = seed;
 	world->dice = seed * 0x9e3779b97f4a7c15u + 1;
 	world->now = 1790000000000;
-	world->quiet = false;
+	world->quiet = world->away = false;
 	world->event_count = world->command_count = world->received_count = world->answer_count = 0;
 	world->partitions = 1 + roll(world, WORLD_PARTITIONS_MAX);
 	world->standby = roll(world, 2);

@@ -62,7 +62,7 @@ typedef struct {
 void answer_name(Slice id, Slice type, Slice body, char out[static DIGEST_HEX]);
 
 typedef struct {
-	uint64_t events, commands, steps, crashes, disks_lost, moves, zombies, faults, timers_lost, trims;
+	uint64_t events, commands, steps, crashes, disks_lost, moves, zombies, faults, timers_lost, trims, outages;
 	uint64_t claims, deposed, doubts, dropped;
 } WorldFigures;
 
@@ -86,6 +86,7 @@ typedef struct {
 	size_t received_count;
 	Buffer audit_file;
 	bool quiet; /* no faults any more */
+	bool away;  /* the bus is */
 	WorldFigures figures; /* of all worlds so far */
 } World;
 

@@ -59,6 +59,7 @@ typedef struct {
 	void *guard_context;
 	unsigned stream;
 	size_t pending, wire_max;
+	bool away;
 	Chunk *chunks, *chunk; /* all, the one in use */
 	Position *positions;
 	size_t position_count;
@@ -313,6 +314,16 @@ void memory_bus_set_wire_max(Bus *bus, size_t wire_max)
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
+void memory_bus_set_away(Bus *bus, bool away)
+{
+	memory_bus(bus)->away = away;
+}
+
+static Result bus_away(void)
+{
+	return result_fail(ERROR_AGAIN, "the bus is away");
+}
+
 static Result memory_append(Bus *base, unsigned topic, unsigned partition, const BusRecord *record, BusDone done,
 			    void *context)
 {
@@ -322,6 +333,8 @@ static Result memory_append(Bus *base, unsigned topic, unsigned partition, const
 	    record->body.size > BUS_RECORD_MAX ||
 	    record->key.size + record->headers.size + record->body.size > BUS_RECORD_MAX)
 		return result_fail(ERROR_INPUT, "a record may have at most %d bytes", BUS_RECORD_MAX);
+	if (bus->away)
+		return bus_away();
 	if (bus->pending >= bus->wire_max)
 		return result_fail(ERROR_AGAIN, "the wire is full");
 	stream_push(bus, bus->stream, item_new(bus, table, record, done, context));
@@ -355,6 +368,8 @@ void memory_bus_guard_trim(Bus *base, MemoryBusTrimGuard guard, void *context)
 static Result memory_trim(Bus *base, unsigned topic, unsigned partition, int64_t first)
 {
 	MemoryBus *bus = memory_bus(base);
+	if (bus->away)
+		return bus_away();
 	if (bus->guard != NULL && !bus->guard(bus->guard_context, topic, partition, first))
 		return result_fail(ERROR_AGAIN, "somebody still reads what would be dropped");
 	memory_bus_trim(base, topic, partition, first);
@@ -404,8 +419,10 @@ static Result memory_commit(Bus *base, const char *group, unsigned topic, unsign
 
 static int64_t memory_committed(Bus *base, const char *group, unsigned topic, unsigned partition)
 {
+	if (memory_bus(base)->away)
+		return BUS_COMMITTED_UNKNOWN;
 	const Position *found = position_find(memory_bus(base), group, table_of(base, topic, partition));
-	return found == NULL ? -1 : found->position;
+	return found == NULL ? BUS_NONE_COMMITTED : found->position;
 }
 
 /* ---- readers ----------------------------------------------------------------------------------------------------- */
@@ -429,6 +446,8 @@ static Result memory_read(BusReader *reader, BusPlace place, size_t max, bool wa
 {
 	Log *log = &memory_bus(reader->bus)->logs[table_of(reader->bus, place.topic, place.partition)];
 	*next = place.from;
+	if (memory_bus(reader->bus)->away)
+		return bus_away();
 	if (place.from < log->first)
 		return result_fail(ERROR_NOT_FOUND, "offset %lld is no longer kept", (long long)place.from);
 	bool more = true;

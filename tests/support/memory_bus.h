@@ -48,6 +48,12 @@ void memory_bus_set_stream(Bus *bus, unsigned stream);
 /* Bound of appends on the wire, at most MEMORY_BUS_WIRE_MAX: for making bus_append answer ERROR_AGAIN. */
 void memory_bus_set_wire_max(Bus *bus, size_t wire_max);
 
+/*
+ * Away: appends, reads and trims answer ERROR_AGAIN, positions are not told (commits are taken, to be made later); what was
+ * known before is known. The wire is the driver's to step or not.
+ */
+void memory_bus_set_away(Bus *bus, bool away);
+
 /* Appends on the wire, all streams, acknowledgements owed included. */
 size_t memory_bus_pending(const Bus *bus);
 size_t memory_bus_stream_pending(const Bus *bus, unsigned stream);

@@ -326,7 +326,7 @@ static Result following(Runtime *runtime, bool *progressed)
 	if (visit.count > 0 || !may_claim(runtime))
 		return result_ok();
 	/* Where nobody else could own it, the service itself says what is wrong. */
-	if ((options->standby || options->bus->operations->assigned) && options->service->able)
+	if (options->standby && options->service->able)
 		TRY(options->service->able(&runtime->handler));
 	if (BUG(10) && runtime->cursor.epoch == runtime->epoch && runtime->cursor.owner == options->owner_id)
 		return bug_go_on(runtime);

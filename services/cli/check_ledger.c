@@ -129,6 +129,9 @@ static void figures_print(const char *table, ReplayFigures figures)
 	       " takeovers  %4" PRIu64 " dropped  %" PRIu64 " holes  %" PRIu64 " findings\n",
 	       table, figures.records, figures.accepted, figures.claims, figures.takeovers, figures.dropped,
 	       figures.holes, figures.findings);
+	if (figures.strangers > 0)
+		complain("%s: %" PRIu64 " of the dropped records were written by no owner; they count for nothing, but somebody "
+			 "else may write to this topic", table, figures.strangers);
 }
 
 static Result partition_check(Log *log, TopicId ledger, unsigned partition, LedgerPositions *positions, bool *right)

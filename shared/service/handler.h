@@ -102,7 +102,7 @@ struct Service {
 	int64_t (*replay_from)(Handler *handler, TopicId topic, int64_t position); /* optional: offset <= position from which observe must see the input again after restore */
 	void (*accepted)(Handler *handler, const Record *record);  /* after commit, never undone: wake a waiting request */
 	Result (*needed)(Handler *handler, const Record *old, bool *needed); /* optional: whether state still holds something this record of the own ledger stated; without it the ledger is never trimmed */
-	Result (*able)(Handler *handler); /* optional: ERROR_AGAIN, with what people should do, where this replica must leave its partition to others. State is complete; nothing may be changed */
+	Result (*able)(Handler *handler); /* optional: ERROR_AGAIN, with what people should do, where this replica must leave its partition to others; asked of one that stands by. State is complete; nothing may be changed */
 	ServiceOffsets offsets; /* what export and import must move along with the input */
 };
 

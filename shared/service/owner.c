@@ -325,7 +325,7 @@ static Result following(Runtime *runtime, bool *progressed)
 	runtime->caught_up |= visit.count == 0;
 	if (visit.count > 0 || !may_claim(runtime))
 		return result_ok();
-	/* Where nobody else could own it, the service itself says what is wrong. */
+	/* One that is alone, or never stands by, has nobody to leave it to: it claims, and says what is wrong when it ends. */
 	if (options->standby && options->service->able)
 		TRY(options->service->able(&runtime->handler));
 	if (BUG(10) && runtime->cursor.epoch == runtime->epoch && runtime->cursor.owner == options->owner_id)

@@ -75,7 +75,7 @@ struct Replay {
 	ReplayFigures figures;
 	Map ids, versions;
 	bool began;
-	bool blind; /* entered a trimmed log at a claim: nothing to compare its opening record with, this once */
+	bool blind; /* entered a trimmed log at a claim or its opening record: nothing to compare that with, this once */
 };
 
 Replay *replay_new(TopicId ledger, unsigned partition, ReplayFinding finding, void *context)
@@ -211,9 +211,9 @@ static bool begin(Replay *replay, const BusRecord *record)
 {
 	LedgerMark mark;
 	bool marked = !result_failed(ledger_mark_read(record->headers, &mark));
-	replay->began = true;
+	replay->began = marked || record->offset == 0; /* a stranger's record is passed: the next one is the first then */
 	replay->cursor.next = record->offset;
-	replay->blind = record->offset > 0 && marked && mark.claim;
+	replay->blind = record->offset > 0 && marked && (mark.claim || mark.seq == 1);
 	if (record->offset == 0 || !marked || mark.claim)
 		return false;
 	replay->cursor = ledger_enter(&mark, record->offset);
@@ -235,7 +235,7 @@ void replay_take(Replay *replay, const BusRecord *record)
 	replay->figures.records++;
 	check_offset(replay, record);
 	if (!replay->began && begin(replay, record)) {
-		replay->figures.accepted++;
+		accept(replay, record);
 		return;
 	}
 	uint64_t owner = replay->cursor.owner;
@@ -247,6 +247,7 @@ void replay_take(Replay *replay, const BusRecord *record)
 		replay->figures.takeovers += replay->figures.claims > 1 && owner != replay->cursor.owner;
 	} else {
 		replay->figures.dropped++;
+		replay->figures.strangers += mark.epoch == 0;
 	}
 }
 

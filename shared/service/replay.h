@@ -23,7 +23,8 @@ typedef void (*ReplayFinding)(void *context, int64_t offset, const char *text);
 typedef struct {
 	uint64_t records, accepted; /* accepted: claims not counted */
 	uint64_t claims, takeovers; /* takeovers: claims after which another owner writes than before */
-	uint64_t dropped;           /* by the rule: of a deposed owner, late, doubled, or no owner's; no mistake */
+	uint64_t dropped;           /* by the rule: of a deposed owner, late, doubled, or a stranger's; no mistake */
+	uint64_t strangers;         /* of those: no owner wrote them, so somebody else may write to the topic */
 	uint64_t holes, findings;
 } ReplayFigures;
 

@@ -242,6 +242,10 @@ static rd_kafka_headers_t *headers_of(size_t count, const char *name, size_t siz
 static bool see(void *context, const BusRecord *record)
 {
 	Slice id = header_get(record->headers, "ce_id");
+	Slice headers = record->headers, name, value;
+	while (header_next(&headers, &name, &value))
+		for (size_t i = 0; i < name.size; i++)
+			assert_true(name.data[i] > ' ' && name.data[i] <= '~');
 	buffer_format(context, "%.*s=%.*s;", (int)record->body.size, record->body.data, (int)id.size, id.data ? id.data : "");
 	return true;
 }
@@ -253,6 +257,8 @@ static void headers_of_strangers_hide_and_break_nothing(void **state)
 	buffer_init(&text, 4096);
 	rd_kafka_headers_t *headers = headers_of(1, "", 3);
 	rd_kafka_header_add(headers, "none", -1, NULL, 0);
+	rd_kafka_header_add(headers, "\xff\xfe", -1, "no UTF-8", 8);
+	rd_kafka_header_add(headers, "line\nfeed", -1, "x", 1);
 	rd_kafka_header_add(headers, "ce_id", -1, "one\0two", 7);
 	foreign_write(edge, headers, "odd");
 	foreign_write(edge, headers_of(1000, "many", 8), "many");

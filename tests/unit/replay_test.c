@@ -90,6 +90,30 @@ static void a_ledger_with_a_takeover_and_a_late_record_holds(void **state)
 	assert_int_equal(figures.dropped, 1);
 }
 
+#define STRANGE(offset_)                                                                                               \
+	{                                                                                                              \
+		offset_, 0, 9, 1, "x", "x", NULL, NULL, "?"                                                            \
+	}
+
+static void what_no_owner_wrote_is_counted_and_changes_nothing(void **state)
+{
+	(void)state;
+	const Row rows[] = {
+		STRANGE(0),
+		CLAIM(1, 1, 7),
+		STRANGE(2),
+		OPEN(3, 1, 7, "0.0"),
+		ENTRY(4, 1, 7, 2, "a", "commands=1", 1),
+	};
+	const Row trimmed[] = { STRANGE(40), ENTRY(41, 3, 7, 5, "a", "commands=1", 1), ENTRY(42, 3, 7, 6, "b", "commands=2", 2) };
+	ReplayFigures figures = REPLAY(rows);
+	assert_string_equal(findings, "");
+	assert_true(figures.accepted == 2 && figures.dropped == 2 && figures.strangers == 2);
+	figures = REPLAY(trimmed);
+	assert_string_equal(findings, "");
+	assert_true(figures.accepted == 2 && figures.dropped == 1 && figures.strangers == 1);
+}
+
 static void a_missing_offset_is_a_hole(void **state)
 {
 	(void)state;
@@ -155,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_ledger_with_a_takeover_and_a_late_record_holds),
+		cmocka_unit_test(what_no_owner_wrote_is_counted_and_changes_nothing),
 		cmocka_unit_test(a_missing_offset_is_a_hole),
 		cmocka_unit_test(an_opening_record_that_read_less_is_found),
 		cmocka_unit_test(an_input_that_counts_twice_is_found),

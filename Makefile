@@ -77,7 +77,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 .SECONDARY:
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario \
-        test-scenario-distributed test-image test-chaos test-tsan test-checks test-fuzz fuzz fuzz-deps fuzz-search bench-deps \
+        test-scenario-distributed test-image test-fresh test-chaos test-tsan test-checks test-fuzz fuzz fuzz-deps fuzz-search bench-deps \
         lint-deps $(BENCHES) layers pure sizes map format format-check lint install images clean
 
 help: ## this list
@@ -198,8 +198,8 @@ endef
 $(foreach name,$(C_TESTS),$(eval $(call part,$(name))))
 test-contract: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/contract/*.c))
 
-test: test-deps ## every test there is, plain and with sanitizers; ends with the totals
-	@BUILD='$(BUILD)' STRICT='$(STRICT)' tools/test-all.sh
+test: test-deps ## every test there is, plain and with sanitizers; ends with the totals; PARTS="unit edge": those alone
+	@BUILD='$(BUILD)' STRICT='$(STRICT)' PARTS='$(PARTS)' tools/test-all.sh
 
 test-checks: build ## layers, purity and sizes of the source
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh checks tools/layers.sh tools/pure.sh tools/sizes.sh
@@ -231,6 +231,10 @@ test-scenario-distributed: test-deps build $(CLEAR_KAFKA) ## the same scenarios 
 test-image: test-deps build ## the image by podman, and the scenarios with tocsin serve in a container of it
 	-@tools/deps.sh $(foreach package,$(DEPS_IMAGE),'$(package)')
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh image tests/image/run.sh
+
+test-fresh: test-deps ## README's two commands in an empty container
+	-@tools/deps.sh $(foreach package,$(DEPS_IMAGE),'$(package)')
+	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh fresh tests/fresh/run.sh
 
 test-chaos: test-deps build ## the six programs on Kafka and Redis: 60 kills and pauses under load, then judged
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' CHAOS_TURNS=$(or $(CHAOS_TURNS),60) tools/with-outside.sh '$(PYTHON)' tests/scenario/run.py chaos

@@ -19,13 +19,14 @@ base_make() {
 	local directory debian=docker.io/library/debian:bookworm-slim
 	podman image exists "$base" && return
 	timeout 20 podman pull -q "$debian" >/dev/null 2>&1 && podman tag "$debian" "$base" && return
-	directory=$(mktemp -d)
-	trap 'rm -rf "$directory"' RETURN
 	say 'no registry answers; making a base with debootstrap'
-	debootstrap --variant=minbase bookworm "$directory" >"$BUILD/image-base.log" 2>&1 ||
-		skip "debootstrap could not make a base: $(tail -n 1 "$BUILD/image-base.log")"
-	rm -rf "$directory"/var/cache/apt/archives/*.deb "$directory"/var/lib/apt/lists/* "$directory"/usr/share/{doc,locale,man}/*
-	tar -C "$directory" -c . | podman import -q - "$base" >/dev/null
+	directory=$(mktemp -d)
+	if debootstrap --variant=minbase bookworm "$directory" >"$BUILD/image-base.log" 2>&1; then
+		rm -rf "$directory"/var/cache/apt/archives/*.deb "$directory"/var/lib/apt/lists/* "$directory"/usr/share/{doc,locale,man}/*
+		tar -C "$directory" -c . | podman import -q - "$base" >/dev/null
+	fi
+	rm -rf "$directory"
+	podman image exists "$base" || skip "debootstrap could not make a base: $(tail -n 1 "$BUILD/image-base.log")"
 }
 
 # After it there is a base, and a container of it can be run.

@@ -5,11 +5,12 @@ import os
 import re
 import subprocess
 import sys
-import traceback
 from pathlib import Path
 
 import jsonschema
 import yaml
+
+from cases import case, main
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTO = ROOT / "proto"
@@ -109,28 +110,32 @@ def media(node):
 # ---- schemas and examples
 
 
-def test_every_schema_is_a_schema():
+@case
+def every_schema_is_a_schema():
     for name, schema in SCHEMAS.items():
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["$id"] == PREFIX + name, name
         assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema", name
 
 
-def test_every_valid_example_fits_its_schema():
+@case
+def every_valid_example_fits_its_schema():
     assert VALID
     for path in VALID:
         found = mistakes(SCHEMAS[schema_of(path)], json.loads(path.read_text()))
         assert not found, f"{path.name}: {found}"
 
 
-def test_every_invalid_example_does_not():
+@case
+def every_invalid_example_does_not():
     assert INVALID
     for path in INVALID:
         assert path.with_suffix(".pointer").exists(), f"{path.name}: which pointer is wrong?"
         assert mistakes(SCHEMAS[schema_of(path)], json.loads(path.read_text())), f"{path.name} fits its schema"
 
 
-def test_every_schema_has_an_example():
+@case
+def every_schema_has_an_example():
     seen = {schema_of(path) for path in VALID}
     assert not set(SCHEMAS) - seen, set(SCHEMAS) - seen
 
@@ -210,7 +215,8 @@ def without(schema, names):
     return schema | {"properties": {name: value for name, value in schema["properties"].items() if name not in names}}
 
 
-def test_schemas_are_the_field_tables():
+@case
+def schemas_are_the_field_tables():
     for name, fields in TABLES["tables"].items():
         if name in SCHEMAS and name not in ("delivery", "incident"):
             compare_table(name, fields, SCHEMAS[name])
@@ -218,7 +224,8 @@ def test_schemas_are_the_field_tables():
     assert not missing, missing
 
 
-def test_an_incident_has_its_members_and_may_have_more():
+@case
+def an_incident_has_its_members_and_may_have_more():
     members, more = (TABLES["tables"][name] for name in ("incident", "incident-more"))
     names = [[field["name"] for field in fields] for fields in (members, more)]
     compare_table("incident", members, without(SCHEMAS["incident"], names[1]), answer=True)
@@ -229,7 +236,8 @@ def test_an_incident_has_its_members_and_may_have_more():
         compare_field(f"incident/{field['name']}", field, schema, answer=True)
 
 
-def test_commands_are_the_commands_table():
+@case
+def commands_are_the_commands_table():
     for name, command in TABLES["commands"].items():
         if command["internal"]:
             assert name not in SCHEMAS
@@ -240,12 +248,14 @@ def test_commands_are_the_commands_table():
         assert one_of == (command["one_of"] or []), name
 
 
-def test_what_senders_post_is_strict():
+@case
+def what_senders_post_is_strict():
     for name in ("event", "report"):
         strict_everywhere(name, SCHEMAS[name])
 
 
-def test_words_of_answers_are_the_words_of_the_tables():
+@case
+def words_of_answers_are_the_words_of_the_tables():
     properties = SCHEMAS["incident"]["properties"]
     for member, words in ANSWER_WORDS.items():
         assert [word for word in properties[member]["enum"] if word] == TABLES["words"][words], member
@@ -256,13 +266,15 @@ def test_words_of_answers_are_the_words_of_the_tables():
 # ---- openapi.yaml
 
 
-def test_paths_are_the_routes():
+@case
+def paths_are_the_routes():
     documented = {(method, path, operation["operationId"]) for method, path, operation in operations()}
     routed = {(route["method"], route["path"], route["operation"]) for route in TABLES["routes"]}
     assert documented == routed, documented ^ routed
 
 
-def test_open_routes_need_no_key_and_others_do():
+@case
+def open_routes_need_no_key_and_others_do():
     by_operation = {route["operation"]: route for route in TABLES["routes"]}
     assert OPENAPI["security"] == [{"key": []}]
     for _, path, operation in operations():
@@ -272,7 +284,8 @@ def test_open_routes_need_no_key_and_others_do():
         assert ("requestBody" in operation) == route["body"], path
 
 
-def test_path_parameters_are_described():
+@case
+def path_parameters_are_described():
     for method, path, operation in operations():
         wanted = set(re.findall(r"{(\w+)}", path))
         parameters = resolved(operation.get("parameters", []))
@@ -280,7 +293,8 @@ def test_path_parameters_are_described():
         assert wanted == found, f"{method} {path}"
 
 
-def test_every_problem_code_is_documented_with_its_status():
+@case
+def every_problem_code_is_documented_with_its_status():
     documented = {}
     for response in OPENAPI["components"]["responses"].values():
         for example in response["content"]["application/problem+json"]["examples"].values():
@@ -290,7 +304,8 @@ def test_every_problem_code_is_documented_with_its_status():
     assert SCHEMAS["problem"]["properties"]["code"]["enum"] == list(TABLES["problems"])
 
 
-def test_responses_stand_under_the_status_of_their_codes():
+@case
+def responses_stand_under_the_status_of_their_codes():
     for method, path, operation in operations():
         for status, response in operation["responses"].items():
             for kind, value in media({"content": resolved(response).get("content", {})}):
@@ -299,7 +314,8 @@ def test_responses_stand_under_the_status_of_their_codes():
                         assert str(example["value"]["status"]) == status, f"{method} {path} {status}"
 
 
-def test_components_are_the_schemas():
+@case
+def components_are_the_schemas():
     def renamed(node):
         if isinstance(node, dict):
             return {name: "#/components/schemas/" + component_of(value[len(PREFIX):])
@@ -315,7 +331,8 @@ def test_components_are_the_schemas():
         assert OPENAPI["components"]["schemas"][component_of(name)] == renamed(bare(SCHEMAS[name])), name
 
 
-def test_every_example_of_openapi_fits():
+@case
+def every_example_of_openapi_fits():
     count = 0
     for _, value in media(OPENAPI):
         schema = resolved(value["schema"])
@@ -327,13 +344,15 @@ def test_every_example_of_openapi_fits():
     assert count > 20
 
 
-def test_every_reference_of_openapi_leads_somewhere():
+@case
+def every_reference_of_openapi_leads_somewhere():
     text = (PROTO / "openapi.yaml").read_text()
     for pointer in re.findall(r"\$ref: '(#[^']+)'", text):
         in_openapi(pointer)
 
 
-def test_everything_in_openapi_is_used():
+@case
+def everything_in_openapi_is_used():
     text = (PROTO / "openapi.yaml").read_text()
     for kind in ("schemas", "responses", "parameters", "headers"):
         for name in OPENAPI["components"][kind]:
@@ -341,7 +360,8 @@ def test_everything_in_openapi_is_used():
                 assert f"'#/components/{kind}/{name}'" in text, f"{kind}/{name}"
 
 
-def test_filters_are_the_filter_table():
+@case
+def filters_are_the_filter_table():
     listing = resolved(OPENAPI["paths"]["/v1/incidents"]["get"]["parameters"])
     names = [parameter["name"] for parameter in listing]
     assert names == TABLES["filters"] + ["q", "limit", "cursor"]
@@ -351,19 +371,22 @@ def test_filters_are_the_filter_table():
             assert parameter["schema"]["items"]["enum"] == words, parameter["name"]
 
 
-def test_commands_in_openapi_are_the_commands_table():
+@case
+def commands_in_openapi_are_the_commands_table():
     public = [name for name, command in TABLES["commands"].items() if not command["internal"]]
     assert OPENAPI["components"]["parameters"]["Command"]["schema"]["enum"] == public
 
 
-def test_openapi_says_who_it_is():
+@case
+def openapi_says_who_it_is():
     assert OPENAPI["openapi"].startswith("3.1.")
     assert OPENAPI["info"]["license"]["identifier"] == "Apache-2.0"
     identifiers = [operation["operationId"] for _, _, operation in operations()]
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_what_is_served_is_what_stands_in_openapi_yaml():
+@case
+def what_is_served_is_what_stands_in_openapi_yaml():
     assert TABLES["description"] == OPENAPI
 
 
@@ -374,7 +397,8 @@ def channel_topics():
     return {channel["address"]: channel for channel in ASYNCAPI["channels"].values()}
 
 
-def test_channels_are_the_topics():
+@case
+def channels_are_the_topics():
     channels = channel_topics()
     assert set(channels) == set(TABLES["topics"])
     for name, topic in TABLES["topics"].items():
@@ -384,7 +408,8 @@ def test_channels_are_the_topics():
         assert (f"kept {days} days" in channels[name]["description"]) == (topic["keep_ms"] > 0), name
 
 
-def test_messages_are_the_record_types():
+@case
+def messages_are_the_record_types():
     messages = ASYNCAPI["components"]["messages"]
     documented = {message["headers"]["properties"]["ce_type"]["const"] for message in messages.values()}
     assert documented == set(TABLES["types"]), documented ^ set(TABLES["types"])
@@ -393,14 +418,16 @@ def test_messages_are_the_record_types():
     assert used == set(messages), used ^ set(messages)
 
 
-def test_payloads_are_schemas_that_are_there():
+@case
+def payloads_are_schemas_that_are_there():
     for name, message in ASYNCAPI["components"]["messages"].items():
         reference = message["payload"].get("$ref")
         if reference:
             assert (PROTO / reference).exists(), name
 
 
-def test_operations_are_what_the_services_read_and_write():
+@case
+def operations_are_what_the_services_read_and_write():
     def topic_of(operation):
         return ASYNCAPI["channels"][operation["channel"]["$ref"].rsplit("/", 1)[1]]["address"]
 
@@ -414,28 +441,13 @@ def test_operations_are_what_the_services_read_and_write():
     assert documented == wanted, documented ^ wanted
 
 
-def test_ledger_records_carry_the_ledger_headers():
+@case
+def ledger_records_carry_the_ledger_headers():
     messages = ASYNCAPI["components"]["messages"]
     for address, channel in channel_topics().items():
         for reference in channel["messages"].values():
             message = messages[reference["$ref"].rsplit("/", 1)[1]]
             assert bool(message.get("traits")) == (TABLES["topics"][address]["kind"] == "ledger"), address
-
-
-def main():
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_"):
-            continue
-        try:
-            test()
-            passed += 1
-        except Exception:  # a wrong document may fail in any way
-            failed += 1
-            print(f"FAILED {name}")
-            traceback.print_exc(limit=4, file=sys.stdout)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

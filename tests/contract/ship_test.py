@@ -6,12 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-import traceback
 import zipfile
 from pathlib import Path
 
 import jsonschema
 import yaml
+
+from cases import Skip, case, main
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("BUILD", "build") / "bin"
@@ -23,10 +24,6 @@ OVERLAYS = ("embedded", "distributed")
 DRAIN_SECONDS = 20  # TOCSIN_DRAIN_TIMEOUT_MS by default
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"].startswith("tocsin:")}
-
-
-class Skip(Exception):
-    """Something is not on this machine."""
 
 
 def settings_of(command):
@@ -53,6 +50,7 @@ def go(*arguments, cwd=ROOT):
 # ---- the image
 
 
+@case
 def the_image_runs_as_nobody_and_knows_its_health():
     text = (ROOT / "Dockerfile").read_text()
     last = text[text.rindex("\nFROM "):]
@@ -64,12 +62,14 @@ def the_image_runs_as_nobody_and_knows_its_health():
         assert name in settings_of(["tocsin"]), name
 
 
+@case
 def what_is_copied_into_the_image_is_what_the_build_reads():
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert kept == {"Makefile", "proto", "services", "shared", "tools"}, kept
     assert all((ROOT / name).exists() for name in kept)
 
 
+@case
 def what_is_shipped_has_the_version_of_the_program():
     version = subprocess.run([BIN / "tocsin", "version"], check=True, capture_output=True, text=True).stdout.split()[1]
     assert {service["image"] for service in OURS.values()} == {f"tocsin:{version}"}
@@ -95,6 +95,7 @@ def read_compose():
     return json.loads(done.stdout)
 
 
+@case
 def compose_fits_the_specification_and_agrees_with_itself():
     services = read_compose()["services"]
     assert services.keys() == COMPOSE["services"].keys()
@@ -106,6 +107,7 @@ def compose_fits_the_specification_and_agrees_with_itself():
         assert set(service.get("depends_on") or {}) == set(written.get("depends_on", {})), name
 
 
+@case
 def compose_declares_nothing_that_is_not_used():
     services = COMPOSE["services"].values()
     used = {"networks": {name for service in services for name in service["networks"]},
@@ -115,17 +117,20 @@ def compose_declares_nothing_that_is_not_used():
         assert set(COMPOSE[kind]) == names, kind
 
 
+@case
 def compose_has_every_service_once():
     commands = [service["command"][0] for service in OURS.values()]
     assert sorted(commands) == sorted(["tocsin", "tocsin"] + [f"tocsin-{name}" for name in SERVICES]), commands
     assert all((BIN / command).exists() for command in commands)
 
 
+@case
 def compose_gives_only_settings_that_there_are():
     for service in OURS.values():
         known(service["command"], service["environment"])
 
 
+@case
 def compose_containers_have_no_more_rights_than_they_need():
     for name, service in COMPOSE["services"].items():
         # Kafka's own start writes its settings beside its programs.
@@ -137,6 +142,7 @@ def compose_containers_have_no_more_rights_than_they_need():
         assert int(service["stop_grace_period"].rstrip("s")) > DRAIN_SECONDS, name
 
 
+@case
 def compose_is_reached_from_this_machine_only():
     for name, service in COMPOSE["services"].items():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
@@ -144,6 +150,7 @@ def compose_is_reached_from_this_machine_only():
     assert {name for name, service in OURS.items() if "outside" in service["networks"]} == {"gateway", "notification", "embedded"}
 
 
+@case
 def compose_holds_no_secret():
     assert all("file" in secret for secret in COMPOSE["secrets"].values())
     for name, service in COMPOSE["services"].items():
@@ -151,6 +158,7 @@ def compose_holds_no_secret():
             assert not re.search(r"SECRET$|_KEY$|SMTP_URL$", setting) or str(value).startswith("${"), f"{name}: {setting}"
 
 
+@case
 def compose_keeps_what_must_not_be_lost():
     for name in ("kafka", "redis", "audit", "response", "embedded"):
         assert COMPOSE["services"][name]["volumes"], name
@@ -210,12 +218,14 @@ def workloads(documents):
         yield workload, workload["spec"]["template"]["spec"]
 
 
+@case
 def kubernetes_runs_every_service_once():
     commands = [pod["containers"][0]["command"][0] for _, pod in workloads(rendered("distributed"))]
     assert sorted(commands) == sorted(["tocsin"] + [f"tocsin-{name}" for name in SERVICES]), commands
     assert [pod["containers"][0]["command"] for _, pod in workloads(rendered("embedded"))] == [["tocsin", "serve"]]
 
 
+@case
 def kubernetes_manifests_fit_the_schemas():
     archive = schemas()
     definitions = local(json.loads(archive.read(f"{SCHEMAS[1]}_definitions.json")))["$defs"]
@@ -226,6 +236,7 @@ def kubernetes_manifests_fit_the_schemas():
             assert not wrong, (document["kind"], document["metadata"]["name"], wrong)
 
 
+@case
 def kubernetes_pods_are_restricted():
     for overlay in OVERLAYS:
         documents = rendered(overlay)
@@ -244,6 +255,7 @@ def kubernetes_pods_are_restricted():
             assert container["resources"]["limits"]["memory"] and container["resources"]["requests"]["cpu"], name
 
 
+@case
 def kubernetes_asks_how_each_service_is():
     for overlay in OVERLAYS:
         for workload, pod in workloads(rendered(overlay)):
@@ -259,6 +271,7 @@ def kubernetes_asks_how_each_service_is():
             assert pod["terminationGracePeriodSeconds"] > drain, workload["metadata"]["name"]
 
 
+@case
 def kubernetes_gives_only_settings_that_there_are():
     for overlay in OVERLAYS:
         documents = rendered(overlay)
@@ -271,6 +284,7 @@ def kubernetes_gives_only_settings_that_there_are():
                     known(container["command"], maps[source["configMapRef"]["name"]])
 
 
+@case
 def kubernetes_manifests_hold_no_secret():
     for overlay in OVERLAYS:
         documents = rendered(overlay)
@@ -279,6 +293,7 @@ def kubernetes_manifests_hold_no_secret():
             assert not [name for name in config["data"] if re.search(r"SECRET|ADMIN_KEY|SMTP_URL", name)]
 
 
+@case
 def kubernetes_keeps_state_where_a_service_has_some():
     documents = rendered("distributed")
     keeps = {document["metadata"]["name"].removeprefix("tocsin-") for document in of_kind(documents, "StatefulSet")}
@@ -306,6 +321,7 @@ def allowed(documents, labels, direction):
 REACHED = {"TOCSIN_KAFKA_BROKERS": {9092}, "TOCSIN_REDIS_URL": {6379}, "TOCSIN_WEBHOOK_URL": {443}, "TOCSIN_SMTP_URL": {465, 587}}
 
 
+@case
 def kubernetes_lets_nobody_talk_to_whom_he_need_not():
     documents = rendered("distributed")
     for workload, pod in workloads(documents):
@@ -315,26 +331,6 @@ def kubernetes_lets_nobody_talk_to_whom_he_need_not():
         reach = {53}.union(*(ports for setting, ports in REACHED.items() if setting in settings))
         assert allowed(documents, labels, "Egress") == reach, (command, allowed(documents, labels, "Egress"))
         assert allowed(documents, labels, "Ingress") == {9090} | ({8080} if "TOCSIN_ADMIN_KEY" in settings else set()), command
-
-
-TESTS = [value for name, value in list(globals().items()) if re.match(r"(the_image|what_is|compose|kubernetes)_", name)]
-
-
-def main():
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
-    for test in TESTS:
-        name, verdict = test.__name__.replace("_", " "), "passed"
-        try:
-            test()
-        except Skip as skip:
-            verdict = "skipped"
-            print(f"{name}: skipped, {skip}")
-        except Exception:
-            verdict = "failed"
-            print(f"{name}: FAILED\n{traceback.format_exc()}")
-        counts[verdict] += 1
-    print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
-    return 1 if counts["failed"] else 0
 
 
 sys.exit(main())

@@ -1,0 +1,31 @@
+"""A test here is a function marked `@case`, whose name is a sentence; main() runs them all and prints what is counted."""
+import traceback
+
+CASES = []
+
+
+class Skip(Exception):
+    """Something is not on this machine."""
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def main():
+    """The exit code."""
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for test in CASES:
+        name, verdict = test.__name__.replace("_", " "), "passed"
+        try:
+            test()
+        except Skip as skip:
+            verdict = "skipped"
+            print(f"{name}: skipped, {skip}")
+        except Exception:  # a wrong document may fail in any way
+            verdict = "failed"
+            print(f"{name}: FAILED\n{traceback.format_exc(limit=4)}")
+        counts[verdict] += 1
+    print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    return 1 if counts["failed"] else 0

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""What README, CONTRIBUTING and the pages tell people to type to make: every target is there, and every command is run, here or by
+continuous integration (.ci/run). A command that nobody runs is named, with the reason."""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from cases import case, main
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = os.environ.get("BUILD", "build")
+PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "ARCHITECTURE.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
+
+# Short enough to be run here. What each must say.
+RUN_HERE = {
+    "make help": "make run-distributed",
+    "make build": "",
+    "make map": "gateway",
+    "make layers": "",
+    "make pure": "",
+    "make sizes": "",
+    "make demo": "incident",
+    "make fuzz": "cursor",
+}
+WITH = {"make fuzz": ["FUZZ=cursor", "FUZZ_SECONDS=1"], "make demo": ["TOCSIN_URL="]}
+
+# Run by .ci/run, or by a part of `make test`: the place, and what stands there.
+RUN_ELSEWHERE = {
+    "make run": ("tests/fresh/run.sh", "make run"),
+    "make test": (".ci/run", "make test STRICT=1"),
+    "make lint": (".ci/run", "make lint"),
+    "make format": ("Makefile", "lint: lint-deps layers sizes format-check"),
+    "make test-image": (".ci/run", "make test-image"),
+    "make test-fresh": (".ci/run", "make test-fresh"),
+    "make images": ("tests/image/run.sh", "tools/images.sh"),
+    "make run-distributed": ("tests/scenario/topics_test.py", "tools/run-distributed.sh"),
+}
+ONLY_BY_HAND = {
+    "make test-chaos": "minutes, and a machine that has nothing else to do",
+    "make test-tsan": "a quarter of an hour",
+    "make bench-ingest": "figures are for people to read",
+    "make bench-storm": "figures are for people to read",
+    "make bench-latency": "figures are for people to read",
+}
+
+
+def parts():
+    return set(re.findall(r"[a-z-]+", re.search(r"^for name in (checks .*); do$", (ROOT / "tools/test-all.sh").read_text(), re.M).group(1)))
+
+
+def typed():
+    """(page, command): what stands after `make` in code, without what only varies it (SAN=…, MODE=…)."""
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        code = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M))
+        for block in re.findall(r"^```\w*\n(.*?)^```$", text, re.S | re.M):
+            code += [line.split("#")[0] for line in block.splitlines()]
+        for line in code:
+            words = line.split()
+            if words[:1] == ["make"]:
+                targets = [word for word in words[1:] if "=" not in word]
+                assert len(targets) == 1, f"{page}: {line.strip()}: one target is expected"
+                yield page, f"make {targets[0]}"
+
+
+def make(*words):
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SAN", "STEPS")}
+    return subprocess.run(["make", f"BUILD={BUILD.split('-')[0]}", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+
+
+@case
+def every_command_of_the_pages_has_somebody_who_runs_it():
+    commands = {command for _, command in typed()}
+    assert len(commands) > 12, commands
+    for page, command in typed():
+        part = command.removeprefix("make test-")
+        assert command in RUN_HERE or command in RUN_ELSEWHERE or command in ONLY_BY_HAND or part in parts(), f"{page}: nobody runs {command}"
+    for command, (place, words) in RUN_ELSEWHERE.items():
+        assert words in (ROOT / place).read_text(), f"{command}: {words!r} does not stand in {place}"
+
+
+@case
+def every_target_that_the_pages_name_is_there():
+    for command in sorted({command for _, command in typed()}):
+        done = make("-n", command.split()[1])
+        assert done.returncode == 0, f"{command}: {done.stderr[-300:]}"
+
+
+@case
+def parts_of_the_tests_in_one_word_are_there():
+    """CONTRIBUTING writes them as `make test-unit  # or -fuzz, -contract, …`."""
+    line = re.search(r"^make test-unit +# or (.*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.M).group(1)
+    named = {"unit", *re.findall(r"-([a-z][a-z-]*)", line)}
+    assert parts() - {"checks"} <= named, f"CONTRIBUTING does not name {parts() - named}"
+    for name in named:
+        assert make("-n", f"test-{name}").returncode == 0, name
+
+
+@case
+def what_is_short_is_run():
+    for command, words in RUN_HERE.items():
+        done = make(command.split()[1], *WITH.get(command, []))
+        assert done.returncode == 0, f"{command}: {(done.stdout + done.stderr)[-500:]}"
+        assert words in done.stdout + done.stderr, f"{command}: {words!r} is not in {done.stdout[-500:]}"
+
+
+@case
+def scripts_that_contributing_names_can_be_started():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for path in re.findall(r"`(?:python3 )?((?:tests|tools)/(?!PART)[\w./-]+)", text):
+        assert (ROOT / path).exists() or "NAME" in path, path
+    for path in re.findall(r"`build/(tests/[\w/]+)", text):
+        assert (ROOT / f"{path}.c").exists(), path
+
+
+sys.exit(main())

@@ -114,8 +114,12 @@ Result gateway_admit(HttpRequest *request, void *context)
 {
 	Gateway *gateway = context;
 
-	if (!admin_key_fits(&gateway->options.key, http_header(request, "Authorization")))
+	const char *authorization = http_header(request, "Authorization");
+
+	if (!authorization)
 		return result_fail(ERROR_DENIED, "a key is needed: Authorization: Bearer KEY");
+	if (!admin_key_fits(&gateway->options.key, authorization))
+		return result_fail(ERROR_DENIED, "this key is not known here, or the header is not: Authorization: Bearer KEY");
 	http_set_principal(request, &gateway->options.key);
 	return result_ok();
 }

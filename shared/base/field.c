@@ -33,27 +33,6 @@ static void complain(Decoding *decoding, const Path *path, const char *format, .
 	decoding->complained = true;
 }
 
-/* "info, low, medium"; ends with an ellipsis when not all have room. */
-typedef struct {
-	char text[FIELD_DETAIL - 48];
-	bool full;
-} Words;
-
-static void words_add(Words *words, const char *word)
-{
-	static const char ellipsis[] = ", …";
-	size_t used = strlen(words->text);
-	const char *between = used > 0 ? ", " : "";
-
-	if (words->full)
-		return;
-	words->full = used + strlen(between) + strlen(word) + sizeof ellipsis > sizeof words->text;
-	if (words->full)
-		memcpy(words->text + used, used > 0 ? ellipsis : ellipsis + 2, sizeof ellipsis - (used > 0 ? 0 : 2));
-	else
-		snprintf(words->text + used, sizeof words->text - used, "%s%s", between, word);
-}
-
 static const char *type_name(const json_t *value)
 {
 	static const char *const names[] = {
@@ -124,6 +103,8 @@ static void text_read(Decoding *decoding, const Field *field, json_t *value, con
 		return;
 	if (slice.size == 0 && (field->flags & FIELD_NOT_EMPTY))
 		complain(decoding, path, "must not be empty");
+	else if (decoding->strict && (field->flags & FIELD_NOT_EMPTY) && slice_is_blank(slice))
+		complain(decoding, path, "must not be blank");
 	/* There are never more characters than bytes: most texts need no counting. */
 	else if (field->min > 0 || (field->max > 0 && (int64_t)slice.size > field->max))
 		check_bounds(decoding, field, (int64_t)text_characters(slice), path, "characters");
@@ -180,9 +161,9 @@ static void choice_read(Decoding *decoding, const Field *field, json_t *value, c
 			*(int *)place = choice;
 		return;
 	}
-	Words words = { .text = "" };
-	for (const char *const *word = field->choices; *word; word++)
-		words_add(&words, *word);
+	WordList words = { .text = "" };
+
+	word_list_add_all(&words, field->choices);
 	complain(decoding, path, "must be one of %s", words.text);
 }
 
@@ -383,12 +364,12 @@ static bool table_knows(const FieldTable *table, const char *name)
 
 static void complain_of_unknown(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path)
 {
-	Words words = { .text = "" };
+	WordList words = { .text = "" };
 	const char *name;
 	json_t *value;
 
 	for (size_t i = 0; i < table->count; i++)
-		words_add(&words, table->fields[i].name);
+		word_list_add(&words, table->fields[i].name);
 	json_object_foreach (tree, name, value)
 		if (!table_knows(table, name))
 			complain(decoding, &(Path){ .up = path, .name = name },

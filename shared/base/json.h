@@ -32,7 +32,7 @@ typedef enum {
 enum {
 	FIELD_REQUIRED = 1,  /* must be there and not null */
 	FIELD_PERSONAL = 2,  /* personal data (PIPL, GDPR): what redaction and access tracking look for */
-	FIELD_NOT_EMPTY = 4, /* a text of no characters is refused; on a list: such an item */
+	FIELD_NOT_EMPTY = 4, /* a text of no characters is refused, where read strictly one of blanks too; on a list: such an item */
 };
 
 typedef struct Field Field;

@@ -29,6 +29,43 @@ bool slice_starts(Slice slice, Slice prefix)
 	return slice.size >= prefix.size && slice_equals((Slice){ slice.data, prefix.size }, prefix);
 }
 
+bool slice_is_blank(Slice slice)
+{
+	const Slice blanks[] = { SLICE(" "),  SLICE("\t"), SLICE("\n"),       SLICE("\r"),
+		                 SLICE("\v"), SLICE("\f"), SLICE("\xc2\xa0"), SLICE("\xe3\x80\x80") };
+
+	while (slice.size > 0) {
+		size_t i = 0;
+		while (i < sizeof blanks / sizeof blanks[0] && !slice_starts(slice, blanks[i]))
+			i++;
+		if (i == sizeof blanks / sizeof blanks[0])
+			return false;
+		slice = (Slice){ slice.data + blanks[i].size, slice.size - blanks[i].size };
+	}
+	return true;
+}
+
+void word_list_add(WordList *list, const char *word)
+{
+	static const char ellipsis[] = ", …";
+	size_t used = strlen(list->text);
+	const char *between = used > 0 ? ", " : "";
+
+	if (list->full)
+		return;
+	list->full = used + strlen(between) + strlen(word) + sizeof ellipsis > sizeof list->text;
+	if (list->full)
+		memcpy(list->text + used, used > 0 ? ellipsis : ellipsis + 2, sizeof ellipsis - (used > 0 ? 0 : 2));
+	else
+		snprintf(list->text + used, sizeof list->text - used, "%s%s", between, word);
+}
+
+void word_list_add_all(WordList *list, const char *const *words)
+{
+	for (size_t i = 0; words[i]; i++)
+		word_list_add(list, words[i]);
+}
+
 char *slice_copy(Slice slice)
 {
 	char *copy = malloc(slice.size + 1);

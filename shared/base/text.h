@@ -24,6 +24,18 @@ bool slice_equals(Slice one, Slice other);
 bool slice_is(Slice slice, const char *text);
 bool slice_starts(Slice slice, Slice prefix);
 
+/* True where nothing stands that a person would see: ASCII's white space, U+00A0 and U+3000 alone, or nothing at all. */
+bool slice_is_blank(Slice slice);
+
+/* Words for people: "a, b, c", or "a, b, …" where not all fit. Begins all zeroes. */
+typedef struct {
+	char text[144];
+	bool full;
+} WordList;
+
+void word_list_add(WordList *list, const char *word);
+void word_list_add_all(WordList *list, const char *const *words); /* NULL ends them */
+
 /* A copy with a NUL behind it, to be freed by the caller; never NULL (aborts when memory is gone). */
 char *slice_copy(Slice slice);
 

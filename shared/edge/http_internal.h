@@ -60,7 +60,7 @@ struct HttpRequest {
 	atomic_bool suspended;
 
 	/* Of the present request only. */
-	const char *method, *content_type;
+	const char *method, *media_fault;
 	const void *principal;
 	int64_t started_us;
 	bool begun; /* its headers are in, and it is counted as under way */

@@ -150,6 +150,18 @@ static void request_refuse(HttpRequest *request, unsigned status, const char *de
 	must(atomic_load(&request->answer_state) == ANSWER_SETTLED && !atomic_load(&request->suspended));
 }
 
+static void refuse_too_large(HttpRequest *request)
+{
+	size_t body_max = request->match.route->body_max;
+	char detail[96];
+
+	if (body_max > 0)
+		snprintf(detail, sizeof(detail), "the body is larger than %zu bytes, the most this path takes", body_max);
+	else
+		snprintf(detail, sizeof(detail), "this path takes no body");
+	request_refuse(request, 413, detail);
+}
+
 static unsigned status_of(ErrorKind kind)
 {
 	static const unsigned statuses[] = {
@@ -199,9 +211,9 @@ static bool body_acceptable(HttpRequest *request)
 	size_t body_max = request->match.route->body_max;
 
 	if (request->body_declared > (int64_t)(body_max > 0 ? body_max : HTTP_BODY_UNWANTED))
-		return request_refuse(request, 413, "the body is larger than this path takes"), false;
-	if (body_max > 0 && request->body_declared != 0 && !http_is_json(request->content_type))
-		return request_refuse(request, 415, "the body must be application/json"), false;
+		return refuse_too_large(request), false;
+	if (body_max > 0 && request->body_declared != 0 && request->media_fault)
+		return request_refuse(request, 415, request->media_fault), false;
 	return true;
 }
 
@@ -212,7 +224,7 @@ static const char *request_fault(HttpRequest *request, HttpHead *head)
 	MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, head_visit, head);
 	fault = request->close ? "the path or the query holds a NUL" : http_head_fault(head);
 	request->close = fault != NULL;
-	request->content_type = head->type;
+	request->media_fault = http_media_fault(head);
 	request->body_declared = fault ? 0 : http_head_length(head);
 	return fault;
 }
@@ -286,7 +298,7 @@ static void request_dispatch(HttpRequest *request)
 	request->dispatched = true;
 	request_watch(request, WATCH_EXEMPT, 0);
 	if (request->too_large)
-		request_refuse(request, 413, "the body is larger than this path takes");
+		refuse_too_large(request);
 	else
 		route->handler(request, route->context ? route->context : options->context);
 }

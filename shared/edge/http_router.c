@@ -182,6 +182,8 @@ void http_head_take(HttpHead *head, Slice name, const char *value, size_t value_
 	} else if (name_is(name, SLICE("Content-Type"))) {
 		head->types++;
 		head->type = value;
+	} else if (name_is(name, SLICE("Content-Encoding"))) {
+		head->coding = value;
 	}
 }
 
@@ -220,14 +222,43 @@ int64_t http_head_length(const HttpHead *head)
 	return length;
 }
 
-bool http_is_json(const char *content_type)
+/* The value of a media type's parameter: name, "=", a token or a quoted text without escapes. Empty where there is none. */
+static Slice parameter_of(const char *parameters, Slice name)
+{
+	for (const char *at = parameters; *at == ';'; at += strcspn(at, ";")) {
+		at += 1 + strspn(at + 1, " \t");
+		size_t size = strcspn(at, "=; \t");
+		if (!name_is((Slice){ at, size }, name) || at[size] != '=')
+			continue;
+		const char *value = at + size + 1;
+		return *value == '"' ? (Slice){ value + 1, strcspn(value + 1, "\"") } : (Slice){ value, strcspn(value, "; \t") };
+	}
+	return SLICE_NONE;
+}
+
+/* What follows application/json, or NULL. */
+static const char *after_json(const char *type)
 {
 	static const char json[] = "application/json";
 	const char *rest;
 
-	if (!content_type || strncasecmp(content_type, json, sizeof(json) - 1) != 0)
-		return false;
-	rest = content_type + sizeof(json) - 1;
+	if (!type || strncasecmp(type, json, sizeof(json) - 1) != 0)
+		return NULL;
+	rest = type + sizeof(json) - 1;
 	rest += strspn(rest, " \t");
-	return *rest == '\0' || *rest == ';';
+	return *rest == '\0' || *rest == ';' ? rest : NULL;
+}
+
+const char *http_media_fault(const HttpHead *head)
+{
+	const char *parameters = after_json(head->type);
+
+	if (!parameters)
+		return "the body must be application/json";
+	Slice charset = parameter_of(parameters, SLICE("charset"));
+	if (charset.size > 0 && !name_is(charset, SLICE("utf-8")) && !name_is(charset, SLICE("utf8")))
+		return "the body must be UTF-8, as all JSON is: leave the charset out of Content-Type, or name utf-8";
+	if (head->coding && !name_is(slice_of(head->coding), SLICE("identity")))
+		return "a compressed body is not taken here: send it without Content-Encoding";
+	return NULL;
 }

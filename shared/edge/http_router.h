@@ -39,7 +39,7 @@ typedef struct {
 	unsigned hosts, lengths, encodings, types;
 	bool odd_name, list_host;
 	Slice length, encoding;
-	const char *type; /* borrowed from the header */
+	const char *type, *coding; /* Content-Type and Content-Encoding, borrowed from the headers */
 } HttpHead;
 
 void http_head_take(HttpHead *head, Slice name, const char *value, size_t value_size);
@@ -50,7 +50,10 @@ const char *http_head_fault(const HttpHead *head);
 /* Bytes of the body as declared; 0: none; -1: chunked. Only of a head without fault. */
 int64_t http_head_length(const HttpHead *head);
 
-/* True for application/json, with or without parameters. */
-bool http_is_json(const char *content_type);
+/*
+ * Why a body with these headers is not taken, for people; NULL when it is: application/json that is not compressed. A charset
+ * is not needed (RFC 8259, 8.1) and taken where it says UTF-8.
+ */
+const char *http_media_fault(const HttpHead *head);
 
 #endif

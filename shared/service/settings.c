@@ -231,14 +231,13 @@ static char *value_of_file(const char *name, const char *path, SettingsReport *r
 
 static void check_choice(const Setting *setting, const char *value, SettingsReport *report)
 {
-	char words[160] = "";
-	for (size_t i = 0; setting->choices[i] != NULL; i++) {
+	WordList words = { .text = "" };
+
+	for (size_t i = 0; setting->choices[i] != NULL; i++)
 		if (strcmp(setting->choices[i], value) == 0)
 			return;
-		size_t used = strlen(words);
-		snprintf(words + used, sizeof words - used, "%s%s", i == 0 ? "" : ", ", setting->choices[i]);
-	}
-	MISTAKE(report, "%s must be one of %s", setting->name, words);
+	word_list_add_all(&words, setting->choices);
+	MISTAKE(report, "%s must be one of %s", setting->name, words.text);
 }
 
 static void check_value(const Setting *setting, const char *value, int64_t *integer, SettingsReport *report)

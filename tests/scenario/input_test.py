@@ -1,5 +1,6 @@
 """Bad input: every refusal is a problem document that says what to mend, and leaves nothing behind."""
 
+import gzip
 import json
 import socket
 import time
@@ -51,7 +52,7 @@ def bounds_are_kept_to_the_character(scratch):
     server.event(title="界" * 512)
     server.event(source="界" * 256)
     server.event(observables=[{"type": "ip", "value": "192.0.2.1"}] * 64)
-    for members in ({"title": "界" * 513}, {"source": "s" * 257}, {"id": "i" * 257}, {"source": ""},
+    for members in ({"title": "界" * 513}, {"source": "s" * 257}, {"id": "i" * 257}, {"source": ""}, {"title": " \u3000"},
                     {"observables": [{"type": "ip", "value": "192.0.2.1"}] * 65}, {"attributes": []}):
         _check_problem(server.post("/v1/events", EVENT | members), 422, "validation-failed")
 
@@ -62,7 +63,8 @@ def without_the_right_key_nothing_is_answered(scratch):
                     {"Authorization": f"Bearer {server.key[:-1]}"}, {"Authorization": f"Bearer {server.key}x"}):
         for method, path in (("POST", "/v1/events"), ("GET", "/v1/incidents"), ("GET", "/v1/incidents/inc_0")):
             answer = server.request(method, path, EVENT if method == "POST" else None, headers=headers, key=None)
-            _check_problem(answer, 401, "unauthorized")
+            problem = _check_problem(answer, 401, "unauthorized")
+            check(("not known" in problem["detail"]) == bool(headers), problem)
             check("Bearer" in answer.headers["WWW-Authenticate"], "WWW-Authenticate")
 
 
@@ -86,9 +88,15 @@ def a_wrong_method_is_told_the_right_ones(scratch):
 def bodies_too_large_or_of_another_type_are_refused(scratch):
     server = scratch.server(TOCSIN_BODY_MAX=8192)
     server.event(attributes={"a": "x" * 7000})
-    _check_problem(server.post("/v1/events", json.dumps(EVENT | {"attributes": {"a": "x" * 9000}}).encode()), 413, "too-large")
+    large = _check_problem(server.post("/v1/events", json.dumps(EVENT | {"attributes": {"a": "x" * 9000}}).encode()), 413, "too-large")
+    check("8192 bytes" in large["detail"], large)
     for type in ("text/plain", "application/xml", "application/x-www-form-urlencoded"):
         _check_problem(server.post("/v1/events", b"{}", headers={"Content-Type": type}), 415, "unsupported-media-type")
+    charset = _check_problem(server.post("/v1/events", EVENT, headers={"Content-Type": "application/json; charset=gbk"}), 415, "unsupported-media-type")
+    check("UTF-8" in charset["detail"], charset)
+    packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    compressed = _check_problem(server.post("/v1/events", gzip.compress(json.dumps(EVENT).encode()), headers=packed), 415, "unsupported-media-type")
+    check("Content-Encoding" in compressed["detail"], compressed)
     server.post("/v1/events", EVENT, headers={"Content-Type": "application/json; charset=utf-8"}).expect(202)
 
 

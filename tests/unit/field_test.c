@@ -186,6 +186,7 @@ static void every_single_mistake_says_what_would_be_right(void **state)
 		{ "{}", { "/title", "is required" } },
 		{ "{\"title\":null}", { "/title", "is required and must not be null" } },
 		{ "{\"title\":\"\"}", { "/title", "must not be empty" } },
+		{ "{\"title\":\" \\t\"}", { "/title", "must not be blank" } },
 		{ "{\"title\":1}", { "/title", "must be text, not a number" } },
 		{ "{\"title\":[]}", { "/title", "must be text, not a list" } },
 		{ "{\"title\":true}", { "/title", "must be text, not true" } },

@@ -187,18 +187,43 @@ static void headers_that_two_readers_may_read_differently_are_faults(void **stat
 			fail_msg("case %zu was taken for clean", i);
 }
 
+static const char *media_fault(const char *type, const char *coding)
+{
+	return http_media_fault(&(HttpHead){ .type = type, .coding = coding });
+}
+
 static void json_is_told_from_other_media_types(void **state)
 {
 	(void)state;
-	assert_true(http_is_json("application/json"));
-	assert_true(http_is_json("Application/JSON; charset=utf-8"));
-	assert_true(http_is_json("application/json ;x=y"));
-	assert_false(http_is_json(NULL));
-	assert_false(http_is_json(""));
-	assert_false(http_is_json("application/jsonx"));
-	assert_false(http_is_json("application/problem+json"));
-	assert_false(http_is_json("text/plain"));
-	assert_false(http_is_json("application/json, text/plain"));
+	assert_null(media_fault("application/json", NULL));
+	assert_null(media_fault("Application/JSON; charset=utf-8", NULL));
+	assert_null(media_fault("application/json ;x=y", NULL));
+	assert_non_null(media_fault(NULL, NULL));
+	assert_non_null(media_fault("", NULL));
+	assert_non_null(media_fault("application/jsonx", NULL));
+	assert_non_null(media_fault("application/problem+json", NULL));
+	assert_non_null(media_fault("text/plain", NULL));
+	assert_non_null(media_fault("application/json, text/plain", NULL));
+}
+
+static void a_body_of_another_charset_is_refused(void **state)
+{
+	(void)state;
+	assert_null(media_fault("application/json;charset=UTF-8", NULL));
+	assert_null(media_fault("application/json; x=y; charset=\"utf-8\"", NULL));
+	assert_null(media_fault("application/json; charset=utf8 ; x", NULL));
+	assert_null(media_fault("application/json; charsets=gbk", NULL));
+	assert_null(media_fault("application/json;", NULL));
+	assert_null(media_fault("application/json; charset", NULL));
+	assert_non_null(strstr(media_fault("application/json; charset=gbk", NULL), "UTF-8"));
+	assert_non_null(strstr(media_fault("application/json; x=\"y\";Charset=\"GB18030\"", NULL), "UTF-8"));
+}
+
+static void a_compressed_body_is_refused(void **state)
+{
+	(void)state;
+	assert_null(media_fault("application/json", "identity"));
+	assert_non_null(strstr(media_fault("application/json", "gzip"), "Content-Encoding"));
 }
 
 int main(void)
@@ -215,6 +240,8 @@ int main(void)
 		cmocka_unit_test(clean_headers_have_no_fault),
 		cmocka_unit_test(headers_that_two_readers_may_read_differently_are_faults),
 		cmocka_unit_test(json_is_told_from_other_media_types),
+		cmocka_unit_test(a_body_of_another_charset_is_refused),
+		cmocka_unit_test(a_compressed_body_is_refused),
 	};
 	return cmocka_run_group_tests_name("http_router", tests, NULL, NULL);
 }

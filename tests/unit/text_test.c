@@ -35,6 +35,30 @@ static void a_slice_starts_with_its_prefixes_only(void **state)
 	assert_false(slice_starts(SLICE("inc_1"), SLICE("evt_")));
 }
 
+static void a_blank_is_what_nobody_sees(void **state)
+{
+	(void)state;
+	const char *const blank[] = { "", " ", " \t\r\n\v\f", "\xc2\xa0", "\xe3\x80\x80 \xe3\x80\x80" };
+	const char *const seen[] = { "x", " x", "\xe3\x80", "\xe3\x80\x81", "0" };
+
+	for (size_t i = 0; i < sizeof blank / sizeof blank[0]; i++)
+		assert_true(slice_is_blank(slice_of(blank[i])));
+	for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++)
+		assert_false(slice_is_blank(slice_of(seen[i])));
+}
+
+static void words_that_do_not_fit_end_with_an_ellipsis(void **state)
+{
+	(void)state;
+	WordList list = { .text = "" };
+
+	word_list_add_all(&list, (const char *const[]){ "one", "two", NULL });
+	assert_string_equal(list.text, "one, two");
+	for (int i = 0; i < 40; i++)
+		word_list_add(&list, "another");
+	assert_true(strlen(list.text) < sizeof list.text && strstr(list.text, "another, …"));
+}
+
 static void a_copy_has_a_nul_and_its_own_memory(void **state)
 {
 	(void)state;
@@ -297,6 +321,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slices_compare_by_their_bytes),
 		cmocka_unit_test(a_slice_starts_with_its_prefixes_only),
+		cmocka_unit_test(a_blank_is_what_nobody_sees),
+		cmocka_unit_test(words_that_do_not_fit_end_with_an_ellipsis),
 		cmocka_unit_test(a_copy_has_a_nul_and_its_own_memory),
 		cmocka_unit_test(integers_are_whole_decimal_slices),
 		cmocka_unit_test(an_integer_ends_where_its_slice_ends),

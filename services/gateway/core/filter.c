@@ -67,16 +67,6 @@ static bool keep(IncidentQuery *query, Slice value, Slice *out)
 	return true;
 }
 
-/* "a, b, c"; cut when it does not fit. */
-static void write_choices(const char *const *choices, char *out, size_t size)
-{
-	size_t used = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; choices[i] && used < size; i++)
-		used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", choices[i]);
-}
-
 static bool is_choice(const char *const *choices, Slice value)
 {
 	for (size_t i = 0; choices[i]; i++)
@@ -87,12 +77,11 @@ static bool is_choice(const char *const *choices, Slice value)
 
 static void take_value(IncidentQuery *query, const Filter *filter, Slice value, FieldErrors *errors)
 {
-	char choices[256];
-
 	if (filter->choices && !is_choice(filter->choices, value)) {
-		write_choices(filter->choices, choices, sizeof choices);
+		WordList choices = { .text = "" };
+		word_list_add_all(&choices, filter->choices);
 		query->allowed = query->allowed ? query->allowed : filter->choices;
-		field_errors_add(errors, filter->name, "must be one of %s", choices);
+		field_errors_add(errors, filter->name, "must be one of %s", choices.text);
 		return;
 	}
 	if (value.size == 0) {

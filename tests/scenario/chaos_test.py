@@ -1,5 +1,6 @@
 """The distributed mode under attack: programs are killed and paused at random, disks lost, Redis emptied, the broker killed,
-while a recorder that knows nothing of the system's inside keeps every request and answer. Then it is judged.
+while a recorder that knows nothing of the system's inside keeps every request and answer. Then it is judged. The broker is killed
+twice: once it is back at once, once it is away for longer than a member's session and than an append is tried.
 
 CHAOS_TURNS says how many programs are killed or paused (20; `make test-chaos`: 60), CHAOS_SEED which ones.
 """
@@ -22,6 +23,7 @@ from installation import Site
 TURNS, SEED = int(os.environ.get("CHAOS_TURNS", "20")), int(os.environ.get("CHAOS_SEED", "1"))
 FLEET = ("gateway", "intake", "intake", "classification", "response", "response", "notification", "notification", "audit")
 KEYS, SENDERS, SESSION_SECONDS = 24, 3, 6
+APPEND_SECONDS = 30  # message.timeout.ms of our producers
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 RULES = 'rules: [{id: all, when: [], then: {kind: incident, category: "01007", importance: essential, loss: grave}}]\n'
 LEVELS = """
@@ -160,10 +162,22 @@ def _flush(site):
     subprocess.run(["redis-cli", "-u", site.outside.redis_url, "flushall"], check=True, capture_output=True)
 
 
-def _broker_dies(site):
+def _broker_dies(site, seconds):
+    site.outside.do("kill", "kafka")
+    time.sleep(seconds)
+    site.outside.do("start", "kafka")
+
+
+def _broker_stays_away(site, fleet, recorder):
+    """Nothing is accepted meanwhile, and nobody ends."""
     site.outside.do("kill", "kafka")
     time.sleep(1)
+    before = len(recorder.accepted)
+    time.sleep(max(SESSION_SECONDS, APPEND_SECONDS) + 10)
+    check_equal(len(recorder.accepted), before, "events accepted when there is no broker")
+    check("gateway-0" in fleet.unready(), "the gateway says that it is ready without a broker")
     site.outside.do("start", "kafka")
+    fleet.counts["outages"] += 1
 
 
 def _missing(recorder, incidents):
@@ -236,8 +250,11 @@ def nothing_is_lost_or_doubled_when_programs_brokers_and_timers_die(scratch):
         time.sleep(fleet.dice.uniform(0.5, 1.5))
         if turn == TURNS // 3:
             _flush(site)
-        if turn == TURNS * 2 // 3:
-            _broker_dies(site)
+        if turn == TURNS // 2:
+            _broker_dies(site, seconds=1)
+        if turn == TURNS * 3 // 4:
+            eventually(lambda: not fleet.unready(), "all are ready before the broker goes away for long", 60, 0.2)
+            _broker_stays_away(site, fleet, recorder)
         fleet.strike()
     began = time.monotonic()
     eventually(lambda: not fleet.unready(), "all are ready again", SESSION_SECONDS * 1.5 + SESSION_SECONDS + 30, 0.2)

@@ -38,6 +38,27 @@ static bool mark_visit(void *context, const BusRecord *record)
 	return false;
 }
 
+/* Nothing is there to see where the log ends before it. */
+static Result mark_look(Runtime *runtime, BusPlace place, MarkVisit *visit)
+{
+	int64_t next;
+	*visit = (MarkVisit){ .result = { 0 } };
+	return runtime->options.bus->operations->read(runtime->reader, place, 1, false, mark_visit, visit, &next);
+}
+
+Result ledger_fits(Runtime *runtime, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits)
+{
+	const BusOperations *bus = runtime->options.bus->operations;
+	int64_t offset = cursor->marked - 1;
+	MarkVisit visit;
+	*fits = cursor->epoch == 0 || offset >= bus->end(runtime->options.bus, topic, partition);
+	if (*fits || offset < bus->first(runtime->options.bus, topic, partition))
+		return result_ok();
+	Result result = mark_look(runtime, (BusPlace){ topic, partition, offset }, &visit);
+	*fits = visit.seen && !result_failed(visit.result) && ledger_cursor_fits(cursor, &visit.mark);
+	return result.kind == ERROR_NOT_FOUND ? result_ok() : result; /* cut off just now */
+}
+
 Result input_enter(Runtime *runtime, InputPlace *place)
 {
 	Bus *bus = runtime->options.bus;
@@ -49,10 +70,8 @@ Result input_enter(Runtime *runtime, InputPlace *place)
 		return result_ok();
 	}
 	/* A position stands right behind an accepted record (ownership §4, reader 2): its mark is where the rule goes on. */
-	MarkVisit visit = { .result = { 0 } };
-	BusPlace before = { place->input->topic, place->partition, place->next - 1 };
-	int64_t next;
-	TRY(bus->operations->read(runtime->reader, before, 1, false, mark_visit, &visit, &next));
+	MarkVisit visit;
+	TRY(mark_look(runtime, (BusPlace){ place->input->topic, place->partition, place->next - 1 }, &visit));
 	if (!visit.seen && place->next > bus->operations->end(bus, place->input->topic, place->partition))
 		return result_fail(ERROR_AGAIN, "%s is known to reach %lld and has not come that far yet",
 				   topics[place->input->topic].name, (long long)place->next);

@@ -30,6 +30,7 @@ LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 		cursor->epoch = mark->epoch;
 		cursor->owner = mark->owner;
 		cursor->seq = BUG(7) ? cursor->seq : 0;
+		cursor->marked = cursor->next;
 		return LEDGER_CLAIMED;
 	}
 	bool in_term = mark->epoch == cursor->epoch && (mark->owner == cursor->owner || BUG(9));
@@ -37,7 +38,13 @@ LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 	if (!(in_term || BUG(7)) || !next)
 		return LEDGER_DROP;
 	cursor->seq = mark->seq;
+	cursor->marked = cursor->next;
 	return LEDGER_ACCEPT;
+}
+
+bool ledger_cursor_fits(const LedgerCursor *cursor, const LedgerMark *there)
+{
+	return there->epoch == cursor->epoch && there->owner == cursor->owner && there->seq == cursor->seq;
 }
 
 LedgerCursor ledger_begin(int64_t first)
@@ -48,8 +55,9 @@ LedgerCursor ledger_begin(int64_t first)
 LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset)
 {
 	return (LedgerCursor){
-		.epoch = accepted->epoch,        .owner = accepted->owner,   .seq = accepted->seq,
+		.epoch = accepted->epoch,     .owner = accepted->owner,   .seq = accepted->seq,
 		.prev_epoch = LEDGER_UNKNOWN, .prev_seq = LEDGER_UNKNOWN, .next = offset + 1,
+		.marked = offset + 1,
 	};
 }
 

@@ -29,6 +29,7 @@ typedef struct {
 	uint64_t epoch, owner, seq;
 	uint64_t prev_epoch, prev_seq; /* LEDGER_UNKNOWN: entered in the middle, no claim read yet */
 	int64_t next; /* offset of the next record to read */
+	int64_t marked; /* right behind the record that carries this epoch, owner and seq; 0: none was read */
 	bool trimmed; /* next is the first record of a log that was cut there: accepted by definition (ledger_begin) */
 } LedgerCursor;
 
@@ -36,6 +37,9 @@ typedef enum { LEDGER_DROP, LEDGER_CLAIMED, LEDGER_ACCEPT } LedgerVerdict;
 
 /* Judges the record at cursor->next and moves the cursor behind it. */
 LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark);
+
+/* Whether a log's record at cursor->marked - 1 is the one that a stored cursor was left by: else it is another log. */
+bool ledger_cursor_fits(const LedgerCursor *cursor, const LedgerMark *there);
 
 /*
  * A reader that knows nothing yet, at the oldest record there is. An owner cuts its log only right before an accepted

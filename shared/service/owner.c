@@ -237,6 +237,8 @@ static Result state_check(Runtime *runtime)
 	int64_t first = options->bus->operations->first(options->bus, options->service->ledger, options->partition);
 	bool usable;
 	TRY(meta_cluster_check(runtime, &usable));
+	if (usable)
+		TRY(ledger_fits(runtime, options->service->ledger, options->partition, &runtime->cursor, &usable));
 	if (!usable || (runtime->cursor.next > 0 && runtime->cursor.next < first))
 		TRY(meta_reset(runtime));
 	if (runtime->cursor.next < first)

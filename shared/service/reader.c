@@ -55,8 +55,11 @@ static Result view_load(Runtime *runtime)
 	TRY(meta_places_load(runtime));
 	for (size_t i = 0; i < runtime->place_count; i++) {
 		const InputPlace *place = &runtime->places[i];
-		bool ledger = topics[place->input->topic].kind == TOPIC_LEDGER;
-		usable &= !ledger || place->next == 0 || place->next >= place_first(runtime, place);
+		bool fits = true;
+		if (topics[place->input->topic].kind != TOPIC_LEDGER)
+			continue;
+		TRY(ledger_fits(runtime, place->input->topic, place->partition, &place->cursor, &fits));
+		usable &= fits && (place->next == 0 || place->next >= place_first(runtime, place));
 	}
 	if (usable)
 		return result_ok();
@@ -64,11 +67,11 @@ static Result view_load(Runtime *runtime)
 	return meta_places_load(runtime);
 }
 
-Result reader_start(Runtime *runtime)
+static Result view_place(Runtime *runtime)
 {
 	const RuntimeOptions *options = &runtime->options;
-	if (!options->store)
-		return result_ok(); /* it is placed when it is assigned */
+	if (runtime->placed)
+		return result_ok();
 	TRY(view_load(runtime));
 	for (size_t i = 0; i < runtime->place_count; i++) {
 		InputPlace *place = &runtime->places[i];
@@ -76,7 +79,10 @@ Result reader_start(Runtime *runtime)
 		if (place->next > options->bus->operations->end(options->bus, place->input->topic, place->partition))
 			return runtime_bus_older(runtime, place->input->topic);
 	}
-	return options->service->restore ? options->service->restore(&runtime->handler) : result_ok();
+	if (options->service->restore)
+		TRY(options->service->restore(&runtime->handler));
+	runtime->placed = true;
+	return result_ok();
 }
 
 /* ---- one batch */
@@ -283,9 +289,8 @@ static Result place_or_leave(Runtime *runtime)
 Result reader_step(Runtime *runtime, bool *progressed)
 {
 	size_t count = 0;
-	if (!runtime->options.store)
-		TRY(place_or_leave(runtime));
-	if (!runtime->options.store && !runtime->placed)
+	TRY(runtime->options.store ? view_place(runtime) : place_or_leave(runtime));
+	if (!runtime->placed)
 		return result_ok();
 	if ((runtime->paused && !runtime->deriving) || (runtime->options.service->policy && !runtime->policy))
 		return result_ok();

@@ -197,14 +197,8 @@ Result runtime_new(const RuntimeOptions *options, Runtime **out)
 		return result;
 	}
 	inputs_prepare(runtime);
-	if (options->service->ledger == TOPICS)
-		result = reader_start(runtime);
-	else
+	if (options->service->ledger != TOPICS)
 		owner_doubt(runtime, NULL, 0);
-	if (result_failed(result)) {
-		runtime_free(runtime);
-		return result;
-	}
 	*out = runtime;
 	return result;
 }

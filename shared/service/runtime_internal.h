@@ -77,7 +77,7 @@ struct Runtime {
 	RuntimePhase phase;
 	bool paused, assigned;
 	bool caught_up; /* has once read all there was */
-	bool placed;    /* readers without a store: stand at their group's positions */
+	bool placed;    /* readers: stand where their view, or without a store their group, has come to */
 	Instant not_before; /* nothing is claimed before it */
 	RuntimeFigures figures;
 
@@ -158,6 +158,11 @@ void inputs_prepare(Runtime *runtime);
 Result inputs_start(Runtime *runtime); /* owners: at the accepted positions */
 /* Puts the cursor of a ledger input right behind the accepted record before place->next. */
 Result input_enter(Runtime *runtime, InputPlace *place);
+/*
+ * *fits: this log is the one that left the stored cursor: the record it stands behind is there still. False too where that
+ * record was cut off. A cursor beyond the log's end is not judged here (runtime_bus_older).
+ */
+Result ledger_fits(Runtime *runtime, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits);
 /* Applies the ledger rule where the input is a ledger. *taken: hand it to the service. */
 Result input_judge(InputPlace *place, const BusRecord *from, bool *taken);
 Result inputs_observe(Runtime *runtime); /* what restore needs to see again */
@@ -190,7 +195,6 @@ void owner_headers(Runtime *runtime, Buffer *headers, uint64_t seq, bool with_po
 Result batch_decide(Runtime *runtime, bool *progressed);
 Result batch_accepted(Runtime *runtime);
 void batch_forget(Runtime *runtime);
-Result reader_start(Runtime *runtime);
 Result reader_step(Runtime *runtime, bool *progressed);
 
 #endif

@@ -152,6 +152,51 @@ static void state_that_fell_behind_a_trimmed_ledger_is_made_again(void **state)
 	assert_tally(lone, "b2");
 }
 
+/* ---- another log at the same place */
+
+/* As after a restore into topics made anew: another owner's log takes the bus's place, and the state file was kept. */
+static void bus_anew(LoneService *lone)
+{
+	LoneService other;
+	lone_start(&other, &tally_service, NULL, NULL, NULL, lone->now);
+	other.owners = 40;
+	lone_restart(&other, true);
+	tell(&other, "n1", "x", "8");
+	tell(&other, "n2", "y", "9");
+	tell(&other, "n3", "z", "9");
+	Bus *before = lone->bus;
+	lone->bus = other.bus;
+	other.bus = before;
+	lone_restart(lone, false);
+	lone_stop(&other);
+}
+
+static void state_of_another_log_is_made_again(void **state)
+{
+	LoneService *lone = *state;
+	tell(lone, "c1", "a", "1");
+	tell(lone, "c2", "b", "2");
+	bus_anew(lone);
+	lone_settle(lone);
+	assert_int_equal(lone->failure.kind, ERROR_NONE);
+	assert_tally(lone, "x8 y9 z9");
+	tell(lone, "c3", "a", "3");
+	assert_tally(lone, "a3 x8 y9 z9");
+}
+
+static void state_whose_last_record_was_refused_later_still_fits(void **state)
+{
+	LoneService *lone = *state;
+	tell(lone, "c1", "a", "1");
+	/* What nobody wrote by the rule stands behind it, and was read. */
+	lone_input(lone, TOPIC_REPORTS, "stranger", "test.tallied.v1", "q", "9");
+	lone_settle(lone);
+	store_run_(lone->store, "INSERT INTO tally VALUES ('kept', '0')", NULL, 0);
+	lone_restart(lone, false);
+	lone_settle(lone);
+	assert_tally(lone, "a1 kept0");
+}
+
 /* ---- the group */
 
 static void who_is_not_wanted_follows_and_does_not_claim(void **state)
@@ -254,6 +299,8 @@ int main(void)
 		TEST(what_state_still_holds_keeps_its_record),
 		TEST(a_trimmed_ledger_makes_the_whole_state),
 		TEST(state_that_fell_behind_a_trimmed_ledger_is_made_again),
+		TEST(state_of_another_log_is_made_again),
+		TEST(state_whose_last_record_was_refused_later_still_fits),
 		TEST(who_is_not_wanted_follows_and_does_not_claim),
 		TEST(an_owner_that_is_not_wanted_any_longer_works_on),
 		cmocka_unit_test(a_record_in_a_partition_that_is_not_its_own_becomes_a_dead_letter),

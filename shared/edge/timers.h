@@ -6,7 +6,9 @@
  * owner: "notification/0", the partition whose timer it is; id: unique within it, at most 128 bytes. term: the ledger
  * epoch in which the caller owns that partition. Where several processes share the timers, what a deposed owner still
  * asks for (a smaller term than the owner's last) changes nothing and shows nothing: its successor has armed everything
- * anew.
+ * anew. But a greater term may also be left from another log, where topics were made anew and their epochs began again.
+ * Only the ledger tells one from the other: who has had a record accepted since he heard of that term is the owner, and
+ * takes the timers.
  */
 #ifndef TOCSIN_EDGE_TIMERS_H
 #define TOCSIN_EDGE_TIMERS_H
@@ -36,14 +38,21 @@ typedef struct {
 	/*
 	 * What is due is shown and leased for lease_ms: not shown again before, unless armed anew. Due is what lies
 	 * before now, or before the clock of the outside that keeps the timers. ERROR_NOT_FOUND: the outside has lost
-	 * them, or may have: all that state wants armed must be armed again, then `armed` called; ERROR_AGAIN: it
-	 * cannot be reached. Waits for the outside for a few seconds at most, and not at all where nothing is due.
+	 * them, or may have: all that state wants armed must be armed again, then `armed` called; ERROR_CONFLICT: a
+	 * greater term is known there; ERROR_AGAIN: it cannot be reached. Waits for the outside for a few seconds at most, and not at all where nothing is due.
 	 */
 	Result (*due)(Timers *timers, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
 		      TimersVisit visit, void *context);
 	/*
+	 * After ERROR_CONFLICT, by the owner as its ledger has shown since: greater terms count for nothing any more, and
+	 * `due` answers ERROR_NOT_FOUND. By one who is wrong about that it costs the true owner arming anew. NULL: terms
+	 * are not compared here.
+	 */
+	void (*take)(Timers *timers, const char *owner, uint64_t term);
+	/*
 	 * When the next one is due (or its lease ends) by the caller's clock, INSTANT_NONE when there is none. Cheap:
-	 * what is known, no I/O; once timers were lost, a time that has passed, so that `due` is asked; never one that
+	 * what is known, no I/O; once timers were lost, or a greater term was heard of, a time that has passed, so that
+	 * `due` is asked; never one that
 	 * has passed while the outside cannot be reached, so that nobody asks without a pause.
 	 */
 	Instant (*next)(Timers *timers, const char *owner);

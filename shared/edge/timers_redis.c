@@ -70,6 +70,18 @@ static void redis_armed(Timers *base, const char *name, uint64_t term)
 	pthread_mutex_unlock(&timers->mutex);
 }
 
+static void redis_take(Timers *base, const char *name, uint64_t term)
+{
+	RedisTimers *timers = redis_timers(base);
+	if (strlen(name) >= OWNER_TEXT || term >= REDIS_NUMBER_MAX)
+		return;
+	pthread_mutex_lock(&timers->mutex);
+	RedisOwner *owner = owner_take(timers, name, term);
+	if (owner != NULL && owner->term == term && owner->phase == OWNER_DEPOSED)
+		owner_begin(timers, owner, BEGIN_OVER);
+	pthread_mutex_unlock(&timers->mutex);
+}
+
 /* ---- firing ---------------------------------------------------------------------------------------------------- */
 
 /* By what Redis said last. */
@@ -79,28 +91,21 @@ static bool owner_overdue(const RedisTimers *timers, const RedisOwner *owner, In
 	       (owner->known_next != INSTANT_NONE && owner->known_next - timers->ahead_ms <= now);
 }
 
-/*
- * What can be said without asking. OK with *ask: Redis is to be asked. A deposed owner is shown nothing, which is right
- * for the moments until it hears of its successor; one that goes on for minutes holds terms of another life of the
- * ledger.
- */
+/* What can be said without asking. OK with *ask: Redis is to be asked. */
 static Result due_look(RedisTimers *timers, RedisOwner *owner, uint64_t term, bool *ask)
 {
 	Instant now = clock_now();
 	*ask = false;
 	if (owner->term != term)
 		return result_ok();
-	if (owner->phase == OWNER_DEPOSED && now < owner->deposed_at + DEPOSED_MS)
-		return result_ok();
-	if (owner->phase == OWNER_DEPOSED)
-		return result_fail(ERROR_AGAIN,
-				   "Redis knows a later owner of %s than its ledger does: its timers are of another "
-				   "log; delete the keys %s%s:*",
-				   owner->name, timers->prefix, owner->name);
+	if (owner->phase == OWNER_DEPOSED) {
+		owner->told = true;
+		return result_fail(ERROR_CONFLICT, "Redis knows a later owner of the timers of %s", owner->name);
+	}
 	if (!timers->up && owner_overdue(timers, owner, now))
 		return timers->why;
 	if (owner->phase == OWNER_LOST)
-		owner_begin(timers, owner);
+		owner_begin(timers, owner, BEGIN_ANEW);
 	if (owner->phase == OWNER_ARMING)
 		return result_fail(ERROR_NOT_FOUND, "Redis does not have the timers of %s: they must be armed",
 				   owner->name);
@@ -225,6 +230,7 @@ static const TimersOperations redis_operations = {
 	.arm = redis_arm,
 	.disarm = redis_disarm,
 	.armed = redis_armed,
+	.take = redis_take,
 	.due = redis_due,
 	.next = redis_next,
 	.health = redis_health,

@@ -11,7 +11,8 @@
  * They are changed by one script only, a call of which carries the term, the process and a number that grows by one
  * with each call of this process, and what it has seen answered. So a call first finds out whether it is
  *
- *     deposed   a greater term is there: changes nothing, shows nothing
+ *     deposed   a greater term is there: changes nothing, shows nothing, unless it begins over it (`take` in timers.h:
+ *               the term is of another log on the same cluster)
  *     late      a later call of this process came first (this one lay in a connection we had given up): changes nothing
  *     lost      term, process or the call seen answered are not there: FLUSHALL, a restart without data or with old
  *               data, a failover to a replica that lacks some writes, an eviction. Changes nothing

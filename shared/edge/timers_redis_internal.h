@@ -29,7 +29,6 @@ enum {
 	CALLER_MS = 2500,        /* a caller waits: for the round under way, and for its own */
 	PEEK_MS = 250,
 	AWAY_MS = 200,           /* while Redis is away: `next` is so far off, so that nobody asks without a pause */
-	DEPOSED_MS = 120000,     /* an owner deposed for so long that still asks: these are the terms of another log */
 };
 
 /* 2^53: up to there a script's numbers are exact. */
@@ -46,9 +45,12 @@ typedef struct {
  *       ▲                 │
  *       └──due── LOST ◀───┴── from both: told lost, or in doubt
  *
- * and DEPOSED, from any, until a greater term comes.
+ * and DEPOSED, from any, until a greater term comes, or the ledger says otherwise (timers.h).
  */
 typedef enum { OWNER_ARMING, OWNER_ARMED, OWNER_LOST, OWNER_DEPOSED } OwnerPhase;
+
+/* What the next call begins with: nothing, anew, or anew whatever greater term is there. As the script takes it. */
+typedef enum { BEGIN_NOT, BEGIN_ANEW, BEGIN_OVER } OwnerBegin;
 
 typedef enum { ASK_NONE, ASK_WANTED, ASK_SENT, ASK_ANSWERED } AskPhase;
 
@@ -57,9 +59,9 @@ typedef struct {
 	uint64_t term;
 	OwnerPhase phase;
 	uint64_t life;     /* counts beginnings and losses: an answer to a call of an earlier life counts for nothing */
-	bool begin;        /* the next call begins anew */
+	OwnerBegin begin;
 	uint64_t seen;     /* the last call answered in this life; 0: none yet */
-	Instant deposed_at;
+	bool told;         /* that it is deposed */
 	RedisTimer *queue; /* changes, in order */
 	size_t queue_count, queue_room;
 	Instant queued_next; /* earliest that was armed and is not yet sent */
@@ -98,7 +100,7 @@ typedef struct {
 /* The owner in that term: made where it is new, begun anew where the term is. NULL: there are too many. */
 RedisOwner *owner_take(RedisTimers *timers, const char *name, uint64_t term);
 RedisOwner *owner_find(RedisTimers *timers, const char *name);
-void owner_begin(RedisTimers *timers, RedisOwner *owner);
+void owner_begin(RedisTimers *timers, RedisOwner *owner, OwnerBegin begin);
 void owner_lose(RedisTimers *timers, RedisOwner *owner);
 void owner_depose(RedisTimers *timers, RedisOwner *owner);
 void owner_free(RedisOwner *owner);

@@ -103,7 +103,7 @@ static void owner_ask(RedisTimers *timers, RedisOwner *owner)
 	bool asks = owner->ask.phase == ASK_WANTED;
 	link->steps[link->step_count++] = (Sent){ owner, owner->life, ++link->call, asks };
 	script_step(&link->script, link->client, timers, owner, link->call);
-	owner->begin = false;
+	owner->begin = BEGIN_NOT;
 	owner->queue_count = 0;
 	if (owner->known_next == INSTANT_NONE ||
 	    (owner->queued_next != INSTANT_NONE && owner->queued_next < owner->known_next))

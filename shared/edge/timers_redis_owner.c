@@ -31,7 +31,7 @@ RedisOwner *owner_take(RedisTimers *timers, const char *name, uint64_t term)
 		owner = owner_add(timers, name);
 	if (owner != NULL && (added || term > owner->term)) {
 		owner->term = term;
-		owner_begin(timers, owner);
+		owner_begin(timers, owner, BEGIN_ANEW);
 	}
 	return owner;
 }
@@ -44,17 +44,18 @@ static void owner_reset(RedisTimers *timers, RedisOwner *owner, OwnerPhase phase
 	owner->ask.phase = ASK_NONE;
 	owner->phase = phase;
 	owner->life++;
-	owner->begin = false;
+	owner->begin = BEGIN_NOT;
+	owner->told = false;
 	owner->seen = 0;
 	owner->queue_count = 0;
 	owner->queued_next = owner->known_next = INSTANT_NONE;
 	pthread_cond_broadcast(&timers->moved);
 }
 
-void owner_begin(RedisTimers *timers, RedisOwner *owner)
+void owner_begin(RedisTimers *timers, RedisOwner *owner, OwnerBegin begin)
 {
 	owner_reset(timers, owner, OWNER_ARMING);
-	owner->begin = true;
+	owner->begin = begin;
 	timers_work(timers);
 }
 
@@ -66,7 +67,6 @@ void owner_lose(RedisTimers *timers, RedisOwner *owner)
 void owner_depose(RedisTimers *timers, RedisOwner *owner)
 {
 	owner_reset(timers, owner, OWNER_DEPOSED);
-	owner->deposed_at = clock_now();
 }
 
 void owner_free(RedisOwner *owner)
@@ -107,7 +107,7 @@ static Instant armed_next(const RedisTimers *timers, const RedisOwner *owner)
 Instant owner_next(const RedisTimers *timers, const RedisOwner *owner)
 {
 	if (owner->phase == OWNER_DEPOSED)
-		return INSTANT_NONE;
+		return owner->told ? INSTANT_NONE : 0;
 	Instant next = owner->phase == OWNER_ARMED ? armed_next(timers, owner) : 0;
 	if (timers->up || next == INSTANT_NONE)
 		return next;
@@ -117,7 +117,7 @@ Instant owner_next(const RedisTimers *timers, const RedisOwner *owner)
 
 bool owner_has_work(const RedisOwner *owner)
 {
-	return owner->begin || owner->queue_count > 0 || owner->ask.phase == ASK_WANTED;
+	return owner->begin != BEGIN_NOT || owner->queue_count > 0 || owner->ask.phase == ASK_WANTED;
 }
 
 void timers_work(RedisTimers *timers)

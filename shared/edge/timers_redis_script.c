@@ -10,7 +10,7 @@
  */
 static const char *const sources[SCRIPTS] = {
 	/*
-	 * state show data; term process call seen begin max lease_ms, then id due … (due "": disarm)
+	 * state show data; term process call seen begin (OwnerBegin) max lease_ms, then id due … (due "": disarm)
 	 * -> status now next, then id due …
 	 */
 	[SCRIPT_STEP] =
@@ -19,10 +19,10 @@ static const char *const sources[SCRIPTS] = {
 		"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
 		"local known = redis.call('HMGET', KEYS[1], 'term', 'process', 'call')\n"
 		"local known_term, known_call = tonumber(known[1]) or 0, tonumber(known[3]) or 0\n"
-		"if known_term > term then return {'deposed', now, ''} end\n"
+		"if known_term > term and ARGV[5] ~= '2' then return {'deposed', now, ''} end\n"
 		"local own = known_term == term and known[2] == ARGV[2]\n"
 		"if own and known_call >= call then return {'late', now, ''} end\n"
-		"if ARGV[5] == '1' then redis.call('UNLINK', KEYS[2], KEYS[3])\n"
+		"if ARGV[5] ~= '0' then redis.call('UNLINK', KEYS[2], KEYS[3])\n"
 		"elseif not own or known_call < seen then return {'lost', now, ''} end\n"
 		"redis.call('HSET', KEYS[1], 'term', ARGV[1], 'process', ARGV[2], 'call', ARGV[3])\n"
 		"for i = 8, #ARGV, 2 do\n"

@@ -252,7 +252,7 @@ static bool advance_due(Runtime *runtime)
 
 static Result advance(Runtime *runtime)
 {
-	if (runtime->drafted_count > 0 || !advance_due(runtime))
+	if (!runtime->timers_contested && (runtime->drafted_count > 0 || !advance_due(runtime)))
 		return result_ok();
 	Draft draft = { .type = SLICE(TYPE_LEDGER_ADVANCED), .body = SLICE("{}"), .time = runtime->handler.now };
 	return handler_draft(&runtime->handler, &draft);
@@ -343,6 +343,7 @@ Result batch_accepted(Runtime *runtime)
 	runtime->last_record_at = runtime->handler.now;
 	runtime->inputs_since_record = 0;
 	metric_observe_us(METRIC_LEDGER_READBACK, service->name, NULL, (runtime->handler.now - runtime->batch_began) * 1000);
+	timers_take(runtime);
 	timers_sync(runtime);
 	for (size_t i = 0; service->accepted && i < runtime->drafted_count; i++) {
 		Record record = drafted_record(runtime, &runtime->drafted[i]);

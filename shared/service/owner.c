@@ -79,7 +79,7 @@ void owner_doubt(Runtime *runtime, const char *why, int64_t pause_ms)
 	batch_forget(runtime);
 	wire_renew(&runtime->wire);
 	wire_renew(&runtime->outputs);
-	runtime->deriving = false;
+	runtime->deriving = runtime->timers_contested = false;
 	runtime->settle_at = INSTANT_NONE;
 	runtime->cursor.next = -1; /* to be loaded */
 }

@@ -102,6 +102,7 @@ struct Runtime {
 	size_t drafted_count, drafted_room, accepted_count;
 	bool lettered; /* an input was refused: its dead letter's report is waited for before the batch ends */
 	Instant batch_began, last_record_at, group_committed_at, swept_at, timers_at, trim_at;
+	bool timers_contested; /* a greater term than ours is known where the timers are: the next accepted record decides */
 	uint64_t inputs_since_record;
 	Instant settle_at;
 	OutsideOutcome outcomes[BATCH_OUTCOMES];
@@ -175,6 +176,7 @@ bool inputs_waiting(const Runtime *runtime);
 /* ---- timers.c: a failing edge costs time, never a batch */
 void timers_arm(Runtime *runtime);
 void timers_sync(Runtime *runtime);
+void timers_take(Runtime *runtime); /* once a batch was accepted */
 bool timers_waiting(const Runtime *runtime);
 Instant timers_wake_at(const Runtime *runtime);
 Result timers_decide(Runtime *runtime, size_t *count);

@@ -50,6 +50,26 @@ static void edge_forgot(Runtime *runtime, Result result)
 	timers_arm(runtime);
 }
 
+/*
+ * Deposed, or met by the terms of another log: the ledger decides. A record is appended now (advance); if it is read back as
+ * accepted, nobody has claimed after us.
+ */
+static void edge_contested(Runtime *runtime)
+{
+	runtime->timers_contested = true;
+}
+
+void timers_take(Runtime *runtime)
+{
+	Timers *timers = runtime->options.timers;
+	if (!runtime->timers_contested)
+		return;
+	runtime->timers_contested = false;
+	runtime_log(runtime, LOG_WARN, "timers-of-another-log",
+		    "a later owner is known there than this ledger has: what it left is put aside, and all is armed anew");
+	timers->operations->take(timers, runtime->timers_owner, runtime->epoch);
+}
+
 static bool sweep_due(const Runtime *runtime)
 {
 	return runtime->handler.now >= runtime->swept_at + TIMER_SWEEP_MS;
@@ -91,6 +111,10 @@ Result timers_decide(Runtime *runtime, size_t *count)
 	Result asked = edge_is_away(runtime) ? result_ok() : due_ask(runtime, &due);
 	if (asked.kind == ERROR_NOT_FOUND) {
 		edge_forgot(runtime, asked);
+		return result_ok();
+	}
+	if (asked.kind == ERROR_CONFLICT) {
+		edge_contested(runtime);
 		return result_ok();
 	}
 	if (result_failed(asked)) {

@@ -28,33 +28,36 @@ typedef struct {
 	const char *what;
 	const char *process;
 	uint64_t term, call, seen;
-	bool begin;
+	OwnerBegin begin;
 	const char *arms, *disarms; /* NULL: none */
 	Status expected, peeked; /* what the call is answered, and what its caller would hear by a peek after it */
 	const char *then;           /* what is armed after it, by name */
 } Case;
 
 static const Case cases[] = {
-	{ "nothing is there to go on with", "one", 1, 1, 0, false, "a", NULL, STATUS_LOST, STATUS_LOST, "" },
-	{ "a beginning", "one", 1, 2, 0, true, "a", NULL, STATUS_OK, STATUS_OK, "a" },
-	{ "the next call", "one", 1, 3, 2, false, "b", NULL, STATUS_OK, STATUS_OK, "a b" },
-	{ "a call whose predecessor's answer was not seen", "one", 1, 5, 2, false, "c", "a", STATUS_OK, STATUS_OK, "b c" },
-	{ "that predecessor, late", "one", 1, 4, 2, false, "a", "b", STATUS_LATE, STATUS_OK, "b c" },
-	{ "the same call again", "one", 1, 5, 2, false, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
-	{ "a beginning, late", "one", 1, 1, 0, true, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
-	{ "what was seen answered is not there", "one", 1, 8, 7, false, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
-	{ "another process in the same term", "two", 1, 9, 5, false, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
-	{ "a new beginning drops what was there", "one", 1, 10, 0, true, "e", NULL, STATUS_OK, STATUS_OK, "e" },
-	{ "the successor", "two", 2, 1, 0, true, "f", NULL, STATUS_OK, STATUS_OK, "f" },
-	{ "the deposed one arms", "one", 1, 11, 10, false, "g", NULL, STATUS_DEPOSED, STATUS_DEPOSED, "f" },
-	{ "the deposed one disarms", "one", 1, 12, 10, false, NULL, "f", STATUS_DEPOSED, STATUS_DEPOSED, "f" },
-	{ "the deposed one begins anew", "one", 1, 13, 0, true, "g", NULL, STATUS_DEPOSED, STATUS_DEPOSED, "f" },
-	{ "a greater term without a beginning", "one", 3, 14, 0, false, "g", NULL, STATUS_LOST, STATUS_LOST, "f" },
-	{ "the first one is the owner again", "one", 3, 15, 0, true, "h", NULL, STATUS_OK, STATUS_OK, "h" },
-	{ "terms are compared as numbers", "one", 10, 16, 0, true, "i", NULL, STATUS_OK, STATUS_OK, "i" },
-	{ "and 9 is less than 10", "two", 9, 17, 0, true, "j", NULL, STATUS_DEPOSED, STATUS_DEPOSED, "i" },
-	{ "a long life", "one", (1ULL << 53) - 1, (1ULL << 53) - 2, 0, true, "k", NULL, STATUS_OK, STATUS_OK, "k" },
-	{ "and on", "one", (1ULL << 53) - 1, (1ULL << 53) - 1, (1ULL << 53) - 2, false, "l", NULL, STATUS_OK, STATUS_OK,
+	{ "nothing is there to go on with", "one", 1, 1, 0, BEGIN_NOT, "a", NULL, STATUS_LOST, STATUS_LOST, "" },
+	{ "a beginning", "one", 1, 2, 0, BEGIN_ANEW, "a", NULL, STATUS_OK, STATUS_OK, "a" },
+	{ "the next call", "one", 1, 3, 2, BEGIN_NOT, "b", NULL, STATUS_OK, STATUS_OK, "a b" },
+	{ "a call whose predecessor's answer was not seen", "one", 1, 5, 2, BEGIN_NOT, "c", "a", STATUS_OK, STATUS_OK, "b c" },
+	{ "that predecessor, late", "one", 1, 4, 2, BEGIN_NOT, "a", "b", STATUS_LATE, STATUS_OK, "b c" },
+	{ "the same call again", "one", 1, 5, 2, BEGIN_NOT, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
+	{ "a beginning, late", "one", 1, 1, 0, BEGIN_ANEW, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
+	{ "what was seen answered is not there", "one", 1, 8, 7, BEGIN_NOT, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
+	{ "another process in the same term", "two", 1, 9, 5, BEGIN_NOT, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
+	{ "a new beginning drops what was there", "one", 1, 10, 0, BEGIN_ANEW, "e", NULL, STATUS_OK, STATUS_OK, "e" },
+	{ "the successor", "two", 2, 1, 0, BEGIN_ANEW, "f", NULL, STATUS_OK, STATUS_OK, "f" },
+	{ "the deposed one arms", "one", 1, 11, 10, BEGIN_NOT, "g", NULL, STATUS_DEPOSED, STATUS_DEPOSED, "f" },
+	{ "the deposed one disarms", "one", 1, 12, 10, BEGIN_NOT, NULL, "f", STATUS_DEPOSED, STATUS_DEPOSED, "f" },
+	{ "the deposed one begins anew", "one", 1, 13, 0, BEGIN_ANEW, "g", NULL, STATUS_DEPOSED, STATUS_DEPOSED, "f" },
+	{ "a greater term without a beginning", "one", 3, 14, 0, BEGIN_NOT, "g", NULL, STATUS_LOST, STATUS_LOST, "f" },
+	{ "the first one is the owner again", "one", 3, 15, 0, BEGIN_ANEW, "h", NULL, STATUS_OK, STATUS_OK, "h" },
+	{ "terms are compared as numbers", "one", 10, 16, 0, BEGIN_ANEW, "i", NULL, STATUS_OK, STATUS_OK, "i" },
+	{ "and 9 is less than 10", "two", 9, 17, 0, BEGIN_ANEW, "j", NULL, STATUS_DEPOSED, STATUS_DEPOSED, "i" },
+	{ "the owner by its ledger begins over a greater term", "two", 9, 18, 0, BEGIN_OVER, "j", NULL, STATUS_OK, STATUS_OK, "j" },
+	{ "and goes on", "two", 9, 19, 18, BEGIN_NOT, "m", NULL, STATUS_OK, STATUS_OK, "j m" },
+	{ "that one's next call", "one", 10, 17, 16, BEGIN_NOT, "i", NULL, STATUS_LOST, STATUS_LOST, "j m" },
+	{ "a long life", "one", (1ULL << 53) - 1, (1ULL << 53) - 2, 0, BEGIN_ANEW, "k", NULL, STATUS_OK, STATUS_OK, "k" },
+	{ "and on", "one", (1ULL << 53) - 1, (1ULL << 53) - 1, (1ULL << 53) - 2, BEGIN_NOT, "l", NULL, STATUS_OK, STATUS_OK,
 	  "k l" },
 };
 

@@ -3,10 +3,11 @@
 import base64
 import json
 import pathlib
+import shutil
 import time
 
 from harness import check, check_equal, eventually
-from installation import KEY, Site
+from installation import KEY, Site, topics_clear
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 ESCALATION = """
@@ -239,6 +240,48 @@ def a_home_moves_to_kafka_and_back(scratch):
     _check_same(between, back, ids[0])
     _goes_on(back, receiver, ids, 5)
     _check_told(receiver, back, ids[0])
+
+
+def a_backup_is_restored_into_topics_made_anew_beside_what_was_left(scratch):
+    """On the same Kafka and Redis: old state files and timers of greater terms are noticed, and everybody is told of what comes."""
+    receiver, early, backup = scratch.receiver(), scratch.path("early"), str(scratch.path("backup"))
+    settings = _settings(scratch, receiver, 600)
+    site = Site(scratch, **settings)
+    programs = site.programs()
+    for number in range(3):  # three owners more than the restored log will have had
+        programs["notification"].kill()
+        programs["notification"].start()
+    first = programs["gateway"].incident_of(_alarm(programs["gateway"], 0, "fs1"), seconds=20)["id"]
+    for program in programs.values():
+        program.stop()
+    home = programs["gateway"].home
+    shutil.copytree(home, early)
+    programs = site.programs()
+    for number in range(40):
+        _alarm(programs["gateway"], 0, f"host-{number}")
+    eventually(lambda: len(programs["gateway"].incidents(limit=200)) == 41, "all incidents are there", 30)
+    eventually(lambda: len(receiver.requests) == 41, "and told", 30)
+    before = _look(programs["gateway"])
+    for program in programs.values():
+        program.stop()
+    _done(site.tocsin("export", "--kafka", backup))
+    topics_clear(site)
+    home.rename(scratch.path("before"))
+    _done(site.tocsin("import", "--kafka", backup))
+    for service in ("gateway", "intake", "response", "notification"):
+        shutil.copytree(early / service, home / service, dirs_exist_ok=True)
+    programs = site.programs()
+    began = time.monotonic()
+    gateway = programs["gateway"]
+    eventually(lambda: len(gateway.incidents(limit=200)) == 41, "all incidents are there again", 30)
+    check_equal(_look(gateway)[first][1], before[first][1], "the first timeline")
+    for number in range(8):
+        gateway.incident_of(_alarm(gateway, 0, f"new-{number}"), seconds=20)
+    eventually(lambda: len(receiver.requests) == 49, "what is new is told", 30, 0.2, lambda: f"{len(receiver.requests) - 41} of 8")
+    scratch.note(f"told {time.monotonic() - began:.1f} s after the restore")
+    events = {line["event"] for program in programs.values() for line in program.log_lines()}
+    check({"state-dropped", "timers-of-another-log"} <= events, f"what the logs say: {events}")
+    _check_sound(site.tocsin, "--kafka")
 
 
 def an_export_beside_programs_that_run_is_given_up(scratch):

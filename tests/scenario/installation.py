@@ -120,6 +120,16 @@ def outside_clear(scratch):
     brokers, redis = os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"), os.environ.get("TOCSIN_TEST_REDIS_URL")
     if not brokers or not redis:
         raise Skip("there is no Kafka (tools/with-outside.sh)")
+    _topics_delete(scratch, brokers)
+    subprocess.run(["redis-cli", "-u", redis, "flushall"], check=True, capture_output=True, timeout=10)
+
+
+def _topics_delete(scratch, brokers):
     clear = pathlib.Path(scratch.binary).parents[1] / "tests/support/kafka/clear_kafka"
     subprocess.run([clear, brokers], check=True, timeout=60)
-    subprocess.run(["redis-cli", "-u", redis, "flushall"], check=True, capture_output=True, timeout=10)
+
+
+def topics_clear(site):
+    """The site's topics made anew, as before a restore; its Redis and its homes are as they were."""
+    _topics_delete(site.scratch, site.outside.brokers)
+    site.tocsin("topics", "apply").check_returncode()

@@ -477,8 +477,10 @@ static void timers_fault(World *world)
 	memory_timers_set_away(world->timers, die == 0);
 	if (die < 6)
 		memory_timers_lose(world->timers, roll(world, 1000));
-	else if (die < 9)
+	else if (die < 8)
 		memory_timers_revive(world->timers, roll(world, 1000));
+	else if (die < 9)
+		memory_timers_outlive(world->timers);
 	else
 		memory_timers_lose_all(world->timers);
 }

@@ -127,6 +127,16 @@ static void memory_armed(Timers *base, const char *owner, uint64_t term)
 		owner_find(timers, owner)->lost = false;
 }
 
+static void memory_take(Timers *base, const char *name, uint64_t term)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	if (timers->away)
+		return;
+	Owner *owner = owner_find(timers, name);
+	owner->lost |= owner->term > term;
+	owner->term = term;
+}
+
 static int slice_order(Slice one, Slice other)
 {
 	int order = memcmp(one.data, other.data, one.size < other.size ? one.size : other.size);
@@ -161,7 +171,7 @@ static Result memory_due(Timers *base, const char *owner, uint64_t term, Instant
 	size_t count = 0;
 	TRY(reach(timers));
 	if (!term_counts(timers, owner, term))
-		return result_ok();
+		return result_fail(ERROR_CONFLICT, "a later owner is known");
 	if (owner_find(timers, owner)->lost)
 		return result_fail(ERROR_NOT_FOUND, "the timers were lost");
 	for (Timer *timer; count < max && (timer = timer_earliest(timers, owner)) != NULL && timer->show_at <= now;) {
@@ -197,6 +207,7 @@ static const TimersOperations memory_timers_operations = {
 	.arm = memory_arm,
 	.disarm = memory_disarm,
 	.armed = memory_armed,
+	.take = memory_take,
 	.due = memory_due,
 	.next = memory_next,
 	.close = memory_close,
@@ -248,6 +259,13 @@ void memory_timers_lose_all(Timers *base)
 	timers->count = 0;
 	for (size_t i = 0; i < timers->owner_count; i++)
 		timers->owners[i].lost = true;
+}
+
+void memory_timers_outlive(Timers *base)
+{
+	MemoryTimers *timers = (MemoryTimers *)base;
+	for (size_t i = 0; i < timers->owner_count; i++)
+		timers->owners[i].term += 1000;
 }
 
 void memory_timers_set_away(Timers *timers, bool away)

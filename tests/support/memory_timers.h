@@ -28,6 +28,9 @@ void memory_timers_revive(Timers *timers, size_t nth);
 /* Forgets all of them, and says so: `due` answers ERROR_NOT_FOUND to each owner until that one has called `armed`. */
 void memory_timers_lose_all(Timers *timers);
 
+/* As if what is there were of another log, with greater terms: `due` answers ERROR_CONFLICT until the owner took them. */
+void memory_timers_outlive(Timers *timers);
+
 /* Whether they can be reached: while they are away every operation that asks them answers ERROR_AGAIN. */
 void memory_timers_set_away(Timers *timers, bool away);
 

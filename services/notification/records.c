@@ -137,12 +137,12 @@ static Result plan_end(Handler *handler, Slice incident)
 	return levels_clear(handler->store, incident);
 }
 
-/* A plan that counts from elsewhere tells everybody anew. */
+/* A plan that counts from elsewhere tells everybody anew; so does one whose predecessor was cut off the ledger. */
 static Result told_begin(Handler *handler, Slice incident, Instant base_at)
 {
 	PlanState before;
 	TRY(plan_load(handler->store, incident, &before, NULL));
-	return before.exists && before.base_at != base_at ? told_clear(handler->store, incident) : result_ok();
+	return !before.exists || before.base_at != base_at ? told_clear(handler->store, incident) : result_ok();
 }
 
 static Result planned_apply(Handler *handler, const Record *record, const DeliveryRecord *body)

@@ -231,6 +231,22 @@ static Result derive(Handler *handler, const Record *record)
 	return joins_derive(handler, record, journal.joins);
 }
 
+/* ---- the table of incidents */
+
+static Result incident_state(Handler *handler, Slice key, int64_t *version, Buffer *document)
+{
+	Statement *row = store_query(handler->store,
+				     "SELECT json_extract(document, '$.version'), document FROM incidents WHERE id = ?1",
+				     V_TEXT(key));
+	*version = 0;
+	if (statement_next(row)) {
+		*version = statement_integer(row, 0);
+		if (document)
+			buffer_append(document, statement_slice(row, 1));
+	}
+	return statement_end(row);
+}
+
 /* ---- drafting */
 
 static Result draft(Handler *handler, const char *type, const JournalRecord *journal, Instant at)
@@ -361,6 +377,7 @@ const Service response_service = {
 	.input_count = 2,
 	.outputs = { TOPIC_EVENTS, TOPIC_JOINS },
 	.output_count = 2,
+	.table = { .topic = TOPIC_INCIDENTS, .type = TYPE_INCIDENT_STATED, .state = incident_state },
 	.policy = true,
 	.schema = schema,
 	.schema_version = sizeof(schema) / sizeof(schema[0]),

@@ -15,6 +15,12 @@ typedef int64_t Instant;
 /* Not known, not there. */
 #define INSTANT_NONE INT64_MIN
 
+/* INSTANT_NONE is no time, and so later than any. */
+static inline Instant instant_earlier(Instant one, Instant other)
+{
+	return one == INSTANT_NONE || (other != INSTANT_NONE && other < one) ? other : one;
+}
+
 /* 9999-12-31T23:59:59.999Z. What instant_parse gives lies between 0 and this. */
 #define INSTANT_MAX INT64_C(253402300799999)
 

@@ -23,6 +23,8 @@ const Topic topics[TOPICS] = {
 				 "Records that could not be understood, with the reason" },
 	[TOPIC_JOINS] = { "tocsin.joins", "joins", TOPIC_STREAM, true, 30LL * DAY_MS,
 			  "What open incidents have in common: which asset, which actor" },
+	[TOPIC_INCIDENTS] = { "tocsin.incidents", "incidents", TOPIC_TABLE, true, 0,
+			      "Each incident as it stands, for readers outside; kept up where the bus is Kafka" },
 };
 
 TopicId topic_of(Slice short_name)

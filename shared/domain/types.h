@@ -19,6 +19,7 @@
 #define TYPE_JOIN_KEPT "tocsin.join.kept.v1" /* the open incidents of a join key, all of them */
 
 /* tocsin.joins */
+#define TYPE_INCIDENT_STATED "tocsin.incident.stated.v1" /* response: an incident as it stands */
 #define TYPE_JOIN_ANNOUNCED "tocsin.join.announced.v1" /* response: an incident has a join key, or has it no more */
 
 /* tocsin.assessments */

@@ -88,6 +88,7 @@ typedef struct {
 struct Bus {
 	const BusOperations *operations;
 	unsigned partitions; /* P, fixed at birth */
+	bool outsiders;      /* others than our programs can read it: tables are kept up for them */
 	const char *cluster; /* names the log, for life: state made from another one is of no use; "": not known */
 };
 

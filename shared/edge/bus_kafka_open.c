@@ -128,7 +128,8 @@ static BusKafka *bus_new(const BusKafkaOptions *options)
 	bus->options.client = text_keep(bus, 2, options->client);
 	bus->options.instance = text_keep(bus, 3, options->instance);
 	bus->options.group = text_keep(bus, 4, options->group);
-	bus->bus = (Bus){ .operations = &kafka_operations, .partitions = options->partitions, .cluster = bus->cluster };
+	bus->bus = (Bus){ .operations = &kafka_operations, .partitions = options->partitions, .outsiders = true,
+			   .cluster = bus->cluster };
 	bus->slots = calloc(options->topic_count * BUS_PARTITIONS_MAX, sizeof *bus->slots);
 	must(bus->slots);
 	pthread_mutex_init(&bus->mutex, NULL);

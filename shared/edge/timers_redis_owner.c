@@ -76,11 +76,6 @@ void owner_free(RedisOwner *owner)
 	free(owner);
 }
 
-static Instant earlier(Instant one, Instant other)
-{
-	return one == INSTANT_NONE || (other != INSTANT_NONE && other < one) ? other : one;
-}
-
 void owner_queue(RedisTimers *timers, RedisOwner *owner, Slice id, Instant due_at)
 {
 	must(owner->queue_count < CHANGES_MAX && id.size <= TIMER_ID_MAX);
@@ -93,14 +88,14 @@ void owner_queue(RedisTimers *timers, RedisOwner *owner, Slice id, Instant due_a
 	change->due_at = due_at;
 	change->id_size = id.size;
 	memcpy(change->id, id.data, id.size);
-	owner->queued_next = earlier(owner->queued_next, due_at);
+	owner->queued_next = instant_earlier(owner->queued_next, due_at);
 	timers_work(timers);
 }
 
 /* By the clock of the caller: what it hears from us it compares with that. */
 static Instant armed_next(const RedisTimers *timers, const RedisOwner *owner)
 {
-	Instant next = earlier(owner->known_next, owner->queued_next);
+	Instant next = instant_earlier(owner->known_next, owner->queued_next);
 	return next == INSTANT_NONE ? INSTANT_NONE : next - timers->ahead_ms;
 }
 

@@ -67,6 +67,8 @@ Result handler_draft(Handler *handler, const Draft *draft)
 	record = drafted_record(runtime, drafted_keep(runtime, &record));
 	/* Applied first: the positions written into the record count what it reflects (Service.position). */
 	Result applied = record_is_bookkeeping(&record) ? result_ok() : runtime->options.service->apply(handler, &record);
+	if (!result_failed(applied) && !record_is_bookkeeping(&record))
+		applied = table_touch(runtime, &record);
 	if (!result_failed(applied))
 		applied = drafted_append(runtime, &record, seq);
 	if (applied.kind == ERROR_INPUT)

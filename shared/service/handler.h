@@ -78,6 +78,17 @@ typedef struct {
 	void (*move)(Slice value, int64_t by, Buffer *out);
 } ServiceOffsets;
 
+/*
+ * What outsiders may read of a service with a ledger, where the bus has any: the last record of a key says what state says of it
+ * (table.c). key: the subject of the service's records.
+ */
+typedef struct {
+	TopicId topic;
+	const char *type;
+	/* *version grows with each change, 0: state does not know the key; document (NULL: not wanted) is appended to. NULL: none. */
+	Result (*state)(Handler *handler, Slice key, int64_t *version, Buffer *document);
+} ServiceTable;
+
 struct Service {
 	const char *name;     /* "response" */
 	const char *sentence; /* its one job */
@@ -87,6 +98,7 @@ struct Service {
 	size_t input_count;
 	TopicId outputs[SERVICE_OUTPUTS_MAX]; /* what derive or handle emits to */
 	size_t output_count;
+	ServiceTable table;
 	bool policy;          /* waits for a policy before it takes input */
 	const char *const *schema; /* steps for store_open, after the runtime's own; NULL: keeps no state */
 	int schema_version;

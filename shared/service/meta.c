@@ -17,6 +17,7 @@ static const char *const tables[] = {
 	" PRIMARY KEY (topic, partition)) WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS runtime_timer (id TEXT PRIMARY KEY, due INTEGER) WITHOUT ROWID",
 	"CREATE INDEX IF NOT EXISTS runtime_timer_due ON runtime_timer (due)",
+	"CREATE TABLE IF NOT EXISTS runtime_stale (key TEXT PRIMARY KEY) WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS runtime_text (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 };
 
@@ -102,12 +103,30 @@ static Result position_save(Store *store, unsigned topic, unsigned partition, in
 			 V_INTEGER(partition), V_INTEGER(position));
 }
 
+static Result number_save(Store *store, Slice name, int64_t value)
+{
+	return store_run(store, "INSERT OR REPLACE INTO runtime_number VALUES (?1, ?2)", V_TEXT(name), V_INTEGER(value));
+}
+
+/* 0 where it was never saved. */
+static Result number_load(Store *store, Slice name, int64_t *out)
+{
+	Statement *row = store_query(store, "SELECT value FROM runtime_number WHERE name = ?1", V_TEXT(name));
+	*out = statement_next(row) ? statement_integer(row, 0) : 0;
+	return statement_end(row);
+}
+
+Result meta_table_save(Runtime *runtime)
+{
+	return number_save(runtime->options.store, SLICE("table"), runtime->table.next);
+}
+
 Result meta_save(Runtime *runtime)
 {
 	Store *store = runtime->options.store;
 	TRY(cursor_save(store, "ledger", &runtime->cursor));
 	TRY(cursor_save(store, "derive", &runtime->derive_from));
-	TRY(store_run(store, "INSERT OR REPLACE INTO runtime_number VALUES ('derived', ?1)", V_INTEGER(runtime->derived)));
+	TRY(number_save(store, SLICE("derived"), runtime->derived));
 	for (size_t i = 0; i < runtime->positions.count; i++)
 		TRY(position_save(store, runtime->positions.list[i].topic, runtime->positions.list[i].partition,
 				  runtime->positions.list[i].position));
@@ -119,13 +138,10 @@ Result meta_load(Runtime *runtime)
 	Store *store = runtime->options.store;
 	TRY(cursor_load(store, "ledger", &runtime->cursor));
 	TRY(cursor_load(store, "derive", &runtime->derive_from));
-	runtime->derived = 0;
+	TRY(number_load(store, SLICE("derived"), &runtime->derived));
+	TRY(number_load(store, SLICE("table"), &runtime->table.next));
 	runtime->positions.count = 0;
-	Statement *row = store_query(store, "SELECT value FROM runtime_number WHERE name = ?1", V_TEXT(SLICE("derived")));
-	if (statement_next(row))
-		runtime->derived = statement_integer(row, 0);
-	TRY(statement_end(row));
-	row = store_query_(store, "SELECT topic, partition, position FROM runtime_position", false, NULL, 0);
+	Statement *row = store_query_(store, "SELECT topic, partition, position FROM runtime_position", false, NULL, 0);
 	while (statement_next(row) && runtime->positions.count < LEDGER_POSITIONS_MAX) {
 		size_t i = runtime->positions.count++;
 		runtime->positions.list[i].topic = (unsigned)statement_integer(row, 0);

@@ -140,9 +140,10 @@ static Result accepted_take(Runtime *runtime, const BusRecord *from, const Ledge
 		return opening_check(runtime, from->headers);
 	if (record_is_bookkeeping(&record))
 		return result_ok();
-	if (runtime->phase != PHASE_ACCEPTING)
-		return runtime->options.service->apply(&runtime->handler, &record);
-	return result_ok(); /* applied when it was decided */
+	if (runtime->phase == PHASE_ACCEPTING)
+		return result_ok(); /* applied when it was decided */
+	TRY(runtime->options.service->apply(&runtime->handler, &record));
+	return table_touch(runtime, &record);
 }
 
 static bool mark_is_own(const Runtime *runtime, const LedgerMark *mark)
@@ -288,6 +289,7 @@ static Result open_partition(Runtime *runtime)
 	TRY(outputs_derive_again(runtime));
 	runtime->swept_at = 0;
 	timers_arm(runtime);
+	table_begin(runtime);
 	runtime->deriving = true;
 	runtime->last_record_at = runtime->handler.now;
 	runtime->inputs_since_record = 0;
@@ -414,7 +416,11 @@ static Result owning(Runtime *runtime, bool *progressed)
 	if (visit.count > 0)
 		return result_ok();
 	TRY(ledger_trim(runtime));
-	return batch_decide(runtime, progressed);
+	bool table_moved = false;
+	table_step(runtime, &table_moved);
+	Result result = batch_decide(runtime, progressed);
+	*progressed |= table_moved;
+	return result;
 }
 
 /* All drafts came back, and what was refused is written down. */

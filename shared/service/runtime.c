@@ -181,6 +181,7 @@ Result runtime_new(const RuntimeOptions *options, Runtime **out)
 				      .environment = options->environment, .runtime = runtime };
 	runtime->wire = wire_new();
 	runtime->outputs = wire_new();
+	runtime->table.wire = wire_new();
 	runtime->assigned = true;
 	runtime->settle_at = INSTANT_NONE;
 	runtime->not_before = INSTANT_NONE;
@@ -218,6 +219,7 @@ void runtime_free(Runtime *runtime)
 		runtime->options.bus->operations->reader_close(runtime->body_reader);
 	wire_release(runtime->wire);
 	wire_release(runtime->outputs);
+	wire_release(runtime->table.wire);
 	buffer_release(&runtime->drafted_bytes);
 	buffer_release(&runtime->scratch);
 	buffer_release(&runtime->body);
@@ -288,8 +290,12 @@ size_t runtime_places(Runtime *runtime, BusPlace out[static RUNTIME_PLACES_MAX],
 		out[count++] = (BusPlace){ runtime->places[i].input->topic, runtime->places[i].partition,
 					   input_at(&runtime->places[i]) };
 	Instant timers_at = takes_input ? timers_wake_at(runtime) : INSTANT_NONE;
-	if (timers_at != INSTANT_NONE && (*wake_at == INSTANT_NONE || timers_at < *wake_at))
-		*wake_at = timers_at;
+	Instant table_at = INSTANT_NONE;
+	if (takes_input && !reader) {
+		count += table_place(runtime, &out[count]);
+		table_at = table_wake_at(runtime);
+	}
+	*wake_at = instant_earlier(*wake_at, instant_earlier(timers_at, table_at));
 	return count;
 }
 

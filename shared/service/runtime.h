@@ -57,7 +57,7 @@ void runtime_free(Runtime *runtime);
 Result runtime_step(Runtime *runtime, Instant now, bool *progressed);
 
 /* What to wait for when a step made no progress: bus places, and a time (INSTANT_NONE: none). */
-enum { RUNTIME_PLACES_MAX = 1 + 1 + SERVICE_INPUTS_MAX * BUS_PARTITIONS_MAX };
+enum { RUNTIME_PLACES_MAX = 1 + 1 + 1 + SERVICE_INPUTS_MAX * BUS_PARTITIONS_MAX };
 size_t runtime_places(Runtime *runtime, BusPlace out[static RUNTIME_PLACES_MAX], Instant *wake_at);
 BusReader *runtime_reader(Runtime *runtime);
 

@@ -23,6 +23,8 @@ enum {
 	ADVANCE_MS = 60000,         /* positions moved without a record: say so this often, */
 	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
 	TIMERS_PAUSE_MS = 1000,     /* before asking timers again that could not be reached */
+	TABLE_MS = 1000,            /* a key of the table is written this often at most */
+	TABLE_KEYS = 500,           /* and so many at a time */
 	TRIM_MS = 3600000,          /* an owner looks this often for what its ledger need not keep */
 	TRIM_READS = 20,            /* at most so many reads of FOLLOW_RECORDS each time */
 	SILENT_MS = 3600000,        /* and in any case this often, so that a silent owner is visible */
@@ -117,6 +119,14 @@ struct Runtime {
 	unsigned emitted; /* ordinal of the next output of the record being derived */
 	const Record *deriving_from;
 
+	/* the table, where the service has one */
+	struct {
+		Wire *wire;
+		int64_t next;                 /* read so far */
+		bool stale;                   /* keys of state may be */
+		Instant write_at, rest_until; /* not before them */
+	} table;
+
 	Buffer scratch, body;
 	char timers_owner[64];
 };
@@ -144,6 +154,7 @@ void runtime_log(const Runtime *runtime, int level, const char *event, const cha
 Result meta_prepare(Runtime *runtime);
 Result meta_load(Runtime *runtime);
 Result meta_save(Runtime *runtime);
+Result meta_table_save(Runtime *runtime); /* how far the table was read */
 Result meta_places_load(Runtime *runtime);
 Result meta_places_save(Runtime *runtime);
 /* Nothing of the state is left, as if its file had never been. */
@@ -180,6 +191,16 @@ void timers_take(Runtime *runtime); /* once a batch was accepted */
 bool timers_waiting(const Runtime *runtime);
 Instant timers_wake_at(const Runtime *runtime);
 Result timers_decide(Runtime *runtime, size_t *count);
+
+/* ---- table.c */
+/* The record, being applied, changes what the table should say of its subject. */
+Result table_touch(Runtime *runtime, const Record *record);
+void table_begin(Runtime *runtime); /* a term begins */
+/* Reads and writes what is due of it. Its failures are its own. */
+void table_step(Runtime *runtime, bool *progressed);
+/* How many places it reads: 0 or 1. */
+size_t table_place(const Runtime *runtime, BusPlace *out);
+Instant table_wake_at(const Runtime *runtime);
 
 /* ---- trim.c */
 Result ledger_trim(Runtime *runtime);

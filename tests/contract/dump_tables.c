@@ -224,6 +224,8 @@ static json_t *services_dump(void)
 			must(json_array_append_new(inputs, text(topics[service->inputs[k].topic].name)) == 0);
 		for (size_t k = 0; k < service->output_count; k++)
 			must(json_array_append_new(outputs, text(topics[service->outputs[k]].name)) == 0);
+		if (service->table.state)
+			must(json_array_append_new(outputs, text(topics[service->table.topic].name)) == 0);
 		put(row, "ledger", service->ledger == TOPICS ? json_null() : text(topics[service->ledger].name));
 		put(row, "inputs", inputs);
 		put(row, "outputs", outputs);

@@ -184,7 +184,7 @@ static void journal_visit(void *context, unsigned partition, const BusRecord *re
 	json_decref(body);
 }
 
-static json_t *document_in(const char *service, unsigned partition, const char *id)
+json_t *document_in(const char *service, unsigned partition, const char *id)
 {
 	Statement *row = store_query(world_owner(judged, service, partition)->store, "SELECT document FROM incidents WHERE id = ?1",
 				     V_TEXT(slice_of(id)));
@@ -315,6 +315,7 @@ unsigned judge_world(World *world)
 	judge_outputs();
 	judge_audit();
 	judge_views();
+	judge_table(incidents);
 	static const TopicId ledgers[] = { TOPIC_REPORTS, TOPIC_JOURNAL, TOPIC_DELIVERIES, TOPIC_CHECKPOINTS };
 	for (size_t i = 0; i < sizeof(ledgers) / sizeof(ledgers[0]); i++)
 		judge_ledger(ledgers[i]);

@@ -20,11 +20,15 @@ void walk_ledger(TopicId topic, Visit visit, void *context);
 json_t *body_of(const BusRecord *record);
 const char *member(json_t *object, const char *name); /* "" where there is none */
 
+/* As it stands in a service's state; a new reference, NULL: it is not there. */
+json_t *document_in(const char *service, unsigned partition, const char *id);
+
 void judge_told(json_t *incidents);
 void judge_audit(void);
 void judge_outputs(void);
 void judge_links(json_t *incidents);
 void judge_views(void);
+void judge_table(json_t *incidents);
 void judge_fresh(void);
 
 #endif

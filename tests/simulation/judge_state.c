@@ -167,6 +167,32 @@ void judge_links(json_t *incidents)
 	walk_ledger(TOPIC_REPORTS, joined_visit, incidents);
 }
 
+/* ---- the table: the last record of each incident is the incident as the view has it */
+
+static void table_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	char key[128];
+	(void)partition, (void)type;
+	must(text_copy(record->key, key, sizeof(key)));
+	json_object_set_new(context, key, body_of(record));
+}
+
+void judge_table(json_t *incidents)
+{
+	const char *id;
+	json_t *incident, *stated = json_object();
+	walk_stream(TOPIC_INCIDENTS, table_visit, stated);
+	json_object_foreach (incidents, id, incident) {
+		json_t *viewed = document_in("gateway", 0, id);
+		if (!json_equal(json_object_get(stated, id), viewed))
+			complain("the last record of %s in the table is not the incident as it stands", id);
+		json_decref(viewed);
+	}
+	if (json_object_size(stated) != json_object_size(incidents))
+		complain("the table has %zu incidents instead of %zu", json_object_size(stated), json_object_size(incidents));
+	json_decref(stated);
+}
+
 /* ---- state as text: the service's own tables, row by row */
 
 /*

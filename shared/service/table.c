@@ -1,0 +1,175 @@
+/*
+ * The table of an owner: what state says of each key, for outsiders who know nothing of the ledger rule (design: ownership.md
+ * §6). Level, not edge: a key is stale until a record that says what state says was read back from the table, and what is
+ * stale is written, again and again. So it is right in the end, whoever wrote what in between: a deposed owner that wakes up,
+ * a lost append, compaction that kept the wrong one. No service decides from it, and nothing waits for it: a table that
+ * cannot be written or read is late, and that is all.
+ *
+ * Which keys are stale stands in the state (runtime_stale), and so does how far the table was read: a state made again from
+ * the ledger holds every key for stale until it has read the table whole.
+ */
+#include "shared/service/runtime_internal.h"
+
+#include "shared/edge/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char version_header[] = "ce_version";
+
+static const ServiceTable *table_of(const Runtime *runtime)
+{
+	const ServiceTable *table = &runtime->options.service->table;
+	return table->state && runtime->options.bus->outsiders ? table : NULL;
+}
+
+static Result key_stale(Runtime *runtime, Slice key)
+{
+	runtime->table.stale = true;
+	return store_run(runtime->options.store, "INSERT OR IGNORE INTO runtime_stale VALUES (?1)", V_TEXT(key));
+}
+
+Result table_touch(Runtime *runtime, const Record *record)
+{
+	return table_of(runtime) && record->subject.size > 0 ? key_stale(runtime, record->subject) : result_ok();
+}
+
+void table_begin(Runtime *runtime)
+{
+	wire_renew(&runtime->table.wire);
+	runtime->table.stale = true; /* the state knows */
+	runtime->table.write_at = 0;
+	runtime->table.rest_until = INSTANT_NONE;
+}
+
+/* ---- what stands there */
+
+typedef struct {
+	Runtime *runtime;
+	Result result;
+} TableVisit;
+
+/* A stranger's record has no version, and is behind every state. */
+static int64_t version_of(const BusRecord *record)
+{
+	int64_t version;
+	return slice_integer(header_get(record->headers, version_header), &version) ? version : 0;
+}
+
+static bool table_visit(void *context, const BusRecord *record)
+{
+	TableVisit *visit = context;
+	Runtime *runtime = visit->runtime;
+	int64_t wanted = 0;
+	visit->result = table_of(runtime)->state(&runtime->handler, record->key, &wanted, NULL);
+	if (!result_failed(visit->result) && version_of(record) < wanted)
+		visit->result = key_stale(runtime, record->key);
+	else if (!result_failed(visit->result))
+		visit->result = store_run(runtime->options.store, "DELETE FROM runtime_stale WHERE key = ?1", V_TEXT(record->key));
+	runtime->table.next = record->offset + 1;
+	return !result_failed(visit->result);
+}
+
+static Result table_read(Runtime *runtime, bool *progressed)
+{
+	const RuntimeOptions *options = &runtime->options;
+	TableVisit visit = { .runtime = runtime };
+	BusPlace place = { table_of(runtime)->topic, options->partition, runtime->table.next };
+	int64_t before = runtime->table.next, next;
+	TRY(store_begin(options->store));
+	Result result = options->bus->operations->read(runtime->reader, place, FOLLOW_RECORDS, false, table_visit, &visit, &next);
+	if (result.kind == ERROR_NOT_FOUND) { /* cut off: what was there is written again where it is missed */
+		runtime->table.next = options->bus->operations->first(options->bus, place.topic, place.partition);
+		result = result_ok();
+	}
+	if (!result_failed(result))
+		result = visit.result;
+	if (!result_failed(result))
+		result = meta_table_save(runtime);
+	if (!result_failed(result))
+		result = store_commit(options->store);
+	else
+		store_rollback(options->store);
+	if (result_failed(result))
+		runtime->table.next = before;
+	*progressed = runtime->table.next != before;
+	return result;
+}
+
+/* ---- what should stand there */
+
+static Result key_write(Runtime *runtime, Slice key)
+{
+	const RuntimeOptions *options = &runtime->options;
+	char name[96], time[INSTANT_TEXT];
+	int64_t version = 0;
+	buffer_clear(&runtime->body);
+	TRY(table_of(runtime)->state(&runtime->handler, key, &version, &runtime->body));
+	snprintf(name, sizeof(name), "%.*s.%" PRId64, (int)key.size, key.data, version);
+	Id id = id_of_pair("out_", slice_of(topics[table_of(runtime)->topic].short_name), slice_of(name));
+	instant_format(runtime->handler.now, time);
+	Buffer *headers = &runtime->scratch;
+	buffer_clear(headers);
+	header_add(headers, "ce_id", id_slice(&id));
+	header_add(headers, "ce_type", slice_of(table_of(runtime)->type));
+	header_add(headers, "ce_time", slice_of(time));
+	header_add(headers, "ce_subject", key);
+	header_add_integer(headers, version_header, version);
+	BusRecord record = { .key = key, .headers = buffer_slice(headers), .body = buffer_slice(&runtime->body) };
+	return wire_append(runtime->table.wire, options->bus, table_of(runtime)->topic, options->partition, &record);
+}
+
+/* At most TABLE_KEYS of them; the others when these were read back. */
+static Result table_write(Runtime *runtime)
+{
+	Statement *row = store_query(runtime->options.store, "SELECT key FROM runtime_stale LIMIT ?1", V_INTEGER(TABLE_KEYS));
+	Result result = result_ok();
+	size_t count = 0;
+	for (; !result_failed(result) && statement_next(row); count++)
+		result = key_write(runtime, statement_slice(row, 0));
+	Result ended = statement_end(row);
+	runtime->table.stale = count > 0;
+	runtime->table.write_at = runtime->handler.now + TABLE_MS;
+	return result_failed(result) ? result : ended;
+}
+
+/* Reads to the end first: what others wrote, and what was written here last. */
+static Result table_work(Runtime *runtime, bool *progressed)
+{
+	const RuntimeOptions *options = &runtime->options;
+	if (runtime->table.next < options->bus->operations->end(options->bus, table_of(runtime)->topic, options->partition))
+		return table_read(runtime, progressed);
+	if (!runtime->table.stale || runtime->handler.now < runtime->table.write_at ||
+	    atomic_load(&runtime->table.wire->pending) > 0)
+		return result_ok();
+	return table_write(runtime);
+}
+
+void table_step(Runtime *runtime, bool *progressed)
+{
+	if (!table_of(runtime) || runtime->handler.now < runtime->table.rest_until)
+		return;
+	Result result = table_work(runtime, progressed);
+	if (!result_failed(result)) {
+		runtime->table.rest_until = INSTANT_NONE;
+		return;
+	}
+	if (runtime->table.rest_until == INSTANT_NONE)
+		runtime_log(runtime, LOG_WARN, "table-late", result.text);
+	runtime->table.rest_until = runtime->handler.now + TABLE_MS;
+}
+
+size_t table_place(const Runtime *runtime, BusPlace *out)
+{
+	if (!table_of(runtime))
+		return 0;
+	*out = (BusPlace){ table_of(runtime)->topic, runtime->options.partition, runtime->table.next };
+	return 1;
+}
+
+Instant table_wake_at(const Runtime *runtime)
+{
+	if (!table_of(runtime) || !runtime->table.stale)
+		return INSTANT_NONE;
+	return runtime->table.write_at > runtime->table.rest_until ? runtime->table.write_at : runtime->table.rest_until;
+}

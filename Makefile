@@ -15,7 +15,7 @@ endif
 DEPS_BUILD := gcc make pkg-config libjansson-dev libsqlite3-dev libssl-dev libmicrohttpd-dev \
               libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev libyaml-dev libpcre2-dev librdkafka-dev libhiredis-dev
 DEPS_TEST  := libcmocka-dev curl binutils openssl python3 python3-aiosmtpd python3-jsonschema python3-yaml python3-pip \
-              redis-server maven openjdk-17-jre-headless|openjdk-17-jre|openjdk-21-jre-headless spin
+              kafkacat|kcat redis-server maven openjdk-17-jre-headless|openjdk-17-jre|openjdk-21-jre-headless spin
 DEPS_LINT  := clang-format clang-tidy cppcheck shellcheck yamllint python3-pyflakes
 DEPS_FUZZ  := clang libclang-rt-dev
 DEPS_IMAGE := podman runc debootstrap

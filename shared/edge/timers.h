@@ -39,7 +39,8 @@ typedef struct {
 	 * What is due is shown and leased for lease_ms: not shown again before, unless armed anew. Due is what lies
 	 * before now, or before the clock of the outside that keeps the timers. ERROR_NOT_FOUND: the outside has lost
 	 * them, or may have: all that state wants armed must be armed again, then `armed` called; ERROR_CONFLICT: a
-	 * greater term is known there; ERROR_AGAIN: it cannot be reached. Waits for the outside for a few seconds at most, and not at all where nothing is due.
+	 * greater term is known there; ERROR_AGAIN: it cannot be reached. Waits for the outside for a few seconds at
+	 * most, and not at all where nothing is due.
 	 */
 	Result (*due)(Timers *timers, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
 		      TimersVisit visit, void *context);

@@ -139,6 +139,15 @@ static bool lane_visit(void *context, const BusRecord *record)
 	return lane->count < PAGE_RECORDS && lane->bytes.size < PAGE_BYTES;
 }
 
+/* A service makes it again from its state. */
+static bool is_derived(const ExportOptions *options, TopicId topic)
+{
+	bool derived = false;
+	for (size_t i = 0; i < options->service_count; i++)
+		derived |= options->services[i]->table.state && options->services[i]->table.topic == topic;
+	return derived;
+}
+
 /* The next page, until it holds something or the lane is at its end. */
 static Result lane_fill(Export *export, Lane *lane)
 {
@@ -223,7 +232,7 @@ static Result lane_write(Export *export, Lane *lane)
 static Result topic_write(Export *export, TopicId topic)
 {
 	Lane *lane;
-	unsigned count = partitions_of(export->options->bus, topic);
+	unsigned count = is_derived(export->options, topic) ? 0 : partitions_of(export->options->bus, topic);
 	for (unsigned i = 0; i < count; i++)
 		lane_begin(export, &export->lanes[i], topic, i);
 	TRY(lane_next(export, count, &lane));

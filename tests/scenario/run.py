@@ -22,7 +22,7 @@ from contained import contained
 from installation import together
 
 LIMIT_SECONDS = 180
-FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "topics", "rebuild"]
+FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "topics", "rebuild", "table"]
 ASKED_FOR = ["chaos"]  # takes minutes: only when it is named (make test-chaos)
 BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]  # what one server does, six programs do
 SERVERS = {"embedded": None, "distributed": together, "container": contained}

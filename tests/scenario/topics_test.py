@@ -11,7 +11,7 @@ import time
 from harness import REPOSITORY, Server, Skip, check, check_equal
 from installation import Site
 
-TOPICS = 10
+TOPICS = 11
 START_SECONDS = 120
 
 

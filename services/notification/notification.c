@@ -170,13 +170,19 @@ static Result level_fire(Handler *handler, Slice id, int64_t number)
 
 /* ---- a message is due */
 
+/* A person need not hear of what another has taken on meanwhile; a system keeps its own books and hears of everything. */
+static bool is_for_person(const DueDelivery *due)
+{
+	return slice_starts(slice_of(due->recipient), SLICE("person:"));
+}
+
 /* Why it can no longer be sent as it was meant. lack: as channel_lacks says it. */
 static Skip send_skip(const Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel,
 		      char lack[static CHANNEL_LACK])
 {
 	if (!incident)
 		return SKIP_NO_INCIDENT;
-	if (due->attempt > 0 && !incident_waits(incident))
+	if (due->attempt > 0 && is_for_person(due) && !incident_waits(incident))
 		return SKIP_TAKEN_ON;
 	if (!channel)
 		return SKIP_UNKNOWN_TARGET;

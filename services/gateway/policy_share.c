@@ -213,12 +213,24 @@ static Result keep_last(Gateway *gateway, json_t *pack, const Last *last)
 	return result_ok();
 }
 
-static Result publish(Gateway *gateway, json_t *pack)
+/* Two gateways with different packs: the one that starts last decides for all, which should be seen. */
+static void tell_published(const json_t *pack, const Last *last)
+{
+	const char *version = member(pack, "policy_version"), *before = member(last->message, "policy_version");
+	size_t id_size = strcspn(version, "@") + 1; /* id@version+hash */
+	bool replaces = *before != '\0' && strncmp(version, before, id_size) != 0;
+
+	log_line(replaces ? LOG_WARN : LOG_INFO, "gateway", replaces ? "other-policy-replaced" : "policy-published",
+		 L_STRING("policy_version", version), L_STRING("before", before));
+}
+
+static Result publish(Gateway *gateway, json_t *pack, const Last *last)
 {
 	Policy *policy;
 	int64_t offset = -1;
 
 	TRY(compile(pack, &policy));
+	tell_published(pack, last);
 	Result result = append(gateway->options.bus, policy, &offset);
 	if (result_failed(result))
 		policy_free(policy);
@@ -234,7 +246,7 @@ Result gateway_publish_policy(Gateway *gateway, json_t *message, bool always)
 
 	if (!result_failed(result)) {
 		bool keep = last.message && (same(message, last.message) || (!always && older(message, last.message)));
-		result = keep ? keep_last(gateway, message, &last) : publish(gateway, message);
+		result = keep ? keep_last(gateway, message, &last) : publish(gateway, message, &last);
 	}
 	json_decref(last.message);
 	return result;

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BUS_FILE_SCHEMA = 1, TABLE_NAME = 64, QUERY_SIZE = 192, READ_RECORDS = 1000 };
 
@@ -198,6 +199,9 @@ static Result file_check(Carriage *carriage, bool *right)
 	char path[PATH_SIZE];
 	Log log = { .partitions = file_partitions, .replay = file_replay, .end = file_end, .carriage = carriage };
 	home_path(carriage->settings, "bus.db", path);
+	if (access(path, F_OK) != 0)
+		return result_fail(ERROR_NOT_FOUND, "there is no %s: nothing was ever served from this home; ledgers on Kafka are "
+				   "checked with --kafka", path);
 	StoreOptions options = { .path = path, .version = BUS_FILE_SCHEMA, .read_only = true };
 	TRY(store_open(&options, &log.store, NULL));
 	Result result = each_partition(&log, partition_check, right);

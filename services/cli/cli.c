@@ -72,6 +72,20 @@ static const Command *command_find(const Command *commands, size_t count, char *
 	return found;
 }
 
+/* The word may begin commands of two words. */
+static void unknown_complain(const Command *commands, size_t count, const char *word)
+{
+	WordList list = { .text = "" };
+	size_t size = strlen(word);
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(commands[i].name, word, size) == 0 && commands[i].name[size] == ' ')
+			word_list_add(&list, commands[i].name);
+	if (list.text[0] != '\0')
+		complain("'%s' needs another word: %s", word, list.text);
+	else
+		complain("there is no command '%s'; tocsin help lists them", word);
+}
+
 ExitCode commands_run(const Command *commands, size_t count, int argc, char **argv)
 {
 	static char *const flags[][2] = {
@@ -89,7 +103,7 @@ ExitCode commands_run(const Command *commands, size_t count, int argc, char **ar
 	}
 	const Command *command = command_find(commands, count, argv + 1, argc - 1, &taken);
 	if (command == NULL) {
-		complain("there is no command '%s'; tocsin help lists them", argv[1]);
+		unknown_complain(commands, count, argv[1]);
 		return EXIT_WRONG;
 	}
 	if (argc - 1 - taken > command->most) {

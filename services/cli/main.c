@@ -5,7 +5,7 @@ static const Command commands[] = {
 	{ "check", "[DIR]", "check settings and policy pack; every mistake as FILE:LINE:COLUMN", 1, check_run },
 	{ "check ledger", "[--kafka]", "replay the ledgers (TOCSIN_HOME's, or Kafka's) and check what they promise", 1,
 	  check_ledger_run },
-	{ "verify log", "[DIR]", "check that the audit log was not changed", 1, verify_log_run },
+	{ "verify log", "[DIR]", "check that the audit log (TOCSIN_HOME's, or that of a copy in DIR) was not changed", 1, verify_log_run },
 	{ "healthcheck", "[URL]", "ask a server whether it is ready", 1, healthcheck_run },
 	{ "demo", "", "play an hour of alerts to a server, show what became of them", 0, demo_run },
 	{ "topics plan", "", "what topics apply would do to Kafka's topics", 0, topics_plan_run },

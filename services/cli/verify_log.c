@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static ExitCode verify_file(const char *path)
 {
@@ -24,6 +25,16 @@ static ExitCode verify_file(const char *path)
 	return EXIT_DONE;
 }
 
+/* directory: one with the log in it, as audit/ is, or a home. */
+static void log_path(const char *directory, char out[static PATH_SIZE])
+{
+	int size = snprintf(out, PATH_SIZE, "%s/audit/ledger.jsonl", directory);
+	if (size >= PATH_SIZE || access(out, F_OK) != 0)
+		size = snprintf(out, PATH_SIZE, "%s/ledger.jsonl", directory);
+	if (size >= PATH_SIZE)
+		out[0] = '\0';
+}
+
 ExitCode verify_log_run(char **arguments, int count)
 {
 	char path[PATH_SIZE];
@@ -31,8 +42,8 @@ ExitCode verify_log_run(char **arguments, int count)
 	if (settings == NULL)
 		return EXIT_WRONG;
 	home_path(settings, "audit/ledger.jsonl", path);
-	if (count > 0 && snprintf(path, sizeof path, "%s/ledger.jsonl", arguments[0]) >= (int)sizeof path)
-		path[0] = '\0';
+	if (count > 0)
+		log_path(arguments[0], path);
 	settings_free(settings);
 	return verify_file(path);
 }

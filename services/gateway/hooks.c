@@ -58,7 +58,10 @@ static void greet(const ProgramEdges *edges, Buffer *out)
 	Buffer key;
 
 	buffer_init(&key, PATH_SIZE * 2);
-	if (setting_given(edges->settings, "TOCSIN_ADMIN_KEY"))
+	const char *file = setting_file(edges->settings, "TOCSIN_ADMIN_KEY");
+	if (file)
+		buffer_format(&key, "$(cat '%s')", file);
+	else if (setting_given(edges->settings, "TOCSIN_ADMIN_KEY"))
 		buffer_text(&key, "$TOCSIN_ADMIN_KEY");
 	else
 		buffer_format(&key, "$(cat '%s/admin.key')", setting_text(edges->settings, "TOCSIN_HOME"));

@@ -257,7 +257,8 @@ static Result policy_follow(Runtime *runtime)
 	if (result_failed(result)) {
 		return runtime_dead_letter(runtime, TOPIC_POLICIES, 0, end - 1, result.text);
 	}
-	if (runtime->options.partition == 0 && (!runtime->policy || strcmp(policy_version(runtime->policy), policy_version(policy)) != 0))
+	bool other = !runtime->policy || strcmp(policy_version(runtime->policy), policy_version(policy)) != 0;
+	if (other && runtime->options.partition == 0) /* once a process, which owns the others by the same */
 		runtime_log(runtime, LOG_INFO, "policy-in-force", policy_version(policy));
 	policy_free(runtime->policy);
 	runtime->policy = policy;

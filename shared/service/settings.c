@@ -2,6 +2,7 @@
 
 #include "shared/base/hash.h"
 #include "shared/edge/files.h"
+#include "shared/edge/kafka_check.h"
 #include "shared/edge/egress.h"
 #include "shared/edge/log.h"
 #include "shared/edge/mail.h"
@@ -147,9 +148,9 @@ const Setting settings_table[] = {
 	{ "TOCSIN_KEY", .users = SETTING_COMMANDS, .secret = true,
 	  .sentence = "their key; unset: $TOCSIN_HOME/admin.key" },
 
-	{ "TOCSIN_KAFKA_BROKERS", .users = BROKERED, .fallback = "127.0.0.1:9092",
+	{ "TOCSIN_KAFKA_BROKERS", .users = BROKERED, .fallback = "127.0.0.1:9092", .check = kafka_brokers_check,
 	  .sentence = "where Kafka is: host:port,host:port" },
-	{ "TOCSIN_KAFKA_OPTIONS", .users = BROKERED, .secret = true,
+	{ "TOCSIN_KAFKA_OPTIONS", .users = BROKERED, .secret = true, .check = kafka_options_check,
 	  .sentence = "name=value,… for the Kafka client, librdkafka (TLS, SASL)" },
 	{ "TOCSIN_KAFKA_PARTITIONS", .type = SETTING_INTEGER, .users = BROKERED, .fallback = "12", .min = 1, .max = 64,
 	  .sentence = "partitions of every topic that carries incidents; fixed when the topics are made" },
@@ -176,6 +177,7 @@ struct Settings {
 	char *text[ROWS]; /* owned; NULL: unset */
 	int64_t integer[ROWS];
 	bool given[ROWS];
+	char *file[ROWS]; /* owned; where it was read from, NULL: not from a file */
 };
 
 /* ---- reading */
@@ -266,12 +268,14 @@ static void row_read(size_t row, char *const *environment, Settings *settings, S
 	if (plain != NULL && path != NULL)
 		MISTAKE(report, "%s and %s_FILE are both set; one must go", setting->name, setting->name);
 	settings->given[row] = plain != NULL || path != NULL;
-	if (plain != NULL)
+	if (plain != NULL) {
 		settings->text[row] = slice_copy(slice_of(plain));
-	else if (path != NULL)
+	} else if (path != NULL) {
 		settings->text[row] = value_of_file(setting->name, path, report);
-	else if (setting->fallback != NULL)
+		settings->file[row] = slice_copy(slice_of(path));
+	} else if (setting->fallback != NULL) {
 		settings->text[row] = slice_copy(slice_of(setting->fallback));
+	}
 	if (settings->text[row] != NULL)
 		check_value(setting, settings->text[row], &settings->integer[row], report);
 }
@@ -301,6 +305,14 @@ static void warn_unknown(const char *entry, SettingsReport *report)
 	WARNING(report, "%s is no setting of Tocsin and means nothing (tocsin --settings lists them)", name);
 }
 
+/* Two settings that are right by themselves and hardly meant together. */
+static void warn_unsigned(const Settings *settings, SettingsReport *report)
+{
+	if ((settings->users & NOTIFIERS) && setting_given(settings, "TOCSIN_WEBHOOK_URL") &&
+	    !setting_given(settings, "TOCSIN_WEBHOOK_SECRET"))
+		WARNING(report, "TOCSIN_WEBHOOK_SECRET is not set: webhooks go out unsigned, and a receiver cannot tell them from forged ones");
+}
+
 bool settings_read(char *const *environment, unsigned users, Settings **out, SettingsReport *report)
 {
 	Settings *settings = calloc(1, sizeof *settings);
@@ -312,6 +324,7 @@ bool settings_read(char *const *environment, unsigned users, Settings **out, Set
 			row_read(row, environment, settings, report);
 	for (char *const *entry = environment; *entry != NULL; entry++)
 		warn_unknown(*entry, report);
+	warn_unsigned(settings, report);
 	*out = settings;
 	return report->mistakes == 0;
 }
@@ -324,6 +337,7 @@ void settings_free(Settings *settings)
 		if (settings->text[row] != NULL)
 			explicit_bzero(settings->text[row], strlen(settings->text[row]));
 		free(settings->text[row]);
+		free(settings->file[row]);
 	}
 	free(settings);
 }
@@ -363,6 +377,11 @@ int64_t setting_integer(const Settings *settings, const char *name)
 bool setting_given(const Settings *settings, const char *name)
 {
 	return settings->given[row_of(settings, name)];
+}
+
+const char *setting_file(const Settings *settings, const char *name)
+{
+	return settings->file[row_of(settings, name)];
 }
 
 const char *setting_of_channel(const Settings *settings, const char *name)

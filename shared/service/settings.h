@@ -67,6 +67,7 @@ const char *setting_text(const Settings *settings, const char *name);   /* NULL 
 int64_t setting_integer(const Settings *settings, const char *name);
 /* True where the environment says so itself, false for defaults. */
 bool setting_given(const Settings *settings, const char *name);
+const char *setting_file(const Settings *settings, const char *name); /* that TOCSIN_X_FILE named; NULL: none */
 bool setting_known(const char *name);
 
 /* What ${NAME} in a pack's channels.yaml stands for; NULL: unset, unknown, or none of a pack's business. */

@@ -225,6 +225,43 @@ static void the_manual_names_every_setting_that_is_read_and_no_other(void **stat
 	settings_free(settings);
 }
 
+static void where_a_value_was_read_is_known(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/tocsin-setting-XXXXXX", entry[64];
+	int file = mkstemp(path);
+	assert_int_equal(write(file, "error\n", 6), 6);
+	close(file);
+	snprintf(entry, sizeof entry, "TOCSIN_LOG_LEVEL_FILE=%s", path);
+	Settings *settings;
+	assert_true(settings_read((char *[]){ entry, NULL }, SETTING_SERVE, &settings, &report));
+	assert_string_equal(setting_text(settings, "TOCSIN_LOG_LEVEL"), "error");
+	assert_string_equal(setting_file(settings, "TOCSIN_LOG_LEVEL"), path);
+	assert_null(setting_file(settings, "TOCSIN_HOME"));
+	settings_free(settings);
+	unlink(path);
+}
+
+static void kafka_settings_are_checked_before_anything_is_connected_to(void **state)
+{
+	(void)state;
+	static char *const wrong[] = { "TOCSIN_KAFKA_BROKERS=:",          "TOCSIN_KAFKA_BROKERS=a:0",
+				       "TOCSIN_KAFKA_BROKERS=a:9092,",    "TOCSIN_KAFKA_BROKERS=a:b",
+				       "TOCSIN_KAFKA_OPTIONS=nosuch=1",   "TOCSIN_KAFKA_OPTIONS=linger.ms",
+				       "TOCSIN_KAFKA_OPTIONS=acks=1" };
+	static char *const right[] = { "TOCSIN_KAFKA_BROKERS=a", "TOCSIN_KAFKA_BROKERS=a:9092,b:1",
+				       "TOCSIN_KAFKA_BROKERS=[::1]:9092", "TOCSIN_KAFKA_OPTIONS=linger.ms=5, session.timeout.ms=6000" };
+	Settings *settings;
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		assert_false(settings_read((char *[]){ wrong[i], NULL }, SETTING_INTAKE, &settings, &report));
+		settings_free(settings);
+	}
+	for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+		assert_true(settings_read((char *[]){ right[i], NULL }, SETTING_INTAKE, &settings, &report));
+		settings_free(settings);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +274,8 @@ int main(void)
 		cmocka_unit_test(a_program_reads_only_its_own_and_warns_of_none_of_the_others),
 		cmocka_unit_test(a_default_of_the_programs_own_gives_way_to_the_environment),
 		cmocka_unit_test(a_pack_learns_only_what_is_meant_for_channels),
+		cmocka_unit_test(where_a_value_was_read_is_known),
+		cmocka_unit_test(kafka_settings_are_checked_before_anything_is_connected_to),
 		cmocka_unit_test(the_manual_names_every_setting_that_is_read_and_no_other),
 	};
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);

@@ -52,15 +52,9 @@ static void unseen_say(const Work *work)
 
 /* ---- the three commands ------------------------------------------------------------------------------------------ */
 
-static int64_t left_ms(const Work *work)
-{
-	int64_t left = (work->until_us - clock_monotonic_us()) / 1000;
-	return left > 0 ? left : 0;
-}
-
 static Result look(Work *work)
 {
-	TRY(kafka_admin_look(work->admin, &work->wanted, left_ms(work), &work->found));
+	TRY(kafka_admin_look(work->admin, &work->wanted, clock_left_ms(work->until_us), &work->found));
 	kafka_topics_compare(&work->wanted, work->found.topics, &work->differences);
 	return result_ok();
 }
@@ -147,10 +141,10 @@ static Result attempts(Work *work)
 	for (;;) {
 		Result result = attempt(work);
 		bool may_pass = result.kind == ERROR_AGAIN || result.kind == ERROR_INPUT;
-		if (!may_pass || left_ms(work) == 0)
+		if (!may_pass || clock_left_ms(work->until_us) == 0)
 			return result;
 		if (result.kind == ERROR_INPUT && !said)
-			complain("waiting %lld s: %s", (long long)(left_ms(work) + 999) / 1000, result.text);
+			complain("waiting %lld s: %s", (long long)(clock_left_ms(work->until_us) + 999) / 1000, result.text);
 		said = said || result.kind == ERROR_INPUT;
 		clock_sleep_ms(AGAIN_MS);
 	}

@@ -81,6 +81,11 @@ typedef struct {
 	Result (*trim)(Bus *bus, unsigned topic, unsigned partition, int64_t first);
 	/* Whether the outside can be reached: ERROR_AGAIN with a reason for people where it cannot. Cheap. NULL: always. */
 	Result (*health)(Bus *bus);
+	/*
+	 * The process ends: from now on no call, nor closing, waits for the outside longer than wait_ms from here, and half a
+	 * second more for each thing that it lets go of. What is not durable by then is in doubt. NULL: nothing here waits so long.
+	 */
+	void (*hurry)(Bus *bus, int64_t wait_ms);
 	/* Stops taking appends, makes durable what is queued, frees. Readers must be closed before. */
 	void (*close)(Bus *bus);
 } BusOperations;
@@ -110,6 +115,12 @@ static inline bool bus_assigned(Bus *bus, unsigned partition)
 static inline Result bus_health(Bus *bus)
 {
 	return bus->operations->health ? bus->operations->health(bus) : result_ok();
+}
+
+static inline void bus_hurry(Bus *bus, int64_t wait_ms)
+{
+	if (bus->operations->hurry)
+		bus->operations->hurry(bus, wait_ms);
 }
 
 /* Value of a packed header, or the empty slice (data NULL) where it is not there. */

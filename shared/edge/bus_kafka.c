@@ -1,5 +1,7 @@
 #include "shared/edge/bus_kafka_internal.h"
 
+#include "shared/edge/clock.h"
+
 unsigned kafka_partitions(const BusKafka *bus, unsigned topic)
 {
 	return bus->options.topics[topic].slotted ? bus->options.partitions : 1;
@@ -37,6 +39,25 @@ static int64_t kafka_end(Bus *bus, unsigned topic, unsigned partition)
 static int64_t kafka_first(Bus *bus, unsigned topic, unsigned partition)
 {
 	return atomic_load(&kafka_slot(bus_kafka(bus), topic, partition)->first);
+}
+
+/* ---- how long to wait */
+
+void kafka_hurry(Bus *base, int64_t wait_ms)
+{
+	atomic_store(&bus_kafka(base)->until_us, clock_monotonic_us() + wait_ms * 1000);
+}
+
+int kafka_left_ms(const BusKafka *bus, int64_t most_ms)
+{
+	int64_t left_ms = clock_left_ms(atomic_load(&bus->until_us));
+	return (int)(left_ms < most_ms ? left_ms : most_ms);
+}
+
+int kafka_last_ms(const BusKafka *bus, int64_t most_ms)
+{
+	int left_ms = kafka_left_ms(bus, most_ms);
+	return left_ms > KAFKA_LAST_MS ? left_ms : KAFKA_LAST_MS;
 }
 
 /* ---- where partitions begin and end */
@@ -78,8 +99,8 @@ static Result extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int
 
 Result kafka_extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int wait_ms)
 {
-	TRY(extents_ask(bus, topic, partition, RD_KAFKA_OFFSET_BEGINNING, wait_ms));
-	return extents_ask(bus, topic, partition, RD_KAFKA_OFFSET_END, wait_ms);
+	TRY(extents_ask(bus, topic, partition, RD_KAFKA_OFFSET_BEGINNING, kafka_left_ms(bus, wait_ms)));
+	return extents_ask(bus, topic, partition, RD_KAFKA_OFFSET_END, kafka_left_ms(bus, wait_ms));
 }
 
 /* ---- trimming */
@@ -87,7 +108,7 @@ Result kafka_extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int 
 static Result trim_answer(rd_kafka_event_t *event)
 {
 	if (!event)
-		return result_fail(ERROR_AGAIN, "Kafka did not answer in %d ms", KAFKA_CALL_MS);
+		return result_fail(ERROR_AGAIN, "Kafka did not answer in time");
 	rd_kafka_resp_err_t error = rd_kafka_event_error(event);
 	const rd_kafka_DeleteRecords_result_t *answer = rd_kafka_event_DeleteRecords_result(event);
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR && answer)
@@ -98,7 +119,7 @@ static Result trim_answer(rd_kafka_event_t *event)
 	return result;
 }
 
-static Result trim_ask(rd_kafka_t *handle, const char *topic, unsigned partition, int64_t first)
+static Result trim_ask(rd_kafka_t *handle, const char *topic, unsigned partition, int64_t first, int wait_ms)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 	rd_kafka_topic_partition_list_add(list, topic, (int32_t)partition)->offset = first;
@@ -106,7 +127,7 @@ static Result trim_ask(rd_kafka_t *handle, const char *topic, unsigned partition
 	rd_kafka_topic_partition_list_destroy(list);
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
 	rd_kafka_DeleteRecords(handle, &request, 1, NULL, queue);
-	Result result = trim_answer(rd_kafka_queue_poll(queue, KAFKA_CALL_MS));
+	Result result = trim_answer(rd_kafka_queue_poll(queue, wait_ms));
 	rd_kafka_queue_destroy(queue);
 	rd_kafka_DeleteRecords_destroy(request);
 	return result_wrap(result, "%s/%u cannot be cut", topic, partition);
@@ -120,7 +141,7 @@ static Result kafka_trim(Bus *base, unsigned topic, unsigned partition, int64_t 
 	if (first <= atomic_load(&slot->first))
 		return result_ok();
 	rd_kafka_t *handle = producer_handle(bus);
-	Result result = trim_ask(handle, bus->options.topics[topic].name, partition, first);
+	Result result = trim_ask(handle, bus->options.topics[topic].name, partition, first, kafka_left_ms(bus, KAFKA_CALL_MS));
 	producer_handle_return(bus);
 	if (!result_failed(result))
 		slot_first_raise(slot, first);
@@ -141,5 +162,6 @@ const BusOperations kafka_operations = {
 	.assigned = member_assigned,
 	.trim = kafka_trim,
 	.health = producer_health,
+	.hurry = kafka_hurry,
 	.close = kafka_close,
 };

@@ -26,6 +26,7 @@ enum {
 	KAFKA_READERS_MAX = 256,
 	KAFKA_CALL_MS = 5000,  /* a blocking call to the cluster may take so long */
 	KAFKA_FETCH_MS = 4000, /* records that are there must arrive within it */
+	KAFKA_LAST_MS = 500,   /* at the end, with no time left, a handle may take so long to go, and reports to come */
 };
 
 typedef struct BusKafka BusKafka;
@@ -57,8 +58,8 @@ typedef struct {
 
 typedef struct {
 	pthread_rwlock_t swap; /* held for writing while a fatal handle is replaced */
-	rd_kafka_t *handle;
-	pthread_t thread, former; /* former: sees a fatal handle off */
+	rd_kafka_t *handle, *former; /* former: a fatal one, seen off by former_thread */
+	pthread_t thread, former_thread;
 	bool started, former_ending;
 	atomic_bool stop, fatal, down;
 	_Atomic int64_t down_since_us, progress_us; /* progress: the last report, or the first append after none */
@@ -92,6 +93,7 @@ struct BusKafka {
 	char cluster[64];
 	Slot *slots; /* topic after topic, BUS_PARTITIONS_MAX each */
 	rd_kafka_t *ledgers, *inputs;
+	_Atomic int64_t until_us; /* when whatever waits gives up, on the monotonic clock; INT64_MAX: nobody is in a hurry */
 	Producer producer;
 	Member member;
 	pthread_mutex_t mutex; /* guards readers */
@@ -111,10 +113,16 @@ unsigned kafka_partitions(const BusKafka *bus, unsigned topic);
 void slot_end_raise(Slot *slot, int64_t end);
 void slot_first_raise(Slot *slot, int64_t first);
 
+void kafka_hurry(Bus *bus, int64_t wait_ms);
 void kafka_close(Bus *bus);
 
+/* How long a call may wait: most_ms, or what is left where the bus is in a hurry; 0: no longer. */
+int kafka_left_ms(const BusKafka *bus, int64_t most_ms);
+/* The same for what comes last: at least KAFKA_LAST_MS. */
+int kafka_last_ms(const BusKafka *bus, int64_t most_ms);
+
 /* Destroys a handle; one that does not end in KAFKA_CALL_MS is left behind, since librdkafka 2.0.2 has ways to hang there. */
-void kafka_handle_end(rd_kafka_t *handle);
+void kafka_handle_end(const BusKafka *bus, rd_kafka_t *handle);
 
 /* A configuration of this bus. */
 Result kafka_bus_conf(const BusKafka *bus, const KafkaSetting *settings, size_t count, rd_kafka_conf_t **out);

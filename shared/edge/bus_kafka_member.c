@@ -14,7 +14,7 @@
 
 enum { POLL_MS = 200, TURN_MS = 2000, REBORN_MS = 5000, REBORN_MAX_MS = 320000 };
 
-static void positions_commit(BusKafka *bus, rd_kafka_t *handle, bool wait);
+static void positions_commit(BusKafka *bus, rd_kafka_t *handle);
 static void positions_each(BusKafka *bus, void (*visit)(BusKafka *bus, BusPlace place, Position *position, void *context),
 			   void *context);
 
@@ -39,7 +39,7 @@ static void rebalanced(rd_kafka_t *handle, rd_kafka_resp_err_t what, rd_kafka_to
 	uint64_t assigned = 0;
 	if (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		if (!rd_kafka_assignment_lost(handle))
-			positions_commit(context, handle, false); /* for whoever comes after */
+			positions_commit(context, handle); /* for whoever comes after */
 		atomic_store(&((BusKafka *)context)->member.joined, false);
 		positions_each(context, position_forget, NULL); /* whoever owns them next says how far they are */
 		rd_kafka_assign(handle, NULL);
@@ -102,14 +102,34 @@ static void position_take(BusKafka *bus, BusPlace place, Position *position, voi
 	position->due = false;
 }
 
-static void positions_commit(BusKafka *bus, rd_kafka_t *handle, bool wait)
+/* What there is to commit; destroyed by the caller. */
+static rd_kafka_topic_partition_list_t *positions_due(BusKafka *bus)
 {
-	if (!atomic_load(&bus->member.joined))
-		return;
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
-	positions_each(bus, position_take, list);
+	if (atomic_load(&bus->member.joined))
+		positions_each(bus, position_take, list);
+	return list;
+}
+
+static void positions_commit(BusKafka *bus, rd_kafka_t *handle)
+{
+	rd_kafka_topic_partition_list_t *list = positions_due(bus);
 	if (list->cnt > 0)
-		(void)rd_kafka_commit(handle, list, wait ? 0 : 1); /* what became of it comes to `committed` */
+		(void)rd_kafka_commit(handle, list, 1); /* what became of it comes to `committed` */
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* A commit that waits by itself does so until the broker answers, whenever that is: here it is asked for and waited for. */
+static void positions_commit_last(BusKafka *bus, rd_kafka_t *handle, int wait_ms)
+{
+	rd_kafka_topic_partition_list_t *list = positions_due(bus);
+	rd_kafka_queue_t *answers = rd_kafka_queue_new(handle);
+	if (list->cnt > 0 && rd_kafka_commit_queue(handle, list, answers, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		rd_kafka_event_t *answer = rd_kafka_queue_poll(answers, wait_ms);
+		if (answer)
+			rd_kafka_event_destroy(answer);
+	}
+	rd_kafka_queue_destroy(answers);
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -137,7 +157,7 @@ int64_t member_committed(Bus *base, const char *group, unsigned topic, unsigned 
 	rd_kafka_topic_partition_t *asked =
 		rd_kafka_topic_partition_list_add(list, bus->options.topics[topic].name, (int32_t)partition);
 	pthread_rwlock_rdlock(&bus->member.swap);
-	rd_kafka_resp_err_t error = rd_kafka_committed(bus->member.handle, list, KAFKA_CALL_MS);
+	rd_kafka_resp_err_t error = rd_kafka_committed(bus->member.handle, list, kafka_left_ms(bus, KAFKA_CALL_MS));
 	pthread_rwlock_unlock(&bus->member.swap);
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
 		error = asked->err;
@@ -226,7 +246,7 @@ static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 	TRY(kafka_new(RD_KAFKA_CONSUMER, conf, out));
 	Result result = group_join(bus, *out);
 	if (result_failed(result)) {
-		kafka_handle_end(*out);
+		kafka_handle_end(bus, *out);
 		*out = NULL;
 	}
 	return result;
@@ -260,7 +280,7 @@ static void handle_replace(BusKafka *bus)
 	pthread_rwlock_wrlock(&member->swap);
 	member->handle = fresh;
 	pthread_rwlock_unlock(&member->swap);
-	kafka_handle_end(former);
+	kafka_handle_end(bus, former);
 }
 
 static void *member_run(void *context)
@@ -277,7 +297,7 @@ static void *member_run(void *context)
 		if (clock_monotonic_us() - turned_us < TURN_MS * 1000)
 			continue;
 		turned_us = clock_monotonic_us();
-		positions_commit(bus, member->handle, false);
+		positions_commit(bus, member->handle);
 		lag_tell(bus);
 		slots_rest(bus);
 	}
@@ -308,9 +328,9 @@ void member_close(BusKafka *bus)
 		pthread_join(member->thread, NULL);
 	if (member->handle) {
 		if (!result_failed(producer_health(&bus->bus)))
-			positions_commit(bus, member->handle, true);
+			positions_commit_last(bus, member->handle, kafka_left_ms(bus, KAFKA_CALL_MS));
 		/* Not closed as a member: its static name keeps the partitions for a restart; a session's end frees them. */
-		kafka_handle_end(member->handle);
+		kafka_handle_end(bus, member->handle);
 	}
 	free(member->positions);
 	pthread_rwlock_destroy(&member->swap);

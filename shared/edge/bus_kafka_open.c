@@ -130,6 +130,7 @@ static BusKafka *bus_new(const BusKafkaOptions *options)
 	bus->options.group = text_keep(bus, 4, options->group);
 	bus->bus = (Bus){ .operations = &kafka_operations, .partitions = options->partitions, .outsiders = true,
 			   .cluster = bus->cluster };
+	atomic_init(&bus->until_us, INT64_MAX);
 	bus->slots = calloc(options->topic_count * BUS_PARTITIONS_MAX, sizeof *bus->slots);
 	must(bus->slots);
 	pthread_mutex_init(&bus->mutex, NULL);
@@ -154,6 +155,7 @@ Result bus_kafka_open(const BusKafkaOptions *options, int64_t wait_ms, bool (*st
 	BusKafka *bus = bus_new(options);
 	Result result = handles_open(bus, wait_ms, stop, context);
 	if (result_failed(result)) {
+		kafka_hurry(&bus->bus, 0); /* nothing is queued yet */
 		kafka_close(&bus->bus);
 		return result;
 	}
@@ -167,8 +169,9 @@ static void *handle_destroy(void *handle)
 	return NULL;
 }
 
-void kafka_handle_end(rd_kafka_t *handle)
+void kafka_handle_end(const BusKafka *bus, rd_kafka_t *handle)
 {
+	int wait_ms = kafka_last_ms(bus, KAFKA_CALL_MS);
 	pthread_t thread;
 	struct timespec until;
 	char name[KAFKA_CLIENT_MAX + 32];
@@ -178,7 +181,8 @@ void kafka_handle_end(rd_kafka_t *handle)
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += KAFKA_CALL_MS / 1000;
+	until.tv_sec += (until.tv_nsec / 1000000 + wait_ms) / 1000;
+	until.tv_nsec = (until.tv_nsec / 1000000 + wait_ms) % 1000 * 1000000L;
 	if (pthread_timedjoin_np(thread, NULL, &until) == 0)
 		return;
 	pthread_detach(thread);
@@ -194,7 +198,7 @@ void kafka_close(Bus *base)
 		slot_release(&bus->slots[i]);
 	for (size_t i = 0; i < 2; i++)
 		if (consumers[i])
-			kafka_handle_end(consumers[i]);
+			kafka_handle_end(bus, consumers[i]);
 	producer_close(bus);
 	for (size_t i = 0; i < bus->options.topic_count * BUS_PARTITIONS_MAX; i++) {
 		pthread_mutex_destroy(&bus->slots[i].reading);

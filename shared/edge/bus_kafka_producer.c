@@ -81,29 +81,41 @@ static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 	return kafka_new(RD_KAFKA_PRODUCER, conf, out);
 }
 
-/* What it still holds after wait_ms fails; all reports come before it goes. */
-static void handle_end(rd_kafka_t *handle, int wait_ms)
+/* In turns: the bus may be told to hurry meanwhile. */
+static void flush(const BusKafka *bus, rd_kafka_t *handle, int64_t wait_ms)
 {
-	rd_kafka_flush(handle, wait_ms);
-	rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-	rd_kafka_flush(handle, FLUSH_MS);
-	kafka_handle_end(handle);
+	int64_t until_us = clock_monotonic_us() + wait_ms * 1000;
+	int turn_ms = kafka_left_ms(bus, POLL_MS);
+	while (turn_ms > 0 && rd_kafka_flush(handle, turn_ms) != RD_KAFKA_RESP_ERR_NO_ERROR && clock_monotonic_us() < until_us)
+		turn_ms = kafka_left_ms(bus, POLL_MS);
 }
 
-static void *former_end(void *former)
+/* What it still holds after wait_ms, or when the bus's time is up, fails; all reports come before it goes. */
+static void handle_end(const BusKafka *bus, rd_kafka_t *handle, int64_t wait_ms)
 {
-	handle_end(former, FLUSH_MS);
+	flush(bus, handle, wait_ms);
+	rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	rd_kafka_flush(handle, kafka_last_ms(bus, FLUSH_MS));
+	kafka_handle_end(bus, handle);
+}
+
+static void *former_end(void *context)
+{
+	BusKafka *bus = context;
+	handle_end(bus, bus->producer.former, FLUSH_MS);
 	return NULL;
 }
 
 /* Beside the new handle, whose reports do not wait for it; only a second one within its time waits for the first. */
-static void former_leave(Producer *producer, rd_kafka_t *former)
+static void former_leave(BusKafka *bus, rd_kafka_t *former)
 {
+	Producer *producer = &bus->producer;
 	if (producer->former_ending)
-		pthread_join(producer->former, NULL);
-	producer->former_ending = pthread_create(&producer->former, NULL, former_end, former) == 0;
+		pthread_join(producer->former_thread, NULL);
+	producer->former = former;
+	producer->former_ending = pthread_create(&producer->former_thread, NULL, former_end, bus) == 0;
 	if (!producer->former_ending)
-		handle_end(former, FLUSH_MS);
+		handle_end(bus, former, FLUSH_MS);
 }
 
 static void handle_replace(BusKafka *bus)
@@ -119,7 +131,7 @@ static void handle_replace(BusKafka *bus)
 	pthread_rwlock_unlock(&producer->swap);
 	log_line(LOG_WARN, bus->options.client, "producer-replaced", L_INTEGER("under_way", rd_kafka_outq_len(former)));
 	metric_add(METRIC_BUS_PRODUCERS_REPLACED, NULL, NULL, 1);
-	former_leave(producer, former);
+	former_leave(bus, former);
 }
 
 /* Sees a cluster come back although nothing is appended. */
@@ -163,9 +175,9 @@ void producer_close(BusKafka *bus)
 	if (producer->started)
 		pthread_join(producer->thread, NULL);
 	if (producer->former_ending)
-		pthread_join(producer->former, NULL);
+		pthread_join(producer->former_thread, NULL);
 	if (producer->handle)
-		handle_end(producer->handle, atomic_load(&producer->down) ? POLL_MS : (int)bus->options.message_timeout_ms);
+		handle_end(bus, producer->handle, atomic_load(&producer->down) ? POLL_MS : bus->options.message_timeout_ms);
 	pthread_rwlock_destroy(&producer->swap);
 }
 

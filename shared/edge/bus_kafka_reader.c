@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { HEADERS_BYTES = 64 << 10, ASK_MS = 2000, REST_AFTER_US = 60000000 };
+enum { HEADERS_BYTES = 64 << 10, ASK_MS = 2000, TURN_MS = 200, REST_AFTER_US = 60000000 };
 
 /* ---- watching: who is to be woken when a partition's queue fills */
 
@@ -248,17 +248,25 @@ static Result message_read(Reading *reading, int wait_ms, bool *more)
 	return result_ok();
 }
 
+/* What is left of the time that records may take, in turns: the bus may be told to hurry meanwhile. 0: it is up. */
+static int fetch_left_ms(const BusKafka *bus, int64_t until_us)
+{
+	int64_t left_ms = clock_left_ms(until_us);
+	return kafka_left_ms(bus, left_ms < TURN_MS ? left_ms : TURN_MS);
+}
+
 /* The first of those that are known to be there is waited for, the others are taken as far as they have come. */
 static Result slot_read(Reading *reading, size_t max)
 {
 	bool more = true, there = reading->place.from < atomic_load(&reading->slot->end);
 	int64_t until_us = clock_monotonic_us() + KAFKA_FETCH_MS * 1000;
 	while (reading->count < max && (more || (there && reading->count == 0))) {
-		int64_t left_ms = reading->count == 0 && there ? (until_us - clock_monotonic_us()) / 1000 : 0;
-		if (left_ms < 0)
+		bool waits = reading->count == 0 && there;
+		int left_ms = waits ? fetch_left_ms(reading->bus, until_us) : 0;
+		if (waits && left_ms == 0)
 			return result_fail(ERROR_AGAIN, "%s/%u does not come from Kafka",
 					   reading->bus->options.topics[reading->place.topic].name, reading->place.partition);
-		Result result = message_read(reading, (int)left_ms, &more);
+		Result result = message_read(reading, left_ms, &more);
 		if (result_failed(result))
 			return reading->count > 0 ? result_ok() : result;
 	}

@@ -20,6 +20,12 @@ int64_t clock_monotonic_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+int64_t clock_left_ms(int64_t until_us)
+{
+	int64_t left_ms = (until_us - clock_monotonic_us()) / 1000;
+	return left_ms > 0 ? left_ms : 0;
+}
+
 void clock_random(void *out, size_t size)
 {
 	char *to = out;

@@ -13,6 +13,9 @@ Instant clock_now(void);
 /* Microseconds of a clock that never goes back; for measuring. */
 int64_t clock_monotonic_us(void);
 
+/* From now until then, by that clock; 0 when it has passed. */
+int64_t clock_left_ms(int64_t until_us);
+
 /* Bytes from the kernel's generator; aborts where it has none. */
 void clock_random(void *out, size_t size);
 

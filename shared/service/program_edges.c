@@ -57,12 +57,6 @@ static bool waiting_stop(void *context)
 	return life_ended(waiting->life, 0);
 }
 
-static int64_t left_ms(int64_t until_us)
-{
-	int64_t left = (until_us - clock_monotonic_us()) / 1000;
-	return left > 0 ? left : 0;
-}
-
 /* ---- distributed: Kafka */
 
 static void instance_default(Settings *settings)
@@ -84,7 +78,7 @@ static Result bus_open_kafka(Life *life, int64_t until_us)
 			 .append_timeout_ms = program->append_timeout_ms };
 	snprintf(what, sizeof what, "Kafka at %s", setting_text(settings, "TOCSIN_KAFKA_BROKERS"));
 	Waiting waiting = waiting_for(life, what);
-	return bus_open_cluster(settings, &seat, left_ms(until_us), waiting_stop, &waiting, &life->bus);
+	return bus_open_cluster(settings, &seat, clock_left_ms(until_us), waiting_stop, &waiting, &life->bus);
 }
 
 /* ---- distributed: Redis */
@@ -95,7 +89,7 @@ static Result timers_open_redis(Life *life, int64_t until_us)
 				       .name = life->program->name,
 				       .cluster = life->bus->cluster };
 	Waiting waiting = waiting_for(life, "Redis (TOCSIN_REDIS_URL)"); /* which may hold a password */
-	return timers_redis_open(&options, left_ms(until_us), waiting_stop, &waiting, &life->timers);
+	return timers_redis_open(&options, clock_left_ms(until_us), waiting_stop, &waiting, &life->timers);
 }
 
 static Result brokers_open(Life *life, int64_t until_us)
@@ -111,6 +105,12 @@ static Result brokers_open(Life *life, int64_t until_us)
 Result edges_open(Life *life, int64_t until_us)
 {
 	return life->program->distributed ? brokers_open(life, until_us) : files_open(life);
+}
+
+void edges_hurry(Life *life, int64_t wait_ms)
+{
+	if (life->bus != NULL)
+		bus_hurry(life->bus, wait_ms);
 }
 
 void edges_close(Life *life)

@@ -47,6 +47,8 @@ Settings *program_settings(const Program *program);
  * Bus and timers. Distributed: tried until until_us on the monotonic clock; a signal to end gives up at once (ended_by).
  */
 Result edges_open(Life *life, int64_t until_us);
+/* The program ends: from here on nothing waits longer than wait_ms for Kafka (bus.h). */
+void edges_hurry(Life *life, int64_t wait_ms);
 /* What is queued is made durable. The group is not left: its session ends by itself, or the same name comes back before. */
 void edges_close(Life *life);
 

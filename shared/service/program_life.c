@@ -283,17 +283,11 @@ static ExitCode live(Life *life)
 
 /* ---- ending */
 
-static int64_t left_ms(int64_t until_us)
-{
-	int64_t left = (until_us - clock_monotonic_us()) / 1000;
-	return left > 0 ? left : 0;
-}
-
 /* Says no to /readyz, and after a while takes no more connections and lets those there are be answered. */
 static void requests_drain(Life *life, int64_t until_us)
 {
 	http_server_quiesce(life->http);
-	while (http_server_inflight(life->http) > 0 && left_ms(until_us) > 0)
+	while (http_server_inflight(life->http) > 0 && clock_left_ms(until_us) > 0)
 		clock_sleep_ms(ANSWERS_POLL_MS);
 }
 
@@ -301,13 +295,14 @@ static void requests_drain(Life *life, int64_t until_us)
 static void life_close(Life *life, int64_t until_us)
 {
 	atomic_store(&life->draining, true);
+	edges_hurry(life, clock_left_ms(until_us));
 	if (life->http != NULL)
 		requests_drain(life, until_us);
 	EACH_HOOKS (life, i, hooks)
 		if (hooks->drain != NULL)
 			hooks->drain(&life->services[i]);
 	http_server_stop(life->http);
-	process_stop(life->process, left_ms(until_us));
+	process_stop(life->process, clock_left_ms(until_us));
 	edges_close(life);
 	EACH_HOOKS (life, i, hooks)
 		if (hooks->close != NULL)

@@ -1,7 +1,9 @@
 """An installation of the distributed mode: a Kafka and a Redis, and the six programs beside them."""
 
+import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 
 from harness import REPOSITORY, Failure, Server, Skip, check, run_command
@@ -29,6 +31,16 @@ class Outside:
         if done.returncode:
             raise Failure(f"outside.sh {action} {name}: {done.stderr}")
         return done.stdout.strip()
+
+    @contextlib.contextmanager
+    def stalled(self, name):
+        """Stopped, not ended: its connections stay, and nothing is answered."""
+        process = int((self.directory / name / "pid").read_text())
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
 
     def close(self):
         for name in ("kafka", "redis"):

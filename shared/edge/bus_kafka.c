@@ -13,7 +13,7 @@ Slot *kafka_slot(BusKafka *bus, unsigned topic, unsigned partition)
 	return &bus->slots[topic * BUS_PARTITIONS_MAX + partition];
 }
 
-static void raise(_Atomic int64_t *value, int64_t to)
+void kafka_raise(_Atomic int64_t *value, int64_t to)
 {
 	int64_t known = atomic_load(value);
 	while (known < to && !atomic_compare_exchange_weak(value, &known, to))
@@ -22,13 +22,13 @@ static void raise(_Atomic int64_t *value, int64_t to)
 
 void slot_end_raise(Slot *slot, int64_t end)
 {
-	raise(&slot->end, end);
+	kafka_raise(&slot->end, end);
 }
 
 void slot_first_raise(Slot *slot, int64_t first)
 {
-	raise(&slot->first, first);
-	raise(&slot->end, first);
+	kafka_raise(&slot->first, first);
+	kafka_raise(&slot->end, first);
 }
 
 static int64_t kafka_end(Bus *bus, unsigned topic, unsigned partition)

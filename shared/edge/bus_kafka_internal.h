@@ -110,6 +110,8 @@ static inline BusKafka *bus_kafka(Bus *bus)
 /* topic and partition must be of the table. */
 Slot *kafka_slot(BusKafka *bus, unsigned topic, unsigned partition);
 unsigned kafka_partitions(const BusKafka *bus, unsigned topic);
+/* Never lowers it. */
+void kafka_raise(_Atomic int64_t *value, int64_t to);
 void slot_end_raise(Slot *slot, int64_t end);
 void slot_first_raise(Slot *slot, int64_t first);
 

@@ -17,12 +17,28 @@
 enum { POLL_MS = 100, STALL_US = 2000000, PROBE_MS = 500, FLUSH_MS = 10000 };
 
 typedef struct {
-	BusKafka *bus;
 	Slot *slot;
 	BusDone done;
 	void *context;
 	int64_t begun_us;
 } Append;
+
+/*
+ * How long nothing was acknowledged: since the last report, or since the first append after none was under way. Who counts an
+ * append in has noted that before, and who asks looks first whether one is under way, so that idleness is never taken for
+ * silence. (All sequentially consistent.)
+ */
+static void inflight_add(Producer *producer, int64_t now_us)
+{
+	if (atomic_load(&producer->inflight) == 0)
+		kafka_raise(&producer->progress_us, now_us);
+	atomic_fetch_add(&producer->inflight, 1);
+}
+
+static int64_t silent_us(Producer *producer, int64_t now_us)
+{
+	return atomic_load(&producer->inflight) == 0 ? 0 : now_us - atomic_load(&producer->progress_us);
+}
 
 static void report_take(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
 {
@@ -31,15 +47,15 @@ static void report_take(rd_kafka_t *handle, const rd_kafka_message_t *message, v
 	Producer *producer = &bus->producer;
 	Append *append = message->_private;
 	bool failed = message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
-	atomic_fetch_sub(&producer->inflight, 1);
 	if (!failed) {
-		atomic_store(&producer->progress_us, clock_monotonic_us());
+		kafka_raise(&producer->progress_us, clock_monotonic_us());
 		atomic_store(&producer->down, false);
 		metric_add(METRIC_BUS_APPENDED, NULL, NULL, 1);
 		metric_observe_us(METRIC_BUS_COMMIT_SECONDS, NULL, NULL, clock_monotonic_us() - append->begun_us);
 		if (message->offset >= 0)
 			slot_end_raise(append->slot, message->offset + 1);
 	}
+	atomic_fetch_sub(&producer->inflight, 1);
 	if (append->done)
 		append->done(append->context, failed, failed ? -1 : message->offset);
 	free(append);
@@ -200,10 +216,10 @@ Result producer_health(Bus *base)
 	if (atomic_load(&producer->down))
 		return result_fail(ERROR_AGAIN, "Kafka at %s cannot be reached since %lld s", bus->options.brokers,
 				   (long long)((now_us - atomic_load(&producer->down_since_us)) / 1000000));
-	int64_t silent_us = now_us - atomic_load(&producer->progress_us);
-	if (atomic_load(&producer->inflight) > 0 && silent_us > STALL_US)
+	int64_t silence_us = silent_us(producer, now_us);
+	if (silence_us > STALL_US)
 		return result_fail(ERROR_AGAIN, "Kafka at %s has acknowledged nothing for %lld s", bus->options.brokers,
-				   (long long)(silent_us / 1000000));
+				   (long long)(silence_us / 1000000));
 	return result_ok();
 }
 
@@ -234,10 +250,9 @@ Result producer_append(Bus *base, unsigned topic, unsigned partition, const BusR
 	TRY(producer_health(base));
 	Append *append = malloc(sizeof *append);
 	must(append);
-	*append = (Append){ .bus = bus, .slot = kafka_slot(bus, topic, partition), .done = done, .context = context,
+	*append = (Append){ .slot = kafka_slot(bus, topic, partition), .done = done, .context = context,
 			    .begun_us = clock_monotonic_us() };
-	if (atomic_fetch_add(&producer->inflight, 1) == 0)
-		atomic_store(&producer->progress_us, append->begun_us);
+	inflight_add(producer, append->begun_us);
 	pthread_rwlock_rdlock(&producer->swap);
 	Result result = produce(bus, topic, partition, record, append);
 	pthread_rwlock_unlock(&producer->swap);

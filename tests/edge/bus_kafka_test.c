@@ -209,6 +209,53 @@ static void a_full_queue_refuses_and_loses_nothing(void **state)
 	assert_kept(edge);
 }
 
+/* Asks how the bus is while `asks`, without a pause, as other senders' threads do. */
+typedef struct {
+	Bus *bus;
+	atomic_bool asks, rests, ends;
+	atomic_int complaints;
+} Asker;
+
+static void *ask_on(void *context)
+{
+	Asker *asker = context;
+	while (!asker->ends) {
+		asker->rests = !asker->asks;
+		asker->complaints += asker->asks && result_failed(producer_health(asker->bus));
+	}
+	return NULL;
+}
+
+/* As long idle as it takes for silence to mean something. */
+static void idle_long(Edge *edge, Asker *asker)
+{
+	while (edge->count > 0 && edge->asked[edge->count - 1].answers == 0)
+		;
+	asker->asks = asker->rests = false;
+	while (!asker->rests)
+		;
+	bus_kafka(edge->bus)->producer.progress_us = clock_monotonic_us() - 60000000;
+	asker->asks = true;
+}
+
+static void the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_silent(void **state)
+{
+	enum { TIMES = 8000 };
+	Edge *edge = *state;
+	Asker asker = { .bus = edge->bus };
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, ask_on, &asker), 0);
+	for (int i = 0; i < TIMES; i++) {
+		idle_long(edge, &asker);
+		if (result_failed(append(edge)))
+			asker.complaints++;
+	}
+	asker.ends = true;
+	pthread_join(thread, NULL);
+	settle(edge);
+	assert_int_equal(asker.complaints, 0);
+}
+
 /* A record as any client can write it; the headers become the message's. */
 static void foreign_write(Edge *edge, rd_kafka_headers_t *headers, const char *body)
 {
@@ -317,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_fatal_producer_is_replaced_and_every_append_is_answered_once, mock_setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_full_queue_refuses_and_loses_nothing, mock_setup, teardown),
+		cmocka_unit_test_setup_teardown(the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_silent,
+						mock_setup, teardown),
 		cmocka_unit_test_setup_teardown(headers_of_strangers_hide_and_break_nothing, mock_setup, teardown),
 		cmocka_unit_test_setup_teardown(members_share_the_partitions_and_inherit_them_with_the_positions, real_setup,
 						teardown),

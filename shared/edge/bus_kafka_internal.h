@@ -8,8 +8,10 @@
  *   bus_kafka_member.c    the consumer group: who is assigned what, advisory positions
  *   bus_kafka_record.c    our packed headers and Kafka's
  *
- * Order of locks: a slot's `reading`, then its `watching`, then a reader's `mutex`. librdkafka's callbacks take `watching` and
- * `mutex` only, and no call into librdkafka is made while those are held.
+ * Order of locks: a slot's `reading`, then its `watching`; the bus's `mutex`; each of both before a reader's `mutex`. The
+ * member's `mutex` stands alone. librdkafka's callbacks take all of these but `reading` (queue_filled a slot's and a reader's,
+ * rebalanced the member's, the bus's and readers', committed the member's). While one that they take is held librdkafka is
+ * called only to add to a list and to look at watermarks it has already (lag_add): neither calls back nor waits.
  */
 #ifndef TOCSIN_EDGE_BUS_KAFKA_INTERNAL_H
 #define TOCSIN_EDGE_BUS_KAFKA_INTERNAL_H
@@ -26,6 +28,7 @@ enum {
 	KAFKA_READERS_MAX = 256,
 	KAFKA_CALL_MS = 5000,  /* a blocking call to the cluster may take so long */
 	KAFKA_FETCH_MS = 4000, /* records that are there must arrive within it */
+	MEMBER_TURN_MS = 2000, /* how often positions are committed */
 	KAFKA_LAST_MS = 500,   /* at the end, with no time left, a handle may take so long to go, and reports to come */
 };
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 200, TURN_MS = 2000, REBORN_MS = 5000, REBORN_MAX_MS = 320000 };
+enum { POLL_MS = 200, REBORN_MS = 5000, REBORN_MAX_MS = 320000 };
 
 static void positions_commit(BusKafka *bus, rd_kafka_t *handle);
 static void positions_each(BusKafka *bus, void (*visit)(BusKafka *bus, BusPlace place, Position *position, void *context),
@@ -65,6 +65,18 @@ bool member_assigned(Bus *base, unsigned partition)
 
 /* ---- positions */
 
+/*
+ * Whether this process is meant to be as far as it says in a place. Where the group shares out one partition alone its owner
+ * reads all of every input; what has one partition in a group that shares out many is read by each of them.
+ */
+static bool place_ours(BusKafka *bus, BusPlace place)
+{
+	const BusKafkaTopic *topics = bus->options.topics;
+	if (!topics[bus->options.group_topic].slotted || !topics[place.topic].slotted)
+		return atomic_load(&bus->member.assigned) != 0;
+	return member_assigned(&bus->bus, place.partition);
+}
+
 Result member_commit(Bus *base, const char *group, unsigned topic, unsigned partition, int64_t position)
 {
 	BusKafka *bus = bus_kafka(base);
@@ -94,9 +106,14 @@ static void positions_each(BusKafka *bus, void (*visit)(BusKafka *bus, BusPlace 
 	pthread_mutex_unlock(&bus->member.mutex);
 }
 
+/* An owner works on, and says how far it is, until it is deposed: but then its heir is further. */
 static void position_take(BusKafka *bus, BusPlace place, Position *position, void *list)
 {
 	const char *topic = bus->options.topics[place.topic].name;
+	if (!place_ours(bus, place)) {
+		position_forget(bus, place, position, NULL);
+		return;
+	}
 	if (position->due)
 		rd_kafka_topic_partition_list_add(list, topic, (int32_t)place.partition)->offset = place.from;
 	position->due = false;
@@ -175,7 +192,7 @@ int64_t member_committed(Bus *base, const char *group, unsigned topic, unsigned 
 static void lag_add(BusKafka *bus, BusPlace place, Position *position, void *context)
 {
 	int64_t first, end, *lag = context;
-	if (!member_assigned(&bus->bus, place.partition) ||
+	if (!place_ours(bus, place) ||
 	    rd_kafka_get_watermark_offsets(kafka_consumer(bus, place.topic), bus->options.topics[place.topic].name,
 					   (int32_t)place.partition, &first, &end) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
@@ -294,7 +311,7 @@ static void *member_run(void *context)
 			rd_kafka_message_destroy(message); /* errors: librdkafka goes on by itself, and has logged them */
 		if (member_is_fatal(bus))
 			handle_replace(bus);
-		if (clock_monotonic_us() - turned_us < TURN_MS * 1000)
+		if (clock_monotonic_us() - turned_us < MEMBER_TURN_MS * 1000)
 			continue;
 		turned_us = clock_monotonic_us();
 		positions_commit(bus, member->handle);

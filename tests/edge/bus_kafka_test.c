@@ -1,6 +1,7 @@
 /*
  * What only the bus on Kafka can meet: a producer that failed for good, a queue that is full, headers that nobody of ours
- * wrote, members that share the partitions. The first three with librdkafka's mock cluster, members with a real one.
+ * wrote, members that share the partitions, logs that are cut. Members and cutting (librdkafka's mock cluster knows no
+ * DeleteRecords) with a real Kafka, the others with the mock.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,17 +33,22 @@ typedef struct {
 	size_t count;
 } Edge;
 
+static BusKafkaOptions options_of(Edge *edge, const char *group, const char *instance)
+{
+	return (BusKafkaOptions){ .brokers = edge->cluster.brokers,
+				  .options = edge->cluster.mock ? edge->cluster.options : "session.timeout.ms=6000",
+				  .client = "tocsin-test",
+				  .instance = instance,
+				  .group = group,
+				  .topics = &edge->topic,
+				  .topic_count = 1,
+				  .partitions = PARTITIONS,
+				  .message_timeout_ms = 30000 };
+}
+
 static Result bus_make(Edge *edge, const char *group, const char *instance, Bus **out)
 {
-	BusKafkaOptions options = { .brokers = edge->cluster.brokers,
-				    .options = edge->cluster.mock ? edge->cluster.options : "session.timeout.ms=6000",
-				    .client = "tocsin-test",
-				    .instance = instance,
-				    .group = group,
-				    .topics = &edge->topic,
-				    .topic_count = 1,
-				    .partitions = PARTITIONS,
-				    .message_timeout_ms = 30000 };
+	BusKafkaOptions options = options_of(edge, group, instance);
 	return bus_kafka_open(&options, 10000, NULL, NULL, out);
 }
 
@@ -67,6 +73,8 @@ static int real_setup(void **state)
 	Edge *edge = *state = calloc(1, sizeof *edge);
 	if (cluster_real(&edge->cluster))
 		edge_make(edge);
+	else
+		print_message("no real Kafka (tools/with-outside.sh)\n");
 	return 0;
 }
 
@@ -349,13 +357,157 @@ static void members_share_the_partitions_and_inherit_them_with_the_positions(voi
 	await_shared(former, NULL, WAIT_MS);
 	assert_false(result_failed(bus_make(edge, edge->name, "two", &heir)));
 	await_shared(former, heir, WAIT_MS);
+	uint64_t inherited = assigned_to(former);
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
 		assert_false(result_failed(member_commit(former, edge->name, 0, partition, 7 + partition)));
 	former->operations->close(former);
 	await_shared(heir, NULL, SESSION_MS + 5000);
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
-		assert_int_equal(member_committed(heir, edge->name, 0, partition), 7 + partition);
+		assert_int_equal(member_committed(heir, edge->name, 0, partition),
+				 inherited >> partition & 1 ? 7 + (int)partition : BUS_NONE_COMMITTED);
 	heir->operations->close(heir);
+}
+
+static void await_committed(Bus *bus, BusPlace place)
+{
+	int64_t found = BUS_NONE_COMMITTED;
+	for (int waited_ms = 0; waited_ms < WAIT_MS && found != place.from; waited_ms += 50) {
+		clock_sleep_ms(50);
+		found = member_committed(bus, "", place.topic, place.partition);
+	}
+	assert_int_equal(found, place.from);
+}
+
+static void the_owner_of_the_one_partition_shared_out_commits_all_of_its_inputs(void **state)
+{
+	enum { SHARED, INPUT };
+	Edge *edge = *state;
+	char name[CLUSTER_NAME];
+	if (!edge->cluster.host)
+		skip();
+	cluster_topic(&edge->cluster, "ledger", 1, name);
+	const BusKafkaTopic topics[] = { [SHARED] = { .name = name }, [INPUT] = edge->topic };
+	BusKafkaOptions options = options_of(edge, name, "one");
+	options.topics = topics;
+	options.topic_count = 2;
+	options.group_topic = SHARED;
+	assert_false(result_failed(bus_kafka_open(&options, 10000, NULL, NULL, &edge->bus)));
+	for (int waited_ms = 0; waited_ms < WAIT_MS && !member_assigned(edge->bus, 0); waited_ms += 20)
+		clock_sleep_ms(20);
+	for (unsigned partition = 0; partition < PARTITIONS; partition++)
+		assert_false(result_failed(member_commit(edge->bus, name, INPUT, partition, 5 + partition)));
+	for (unsigned partition = 0; partition < PARTITIONS; partition++)
+		await_committed(edge->bus, (BusPlace){ INPUT, partition, 5 + partition });
+	edge->bus->operations->close(edge->bus); /* borrows topics */
+	edge->bus = NULL;
+}
+
+/* What a member is told of a partition that is not its own any more (its owner works on until a higher claim) stays here. */
+static void who_lost_a_partition_commits_nothing_over_its_heir(void **state)
+{
+	Edge *edge = *state;
+	Bus *former, *heir;
+	unsigned moved = 0;
+	if (!edge->cluster.host)
+		skip();
+	assert_false(result_failed(bus_make(edge, edge->name, "one", &former)));
+	await_shared(former, NULL, WAIT_MS);
+	assert_false(result_failed(bus_make(edge, edge->name, "two", &heir)));
+	await_shared(former, heir, WAIT_MS);
+	while (!member_assigned(heir, moved))
+		moved++;
+	assert_false(result_failed(member_commit(heir, edge->name, 0, moved, 9)));
+	await_committed(heir, (BusPlace){ 0, moved, 9 });
+	assert_false(result_failed(member_commit(former, edge->name, 0, moved, 3)));
+	clock_sleep_ms(2 * MEMBER_TURN_MS);
+	assert_int_equal(member_committed(heir, edge->name, 0, moved), 9);
+	former->operations->close(former);
+	assert_int_equal(member_committed(heir, edge->name, 0, moved), 9);
+	heir->operations->close(heir);
+}
+
+/* ---- trimming: librdkafka's mock cannot */
+
+static void assert_not_kept(Bus *bus, int64_t from)
+{
+	BusReader *reader;
+	int64_t next;
+	assert_false(result_failed(bus->operations->reader_open(bus, &reader)));
+	Result result = bus->operations->read(reader, (BusPlace){ 0, 0, from }, 10, true, count_one, NULL, &next);
+	assert_int_equal(result.kind, ERROR_NOT_FOUND);
+	assert_non_null(strstr(result.text, "is not kept any more"));
+	assert_int_equal(next, from);
+	bus->operations->reader_close(reader);
+}
+
+static void assert_stands(Bus *bus, int64_t first, int64_t end)
+{
+	assert_false(result_failed(kafka_extents_ask(bus_kafka(bus), 0, 0, 5000)));
+	assert_int_equal(bus->operations->first(bus, 0, 0), first);
+	assert_int_equal(bus->operations->end(bus, 0, 0), end);
+}
+
+/* The n-th record stands at offset n. */
+static bool in_place(void *context, const BusRecord *record)
+{
+	(void)context;
+	assert_int_equal(strtol(record->body.data, NULL, 10), record->offset);
+	return true;
+}
+
+static void assert_reads(Bus *bus, int64_t from, int64_t end)
+{
+	BusReader *reader;
+	assert_false(result_failed(bus->operations->reader_open(bus, &reader)));
+	for (int64_t next = from, at; next < end; next = at) {
+		Result result = bus->operations->read(reader, (BusPlace){ 0, 0, next }, 10, true, in_place, NULL, &at);
+		assert_int_equal(result.kind, ERROR_NONE);
+	}
+	bus->operations->reader_close(reader);
+}
+
+static void a_log_is_cut_to_the_offset_and_who_comes_before_the_cut_is_told_so(void **state)
+{
+	Edge *edge = *state;
+	Bus *other;
+	if (!edge->cluster.host)
+		skip();
+	assert_false(result_failed(bus_make(edge, NULL, "one", &edge->bus)));
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(append(edge).kind, ERROR_NONE);
+	settle(edge);
+	assert_false(result_failed(bus_make(edge, NULL, "two", &other)));
+	assert_int_equal(edge->bus->operations->trim(edge->bus, 0, 0, 6).kind, ERROR_NONE);
+	assert_stands(edge->bus, 6, 10);
+	assert_int_equal(edge->bus->operations->trim(edge->bus, 0, 0, 4).kind, ERROR_NONE);
+	assert_int_equal(other->operations->first(other, 0, 0), 0); /* it knows of no cut, and asks Kafka for a smaller one */
+	assert_int_equal(other->operations->trim(other, 0, 0, 4).kind, ERROR_NONE);
+	assert_stands(edge->bus, 6, 10);
+	assert_not_kept(edge->bus, 5);
+	assert_int_equal(other->operations->first(other, 0, 0), 4);
+	assert_not_kept(other, 5); /* which only the broker can say */
+	assert_int_equal(other->operations->first(other, 0, 0), 6);
+	assert_reads(other, 6, 10);
+	other->operations->close(other);
+}
+
+static void a_log_that_is_cut_to_its_end_goes_on_from_there(void **state)
+{
+	Edge *edge = *state;
+	Bus *later;
+	if (!edge->cluster.host)
+		skip();
+	assert_false(result_failed(bus_make(edge, NULL, "one", &edge->bus)));
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(append(edge).kind, ERROR_NONE);
+	settle(edge);
+	assert_int_equal(edge->bus->operations->trim(edge->bus, 0, 0, 10).kind, ERROR_NONE);
+	assert_int_equal(append(edge).kind, ERROR_NONE);
+	settle(edge);
+	assert_false(result_failed(bus_make(edge, NULL, "two", &later)));
+	assert_int_equal(later->operations->first(later, 0, 0), 10);
+	assert_reads(later, 10, 11);
+	later->operations->close(later);
 }
 
 int main(void)
@@ -369,6 +521,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(headers_of_strangers_hide_and_break_nothing, mock_setup, teardown),
 		cmocka_unit_test_setup_teardown(members_share_the_partitions_and_inherit_them_with_the_positions, real_setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(the_owner_of_the_one_partition_shared_out_commits_all_of_its_inputs, real_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(who_lost_a_partition_commits_nothing_over_its_heir, real_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_log_is_cut_to_the_offset_and_who_comes_before_the_cut_is_told_so, real_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_log_that_is_cut_to_its_end_goes_on_from_there, real_setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 """The six programs of the distributed mode on a real Kafka and a real Redis: how each lives, and how they live together."""
 
 import http.client
+import json
 import re
 import signal
 import socket
@@ -8,10 +9,11 @@ import threading
 import time
 
 from harness import check, check_equal, eventually
-from installation import KEY, SERVICES, Site, program
+from installation import KEY, PARTITIONS, SERVICES, Site, program
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 DRAIN_SECONDS, BEYOND_SECONDS = 3, 5  # TOCSIN_DRAIN_TIMEOUT_MS, and what a stop may take beyond it (program.h)
+SESSION_SECONDS = 10  # session.timeout.ms of a member
 PORTS = {service: 8080 + number for number, service in enumerate(SERVICES)}
 
 
@@ -326,6 +328,104 @@ def while_kafka_is_away_the_gateway_says_when_to_come_again(scratch):
     gateway.do(incident["id"], "note", {"text": "y"}, timeout=20).expect(200)
     for server in servers.values():
         server.stop()
+
+
+def _partition(id):
+    """Of an incident: the slot stands in its id (shared/base/id.h)."""
+    number = 0
+    for letter in id.removeprefix("inc_"):
+        number = number * 32 + "0123456789abcdefghjkmnpqrstvwxyz".index(letter)
+    return (number >> 68) % 4096 % PARTITIONS
+
+
+def _incident_of_each_partition(gateway):
+    accepted = [gateway.event(title="hit", asset=f"host{n}") for n in range(10 * PARTITIONS)]
+    eventually(lambda: len(gateway.incidents()) == len(accepted), "all incidents are there", seconds=20, pause=0.2)
+    found = {_partition(incident["id"]): incident for incident in gateway.incidents()}
+    check_equal(sorted(found), list(range(PARTITIONS)), "partitions that have an incident")
+    return found
+
+
+def _assigned(server):
+    shares = [line["partitions"] for line in server.log_lines() if line["event"] == "assigned"]
+    return shares[-1] if shares else 0
+
+
+def when_a_replica_is_killed_its_partitions_are_served_again_within_a_session_and_five_seconds(scratch):
+    within = SESSION_SECONDS + 5
+    site = Site(scratch, TOCSIN_COMMAND_WAIT_MS=1000)
+    first = site.programs()
+    gateway = first["gateway"]
+    second = {service: site.program(service, home="other", TOCSIN_INSTANCE="other") for service in ("intake", "response")}
+    for service, other in second.items():
+        eventually(lambda service=service, other=other: (_assigned(first[service]), _assigned(other)) == (PARTITIONS / 2, PARTITIONS / 2),
+                   f"the replicas of {service} share the partitions", seconds=30)
+    incidents, took = _incident_of_each_partition(gateway), {}
+    for service in second:
+        first[service].process.kill()
+    began = time.monotonic()
+
+    def command(partition, id):
+        while gateway.do(id, "note", {"text": "are you there"}, timeout=30).status != 200:
+            check(time.monotonic() - began < 60, f"no command is done in partition {partition}")
+        took[partition, "response"] = time.monotonic() - began
+
+    def event(partition, before):
+        gateway.event(title="hit", asset=before["asset"])
+        gateway.incident_where(before["id"], lambda incident: incident["event_count"] > before["event_count"], "the event is counted", seconds=60)
+        took[partition, "intake"] = time.monotonic() - began
+    threads = [threading.Thread(target=command, args=(partition, incident["id"])) for partition, incident in incidents.items()]
+    threads += [threading.Thread(target=event, args=item) for item in incidents.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check_equal(len(took), 2 * PARTITIONS, f"answers ({took})")
+    for service in second:
+        times = sorted(seconds for (_, of), seconds in took.items() if of == service)
+        scratch.note(f"{service} {', '.join(f'{seconds:.1f}' for seconds in times)} s after the kill")
+        check(times[PARTITIONS // 2] > 2, f"none of its partitions was with the killed replica of {service}")
+    check(max(took.values()) < within, f"it took {max(took.values()):.1f} s")
+
+
+def while_redis_is_away_events_are_taken_and_what_is_due_is_told_when_it_is_back(scratch):
+    hook = scratch.receiver()
+    levels = """
+policies:
+  - id: two-levels
+    when: {kinds: [incident]}
+    team: soc
+    levels:
+      - {after_seconds: 0, notify: ["channel:webhook"]}
+      - {after_seconds: 4, notify: ["channel:webhook"]}
+"""
+    site = Site(scratch, TOCSIN_POLICY=scratch.pack(escalation=levels), TOCSIN_WEBHOOK_URL=hook.url, TOCSIN_WEBHOOK_SECRET=SECRET,
+                TOCSIN_EGRESS_ALLOW="127.0.0.1/32")
+    servers = site.programs()
+    gateway, notification = servers["gateway"], servers["notification"]
+
+    def told():
+        said = [json.loads(request["body"])["data"] for request in list(hook.requests)]
+        return sorted((one["incident"]["id"], one["escalation_level"]) for one in said)
+    before = gateway.incident_of(gateway.event(title="Ransomware", asset="before"), seconds=10)["id"]
+    eventually(lambda: told() == [(before, 1)], "the first notice", seconds=10)
+    site.outside.do("kill", "redis")
+    eventually(lambda: _readyz(notification)[0] == 503 and "[-]redis " in _readyz(notification)[1], "/readyz says no, and why", seconds=10)
+    notification.get("/livez", key=None).expect(200)
+    meanwhile = gateway.incident_of(gateway.event(title="Ransomware", asset="meanwhile"), seconds=10)["id"]
+    gateway.do(meanwhile, "note", {"text": "seen"}).expect(200)
+    check_equal(_readyz(gateway)[0], 200, "/readyz of the gateway")
+    time.sleep(6)
+    check((before, 2) not in told(), "the second notice was sent without a timer: nothing waits for Redis")
+    check_equal(_readyz(notification)[0], 503, "/readyz of notification")
+    site.outside.do("start", "redis")
+    began = time.monotonic()
+    wanted = sorted((id, level) for id in (before, meanwhile) for level in (1, 2))
+    eventually(lambda: told() == wanted, "every notice is sent", seconds=20, explain=lambda: f"told {told()}")
+    scratch.note(f"what was due was told {time.monotonic() - began:.1f} s after Redis was back")
+    eventually(lambda: _readyz(notification)[0] == 200, "/readyz says yes again", seconds=10)
+    time.sleep(1)
+    check_equal(told(), wanted, "notices")
 
 
 def a_second_signal_ends_a_program_at_once(scratch):

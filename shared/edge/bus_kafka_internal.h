@@ -139,6 +139,11 @@ Result producer_open(BusKafka *bus);
 void producer_close(BusKafka *bus);
 Result producer_append(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context);
 Result producer_health(Bus *bus);
+/* An append is under way; it is not any more. acknowledged_us: now, or 0 where it failed. Any thread. */
+void producer_begins(Producer *producer, int64_t now_us);
+void producer_ends(Producer *producer, int64_t acknowledged_us);
+/* How long nothing was acknowledged although appends were under way: since the last report, or the first one after none. */
+int64_t producer_silence_us(const Producer *producer, int64_t now_us);
 /* Its handle, for calls of any client; given back with producer_handle_return. */
 rd_kafka_t *producer_handle(BusKafka *bus);
 void producer_handle_return(BusKafka *bus);

@@ -23,22 +23,28 @@ typedef struct {
 	int64_t begun_us;
 } Append;
 
-/*
- * How long nothing was acknowledged: since the last report, or since the first append after none was under way. Who counts an
- * append in has noted that before, and who asks looks first whether one is under way, so that idleness is never taken for
- * silence. (All sequentially consistent.)
- */
-static void inflight_add(Producer *producer, int64_t now_us)
+/* ---- silence. All sequentially consistent: idleness is never taken for it. */
+
+/* Noted before it is counted in, since who asks looks first whether any is under way. */
+void producer_begins(Producer *producer, int64_t now_us)
 {
 	if (atomic_load(&producer->inflight) == 0)
 		kafka_raise(&producer->progress_us, now_us);
 	atomic_fetch_add(&producer->inflight, 1);
 }
 
-static int64_t silent_us(Producer *producer, int64_t now_us)
+void producer_ends(Producer *producer, int64_t acknowledged_us)
+{
+	kafka_raise(&producer->progress_us, acknowledged_us);
+	atomic_fetch_sub(&producer->inflight, 1);
+}
+
+int64_t producer_silence_us(const Producer *producer, int64_t now_us)
 {
 	return atomic_load(&producer->inflight) == 0 ? 0 : now_us - atomic_load(&producer->progress_us);
 }
+
+/* ---- the handle and its reports */
 
 static void report_take(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
 {
@@ -48,14 +54,13 @@ static void report_take(rd_kafka_t *handle, const rd_kafka_message_t *message, v
 	Append *append = message->_private;
 	bool failed = message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
 	if (!failed) {
-		kafka_raise(&producer->progress_us, clock_monotonic_us());
 		atomic_store(&producer->down, false);
 		metric_add(METRIC_BUS_APPENDED, NULL, NULL, 1);
 		metric_observe_us(METRIC_BUS_COMMIT_SECONDS, NULL, NULL, clock_monotonic_us() - append->begun_us);
 		if (message->offset >= 0)
 			slot_end_raise(append->slot, message->offset + 1);
 	}
-	atomic_fetch_sub(&producer->inflight, 1);
+	producer_ends(producer, failed ? 0 : clock_monotonic_us());
 	if (append->done)
 		append->done(append->context, failed, failed ? -1 : message->offset);
 	free(append);
@@ -216,7 +221,7 @@ Result producer_health(Bus *base)
 	if (atomic_load(&producer->down))
 		return result_fail(ERROR_AGAIN, "Kafka at %s cannot be reached since %lld s", bus->options.brokers,
 				   (long long)((now_us - atomic_load(&producer->down_since_us)) / 1000000));
-	int64_t silence_us = silent_us(producer, now_us);
+	int64_t silence_us = producer_silence_us(producer, now_us);
 	if (silence_us > STALL_US)
 		return result_fail(ERROR_AGAIN, "Kafka at %s has acknowledged nothing for %lld s", bus->options.brokers,
 				   (long long)(silence_us / 1000000));
@@ -252,12 +257,12 @@ Result producer_append(Bus *base, unsigned topic, unsigned partition, const BusR
 	must(append);
 	*append = (Append){ .slot = kafka_slot(bus, topic, partition), .done = done, .context = context,
 			    .begun_us = clock_monotonic_us() };
-	inflight_add(producer, append->begun_us);
+	producer_begins(producer, append->begun_us);
 	pthread_rwlock_rdlock(&producer->swap);
 	Result result = produce(bus, topic, partition, record, append);
 	pthread_rwlock_unlock(&producer->swap);
 	if (result_failed(result)) {
-		atomic_fetch_sub(&producer->inflight, 1);
+		producer_ends(producer, 0);
 		free(append);
 	}
 	return result;

@@ -217,9 +217,31 @@ static void a_full_queue_refuses_and_loses_nothing(void **state)
 	assert_kept(edge);
 }
 
-/* Asks how the bus is while `asks`, without a pause, as other senders' threads do. */
+static void a_bus_in_a_hurry_is_closed_in_time_and_answers_every_append_though_brokers_do_not(void **state)
+{
+	enum { LEFT_MS = 700, HANDLES = 4 };
+	Edge *edge = *state;
+	assert_int_equal(append(edge).kind, ERROR_NONE);
+	settle(edge);
+	brokers_answer_after(edge, 60000);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(append(edge).kind, ERROR_NONE);
+	int64_t begun_us = clock_monotonic_us();
+	bus_hurry(edge->bus, LEFT_MS);
+	edge->bus->operations->close(edge->bus);
+	edge->bus = NULL;
+	int64_t took_ms = (clock_monotonic_us() - begun_us) / 1000;
+	assert_true(took_ms >= LEFT_MS); /* it is waited for what can still become durable */
+	assert_true(took_ms < LEFT_MS + HANDLES * KAFKA_LAST_MS);
+	for (size_t i = 0; i < edge->count; i++) {
+		assert_int_equal(edge->asked[i].answers, 1);
+		assert_int_equal(edge->asked[i].failures, i > 0);
+	}
+}
+
+/* Asks how long Kafka has been silent while `asks`, without a pause, as other senders' threads do. */
 typedef struct {
-	Bus *bus;
+	Producer producer;
 	atomic_bool asks, rests, ends;
 	atomic_int complaints;
 } Asker;
@@ -229,39 +251,51 @@ static void *ask_on(void *context)
 	Asker *asker = context;
 	while (!asker->ends) {
 		asker->rests = !asker->asks;
-		asker->complaints += asker->asks && result_failed(producer_health(asker->bus));
+		asker->complaints += asker->asks && producer_silence_us(&asker->producer, clock_monotonic_us()) > 1000000;
 	}
 	return NULL;
 }
 
-/* As long idle as it takes for silence to mean something. */
-static void idle_long(Edge *edge, Asker *asker)
+/* A minute has passed since the last append was acknowledged. */
+static void idle_long(Asker *asker)
 {
-	while (edge->count > 0 && edge->asked[edge->count - 1].answers == 0)
-		;
 	asker->asks = asker->rests = false;
 	while (!asker->rests)
 		;
-	bus_kafka(edge->bus)->producer.progress_us = clock_monotonic_us() - 60000000;
+	asker->producer.progress_us = clock_monotonic_us() - 60000000;
 	asker->asks = true;
 }
 
 static void the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_silent(void **state)
 {
-	enum { TIMES = 8000 };
-	Edge *edge = *state;
-	Asker asker = { .bus = edge->bus };
+	(void)state;
+	Asker asker = { 0 };
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, ask_on, &asker), 0);
-	for (int i = 0; i < TIMES; i++) {
-		idle_long(edge, &asker);
-		if (result_failed(append(edge)))
-			asker.complaints++;
+	for (int64_t until_us = clock_monotonic_us() + 2000000; clock_left_ms(until_us) > 0;) {
+		idle_long(&asker);
+		producer_begins(&asker.producer, clock_monotonic_us());
+		producer_ends(&asker.producer, clock_monotonic_us());
 	}
 	asker.ends = true;
 	pthread_join(thread, NULL);
-	settle(edge);
 	assert_int_equal(asker.complaints, 0);
+}
+
+static void silence_is_counted_from_the_first_append_under_way_or_the_last_one_acknowledged(void **state)
+{
+	(void)state;
+	Producer producer = { 0 };
+	assert_int_equal(producer_silence_us(&producer, 5000), 0);
+	producer_begins(&producer, 5000);
+	producer_begins(&producer, 6000);
+	assert_int_equal(producer_silence_us(&producer, 8000), 3000);
+	producer_ends(&producer, 9000);
+	assert_int_equal(producer_silence_us(&producer, 9500), 500);
+	producer_ends(&producer, 0); /* failed: nobody acknowledged anything */
+	assert_int_equal(producer_silence_us(&producer, 20000), 0);
+	producer_begins(&producer, 30000);
+	assert_int_equal(producer_silence_us(&producer, 31000), 1000);
 }
 
 /* A record as any client can write it; the headers become the message's. */
@@ -516,8 +550,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_fatal_producer_is_replaced_and_every_append_is_answered_once, mock_setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_full_queue_refuses_and_loses_nothing, mock_setup, teardown),
-		cmocka_unit_test_setup_teardown(the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_silent,
-						mock_setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_bus_in_a_hurry_is_closed_in_time_and_answers_every_append_though_brokers_do_not, mock_setup,
+			teardown),
+		cmocka_unit_test(the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_silent),
+		cmocka_unit_test(silence_is_counted_from_the_first_append_under_way_or_the_last_one_acknowledged),
 		cmocka_unit_test_setup_teardown(headers_of_strangers_hide_and_break_nothing, mock_setup, teardown),
 		cmocka_unit_test_setup_teardown(members_share_the_partitions_and_inherit_them_with_the_positions, real_setup,
 						teardown),

@@ -77,7 +77,7 @@ static Result file_end(Log *log, TopicId topic, unsigned partition, int64_t *end
 
 static Result bus_partitions(Log *log, TopicId ledger, unsigned *count)
 {
-	*count = topics[ledger].slotted ? log->bus->partitions : 1;
+	*count = topic_partitions(ledger, log->bus->partitions);
 	return result_ok();
 }
 

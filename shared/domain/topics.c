@@ -27,6 +27,11 @@ const Topic topics[TOPICS] = {
 			      "Each incident as it stands, for readers outside; kept up where the bus is Kafka" },
 };
 
+unsigned topic_partitions(TopicId topic, unsigned partitions)
+{
+	return topics[topic].slotted ? partitions : 1;
+}
+
 TopicId topic_of(Slice short_name)
 {
 	unsigned id = 0;

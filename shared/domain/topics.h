@@ -41,6 +41,9 @@ typedef struct {
 
 extern const Topic topics[TOPICS];
 
+/* How many partitions it has where slotted ones have so many. */
+unsigned topic_partitions(TopicId topic, unsigned partitions);
+
 /* Index by short name, or TOPICS when there is none. */
 TopicId topic_of(Slice short_name);
 

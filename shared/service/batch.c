@@ -171,19 +171,12 @@ static bool decide_visit(void *context, const BusRecord *from)
 
 static Result place_decide(Runtime *runtime, InputPlace *place, size_t *count)
 {
-	Bus *bus = runtime->options.bus;
-	BusPlace from = { place->input->topic, place->partition, input_at(place) };
-	if (from.from >= bus->operations->end(bus, from.topic, from.partition))
-		return result_ok();
 	DecideVisit visit = { .runtime = runtime, .place = place };
-	int64_t next;
-	Result result = bus->operations->read(runtime->reader, from, place->input->keys_only ? BATCH_KEYS : BATCH_INPUTS,
-					      !place->input->keys_only, decide_visit, &visit, &next);
+	size_t max = place->input->keys_only ? BATCH_KEYS : BATCH_INPUTS;
+	Result result = input_read(runtime, place, max, decide_visit, &visit);
 	*count += visit.count;
 	runtime->figures.inputs += visit.count;
 	runtime->inputs_since_record += visit.count;
-	if (result.kind == ERROR_NOT_FOUND && topics[place->input->topic].kind == TOPIC_STREAM)
-		return input_lost(runtime, place);
 	return result_failed(result) ? result : visit.result;
 }
 

@@ -40,11 +40,6 @@ typedef struct {
 	Lane *lanes;
 } Export;
 
-static unsigned partitions_of(const Bus *bus, TopicId topic)
-{
-	return topics[topic].slotted ? bus->partitions : 1;
-}
-
 /* ---- what of a record is carried */
 
 /* Headers that a ledger's owner writes for its term; another term writes its own. */
@@ -232,7 +227,7 @@ static Result lane_write(Export *export, Lane *lane)
 static Result topic_write(Export *export, TopicId topic)
 {
 	Lane *lane;
-	unsigned count = is_derived(export->options, topic) ? 0 : partitions_of(export->options->bus, topic);
+	unsigned count = is_derived(export->options, topic) ? 0 : topic_partitions(topic, export->options->bus->partitions);
 	for (unsigned i = 0; i < count; i++)
 		lane_begin(export, &export->lanes[i], topic, i);
 	TRY(lane_next(export, count, &lane));
@@ -259,7 +254,7 @@ static Result records_write(Export *export)
 Result export_check(Bus *bus, const CarryEnds *ends)
 {
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		for (unsigned i = 0; i < partitions_of(bus, topic); i++)
+		for (unsigned i = 0; i < topic_partitions(topic, bus->partitions); i++)
 			if (ends->of[topic][i] >= 0 && ends->of[topic][i] != bus->operations->end(bus, topic, i))
 				return result_fail(ERROR_CONFLICT,
 						   "something was written to %s while it was exported: stop every "
@@ -273,7 +268,7 @@ static void ends_note(Bus *bus, CarryEnds *out)
 {
 	memset(out, -1, sizeof *out);
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		for (unsigned i = 0; i < partitions_of(bus, topic); i++)
+		for (unsigned i = 0; i < topic_partitions(topic, bus->partitions); i++)
 			out->of[topic][i] = bus->operations->end(bus, topic, i);
 }
 

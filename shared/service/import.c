@@ -37,11 +37,6 @@ struct Import {
 	uint64_t lines;
 };
 
-static unsigned partitions_of(const Bus *bus, TopicId topic)
-{
-	return topics[topic].slotted ? bus->partitions : 1;
-}
-
 /* ---- checks */
 
 static void progress_say(const ImportOptions *options, const char *what, uint64_t lines)
@@ -70,7 +65,7 @@ Result import_target_check(Bus *bus)
 {
 	TRY(import_check(bus));
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		for (unsigned i = 0; i < partitions_of(bus, topic); i++)
+		for (unsigned i = 0; i < topic_partitions(topic, bus->partitions); i++)
 			if (bus->operations->end(bus, topic, i) > 0)
 				return result_fail(
 					ERROR_CONFLICT,
@@ -144,7 +139,7 @@ static int64_t pending(Import *import)
 {
 	int64_t count = 0;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		for (unsigned i = 0; i < partitions_of(import->bus, topic); i++)
+		for (unsigned i = 0; i < topic_partitions(topic, import->bus->partitions); i++)
 			count +=
 				import->places[topic][i].appended - atomic_load(&import->places[topic][i].acknowledged);
 	return count;
@@ -175,7 +170,7 @@ static Result pending_wait(Import *import)
 		clock_sleep_ms(PAUSE_MS);
 	}
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		for (unsigned i = 0; i < partitions_of(import->bus, topic); i++)
+		for (unsigned i = 0; i < topic_partitions(topic, import->bus->partitions); i++)
 			TRY(place_check(&import->places[topic][i], topic, i));
 	return result_ok();
 }
@@ -225,7 +220,7 @@ static Result ledger_claim(Import *import, TopicId ledger)
 	/* On the very first record of all: from then on it shows whether the import came to its end. */
 	if (ledger == TOPIC_CHECKPOINTS)
 		header_add_integer(&further, "ce_carried", (int64_t)import->counts.records[ledger]);
-	for (unsigned i = 0; i < partitions_of(import->bus, ledger) && !result_failed(result); i++)
+	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions) && !result_failed(result); i++)
 		result = own_append(import, ledger, i, TYPE_LEDGER_CLAIMED, buffer_slice(&further));
 	buffer_release(&further);
 	return result;
@@ -238,7 +233,7 @@ static Result ledger_open(Import *import, TopicId ledger)
 	buffer_init(&further, MARK_BYTES);
 	header_add(&further, "ce_prev", SLICE("0.0"));
 	header_add_integer(&further, "ce_partitions", import->bus->partitions);
-	for (unsigned i = 0; i < partitions_of(import->bus, ledger) && !result_failed(result); i++)
+	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions) && !result_failed(result); i++)
 		result = own_append(import, ledger, i, TYPE_LEDGER_OPENED, buffer_slice(&further));
 	buffer_release(&further);
 	return result;
@@ -259,7 +254,7 @@ static Result ledger_begin_all(Import *import, bool first)
 
 static void positions_add(const Import *import, const ServiceInput *input, unsigned own, LedgerPositions *out)
 {
-	unsigned all = partitions_of(import->bus, input->topic);
+	unsigned all = topic_partitions(input->topic, import->bus->partitions);
 	for (unsigned i = 0; i < all; i++) {
 		if (!input->all_partitions && i != (topics[input->topic].slotted ? own : 0))
 			continue;
@@ -290,7 +285,7 @@ static Result partition_end(Import *import, const Service *service, unsigned par
 
 static Result ledger_end(Import *import, TopicId ledger)
 {
-	for (unsigned i = 0; i < partitions_of(import->bus, ledger); i++)
+	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions); i++)
 		TRY(partition_end(import, ledger_service(import, ledger), i));
 	return result_ok();
 }
@@ -373,7 +368,7 @@ static Result group_each(Import *import, GroupStep step)
 	for (size_t i = 0; i < import->options.service_count; i++) {
 		const Service *service = import->options.services[i];
 		for (size_t k = 0; k < service->input_count && service->ledger == TOPICS && !service->schema; k++)
-			for (unsigned p = 0; p < partitions_of(import->bus, service->inputs[k].topic); p++)
+			for (unsigned p = 0; p < topic_partitions(service->inputs[k].topic, import->bus->partitions); p++)
 				TRY(step(import, service, service->inputs[k].topic, p));
 	}
 	return result_ok();
@@ -455,7 +450,7 @@ static Result ends_check(const Import *import)
 {
 	Bus *bus = import->bus;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		for (unsigned i = 0; i < partitions_of(bus, topic); i++)
+		for (unsigned i = 0; i < topic_partitions(topic, bus->partitions); i++)
 			if (bus->operations->end(bus, topic, i) != import->places[topic][i].appended)
 				return result_fail(
 					ERROR_CONFLICT,

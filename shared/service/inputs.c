@@ -14,7 +14,7 @@ void inputs_prepare(Runtime *runtime)
 	const RuntimeOptions *options = &runtime->options;
 	for (size_t i = 0; i < options->service->input_count; i++) {
 		const ServiceInput *input = &options->service->inputs[i];
-		unsigned all = topics[input->topic].slotted ? options->bus->partitions : 1;
+		unsigned all = topic_partitions(input->topic, options->bus->partitions);
 		for (unsigned partition = 0; input->all_partitions && partition < all; partition++)
 			place_add(runtime, input, partition);
 		if (!input->all_partitions)
@@ -83,6 +83,27 @@ Result input_enter(Runtime *runtime, InputPlace *place)
 	return result_ok();
 }
 
+/* Retention overtook a stream's reader: that is data loss, said aloud; it goes on with what is still there. */
+static Result input_lost(Runtime *runtime, InputPlace *place)
+{
+	Bus *bus = runtime->options.bus;
+	runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);
+	place->next = place->cursor.next = bus->operations->first(bus, place->input->topic, place->partition);
+	return result_ok();
+}
+
+Result input_read(Runtime *runtime, InputPlace *place, size_t max, BusVisit visit, void *context)
+{
+	Bus *bus = runtime->options.bus;
+	BusPlace from = { place->input->topic, place->partition, input_at(place) };
+	int64_t next;
+	if (from.from >= bus->operations->end(bus, from.topic, from.partition))
+		return result_ok();
+	Result result = bus->operations->read(runtime->reader, from, max, !place->input->keys_only, visit, context, &next);
+	bool lost = result.kind == ERROR_NOT_FOUND && topics[from.topic].kind == TOPIC_STREAM;
+	return lost ? input_lost(runtime, place) : result;
+}
+
 Result input_judge(InputPlace *place, const BusRecord *from, bool *taken)
 {
 	*taken = true;
@@ -106,15 +127,6 @@ static int64_t position_of(const LedgerPositions *positions, const InputPlace *p
 		if (positions->list[i].topic == place->input->topic && positions->list[i].partition == place->partition)
 			return positions->list[i].position;
 	return 0;
-}
-
-/* Retention overtook a stream's reader: that is data loss, said aloud; it goes on with what is still there. */
-Result input_lost(Runtime *runtime, InputPlace *place)
-{
-	Bus *bus = runtime->options.bus;
-	runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);
-	place->next = place->cursor.next = bus->operations->first(bus, place->input->topic, place->partition);
-	return result_ok();
 }
 
 static Result place_start(Runtime *runtime, InputPlace *place)

@@ -163,17 +163,10 @@ static bool handle_visit(void *context, const BusRecord *from)
 
 static Result place_handle(Runtime *runtime, InputPlace *place, size_t *count)
 {
-	Bus *bus = runtime->options.bus;
-	BusPlace from = { place->input->topic, place->partition, input_at(place) };
-	if (from.from >= bus->operations->end(bus, from.topic, from.partition))
-		return result_ok();
 	HandleVisit visit = { .runtime = runtime, .place = place };
-	int64_t next;
-	Result result = bus->operations->read(runtime->reader, from, BATCH_INPUTS, true, handle_visit, &visit, &next);
+	Result result = input_read(runtime, place, BATCH_INPUTS, handle_visit, &visit);
 	*count += visit.count;
 	runtime->figures.inputs += visit.count;
-	if (result.kind == ERROR_NOT_FOUND && topics[place->input->topic].kind == TOPIC_STREAM)
-		return input_lost(runtime, place);
 	return result_failed(result) ? result : visit.result;
 }
 
@@ -295,6 +288,10 @@ Result reader_step(Runtime *runtime, bool *progressed)
 	if ((runtime->paused && !runtime->deriving) || (runtime->options.service->policy && !runtime->policy))
 		return result_ok();
 	Result result = runtime->options.store ? with_store(runtime, &count) : without_store(runtime, &count);
+	if (result.kind == ERROR_NOT_FOUND) { /* a ledger was cut before it was read: placed again, which says what is lost */
+		runtime->placed = false;
+		result.kind = ERROR_AGAIN;
+	}
 	*progressed = count > 0;
 	runtime->caught_up |= !result_failed(result) && count == 0 && !runtime->deriving && !inputs_waiting(runtime);
 	return result;

@@ -181,7 +181,8 @@ Result inputs_observe(Runtime *runtime); /* what restore needs to see again */
 LedgerPositions inputs_positions(Runtime *runtime);
 /* Offset to read next: on ledgers behind dropped records too, where no position may stand. */
 int64_t input_at(const InputPlace *place);
-Result input_lost(Runtime *runtime, InputPlace *place);
+/* Visits what has arrived there, at most max records; OK where nothing has. */
+Result input_read(Runtime *runtime, InputPlace *place, size_t max, BusVisit visit, void *context);
 bool inputs_waiting(const Runtime *runtime);
 
 /* ---- timers.c: a failing edge costs time, never a batch */

@@ -19,7 +19,7 @@ KafkaTopics topic_layout(const Settings *settings, KafkaTopic out[static TOPICS]
 	unsigned partitions = (unsigned)setting_integer(settings, "TOCSIN_KAFKA_PARTITIONS");
 	for (unsigned i = 0; i < TOPICS; i++)
 		out[i] = (KafkaTopic){ .name = topics[i].name,
-				       .partitions = topics[i].slotted ? partitions : 1,
+				       .partitions = topic_partitions(i, partitions),
 				       .keep = keep_of(&topics[i]),
 				       .keep_ms = topics[i].keep_ms };
 	return (KafkaTopics){ out, TOPICS, (unsigned)setting_integer(settings, "TOCSIN_KAFKA_REPLICAS") };

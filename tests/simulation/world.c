@@ -229,7 +229,7 @@ static bool unit_step(World *world, Unit *unit)
 		runtime_assign(unit->runtime, unit->assigned);
 	memory_bus_set_stream(world->bus, unit_stream(unit));
 	Result result = runtime_step(unit->runtime, world->now, &progressed);
-	if (result.kind == ERROR_INTERNAL)
+	if (result_failed(result) && result.kind != ERROR_AGAIN) /* a program ends with it */
 		give_up(world, unit, "stops", result.text);
 	unit->stuck = result_failed(result) && !progressed ? unit->stuck + 1 : 0;
 	if (world->quiet && unit->stuck > STUCK_MAX)

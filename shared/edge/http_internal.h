@@ -1,6 +1,7 @@
 /*
- * What http_server.c (listeners, threads, slow senders) and http_request.c (the life of one request) share. Private to
- * both.
+ * What the parts of the HTTP server share: http_server.c (listeners, slow senders, stopping), http_workers.c (libmicrohttpd's
+ * threads and their connections), http_request.c (the life of one request), http_response.c (an answer's headers),
+ * http_direct.c (answers that go past libmicrohttpd) and http_linger.c (closing without losing an answer). Private to them.
  *
  * There is one HttpRequest a connection, made with it and used for its requests one after the other, so a request costs no
  * allocation of its own. It belongs to the connection's thread, but for three things other threads touch:
@@ -22,17 +23,32 @@ enum {
 	HTTP_BODY_FIRST = 64 * 1024, /* a longer body grows into its room: a declared length alone takes no memory */
 	HTTP_BODY_KEPT = 4096, /* room that stays with an idle connection */
 	HTTP_BODY_UNWANTED = 64 * 1024,
-	HTTP_DRAIN_MAX = 16 * 1024 * 1024, /* chunked bytes beyond the bound read before the connection is cut */
+	HTTP_DRAIN_MAX = 16 * 1024 * 1024, /* bytes read and dropped behind a refusal before the connection is cut */
+	HTTP_LINGER_MAX = 128, /* connections that are closed but still read */
+	HTTP_HEADERS_OURS = 7, /* at most added to an answer's own */
 };
 
+typedef struct HttpLinger HttpLinger;
+typedef struct HttpListener HttpListener;
+
+/* One thread of libmicrohttpd. */
 typedef struct {
+	HttpListener *listener;
+	struct MHD_Daemon *daemon;
+	atomic_uint connections; /* given to it and not closed yet */
+} HttpWorker;
+
+struct HttpListener {
 	HttpServer *server;
 	HttpRouteSet routes;
-	struct MHD_Daemon *daemon;
+	HttpWorker *workers;
+	unsigned worker_count, connections_max;
 	pthread_t acceptor;
+	bool accepting;
+	atomic_bool closing;
 	int socket; /* -1: not listening any more */
 	char address[HTTP_ADDRESS_MAX];
-} HttpListener;
+};
 
 struct HttpServer {
 	HttpServerOptions options;
@@ -43,30 +59,39 @@ struct HttpServer {
 	pthread_mutex_t mutex; /* the list, and the watcher's sleep */
 	pthread_cond_t stop_watching;
 	HttpRequest *first;
+	HttpLinger *linger;
 };
 
-typedef enum { ANSWER_OPEN, ANSWER_SETTLED, ANSWER_ORPHANED } AnswerState;
+/*
+ * ORPHANED: the server stops and takes the request from the one who owes its answer. LEFT: one of the two, the connection or
+ * that one, is through with an orphan; the other frees it.
+ */
+typedef enum { ANSWER_OPEN, ANSWER_SETTLED, ANSWER_ORPHANED, ANSWER_LEFT } AnswerState;
 
 /* WATCH_IDLE since a time: nothing of a next request has come. WATCH_TIMED: cut at a time. WATCH_EXEMPT: ours to answer. */
 typedef enum { WATCH_IDLE, WATCH_TIMED, WATCH_EXEMPT } WatchPhase;
 
 struct HttpRequest {
 	HttpListener *listener;
-	struct MHD_Connection *connection;
+	HttpWorker *worker;
+	struct MHD_Connection *connection; /* NULL: refused before there was one */
 	int socket;
+	bool linger; /* the client may still be sending when the connection is closed */
 	HttpRequest *previous, *next;
 	_Atomic uint64_t watch;
 	_Atomic int answer_state;
 	atomic_bool suspended;
 
 	/* Of the present request only. */
-	const char *method, *media_fault;
+	const char *method, *line_fault, *media_fault;
 	const void *principal;
 	int64_t started_us;
+	bool lined; /* its first line is in */
 	bool begun; /* its headers are in, and it is counted as under way */
 	bool dispatched; /* its handler was called */
 	bool refused; /* answered before its body was in */
 	bool close; /* what follows on this connection cannot be trusted */
+	bool direct; /* its answer goes straight to the socket */
 	bool too_large;
 	bool path_too_long;
 	size_t path_size;
@@ -104,7 +129,39 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **cont
 		       enum MHD_RequestTerminationCode why);
 
 /* A connection's request object begins and ends. */
-HttpRequest *http_request_new(HttpListener *listener, struct MHD_Connection *connection);
+HttpRequest *http_request_new(HttpWorker *worker, struct MHD_Connection *connection);
 void http_request_free(HttpRequest *request);
+
+/* Through with a request that may be an orphan: frees it, unless the other one is not through with it yet. */
+void http_request_leave(HttpRequest *request);
+
+/* Starts and stops a listener's threads. Starting fails with ERROR_AGAIN, and what was started is stopped as ever. */
+Result http_workers_start(HttpListener *listener);
+void http_workers_stop(HttpListener *listener);
+
+/* Takes the socket; false, and it is still the caller's, where there is no room for it. Of the acceptor only. */
+bool http_workers_take(HttpListener *listener, int socket, const struct sockaddr *from, socklen_t from_size);
+
+/* For libmicrohttpd, which copies what it needs. */
+struct MHD_Response *http_response_make(const HttpRequest *request, const HttpResponse *response);
+
+/* Writes an answer to the request's socket, as far as that takes it at once. */
+void http_response_send(const HttpRequest *request, const HttpResponse *response);
+
+/* Refuses what libmicrohttpd cannot answer any more or never saw, and ends the sending side of the connection. */
+void http_refuse_directly(HttpRequest *request, unsigned status, const char *detail);
+
+/* Refuses a connection above the limit; the socket is taken. */
+void http_refuse_connection(HttpListener *listener, int socket);
+
+/* libmicrohttpd is about to answer a Content-Length of this worker's that is none: ours is sent before it. */
+void http_refuse_length(HttpWorker *worker);
+
+/* One thread, and at most HTTP_LINGER_MAX sockets. Freeing closes them all. */
+HttpLinger *http_linger_new(void);
+void http_linger_free(HttpLinger *linger);
+
+/* Takes a socket whose sending side has ended, and closes it once the client has done so too, or after a bounded while. */
+void http_linger_take(HttpLinger *linger, int socket);
 
 #endif

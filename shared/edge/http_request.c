@@ -10,12 +10,13 @@
 
 /* ---- beginning and end ----------------------------------------------------------------------------------------- */
 
-HttpRequest *http_request_new(HttpListener *listener, struct MHD_Connection *connection)
+HttpRequest *http_request_new(HttpWorker *worker, struct MHD_Connection *connection)
 {
 	HttpRequest *request = calloc(1, sizeof(*request));
 
 	must(request != NULL);
-	request->listener = listener;
+	request->listener = worker->listener;
+	request->worker = worker;
 	request->connection = connection;
 	request->socket = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	atomic_store(&request->watch, watch_of(WATCH_IDLE, clock_monotonic_us()));
@@ -28,6 +29,19 @@ void http_request_free(HttpRequest *request)
 		return;
 	free(request->body);
 	free(request);
+}
+
+void http_request_leave(HttpRequest *request)
+{
+	int orphaned = ANSWER_ORPHANED;
+
+	if (!atomic_compare_exchange_strong(&request->answer_state, &orphaned, ANSWER_LEFT))
+		http_request_free(request);
+}
+
+static bool request_orphaned(HttpRequest *request)
+{
+	return atomic_load(&request->answer_state) >= ANSWER_ORPHANED;
 }
 
 static void request_watch(HttpRequest *request, WatchPhase phase, int64_t time_us)
@@ -51,6 +65,13 @@ static const char *uri_path(const char *uri)
 	return slash ? slash : "/";
 }
 
+static const char *line_fault(const char *uri, const char *path)
+{
+	if (strchr(uri, ' '))
+		return "the path or the query holds a blank";
+	return strstr(path, "%00") ? "the path or the query holds a NUL" : NULL;
+}
+
 /* The request line is in: the time of a request begins here. */
 void *http_on_line(void *cls, const char *uri, struct MHD_Connection *connection)
 {
@@ -65,7 +86,8 @@ void *http_on_line(void *cls, const char *uri, struct MHD_Connection *connection
 	request->path_size = size > HTTP_PATH_MAX ? HTTP_PATH_MAX : size;
 	memcpy(request->path, path, request->path_size);
 	request->path[request->path_size] = '\0';
-	request->close = strstr(path, "%00") != NULL;
+	request->line_fault = line_fault(uri, path);
+	request->lined = true;
 	return request;
 }
 
@@ -98,7 +120,7 @@ static void request_reset(HttpRequest *request)
 	request->body_seen = 0;
 	request->match.route = NULL;
 	request->match.value_count = 0;
-	request->begun = request->dispatched = request->refused = request->too_large = false;
+	request->lined = request->begun = request->dispatched = request->refused = request->too_large = false;
 	atomic_store(&request->suspended, false);
 	atomic_store(&request->answer_state, ANSWER_OPEN);
 }
@@ -108,12 +130,13 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **cont
 {
 	HttpRequest *request = *context;
 
-	(void)cls, (void)connection, (void)why;
+	(void)cls, (void)connection;
 	if (!request)
 		return;
 	*context = NULL;
+	request->linger |= why == MHD_REQUEST_TERMINATED_WITH_ERROR;
 	/* An orphan is left to the one who will still try to answer it. */
-	bool orphaned = atomic_load(&request->answer_state) == ANSWER_ORPHANED;
+	bool orphaned = request_orphaned(request);
 	if (request->begun) {
 		request_measure(request);
 		atomic_fetch_sub(&request->listener->server->inflight, 1);
@@ -222,7 +245,7 @@ static const char *request_fault(HttpRequest *request, HttpHead *head)
 	const char *fault;
 
 	MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, head_visit, head);
-	fault = request->close ? "the path or the query holds a NUL" : http_head_fault(head);
+	fault = request->line_fault ? request->line_fault : http_head_fault(head);
 	request->close = fault != NULL;
 	request->media_fault = http_media_fault(head);
 	request->body_declared = fault ? 0 : http_head_length(head);
@@ -230,10 +253,10 @@ static const char *request_fault(HttpRequest *request, HttpHead *head)
 }
 
 /* The headers are in. A refusal goes out at once if a body would follow, which costs the connection; else it stays open. */
-static enum MHD_Result request_begin(HttpRequest *request, const char *method)
+static enum MHD_Result request_begin(HttpRequest *request, const char *method, const char *version)
 {
 	HttpServer *server = request->listener->server;
-	HttpHead head = { 0 };
+	HttpHead head = { .host_needed = strcmp(version, "HTTP/1.0") != 0 };
 	const char *fault;
 
 	request->begun = true;
@@ -247,7 +270,7 @@ static enum MHD_Result request_begin(HttpRequest *request, const char *method)
 		return MHD_YES;
 	if (!request->close && request->body_declared == 0)
 		return MHD_YES;
-	request->close = true;
+	request->close = request->linger = true;
 	return request_conclude(request);
 }
 
@@ -278,8 +301,10 @@ static enum MHD_Result body_take(HttpRequest *request, const char *data, size_t 
 	request->body_seen += size;
 	if (request->body_seen > seen_max)
 		request->too_large = true;
+	if (request->too_large && request->body_seen <= (uint64_t)seen_max + HTTP_DRAIN_MAX)
+		return MHD_YES;
 	if (request->too_large)
-		return request->body_seen <= (uint64_t)seen_max + HTTP_DRAIN_MAX ? MHD_YES : MHD_NO;
+		return http_refuse_directly(request, 413, "the body is larger than this path takes"), MHD_NO;
 	if (body_max == 0)
 		return MHD_YES;
 	body_reserve(request, request->body_size + size);
@@ -308,9 +333,11 @@ enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, con
 {
 	HttpRequest *request = *context;
 
-	(void)cls, (void)connection, (void)url, (void)version;
+	(void)cls, (void)connection, (void)url;
+	if (request->direct)
+		return MHD_NO;
 	if (!request->begun)
-		return request_begin(request, method);
+		return request_begin(request, method, version);
 	if (*upload_size > 0) {
 		size_t size = *upload_size;
 		*upload_size = 0;
@@ -353,7 +380,7 @@ Slice http_path_value(const HttpRequest *request, const char *name)
 
 const char *http_header(HttpRequest *request, const char *name)
 {
-	if (atomic_load(&request->answer_state) == ANSWER_ORPHANED)
+	if (request_orphaned(request))
 		return NULL; /* the connection is gone: a late answer only frees the request */
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
@@ -405,52 +432,6 @@ const void *http_principal(const HttpRequest *request)
 
 /* ---- answering ------------------------------------------------------------------------------------------------- */
 
-static bool header_given(const HttpResponse *response, const char *name)
-{
-	for (size_t i = 0; i < response->header_count; i++)
-		if (strcasecmp(response->headers[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* A value that could end the line is dropped, header and all. */
-static void header_put(struct MHD_Response *made, const char *name, const char *value)
-{
-	if (value && strpbrk(value, "\r\n") == NULL)
-		MHD_add_response_header(made, name, value);
-}
-
-/* Headers every answer has, unless the handler gave its own. */
-static void headers_of_ours(const HttpRequest *request, const HttpResponse *response, struct MHD_Response *made)
-{
-	if (!header_given(response, "X-Content-Type-Options"))
-		header_put(made, "X-Content-Type-Options", "nosniff");
-	if (!header_given(response, "Cache-Control"))
-		header_put(made, "Cache-Control", "no-store");
-	if (response->status == 401 && !header_given(response, "WWW-Authenticate"))
-		header_put(made, "WWW-Authenticate", "Bearer");
-	if (response->status == 405)
-		header_put(made, "Allow", request->match.allow);
-	if (request->close || atomic_load_explicit(&request->listener->server->quiesced, memory_order_relaxed))
-		header_put(made, "Connection", "close");
-}
-
-static struct MHD_Response *response_make(const HttpRequest *request, const HttpResponse *response)
-{
-	Slice body = response->content_type ? response->body : SLICE_NONE;
-	struct MHD_Response *made =
-		MHD_create_response_from_buffer(body.size, (void *)(uintptr_t)(body.size > 0 ? body.data : ""),
-						body.size > 0 ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
-
-	must(made != NULL);
-	must(response->header_count <= HTTP_HEADERS_MAX);
-	header_put(made, "Content-Type", response->content_type);
-	for (size_t i = 0; i < response->header_count; i++)
-		header_put(made, response->headers[i].name, response->headers[i].value);
-	headers_of_ours(request, response, made);
-	return made;
-}
-
 void http_suspend(HttpRequest *request)
 {
 	must(request->dispatched && !atomic_load(&request->suspended));
@@ -459,8 +440,8 @@ void http_suspend(HttpRequest *request)
 }
 
 /*
- * Takes the request for whoever answers it first. False, and it is freed: the server stopped without this answer, so there
- * is neither a connection nor a server any more.
+ * Takes the request for whoever answers it first. False, and it must not be touched any more: the server stopped without this
+ * answer, so there is neither a connection nor a server, or soon will not be.
  */
 static bool request_claim(HttpRequest *request)
 {
@@ -468,8 +449,8 @@ static bool request_claim(HttpRequest *request)
 
 	if (atomic_compare_exchange_strong(&request->answer_state, &open, ANSWER_SETTLED))
 		return true;
-	must(open == ANSWER_ORPHANED);
-	http_request_free(request);
+	must(open >= ANSWER_ORPHANED);
+	http_request_leave(request);
 	return false;
 }
 
@@ -485,8 +466,12 @@ void http_answer(HttpRequest *request, const HttpResponse *response)
 	must(response->status >= 200 && response->status <= 599);
 	if (!request_claim(request))
 		return;
-	request->response = response_make(request, response);
 	request->status = response->status;
+	if (request->direct) {
+		http_response_send(request, response);
+		return;
+	}
+	request->response = http_response_make(request, response);
 	request->answer_size = response->content_type ? response->body.size : 0;
 	request_settle(request);
 }

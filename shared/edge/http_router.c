@@ -187,7 +187,7 @@ void http_head_take(HttpHead *head, Slice name, const char *value, size_t value_
 	}
 }
 
-static bool length_is_number(Slice length)
+bool http_length_sound(Slice length)
 {
 	int64_t ignored;
 
@@ -198,11 +198,13 @@ const char *http_head_fault(const HttpHead *head)
 {
 	if (head->odd_name)
 		return "a header name holds a character that header names may not hold";
+	if (head->hosts == 0 && head->host_needed)
+		return "a Host header is needed";
 	if (head->hosts > 1 || head->list_host)
 		return "more than one Host";
 	if (head->lengths > 0 && head->encodings > 0)
 		return "both Content-Length and Transfer-Encoding";
-	if (head->lengths > 1 || (head->lengths == 1 && !length_is_number(head->length)))
+	if (head->lengths > 1 || (head->lengths == 1 && !http_length_sound(head->length)))
 		return "Content-Length must be one number";
 	if (head->encodings > 1 || (head->encodings == 1 && !name_is(head->encoding, SLICE("chunked"))))
 		return "no Transfer-Encoding but chunked is known here";

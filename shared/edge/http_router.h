@@ -34,10 +34,10 @@ typedef struct {
 void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const char *method, Slice path,
 		HttpMatch *out);
 
-/* The headers that decide where a request ends. Start from all zeroes. */
+/* The headers that decide where a request ends. Start from all zeroes, but host_needed: HTTP/1.1 asks for a Host. */
 typedef struct {
 	unsigned hosts, lengths, encodings, types;
-	bool odd_name, list_host;
+	bool host_needed, odd_name, list_host;
 	Slice length, encoding;
 	const char *type, *coding; /* Content-Type and Content-Encoding, borrowed from the headers */
 } HttpHead;
@@ -46,6 +46,9 @@ void http_head_take(HttpHead *head, Slice name, const char *value, size_t value_
 
 /* What is wrong with these headers, for people; NULL when nothing is. */
 const char *http_head_fault(const HttpHead *head);
+
+/* Whether a Content-Length says how many bytes come. */
+bool http_length_sound(Slice length);
 
 /* Bytes of the body as declared; 0: none; -1: chunked. Only of a head without fault. */
 int64_t http_head_length(const HttpHead *head);

@@ -2,7 +2,6 @@
 
 #include "shared/edge/clock.h"
 #include "shared/edge/http_internal.h"
-#include "shared/edge/log.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,24 +15,14 @@
 #include <unistd.h>
 
 /*
- * Connections are accepted here and handed to libmicrohttpd, for two reasons: its quiescing of a thread pool races with
- * its workers for the listener's place in epoll and aborts when it loses; and it deals connections out evenly.
- *
- * A worker is given at most 126 of them. libmicrohttpd 0.9.75 asks epoll for 128 events at a time, and when it got exactly
- * 128 it asks again, with the full timeout, before it looks at any: with 128 connections that became ready at once the
- * worker slept for up to 30 seconds with all of them waiting (seen at 256 connections on two workers). So there are more
- * workers than cores; measured, 8 on two cores are as fast as 2.
+ * Connections are accepted here and handed to libmicrohttpd, because its quiescing of a thread pool races with its workers
+ * for the listener's place in epoll and aborts when it loses.
  */
 
 enum {
 	BACKLOG = 1024,
-	WORKER_CONNECTIONS = 126,
-	WORKERS_LEAST = 8,
-	WORKERS_A_CORE = 4,
-	CONNECTION_MEMORY = 16384, /* of a connection, cleared at every request: measured the best of 8192 to 65536 */
-	IDLE_TIMEOUT_SECONDS = 30,
 	DEADLINE_MS = 30000,
-	STOP_WAIT_MS = 2000, /* for answers on their way out */
+	STOP_WAIT_MS = 500, /* for answers on their way out */
 	ACCEPT_PAUSE_MS = 50,
 };
 
@@ -88,63 +77,21 @@ static Result listener_bind(HttpListener *listener, const char *text)
 
 /* ---- connections ----------------------------------------------------------------------------------------------- */
 
-static void list_add(HttpServer *server, HttpRequest *request)
-{
-	pthread_mutex_lock(&server->mutex);
-	request->next = server->first;
-	if (server->first)
-		server->first->previous = request;
-	server->first = request;
-	pthread_mutex_unlock(&server->mutex);
-}
-
-static void list_remove(HttpServer *server, HttpRequest *request)
-{
-	pthread_mutex_lock(&server->mutex);
-	if (request->previous)
-		request->previous->next = request->next;
-	else
-		server->first = request->next;
-	if (request->next)
-		request->next->previous = request->previous;
-	pthread_mutex_unlock(&server->mutex);
-}
-
-/* Closed is told before the socket is closed, so whoever holds the mutex may use the sockets of the list. */
-static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
-			  enum MHD_ConnectionNotificationCode what)
-{
-	HttpListener *listener = cls;
-
-	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		HttpRequest *request = http_request_new(listener, connection);
-		*context = request;
-		list_add(listener->server, request);
-		return;
-	}
-	HttpRequest *request = *context;
-	*context = NULL;
-	list_remove(listener->server, request);
-	if (atomic_load(&request->answer_state) != ANSWER_ORPHANED)
-		http_request_free(request);
-}
-
+/* Where descriptors have run out, the kernel keeps connections until some are free again. */
 static void *accept_run(void *context)
 {
 	HttpListener *listener = context;
 
-	for (;;) {
+	while (!atomic_load(&listener->closing)) {
 		struct sockaddr_in from;
 		socklen_t size = sizeof(from);
 		int client = accept4(listener->socket, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (client >= 0)
-			/* Closes the socket where it cannot take it. */
-			MHD_add_connection(listener->daemon, client, (struct sockaddr *)&from, size);
-		else if (errno == EINVAL || errno == EBADF)
-			return NULL;
-		else if (errno != EINTR && errno != ECONNABORTED)
+		if (client < 0 && errno != EINTR && errno != ECONNABORTED)
 			clock_sleep_ms(ACCEPT_PAUSE_MS);
+		else if (client >= 0 && !http_workers_take(listener, client, (struct sockaddr *)&from, size))
+			http_refuse_connection(listener, client);
 	}
+	return NULL;
 }
 
 /* ---- slow senders ---------------------------------------------------------------------------------------------- */
@@ -210,53 +157,11 @@ static void *watch_run(void *context)
 
 /* ---- start ----------------------------------------------------------------------------------------------------- */
 
-static void on_message(void *cls, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
-static void on_message(void *cls, const char *format, va_list arguments)
-{
-	char text[256];
-	int size;
-
-	(void)cls;
-	if (!log_enabled(LOG_DEBUG))
-		return;
-	size = vsnprintf(text, sizeof(text), format, arguments);
-	text[strcspn(text, "\r\n")] = '\0';
-	if (size > 0)
-		log_line(LOG_DEBUG, "http", "library-message", L_STRING("message", text));
-}
-
-static unsigned threads_of(const HttpServerOptions *options)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	long workers = cores > 0 ? cores * WORKERS_A_CORE : 1;
-
-	if (options->threads > 0)
-		return options->threads;
-	return workers > WORKERS_LEAST ? (unsigned)workers : WORKERS_LEAST;
-}
-
 static Result listener_serve(HttpListener *listener)
 {
-	unsigned threads = threads_of(&listener->server->options);
-	struct MHD_OptionItem options[] = {
-		{ MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_message, NULL },
-		{ MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_line, listener },
-		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, listener },
-		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, listener },
-		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL },
-		{ MHD_OPTION_CONNECTION_LIMIT, (intptr_t)threads * WORKER_CONNECTIONS, NULL },
-		{ MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_SECONDS, NULL },
-		{ MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
-		{ threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL },
-		{ MHD_OPTION_END, 0, NULL },
-	};
-
-	listener->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET,
-		0, NULL, NULL, http_on_access, listener, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-	if (!listener->daemon)
-		return result_fail(ERROR_AGAIN, "the HTTP server cannot start: %s", strerror(errno));
+	TRY(http_workers_start(listener));
 	must(pthread_create(&listener->acceptor, NULL, accept_run, listener) == 0);
+	listener->accepting = true;
 	return result_ok();
 }
 
@@ -291,18 +196,19 @@ static HttpServer *server_new(const HttpServerOptions *options)
 	must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
 	must(pthread_cond_init(&server->stop_watching, &monotonic) == 0);
 	pthread_condattr_destroy(&monotonic);
+	server->linger = http_linger_new();
 	return server;
 }
 
 /* Threads begun here take no signals: those are the program's. */
 Result http_server_start(const HttpServerOptions *options, HttpServer **out)
 {
-	HttpServer *server = server_new(options);
 	sigset_t all, before;
 
 	must(options->refuse != NULL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	HttpServer *server = server_new(options);
 	must(pthread_create(&server->watcher, NULL, watch_run, server) == 0);
 	Result result = server_listen(server);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -330,8 +236,9 @@ static void listener_quiesce(HttpListener *listener)
 {
 	if (listener->socket < 0)
 		return;
+	atomic_store(&listener->closing, true); /* accept does not look at the socket where there are no descriptors */
 	shutdown(listener->socket, SHUT_RDWR); /* makes accept return */
-	if (listener->daemon)
+	if (listener->accepting)
 		pthread_join(listener->acceptor, NULL);
 	close(listener->socket);
 	listener->socket = -1;
@@ -381,10 +288,9 @@ void http_server_stop(HttpServer *server)
 	pthread_cond_signal(&server->stop_watching);
 	pthread_mutex_unlock(&server->mutex);
 	pthread_join(server->watcher, NULL);
-	if (server->main.daemon)
-		MHD_stop_daemon(server->main.daemon);
-	if (server->ops.daemon)
-		MHD_stop_daemon(server->ops.daemon);
+	http_workers_stop(&server->main);
+	http_workers_stop(&server->ops);
+	http_linger_free(server->linger);
 	pthread_cond_destroy(&server->stop_watching);
 	pthread_mutex_destroy(&server->mutex);
 	free(server);

@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- a server with some routes ---------------------------------------------------------------------------------- */
@@ -977,6 +979,308 @@ static void a_server_stops_under_load(void **state)
 	}
 }
 
+/* ---- heads that libmicrohttpd would answer itself ------------------------------------------------------------------ */
+
+/* One answer, of the `refuse` callback, with nothing behind its body. */
+static void expect_one_problem(const Received *received, unsigned status)
+{
+	const char *rest;
+
+	expect(received, status);
+	assert_true(answer_complete(received->text, &rest, false));
+	assert_string_equal(rest, "");
+	assert_non_null(strstr(received->text, "Content-Type: application/problem+json\r\n"));
+	assert_non_null(strstr(received->text, "Connection: close\r\n"));
+	assert_null(strstr(received->text + 1, "HTTP/1.1 "));
+	assert_true(received->ended);
+}
+
+static void a_broken_head_gets_one_answer_of_ours(void **state)
+{
+	static const struct {
+		const char *request;
+		unsigned status;
+	} cases[] = {
+		{ "GET /hello HTTP/1.1\r\n\r\n", 400 },
+		{ "GET /hello HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n", 400 },
+		{ "GET /hello HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n", 400 },
+		{ "GET /hello HTTP/1.1\r\n" HOST "Content-Length: 5 6\r\n\r\nabcde", 400 },
+		{ "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: -1\r\n\r\n{}", 400 },
+		{ "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: 99999999999999999999999\r\n\r\n{}", 413 },
+		{ "GET /hel lo HTTP/1.1\r\n" HOST "\r\n", 400 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		Received received;
+		int client = client_new();
+		client_send(client, cases[i].request);
+		client_receive_of(client, 0, false, &received);
+		expect_one_problem(&received, cases[i].status);
+		close(client);
+	}
+	expect(ask("GET /hello HTTP/1.0\r\n\r\n"), 200);
+}
+
+/* Both heads are coming in when libmicrohttpd finds the fault in one, and does not say in which. */
+static void a_broken_length_harms_no_neighbour(void **state)
+{
+	HttpServerOptions options = options_of(1);
+	HttpServer *other;
+	Received received;
+
+	(void)state;
+	assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
+	int sound = client_connect(http_server_address(other)), broken = client_connect(http_server_address(other));
+	client_send(sound, "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: 2\r\nX-More: ");
+	client_send(broken, "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: 2x\r\nX-More: ");
+	clock_sleep_ms(50);
+	client_send(broken, "1\r\n\r\n{}");
+	client_receive_of(broken, 0, false, &received);
+	expect_one_problem(&received, 400);
+	client_send(sound, "1\r\n\r\n{}");
+	client_receive_of(sound, 1, false, &received);
+	expect(&received, 202);
+	close(sound);
+	close(broken);
+	http_server_stop(other);
+}
+
+/* ---- senders that write before they read ---------------------------------------------------------------------------- */
+
+static void client_send_bytes(int client, size_t size)
+{
+	static char bytes[65536];
+
+	while (size > 0) {
+		size_t part = size < sizeof(bytes) ? size : sizeof(bytes);
+		ssize_t sent = send(client, bytes, part, MSG_NOSIGNAL);
+		assert_true(sent > 0);
+		size -= (size_t)sent;
+	}
+}
+
+static void a_sender_of_a_whole_body_reads_its_refusal(void **state)
+{
+	static const struct {
+		const char *headers;
+		unsigned status;
+	} cases[] = { { KEY JSON, 413 }, { JSON, 401 } };
+	static const size_t sizes[] = { 600000, 16000000 };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		Received received;
+		char head[256];
+		int client = client_new();
+		snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\n" HOST "%sContent-Length: %zu\r\n\r\n",
+			 cases[i % 2].headers, sizes[i / 2]);
+		client_send(client, head);
+		clock_sleep_ms(i % 2 ? 50 : 0); /* the refusal is out before the body begins, or not */
+		client_send_bytes(client, sizes[i / 2]);
+		client_receive_of(client, 0, false, &received);
+		expect_one_problem(&received, cases[i % 2].status);
+		close(client);
+	}
+}
+
+static void a_chunked_body_beyond_all_bounds_is_refused_too(void **state)
+{
+	enum { CHUNK = 1 << 20, CHUNKS = 17 };
+	Received received;
+	int client = client_new();
+
+	(void)state;
+	client_send(client, "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Transfer-Encoding: chunked\r\n\r\n");
+	for (int i = 0; i < CHUNKS; i++) {
+		client_send(client, "100000\r\n");
+		client_send_bytes(client, CHUNK);
+		client_send(client, "\r\n");
+	}
+	client_receive_of(client, 0, false, &received);
+	expect_one_problem(&received, 413);
+	close(client);
+	idle_wait();
+}
+
+/* ---- more connections than there is room for ------------------------------------------------------------------------ */
+
+enum { FLOOD = 1500, FLOOD_THREADS = 8, FLOOD_ROOM = 1008, FLOOD_DESCRIPTORS = 4000, HANG_SECONDS = 120 };
+
+#define COMPLETE "GET /hello HTTP/1.1\r\n" HOST "\r\n"
+#define HALF_HEAD "POST /echo HTTP/1.1\r\nAuth"
+#define HALF_BODY "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: 100\r\n\r\n{"
+
+static struct rlimit descriptors_before;
+
+/* Both ends of every connection are in this process. A server that hangs ends it. */
+static int flood_begin(void **state)
+{
+	struct rlimit more;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &descriptors_before), 0);
+	more = descriptors_before;
+	if (more.rlim_cur < FLOOD_DESCRIPTORS)
+		more.rlim_cur = more.rlim_max < FLOOD_DESCRIPTORS ? more.rlim_max : FLOOD_DESCRIPTORS;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &more), 0);
+	alarm(HANG_SECONDS);
+	return 0;
+}
+
+static int flood_end(void **state)
+{
+	(void)state;
+	alarm(0);
+	return setrlimit(RLIMIT_NOFILE, &descriptors_before);
+}
+
+static HttpServer *flood_server(void)
+{
+	HttpServerOptions options = options_of(FLOOD_THREADS);
+	HttpServer *other;
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < FLOOD_DESCRIPTORS)
+		skip();
+	options.request_deadline_ms = 30000;
+	assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
+	return other;
+}
+
+static void flood(const HttpServer *other, const char *request, int clients[static FLOOD])
+{
+	for (int i = 0; i < FLOOD; i++) {
+		clients[i] = client_connect(http_server_address(other));
+		send(clients[i], request, strlen(request), MSG_NOSIGNAL); /* fails where it was refused already */
+	}
+}
+
+static void flood_close(int clients[static FLOOD])
+{
+	for (int i = 0; i < FLOOD; i++)
+		close(clients[i]);
+}
+
+/* How many were told 503; those that were taken last stand for all, since they came when there was no room. */
+static unsigned flood_refused(int clients[static FLOOD])
+{
+	static Received received;
+	unsigned refused = 0;
+
+	for (int i = FLOOD - 100; i < FLOOD; i++) {
+		client_receive_of(clients[i], 0, false, &received);
+		if (received.size == 0)
+			continue; /* closed unread: there were too many at once to wait for each */
+		expect_one_problem(&received, 503);
+		assert_non_null(strstr(received.text, "Retry-After: 1\r\n"));
+		refused++;
+	}
+	return refused;
+}
+
+static void a_flood_of_connections_passes(void **state)
+{
+	static const char *const requests[] = { COMPLETE, HALF_HEAD, HALF_BODY };
+	HttpServer *other = flood_server();
+	int clients[FLOOD];
+
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		flood(other, requests[i / 3], clients);
+		assert_true(flood_refused(clients) > 0);
+		flood_close(clients);
+		clock_sleep_ms(200);
+		assert_int_equal(status_at(http_server_address(other), "/hello"), 200);
+	}
+	http_server_stop(other);
+}
+
+/* Each that was there before the flood, and each that the flood left room for, is answered as ever. */
+static void a_full_server_answers_those_it_took(void **state)
+{
+	HttpServer *other = flood_server();
+	int clients[FLOOD], answered = 0;
+	Received received;
+
+	(void)state;
+	flood(other, "", clients);
+	for (int i = 0; i < FLOOD; i++) {
+		if (send(clients[i], COMPLETE, strlen(COMPLETE), MSG_NOSIGNAL) < 0)
+			continue;
+		client_receive_of(clients[i], 1, false, &received);
+		answered += strncmp(received.text, "HTTP/1.1 200 ", 13) == 0;
+	}
+	assert_int_equal(answered, FLOOD_ROOM);
+	flood_close(clients);
+	http_server_stop(other);
+}
+
+static void a_server_stops_whatever_is_connected(void **state)
+{
+	static const char *const requests[] = { "", COMPLETE, HALF_HEAD, HALF_BODY };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		HttpServer *other = flood_server();
+		int clients[FLOOD];
+		flood(other, requests[i], clients);
+		int64_t from_us = clock_monotonic_us();
+		http_server_stop(other);
+		int64_t took_ms = (clock_monotonic_us() - from_us) / 1000;
+		if (took_ms > 2000)
+			fail_msg("stopping among '%s' took %d ms", requests[i], (int)took_ms);
+		flood_close(clients);
+	}
+}
+
+static int64_t cpu_us(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+/* The clients have their descriptors before the server's run out. */
+static void a_server_without_descriptors_waits_and_stops(void **state)
+{
+	enum { CLIENTS_WAITING = 60, DESCRIPTORS_LEFT = 20 };
+	HttpServer *other = flood_server();
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct rlimit few = { .rlim_max = descriptors_before.rlim_max };
+	int clients[CLIENTS_WAITING];
+	Received received;
+
+	(void)state;
+	to.sin_port = htons((uint16_t)atoi(strchr(http_server_address(other), ':') + 1));
+	for (int i = 0; i < CLIENTS_WAITING; i++)
+		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+	few.rlim_cur = (rlim_t)clients[CLIENTS_WAITING - 1] + 1 + DESCRIPTORS_LEFT;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < CLIENTS_WAITING; i++)
+		assert_int_equal(connect(clients[i], (struct sockaddr *)&to, sizeof(to)), 0);
+	int64_t from_us = cpu_us();
+	clock_sleep_ms(1000);
+	assert_true(cpu_us() - from_us < 200000);
+	client_send(clients[0], COMPLETE);
+	client_receive_of(clients[0], 1, false, &received);
+	expect(&received, 200);
+	for (int i = 0; i < CLIENTS_WAITING / 2; i++)
+		shutdown(clients[i], SHUT_RDWR); /* frees the server's descriptor, not ours */
+	client_send(clients[CLIENTS_WAITING / 2], COMPLETE); /* its turn has come */
+	client_receive_of(clients[CLIENTS_WAITING / 2], 1, false, &received);
+	expect(&received, 200);
+	clock_sleep_ms(200); /* until they have run out again */
+	assert_int_equal(dup(clients[0]), -1);
+	from_us = clock_monotonic_us();
+	http_server_stop(other);
+	assert_true(clock_monotonic_us() - from_us < 2000000);
+	for (int i = 0; i < CLIENTS_WAITING; i++)
+		close(clients[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1016,6 +1320,14 @@ int main(void)
 		cmocka_unit_test(a_quiesced_server_finishes_what_it_has),
 		cmocka_unit_test(a_server_stops_though_a_request_was_never_answered),
 		cmocka_unit_test(a_server_stops_under_load),
+		cmocka_unit_test(a_broken_head_gets_one_answer_of_ours),
+		cmocka_unit_test(a_broken_length_harms_no_neighbour),
+		cmocka_unit_test(a_sender_of_a_whole_body_reads_its_refusal),
+		cmocka_unit_test(a_chunked_body_beyond_all_bounds_is_refused_too),
+		cmocka_unit_test_setup_teardown(a_flood_of_connections_passes, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(a_full_server_answers_those_it_took, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(a_server_stops_whatever_is_connected, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(a_server_without_descriptors_waits_and_stops, flood_begin, flood_end),
 	};
 	return cmocka_run_group_tests_name("http_server", tests, server_start, server_end);
 }

@@ -9,7 +9,9 @@
  * A route is a row: method, path with {names}, handler. A request goes through, in this order: the router (404, 405 with
  * Allow, HEAD where GET is), the `admit` callback (authentication: before a byte of the body is read), the body's bound
  * (413) and type (415), the handler. Every answer of ours that is no success is application/problem+json, made by the
- * `refuse` callback. Connections that send slowly are cut after request_deadline_ms whatever they trickle.
+ * `refuse` callback; libmicrohttpd itself answers only what it cannot read as a head or as chunks. Connections that send
+ * slowly are cut after request_deadline_ms whatever they trickle. Who is refused while its body is under way may send up to
+ * HTTP_DRAIN_MAX bytes of it and still reads the answer. A connection above the limit gets a 503 with Retry-After at once.
  */
 #ifndef TOCSIN_EDGE_HTTP_SERVER_H
 #define TOCSIN_EDGE_HTTP_SERVER_H
@@ -58,7 +60,7 @@ typedef struct {
 	size_t route_count;
 	const char *listen;     /* "127.0.0.1:8080", port 0: a free one */
 	const char *ops_listen; /* or NULL */
-	unsigned threads;       /* each takes 126 connections; 0: four a core, at least eight */
+	unsigned threads;       /* each takes 126 connections, all together what RLIMIT_NOFILE leaves; 0: four a core, at least eight */
 	int64_t request_deadline_ms; /* 0: 30000 */
 	void *context;          /* given to handlers and callbacks */
 	/* Looks at the headers of a request to a route that is not open; ERROR_DENIED is answered with 401. May keep a value with http_set_principal. */
@@ -80,7 +82,7 @@ void http_server_quiesce(HttpServer *server);
 unsigned http_server_inflight(const HttpServer *server);
 
 /*
- * Frees. Requests under way get two seconds more, then their connections are closed without an answer; whoever still owes
+ * Frees. Requests under way get half a second more, then their connections are closed without an answer; whoever still owes
  * one may call http_answer or http_abort afterwards, once, and nothing else.
  */
 void http_server_stop(HttpServer *server);

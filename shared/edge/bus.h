@@ -52,6 +52,8 @@ typedef struct {
 	 */
 	int64_t (*end)(Bus *bus, unsigned topic, unsigned partition);
 	int64_t (*first)(Bus *bus, unsigned topic, unsigned partition);
+	/* Where the log ends as far as the outside has said, end or further: how far readers are behind. Cheap. NULL: end. */
+	int64_t (*reach)(Bus *bus, unsigned topic, unsigned partition);
 	/* Advisory position of a group (for retention, lag and stateless readers' restart): everything before it was dealt with. */
 	Result (*commit)(Bus *bus, const char *group, unsigned topic, unsigned partition, int64_t position);
 	/* One of the two below where there is none to tell: no committed one, or the outside cannot be asked now. */
@@ -105,6 +107,11 @@ static inline Result bus_append(Bus *bus, unsigned topic, unsigned partition, co
 				void *context)
 {
 	return bus->operations->append(bus, topic, partition, record, done, context);
+}
+
+static inline int64_t bus_reach(Bus *bus, unsigned topic, unsigned partition)
+{
+	return (bus->operations->reach ? bus->operations->reach : bus->operations->end)(bus, topic, partition);
 }
 
 static inline bool bus_assigned(Bus *bus, unsigned partition)

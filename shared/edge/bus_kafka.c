@@ -41,6 +41,16 @@ static int64_t kafka_first(Bus *bus, unsigned topic, unsigned partition)
 	return atomic_load(&kafka_slot(bus_kafka(bus), topic, partition)->first);
 }
 
+/* The high watermark of the last fetch: further on than what was taken, where a reader is behind. */
+static int64_t kafka_reach(Bus *base, unsigned topic, unsigned partition)
+{
+	BusKafka *bus = bus_kafka(base);
+	int64_t first, high, end = kafka_end(base, topic, partition);
+	rd_kafka_resp_err_t error = rd_kafka_get_watermark_offsets(kafka_consumer(bus, topic), bus->options.topics[topic].name,
+								    (int32_t)partition, &first, &high);
+	return error == RD_KAFKA_RESP_ERR_NO_ERROR && high > end ? high : end;
+}
+
 /* ---- how long to wait */
 
 void kafka_hurry(Bus *base, int64_t wait_ms)
@@ -152,6 +162,7 @@ const BusOperations kafka_operations = {
 	.append = producer_append,
 	.end = kafka_end,
 	.first = kafka_first,
+	.reach = kafka_reach,
 	.commit = member_commit,
 	.committed = member_committed,
 	.reader_open = kafka_reader_open,

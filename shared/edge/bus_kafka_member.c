@@ -6,7 +6,6 @@
 
 #include "shared/edge/clock.h"
 #include "shared/edge/log.h"
-#include "shared/edge/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,37 +186,6 @@ int64_t member_committed(Bus *base, const char *group, unsigned topic, unsigned 
 	return position;
 }
 
-/* ---- lag: what the cluster said with the last records fetched, less the positions */
-
-static void lag_add(BusKafka *bus, BusPlace place, Position *position, void *context)
-{
-	int64_t first, end, *lag = context;
-	if (!place_ours(bus, place) ||
-	    rd_kafka_get_watermark_offsets(kafka_consumer(bus, place.topic), bus->options.topics[place.topic].name,
-					   (int32_t)place.partition, &first, &end) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return;
-	lag[place.topic] = (lag[place.topic] < 0 ? 0 : lag[place.topic]) + (end > position->at ? end - position->at : 0);
-}
-
-/* "tocsin.events" → "events": metrics have the short names. */
-static const char *short_name(const char *name)
-{
-	static const char prefix[] = "tocsin";
-	return strncmp(name, prefix, sizeof prefix - 1) == 0 && name[sizeof prefix - 1] ? name + sizeof prefix : name;
-}
-
-static void lag_tell(BusKafka *bus)
-{
-	int64_t lag[BUS_TOPICS_MAX];
-	for (unsigned topic = 0; topic < bus->options.topic_count; topic++)
-		lag[topic] = -1;
-	positions_each(bus, lag_add, lag);
-	for (unsigned topic = 0; topic < bus->options.topic_count; topic++)
-		if (lag[topic] >= 0)
-			metric_set(METRIC_BUS_LAG, short_name(bus->options.client), short_name(bus->options.topics[topic].name),
-				   lag[topic]);
-}
-
 /* ---- life */
 
 /* A member that was fenced never joins again. It is asked for: librdkafka reports it now as an error, now as a message. */
@@ -315,7 +283,6 @@ static void *member_run(void *context)
 			continue;
 		turned_us = clock_monotonic_us();
 		positions_commit(bus, member->handle);
-		lag_tell(bus);
 		slots_rest(bus);
 	}
 	return NULL;

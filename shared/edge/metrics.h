@@ -27,7 +27,7 @@ typedef enum {
 	METRIC_BUS_APPENDED,         /* tocsin_bus_appended_total */
 	METRIC_BUS_COMMIT_SECONDS,   /* tocsin_bus_commit_seconds histogram */
 	METRIC_BUS_PRODUCERS_REPLACED, /* tocsin_bus_producers_replaced_total */
-	METRIC_BUS_LAG,              /* tocsin_bus_lag_records{service,topic} gauge */
+	METRIC_BUS_LAG,              /* tocsin_bus_lag_records{service,topic} gauge: the sum over partitions read here */
 	METRIC_AUDIT_RECORDS,        /* tocsin_audit_records_total */
 	METRIC_POLICY_RELOADS,       /* tocsin_policy_reloads_total{result} */
 	METRICS,

@@ -121,8 +121,9 @@ Result input_judge(InputPlace *place, const BusRecord *from, bool *taken)
 
 /* ---- owners: start at the accepted positions */
 
-static int64_t position_of(const LedgerPositions *positions, const InputPlace *place)
+int64_t input_accepted(const Runtime *runtime, const InputPlace *place)
 {
+	const LedgerPositions *positions = &runtime->positions;
 	for (size_t i = 0; i < positions->count; i++)
 		if (positions->list[i].topic == place->input->topic && positions->list[i].partition == place->partition)
 			return positions->list[i].position;
@@ -132,7 +133,7 @@ static int64_t position_of(const LedgerPositions *positions, const InputPlace *p
 static Result place_start(Runtime *runtime, InputPlace *place)
 {
 	Bus *bus = runtime->options.bus;
-	place->next = position_of(&runtime->positions, place);
+	place->next = input_accepted(runtime, place);
 	if (BUG(3))
 		place->next = bus->operations->committed(bus, runtime->options.service->name, place->input->topic,
 							  place->partition);

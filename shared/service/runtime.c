@@ -209,6 +209,7 @@ void runtime_free(Runtime *runtime)
 	if (!runtime)
 		return;
 	const Service *service = runtime->options.service;
+	lag_forget(runtime);
 	if (runtime->in_transaction)
 		store_rollback(runtime->options.store);
 	if (service->release && runtime->handler.memory)
@@ -271,9 +272,11 @@ Result runtime_step(Runtime *runtime, Instant now, bool *progressed)
 	const Service *service = runtime->options.service;
 	*progressed = false;
 	runtime->handler.now = now;
-	if (service->policy)
-		TRY(policy_follow(runtime));
-	return service->ledger == TOPICS ? reader_step(runtime, progressed) : owner_step(runtime, progressed);
+	Result result = service->policy ? policy_follow(runtime) : result_ok();
+	if (!result_failed(result))
+		result = service->ledger == TOPICS ? reader_step(runtime, progressed) : owner_step(runtime, progressed);
+	lag_tell(runtime);
+	return result;
 }
 
 /* ---- what it looks like from outside */

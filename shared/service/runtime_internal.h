@@ -30,6 +30,7 @@ enum {
 	SILENT_MS = 3600000,        /* and in any case this often, so that a silent owner is visible */
 	HANDLE_BYTES = 4 << 20,     /* inputs a batch of a reader: well below what the bus's queue takes */
 	GROUP_COMMIT_MS = 2000,     /* advisory positions, for lag and retention */
+	LAG_MS = 1000,              /* how far it is behind is told this often */
 	INPUT_PLACES = SERVICE_INPUTS_MAX * BUS_PARTITIONS_MAX,
 };
 
@@ -112,6 +113,10 @@ struct Runtime {
 	TimerChange *timer_changes;
 	size_t timer_change_count, timer_change_room;
 
+	/* what it told of being behind */
+	int64_t lag[TOPICS]; /* records */
+	Instant lag_at;
+
 	/* outputs of accepted records */
 	Wire *outputs;
 	bool deriving;
@@ -179,6 +184,8 @@ Result ledger_fits(Runtime *runtime, TopicId topic, unsigned partition, const Le
 Result input_judge(InputPlace *place, const BusRecord *from, bool *taken);
 Result inputs_observe(Runtime *runtime); /* what restore needs to see again */
 LedgerPositions inputs_positions(Runtime *runtime);
+/* Of the input, as the last accepted record says; 0: it says nothing. */
+int64_t input_accepted(const Runtime *runtime, const InputPlace *place);
 /* Offset to read next: on ledgers behind dropped records too, where no position may stand. */
 int64_t input_at(const InputPlace *place);
 /* Visits what has arrived there, at most max records; OK where nothing has. */
@@ -205,6 +212,10 @@ Instant table_wake_at(const Runtime *runtime);
 
 /* ---- trim.c */
 Result ledger_trim(Runtime *runtime);
+
+/* ---- lag.c */
+void lag_tell(Runtime *runtime);
+void lag_forget(Runtime *runtime); /* it reads no more */
 
 /* ---- outputs (outputs.c) */
 Result outputs_derive_batch(Runtime *runtime, bool *done);

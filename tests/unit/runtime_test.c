@@ -8,6 +8,7 @@
 #include "shared/domain/types.h"
 #include "tests/support/lone_service.h"
 #include "tests/support/memory_bus.h"
+#include "tests/support/metric_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,6 +292,79 @@ static void a_record_in_a_partition_that_is_not_its_own_becomes_a_dead_letter(vo
 	bus->operations->close(bus);
 }
 
+/* ---- how far it is behind */
+
+static const char behind_input[] = "tocsin_bus_lag_records{service=\"tally\",topic=\"commands\"}";
+static const char behind_ledger[] = "tocsin_bus_lag_records{service=\"tally\",topic=\"reports\"}";
+
+static void what_waits_to_be_read_is_told_until_it_is_read(void **state)
+{
+	LoneService *lone = *state;
+	tell(lone, "c1", "a", "1");
+	lone->now += 2000;
+	lone_settle(lone);
+	assert_int_equal(metric_value(behind_input), 0);
+	runtime_pause(lone->runtime, true);
+	lone->now += 2000;
+	tell(lone, "c2", "a", "2");
+	tell(lone, "c3", "a", "3");
+	assert_int_equal(metric_value(behind_input), 1); /* as it was when this second began */
+	lone->now += 2000;
+	lone_settle(lone);
+	assert_int_equal(metric_value(behind_input), 2);
+	assert_int_equal(metric_value(behind_ledger), 0);
+	runtime_pause(lone->runtime, false);
+	lone_settle(lone);
+	lone->now += 2000;
+	lone_settle(lone);
+	assert_int_equal(metric_value(behind_input), 0);
+	assert_int_equal(metric_value(behind_ledger), 0);
+	assert_tally(lone, "a3");
+}
+
+static void a_runtime_that_is_gone_is_not_behind(void **state)
+{
+	LoneService *lone = *state;
+	lone_settle(lone);
+	runtime_pause(lone->runtime, true);
+	lone->now += 2000;
+	tell(lone, "c1", "a", "1");
+	assert_int_equal(metric_value(behind_input), 1);
+	lone_restart(lone, true);
+	assert_int_equal(metric_value(behind_input), 0);
+}
+
+static void what_waits_for_an_owner_to_be_is_lag_and_what_another_reads_is_none(void **state)
+{
+	(void)state;
+	Bus *bus = memory_bus_new(TOPICS, 2);
+	Store *stores[2];
+	Runtime *runtimes[2];
+	StoreOptions file = runtime_store_options(&tally_service, ":memory:");
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(store_open(&file, &stores[i], NULL).kind, ERROR_NONE);
+		RuntimeOptions options = { .service = &tally_service, .partition = i, .bus = bus, .store = stores[i],
+					   .owner_id = 1 + i, .standby = true };
+		assert_int_equal(runtime_new(&options, &runtimes[i]).kind, ERROR_NONE);
+		runtime_pause(runtimes[i], true); /* nobody claims */
+		Id subject = incident_of(i);
+		tell_into(bus, i, "c1", &subject);
+	}
+	memory_bus_deliver_all(bus);
+	for (int second = 0; second < 6; second++) {
+		bool progressed;
+		runtime_assign(runtimes[1], second < 3);
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(runtime_step(runtimes[i], BEGIN + 1000 * second, &progressed).kind, ERROR_NONE);
+		assert_int_equal(metric_value(behind_input), second < 3 ? 2 : 1);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		runtime_free(runtimes[i]);
+		store_close(stores[i]);
+	}
+	bus->operations->close(bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +377,9 @@ int main(void)
 		TEST(state_whose_last_record_was_refused_later_still_fits),
 		TEST(who_is_not_wanted_follows_and_does_not_claim),
 		TEST(an_owner_that_is_not_wanted_any_longer_works_on),
+		TEST(what_waits_to_be_read_is_told_until_it_is_read),
+		TEST(a_runtime_that_is_gone_is_not_behind),
+		cmocka_unit_test(what_waits_for_an_owner_to_be_is_lag_and_what_another_reads_is_none),
 		cmocka_unit_test(a_record_in_a_partition_that_is_not_its_own_becomes_a_dead_letter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

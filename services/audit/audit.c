@@ -3,6 +3,7 @@
 #include "shared/domain/documents.h"
 #include "shared/domain/types.h"
 #include "shared/edge/bus.h"
+#include "shared/edge/metrics.h"
 #include "services/audit/core/chain.h"
 
 #include <inttypes.h>
@@ -32,6 +33,7 @@ static const char *const schema[] = {
 typedef struct {
 	bool aligned; /* the file was cut back to what is accepted */
 	ChainHead head; /* behind everything staged */
+	int64_t counted; /* lines that were of record when it was aligned, or were counted since */
 	Buffer staged; /* lines not written yet */
 	Instant staged_since; /* INSTANT_NONE: nothing is staged */
 	struct {
@@ -85,14 +87,20 @@ static Result head_load(Handler *handler, ChainHead *out)
 	return sound ? result_ok() : result_fail(ERROR_INTERNAL, "the state holds a checkpoint without a head");
 }
 
+/* *tree is a new reference the checkpoint borrows from. */
+static Result checkpoint_read(const Record *record, json_t **tree, Checkpoint *out)
+{
+	TRY(json_read(record->body, tree));
+	return json_decode_own(&checkpoint_table, *tree, out);
+}
+
 static Result apply(Handler *handler, const Record *record)
 {
 	Checkpoint checkpoint;
 	json_t *tree JSON_AUTO = NULL;
 	if (!slice_is(record->type, TYPE_CHECKPOINT))
 		return result_ok();
-	TRY(json_read(record->body, &tree));
-	TRY(json_decode_own(&checkpoint_table, tree, &checkpoint));
+	TRY(checkpoint_read(record, &tree, &checkpoint));
 	return store_run(handler->store, "INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2, ?3, ?4)", V_INTEGER(1),
 			 V_INTEGER(checkpoint.size), V_INTEGER(checkpoint.count), V_TEXT(slice_of(checkpoint.head)));
 }
@@ -176,6 +184,7 @@ static Result align(Handler *handler)
 	TRY(head_load(handler, &memory->head));
 	TRY(result_wrap(ledger->operations->cut(ledger, memory->head.size), "audit ledger"));
 	TRY(tail_check(ledger, &memory->head));
+	memory->counted = memory->head.count;
 	memory->aligned = true;
 	return result_ok();
 }
@@ -336,6 +345,18 @@ static int64_t position(Handler *handler, TopicId topic, unsigned partition, int
 	return memory->places[topic][partition].position;
 }
 
+/* The lines of a checkpoint are counted when it is of record; a replay accepts nothing. */
+static void accepted(Handler *handler, const Record *record)
+{
+	Memory *memory = handler->memory;
+	Checkpoint checkpoint;
+	json_t *tree JSON_AUTO = NULL;
+	if (!slice_is(record->type, TYPE_CHECKPOINT) || result_failed(checkpoint_read(record, &tree, &checkpoint)))
+		return;
+	metric_add(METRIC_AUDIT_RECORDS, NULL, NULL, checkpoint.count - memory->counted);
+	memory->counted = checkpoint.count;
+}
+
 const Service audit_service = {
 	.name = "audit",
 	.sentence = "Keeps the verifiable log of everything of record",
@@ -356,4 +377,5 @@ const Service audit_service = {
 	.settle = settle,
 	.able = able,
 	.position = position,
+	.accepted = accepted,
 };

@@ -6,6 +6,7 @@
 #include "services/notification/core/skip.h"
 #include "services/notification/records.h"
 #include "shared/domain/types.h"
+#include "shared/edge/metrics.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -281,6 +282,35 @@ static Result outcome(Handler *handler, const OutsideOutcome *outcome)
 	return result;
 }
 
+/* ---- accepted: outcomes are counted when they are of record; a replay accepts nothing */
+
+/* A level reached queues messages, which says nothing of how they go, and skips others for good. */
+static void deliveries_count(json_t *deliveries, bool attempted)
+{
+	size_t i;
+	json_t *tree;
+	json_array_foreach (deliveries, i, tree) {
+		Delivery delivery;
+		if (result_failed(json_decode_own(&delivery_table, tree, &delivery)))
+			continue;
+		if (attempted || strcmp(delivery.state, "queued") != 0)
+			metric_add(METRIC_NOTIFICATIONS, delivery.channel, delivery.state, 1);
+	}
+}
+
+static void accepted(Handler *handler, const Record *record)
+{
+	DeliveryRecord body;
+	json_t *tree JSON_AUTO = NULL;
+	bool attempted = slice_is(record->type, TYPE_DELIVERY_ATTEMPTED);
+	(void)handler;
+	if (!attempted && !slice_is(record->type, TYPE_ESCALATION_REACHED))
+		return;
+	if (!result_failed(json_read(record->body, &tree)) &&
+	    !result_failed(json_decode_own(&delivery_record_table, tree, &body)))
+		deliveries_count(body.deliveries, attempted);
+}
+
 /* ---- what follows: response learns of every level reached */
 
 static json_t *escalated_command(const DeliveryRecord *reached, Instant time)
@@ -351,5 +381,6 @@ const Service notification_service = {
 	.derive = derive,
 	.fire = fire,
 	.outcome = outcome,
+	.accepted = accepted,
 	.needed = needed,
 };

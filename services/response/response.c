@@ -5,6 +5,7 @@
 #include "services/response/core/opening.h"
 
 #include "shared/domain/types.h"
+#include "shared/edge/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -247,6 +248,20 @@ static Result incident_state(Handler *handler, Slice key, int64_t *version, Buff
 	return statement_end(row);
 }
 
+/* ---- accepted: what was opened is counted when it is of record; a replay accepts nothing */
+
+static void accepted(Handler *handler, const Record *record)
+{
+	const char *kind, *grade;
+	json_t *tree JSON_AUTO = NULL;
+	JournalRecord journal;
+	(void)handler;
+	if (!slice_is(record->type, TYPE_JOURNAL_ENTERED) || id_is("cmd_", record->cause))
+		return;
+	if (!result_failed(journal_read(record, &tree, &journal)) && entries_open(journal.entries, &kind, &grade))
+		metric_add(METRIC_INCIDENTS_OPENED, kind, grade, 1);
+}
+
 /* ---- drafting */
 
 static Result draft(Handler *handler, const char *type, const JournalRecord *journal, Instant at)
@@ -385,4 +400,5 @@ const Service response_service = {
 	.release = release,
 	.apply = apply,
 	.derive = derive,
+	.accepted = accepted,
 };

@@ -10,6 +10,7 @@
 #include "shared/domain/types.h"
 #include "tests/support/lone_service.h"
 #include "tests/support/memory_bus.h"
+#include "tests/support/metric_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,25 @@ static void everything_of_record_stands_in_the_file(void **state)
 		       "\"time\":\"2026-11-23T08:00:00.000Z\",\"partition\":0,\"offset\":1,\"cause\":null,"
 		       "\"data\":{\"deliveries\":[]}}}\n"));
 	assert_false(file_has(bench, "tocsin.ledger."));
+}
+
+static void lines_are_counted_when_their_checkpoint_is_of_record_and_no_second_time(void **state)
+{
+	Bench *bench = *state;
+	int64_t before = metric_value("tocsin_audit_records_total");
+	journal_add(bench, 1);
+	journal_add(bench, 2);
+	settle(bench);
+	journal_add(bench, 3);
+	settle(bench);
+	assert_int_equal(metric_value("tocsin_audit_records_total"), before + 3);
+	lone_restart(&bench->lone, true);
+	settle(bench);
+	assert_int_equal(metric_value("tocsin_audit_records_total"), before + 3);
+	assessment_add(bench, "ass_1");
+	settle(bench);
+	assert_int_equal(lines(bench), 4);
+	assert_int_equal(metric_value("tocsin_audit_records_total"), before + 4);
 }
 
 static void an_assessment_that_comes_twice_stands_there_once(void **state)
@@ -356,6 +376,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BENCH_TEST(everything_of_record_stands_in_the_file),
+		BENCH_TEST(lines_are_counted_when_their_checkpoint_is_of_record_and_no_second_time),
 		BENCH_TEST(an_assessment_that_comes_twice_stands_there_once),
 		BENCH_TEST(after_sixty_days_an_assessments_id_is_forgotten),
 		BENCH_TEST(what_comes_together_shares_a_write_and_a_checkpoint),

@@ -10,6 +10,7 @@
 #include "shared/domain/types.h"
 #include "tests/support/fake_outside.h"
 #include "tests/support/lone_service.h"
+#include "tests/support/metric_value.h"
 #include "tests/support/notify_pack.h"
 
 #include <stdio.h>
@@ -527,6 +528,45 @@ static void a_lost_state_file_is_rebuilt_and_nothing_is_told_twice(void **state)
 			 0); /* all levels were reached: nothing is left to stop */
 }
 
+/* ---- what is counted */
+
+static int64_t counted(const char *channel, const char *result)
+{
+	char series[128];
+	snprintf(series, sizeof series, "tocsin_notifications_total{channel=\"%s\",result=\"%s\"}", channel, result);
+	return metric_value(series);
+}
+
+static void outcomes_are_counted_once_and_not_by_who_reads_them_again(void **state)
+{
+	Bench *bench = *state;
+	int64_t sent = counted("hook", "sent"), queued = counted("hook", "queued");
+	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	incident_open(bench, "II", NULL);
+	assert_int_equal(counted("hook", "queued"), queued + 1); /* the attempt, and not that it was queued before it */
+	assert_int_equal(counted("hook", "sent"), sent);
+	fake_outside_answers(&bench->outside, OUTCOME_SENT, "HTTP 200");
+	lone_until(&bench->lone, start + 10 * SECOND);
+	lone_restart(&bench->lone, true);
+	lone_until(&bench->lone, start + 20 * SECOND);
+	assert_int_equal(counted("hook", "queued"), queued + 1);
+	assert_int_equal(counted("hook", "sent"), sent + 1);
+}
+
+static void what_is_skipped_and_what_is_given_up_is_counted_too(void **state)
+{
+	Bench *bench = *state;
+	int64_t skipped = counted("hook", "skipped"), failed = counted("hook", "failed");
+	bench->configured = false;
+	incident_open(bench, "III", NULL);
+	lone_until(&bench->lone, start + HOUR);
+	assert_int_equal(counted("hook", "skipped"), skipped + 1);
+	bench->configured = true;
+	fake_outside_answers(&bench->outside, OUTCOME_REFUSED, "HTTP 410");
+	entry_add(bench, "assessed", json_pack("{s:s}", "grade", "I"));
+	assert_int_equal(counted("hook", "failed"), failed + 1);
+}
+
 static void commands_refused_and_notes_change_nothing(void **state)
 {
 	Bench *bench = *state;
@@ -568,6 +608,8 @@ int main(void)
 		BENCH_TEST(a_drill_reaches_people_but_no_other_system),
 		BENCH_TEST(an_answer_counts_for_its_own_attempt_only),
 		BENCH_TEST(a_lost_state_file_is_rebuilt_and_nothing_is_told_twice),
+		BENCH_TEST(outcomes_are_counted_once_and_not_by_who_reads_them_again),
+		BENCH_TEST(what_is_skipped_and_what_is_given_up_is_counted_too),
 		BENCH_TEST(commands_refused_and_notes_change_nothing),
 	};
 	return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);

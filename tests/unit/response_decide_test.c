@@ -9,6 +9,7 @@
 #include "services/response/response.h"
 #include "shared/domain/types.h"
 #include "tests/support/lone_service.h"
+#include "tests/support/metric_value.h"
 #include "tests/support/notify_pack.h"
 
 #include <stdio.h>
@@ -919,6 +920,24 @@ static void noise_that_a_person_called_a_false_alarm_stays_one(void **state)
 	lone_stop(&lone);
 }
 
+static void an_opening_is_counted_once_and_not_by_who_reads_it_again(void **state)
+{
+	(void)state;
+	static const char *const series = "tocsin_incidents_opened_total{kind=\"incident\",grade=\"II\"}";
+	LoneService lone;
+	int64_t before = metric_value(series);
+	service_opened(&lone);
+	assert_int_equal(metric_value(series), before + 1);
+	input_assessment(&lone, "ass_2", record_tree(2, 7, "event", NULL, NULL));
+	input_command(&lone, "cmd_1", administrator, "acknowledge", "{}");
+	lone_settle(&lone);
+	lone_restart(&lone, true);
+	lone_settle(&lone);
+	assert_int_equal(lone_outputs(&lone, TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED), 3);
+	assert_int_equal(metric_value(series), before + 1);
+	lone_stop(&lone);
+}
+
 static void state_is_a_fold_of_the_journal(void **state)
 {
 	(void)state;
@@ -983,6 +1002,7 @@ int main(void)
 		cmocka_unit_test(reopening_tells_intake_what_it_may_have_forgotten),
 		cmocka_unit_test(noise_keeps_its_key_taken),
 		cmocka_unit_test(noise_that_a_person_called_a_false_alarm_stays_one),
+		cmocka_unit_test(an_opening_is_counted_once_and_not_by_who_reads_it_again),
 		cmocka_unit_test(state_is_a_fold_of_the_journal),
 	};
 	return cmocka_run_group_tests_name("response_decide", tests, policy_make, policy_drop);

@@ -220,6 +220,15 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
 	return result;
 }
 
+bool entries_open(json_t *entries, const char **kind, const char **grade)
+{
+	json_t *opened = json_array_get(entries, 0), *assessed = json_array_get(entries, 1);
+	const char *type = member_text(opened, "type"), *graded = member_text(json_object_get(assessed, "changes"), "grade");
+	*kind = member_text(json_object_get(opened, "changes"), "kind");
+	*grade = graded != NULL ? graded : "";
+	return type != NULL && *kind != NULL && strcmp(type, "opened") == 0;
+}
+
 /* ---- later reports */
 
 static void add_repeated(Entries *entries, json_t *incident, const ReportRecord *report)

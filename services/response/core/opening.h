@@ -32,6 +32,9 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
 Result repeat_decide(json_t *incident, const Standing *standing, const AssessmentRecord *record, const Policy *policy,
 		     Instant now, Entries *out);
 
+/* Whether entries open an incident; as what, borrowed from them: its kind, and its grade or "". */
+bool entries_open(json_t *entries, const char **kind, const char **grade);
+
 /* When somebody must have acknowledged: the first level that is not told at once. INSTANT_NONE: nobody waits for it. */
 Instant acknowledge_by(const Policy *policy, const char *kind, const char *grade, Instant base);
 

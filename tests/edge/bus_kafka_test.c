@@ -12,6 +12,7 @@
 #include "shared/edge/bus_kafka_internal.h"
 #include "shared/edge/clock.h"
 #include "tests/support/kafka_cluster.h"
+#include "tests/support/metric_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,7 @@ static void a_fatal_producer_is_replaced_and_every_append_is_answered_once(void 
 		}
 	settle(edge);
 	assert_ptr_not_equal(bus_kafka(edge->bus)->producer.handle, handle);
+	assert_int_equal(metric_value("tocsin_bus_producers_replaced_total"), 1);
 	for (size_t i = edge->count - 100; i < edge->count; i++)
 		assert_int_equal(edge->asked[i].failures, 0);
 	assert_kept(edge);
@@ -296,6 +298,39 @@ static void silence_is_counted_from_the_first_append_under_way_or_the_last_one_a
 	assert_int_equal(producer_silence_us(&producer, 20000), 0);
 	producer_begins(&producer, 30000);
 	assert_int_equal(producer_silence_us(&producer, 31000), 1000);
+}
+
+static bool count_and_stop(void *context, const BusRecord *record)
+{
+	(void)record;
+	++*(size_t *)context;
+	return false;
+}
+
+/* One that takes part in no group, as the gateway's view: what waits is known of what was fetched. */
+static void a_reader_that_is_behind_knows_how_far(void **state)
+{
+	Edge *edge = *state;
+	enum { RECORDS = 50 };
+	Bus *other;
+	BusReader *reader;
+	BusPlace place = { 0, 0, 0 };
+	size_t count = 0;
+	assert_int_equal(bus_make(edge, NULL, "two", &other).kind, ERROR_NONE);
+	assert_int_equal(other->operations->reader_open(other, &reader).kind, ERROR_NONE);
+	assert_int_equal(bus_reach(other, 0, 0), 0);
+	for (int i = 0; i < RECORDS; i++)
+		assert_int_equal(append(edge).kind, ERROR_NONE);
+	settle(edge);
+	for (int waited_ms = 0; waited_ms < WAIT_MS && bus_reach(other, 0, 0) < RECORDS; waited_ms += 50)
+		other->operations->wait(reader, &place, 1, 50);
+	assert_int_equal(other->operations->read(reader, place, RECORDS, true, count_and_stop, &count, &place.from).kind, ERROR_NONE);
+	assert_int_equal(count, 1);
+	assert_in_range(other->operations->end(other, 0, 0), 1, RECORDS - 1); /* as far as it was looked at */
+	assert_int_equal(bus_reach(other, 0, 0), RECORDS);
+	assert_int_equal(bus_reach(other, 0, 1), 0);
+	other->operations->reader_close(reader);
+	other->operations->close(other);
 }
 
 /* A record as any client can write it; the headers become the message's. */
@@ -555,6 +590,7 @@ int main(void)
 			teardown),
 		cmocka_unit_test(the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_silent),
 		cmocka_unit_test(silence_is_counted_from_the_first_append_under_way_or_the_last_one_acknowledged),
+		cmocka_unit_test_setup_teardown(a_reader_that_is_behind_knows_how_far, mock_setup, teardown),
 		cmocka_unit_test_setup_teardown(headers_of_strangers_hide_and_break_nothing, mock_setup, teardown),
 		cmocka_unit_test_setup_teardown(members_share_the_partitions_and_inherit_them_with_the_positions, real_setup,
 						teardown),

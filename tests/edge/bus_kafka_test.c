@@ -324,7 +324,8 @@ static void a_reader_that_is_behind_knows_how_far(void **state)
 	settle(edge);
 	for (int waited_ms = 0; waited_ms < WAIT_MS && bus_reach(other, 0, 0) < RECORDS; waited_ms += 50)
 		other->operations->wait(reader, &place, 1, 50);
-	assert_int_equal(other->operations->read(reader, place, RECORDS, true, count_and_stop, &count, &place.from).kind, ERROR_NONE);
+	Result result = other->operations->read(reader, place, RECORDS, true, count_and_stop, &count, &place.from);
+	assert_int_equal(result.kind, ERROR_NONE);
 	assert_int_equal(count, 1);
 	assert_in_range(other->operations->end(other, 0, 0), 1, RECORDS - 1); /* as far as it was looked at */
 	assert_int_equal(bus_reach(other, 0, 0), RECORDS);

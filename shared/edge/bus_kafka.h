@@ -9,8 +9,9 @@
  *              because full input buffers must not block the reading back of a ledger.
  *
  * Closing waits for appends under way, for a last commit of positions and for handles to end; where the bus was told to hurry
- * (bus.h) all of it together until then, and KAFKA_LAST_MS longer for each handle and for the reports of what is given up. That
- * holds with brokers that answer nothing and keep their connections too. A handle that does not end in its time is left behind.
+ * (bus.h) all of it together until then, and half a second longer for the commit, each handle, and the reports of what is
+ * given up. That holds where brokers keep their connections and answer nothing, too. A handle that does not end in its time is
+ * left behind.
  *
  * No Kafka transactions, no committed offset that anybody owning a ledger starts from (ownership.md §9). No pause, seek, resume
  * or batch call of librdkafka 2.0.2 is used, and no topic is ever created by being named.

@@ -29,7 +29,7 @@ enum {
 	KAFKA_CALL_MS = 5000,  /* a blocking call to the cluster may take so long */
 	KAFKA_FETCH_MS = 4000, /* records that are there must arrive within it */
 	MEMBER_TURN_MS = 2000, /* how often positions are committed */
-	KAFKA_LAST_MS = 500,   /* at the end, with no time left, a handle may take so long to go, and reports to come */
+	KAFKA_LAST_MS = 500,   /* at the end, with no time left: the last commit, a handle's going, the last reports */
 };
 
 typedef struct BusKafka BusKafka;
@@ -126,7 +126,10 @@ int kafka_left_ms(const BusKafka *bus, int64_t most_ms);
 /* The same for what comes last: at least KAFKA_LAST_MS. */
 int kafka_last_ms(const BusKafka *bus, int64_t most_ms);
 
-/* Destroys a handle; one that does not end in KAFKA_CALL_MS is left behind, since librdkafka 2.0.2 has ways to hang there. */
+/*
+ * Destroys a handle; one that does not end in KAFKA_CALL_MS, or what is left of time, is left behind, since librdkafka 2.0.2 has
+ * ways to hang there.
+ */
 void kafka_handle_end(const BusKafka *bus, rd_kafka_t *handle);
 
 /* A configuration of this bus. */

@@ -312,7 +312,7 @@ void member_close(BusKafka *bus)
 		pthread_join(member->thread, NULL);
 	if (member->handle) {
 		if (!result_failed(producer_health(&bus->bus)))
-			positions_commit_last(bus, member->handle, kafka_left_ms(bus, KAFKA_CALL_MS));
+			positions_commit_last(bus, member->handle, kafka_last_ms(bus, KAFKA_CALL_MS));
 		/* Not closed as a member: its static name keeps the partitions for a restart; a session's end frees them. */
 		kafka_handle_end(bus, member->handle);
 	}

@@ -499,12 +499,12 @@ class _Senders:
         check(not any(thread.is_alive() for thread in self.threads), "a sender is stuck")
 
 
-def stopping_while_kafka_stalls_takes_no_longer_than_it_may_and_loses_nothing(scratch):
+def stopping_while_kafka_and_redis_stall_takes_no_longer_than_it_may_and_loses_nothing(scratch):
     site = Site(scratch, TOCSIN_DRAIN_TIMEOUT_MS=DRAIN_SECONDS * 1000)
     servers = site.programs()
     senders = _Senders(servers["gateway"])
     eventually(lambda: _counted(servers["gateway"]) > 500, "the six are at work", seconds=30, pause=0.2)
-    with site.outside.stalled("kafka"):
+    with site.outside.stalled("kafka"), site.outside.stalled("redis"):
         time.sleep(0.5)
         _stop_together(scratch, servers)
         senders.end()

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""That what is skipped does not pass for what was tested: run-tests.sh, test-all.sh and .ci/run, with a make that only pretends."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cases import case, main
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = {
+    "whole": "echo '3 passed, 0 failed, 0 skipped'",
+    "skips": "echo 'image: skipped, there is no podman'; echo '1 passed, 0 failed, 1 skipped'",
+    "cmocka": "echo '[  SKIPPED ] kafka_is_asked'; echo '[  PASSED  ] 2 test(s).'; echo '[  SKIPPED ] 1 test(s), listed below:'; echo '[  SKIPPED ] kafka_is_asked'",
+    "breaks": "echo '0 passed, 1 failed, 0 skipped'; exit 1",
+    "silent": "true",
+}
+# Each part does what $RESULTS says, "PART=passed failed skipped;…", else it passes one test; `make test` is what it is.
+MAKE = """#!/bin/bash
+for word in "$@"; do [[ $word == *=* ]] && export "$word"; done
+for word in "$@"; do
+	case $word in
+	test) exec env BUILD=build tools/test-all.sh || exit ;;
+	test-deps | deps) echo "$word" >>calls ;;
+	test-* | lint)
+		name=${word#test-}
+		directory=$BUILD${SAN:+-${SAN//,/-}}/results
+		mkdir -p "$directory"
+		echo "$word STRICT=${STRICT:-} SAN=${SAN:-} PARTS=${PARTS-unset} MORE=${MORE-unset}" >>calls
+		[[ ";$RESULTS" == *";$name="* ]] && counts=${RESULTS##*"$name="} || counts='1 0 0'
+		[[ $counts == none* ]] && exit 2
+		echo "${counts%%;*}" >"$directory/$name"
+		[[ $counts == *' 0' ]] || echo "$name/run.sh: skipped, it cannot be had" >"$directory/$name.skipped"
+		;;
+	esac
+done
+"""
+
+
+def environment(**more):
+    kept = {name: value for name, value in os.environ.items()
+            if name not in ("BUILD", "STRICT", "MAY_SKIP", "PARTS", "FLAVOURS", "MORE", "MAKEFLAGS", "MAKELEVEL", "SAN", "STEPS")}
+    return kept | more
+
+
+def run_tests(*programs, part="edge", **settings):
+    """run-tests.sh with pretended programs: exit code, what it said, and what it left."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name in programs:
+            path = Path(directory, name)
+            path.write_text(f"#!/bin/bash\n{PROGRAMS[name]}\n")
+            path.chmod(0o755)
+        done = subprocess.run([ROOT / "tools/run-tests.sh", part, *programs], cwd=directory, capture_output=True, text=True, timeout=60,
+                              env=environment(BUILD="built", PYTHON=sys.executable, **settings))
+        reasons = Path(directory, "built/results", f"{part}.skipped")
+        return done.returncode, done.stdout, Path(directory, "built/results", part).read_text().strip(), reasons.read_text() if reasons.exists() else ""
+
+
+@case
+def a_skipped_test_passes_but_where_it_may_not():
+    assert run_tests("whole", "skips")[0::2] == (0, "4 0 1")
+    assert run_tests("whole", STRICT="1")[0] == 0
+    code, said, counts, _ = run_tests("whole", "skips", STRICT="1")
+    assert (code, counts) == (1, "4 0 1") and "STRICT=1" in said.splitlines()[-1], said
+    assert run_tests("cmocka", STRICT="1")[0] == 1
+    assert run_tests("skips", STRICT="1", MAY_SKIP="fresh edge")[0] == 0
+    assert run_tests("skips", STRICT="1", MAY_SKIP="fresh")[0] == 1
+    assert run_tests("breaks", STRICT="1", MAY_SKIP="edge")[0] == 1
+
+
+@case
+def what_was_skipped_is_said_with_the_reason():
+    _, said, _, reasons = run_tests("skips", "cmocka", "whole")
+    assert reasons.splitlines() == ["edge/skips: image: skipped, there is no podman", "edge/cmocka: kafka_is_asked"], reasons
+    assert reasons in said
+
+
+@case
+def a_program_that_tests_nothing_fails():
+    assert run_tests("silent")[0::2] == (1, "0 1 0")
+
+
+def pretended(**settings):
+    """.ci/run in a tree of its own: exit code, the lines it said, and what it asked make for."""
+    with tempfile.TemporaryDirectory() as directory:
+        tree = Path(directory)
+        for name in (".ci/run", "tools/test-all.sh"):
+            (tree / name).parent.mkdir()
+            shutil.copy(ROOT / name, tree / name)
+        (tree / "bin").mkdir()
+        (tree / "bin/make").write_text(MAKE)
+        (tree / "bin/make").chmod(0o755)
+        done = subprocess.run([tree / ".ci/run"], cwd="/", capture_output=True, text=True, timeout=60,
+                              env=environment(**{"PATH": f"{tree}/bin:{os.environ['PATH']}", "RESULTS": "", **settings}))
+        return done.returncode, done.stdout.splitlines(), (tree / "calls").read_text().splitlines()
+
+
+def parts(calls):
+    return [call for call in calls if call.split()[0] not in ("deps", "test-deps")]
+
+
+@case
+def continuous_integration_plays_everything_and_forgives_nothing():
+    code, said, calls = pretended()
+    assert code == 0, said
+    assert {call.split()[0] for call in parts(calls)} >= {"lint", "test-image", "test-fresh", "test-unit", "test-scenario-distributed"}, calls
+    assert all(" STRICT=1 " in call and call.endswith("PARTS=unset MORE=unset") for call in parts(calls)), calls
+    assert [call for call in parts(calls) if call.startswith("test-unit ")] != [] and any("SAN=address,undefined" in call for call in calls), calls
+    assert said[-1] == f"{len(parts(calls))} passed, 0 failed, 0 skipped", said[-1]
+
+
+@case
+def the_last_line_holds_the_totals_of_all_parts_and_the_lines_before_what_was_not_run():
+    for results, settings, wanted in (("image=0 0 1", {}, 1), ("fresh=5 0 1", {}, 1), ("lint=8 0 1", {}, 1), ("edge=4 0 2", {}, 1),
+                                      ("image=0 0 1", {"MAY_SKIP": "image fresh"}, 0), ("edge=4 0 2", {"MAY_SKIP": "image fresh"}, 1),
+                                      ("lint=8 1 0", {}, 1), ("image=none", {}, 1), ("unit=9 1 0", {}, 1)):
+        code, said, calls = pretended(RESULTS=results, **settings)
+        assert code == wanted or (wanted and code), (results, settings, code)
+        assert re.fullmatch(r"\d+ passed, \d+ failed, \d+ skipped", said[-1]), said[-3:]
+        name, _, counts = results.partition("=")
+        asked = [call for call in parts(calls) if call.split()[0] in (name, f"test-{name}")]
+        one = [0, 1, 0] if counts == "none" else [int(count) for count in counts.split()]
+        total = [len(parts(calls)) - len(asked) + one[0] * len(asked), one[1] * len(asked), one[2] * len(asked)]
+        assert said[-1] == "{} passed, {} failed, {} skipped".format(*total), (results, said[-1], total)
+        assert not one[2] or f"  {name}/run.sh: skipped, it cannot be had" in said[-5:], said[-6:]
+
+
+sys.exit(main())

@@ -226,7 +226,7 @@ fuzz: fuzz-deps ## search for inputs that break a reader; FUZZ_SECONDS=60 each, 
 fuzz-search: $(FUZZ_SEARCH)
 	@BUILD='$(BUILD)' tools/fuzz.sh $(FUZZ_SEARCH)
 
-test-scenario: test-deps build $(MOCK_KAFKA) ## the real program, from outside
+test-scenario: test-deps build $(MOCK_KAFKA) $(CLEAR_KAFKA) ## the real program, from outside
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' $(WITH_OUTSIDE) tools/run-tests.sh scenario tests/scenario/run.py
 
 test-scenario-distributed: test-deps build $(CLEAR_KAFKA) ## the same scenarios with six programs on Kafka and Redis

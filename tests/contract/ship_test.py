@@ -38,6 +38,19 @@ def known(command, names):
     assert not unknown, f"{command}: {unknown} is no setting of it"
 
 
+# What is secret, says the table of the settings.
+SECRETS = set(re.findall(r'"(TOCSIN_[A-Z_]+)"[^{}]*\.secret = true', (ROOT / "shared/service/settings.c").read_text()))
+# Of those these may stand where everybody reads them, as long as there is no password in them.
+PLAIN_ADDRESS = {"TOCSIN_REDIS_URL": r"rediss?://[\w.-]+:\d+/\d+"}
+
+
+def secret(name, value):
+    """Whether it is a secret that is given as it is, and not as the file it is in."""
+    if name in SECRETS:
+        return not re.fullmatch(PLAIN_ADDRESS.get(name, "(?!)"), str(value))
+    return bool(re.search(r"SECRET|PASSWORD|TOKEN|CREDENTIAL|_KEY$", name)) and not name.endswith("_FILE")
+
+
 def go(*arguments, cwd=ROOT):
     """Runs Go, which fetches what it builds through its proxy; what went wrong, or None."""
     program = shutil.which("go", path=f"{os.environ['PATH']}:/usr/local/go/bin")
@@ -45,6 +58,48 @@ def go(*arguments, cwd=ROOT):
         raise Skip("there is no Go")
     done = subprocess.run([program, *arguments], cwd=cwd, env=os.environ | {"GOBIN": str(TOOLS)}, capture_output=True, text=True, timeout=600)
     return done.stderr[-300:].strip() if done.returncode else None
+
+
+# Who talks to whom. Why a program talks to a peer, or a peer to it, is a setting it reads; what runs without serving has no listener.
+# (direction, setting, peer, ports)
+TALKS = [
+    ("Egress", "TOCSIN_KAFKA_BROKERS", "kafka", {("TCP", 9092)}),
+    ("Egress", "TOCSIN_REDIS_URL", "redis", {("TCP", 6379)}),
+    ("Egress", "TOCSIN_WEBHOOK_URL", "the world", {("TCP", 443)}),
+    ("Egress", "TOCSIN_SMTP_URL", "the world", {("TCP", 465), ("TCP", 587)}),
+    ("Egress", None, "names", {("UDP", 53), ("TCP", 53)}),
+    ("Ingress", "TOCSIN_OPS_LISTEN", "who watches", {("TCP", 9090)}),
+    ("Ingress", "TOCSIN_ADMIN_KEY", "who sends", {("TCP", 8080)}),
+]
+PRIVATE = {"0.0.0.0/0": ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"], "::/0": ["fc00::/7", "fe80::/10"]}
+
+
+def namespace_of(**labels):
+    return [{"namespaceSelector": {"matchLabels": {name.replace("__", "/").replace("_", "."): value for name, value in labels.items()}}}]
+
+
+# Peers as a policy writes them.
+PEERS = {
+    "kafka": namespace_of(kubernetes_io__metadata_name="kafka"),
+    "redis": namespace_of(kubernetes_io__metadata_name="redis"),
+    "names": namespace_of(kubernetes_io__metadata_name="kube-system"),
+    "who watches": namespace_of(tocsin_io__watches="true"),
+    "who sends": namespace_of(tocsin_io__sends="true"),
+    "the world": [{"ipBlock": {"cidr": cidr, "except": private}} for cidr, private in PRIVATE.items()],
+}
+
+
+def served_by(command):
+    """The settings that what it runs reads; `tocsin` lists those of all its commands."""
+    if command[:2] == ["tocsin", "topics"]:
+        return {name for name in settings_of(command) if name.startswith("TOCSIN_KAFKA_")}
+    return {name for name in settings_of(command) if command[0] != "tocsin" or not name.startswith("TOCSIN_KAFKA_")}
+
+
+def talks(command, direction):
+    """(peer, protocol, port) for each that the table lets a program talk to, or be talked to by."""
+    settings = served_by(command) | {None}
+    return {(peer, *port) for way, setting, peer, ports in TALKS if way == direction and setting in settings for port in ports}
 
 
 # ---- the image
@@ -82,15 +137,16 @@ def what_is_shipped_has_the_version_of_the_program():
 # ---- compose
 
 
-def read_compose():
-    """docker-compose.yml as `docker compose config` reads it: after the schema, names, lengths of time, sizes and dependencies."""
+def read_compose(**given):
+    """docker-compose.yml with these variables, as `docker compose config` reads it: after the schema, names, lengths of time, sizes and dependencies."""
     source = ROOT / "tests/contract/compose"
     problem = go("mod", "download", cwd=source)
     if problem:
         raise Skip(f"the specification's reader cannot be fetched: {problem}")
     problem = go("build", "-o", TOOLS / "compose", ".", cwd=source)
     assert not problem, problem
-    done = subprocess.run([TOOLS / "compose", "docker-compose.yml"], cwd=ROOT, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | given
+    done = subprocess.run([TOOLS / "compose", "docker-compose.yml"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -146,16 +202,64 @@ def compose_containers_have_no_more_rights_than_they_need():
 def compose_is_reached_from_this_machine_only():
     for name, service in COMPOSE["services"].items():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
-    assert COMPOSE["networks"]["inside"]["internal"] is True
-    assert {name for name, service in OURS.items() if "outside" in service["networks"]} == {"gateway", "notification", "embedded"}
 
 
 @case
-def compose_holds_no_secret():
-    assert all("file" in secret for secret in COMPOSE["secrets"].values())
+def a_secret_is_told_from_what_is_none():
+    assert SECRETS >= {"TOCSIN_ADMIN_KEY", "TOCSIN_WEBHOOK_SECRET", "TOCSIN_SMTP_URL", "TOCSIN_KAFKA_OPTIONS", "TOCSIN_REDIS_URL"}, SECRETS
+    for name, value in (("TOCSIN_SMTP_URL", "${TOCSIN_SMTP_URL:-}"), ("TOCSIN_WEBHOOK_SECRET", "${TOCSIN_WEBHOOK_SECRET:-}"),
+                        ("TOCSIN_ADMIN_KEY", ""), ("TOCSIN_REDIS_URL", "redis://:word@redis:6379/0"), ("TOCSIN_REDIS_URL", "${TOCSIN_REDIS_URL}"),
+                        ("TOCSIN_KAFKA_OPTIONS", "a=b"), ("KAFKA_SSL_KEY_PASSWORD", "x")):
+        assert secret(name, value), (name, value)
+    for name, value in (("TOCSIN_SMTP_URL_FILE", "/run/secrets/smtp_url"), ("TOCSIN_REDIS_URL", "redis://redis:6379/0"), ("TOCSIN_INSTANCE", "a")):
+        assert not secret(name, value), (name, value)
+
+
+@case
+def compose_holds_no_secret_and_hands_none_on_by_environment():
+    assert all(set(each) == {"file"} for each in COMPOSE["secrets"].values())
     for name, service in COMPOSE["services"].items():
-        for setting, value in service.get("environment", {}).items():
-            assert not re.search(r"SECRET$|_KEY$|SMTP_URL$", setting) or str(value).startswith("${"), f"{name}: {setting}"
+        given = service.get("environment", {})
+        assert not [setting for setting, value in given.items() if secret(setting, value)], name
+        named = {setting: re.search(r"/run/secrets/(\w+)", value).group(1) for setting, value in given.items() if setting.endswith("_FILE")}
+        assert sorted(named.values()) == sorted(service.get("secrets", [])), (name, named)
+        assert all(re.fullmatch(r"\$\{%s:\+/run/secrets/\w+\}|/run/secrets/admin_key" % setting, given[setting]) for setting in named), (name, named)
+
+
+@case
+def compose_needs_the_key_only_and_takes_the_other_secrets_where_they_are_named():
+    """Unset, a secret is an empty setting, which is none, and an empty file in its place; set, it is the file that was named."""
+    optional = {"TOCSIN_WEBHOOK_SECRET_FILE": "webhook_secret", "TOCSIN_SMTP_URL_FILE": "smtp_url"}
+    without, given = read_compose(), read_compose(**{setting: f"./kept/{name}" for setting, name in optional.items()})
+    for setting, name in optional.items():
+        assert without["secrets"][name]["file"] == "/dev/null" and given["secrets"][name]["file"] == str(ROOT / "kept" / name)
+        for teller in ("notification", "embedded"):
+            assert without["services"][teller]["environment"][setting] == "", (teller, setting)
+            assert given["services"][teller]["environment"][setting] == f"/run/secrets/{name}", (teller, setting)
+            assert f"/run/secrets/{name}" in [each["target"] for each in given["services"][teller]["secrets"]], (teller, name)
+    empty = {name: value for name, value in without["services"]["embedded"]["environment"].items() if not value}
+    done = subprocess.run([BIN / "tocsin", "--check"], capture_output=True, text=True,
+                          env={name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | empty)
+    assert set(optional) < set(empty) and done.returncode == 0, done.stderr
+
+
+@case
+def links_in_notices_lead_to_where_people_reach_the_api():
+    """Who tells people is told the address of the API: its own listener is none that others reach."""
+    for name, service in OURS.items():
+        assert ("TOCSIN_PUBLIC_URL" in service.get("environment", {})) == (name in ("notification", "embedded")), name
+    for name in ("notification", "embedded"):
+        assert read_compose()["services"][name]["environment"]["TOCSIN_PUBLIC_URL"] == "http://" + OURS["gateway"]["ports"][0].rsplit(":", 1)[0]
+        given = read_compose(TOCSIN_PUBLIC_URL="https://tocsin.example.org")["services"][name]["environment"]
+        assert given["TOCSIN_PUBLIC_URL"] == "https://tocsin.example.org", name
+    for overlay in OVERLAYS:
+        documents = rendered(overlay)
+        services = {each["metadata"]["name"]: each["spec"] for each in of_kind(documents, "Service")}
+        tellers = [container for container in containers(documents) if "TOCSIN_PUBLIC_URL" in served_by(container["command"])]
+        assert len(tellers) == 1, overlay
+        url = environment_of(tellers[0], documents)["TOCSIN_PUBLIC_URL"]
+        name = re.fullmatch(r"http://([\w-]+)\.tocsin\.svc", url)
+        assert name and services[name.group(1)]["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}], url
 
 
 @case
@@ -211,6 +315,19 @@ def schema_of(document, archive, definitions):
 
 def of_kind(documents, *kinds):
     return [document for document in documents if document["kind"] in kinds]
+
+
+def containers(documents):
+    return [pod["containers"][0] for _, pod in workloads(documents)]
+
+
+def environment_of(container, documents):
+    """What is in its environment by the manifests: from ConfigMaps, then its own."""
+    maps = {each["metadata"]["name"]: each["data"] for each in of_kind(documents, "ConfigMap")}
+    given = {}
+    for source in container.get("envFrom", []):
+        given |= maps.get(source.get("configMapRef", {}).get("name"), {})
+    return given | {each["name"]: each.get("value", "") for each in container.get("env", [])}
 
 
 def workloads(documents):
@@ -275,13 +392,8 @@ def kubernetes_asks_how_each_service_is():
 def kubernetes_gives_only_settings_that_there_are():
     for overlay in OVERLAYS:
         documents = rendered(overlay)
-        maps = {each["metadata"]["name"]: each["data"] for each in of_kind(documents, "ConfigMap")}
-        for _, pod in workloads(documents):
-            container = pod["containers"][0]
-            known(container["command"], [each["name"] for each in container.get("env", [])])
-            for source in container.get("envFrom", []):
-                if "configMapRef" in source:
-                    known(container["command"], maps[source["configMapRef"]["name"]])
+        for container in containers(documents):
+            known(container["command"], environment_of(container, documents))
 
 
 @case
@@ -290,7 +402,10 @@ def kubernetes_manifests_hold_no_secret():
         documents = rendered(overlay)
         assert not of_kind(documents, "Secret")
         for config in of_kind(documents, "ConfigMap"):
-            assert not [name for name in config["data"] if re.search(r"SECRET|ADMIN_KEY|SMTP_URL", name)]
+            assert not [name for name, value in config["data"].items() if secret(name, value)], config
+        for container in containers(documents):
+            plain = [each for each in container.get("env", []) if secret(each["name"], each.get("value", ""))]
+            assert not [each for each in plain if "secretKeyRef" not in each.get("valueFrom", {})], plain
 
 
 @case
@@ -304,33 +419,90 @@ def kubernetes_keeps_state_where_a_service_has_some():
     assert guarded == set(SERVICES), guarded
 
 
-def allowed(documents, labels, direction):
-    """The ports a pod with these labels may reach, or be reached at, by all policies that select it."""
-    ports, chosen = set(), False
-    for policy in of_kind(documents, "NetworkPolicy"):
-        wanted = policy["spec"]["podSelector"].get("matchLabels", {})
-        if direction in policy["spec"]["policyTypes"] and wanted.items() <= labels.items():
-            chosen = True
-            for rule in policy["spec"].get(direction.lower(), []):
-                ports |= {port["port"] for port in rule["ports"]}
+def selects(selector, labels):
+    """Whether a selector of labels chooses what has these."""
+    tests = {"In": lambda key, values: labels.get(key) in values, "NotIn": lambda key, values: labels.get(key) not in values,
+             "Exists": lambda key, values: key in labels, "DoesNotExist": lambda key, values: key not in labels}
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        tests[each["operator"]](each["key"], each.get("values")) for each in selector.get("matchExpressions", []))
+
+
+def peer_named(rule, direction):
+    """The name of a rule's peers in PEERS; what has none there, or a rule that names nobody and so means everybody, as it is."""
+    peers = rule.get("to" if direction == "Egress" else "from")
+    return next((name for name, written in PEERS.items() if peers == written), "everybody" if not peers else json.dumps(peers))
+
+
+def allowed(policies, labels, direction):
+    """(peer, protocol, port) for each that a pod with these labels may reach, or be reached by, by all policies that select it."""
+    chosen = [policy["spec"] for policy in policies if direction in policy["spec"]["policyTypes"] and selects(policy["spec"]["podSelector"], labels)]
     assert chosen, "no policy selects it: everything is allowed"
-    return ports
-
-
-# Whom a program talks to stands in its settings.
-REACHED = {"TOCSIN_KAFKA_BROKERS": {9092}, "TOCSIN_REDIS_URL": {6379}, "TOCSIN_WEBHOOK_URL": {443}, "TOCSIN_SMTP_URL": {465, 587}}
+    return {(peer_named(rule, direction), port.get("protocol", "TCP"), port.get("port", "any"))
+            for spec in chosen for rule in spec.get(direction.lower(), []) for port in rule.get("ports") or [{}]}
 
 
 @case
 def kubernetes_lets_nobody_talk_to_whom_he_need_not():
+    for overlay in OVERLAYS:
+        documents = rendered(overlay)
+        policies = of_kind(documents, "NetworkPolicy")
+        for workload, pod in workloads(documents):
+            labels, command = workload["spec"]["template"]["metadata"]["labels"], pod["containers"][0]["command"]
+            for direction in ("Egress", "Ingress"):
+                found, wanted = allowed(policies, labels, direction), talks(command, direction)
+                assert found == wanted, (overlay, command, direction, found ^ wanted)
+        # Whatever else runs in the namespace talks to nobody, but that it may ask for names.
+        assert allowed(policies, {"another": "pod"}, "Egress") == {("names", *port) for port in TALKS[4][3]}, overlay
+
+
+@case
+def a_policy_that_names_nobody_or_another_is_noticed():
+    """What is not in the table does not pass for what is: each change of a rule makes a difference."""
+    labels = {"a": "b"}
+    spec = {"podSelector": {"matchLabels": labels}, "policyTypes": ["Egress"], "egress": [{"to": PEERS["kafka"], "ports": [{"protocol": "TCP", "port": 9092}]}]}
+    right = {("kafka", "TCP", 9092)}
+    assert allowed([{"spec": spec}], labels, "Egress") == right
+    rule = spec["egress"][0]
+    for wrong in ({"ports": rule["ports"]}, {"to": [], "ports": rule["ports"]}, {"to": PEERS["redis"], "ports": rule["ports"]}, {"to": rule["to"]},
+                  {"to": rule["to"] + PEERS["redis"], "ports": rule["ports"]}, {"to": [{"podSelector": {}}], "ports": rule["ports"]},
+                  {"to": rule["to"], "ports": [{"protocol": "UDP", "port": 9092}]}, {"to": rule["to"], "ports": rule["ports"] + [{"port": 22}]}):
+        assert allowed([{"spec": spec | {"egress": [wrong]}}], labels, "Egress") != right, wrong
+
+
+@case
+def the_table_of_who_talks_to_whom_is_true():
+    """Against the programs: their settings, where these lead in the manifests, and what flows between the services (make map)."""
+    assert {setting for _, setting, _, _ in TALKS} - {None} <= set().union(*(settings_of([f"tocsin-{name}"]) for name in SERVICES))
     documents = rendered("distributed")
-    for workload, pod in workloads(documents):
-        labels, command = workload["spec"]["template"]["metadata"]["labels"], pod["containers"][0]["command"]
-        # `tocsin topics` reads the settings of all its commands and asks Kafka only.
-        settings = {"TOCSIN_KAFKA_BROKERS"} if command == ["tocsin", "topics", "apply"] else settings_of(command)
-        reach = {53}.union(*(ports for setting, ports in REACHED.items() if setting in settings))
-        assert allowed(documents, labels, "Egress") == reach, (command, allowed(documents, labels, "Egress"))
-        assert allowed(documents, labels, "Ingress") == {9090} | ({8080} if "TOCSIN_ADMIN_KEY" in settings else set()), command
+    for container in containers(documents):
+        given = environment_of(container, documents)
+        for direction, setting, peer, ports in TALKS:
+            if setting in ("TOCSIN_KAFKA_BROKERS", "TOCSIN_REDIS_URL") and setting in served_by(container["command"]):
+                host, port = re.fullmatch(r"(?:redis://)?([\w.-]+):(\d+)(?:/\d+)?", given[setting]).groups()
+                assert PEERS[peer] == namespace_of(kubernetes_io__metadata_name=host.split(".")[1]) and ports == {("TCP", int(port))}, (setting, host)
+            elif setting == "TOCSIN_OPS_LISTEN" and setting in given:
+                assert ports == {("TCP", int(given[setting].rsplit(":", 1)[1]))}
+            elif setting == "TOCSIN_ADMIN_KEY" and f"{setting}_FILE" in given:
+                assert ports == {("TCP", int(given["TOCSIN_LISTEN"].rsplit(":", 1)[1]))}
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SAN", "STEPS")}
+    shown = subprocess.run(["make", "-s", f"BUILD={os.environ.get('BUILD', 'build')}", "map"], cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+    flows = {block.split(":")[0]: set(re.findall(r"^    (?:reads |owns  |writes) (\S+)", block, re.M)) for block in re.split(r"^(?=\w+: )", shown, flags=re.M)}
+    served = {name: topics for name, topics in flows.items() if topics}
+    assert served.keys() == set(SERVICES), served.keys()
+    # All that services tell each other is on Kafka's topics, so every program must reach it, and no other program.
+    assert all(topic.startswith("tocsin.") for topics in served.values() for topic in topics)
+    assert all(("kafka", "TCP", 9092) in talks([f"tocsin-{name}"], "Egress") for name in served)
+
+
+@case
+def compose_lets_nobody_talk_to_whom_he_need_not():
+    nets = {name: set(service["networks"]) for name, service in COMPOSE["services"].items()}
+    assert nets["kafka"] == {"inside"} and nets["redis"] == {"timers"}
+    assert all(COMPOSE["networks"][name]["internal"] for name in ("inside", "timers"))
+    of_peer = {"kafka": "inside", "redis": "timers", "the world": "outside", "who sends": "outside"}
+    for name, service in OURS.items():
+        peers = {peer for direction in ("Egress", "Ingress") for peer, _, _ in talks(service["command"], direction)}
+        assert nets[name] == {of_peer[peer] for peer in peers if peer in of_peer}, (name, nets[name], peers)
 
 
 sys.exit(main())

@@ -5,7 +5,9 @@
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build
-RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends make
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends make \
+	&& rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY Makefile ./
 COPY tools/deps.sh tools/

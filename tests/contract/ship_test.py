@@ -105,14 +105,87 @@ def talks(command, direction):
 # ---- the image
 
 
+def instructions(text):
+    """(stage, instruction, what stands after it) of a Dockerfile; stage 0 is before the first FROM."""
+    stage, joined = 0, re.sub(r"\\\n\s*", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.M))
+    for line in filter(str.strip, joined.splitlines()):
+        word, _, rest = line.strip().partition(" ")
+        stage += word == "FROM"
+        yield stage, word, rest.strip()
+
+
+def mistakes_of_image(text):
+    """What is wrong with a Dockerfile, by the rules people know from hadolint; but versions of Debian's packages are not pinned,
+    since Debian keeps only the newest of a release."""
+    read = list(instructions(text))
+    last, wrong = max(stage for stage, _, _ in read), []
+    bases = dict(rest.split("=", 1) for stage, word, rest in read if word == "ARG" and stage == 0 and "=" in rest)
+    names = {match.group(1): stage for stage, word, rest in read if word == "FROM" and (match := re.search(r" AS (\w+)$", rest))}
+    for stage, word, rest in read:
+        what = f"{word} {rest[:60]}"
+        if word == "FROM":
+            image = re.sub(r"\$\{(\w+)\}", lambda match: bases.get(match.group(1), ""), rest.split(" ")[0])
+            if not re.fullmatch(r"[\w./-]+/[\w.-]+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})", image):
+                wrong.append(f"{what}: a registry and a tag that is not latest")
+        if word == "ADD" or word != word.upper() or word == "MAINTAINER":
+            wrong.append(f"{what}: COPY is meant")
+        if word in ("ENV", "ARG") and any(secret(name, value) or name in SECRETS for name, value in re.findall(r"(\w+)(?:=(\S*))?", rest)):
+            wrong.append(f"{what}: a secret stands in every layer")
+        if word == "USER" and not re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", rest):
+            wrong.append(f"{what}: numbers, which Kubernetes can tell from root's")
+        if word in ("CMD", "ENTRYPOINT") and not rest.startswith("[") or word == "HEALTHCHECK" and " CMD [" not in rest:
+            wrong.append(f"{what}: without a shell, which would hand on no signal")
+        if word == "WORKDIR" and not rest.startswith("/"):
+            wrong.append(f"{what}: from the root")
+        if word == "COPY" and (match := re.search(r"--from=(\w+)", rest)) and names.get(match.group(1), last) >= stage:
+            wrong.append(f"{what}: no such stage before it")
+        if word == "RUN":
+            for command in re.findall(r"\bapt(?:-get)? (?:\S+ )*?install\b[^&|;]*", rest):
+                if not command.startswith("apt-get") or " -y" not in command or "--no-install-recommends" not in command:
+                    wrong.append(f"{what}: apt-get install -y --no-install-recommends")
+            if "apt-get update" in rest and "install" not in rest:
+                wrong.append(f"{what}: an update that is kept is an old one")
+            if "apt-get" in rest and "rm -rf /var/lib/apt/lists/*" not in rest:
+                wrong.append(f"{what}: its lists stay in the layer")
+            if re.search(r"\b(sudo|curl|wget|ssh|dist-upgrade)\b|\bchmod (-R )?777", rest):
+                wrong.append(f"{what}: from packages only, and as they are")
+            if "|" in rest.replace("||", "") and not any(each == "SHELL" and "pipefail" in words for number, each, words in read if number == stage):
+                wrong.append(f"{what}: a pipe that hides what fails")
+    for word in ("USER", "HEALTHCHECK", "CMD", "WORKDIR"):
+        if [each for stage, each, _ in read if stage == last].count(word) != 1:
+            wrong.append(f"{word} stands in the last stage, once")
+    return wrong
+
+
+@case
+def the_image_is_built_by_the_rules():
+    assert mistakes_of_image((ROOT / "Dockerfile").read_text()) == []
+
+
+@case
+def every_rule_of_the_image_finds_its_mistake():
+    text = (ROOT / "Dockerfile").read_text()
+    for old, new in (("debian:bookworm-slim", "debian"), ("debian:bookworm-slim", "debian:latest"), ("FROM ${BASE} AS build", "FROM debian:12 AS build"),
+                     ("COPY . .", "ADD . ."), ("COPY . .", "copy . ."), ("USER 10001:10001", "USER tocsin"), ("USER 10001:10001", "USER 0:0"),
+                     ("USER 10001:10001\n", ""), ('CMD ["tocsin", "serve"]', "CMD tocsin serve"), ("--from=build", "--from=other"),
+                     ('CMD ["tocsin", "healthcheck"]', "CMD tocsin healthcheck"), ("WORKDIR /source", "WORKDIR source"),
+                     ("-qq --no-install-recommends ca-", "-qq ca-"), ("apt-get install -y -qq --no-install-recommends ca-", "apt install -y --no-install-recommends ca-"),
+                     ("&& apt-get clean && rm -rf /var/lib/apt/lists/* ", "&& rm -rf "), ("RUN make deps", "RUN apt-get update && rm -rf /var/lib/apt/lists/*"),
+                     ("RUN make deps", "RUN curl http://localhost/ -o x"), ('SHELL ["/bin/bash", "-o", "pipefail", "-c"]\n', ""),
+                     ("ENV TOCSIN_HOME", "ENV TOCSIN_ADMIN_KEY=0123 TOCSIN_HOME"), ("ARG BASE", "ARG TOCSIN_WEBHOOK_SECRET\nARG BASE"),
+                     ("ENV TOCSIN_HOME", "ENV TOCSIN_SMTP_URL=smtp://a:b@c TOCSIN_HOME")):
+        assert old in text, old
+        assert mistakes_of_image(text.replace(old, new)), (old, new)
+
+
 @case
 def the_image_runs_as_nobody_and_knows_its_health():
+    """What it says of itself once it is built: tests/image."""
     text = (ROOT / "Dockerfile").read_text()
     last = text[text.rindex("\nFROM "):]
     assert re.search(r"^USER 10001:10001$", last, re.M)
     assert re.search(r'^HEALTHCHECK .*CMD \["tocsin", "healthcheck"\]$', last, re.M)
     assert re.search(r'^CMD \["tocsin", "serve"\]$', last, re.M)
-    assert not re.search(r"^ADD |:latest|^RUN .*(curl|wget)", text, re.M)
     for name in re.findall(r"(TOCSIN_[A-Z_]+)=", last):
         assert name in settings_of(["tocsin"]), name
 

@@ -1,15 +1,17 @@
 """The pages for integrators and operators: what they show is run as it stands there, in both languages."""
 
+import datetime
+import json
 import os
-import pathlib
 import re
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 
-from harness import REPOSITORY, check, check_equal, eventually
+from harness import REPOSITORY, check, check_equal, eventually, not_in_a_container
 from installation import SERVICES, Site
 
 DOCS = REPOSITORY / "docs"
@@ -29,6 +31,7 @@ def _shell(script, directory, **environment):
                           timeout=120)
 
 
+@not_in_a_container("it runs nothing")
 def both_languages_show_the_same_commands(scratch):
     del scratch
     for page in ("integrators", "operators"):
@@ -79,7 +82,7 @@ def a_backup_is_made_and_restored(scratch):
     server = scratch.server()
     incident = server.incident_of(server.event(title="kept"))
     server.stop()
-    programs = str(pathlib.Path(scratch.binary).parent)
+    programs = server.programs()
     for script in _blocks("operators.md", "sh"):
         done = _shell(script, scratch.directory, TOCSIN_HOME=str(server.home), PATH=f"{programs}:{os.environ['PATH']}")
         check_equal(done.returncode, 0, f"exit code of {script}: {done.stdout}{done.stderr}")
@@ -192,6 +195,7 @@ def _everything_counted(servers, but):
             check(counted, f"nobody counts {name}: {shown}")
 
 
+@not_in_a_container("its files are held and written by others")
 def what_the_operators_page_says_to_watch_is_counted(scratch):
     receiver, pack = scratch.receiver(), scratch.pack(escalation=LEVELS)
     server = scratch.server(TOCSIN_POLICY=pack, TOCSIN_WEBHOOK_URL=receiver.url, TOCSIN_EGRESS_ALLOW="127.0.0.1/32")
@@ -214,6 +218,7 @@ def what_the_operators_page_says_to_watch_is_counted(scratch):
         check_equal(_sum(server, f"tocsin_{what}_total"), 0, f"{what} after a start that read it all again")
 
 
+@not_in_a_container("six programs")
 def what_the_operators_page_says_to_watch_is_counted_by_the_program_it_names(scratch):
     receiver, pack = scratch.receiver(), scratch.pack(escalation=LEVELS)
     site = Site(scratch, TOCSIN_POLICY=pack, TOCSIN_WEBHOOK_URL=receiver.url, TOCSIN_EGRESS_ALLOW="127.0.0.1/32")
@@ -229,3 +234,35 @@ def what_the_operators_page_says_to_watch_is_counted_by_the_program_it_names(scr
     site.program("response", home="other", TOCSIN_INSTANCE="other")
     eventually(lambda: _sum(servers["response"], "tocsin_ledger_deposed_total", service="response") > 0, "the one before is deposed", 40)
     _everything_counted(servers, NOT_DISTRIBUTED)
+
+
+def dead_letters_are_read_as_the_page_says(scratch):
+    server = scratch.server()
+    server.event()
+    server.stop()
+    bus = sqlite3.connect(server.home / "bus.db")
+    with bus:  # a record that no gateway would write
+        bus.execute("""INSERT INTO "events.0" SELECT max(offset) + 1, at, key, CAST(replace(CAST(headers AS TEXT), 'evt_', 'evt_x') AS BLOB), body
+                       FROM "events.0" """)
+    bus.close()
+    for path in server.home.glob("bus.db*"):
+        shutil.chown(path, server.home.stat().st_uid)
+    server.start()
+    [question] = _blocks("operators.md", "sql")
+
+    def letters():
+        reading = sqlite3.connect(f"file:{server.home}/bus.db?mode=ro", uri=True)
+        try:
+            return reading.execute(question).fetchall()
+        finally:
+            reading.close()
+    [(at, letter)] = eventually(letters, "there is a dead letter")
+    letter = json.loads(letter)
+    check_equal((letter["service"], letter["topic"], letter["partition"]), ("intake", "tocsin.events", 0), "the dead letter's place")
+    check(letter["reason"] and at.startswith(str(datetime.date.today().year)), f"{at} {letter}")
+    server.incident_of(server.event(title="what comes after it"))
+    check([line for line in server.log_lines() if line["event"] == "dead-letter"], "the log does not say it")
+    topics = (REPOSITORY / "shared/domain/topics.c").read_text()
+    for page in ("operators.md", "operators.zh-CN.md"):
+        for name in re.findall(r"--topic (\S+)", (DOCS / page).read_text()):
+            check(f'"{name}"' in topics, f"{page}: there is no topic {name}")

@@ -4,7 +4,7 @@ import pathlib
 import re
 import subprocess
 
-from harness import REPOSITORY, check, check_equal
+from harness import REPOSITORY, check, check_equal, not_in_a_container
 
 PLAIN = ("README.md", "README.zh-CN.md")
 
@@ -28,16 +28,67 @@ def the_commands_of_the_readme_work(scratch):
         check('"grade"' in done.stdout and '"status": "assessing"' in done.stdout.replace('":"', '": "'), f"{name}: {done.stdout}")
 
 
-def the_settings_of_the_readme_are_those_of_the_programs(scratch):
-    programs = sorted(pathlib.Path(scratch.binary).parent.glob("tocsin*"))
-    manuals = [subprocess.run([program, "--settings"], capture_output=True, text=True, check=True).stdout for program in programs]
+SERVERS = ("gateway", "intake", "classification", "response", "notification", "audit")
+# Which of a program's defaults differ from the table's stands in the words below it: {setting: {program: default}}.
+OF_A_PROGRAM = {"TOCSIN_LISTEN": {name: f"127.0.0.1:{8080 + number}" for number, name in enumerate(SERVERS)},
+                "TOCSIN_PUBLIC_URL": {"notification": "http://127.0.0.1:8080"}}
+MADE = {"TOCSIN_ADMIN_KEY": ("made at the first start", "serve makes one at its first start")}  # what README says, and the program
+
+
+def _manuals(scratch):
+    """{program: {setting: (default, sentence)}}, as the programs say it; None: unset."""
+    manuals = {}
+    for program in sorted(pathlib.Path(scratch.binary).parent.glob("tocsin*")):
+        said = subprocess.run([program, "--settings"], capture_output=True, text=True, check=True).stdout
+        rows = re.findall(r"^(TOCSIN_\w+) +(.*) \(([^()]*)\)$", said, re.M)
+        manuals[program.name.removeprefix("tocsin-")] = {name: (None if default == "unset" else default, sentence) for name, sentence, default in rows}
+        check_equal(len(rows), len(re.findall("^TOCSIN_", said, re.M)), f"settings of {program.name} that can be read")
     check_equal(len(manuals), 7, "programs")
-    names = set(re.findall(r"^TOCSIN_\w+", "".join(manuals), re.M))
+    return manuals
+
+
+def _table(name):
+    """{setting: default} of a README: the value, or (words,) where it is described."""
+    rows = re.findall(r"^\| `(TOCSIN_\w+)` \| *([^|]*?) *\|", (REPOSITORY / name).read_text(), re.M)
+    check_equal(len(rows), len(dict(rows)), f"settings in {name}, each once")
+    return {setting: shown.strip("`") if re.fullmatch(r"`[^`]+`|\d+|", shown) else (shown.replace("`", ""),) for setting, shown in rows}
+
+
+@not_in_a_container("about the page and the programs beside the checkout")
+def the_settings_of_the_readme_are_those_of_the_programs(scratch):
+    manuals = _manuals(scratch)
+    names = {name for manual in manuals.values() for name in manual}
     for name in PLAIN:
-        table = set(re.findall(r"^\| `(TOCSIN_\w+)`", (REPOSITORY / name).read_text(), re.M))
-        check_equal(table, names, f"settings in {name}")
+        check_equal(set(_table(name)), names, f"settings in {name}")
 
 
+@not_in_a_container("about the page and the programs beside the checkout")
+def the_defaults_of_the_readme_are_those_of_the_programs(scratch):
+    table, chinese = (_table(name) for name in PLAIN)
+    for program, manual in _manuals(scratch).items():
+        for setting, (default, sentence) in manual.items():
+            where, shown = f"the default of {setting} of {program}", table[setting]
+            if program in OF_A_PROGRAM.get(setting, {}):
+                check_equal(default, OF_A_PROGRAM[setting][program], where)
+            elif setting in MADE:
+                check(shown == (MADE[setting][0],) and MADE[setting][1] in sentence and default is None, f"{where}: {shown}, {sentence}")
+            elif default is None and shown:  # a default that is found out: the program says "unset: …" with README's words
+                words = shown[0] if isinstance(shown, tuple) else shown
+                check(re.search(f"unset: {re.escape(words)}", sentence), f"{where}: {words!r} is not in {sentence!r}")
+            else:
+                check_equal(shown, default or "", where)
+    for setting, shown in table.items():
+        check_equal(type(chinese[setting]), type(shown), f"the kind of {setting}'s default in Chinese: {chinese[setting]}")
+        if isinstance(shown, str):
+            check_equal(chinese[setting], shown, f"the default of {setting} in Chinese")
+    for name, words in zip(PLAIN, ("8080 for the gateway, 8081 to 8085 for intake, classification, response, notification and audit",
+                                   "gateway 为 8080，intake、classification、response、notification、audit 依次为 8081 至 8085")):
+        text = re.sub(r"\s+", " ", (REPOSITORY / name).read_text())
+        check(words in text, f"{name} does not say where the programs listen")
+        check(re.search(rf"`TOCSIN_PUBLIC_URL` [^`]{{1,9}} ?`{OF_A_PROGRAM['TOCSIN_PUBLIC_URL']['notification']}`", text), f"{name} does not say where links lead")
+
+
+@not_in_a_container("about the page and the programs beside the checkout")
 def the_services_of_the_readme_are_those_there_are(scratch):
     del scratch
     services = {path.parent.name for path in REPOSITORY.glob("services/*/*.h") if path.stem == path.parent.name} - {"cli"}
@@ -46,6 +97,7 @@ def the_services_of_the_readme_are_those_there_are(scratch):
         check(services <= table, f"{name} lacks {services - table}")
 
 
+@not_in_a_container("about the page and the programs beside the checkout")
 def the_commands_of_the_program_are_in_the_readme(scratch):
     shown = subprocess.run([scratch.binary, "help"], capture_output=True, text=True, check=True).stdout
     names = {name.strip() for name in re.findall(r"^  tocsin ((?:[a-z]+ )+)", shown, re.M)}

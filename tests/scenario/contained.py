@@ -10,7 +10,7 @@ import shlex
 import signal
 import subprocess
 
-from harness import Server, eventually
+from harness import REPOSITORY, Server, eventually
 
 PODMAN = shlex.split(os.environ.get("PODMAN", "podman"))
 IMAGE = os.environ.get("TOCSIN_IMAGE", "tocsin:0.1.0")
@@ -27,9 +27,13 @@ class Contained(Server):
     def run(self, environment, *arguments, name=None):
         """The command line that runs tocsin with these arguments in a container."""
         given = [word for key in environment if key.startswith("TOCSIN_") for word in ("--env", key)]
-        directory = str(self.scratch.directory)
-        return [*PODMAN, "run", "--rm", *RIGHTS, *(("--name", name) if name else ()), *given, "--volume", f"{directory}:{directory}",
-                "--workdir", directory, IMAGE, "tocsin", *arguments]
+        return [*self.container_of(name), *given, IMAGE, "tocsin", *arguments]
+
+    def container_of(self, name=None):
+        """The scenario's directory and the policy packs are at the same places in it."""
+        directory, packs = self.scratch.directory, REPOSITORY / "shared/policy"
+        return [*PODMAN, "run", "--rm", *RIGHTS, *(("--name", name) if name else ()), "--volume", f"{directory}:{directory}",
+                "--volume", f"{packs}:{packs}:ro", "--workdir", str(directory)]
 
     def words(self):
         self.container = f"tocsin-scenario-{os.getpid()}-{next(numbers)}"
@@ -50,6 +54,17 @@ class Contained(Server):
         if self.url:
             environment["TOCSIN_URL"] = self.url
         return subprocess.run(self.run(environment, *arguments), env=environment, capture_output=True, text=True, timeout=120)
+
+
+    def programs(self):
+        """A `tocsin` that runs in a container with the settings of who types it."""
+        directory = self.scratch.path("bin")
+        directory.mkdir(exist_ok=True)
+        program = directory / "tocsin"
+        settings = """$(env | sed -n 's/^\\(TOCSIN_[A-Z_]*\\)=.*/--env \\1/p')"""
+        program.write_text(f'#!/bin/bash\nexec {shlex.join(self.container_of())} {settings} {IMAGE} tocsin "$@"\n')
+        program.chmod(0o755)
+        return directory
 
 
 class Inner:

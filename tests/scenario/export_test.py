@@ -6,7 +6,7 @@ import pathlib
 import shutil
 import time
 
-from harness import check, check_equal, eventually
+from harness import check, check_equal, eventually, not_in_a_container
 from installation import KEY, Site, topics_clear
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -161,6 +161,7 @@ def only_a_whole_and_unchanged_file_is_imported_and_only_into_an_empty_home(scra
     _refused(two.command("import", file), "is not empty")
 
 
+@not_in_a_container("podman does not say early enough which process to kill")
 def an_import_that_was_killed_leaves_a_home_on_which_nothing_starts(scratch):
     """Killed at many moments: the target is empty still, or whole, or says that it is neither."""
     one = scratch.server("one")
@@ -211,6 +212,7 @@ def _check_assessed_once(file):
     check_equal(len(ids), len(set(ids)), "assessments, each once")
 
 
+@not_in_a_container("six programs")
 def a_home_moves_to_kafka_and_back(scratch):
     receiver = scratch.receiver()
     settings = _settings(scratch, receiver, 75)
@@ -242,6 +244,7 @@ def a_home_moves_to_kafka_and_back(scratch):
     _check_told(receiver, back, ids[0])
 
 
+@not_in_a_container("six programs")
 def a_backup_is_restored_into_topics_made_anew_beside_what_was_left(scratch):
     """On the same Kafka and Redis: old state files and timers of greater terms are noticed, and everybody is told of what comes."""
     receiver, early, backup = scratch.receiver(), scratch.path("early"), str(scratch.path("backup"))
@@ -284,6 +287,7 @@ def a_backup_is_restored_into_topics_made_anew_beside_what_was_left(scratch):
     _check_sound(site.tocsin, "--kafka")
 
 
+@not_in_a_container("six programs")
 def an_export_beside_programs_that_run_is_given_up(scratch):
     """From another home, so that no lock says it: the ledgers do."""
     site = Site(scratch, partitions=2)

@@ -159,6 +159,10 @@ class Server:
         """Runs another tocsin command with this server's settings."""
         return run_command(self, self.binary, *arguments, **settings)
 
+    def programs(self):
+        """The directory `tocsin` is found in by who types it."""
+        return pathlib.Path(self.binary).parent
+
     # ---- HTTP
 
     def request(self, method, path, body=None, headers=None, key="", timeout=30):
@@ -248,13 +252,21 @@ def embedded_only(reason):
     return mark
 
 
+def not_in_a_container(reason):
+    """For a scenario that has no meaning with `tocsin serve` in a container."""
+    def mark(function):
+        function.not_in_a_container = reason
+        return function
+    return mark
+
+
 class Scratch:
     """What one scenario may use; everything is gone at its end. server: makes (scratch, home, settings) another kind of Server."""
 
     def __init__(self, binary, server=None):
         self.binary, self.other_server = str(pathlib.Path(binary).resolve()), server
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-scenario-"))
-        self.sanitized = "address" in self.binary or "thread" in self.binary
+        self.slow_start = bool(server) or "address" in self.binary or "thread" in self.binary  # containers and sanitizers take their time
         self.visible_seconds = 10 if server else 2  # a record, after the 202 of what made it
         self.servers, self.closers, self.notes = [], [], []
 

@@ -134,7 +134,7 @@ def six_programs_carry_an_event_from_its_sender_to_the_audit_log(scratch):
     servers = site.programs()
     gateway = servers["gateway"]
     scratch.note(f"all ready after {time.monotonic() - began:.1f} s")
-    if not scratch.sanitized:
+    if not scratch.slow_start:
         scratch.note(f"{sum(server.rss_kib() for server in servers.values()) / 1024:.0f} MiB resident together")
     accepted = gateway.event(title="Ransomware on FS1", severity="critical", asset="fs1")
     incident = gateway.incident_of(accepted, seconds=10)

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Runs the scenarios: run.py [--binary PATH] [--mode MODE] [--keep] [WORDS…]; words choose those whose name holds one of them.
+"""Runs the scenarios: run.py [--binary PATH] [--mode MODE] [--jobs N] [--keep] [WORDS…]; words choose those whose name holds one of them.
 
 MODE is embedded (one `tocsin serve`); distributed: the same scenarios with six programs in its place; or container: with
 `tocsin serve` in a container of the image (tests/image/run.sh). Those about one mode only are played in embedded, or start what
-they need themselves.
+they need themselves. Scenarios mostly wait: N of them are played at a time, each in a process, a directory and at ports of its own. First,
+one after the other, those that measure or count on being alone (ALONE).
 """
 
 import argparse
 import importlib
 import inspect
+import multiprocessing
+import multiprocessing.connection
 import os
 import pathlib
 import signal
@@ -24,16 +27,22 @@ from installation import together
 LIMIT_SECONDS = 180
 FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "topics", "rebuild", "table"]
 ASKED_FOR = ["chaos"]  # takes minutes: only when it is named (make test-chaos)
-BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]  # what one server does, six programs do
+# What one server does, six programs do, and one in a container. The others are about six programs on a Kafka of their own, and what a
+# container changes (rights, a read-only root, another user, signals to process 1) is one for all programs of the image.
+BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]
+PLAYED = {"embedded": FILES, "distributed": BOTH_WAYS, "container": BOTH_WAYS + ["start", "readme", "pages", "export"]}
+LEFT_OUT = {"embedded": None, "distributed": "embedded_only", "container": "not_in_a_container"}  # marks of scenarios, each with its reason
+ALONE = ["start", "kill", "stop", "chaos"]
+LONG = ["export", "rebuild", "topics", "programs"]  # begun first, so that none of them is left to the end
 SERVERS = {"embedded": None, "distributed": together, "container": contained}
 
 
 def scenarios(words, mode):
-    for file in BOTH_WAYS if mode != "embedded" else FILES + [file for file in ASKED_FOR if file in words]:
+    for file in PLAYED[mode] + [file for file in ASKED_FOR if file in words and mode == "embedded"]:
         module = importlib.import_module(f"{file}_test")
         for name, function in vars(module).items():
             if inspect.isfunction(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_"):
-                if "scratch" in function.__code__.co_varnames[:1] and not (mode == "distributed" and hasattr(function, "embedded_only")):
+                if "scratch" in function.__code__.co_varnames[:1] and not (LEFT_OUT[mode] and hasattr(function, LEFT_OUT[mode])):
                     yield file, name, function
 
 
@@ -62,28 +71,76 @@ def run(function, binary, keep, server):
             scratch.dispose()
 
 
+def played(function, arguments):
+    """(what did not go well, whether it was skipped, notes, seconds)"""
+    began = time.monotonic()
+    try:
+        problem, notes = run(function, arguments.binary, arguments.keep, SERVERS[arguments.mode])
+        return problem, False, notes, time.monotonic() - began
+    except Skip as skip:
+        return str(skip), True, [], time.monotonic() - began
+
+
+class Played:
+    """A scenario under way in a process of its own."""
+
+    def __init__(self, function, arguments):
+        self.ours, theirs = multiprocessing.Pipe(duplex=False)
+        self.process = multiprocessing.Process(target=lambda: theirs.send(played(function, arguments)))
+        self.process.start()
+        theirs.close()
+
+    def outcome(self):
+        try:
+            outcome = self.ours.recv()
+        except EOFError:
+            outcome = "it ended without a word", False, [], 0
+        self.process.join()
+        return outcome
+
+
+def outcomes(chosen, arguments):
+    """((file, name), outcome) of each, as they come."""
+    alone = [each for each in chosen if arguments.jobs == 1 or each[0] in ALONE]
+    waiting = sorted((each for each in chosen if each not in alone), key=lambda each: each[0] not in LONG)
+    for file, name, function in alone:
+        yield (file, name), played(function, arguments)
+    running = {}
+    while waiting or running:
+        while waiting and len(running) < arguments.jobs:
+            file, name, function = waiting.pop(0)
+            one = Played(function, arguments)
+            running[one.ours] = file, name, one
+        for end in multiprocessing.connection.wait(running):
+            file, name, one = running.pop(end)
+            yield (file, name), one.outcome()
+
+
+def jobs_of(mode):
+    """Six programs share one Kafka with the scenario before."""
+    return 1 if mode == "distributed" else int(os.environ.get("SCENARIO_JOBS") or 2)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", default=str(REPOSITORY / os.environ.get("BUILD", "build") / "bin/tocsin"))
     parser.add_argument("--mode", choices=SERVERS, default=os.environ.get("MODE") or "embedded")
+    parser.add_argument("--jobs", type=int, help="how many at a time (SCENARIO_JOBS, 2; 1 with six programs, whose Kafka all share)")
     parser.add_argument("--keep", action="store_true", help="leave scratch directories and servers behind")
     parser.add_argument("words", nargs="*")
     arguments = parser.parse_args()
+    arguments.jobs = arguments.jobs or jobs_of(arguments.mode)
     signal.signal(signal.SIGALRM, too_long)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would hand on that it is ignored
     chosen = [s for s in scenarios(arguments.words, arguments.mode) if not arguments.words or any(word in f"{s[0]} {s[1]}" for word in arguments.words)]
     passed = skipped = 0
     failed = []
-    for index, (file, name, function) in enumerate(chosen, 1):
-        began = time.monotonic()
+    for index, ((file, name), (problem, was_skipped, notes, seconds)) in enumerate(outcomes(chosen, arguments), 1):
         title = f"[{index}/{len(chosen)}] {file}: {name.replace('_', ' ')}"
-        try:
-            problem, notes = run(function, arguments.binary, arguments.keep, SERVERS[arguments.mode])
-        except Skip as skip:
-            print(f"{title}: skipped, {skip}", flush=True)
+        if was_skipped:
+            print(f"{title}: skipped, {problem}", flush=True)
             skipped += 1
             continue
-        seconds = time.monotonic() - began
         print(f"{title}: {'FAILED' if problem else 'ok'} ({seconds:.1f} s{''.join('; ' + note for note in notes)})", flush=True)
         if problem:
             failed.append(title)

@@ -106,17 +106,22 @@ def topics_are_applied_by_several_at_once(scratch):
 # ---- make run-distributed
 
 
-class _Run:
-    """tools/run-distributed.sh in a terminal's foreground, so to speak: a process group that Ctrl-C goes to."""
+SCRIPT = (str(REPOSITORY / "tools/run-distributed.sh"),)
+MAKE = ("make", "run-distributed")  # as it is typed: what it needs is built already
 
-    def __init__(self, scratch, **settings):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+
+class _Run:
+    """It in a terminal's foreground, so to speak: a process group that Ctrl-C goes to."""
+
+    def __init__(self, scratch, command=SCRIPT, **settings):
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith("TOCSIN_") and name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SAN", "STEPS")}
         environment |= {"TOCSIN_HOME": str(scratch.path("var")), "TOCSIN_LISTEN": "127.0.0.1:0",
                         "BUILD": str(pathlib.Path(scratch.binary).parents[1]), **settings}
         self.log = scratch.path("run.log")
         self.log.unlink(missing_ok=True)
-        self.process = subprocess.Popen([REPOSITORY / "tools/run-distributed.sh"], env=environment, stdin=subprocess.DEVNULL,
-                                        stdout=open(self.log, "wb"), stderr=subprocess.STDOUT, start_new_session=True)
+        self.process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=open(self.log, "wb"),
+                                        stderr=subprocess.STDOUT, start_new_session=True)
         scratch.closers.append(self.dispose)
         self.gateway = Server(scratch.binary, scratch.path("var"), self.log, {})
 
@@ -135,8 +140,10 @@ class _Run:
 
     def programs(self):
         """Process ids of the programs, by name."""
-        children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(self.process.pid)], capture_output=True, text=True).stdout
-        return {name: int(pid) for pid, name in (line.split() for line in children.splitlines()) if name.startswith("tocsin-")}
+        shown = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,comm="], capture_output=True, text=True).stdout
+        processes = [(int(pid), int(parent), name) for pid, parent, name in (line.split(None, 2) for line in shown.splitlines())]
+        ours = {self.process.pid} | {pid for pid, parent, _ in processes if parent == self.process.pid}  # make, and the script it runs
+        return {name: pid for pid, parent, name in processes if parent in ours and name.startswith("tocsin-")}
 
     def end(self, number, whole_group=False):
         if whole_group:
@@ -166,7 +173,7 @@ def _left_over(scratch):
 def one_command_runs_the_distributed_mode_and_one_ctrl_c_ends_it(scratch):
     if not os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"):
         raise Skip("there is no Kafka (tools/with-outside.sh)")
-    run = _Run(scratch, TOCSIN_KAFKA_PARTITIONS="4").await_ready()
+    run = _Run(scratch, MAKE, TOCSIN_KAFKA_PARTITIONS="4").await_ready()
     check_equal(len(run.programs()), 6, "programs")
     check_equal(scratch.path("var/admin.key").stat().st_mode & 0o777, 0o600, "mode of the key's file")
     accepted = run.gateway.event(title="Ransom note on the file server", severity="critical")
@@ -175,7 +182,8 @@ def one_command_runs_the_distributed_mode_and_one_ctrl_c_ends_it(scratch):
     check_equal(len(curls), 2, "curls in the greeting")
     answer = subprocess.run(["bash", "-c", curls[1].strip() + " -s"], capture_output=True, text=True, timeout=30)
     check(incident["id"] in answer.stdout, f"the greeting's curl answered {answer.stdout} {answer.stderr}")
-    check_equal(run.end(signal.SIGINT, whole_group=True), 0, "exit code after Ctrl-C")
+    check_equal(run.end(signal.SIGINT, whole_group=True), -signal.SIGINT, "how make ends after Ctrl-C, once what it runs has")
+    check("run-distributed: ended" in run.said(), "\n".join(run.said()[-20:]))
     check_equal(_left_over(scratch), [], "processes left over")
     check(re.search(r'^audit +\{.*"event":"stopped"', run.log.read_text(), re.M), "the log does not say that audit stopped")
 

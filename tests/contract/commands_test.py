@@ -47,7 +47,7 @@ ONLY_BY_HAND = {
 
 
 def parts():
-    return set(re.findall(r"[a-z-]+", re.search(r"^for name in (checks .*); do$", (ROOT / "tools/test-all.sh").read_text(), re.M).group(1)))
+    return set(re.findall(r"[a-z-]+", re.search(r"^\s*for name in (checks .*); do$", (ROOT / "tools/test-all.sh").read_text(), re.M).group(1)))
 
 
 def typed():

@@ -182,7 +182,11 @@ static Result align(Handler *handler)
 	if (memory->aligned)
 		return result_ok();
 	TRY(head_load(handler, &memory->head));
-	TRY(result_wrap(ledger->operations->cut(ledger, memory->head.size), "audit ledger"));
+	Result cut = ledger->operations->cut(ledger, memory->head.size);
+	if (cut.kind == ERROR_INTERNAL)
+		return result_fail(cut.kind, "audit ledger: %.140s: put a copy of it back; docs/operators.md says what to do without one",
+				   cut.text);
+	TRY(result_wrap(cut, "audit ledger"));
 	TRY(tail_check(ledger, &memory->head));
 	memory->counted = memory->head.count;
 	memory->aligned = true;

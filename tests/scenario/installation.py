@@ -136,12 +136,12 @@ def outside_clear(scratch):
     subprocess.run(["redis-cli", "-u", redis, "flushall"], check=True, capture_output=True, timeout=10)
 
 
-def _topics_delete(scratch, brokers):
+def _topics_delete(scratch, brokers, *topic):
     clear = pathlib.Path(scratch.binary).parents[1] / "tests/support/kafka/clear_kafka"
-    subprocess.run([clear, brokers], check=True, timeout=60)
+    subprocess.run([clear, brokers, *topic], check=True, timeout=60)
 
 
-def topics_clear(site):
-    """The site's topics made anew, as before a restore; its Redis and its homes are as they were."""
-    _topics_delete(site.scratch, site.outside.brokers)
+def topics_clear(site, *topic):
+    """The site's topics made anew (or one of them), as before a restore; its Redis and its homes are as they were."""
+    _topics_delete(site.scratch, site.outside.brokers, *topic)
     site.tocsin("topics", "apply").check_returncode()

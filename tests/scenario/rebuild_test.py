@@ -3,11 +3,12 @@
 import concurrent.futures
 import json
 import shutil
+import sqlite3
 import subprocess
 import time
 
 from harness import check, check_equal, eventually
-from installation import Site
+from installation import Site, topics_clear
 
 INCIDENTS, LEVEL_SECONDS = 240, 30
 RULES = 'rules: [{id: all, when: [], then: {kind: incident, category: "01007", importance: essential, loss: grave}}]\n'
@@ -88,3 +89,56 @@ def what_is_lost_is_made_again_as_it_was(scratch):
     eventually(lambda: len(_told(receiver)) >= len(wanted), "the second level is told without what Redis knew", seconds=LEVEL_SECONDS + 20, pause=0.2)
     time.sleep(1)
     check_equal(_told(receiver), sorted(wanted), "who was told of what, each once")
+
+
+# ---- the audit log, of which there is no copy: the page for operators says what then
+
+
+def _checks(command, *flags):
+    for words in (("verify", "log"), ("check", "ledger", *flags)):
+        done = command(*words)
+        check_equal(done.returncode, 0, f"exit code of {' '.join(words)}: {done.stdout}{done.stderr}")
+
+
+def _lines(home):
+    return (home / "audit/ledger.jsonl").read_text().splitlines()
+
+
+def an_audit_log_that_is_lost_begins_anew(scratch):
+    server = scratch.server()
+    kept = server.incident_of(server.event(title="before"))
+    eventually(lambda: len(_lines(server.home)) >= 2, "lines in the audit log")
+    server.stop()
+    shutil.rmtree(server.home / "audit")
+    server.launch()
+    _, said = server.process.communicate(timeout=30)
+    check_equal(server.process.returncode, 3, f"exit code without the log ({said})")
+    check("audit" in said and "operators" in said, said)
+    shutil.rmtree(server.home / "audit")
+    bus = sqlite3.connect(server.home / "bus.db", isolation_level=None)
+    bus.execute('DELETE FROM "checkpoints.0"')
+    bus.close()
+    server.start()
+    server.incident_of(server.event(title="after"))
+    eventually(lambda: any(kept["id"] in line for line in _lines(server.home)), "what the ledgers hold is in the new log", 10)
+    server.stop()
+    server.start()
+    _checks(server.command)
+
+
+def an_audit_log_that_is_lost_begins_anew_on_kafka(scratch):
+    site = Site(scratch)
+    programs = site.programs()
+    kept = programs["gateway"].incident_of(programs["gateway"].event(title="before"), seconds=20)
+    home = programs["audit"].home
+    eventually(lambda: len(_lines(home)) >= 2, "lines in the audit log", 20)
+    for program in programs.values():
+        program.stop()
+    shutil.rmtree(home / "audit")
+    topics_clear(site, "tocsin.checkpoints")
+    programs = site.programs()
+    programs["gateway"].incident_of(programs["gateway"].event(title="after"), seconds=20)
+    eventually(lambda: any(kept["id"] in line for line in _lines(home)), "what the ledgers hold is in the new log", 20)
+    for program in programs.values():
+        program.stop()
+    _checks(site.tocsin, "--kafka")

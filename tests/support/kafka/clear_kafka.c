@@ -1,7 +1,7 @@
 /*
  * Deletes Tocsin's topics and waits until they are gone, so that one Kafka serves one scenario after the other:
  *
- *   clear_kafka BROKERS
+ *   clear_kafka BROKERS [TOPIC]      that one alone
  *
  * What groups committed in them goes with them. Exit code 1 where they do not go within ten seconds.
  */
@@ -14,7 +14,7 @@
 
 enum { TOPICS_MAX = 64, ANSWER_MS = 5000, TRIES = 200, PAUSE_MS = 50, TEXT_SIZE = 512 };
 
-static const char prefix[] = "tocsin.";
+static const char *prefix = "tocsin.";
 
 /* How many topics of ours there are; deletes: an array of TOPICS_MAX to name them in, or NULL. -1: nobody answers. */
 static int topics_find(rd_kafka_t *client, rd_kafka_DeleteTopic_t **deletes)
@@ -24,7 +24,7 @@ static int topics_find(rd_kafka_t *client, rd_kafka_DeleteTopic_t **deletes)
 	if (rd_kafka_metadata(client, 1, NULL, &metadata, ANSWER_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return -1;
 	for (int i = 0; i < metadata->topic_cnt && count < TOPICS_MAX; i++) {
-		if (strncmp(metadata->topics[i].topic, prefix, sizeof(prefix) - 1) != 0)
+		if (strncmp(metadata->topics[i].topic, prefix, strlen(prefix)) != 0)
 			continue;
 		if (deletes)
 			deletes[count] = rd_kafka_DeleteTopic_new(metadata->topics[i].topic);
@@ -63,7 +63,8 @@ static int topics_await_end(rd_kafka_t *client)
 int main(int count, char **arguments)
 {
 	char text[TEXT_SIZE];
-	must(count == 2);
+	must(count == 2 || count == 3);
+	prefix = count == 3 ? arguments[2] : prefix;
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	must(rd_kafka_conf_set(conf, "bootstrap.servers", arguments[1], text, sizeof(text)) == RD_KAFKA_CONF_OK);
 	rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));

@@ -1,6 +1,6 @@
 /*
- * How far a runtime is behind: the records between where it reads and the end of each log, its own ledger and its inputs,
- * told as METRIC_BUS_LAG. A process has a runtime a partition: each adds what changed since it told last, so a series is
+ * How far a runtime is behind: the records between where it reads and the end of each log, its own ledger and table and its
+ * inputs, told as METRIC_BUS_LAG. A process has a runtime a partition: each adds what changed since it told last, so a series is
  * the sum over the partitions that are read here. Of a policy's topic only the last record counts, which every step reads
  * first: that is no lag, but for a service that has it as an input.
  */
@@ -51,6 +51,9 @@ static void lag_measure(const Runtime *runtime, Lag *lag)
 	const RuntimeOptions *options = &runtime->options;
 	if (follows(runtime))
 		lag_add(runtime, lag, options->service->ledger, options->partition, runtime->cursor.next);
+	BusPlace table;
+	if (runtime->phase >= PHASE_OWNING && table_place(runtime, &table) > 0)
+		lag_add(runtime, lag, (TopicId)table.topic, table.partition, table.from);
 	for (size_t i = 0; reads_inputs(runtime) && i < runtime->place_count; i++) {
 		const InputPlace *place = &runtime->places[i];
 		lag_add(runtime, lag, place->input->topic, place->partition, place_at(runtime, place));

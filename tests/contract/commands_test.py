@@ -71,7 +71,7 @@ def code(text):
 
 
 def make(*words):
-    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SAN", "STEPS")}
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SAN", "STEPS", "WERROR")}
     return subprocess.run(["make", f"BUILD={BUILD.split('-')[0]}", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
 
 

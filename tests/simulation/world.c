@@ -24,7 +24,7 @@ enum {
 	STUCK_MAX = 20, /* steps that fail one after the other, with nothing that fails around them */
 	BURST_MAX = 4, /* steps of one unit, records of one stream, at a time */
 	PAUSE_MAX_MS = 120000,
-	QUIET_ROUNDS = 32, /* with the step: longer than the last level of the pack, and a sweep for lost timers */
+	QUIET_MS = 480000, /* longer than the last level of the pack, and a sweep for lost timers */
 	QUIET_STEP_MS = 15000,
 	QUIET_LIMIT = 4000,
 	AUDIT_BYTES = 8 << 20,
@@ -566,7 +566,7 @@ static void quiet(World *world)
 {
 	all_wake(world);
 	clients_retry(world);
-	for (unsigned round = 0; round < QUIET_ROUNDS; round++) {
+	for (Instant until = world->now + QUIET_MS; world->now < until;) {
 		world_rest(world);
 		Instant wake_at = next_wake(world);
 		bool sooner = wake_at != INSTANT_NONE && wake_at < world->now + QUIET_STEP_MS;

@@ -56,4 +56,5 @@ fi
 [[ ${STRICT:-} == 1 && $unwanted -gt 0 ]] && echo "STRICT=1: $unwanted skipped tests count as failures"
 mkdir -p "$base/results"
 echo "$passed passed, $failed failed, $skipped skipped" | tee "$base/results/totals"
-[[ $failed -eq 0 && ! (${STRICT:-} == 1 && $unwanted -gt 0) ]]
+((passed + failed + skipped > 0)) || echo "no test was played: PARTS='${PARTS:-}' FLAVOURS='${FLAVOURS:-}' MORE='${MORE:-}'"
+[[ $failed -eq 0 && $((passed + skipped)) -gt 0 && ! (${STRICT:-} == 1 && $unwanted -gt 0) ]]

@@ -230,12 +230,13 @@ static Result publish(Gateway *gateway, json_t *pack, const Last *last)
 	int64_t offset = -1;
 
 	TRY(compile(pack, &policy));
-	tell_published(pack, last);
 	Result result = append(gateway->options.bus, policy, &offset);
-	if (result_failed(result))
+	if (result_failed(result)) {
 		policy_free(policy);
-	else
-		policy_replace(gateway, policy, offset);
+		return result;
+	}
+	tell_published(pack, last);
+	policy_replace(gateway, policy, offset);
 	return result;
 }
 

@@ -25,6 +25,7 @@ typedef struct {
 	const char *name; /* "tocsin.events" */
 	bool slotted;     /* has P partitions; else 1 */
 	bool stream;      /* read through `inputs`; else through `ledgers` */
+	bool patient;     /* nobody waits for what is appended: that it is late says nothing of Kafka to those who do */
 } BusKafkaTopic;
 
 typedef struct {

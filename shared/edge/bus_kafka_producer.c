@@ -21,6 +21,7 @@ typedef struct {
 	BusDone done;
 	void *context;
 	int64_t begun_us;
+	bool patient;
 } Append;
 
 /* ---- silence. All sequentially consistent: idleness is never taken for it. */
@@ -60,7 +61,8 @@ static void report_take(rd_kafka_t *handle, const rd_kafka_message_t *message, v
 		if (message->offset >= 0)
 			slot_end_raise(append->slot, message->offset + 1);
 	}
-	producer_ends(producer, failed ? 0 : clock_monotonic_us());
+	if (!append->patient)
+		producer_ends(producer, failed ? 0 : clock_monotonic_us());
 	if (append->done)
 		append->done(append->context, failed, failed ? -1 : message->offset);
 	free(append);
@@ -256,13 +258,15 @@ Result producer_append(Bus *base, unsigned topic, unsigned partition, const BusR
 	Append *append = malloc(sizeof *append);
 	must(append);
 	*append = (Append){ .slot = kafka_slot(bus, topic, partition), .done = done, .context = context,
-			    .begun_us = clock_monotonic_us() };
-	producer_begins(producer, append->begun_us);
+			    .begun_us = clock_monotonic_us(), .patient = bus->options.topics[topic].patient };
+	if (!append->patient)
+		producer_begins(producer, append->begun_us);
 	pthread_rwlock_rdlock(&producer->swap);
 	Result result = produce(bus, topic, partition, record, append);
 	pthread_rwlock_unlock(&producer->swap);
 	if (result_failed(result)) {
-		producer_ends(producer, 0);
+		if (!append->patient)
+			producer_ends(producer, 0);
 		free(append);
 	}
 	return result;

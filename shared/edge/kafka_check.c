@@ -25,6 +25,7 @@ static bool broker_right(Slice broker)
 const char *kafka_brokers_check(const char *brokers)
 {
 	for (const char *at = brokers;; at++) {
+		at += strspn(at, " ");
 		size_t size = strcspn(at, ",");
 		if (!broker_right((Slice){ at, size }))
 			return "must be host:port,host:port";

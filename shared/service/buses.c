@@ -29,7 +29,7 @@ Result bus_open_cluster(const Settings *settings, const BusSeat *seat, int64_t w
 	char group[GROUP_SIZE];
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		rows[topic] = (BusKafkaTopic){ topics[topic].name, topics[topic].slotted,
-					       topics[topic].kind == TOPIC_STREAM };
+					       topics[topic].kind == TOPIC_STREAM, topics[topic].kind == TOPIC_TABLE };
 	if (seat->group)
 		snprintf(group, sizeof group, "tocsin-%s", seat->group->name);
 	BusKafkaOptions options = {

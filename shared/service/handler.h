@@ -85,6 +85,7 @@ typedef struct {
 typedef struct {
 	TopicId topic;
 	const char *type;
+	const char *keys; /* SQL that selects every key of state */
 	/* *version grows with each change, 0: state does not know the key; document (NULL: not wanted) is appended to. NULL: none. */
 	Result (*state)(Handler *handler, Slice key, int64_t *version, Buffer *document);
 } ServiceTable;

@@ -46,14 +46,30 @@ static Result mark_look(Runtime *runtime, BusPlace place, MarkVisit *visit)
 	return runtime->options.bus->operations->read(runtime->reader, place, 1, false, mark_visit, visit, &next);
 }
 
+/* The log ends before the cursor: it has lost records, or it is another one, which shows at its beginning. */
+static Result beginning_fits(Runtime *runtime, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits)
+{
+	const BusOperations *bus = runtime->options.bus->operations;
+	MarkVisit visit;
+	*fits = true;
+	if (cursor->born == 0 || bus->first(runtime->options.bus, topic, partition) > 0 ||
+	    bus->end(runtime->options.bus, topic, partition) == 0)
+		return result_ok();
+	TRY(mark_look(runtime, (BusPlace){ topic, partition, 0 }, &visit));
+	*fits = !visit.seen || result_failed(visit.result) || visit.mark.owner == cursor->born;
+	return result_ok();
+}
+
 Result ledger_fits(Runtime *runtime, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits)
 {
 	const BusOperations *bus = runtime->options.bus->operations;
 	int64_t offset = cursor->marked - 1;
 	MarkVisit visit;
-	*fits = cursor->epoch == 0 || offset >= bus->end(runtime->options.bus, topic, partition);
+	*fits = cursor->epoch == 0;
 	if (*fits || offset < bus->first(runtime->options.bus, topic, partition))
 		return result_ok();
+	if (offset >= bus->end(runtime->options.bus, topic, partition))
+		return beginning_fits(runtime, topic, partition, cursor, fits);
 	Result result = mark_look(runtime, (BusPlace){ topic, partition, offset }, &visit);
 	*fits = visit.seen && !result_failed(visit.result) && ledger_cursor_fits(cursor, &visit.mark);
 	return result.kind == ERROR_NOT_FOUND ? result_ok() : result; /* cut off just now */

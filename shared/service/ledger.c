@@ -17,6 +17,8 @@ LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 {
 	bool trimmed = cursor->trimmed;
 	cursor->trimmed = false;
+	if (cursor->next == 0)
+		cursor->born = mark->owner;
 	if (trimmed && !mark->claim) {
 		*cursor = ledger_enter(mark, cursor->next);
 		return LEDGER_ACCEPT;

@@ -30,6 +30,7 @@ typedef struct {
 	uint64_t prev_epoch, prev_seq; /* LEDGER_UNKNOWN: entered in the middle, no claim read yet */
 	int64_t next; /* offset of the next record to read */
 	int64_t marked; /* right behind the record that carries this epoch, owner and seq; 0: none was read */
+	uint64_t born; /* owner of the log's record 0: another log has another; 0: was not read */
 	bool trimmed; /* next is the first record of a log that was cut there: accepted by definition (ledger_begin) */
 } LedgerCursor;
 

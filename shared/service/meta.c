@@ -11,7 +11,7 @@
 
 static const char *const tables[] = {
 	"CREATE TABLE IF NOT EXISTS runtime_cursor (place TEXT PRIMARY KEY, epoch INTEGER, owner INTEGER, seq INTEGER,"
-	" prev_epoch INTEGER, prev_seq INTEGER, next INTEGER, marked INTEGER) WITHOUT ROWID",
+	" prev_epoch INTEGER, prev_seq INTEGER, next INTEGER, marked INTEGER, born INTEGER) WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS runtime_number (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS runtime_position (topic INTEGER, partition INTEGER, position INTEGER,"
 	" PRIMARY KEY (topic, partition)) WITHOUT ROWID",
@@ -21,21 +21,24 @@ static const char *const tables[] = {
 	"CREATE TABLE IF NOT EXISTS runtime_text (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 };
 
-/* Files of 0.1.0 before it have no `marked`: what they hold cannot be told from another log's, and is made again. */
-static Result cursor_column_add(Store *store)
+/* Files of 0.1.0 before them have no `marked` and `born`: what they hold cannot be told from another log's, and is made again. */
+static Result cursor_columns_add(Store *store)
 {
 	Statement *row = store_query_(store, "SELECT 1 FROM pragma_table_info('runtime_cursor') WHERE name = 'marked'", false,
 				      NULL, 0);
 	bool there = statement_next(row);
 	TRY(statement_end(row));
-	return there ? result_ok() : store_run_(store, "ALTER TABLE runtime_cursor ADD COLUMN marked INTEGER", NULL, 0);
+	if (there)
+		return result_ok();
+	TRY(store_run_(store, "ALTER TABLE runtime_cursor ADD COLUMN marked INTEGER", NULL, 0));
+	return store_run_(store, "ALTER TABLE runtime_cursor ADD COLUMN born INTEGER", NULL, 0);
 }
 
 Result meta_prepare(Runtime *runtime)
 {
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		TRY(store_run_(runtime->options.store, tables[i], NULL, 0));
-	return cursor_column_add(runtime->options.store);
+	return cursor_columns_add(runtime->options.store);
 }
 
 /* ---- which log the state was made from */
@@ -63,6 +66,7 @@ Result meta_reset(Runtime *runtime)
 	bool usable;
 	StoreOptions options = runtime_store_options(runtime->options.service, NULL);
 	runtime_log(runtime, LOG_WARN, "state-dropped", "its log begins behind it, or is another one; it is made again");
+	runtime->caught_up = false;
 	TRY(store_reset(runtime->options.store, &options));
 	TRY(meta_prepare(runtime));
 	TRY(meta_cluster_check(runtime, &usable));
@@ -73,17 +77,18 @@ Result meta_reset(Runtime *runtime)
 
 static Result cursor_save(Store *store, const char *place, const LedgerCursor *cursor)
 {
-	return store_run(store, "INSERT OR REPLACE INTO runtime_cursor VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	return store_run(store, "INSERT OR REPLACE INTO runtime_cursor VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 			 V_TEXT(slice_of(place)), V_INTEGER((int64_t)cursor->epoch), V_INTEGER((int64_t)cursor->owner),
 			 V_INTEGER((int64_t)cursor->seq), V_INTEGER((int64_t)cursor->prev_epoch),
-			 V_INTEGER((int64_t)cursor->prev_seq), V_INTEGER(cursor->next), V_INTEGER(cursor->marked));
+			 V_INTEGER((int64_t)cursor->prev_seq), V_INTEGER(cursor->next), V_INTEGER(cursor->marked),
+			 V_INTEGER((int64_t)cursor->born));
 }
 
 static Result cursor_load(Store *store, const char *place, LedgerCursor *out)
 {
 	*out = (LedgerCursor){ 0 };
 	Statement *row = store_query(store,
-				     "SELECT epoch, owner, seq, prev_epoch, prev_seq, next, marked FROM runtime_cursor"
+				     "SELECT epoch, owner, seq, prev_epoch, prev_seq, next, marked, born FROM runtime_cursor"
 				     " WHERE place = ?1",
 				     V_TEXT(slice_of(place)));
 	if (statement_next(row))
@@ -91,7 +96,7 @@ static Result cursor_load(Store *store, const char *place, LedgerCursor *out)
 			.epoch = (uint64_t)statement_integer(row, 0), .owner = (uint64_t)statement_integer(row, 1),
 			.seq = (uint64_t)statement_integer(row, 2), .prev_epoch = (uint64_t)statement_integer(row, 3),
 			.prev_seq = (uint64_t)statement_integer(row, 4), .next = statement_integer(row, 5),
-			.marked = statement_integer(row, 6),
+			.marked = statement_integer(row, 6), .born = (uint64_t)statement_integer(row, 7),
 		};
 	out->trimmed = out->epoch == 0 && out->next > 0; /* nothing was accepted since it began there */
 	return statement_end(row);

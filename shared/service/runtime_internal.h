@@ -25,6 +25,7 @@ enum {
 	TIMERS_PAUSE_MS = 1000,     /* before asking timers again that could not be reached */
 	TABLE_MS = 1000,            /* a key of the table is written this often at most */
 	TABLE_KEYS = 500,           /* and so many at a time */
+	TABLE_PAUSE_MAX_MS = 60000, /* between tries to reach it, at most */
 	TRIM_MS = 3600000,          /* an owner looks this often for what its ledger need not keep */
 	TRIM_READS = 20,            /* at most so many reads of FOLLOW_RECORDS each time */
 	SILENT_MS = 3600000,        /* and in any case this often, so that a silent owner is visible */
@@ -130,6 +131,7 @@ struct Runtime {
 		int64_t next;                 /* read so far */
 		bool stale;                   /* keys of state may be */
 		Instant write_at, rest_until; /* not before them */
+		int64_t pause_ms;             /* the next rest, which doubles with each failure */
 	} table;
 
 	Buffer scratch, body;
@@ -177,7 +179,8 @@ Result inputs_start(Runtime *runtime); /* owners: at the accepted positions */
 Result input_enter(Runtime *runtime, InputPlace *place);
 /*
  * *fits: this log is the one that left the stored cursor: the record it stands behind is there still. False too where that
- * record was cut off. A cursor beyond the log's end is not judged here (runtime_bus_older).
+ * record was cut off. Of a log that ends before it, its beginning decides: where that is the same, the log has lost records,
+ * which is not judged here (runtime_bus_older).
  */
 Result ledger_fits(Runtime *runtime, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits);
 /* Applies the ledger rule where the input is a ledger. *taken: hand it to the service. */

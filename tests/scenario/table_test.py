@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 from harness import Skip, check_equal, eventually
-from installation import Site
+from installation import Site, topics_clear
 
 
 class Outsider:
@@ -56,6 +56,10 @@ def the_table_of_incidents_is_what_the_api_shows(scratch):
     shutil.rmtree(programs["response"].home / "response")
     programs["response"].start()
     eventually(lambda: outsider.table() == _as_shown(gateway), "and by one who made its state anew", 20, 0.5)
+    programs["response"].stop()
+    topics_clear(site, "tocsin.incidents")
+    programs["response"].start()
+    eventually(lambda: outsider.table() == _as_shown(gateway), "a topic made anew is filled again", 20, 0.5)
 
 
 def _partition_of(outsider, id):

@@ -185,6 +185,21 @@ static void state_of_another_log_is_made_again(void **state)
 	assert_tally(lone, "a3 x8 y9 z9");
 }
 
+/* A restored log is shorter as a rule. */
+static void state_that_read_more_than_another_log_holds_is_made_again(void **state)
+{
+	LoneService *lone = *state;
+	char id[16];
+	for (int i = 0; i < 40; i++) {
+		snprintf(id, sizeof id, "c%d", i);
+		tell(lone, id, "a", "1");
+	}
+	bus_anew(lone);
+	lone_settle(lone);
+	assert_int_equal(lone->failure.kind, ERROR_NONE);
+	assert_tally(lone, "x8 y9 z9");
+}
+
 static void state_whose_last_record_was_refused_later_still_fits(void **state)
 {
 	LoneService *lone = *state;
@@ -374,6 +389,7 @@ int main(void)
 		TEST(a_trimmed_ledger_makes_the_whole_state),
 		TEST(state_that_fell_behind_a_trimmed_ledger_is_made_again),
 		TEST(state_of_another_log_is_made_again),
+		TEST(state_that_read_more_than_another_log_holds_is_made_again),
 		TEST(state_whose_last_record_was_refused_later_still_fits),
 		TEST(who_is_not_wanted_follows_and_does_not_claim),
 		TEST(an_owner_that_is_not_wanted_any_longer_works_on),

@@ -249,7 +249,7 @@ static void kafka_settings_are_checked_before_anything_is_connected_to(void **st
 				       "TOCSIN_KAFKA_BROKERS=a:9092,",    "TOCSIN_KAFKA_BROKERS=a:b",
 				       "TOCSIN_KAFKA_OPTIONS=nosuch=1",   "TOCSIN_KAFKA_OPTIONS=linger.ms",
 				       "TOCSIN_KAFKA_OPTIONS=acks=1" };
-	static char *const right[] = { "TOCSIN_KAFKA_BROKERS=a", "TOCSIN_KAFKA_BROKERS=a:9092,b:1",
+	static char *const right[] = { "TOCSIN_KAFKA_BROKERS=a", "TOCSIN_KAFKA_BROKERS=a:9092, b:1",
 				       "TOCSIN_KAFKA_BROKERS=[::1]:9092", "TOCSIN_KAFKA_OPTIONS=linger.ms=5, session.timeout.ms=6000" };
 	Settings *settings;
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

@@ -3,8 +3,10 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 
 from harness import REPOSITORY, Failure, Server, Skip, check, run_command
 
@@ -19,7 +21,8 @@ class Outside:
     def __init__(self, scratch):
         if not os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"):
             raise Skip("there is no Kafka (tools/with-outside.sh)")
-        self.directory = scratch.path("outside")
+        # Beside the one that all share, in memory; it goes with it, whatever becomes of this process.
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="scenario-", dir=os.environ.get("TOCSIN_TEST_OUTSIDE", scratch.directory)))
         scratch.closers.append(self.close)
         self.redis_url = f"redis://{self.do('start', 'redis')}/0"
         self.brokers = self.do("start", "kafka")
@@ -45,6 +48,7 @@ class Outside:
     def close(self):
         for name in ("kafka", "redis"):
             self.do("kill", name)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Site:

@@ -141,7 +141,8 @@ kafka_settings() {
 kafka() { # HEAP CLASS ARGUMENT…
 	local heap=$1
 	shift
-	exec java -Xms64m -Xmx"$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.awt.headless=true \
+	# Without the file of its statistics, which is on the disk: a virtual machine waits for it, and with it all of its threads.
+	exec java -XX:+PerfDisableSharedMem -Xms64m -Xmx"$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.awt.headless=true \
 		-Dorg.slf4j.simpleLogger.defaultLogLevel="${KAFKA_LOG_LEVEL:-warn}" \
 		-Dorg.slf4j.simpleLogger.showDateTime=true '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS' \
 		-cp "$jars/*" "$@"

@@ -34,7 +34,6 @@ PLAYED = {"embedded": FILES, "distributed": BOTH_WAYS, "container": BOTH_WAYS + 
 LEFT_OUT = {"embedded": None, "distributed": "embedded_only", "container": "not_in_a_container"}  # marks of scenarios, each with its reason
 # A Kafka beside another Kafka stands still for half a minute now and then on two cores, which is nothing they are about.
 ALONE = ["start", "kill", "stop", "chaos", "export", "rebuild", "topics", "programs", "table", "pages"]
-LONG = ["export", "rebuild", "topics", "programs"]  # begun first, so that none of them is left to the end
 SERVERS = {"embedded": None, "distributed": together, "container": contained}
 
 
@@ -103,7 +102,7 @@ class Played:
 def outcomes(chosen, arguments):
     """((file, name), outcome) of each, as they come."""
     alone = [each for each in chosen if arguments.jobs == 1 or each[0] in ALONE]
-    waiting = sorted((each for each in chosen if each not in alone), key=lambda each: each[0] not in LONG)
+    waiting = [each for each in chosen if each not in alone]
     for file, name, function in alone:
         yield (file, name), played(function, arguments)
     running = {}

@@ -5,7 +5,7 @@ set -euo pipefail
 for target in "$@"; do
 	name=$(basename "$target")
 	found=$BUILD/fuzz/$name seeds=("tests/fuzz/corpus/$name")
-	[[ $name == event ]] && seeds+=(proto/examples/valid proto/examples/invalid)
+	[[ $name == event || $name == document ]] && seeds+=(proto/examples/valid proto/examples/invalid)
 	mkdir -p "$found"
 	echo "fuzz: $name, ${FUZZ_SECONDS:=60} s"
 	"$target" -max_total_time="$FUZZ_SECONDS" -timeout=5 -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1 \

@@ -1,4 +1,4 @@
-#include "shared/base/json.h"
+#include "shared/base/field.h"
 
 #include "shared/base/pointer.h"
 
@@ -47,8 +47,8 @@ static const char *type_name(const json_t *value)
 /* ---- checking and taking one value ---------------------------------------------------------------------------- */
 
 /*
- * One row a type. A place of NULL only checks. `write` gives NULL for what is absent. These few functions are all that
- * knows how a type lies in a struct.
+ * One row a type. A place of NULL only checks. `write` gives NULL for what is absent. These few functions, and those
+ * of skim.c that read without a tree, are all that know how a type lies in a struct.
  */
 typedef struct {
 	void (*clear)(const Field *field, void *place);
@@ -60,23 +60,29 @@ static const FieldKind kinds[FIELD_ANY + 1];
 
 static void field_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place);
 static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out);
-static void object_clear(const FieldTable *table, void *out);
 static json_t *object_write(const FieldTable *table, const void *in, bool present_only, size_t *present);
 
-/* What is bounded: characters, a value, items. No upper bound where only a lower one makes sense. */
+bool field_bounds_hold(const Field *field, int64_t size)
+{
+	bool unbounded = field->min == 0 && field->max == 0;
+	bool open_above = field->max == 0 && field->type != FIELD_INTEGER;
+
+	return unbounded || (size >= field->min && (open_above || size <= field->max));
+}
+
 static void check_bounds(Decoding *decoding, const Field *field, int64_t size, const Path *path, const char *unit)
 {
 	long long min = field->min, max = field->max;
 	bool many = field->type != FIELD_INTEGER;
 	const char *verb = field->type == FIELD_LIST ? "have" : "be";
 
-	if (min == 0 && max == 0)
+	if (field_bounds_hold(field, size))
 		return;
-	if (!many && (size < min || size > max))
+	if (!many)
 		complain(decoding, path, "must be from %lld to %lld", min, max);
-	if (many && size < min)
+	else if (size < min)
 		complain(decoding, path, "must %s at least %lld %s", verb, min, unit);
-	if (many && max > 0 && size > max)
+	else
 		complain(decoding, path, "must %s at most %lld %s", verb, max, unit);
 }
 
@@ -172,8 +178,7 @@ static void nested_read(Decoding *decoding, const Field *field, json_t *value, c
 	object_read(decoding, field->table, value, path, place);
 }
 
-/* What an item must be, as a field of its own. */
-static Field item_of_list(const Field *list)
+Field field_of_items(const Field *list)
 {
 	Field item = { .name = list->name, .type = list->table ? FIELD_OBJECT : list->item, .choices = list->choices,
 		       .table = list->table, .flags = FIELD_REQUIRED | (list->flags & FIELD_NOT_EMPTY) };
@@ -186,7 +191,7 @@ static Field item_of_list(const Field *list)
 
 static void list_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
 {
-	Field item = item_of_list(field);
+	Field item = field_of_items(field);
 
 	if (!json_is_array(value)) {
 		complain(decoding, path, "must be a list, not %s", type_name(value));
@@ -237,7 +242,7 @@ static void word_clear(const Field *field, void *place)
 
 static void nested_clear(const Field *field, void *place)
 {
-	object_clear(field->table, place);
+	fields_clear(field->table, place);
 }
 
 static void tree_clear(const Field *field, void *place)
@@ -337,7 +342,7 @@ static void *place_in(const Field *field, void *out)
 	return out ? (char *)out + field->place : NULL;
 }
 
-static void object_clear(const FieldTable *table, void *out)
+void fields_clear(const FieldTable *table, void *out)
 {
 	memset(out, 0, table->size);
 	for (size_t i = 0; i < table->count; i++)
@@ -416,7 +421,7 @@ bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, 
 {
 	Decoding decoding = { .strict = strict, .errors = errors };
 
-	object_clear(table, out);
+	fields_clear(table, out);
 	object_read(&decoding, table, tree, &(Path){ .up = NULL }, out);
 	return !decoding.complained;
 }

@@ -91,14 +91,6 @@ void digest_hex(const Digest *digest, char out[static DIGEST_HEX])
 	out[2 * DIGEST_BYTES] = '\0';
 }
 
-static int hex_value(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	char lower = (char)(digit | 0x20);
-	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 bool digest_from_hex(Slice hex, Digest *out)
 {
 	Digest digest;
@@ -106,7 +98,7 @@ bool digest_from_hex(Slice hex, Digest *out)
 	if (hex.size != DIGEST_HEX - 1)
 		return false;
 	for (size_t i = 0; i < DIGEST_BYTES; i++) {
-		int high = hex_value(hex.data[2 * i]), low = hex_value(hex.data[2 * i + 1]);
+		int high = hex_digit(hex.data[2 * i]), low = hex_digit(hex.data[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		digest.bytes[i] = (uint8_t)(high << 4 | low);

@@ -77,6 +77,14 @@ char *slice_copy(Slice slice)
 	return copy;
 }
 
+int hex_digit(char byte)
+{
+	if (byte >= '0' && byte <= '9')
+		return byte - '0';
+	char lower = (char)(byte | 0x20);
+	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 bool slice_integer(Slice slice, int64_t *out)
 {
 	bool negative = slice.size > 0 && slice.data[0] == '-';

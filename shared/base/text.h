@@ -39,6 +39,9 @@ void word_list_add_all(WordList *list, const char *const *words); /* NULL ends t
 /* A copy with a NUL behind it, to be freed by the caller; never NULL (aborts when memory is gone). */
 char *slice_copy(Slice slice);
 
+/* 0 to 15, of either case; -1: no hexadecimal digit. */
+int hex_digit(char byte);
+
 /* A decimal number, the whole slice, optional '-', leading zeros taken; false, *out untouched, for anything else. */
 bool slice_integer(Slice slice, int64_t *out);
 

@@ -5,7 +5,7 @@ failed=0
 for target in "$BUILD"/tests/fuzz/*_fuzz; do
 	name=$(basename "$target" _fuzz)
 	directories=("tests/fuzz/corpus/$name")
-	[[ $name == event ]] && directories+=(proto/examples/valid proto/examples/invalid)
+	[[ $name == event || $name == document ]] && directories+=(proto/examples/valid proto/examples/invalid)
 	if ! "$target" "${directories[@]}" 2>"$BUILD/tests/fuzz/$name.log"; then
 		echo "$name: broken by the last of these:"
 		tail -n 20 "$BUILD/tests/fuzz/$name.log"

@@ -26,8 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	PolicyMistakes mistakes = { .count = 0 };
 	json_t *message;
-	char *name = strndup((const char *)bytes, size);
-	must(name);
+	char *name = slice_copy((Slice){ (const char *)bytes, size });
 	char *text = strchr(name, '\n');
 	if (text) {
 		*text++ = '\0';

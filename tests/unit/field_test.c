@@ -1,4 +1,5 @@
 #include "shared/base/json.h"
+#include "tests/unit/every_type.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,56 +9,6 @@
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* ---- a document with every type in it ------------------------------------------------------------------------- */
-
-typedef struct {
-	const char *name, *contact;
-	int relation;
-} Person;
-
-typedef struct {
-	const char *title, *note, *code;
-	int64_t count, offset;
-	int suspected;
-	Instant occurred_at;
-	int severity;
-	Person reporter;
-	json_t *tags, *flags, *people;
-	json_t *attributes, *anything;
-} Document;
-
-static const char *const severities[] = { "info", "low", "medium", "high", "critical", NULL };
-static const char *const relations[] = { "employee", "visitor", NULL };
-static const char *const flags[] = { "serious", "emergency", NULL };
-
-static const Field person_fields[] = {
-	{ .name = "name", .type = FIELD_TEXT, .place = offsetof(Person, name), .flags = FIELD_REQUIRED, .max = 8 },
-	{ .name = "contact", .type = FIELD_TEXT, .place = offsetof(Person, contact), .flags = FIELD_PERSONAL },
-	{ .name = "relation", .type = FIELD_CHOICE, .place = offsetof(Person, relation), .choices = relations },
-};
-static const FieldTable person_table = FIELD_TABLE("person", person_fields, Person);
-
-static const Field document_fields[] = {
-	{ .name = "title", .type = FIELD_TEXT, .place = offsetof(Document, title),
-	  .flags = FIELD_REQUIRED | FIELD_NOT_EMPTY, .max = 6 },
-	{ .name = "note", .type = FIELD_TEXT, .place = offsetof(Document, note) },
-	{ .name = "code", .type = FIELD_TEXT, .place = offsetof(Document, code), .min = 2, .max = 4 },
-	{ .name = "count", .type = FIELD_INTEGER, .place = offsetof(Document, count), .min = 1, .max = 10 },
-	{ .name = "offset", .type = FIELD_INTEGER, .place = offsetof(Document, offset) },
-	{ .name = "suspected", .type = FIELD_BOOLEAN, .place = offsetof(Document, suspected) },
-	{ .name = "occurred_at", .type = FIELD_TIME, .place = offsetof(Document, occurred_at) },
-	{ .name = "severity", .type = FIELD_CHOICE, .place = offsetof(Document, severity), .choices = severities },
-	{ .name = "reporter", .type = FIELD_OBJECT, .place = offsetof(Document, reporter), .table = &person_table },
-	{ .name = "tags", .type = FIELD_LIST, .place = offsetof(Document, tags), .flags = FIELD_NOT_EMPTY, .max = 3,
-	  .item_max = 4 },
-	{ .name = "flags", .type = FIELD_LIST, .place = offsetof(Document, flags), .min = 1, .item = FIELD_CHOICE,
-	  .choices = flags },
-	{ .name = "people", .type = FIELD_LIST, .place = offsetof(Document, people), .table = &person_table },
-	{ .name = "attributes", .type = FIELD_FREE, .place = offsetof(Document, attributes) },
-	{ .name = "anything", .type = FIELD_ANY, .place = offsetof(Document, anything) },
-};
-static const FieldTable document_table = FIELD_TABLE("document", document_fields, Document);
 
 static json_t *tree_of(const char *text)
 {
@@ -453,7 +404,7 @@ static void a_required_nested_object_is_always_written(void **state)
 		Person person;
 	} Holder;
 	static const Field fields[] = { { .name = "person", .type = FIELD_OBJECT, .place = offsetof(Holder, person),
-		                          .flags = FIELD_REQUIRED, .table = &person_table } };
+		                          .flags = FIELD_REQUIRED, .table = &document_person_table } };
 	static const FieldTable table = FIELD_TABLE("holder", fields, Holder);
 	const Holder holder = { .person = { .relation = -1 } };
 	json_t *present JSON_AUTO = json_encode_present(&table, &holder);

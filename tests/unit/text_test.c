@@ -316,9 +316,25 @@ static void a_text_is_copied_when_it_fits_with_its_nul(void **state)
 	assert_string_equal(out, "");
 }
 
+static void hexadecimal_digits_are_read_and_nothing_else(void **state)
+{
+	(void)state;
+	static const char digits[] = "0123456789abcdef", capitals[] = "0123456789ABCDEF";
+	int found = 0;
+
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(hex_digit(digits[i]), i);
+		assert_int_equal(hex_digit(capitals[i]), i);
+	}
+	for (int byte = 0; byte < 256; byte++)
+		found += hex_digit((char)byte) >= 0;
+	assert_int_equal(found, 22);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hexadecimal_digits_are_read_and_nothing_else),
 		cmocka_unit_test(slices_compare_by_their_bytes),
 		cmocka_unit_test(a_slice_starts_with_its_prefixes_only),
 		cmocka_unit_test(a_blank_is_what_nobody_sees),

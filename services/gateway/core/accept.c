@@ -1,5 +1,6 @@
 #include "services/gateway/core/accept.h"
 
+#include "shared/base/skim.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/event_header.h"
 #include "shared/domain/types.h"
@@ -34,9 +35,20 @@ static int json_depth(json_t *value)
 	return json_is_object(value) || json_is_array(value) ? deepest + 1 : deepest;
 }
 
-/* *tree stays the caller's to give back in every case. */
-static Result document_read(const FieldTable *table, const AcceptInput *input, json_t **tree, void *document,
-			    FieldErrors *errors, ProblemCode *code)
+/* What a document borrows from. */
+typedef struct {
+	SkimTexts texts;
+	json_t *tree; /* NULL where it could be skimmed */
+} Lender;
+
+static void lender_release(Lender *lender)
+{
+	json_decref(lender->tree);
+}
+#define LENDER_AUTO __attribute__((cleanup(lender_release)))
+
+static Result tree_read(const FieldTable *table, const AcceptInput *input, json_t **tree, void *document,
+			FieldErrors *errors, ProblemCode *code)
 {
 	*code = PROBLEM_MALFORMED_JSON;
 	TRY(json_read(input->body, tree));
@@ -47,6 +59,17 @@ static Result document_read(const FieldTable *table, const AcceptInput *input, j
 		return result_ok();
 	return result_fail(ERROR_INPUT, "%zu%s of the members of this %s must be mended", errors->count,
 			   errors->more ? " or more" : "", table->name);
+}
+
+_Static_assert((int)SKIM_DEPTH_MAX <= (int)SENDER_DEPTH_MAX, "what can be skimmed is not too deep");
+
+/* Lists and free objects of the document may be NULL although they are there: nothing here looks into them. */
+static Result document_read(const FieldTable *table, const AcceptInput *input, Lender *lender, void *document,
+			    FieldErrors *errors, ProblemCode *code)
+{
+	if (skim_decode(table, input->body, document, &lender->texts))
+		return result_ok();
+	return tree_read(table, input, &lender->tree, document, errors, code);
 }
 
 /* ---- what is derived ------------------------------------------------------------------------------------------ */
@@ -130,11 +153,12 @@ static void accepted_fill(Accepted *out, const Id *id, const Id *key, bool by_id
 Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
 		    ProblemCode *code)
 {
-	json_t *tree JSON_AUTO = NULL;
+	Lender lender LENDER_AUTO;
 	EventDocument event;
 	bool by_idempotency_key;
 
-	TRY(document_read(&event_table, input, &tree, &event, errors, code));
+	lender.tree = NULL; /* by itself: the texts need no clearing */
+	TRY(document_read(&event_table, input, &lender, &event, errors, code));
 	const SourcePolicy *source = policy_source(policy, event.source);
 	Id id = event_id(input, event.source, event.id, &by_idempotency_key);
 	Id key = event_key(source, &event, &id);
@@ -152,12 +176,13 @@ Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *ou
 Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
 		     ProblemCode *code)
 {
-	json_t *tree JSON_AUTO = NULL;
+	Lender lender LENDER_AUTO;
 	ReportDocument report;
 	bool by_idempotency_key;
 
 	(void)policy; /* a person's report is never put together with another */
-	TRY(document_read(&report_table, input, &tree, &report, errors, code));
+	lender.tree = NULL;
+	TRY(document_read(&report_table, input, &lender, &report, errors, code));
 	Id id = event_id(input, NULL, NULL, &by_idempotency_key);
 	Id key = id_of_pair("", id_slice(&id), SLICE_NONE);
 	EventHeader header = {

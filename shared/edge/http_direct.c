@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { FULL_LOG_MS = 10000 };
+enum { FULL_LOG_US = 10000000 };
 
 void http_refuse_directly(HttpRequest *request, unsigned status, const char *detail)
 {
@@ -34,10 +34,9 @@ void http_refuse_directly(HttpRequest *request, unsigned status, const char *det
 /* Said once in a while: a flood has thousands, and the metric counts them all. */
 static void full_log(const HttpListener *listener)
 {
-	static _Atomic int64_t next_us;
-	int64_t now_us = clock_monotonic_us(), due_us = atomic_load(&next_us);
+	static _Atomic int64_t quiet_until_us;
 
-	if (now_us >= due_us && atomic_compare_exchange_strong(&next_us, &due_us, now_us + FULL_LOG_MS * 1000))
+	if (log_due(&quiet_until_us, FULL_LOG_US))
 		log_line(LOG_WARN, "http", "connections-full", L_STRING("address", listener->address),
 			 L_INTEGER("most", listener->connections_max));
 }

@@ -1,12 +1,13 @@
 /*
- * What the parts of the HTTP server share: http_server.c (listeners, slow senders, stopping), http_workers.c (libmicrohttpd's
- * threads and their connections), http_request.c (the life of one request), http_response.c (an answer's headers),
- * http_direct.c (answers that go past libmicrohttpd) and http_linger.c (closing without losing an answer). Private to them.
+ * What the parts of the HTTP server share: http_server.c (listeners, stopping), http_workers.c (libmicrohttpd's threads and their
+ * connections), http_watch.c (slow senders, and room for new ones), http_request.c (the life of one request), http_response.c (an
+ * answer's headers), http_direct.c (answers that go past libmicrohttpd) and http_linger.c (closing without losing an answer).
+ * Private to them.
  *
  * There is one HttpRequest a connection, made with it and used for its requests one after the other, so a request costs no
  * allocation of its own. It belongs to the connection's thread, but for three things other threads touch:
  *   answer_state  whoever moves it away from ANSWER_OPEN settles the request, and nobody else may
- *   watch         what the watcher for slow senders needs, in one word, so that it is compared and swapped as one
+ *   watch         what http_watch.c needs, in one word, so that it is compared and swapped as one
  *   the list      previous and next, under the server's mutex; a request leaves it before its socket is closed
  */
 #ifndef TOCSIN_EDGE_HTTP_INTERNAL_H
@@ -68,8 +69,11 @@ struct HttpServer {
  */
 typedef enum { ANSWER_OPEN, ANSWER_SETTLED, ANSWER_ORPHANED, ANSWER_LEFT } AnswerState;
 
-/* WATCH_IDLE since a time: nothing of a next request has come. WATCH_TIMED: cut at a time. WATCH_EXEMPT: ours to answer. */
-typedef enum { WATCH_IDLE, WATCH_TIMED, WATCH_EXEMPT } WatchPhase;
+/*
+ * WATCH_IDLE since a time: nothing of a next request has come. WATCH_HEAD since a time: some of its head. WATCH_TIMED: cut at a
+ * time. WATCH_EXEMPT: ours to answer.
+ */
+typedef enum { WATCH_IDLE, WATCH_HEAD, WATCH_TIMED, WATCH_EXEMPT } WatchPhase;
 
 struct HttpRequest {
 	HttpListener *listener;
@@ -141,6 +145,13 @@ void http_workers_stop(HttpListener *listener);
 
 /* Takes the socket; false, and it is still the caller's, where there is no room for it. Of the acceptor only. */
 bool http_workers_take(HttpListener *listener, int socket, const struct sockaddr *from, socklen_t from_size);
+
+/* The watcher for slow senders: one thread a server, which ends once the server is stopping. */
+void http_watch_start(HttpServer *server);
+void http_watch_stop(HttpServer *server);
+
+/* Where so many connections leave little room, ends the one that has owed a whole head longest, if it has done so for seconds. */
+void http_watch_make_room(HttpListener *listener, unsigned connections);
 
 /* For libmicrohttpd, which copies what it needs. */
 struct MHD_Response *http_response_make(const HttpRequest *request, const HttpResponse *response);

@@ -81,7 +81,7 @@ void *http_on_line(void *cls, const char *uri, struct MHD_Connection *connection
 
 	(void)cls;
 	request->started_us = clock_monotonic_us();
-	request_watch(request, WATCH_TIMED, request->started_us + request_deadline_us(request));
+	request_watch(request, WATCH_HEAD, request->started_us);
 	request->path_too_long = size > HTTP_PATH_MAX;
 	request->path_size = size > HTTP_PATH_MAX ? HTTP_PATH_MAX : size;
 	memcpy(request->path, path, request->path_size);
@@ -260,6 +260,7 @@ static enum MHD_Result request_begin(HttpRequest *request, const char *method, c
 	const char *fault;
 
 	request->begun = true;
+	request_watch(request, WATCH_TIMED, request->started_us + request_deadline_us(request));
 	request->method = method;
 	metric_add(METRIC_HTTP_INFLIGHT, NULL, NULL, 1);
 	atomic_fetch_add(&server->inflight, 1);

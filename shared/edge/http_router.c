@@ -44,15 +44,6 @@ static bool path_fits(const char *pattern, Slice path, HttpMatch *out)
 	return at == path.size;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Decodes into out, which has room for text.size bytes; false for a broken escape or a NUL. */
 static bool percent_decode(Slice text, char *out, size_t *out_size)
 {

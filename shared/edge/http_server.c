@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,67 +93,6 @@ static void *accept_run(void *context)
 	return NULL;
 }
 
-/* ---- slow senders ---------------------------------------------------------------------------------------------- */
-
-/* Whether the client has sent anything since a connection became idle; true where the kernel cannot say. */
-static bool data_came(int socket, int64_t idle_us)
-{
-	struct tcp_info info;
-	socklen_t size = sizeof(info);
-
-	if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-		return true;
-	return (int64_t)info.tcpi_last_data_recv + 20 < idle_us / 1000;
-}
-
-/*
- * libmicrohttpd's timeout begins anew at every byte, so a byte now and then holds a connection for ever. Here a request has
- * an absolute deadline. Its line, which libmicrohttpd shows only when it is whole, has one of its own from the moment that
- * bytes of it were seen; a connection that is just idle is left to libmicrohttpd's timeout.
- */
-static void request_inspect(HttpRequest *request, int64_t now_us, int64_t deadline_us)
-{
-	uint64_t watch = atomic_load_explicit(&request->watch, memory_order_acquire);
-	int64_t time_us = watch_time_us(watch);
-
-	if (watch_phase(watch) == WATCH_TIMED && now_us >= time_us)
-		shutdown(request->socket, SHUT_RDWR);
-	if (watch_phase(watch) == WATCH_IDLE && data_came(request->socket, now_us - time_us))
-		atomic_compare_exchange_strong(&request->watch, &watch, watch_of(WATCH_TIMED, now_us + deadline_us));
-}
-
-static struct timespec time_in_ms(int64_t wait_ms)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	time.tv_sec += (time_t)(wait_ms / 1000);
-	time.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-	if (time.tv_nsec >= 1000000000) {
-		time.tv_sec++;
-		time.tv_nsec -= 1000000000;
-	}
-	return time;
-}
-
-static void *watch_run(void *context)
-{
-	HttpServer *server = context;
-	int64_t deadline_ms = server->options.request_deadline_ms;
-	int64_t tick_ms = deadline_ms < 4000 ? deadline_ms / 4 + 1 : 1000;
-
-	pthread_mutex_lock(&server->mutex);
-	while (!atomic_load(&server->stopping)) {
-		struct timespec wake = time_in_ms(tick_ms);
-		pthread_cond_timedwait(&server->stop_watching, &server->mutex, &wake);
-		int64_t now_us = clock_monotonic_us();
-		for (HttpRequest *request = server->first; request; request = request->next)
-			request_inspect(request, now_us, deadline_ms * 1000);
-	}
-	pthread_mutex_unlock(&server->mutex);
-	return NULL;
-}
-
 /* ---- start ----------------------------------------------------------------------------------------------------- */
 
 static Result listener_serve(HttpListener *listener)
@@ -209,7 +147,7 @@ Result http_server_start(const HttpServerOptions *options, HttpServer **out)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	HttpServer *server = server_new(options);
-	must(pthread_create(&server->watcher, NULL, watch_run, server) == 0);
+	http_watch_start(server);
 	Result result = server_listen(server);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (result_failed(result)) {
@@ -284,10 +222,7 @@ void http_server_stop(HttpServer *server)
 		cut_leftovers(server);
 		wait_for_answers(server, 10);
 	}
-	pthread_mutex_lock(&server->mutex);
-	pthread_cond_signal(&server->stop_watching);
-	pthread_mutex_unlock(&server->mutex);
-	pthread_join(server->watcher, NULL);
+	http_watch_stop(server);
 	http_workers_stop(&server->main);
 	http_workers_stop(&server->ops);
 	http_linger_free(server->linger);

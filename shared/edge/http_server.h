@@ -11,7 +11,8 @@
  * (413) and type (415), the handler. Every answer of ours that is no success is application/problem+json, made by the
  * `refuse` callback; libmicrohttpd itself answers only what it cannot read as a head or as chunks. Connections that send
  * slowly are cut after request_deadline_ms whatever they trickle. Who is refused while its body is under way may send up to
- * HTTP_DRAIN_MAX bytes of it and still reads the answer. A connection above the limit gets a 503 with Retry-After at once.
+ * HTTP_DRAIN_MAX bytes of it and still reads the answer. A connection above the limit gets a 503 with Retry-After at once;
+ * where little room is left, connections that have owed a head for seconds, idle or half-sent, are ended for those that come.
  */
 #ifndef TOCSIN_EDGE_HTTP_SERVER_H
 #define TOCSIN_EDGE_HTTP_SERVER_H

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,11 +91,11 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 	atomic_fetch_sub(&worker->connections, 1);
 }
 
-/* The one with the fewest connections; NULL where the listener has as many as it may. */
-static HttpWorker *worker_with_room(HttpListener *listener)
+/* The one with the fewest connections, and how many all have together. */
+static HttpWorker *worker_with_fewest(HttpListener *listener, unsigned *out)
 {
 	HttpWorker *best = &listener->workers[0];
-	unsigned all = 0, fewest = WORKER_CONNECTIONS;
+	unsigned all = 0, fewest = UINT_MAX;
 
 	for (unsigned i = 0; i < listener->worker_count; i++) {
 		unsigned count = atomic_load(&listener->workers[i].connections);
@@ -104,14 +105,17 @@ static HttpWorker *worker_with_room(HttpListener *listener)
 			best = &listener->workers[i];
 		}
 	}
-	return all < listener->connections_max && fewest < WORKER_CONNECTIONS ? best : NULL;
+	*out = all;
+	return best;
 }
 
 bool http_workers_take(HttpListener *listener, int socket, const struct sockaddr *from, socklen_t from_size)
 {
-	HttpWorker *worker = worker_with_room(listener);
+	unsigned connections;
+	HttpWorker *worker = worker_with_fewest(listener, &connections);
 
-	if (!worker)
+	http_watch_make_room(listener, connections);
+	if (connections >= listener->connections_max || atomic_load(&worker->connections) >= WORKER_CONNECTIONS)
 		return false;
 	atomic_fetch_add(&worker->connections, 1);
 	/* Where it fails, the socket is closed, and nobody is told. */

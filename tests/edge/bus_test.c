@@ -180,9 +180,17 @@ static bool see(void *context, const BusRecord *record)
 	return ++seen->visits != seen->stop_after;
 }
 
+/* Reads on until the end, `max` or where the visit stops: one read may give less than all (the mock, a batch at a time). */
 static Result read_into(Edge *edge, BusPlace place, size_t max, bool want_bodies, Seen *seen, int64_t *next)
 {
-	return edge->bus->operations->read(edge->reader, place, max, want_bodies, see, seen, next);
+	const BusOperations *operations = edge->bus->operations;
+	Result result = operations->read(edge->reader, place, max, want_bodies, see, seen, next);
+	while (!result_failed(result) && *next > place.from && seen->visits < max && seen->visits != seen->stop_after &&
+	       *next < operations->end(edge->bus, place.topic, place.partition)) {
+		place.from = *next;
+		result = operations->read(edge->reader, place, max - seen->visits, want_bodies, see, seen, next);
+	}
+	return result;
 }
 
 static void assert_reads(Edge *edge, BusPlace place, size_t max, const char *expected, int64_t expected_next)

@@ -87,7 +87,6 @@ Result carriage_bus_open(Carriage *carriage, const Service *group, Bus **out)
 	if (!carriage->kafka)
 		return bus_open_home(settings, out);
 	BusSeat seat = { .client = carriage->client,
-			 .instance = carriage->client,
 			 .group = group,
 			 .shared = group ? group->inputs[0].topic : TOPICS };
 	return bus_open_cluster(settings, &seat, setting_integer(settings, "TOCSIN_START_TIMEOUT_MS"), NULL, NULL, out);

@@ -37,7 +37,7 @@ Result carriage_lock(Carriage *carriage);
 /* ERROR_NOT_FOUND: TOCSIN_HOME has no bus. */
 Result carriage_home_check(const Carriage *carriage);
 
-/* group: whose positions are to be known (Kafka), or NULL. */
+/* group: whose positions are to be known (Kafka), or NULL; it is not joined yet. */
 Result carriage_bus_open(Carriage *carriage, const Service *group, Bus **out);
 
 void carriage_audit_path(const Carriage *carriage, char out[static PATH_SIZE]);

@@ -4,7 +4,9 @@
  * Nothing else may run. Embedded, the home's lock shows it. On Kafka the export claims every ledger as an owner would:
  * whoever runs claims back within two seconds, and the export gives up; and nothing may have been appended to any
  * topic between the rest and the end. So an export is whole, or it fails and says what to stop. It writes into its
- * source what a start of the server would write: claims, and what was accepted and not finished yet.
+ * source what a start of the server would write: claims, and what was accepted and not finished yet. It joins no group, so it
+ * commits no positions: what classification finished here it finishes again at its next start, under the same ids, and what is
+ * there already counts once.
  *
  * The file appears under its name when it is whole and durable; until then it is FILE.part. "-" is stdout.
  */

@@ -3,8 +3,9 @@
 #include "shared/edge/http_client.h"
 
 #include <stdio.h>
+#include <string.h>
 
-enum { TIMEOUT_MS = 3000, ANSWER_MAX = 65536 };
+enum { TIMEOUT_MS = 3000, ANSWER_MAX = 65536, URL_SIZE = 64 };
 
 static ExitCode ask(const char *url)
 {
@@ -22,12 +23,27 @@ static ExitCode ask(const char *url)
 	return !result_failed(result) && status == 200 ? EXIT_DONE : EXIT_NO;
 }
 
+/*
+ * Without an argument and where TOCSIN_URL says nothing: the listener for operations, if the server has one, since only that
+ * knows whether it is ready. One that listens on all addresses is asked on this machine.
+ */
+static const char *url_of(const Settings *settings, char space[static URL_SIZE])
+{
+	const char *listen = setting_text(settings, "TOCSIN_OPS_LISTEN");
+	if (setting_given(settings, "TOCSIN_URL") || listen == NULL)
+		return setting_text(settings, "TOCSIN_URL");
+	bool everywhere = strncmp(listen, "0.0.0.0:", strlen("0.0.0.0:")) == 0;
+	snprintf(space, URL_SIZE, "http://%s%s", everywhere ? "127.0.0.1" : "", everywhere ? strchr(listen, ':') : listen);
+	return space;
+}
+
 ExitCode healthcheck_run(char **arguments, int count)
 {
 	Settings *settings = settings_or_complain(SETTING_COMMANDS);
 	if (settings == NULL)
 		return EXIT_WRONG;
-	ExitCode code = ask(count > 0 ? arguments[0] : setting_text(settings, "TOCSIN_URL"));
+	char space[URL_SIZE];
+	ExitCode code = ask(count > 0 ? arguments[0] : url_of(settings, space));
 	settings_free(settings);
 	return code;
 }

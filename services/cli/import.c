@@ -96,6 +96,8 @@ static Result write_on(Importing *importing, Bus *bus)
 	Result result = target_check(importing, bus);
 	importing->begun = !result_failed(result);
 	if (!result_failed(result))
+		result = bus_join(bus); /* only members commit where classification goes on */
+	if (!result_failed(result))
 		result = import_write(importing->import, bus, importing->file);
 	audit_arrival_close(&importing->arrival);
 	return result;

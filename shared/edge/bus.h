@@ -69,11 +69,22 @@ typedef struct {
 	Result (*read)(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context,
 		       int64_t *next);
 	/*
+	 * What will be read soon, so that all of it is on its way before the first is read. Never waits. NULL on a bus that is not
+	 * far away.
+	 */
+	void (*fetch)(BusReader *reader, const BusPlace *places, size_t count);
+	/*
 	 * Waits until one of the places has something to read, bus_wake was called for this reader, or wait_ms passed.
 	 */
 	void (*wait)(BusReader *reader, const BusPlace *places, size_t count, int wait_ms);
 	/* Ends a wait of that reader, from any thread; remembered if it is not waiting. */
 	void (*wake)(BusReader *reader);
+	/*
+	 * From now on this process takes its share of the partitions; before, it is assigned none: whoever cannot work yet must
+	 * not keep from others what they could. It commits no positions before, and may ask for them. Once. NULL on a bus that only
+	 * one process can use.
+	 */
+	Result (*join)(Bus *bus);
 	/*
 	 * True while this process is meant to own the partitions of that number: a hint, which may be late or wrong, since
 	 * ledgers decide. Cheap; readers are woken when it changes. NULL on a bus that only one process can use: always.
@@ -112,6 +123,17 @@ static inline Result bus_append(Bus *bus, unsigned topic, unsigned partition, co
 static inline int64_t bus_reach(Bus *bus, unsigned topic, unsigned partition)
 {
 	return (bus->operations->reach ? bus->operations->reach : bus->operations->end)(bus, topic, partition);
+}
+
+static inline void bus_fetch(BusReader *reader, const BusPlace *places, size_t count)
+{
+	if (reader->bus->operations->fetch)
+		reader->bus->operations->fetch(reader, places, count);
+}
+
+static inline Result bus_join(Bus *bus)
+{
+	return bus->operations->join ? bus->operations->join(bus) : result_ok();
 }
 
 static inline bool bus_assigned(Bus *bus, unsigned partition)

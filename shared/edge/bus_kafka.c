@@ -51,6 +51,15 @@ static int64_t kafka_reach(Bus *base, unsigned topic, unsigned partition)
 	return error == RD_KAFKA_RESP_ERR_NO_ERROR && high > end ? high : end;
 }
 
+/* ---- whether it can be worked with */
+
+static Result kafka_health(Bus *base)
+{
+	TRY(producer_health(base));
+	TRY(pulse_health(bus_kafka(base), clock_monotonic_us()));
+	return member_health(bus_kafka(base));
+}
+
 /* ---- how long to wait */
 
 void kafka_hurry(Bus *base, int64_t wait_ms)
@@ -77,21 +86,31 @@ static void list_add(rd_kafka_topic_partition_list_t *list, const BusKafka *bus,
 	rd_kafka_topic_partition_list_add(list, bus->options.topics[topic].name, (int32_t)partition)->offset = which;
 }
 
+/* Of several errors one is kept; that a partition is not known, before all others. */
 static void answer_take(BusKafka *bus, unsigned topic, unsigned partition, int64_t which,
 			const rd_kafka_topic_partition_t *answer, rd_kafka_resp_err_t *error)
 {
 	if (answer->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-		*error = answer->err;
+		*error = *error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ? *error : answer->err;
 	else if (which == RD_KAFKA_OFFSET_END)
 		slot_end_raise(kafka_slot(bus, topic, partition), answer->offset);
 	else
 		slot_first_raise(kafka_slot(bus, topic, partition), answer->offset);
 }
 
+/* A handle that asked while topics were made may keep that answer for minutes: such a partition is not known to it. */
+static void topics_learn_anew(const BusKafka *bus, int wait_ms)
+{
+	const rd_kafka_metadata_t *metadata;
+	if (rd_kafka_metadata(bus->inputs, 1, NULL, &metadata, wait_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_metadata_destroy(metadata);
+}
+
 /* One answer of the cluster for all that is asked: offsets_for_times with the marks that mean beginning and end. */
 static Result extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int64_t which, int wait_ms)
 {
 	bool all = topic == bus->options.topic_count;
+	int64_t until_us = clock_monotonic_us() + (int64_t)wait_ms * 1000;
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(64);
 	for (unsigned t = all ? 0 : topic; t < (all ? bus->options.topic_count : topic + 1); t++)
 		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(bus, t) : partition + 1); p++)
@@ -102,9 +121,13 @@ static Result extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int
 		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(bus, t) : partition + 1); p++)
 			answer_take(bus, t, p, which, &list->elems[i++], &error);
 	rd_kafka_topic_partition_list_destroy(list);
-	return error == RD_KAFKA_RESP_ERR_NO_ERROR ?
-		       result_ok() :
-		       result_fail(ERROR_AGAIN, "Kafka does not say where its logs begin and end: %s", rd_kafka_err2str(error));
+	if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		pulse_answered(&bus->pulse, clock_monotonic_us());
+		return result_ok();
+	}
+	if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+		topics_learn_anew(bus, kafka_left_ms(bus, clock_left_ms(until_us)));
+	return result_fail(ERROR_AGAIN, "Kafka does not say where its logs begin and end: %s", rd_kafka_err2str(error));
 }
 
 Result kafka_extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int wait_ms)
@@ -168,11 +191,13 @@ const BusOperations kafka_operations = {
 	.reader_open = kafka_reader_open,
 	.reader_close = kafka_reader_close,
 	.read = kafka_read,
+	.fetch = kafka_fetch,
 	.wait = kafka_wait,
 	.wake = kafka_wake,
+	.join = member_join,
 	.assigned = member_assigned,
 	.trim = kafka_trim,
-	.health = producer_health,
+	.health = kafka_health,
 	.hurry = kafka_hurry,
 	.close = kafka_close,
 };

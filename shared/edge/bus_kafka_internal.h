@@ -6,6 +6,7 @@
  *   bus_kafka_producer.c  appends and their reports
  *   bus_kafka_reader.c    slots, reading, waiting
  *   bus_kafka_member.c    the consumer group: who is assigned what, advisory positions
+ *   bus_kafka_pulse.c     whether Kafka answers at all
  *   bus_kafka_record.c    our packed headers and Kafka's
  *
  * Order of locks: a slot's `reading`, then its `watching`; the bus's `mutex`; each of both before a reader's `mutex`. The
@@ -66,6 +67,7 @@ typedef struct {
 	bool started, former_ending;
 	atomic_bool stop, fatal, down;
 	_Atomic int64_t down_since_us, progress_us; /* progress: the last report, or the first append after none */
+	_Atomic int64_t quiet_until_us; /* no line about a failed append before */
 	atomic_int inflight;
 } Producer;
 
@@ -82,12 +84,21 @@ typedef struct {
 	bool started;
 	atomic_bool stop;
 	atomic_bool joined;        /* the handle is a member in good standing: only then may it commit */
+	atomic_bool seated;        /* the group has told it its share once, be it nothing */
 	_Atomic uint64_t assigned; /* a bit a partition number */
 	pthread_mutex_t mutex;     /* guards positions, a slot each */
 	Position *positions;
 	int64_t fatal_us; /* when it was last fenced, on the monotonic clock; 0: never */
 	int pause_ms;     /* before it came back then */
 } Member;
+
+/* When Kafka last answered anything that is asked now and then, on the monotonic clock. */
+typedef struct {
+	pthread_t thread;
+	bool started;
+	atomic_bool stop;
+	_Atomic int64_t answered_us;
+} Pulse;
 
 struct BusKafka {
 	Bus bus;
@@ -99,6 +110,7 @@ struct BusKafka {
 	_Atomic int64_t until_us; /* when whatever waits gives up, on the monotonic clock; INT64_MAX: nobody is in a hurry */
 	Producer producer;
 	Member member;
+	Pulse pulse;
 	pthread_mutex_t mutex; /* guards readers */
 	KafkaReader *readers[KAFKA_READERS_MAX];
 };
@@ -151,7 +163,16 @@ int64_t producer_silence_us(const Producer *producer, int64_t now_us);
 rd_kafka_t *producer_handle(BusKafka *bus);
 void producer_handle_return(BusKafka *bus);
 
+Result pulse_open(BusKafka *bus);
+void pulse_close(BusKafka *bus);
+/* Any thread. */
+void pulse_answered(Pulse *pulse, int64_t now_us);
+Result pulse_health(const BusKafka *bus, int64_t now_us);
+
 Result member_open(BusKafka *bus);
+Result member_join(Bus *bus);
+/* ERROR_AGAIN: it has joined, and the group has not answered yet. */
+Result member_health(const BusKafka *bus);
 void member_close(BusKafka *bus);
 bool member_assigned(Bus *bus, unsigned partition);
 Result member_commit(Bus *bus, const char *group, unsigned topic, unsigned partition, int64_t position);
@@ -160,6 +181,7 @@ int64_t member_committed(Bus *bus, const char *group, unsigned topic, unsigned p
 Result kafka_reader_open(Bus *bus, BusReader **out);
 void kafka_reader_close(BusReader *reader);
 Result kafka_read(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next);
+void kafka_fetch(BusReader *reader, const BusPlace *places, size_t count);
 void kafka_wait(BusReader *reader, const BusPlace *places, size_t count, int wait_ms);
 void kafka_wake(BusReader *reader);
 void kafka_wake_all(BusKafka *bus);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 200, REBORN_MS = 5000, REBORN_MAX_MS = 320000 };
+enum { POLL_MS = 200, LEAVE_TURN_MS = 20, REBORN_MS = 5000, REBORN_MAX_MS = 320000 };
 
 static void positions_commit(BusKafka *bus, rd_kafka_t *handle);
 static void positions_each(BusKafka *bus, void (*visit)(BusKafka *bus, BusPlace place, Position *position, void *context),
@@ -53,6 +53,7 @@ static void rebalanced(rd_kafka_t *handle, rd_kafka_resp_err_t what, rd_kafka_to
 	rd_kafka_assign(handle, nothing);
 	rd_kafka_topic_partition_list_destroy(nothing);
 	atomic_store(&((BusKafka *)context)->member.joined, true);
+	atomic_store(&((BusKafka *)context)->member.seated, true);
 	assigned_set(context, assigned);
 }
 
@@ -211,6 +212,7 @@ static Result group_join(const BusKafka *bus, rd_kafka_t *handle)
 		       result_fail(ERROR_AGAIN, "the group %s cannot be joined: %s", bus->options.group, rd_kafka_err2str(error));
 }
 
+/* It can be asked what the group has committed, and takes no part in it. */
 static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 {
 	const KafkaSetting settings[] = {
@@ -218,23 +220,17 @@ static Result handle_make(BusKafka *bus, rd_kafka_t **out)
 		{ "heartbeat.interval.ms", "1000" },
 		{ "max.poll.interval.ms", "300000" },
 		{ "group.id", bus->options.group },
-		{ "group.instance.id", bus->options.instance },
 		{ "partition.assignment.strategy", "range" },
 		{ "enable.auto.commit", "false" },
 		{ "enable.auto.offset.store", "false" },
+		{ "group.instance.id", bus->options.instance },
 	};
 	rd_kafka_conf_t *conf;
 	TRY(kafka_bus_conf(bus, settings, sizeof settings / sizeof settings[0], &conf));
 	rd_kafka_conf_set_opaque(conf, bus);
 	rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
 	rd_kafka_conf_set_offset_commit_cb(conf, committed);
-	TRY(kafka_new(RD_KAFKA_CONSUMER, conf, out));
-	Result result = group_join(bus, *out);
-	if (result_failed(result)) {
-		kafka_handle_end(bus, *out);
-		*out = NULL;
-	}
-	return result;
+	return kafka_new(RD_KAFKA_CONSUMER, conf, out);
 }
 
 /*
@@ -262,6 +258,10 @@ static void handle_replace(BusKafka *bus)
 	rd_kafka_t *fresh, *former = member->handle;
 	if (atomic_load(&member->stop) || result_failed(handle_make(bus, &fresh)))
 		return;
+	if (result_failed(group_join(bus, fresh))) {
+		kafka_handle_end(bus, fresh);
+		return;
+	}
 	pthread_rwlock_wrlock(&member->swap);
 	member->handle = fresh;
 	pthread_rwlock_unlock(&member->swap);
@@ -299,9 +299,43 @@ Result member_open(BusKafka *bus)
 	must(member->positions);
 	for (size_t i = 0; i < count; i++)
 		member->positions[i].at = -1;
-	TRY(handle_make(bus, &member->handle));
+	return handle_make(bus, &member->handle);
+}
+
+Result member_join(Bus *base)
+{
+	BusKafka *bus = bus_kafka(base);
+	Member *member = &bus->member;
+	if (!bus->options.group)
+		return result_ok();
+	must(!member->started);
+	TRY(group_join(bus, member->handle));
 	member->started = pthread_create(&member->thread, NULL, member_run, bus) == 0;
 	return member->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started");
+}
+
+Result member_health(const BusKafka *bus)
+{
+	const Member *member = &bus->member;
+	return !member->started || atomic_load(&member->seated) ?
+		       result_ok() :
+		       result_fail(ERROR_AGAIN, "the group %s has not answered yet", bus->options.group);
+}
+
+/*
+ * Its callbacks run in here, and nowhere later: ending a handle without this, as all others do, makes none. Who never joined has
+ * left at once.
+ */
+static void group_leave(BusKafka *bus, rd_kafka_t *handle)
+{
+	int64_t until_us = clock_monotonic_us() + (int64_t)kafka_last_ms(bus, KAFKA_CALL_MS) * 1000;
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
+	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(handle, queue);
+	while (!error && !rd_kafka_consumer_closed(handle) && clock_left_ms(until_us) > 0)
+		rd_kafka_queue_poll_callback(queue, LEAVE_TURN_MS);
+	if (error)
+		rd_kafka_error_destroy(error);
+	rd_kafka_queue_destroy(queue);
 }
 
 void member_close(BusKafka *bus)
@@ -313,7 +347,9 @@ void member_close(BusKafka *bus)
 	if (member->handle) {
 		if (!result_failed(producer_health(&bus->bus)))
 			positions_commit_last(bus, member->handle, kafka_last_ms(bus, KAFKA_CALL_MS));
-		/* Not closed as a member: its static name keeps the partitions for a restart; a session's end frees them. */
+		/* A static name keeps the partitions for a restart; a session's end frees them. */
+		if (!bus->options.instance)
+			group_leave(bus, member->handle);
 		kafka_handle_end(bus, member->handle);
 	}
 	free(member->positions);

@@ -69,10 +69,10 @@ static Result topic_check(const BusKafka *bus, const rd_kafka_metadata_t *metada
 	return result_ok();
 }
 
-static Result topics_check(BusKafka *bus, int wait_ms)
+static Result topics_check(BusKafka *bus, rd_kafka_t *handle, int wait_ms)
 {
 	const rd_kafka_metadata_t *metadata;
-	rd_kafka_resp_err_t error = rd_kafka_metadata(bus->producer.handle, 1, NULL, &metadata, wait_ms);
+	rd_kafka_resp_err_t error = rd_kafka_metadata(handle, 1, NULL, &metadata, wait_ms);
 	if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return result_fail(ERROR_AGAIN, "Kafka at %s cannot be reached: %s", bus->options.brokers, rd_kafka_err2str(error));
 	Result result = result_ok();
@@ -92,9 +92,14 @@ static Result cluster_learn(BusKafka *bus, int wait_ms)
 	return fits ? result_ok() : result_fail(ERROR_INPUT, "the Kafka cluster's id is too long");
 }
 
+/*
+ * Each handle looks at the topics itself: one that first hears of a topic when it is read or written has its first record about a
+ * second later, at the next turn of librdkafka's timer. The inputs' hears of them with the extents.
+ */
 static Result look(BusKafka *bus, int wait_ms)
 {
-	TRY(topics_check(bus, wait_ms));
+	TRY(topics_check(bus, bus->producer.handle, wait_ms));
+	TRY(topics_check(bus, bus->ledgers, wait_ms));
 	TRY(cluster_learn(bus, wait_ms));
 	return kafka_extents_ask(bus, (unsigned)bus->options.topic_count, 0, wait_ms);
 }
@@ -143,11 +148,12 @@ static BusKafka *bus_new(const BusKafkaOptions *options)
 
 static Result handles_open(BusKafka *bus, int64_t wait_ms, bool (*stop)(void *context), void *context)
 {
+	TRY(member_open(bus));
 	TRY(producer_open(bus));
 	TRY(consumer_make(bus, &bus->ledgers));
 	TRY(consumer_make(bus, &bus->inputs));
 	TRY(look_until(bus, wait_ms, stop, context));
-	return member_open(bus);
+	return pulse_open(bus);
 }
 
 Result bus_kafka_open(const BusKafkaOptions *options, int64_t wait_ms, bool (*stop)(void *context), void *context, Bus **out)
@@ -193,6 +199,7 @@ void kafka_close(Bus *base)
 {
 	BusKafka *bus = bus_kafka(base);
 	rd_kafka_t *const consumers[] = { bus->ledgers, bus->inputs };
+	pulse_close(bus);
 	member_close(bus);
 	for (size_t i = 0; i < bus->options.topic_count * BUS_PARTITIONS_MAX; i++)
 		slot_release(&bus->slots[i]);

@@ -240,6 +240,8 @@ static Result message_read(Reading *reading, int wait_ms, bool *more)
 		rd_kafka_message_destroy(message);
 		return result;
 	}
+	if (reading->count == 0) /* once a call is enough */
+		pulse_answered(&reading->bus->pulse, clock_monotonic_us());
 	TRY(gap_check(reading, &message));
 	if (!message)
 		return result_ok();
@@ -306,6 +308,20 @@ Result kafka_read(BusReader *base, BusPlace place, size_t max, bool want_bodies,
 	*next = reading.place.from;
 	buffer_release(&reading.headers);
 	return result;
+}
+
+/* What another reads just now, or what was kept, is not fetched anew. */
+void kafka_fetch(BusReader *base, const BusPlace *places, size_t count)
+{
+	BusKafka *bus = bus_kafka(base->bus);
+	for (size_t i = 0; i < count; i++) {
+		Slot *slot = kafka_slot(bus, places[i].topic, places[i].partition);
+		if (pthread_mutex_trylock(&slot->reading) != 0)
+			continue;
+		if (!slot->kept || slot->kept->offset != places[i].from)
+			(void)slot_stand(bus, slot, places[i]); /* where it fails, reading says why */
+		pthread_mutex_unlock(&slot->reading);
+	}
 }
 
 /* ---- waiting */

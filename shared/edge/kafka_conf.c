@@ -59,8 +59,11 @@ static const struct {
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
-static LogLevel level_of(int syslog_level)
+/* A producer that has no id yet asks again by itself, as it does at every start of a new Kafka. */
+static LogLevel level_of(int syslog_level, const char *facility)
 {
+	if (syslog_level == 4 && strcmp(facility, "GETPID") == 0)
+		return LOG_INFO;
 	return syslog_level <= 3 ? LOG_ERROR : syslog_level == 4 ? LOG_WARN : syslog_level <= 6 ? LOG_INFO : LOG_DEBUG;
 }
 
@@ -69,27 +72,21 @@ static struct {
 	const char *facility;
 	_Atomic int64_t quiet_until_us;
 } repeating[] = { { .facility = "FAIL" }, { .facility = "ERROR" }, { .facility = "REQTMOUT" }, { .facility = "GETSUBSCRIPTIONS" },
-		  { .facility = "COMMITFAIL" }, { .facility = "FETCH" }, { .facility = "OFFSET" }, { .facility = "AUTOCREATE" } };
+		  { .facility = "COMMITFAIL" }, { .facility = "FETCH" }, { .facility = "OFFSET" }, { .facility = "AUTOCREATE" },
+		  { .facility = "GETPID" } };
 
 static bool repeats(const char *facility)
 {
-	for (size_t i = 0; i < sizeof repeating / sizeof repeating[0]; i++) {
-		if (strcmp(repeating[i].facility, facility) != 0)
-			continue;
-		int64_t now_us = clock_monotonic_us();
-		int64_t quiet_until_us = atomic_load(&repeating[i].quiet_until_us);
-		return now_us < quiet_until_us ||
-		       !atomic_compare_exchange_strong(&repeating[i].quiet_until_us, &quiet_until_us, now_us + REPEAT_US);
-	}
+	for (size_t i = 0; i < sizeof repeating / sizeof repeating[0]; i++)
+		if (strcmp(repeating[i].facility, facility) == 0)
+			return !log_due(&repeating[i].quiet_until_us, REPEAT_US);
 	return false;
 }
 
-/* "tocsin-intake#producer-1" → "intake" */
-static void service_of(const rd_kafka_t *handle, char out[static KAFKA_CLIENT_MAX + 1])
+/* "tocsin-intake#producer-1" → "tocsin-intake" */
+static void client_of(const rd_kafka_t *handle, char out[static KAFKA_CLIENT_MAX + 1])
 {
 	Slice name = slice_of(handle == NULL ? NULL : rd_kafka_name(handle));
-	if (slice_starts(name, SLICE("tocsin-")))
-		name = (Slice){ name.data + 7, name.size - 7 };
 	const char *end = name.size == 0 ? NULL : memchr(name.data, '#', name.size);
 	if (end != NULL)
 		name.size = (size_t)(end - name.data);
@@ -99,12 +96,12 @@ static void service_of(const rd_kafka_t *handle, char out[static KAFKA_CLIENT_MA
 
 static void log_take(const rd_kafka_t *handle, int syslog_level, const char *facility, const char *text)
 {
-	char service[KAFKA_CLIENT_MAX + 1];
+	char client[KAFKA_CLIENT_MAX + 1];
 	/* One list of settings serves producers and consumers: that some are for the other is no news. */
-	if (strcmp(facility, "CONFWARN") == 0 || !log_enabled(level_of(syslog_level)) || repeats(facility))
+	if (strcmp(facility, "CONFWARN") == 0 || !log_enabled(level_of(syslog_level, facility)) || repeats(facility))
 		return;
-	service_of(handle, service);
-	log_line(level_of(syslog_level), service, "kafka", L_STRING("facility", facility), L_STRING("detail", text));
+	client_of(handle, client);
+	log_line(level_of(syslog_level, facility), client, "kafka", L_STRING("facility", facility), L_STRING("detail", text));
 }
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
@@ -181,7 +178,8 @@ static Result options_take(rd_kafka_conf_t *conf, const char *options)
 static Result settings_put(rd_kafka_conf_t *conf, const KafkaSetting *settings, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		TRY(setting_put(conf, settings[i].name, settings[i].value));
+		if (settings[i].value != NULL)
+			TRY(setting_put(conf, settings[i].name, settings[i].value));
 	return result_ok();
 }
 

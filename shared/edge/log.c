@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A byte may become six (\u001f), so that a line of the most members fits, whatever is in them. */
@@ -68,6 +69,18 @@ static void line_send(Slice line)
 	}
 }
 
+bool log_due(_Atomic int64_t *quiet_until_us, int64_t pause_us)
+{
+	int64_t now_us = clock_monotonic_us(), until_us = atomic_load(quiet_until_us);
+	return now_us >= until_us && atomic_compare_exchange_strong(quiet_until_us, &until_us, now_us + pause_us);
+}
+
+static Slice service_of(const char *name)
+{
+	static const char prefix[] = "tocsin-";
+	return slice_of(strncmp(name, prefix, strlen(prefix)) == 0 ? name + strlen(prefix) : name);
+}
+
 void log_line_(LogLevel level, const char *service, const char *event, const LogMember *members, size_t count)
 {
 	if (!log_enabled(level))
@@ -79,7 +92,7 @@ void log_line_(LogLevel level, const char *service, const char *event, const Log
 	buffer_format(&line, "{\"ts\":\"%s\",\"level\":\"%s\",", now, log_levels[level]);
 	text_member(&line, "event", slice_of(event));
 	buffer_byte(&line, ',');
-	text_member(&line, "service", slice_of(service));
+	text_member(&line, "service", service_of(service));
 	for (size_t i = 0; i < count && i < MEMBERS_MAX; i++)
 		member_write(&line, &members[i]);
 	buffer_text(&line, "}\n");

@@ -1,7 +1,8 @@
 /*
  * Log lines: one JSON object a line on stdout, written by one write(2), members ts, level, event (a constant name),
- * service, then what the caller adds: ids, counts, names of things. Never document contents, never secrets; values are
- * escaped and cut to 512 bytes. Only programs, the runtime and handlers log: base, domain and cores never do.
+ * service (the name of a service, a program or a client, without the prefix "tocsin-"), then what the caller adds:
+ * ids, counts, names of things. Never document contents, never secrets; values are escaped and cut to 512 bytes.
+ * Only programs, the runtime and handlers log: base, domain and cores never do.
  */
 #ifndef TOCSIN_EDGE_LOG_H
 #define TOCSIN_EDGE_LOG_H
@@ -23,6 +24,12 @@ typedef struct {
 	Slice text;
 	int64_t integer;
 } LogMember;
+
+/*
+ * For lines that come by the thousand: true for the first and then once in pause_us, however many threads ask. *quiet_until_us
+ * begins as 0.
+ */
+bool log_due(_Atomic int64_t *quiet_until_us, int64_t pause_us);
 
 #define L_TEXT(name_, slice_) ((LogMember){ .name = (name_), .type = LOG_TEXT_VALUE, .text = (slice_) })
 #define L_STRING(name_, string_) L_TEXT(name_, slice_of(string_))

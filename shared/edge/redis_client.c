@@ -33,13 +33,6 @@ struct RedisClient {
 
 /* ---- the URL ----------------------------------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c == '\0' ? NULL : strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
 /* Percent-decoded; printable bytes only, before and after. */
 static bool part_decode(Slice from, char out[static PART_ROOM])
 {

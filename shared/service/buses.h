@@ -12,8 +12,8 @@
 /* Who opens it on Kafka. */
 typedef struct {
 	const char *client;    /* "tocsin-intake" */
-	const char *instance;  /* stable and different from every other replica's */
-	const Service *group;  /* takes part in this service's consumer group, as its replicas do; NULL: in none */
+	const char *instance;  /* stable and different from every other replica's; NULL: it does not come back */
+	const Service *group;  /* once it joins, of this service's consumer group, as its replicas are; NULL: of none */
 	TopicId shared;        /* with a group: whose partition numbers its members share out */
 	int64_t append_timeout_ms; /* 0: as owners need it */
 } BusSeat;

@@ -192,6 +192,16 @@ static void lane_begin(Export *export, Lane *lane, TopicId topic, unsigned parti
 
 /* ---- merging the lanes of a topic */
 
+static void lanes_fetch(Export *export, unsigned count)
+{
+	BusPlace places[BUS_PARTITIONS_MAX];
+	size_t wanted = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (export->lanes[i].next < export->lanes[i].end)
+			places[wanted++] = (BusPlace){ export->lanes[i].topic, i, export->lanes[i].next };
+	bus_fetch(export->reader, places, wanted);
+}
+
 /* The lane whose next record is the earliest; NULL: all are at their ends. */
 static Result lane_next(Export *export, unsigned count, Lane **out)
 {
@@ -230,6 +240,7 @@ static Result topic_write(Export *export, TopicId topic)
 	unsigned count = is_derived(export->options, topic) ? 0 : topic_partitions(topic, export->options->bus->partitions);
 	for (unsigned i = 0; i < count; i++)
 		lane_begin(export, &export->lanes[i], topic, i);
+	lanes_fetch(export, count);
 	TRY(lane_next(export, count, &lane));
 	while (lane) {
 		TRY(lane_write(export, lane));

@@ -75,7 +75,7 @@ Result ledger_fits(Runtime *runtime, TopicId topic, unsigned partition, const Le
 	return result.kind == ERROR_NOT_FOUND ? result_ok() : result; /* cut off just now */
 }
 
-Result input_enter(Runtime *runtime, InputPlace *place)
+static Result input_enter(Runtime *runtime, InputPlace *place)
 {
 	Bus *bus = runtime->options.bus;
 	place->cursor = (LedgerCursor){ .next = place->next };
@@ -96,6 +96,29 @@ Result input_enter(Runtime *runtime, InputPlace *place)
 				   topics[place->input->topic].name);
 	TRY(result_wrap(visit.result, "%s/%u", topics[place->input->topic].name, place->partition));
 	place->cursor = ledger_enter(&visit.mark, place->next - 1);
+	return result_ok();
+}
+
+/* One after the other each would be waited for, and a standby that takes over in a quiet hour knows of none how far it reaches. */
+static void marks_fetch(Runtime *runtime)
+{
+	Bus *bus = runtime->options.bus;
+	BusPlace marks[INPUT_PLACES];
+	size_t count = 0;
+	for (size_t i = 0; i < runtime->place_count; i++) {
+		const InputPlace *place = &runtime->places[i];
+		int64_t first = bus->operations->first(bus, place->input->topic, place->partition);
+		if (topics[place->input->topic].kind == TOPIC_LEDGER && place->next > first) /* else none is kept, and none is read */
+			marks[count++] = (BusPlace){ place->input->topic, place->partition, place->next - 1 };
+	}
+	bus_fetch(runtime->reader, marks, count);
+}
+
+Result inputs_enter(Runtime *runtime)
+{
+	marks_fetch(runtime);
+	for (size_t i = 0; i < runtime->place_count; i++)
+		TRY(input_enter(runtime, &runtime->places[i]));
 	return result_ok();
 }
 
@@ -146,7 +169,7 @@ int64_t input_accepted(const Runtime *runtime, const InputPlace *place)
 	return 0;
 }
 
-static Result place_start(Runtime *runtime, InputPlace *place)
+static void place_start(Runtime *runtime, InputPlace *place)
 {
 	Bus *bus = runtime->options.bus;
 	place->next = input_accepted(runtime, place);
@@ -158,13 +181,13 @@ static Result place_start(Runtime *runtime, InputPlace *place)
 		runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);
 		place->next = first;
 	}
-	return input_enter(runtime, place);
 }
 
 Result inputs_start(Runtime *runtime)
 {
 	for (size_t i = 0; i < runtime->place_count; i++)
-		TRY(place_start(runtime, &runtime->places[i]));
+		place_start(runtime, &runtime->places[i]);
+	TRY(inputs_enter(runtime));
 	return inputs_observe(runtime);
 }
 

@@ -2,27 +2,11 @@
 
 #include "shared/service/pack.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { MANUAL_MAX = 65536 };
-
-void complain(const char *format, ...)
-{
-	char text[1024];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "tocsin: %s\n", text);
-}
-
-static void mistake_complain(const char *mistake)
-{
-	complain("%s", mistake);
-}
 
 /* ---- settings */
 
@@ -101,11 +85,11 @@ static ExitCode check(const Program *program)
 	Settings *settings = program_settings(program);
 	if (settings == NULL)
 		return EXIT_NO;
-	bool right = true;
-	if (reads_pack(program))
-		right = pack_check(settings, NULL, mistake_complain);
-	else
+	Policy *policy = reads_pack(program) ? pack_check(settings, NULL) : NULL;
+	bool right = !reads_pack(program) || policy != NULL;
+	if (!reads_pack(program))
 		printf("settings are right\n");
+	policy_free(policy);
 	settings_free(settings);
 	return right ? EXIT_DONE : EXIT_NO;
 }

@@ -6,13 +6,13 @@
  *   embedded      `tocsin serve`: all services, the bus and the timers in SQLite files of TOCSIN_HOME
  *   distributed   a program a service, any number of replicas each: the bus on Kafka, timers on Redis
  *
- * Life: settings and policy pack are read (every mistake is said, exit 2) → locks → edges, tried for
- * TOCSIN_START_TIMEOUT_MS → services' environments → HTTP, which says 503 → runtimes → policy → ready, greeting → … →
- * SIGTERM: /readyz says 503, TOCSIN_DRAIN_DELAY_MS, no new connections, requests answered, batches finished, what is queued
- * made durable (all within TOCSIN_DRAIN_TIMEOUT_MS), exit 0. At most five seconds later it has ended, whatever Kafka and Redis
- * do: what they did not acknowledge by then is given up, and nobody was told that it is done. A group is not left: a restart
- * under the same name keeps its partitions. A second signal ends it at once, and so does one while it waits for Kafka or Redis.
- * After the start these are waited for without end: /readyz says 503 and why.
+ * Life: settings and policy pack are read (every mistake is said, exit 2) → locks → edges, tried for TOCSIN_START_TIMEOUT_MS →
+ * services' environments → HTTP, which says 503 → the group is joined, runtimes → policy → ready, greeting → … → SIGTERM:
+ * /readyz says 503, TOCSIN_DRAIN_DELAY_MS, no new connections, requests answered, batches finished, what is queued made durable
+ * (all within TOCSIN_DRAIN_TIMEOUT_MS), exit 0. At most five seconds later it has ended, whatever Kafka and Redis do: what they
+ * did not acknowledge by then is given up, and nobody was told that it is done. A group is not left: a restart under the same
+ * name keeps its partitions. A second signal ends it at once, and so does one while it waits for Kafka or Redis. After the
+ * start these are waited for without end: /readyz says 503 and why.
  *
  * Ready means: every dependency can be reached, a policy is there for who needs one, and every runtime has caught up. A
  * replica that the group gives nothing, a standby, is ready once it follows: it could take over.
@@ -21,6 +21,7 @@
 #define TOCSIN_SERVICE_PROGRAM_H
 
 #include "shared/edge/http_server.h"
+#include "shared/service/complain.h"
 #include "shared/service/process.h"
 #include "shared/service/settings.h"
 
@@ -31,9 +32,6 @@ typedef enum {
 	EXIT_WRONG = 2,        /* wrong use, settings or policy */
 	EXIT_SURROUNDINGS = 3, /* port, directory, another process, Kafka, Redis */
 } ExitCode;
-
-/* "tocsin: " and the sentence, on stderr. */
-void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The settings of these users out of the environment; NULL, and every mistake complained about, when there are any. */
 Settings *settings_or_complain(unsigned users);

@@ -82,14 +82,10 @@ static bool publishes(const Program *program)
 	return false;
 }
 
-static void mistake_complain(const char *mistake)
+static void mistake_log(void *context, const char *mistake)
 {
-	complain("%s", mistake);
-}
-
-static void mistake_log(const char *mistake)
-{
-	log_line(LOG_ERROR, "tocsin", "policy-mistake", L_STRING("detail", mistake));
+	const Life *life = context;
+	log_line(LOG_ERROR, life->program->name, "policy-mistake", L_STRING("detail", mistake));
 }
 
 static Result pack_publish(Life *life, json_t *pack, bool always)
@@ -103,15 +99,15 @@ static Result pack_publish(Life *life, json_t *pack, bool always)
 /* A broken pack is said and left alone: what was in force stays in force. */
 static void pack_reload(Life *life)
 {
-	json_t *pack JSON_AUTO = pack_take(life->settings, NULL, mistake_log);
+	json_t *pack JSON_AUTO = pack_take(life->settings, NULL, mistake_log, life);
 	Result result = result_fail(ERROR_INPUT, "the pack is broken; the old one stays in force");
 	if (pack != NULL)
 		result = pack_publish(life, pack, true);
 	metric_add(METRIC_POLICY_RELOADS, result_failed(result) ? "refused" : "done", NULL, 1);
 	if (result_failed(result))
-		log_line(LOG_ERROR, "tocsin", "policy-refused", L_STRING("detail", result.text));
+		log_line(LOG_ERROR, life->program->name, "policy-refused", L_STRING("detail", result.text));
 	else
-		log_line(LOG_INFO, "tocsin", "policy-reloaded",
+		log_line(LOG_INFO, life->program->name, "policy-reloaded",
 			 L_STRING("policy_version", json_string_value(json_object_get(pack, "policy_version"))));
 }
 
@@ -205,6 +201,7 @@ static Result life_open(Life *life, json_t *pack)
 	TRY(services_open(life));
 	/* Before the runtimes, which want to know its address; it says 503 until they are there. */
 	TRY(http_open(life));
+	TRY(bus_join(life->bus));
 	TRY(runtimes_start(life));
 	return pack == NULL ? result_ok() : pack_begin(life, pack, until_us);
 }
@@ -356,7 +353,7 @@ ExitCode program_run(const Program *program)
 	if (program->distributed && !publishes(program))
 		mallopt(M_ARENA_MAX, QUIET_ARENAS);
 	log_set_level((LogLevel)choice_of(log_levels, setting_text(settings, "TOCSIN_LOG_LEVEL")));
-	json_t *pack JSON_AUTO = publishes(program) ? pack_take(settings, NULL, mistake_complain) : NULL;
+	json_t *pack JSON_AUTO = publishes(program) ? pack_take(settings, NULL, NULL, NULL) : NULL;
 	bool wrong = publishes(program) && pack == NULL;
 	ExitCode code = wrong ? EXIT_WRONG : life_run(program, settings, pack);
 	settings_free(settings);

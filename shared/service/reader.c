@@ -41,8 +41,8 @@ static Result places_from_group(Runtime *runtime)
 					   topics[place->input->topic].name);
 		place->next = position < 0 ? 0 : position;
 		place_begin(runtime, place);
-		TRY(input_enter(runtime, place));
 	}
+	TRY(inputs_enter(runtime));
 	runtime->placed = true;
 	return result_ok();
 }

@@ -175,8 +175,8 @@ bool meta_timer_find(Runtime *runtime, Slice id, Instant *due_at);
 /* ---- inputs (inputs.c) */
 void inputs_prepare(Runtime *runtime);
 Result inputs_start(Runtime *runtime); /* owners: at the accepted positions */
-/* Puts the cursor of a ledger input right behind the accepted record before place->next. */
-Result input_enter(Runtime *runtime, InputPlace *place);
+/* Puts the cursors of ledger inputs right behind the accepted records before their next; ERROR_AGAIN: not all have come yet. */
+Result inputs_enter(Runtime *runtime);
 /*
  * *fits: this log is the one that left the stored cursor: the record it stands behind is there still. False too where that
  * record was cut off. Of a log that ends before it, its beginning decides: where that is the same, the log has lost records,

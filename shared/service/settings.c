@@ -112,7 +112,7 @@ const Setting settings_table[] = {
 	  .sentence = "directory of everything this installation keeps" },
 	{ "TOCSIN_LISTEN", .users = SERVERS, .fallback = "127.0.0.1:8080", .check = check_listen,
 	  .sentence = "address and port to serve at; port 0: a free one, named in the ready line" },
-	{ "TOCSIN_OPS_LISTEN", .users = SERVERS, .check = check_listen,
+	{ "TOCSIN_OPS_LISTEN", .users = SERVERS | SETTING_COMMANDS, .check = check_listen,
 	  .sentence = "where set, /livez, /readyz and /metrics are there and only there" },
 	{ "TOCSIN_PUBLIC_URL", .users = NOTIFIERS, .channels = true, .check = check_web_url,
 	  .sentence = "address of the API as people reach it, for links in notices; unset: http:// and the listener" },
@@ -144,7 +144,7 @@ const Setting settings_table[] = {
 		      "these" },
 
 	{ "TOCSIN_URL", .users = SETTING_COMMANDS, .fallback = "http://127.0.0.1:8080", .check = check_web_url,
-	  .sentence = "the server that healthcheck and demo talk to" },
+	  .sentence = "the server that healthcheck and demo talk to; unset, healthcheck asks TOCSIN_OPS_LISTEN where that is set" },
 	{ "TOCSIN_KEY", .users = SETTING_COMMANDS, .secret = true,
 	  .sentence = "their key; unset: $TOCSIN_HOME/admin.key" },
 

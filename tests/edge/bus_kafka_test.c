@@ -11,6 +11,7 @@
 
 #include "shared/edge/bus_kafka_internal.h"
 #include "shared/edge/clock.h"
+#include "tests/support/caught.h"
 #include "tests/support/kafka_cluster.h"
 #include "tests/support/metric_value.h"
 
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTITIONS = 4, APPENDS_MAX = 60000, WAIT_MS = 20000, SESSION_MS = 6000 };
+enum { PARTITIONS = 4, APPENDS_MAX = 60000, WAIT_MS = 20000, SESSION_MS = 6000, JOIN_MS = 1500 };
 
 /* Answers to one append. */
 typedef struct {
@@ -50,7 +51,8 @@ static BusKafkaOptions options_of(Edge *edge, const char *group, const char *ins
 static Result bus_make(Edge *edge, const char *group, const char *instance, Bus **out)
 {
 	BusKafkaOptions options = options_of(edge, group, instance);
-	return bus_kafka_open(&options, 10000, NULL, NULL, out);
+	TRY(bus_kafka_open(&options, 10000, NULL, NULL, out));
+	return bus_join(*out);
 }
 
 static void edge_make(Edge *edge)
@@ -229,9 +231,11 @@ static void a_bus_in_a_hurry_is_closed_in_time_and_answers_every_append_though_b
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(append(edge).kind, ERROR_NONE);
 	int64_t begun_us = clock_monotonic_us();
+	catch_begin();
 	bus_hurry(edge->bus, LEFT_MS);
 	edge->bus->operations->close(edge->bus);
 	edge->bus = NULL;
+	const char *line = strstr(catch_end(), "\"event\":\"append-failed\"");
 	int64_t took_ms = (clock_monotonic_us() - begun_us) / 1000;
 	assert_true(took_ms >= LEFT_MS); /* it is waited for what can still become durable */
 	assert_true(took_ms < LEFT_MS + HANDLES * KAFKA_LAST_MS);
@@ -239,6 +243,9 @@ static void a_bus_in_a_hurry_is_closed_in_time_and_answers_every_append_though_b
 		assert_int_equal(edge->asked[i].answers, 1);
 		assert_int_equal(edge->asked[i].failures, i > 0);
 	}
+	assert_non_null(line); /* one, not a hundred */
+	assert_null(strstr(strchr(line, '\n'), "append-failed"));
+	assert_non_null(strstr(line, "\"detail\":\"Local: Purged"));
 }
 
 /* Asks how long Kafka has been silent while `asks`, without a pause, as other senders' threads do. */
@@ -298,6 +305,21 @@ static void silence_is_counted_from_the_first_append_under_way_or_the_last_one_a
 	assert_int_equal(producer_silence_us(&producer, 20000), 0);
 	producer_begins(&producer, 30000);
 	assert_int_equal(producer_silence_us(&producer, 31000), 1000);
+}
+
+/* Late answers of one who was asked earlier do not take anything back. */
+static void a_kafka_that_answers_nothing_is_said_to_be_away_after_a_while(void **state)
+{
+	(void)state;
+	BusKafka bus = { .options.brokers = "127.0.0.1:9" };
+	pulse_answered(&bus.pulse, 20000000);
+	pulse_answered(&bus.pulse, 10000000);
+	assert_int_equal(pulse_health(&bus, 34999999).kind, ERROR_NONE);
+	Result result = pulse_health(&bus, 35000000);
+	assert_int_equal(result.kind, ERROR_AGAIN);
+	assert_string_equal(result.text, "Kafka at 127.0.0.1:9 has answered nothing for 15 s");
+	pulse_answered(&bus.pulse, 36000000);
+	assert_int_equal(pulse_health(&bus, 50000000).kind, ERROR_NONE);
 }
 
 static bool count_and_stop(void *context, const BusRecord *record)
@@ -438,6 +460,36 @@ static void members_share_the_partitions_and_inherit_them_with_the_positions(voi
 	heir->operations->close(heir);
 }
 
+static void who_has_no_name_to_come_back_under_leaves_its_share_at_once(void **state)
+{
+	Edge *edge = *state;
+	Bus *stays, *leaves;
+	if (!edge->cluster.host)
+		skip();
+	assert_false(result_failed(bus_make(edge, edge->name, "one", &stays)));
+	await_shared(stays, NULL, WAIT_MS);
+	assert_false(result_failed(bus_make(edge, edge->name, NULL, &leaves)));
+	await_shared(stays, leaves, WAIT_MS);
+	int64_t from_us = clock_monotonic_us();
+	leaves->operations->close(leaves);
+	await_shared(stays, NULL, WAIT_MS);
+	assert_true(clock_monotonic_us() - from_us < SESSION_MS * 1000 / 2);
+	stays->operations->close(stays);
+}
+
+static void a_group_that_has_not_answered_yet_is_said(void **state)
+{
+	(void)state;
+	BusKafka bus = { .options.group = "tocsin-test" };
+	assert_int_equal(member_health(&bus).kind, ERROR_NONE); /* it has not been asked */
+	bus.member.started = true;
+	Result result = member_health(&bus);
+	assert_int_equal(result.kind, ERROR_AGAIN);
+	assert_string_equal(result.text, "the group tocsin-test has not answered yet");
+	bus.member.seated = true;
+	assert_int_equal(member_health(&bus).kind, ERROR_NONE);
+}
+
 static void await_committed(Bus *bus, BusPlace place)
 {
 	int64_t found = BUS_NONE_COMMITTED;
@@ -462,6 +514,9 @@ static void the_owner_of_the_one_partition_shared_out_commits_all_of_its_inputs(
 	options.topic_count = 2;
 	options.group_topic = SHARED;
 	assert_false(result_failed(bus_kafka_open(&options, 10000, NULL, NULL, &edge->bus)));
+	clock_sleep_ms(JOIN_MS);
+	assert_false(member_assigned(edge->bus, 0)); /* it has not joined */
+	assert_false(result_failed(bus_join(edge->bus)));
 	for (int waited_ms = 0; waited_ms < WAIT_MS && !member_assigned(edge->bus, 0); waited_ms += 20)
 		clock_sleep_ms(20);
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
@@ -591,6 +646,7 @@ int main(void)
 			teardown),
 		cmocka_unit_test(the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_silent),
 		cmocka_unit_test(silence_is_counted_from_the_first_append_under_way_or_the_last_one_acknowledged),
+		cmocka_unit_test(a_kafka_that_answers_nothing_is_said_to_be_away_after_a_while),
 		cmocka_unit_test_setup_teardown(a_reader_that_is_behind_knows_how_far, mock_setup, teardown),
 		cmocka_unit_test_setup_teardown(headers_of_strangers_hide_and_break_nothing, mock_setup, teardown),
 		cmocka_unit_test_setup_teardown(members_share_the_partitions_and_inherit_them_with_the_positions, real_setup,
@@ -598,6 +654,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_owner_of_the_one_partition_shared_out_commits_all_of_its_inputs, real_setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(who_lost_a_partition_commits_nothing_over_its_heir, real_setup, teardown),
+		cmocka_unit_test_setup_teardown(who_has_no_name_to_come_back_under_leaves_its_share_at_once, real_setup, teardown),
+		cmocka_unit_test(a_group_that_has_not_answered_yet_is_said),
 		cmocka_unit_test_setup_teardown(a_log_is_cut_to_the_offset_and_who_comes_before_the_cut_is_told_so, real_setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_log_that_is_cut_to_its_end_goes_on_from_there, real_setup, teardown),

@@ -7,36 +7,10 @@
 #include "shared/base/instant.h"
 #include "shared/edge/clock.h"
 #include "shared/edge/log.h"
+#include "tests/support/caught.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-/* What is written to stdout between the two calls is in `caught`. */
-static char caught[65536];
-static int kept_stdout, pipes[2];
-
-static void catch_begin(void)
-{
-	fflush(stdout);
-	assert_int_equal(pipe(pipes), 0);
-	kept_stdout = dup(STDOUT_FILENO);
-	dup2(pipes[1], STDOUT_FILENO);
-	close(pipes[1]);
-}
-
-static size_t catch_end(void)
-{
-	dup2(kept_stdout, STDOUT_FILENO);
-	close(kept_stdout);
-	size_t size = 0;
-	for (ssize_t got; (got = read(pipes[0], caught + size, sizeof caught - 1 - size)) > 0;)
-		size += (size_t)got;
-	close(pipes[0]);
-	caught[size] = '\0';
-	return size;
-}
 
 static void a_line_is_one_json_object_with_time_level_event_and_service(void **state)
 {
@@ -44,7 +18,7 @@ static void a_line_is_one_json_object_with_time_level_event_and_service(void **s
 	Instant before = clock_now(), at;
 	catch_begin();
 	log_line(LOG_WARN, "intake", "record_dropped", L_STRING("topic", "events"), L_INTEGER("offset", -7));
-	size_t size = catch_end();
+	const char *caught = catch_end();
 	json_t *line = json_loads(caught, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(line);
 	assert_string_equal(json_string_value(json_object_get(line, "level")), "warn");
@@ -55,8 +29,19 @@ static void a_line_is_one_json_object_with_time_level_event_and_service(void **s
 	assert_int_equal(instant_parse(slice_of(json_string_value(json_object_get(line, "ts"))), &at).kind, ERROR_NONE);
 	assert_true(at >= before && at <= clock_now());
 	assert_int_equal(json_object_size(line), 6);
-	assert_int_equal(strchr(caught, '\n') - caught, (long)size - 1);
+	assert_ptr_equal(strchr(caught, '\n') + 1, caught + strlen(caught));
 	json_decref(line);
+}
+
+static void a_program_s_lines_are_its_service_s(void **state)
+{
+	(void)state;
+	catch_begin();
+	log_line(LOG_WARN, "tocsin-intake", "stopping", L_INTEGER("signal", 15));
+	log_line(LOG_WARN, "tocsin", "stopping", L_INTEGER("signal", 15));
+	const char *caught = catch_end();
+	assert_non_null(strstr(caught, "\"service\":\"intake\""));
+	assert_non_null(strstr(caught, "\"service\":\"tocsin\""));
 }
 
 static void values_are_escaped_and_cut_and_never_break_the_line(void **state)
@@ -70,7 +55,7 @@ static void values_are_escaped_and_cut_and_never_break_the_line(void **state)
 	catch_begin();
 	log_line(LOG_ERROR, "s", "e", L_STRING("quotes", "a\"b\\c\nd"), L_TEXT("long", ((Slice){ tail, 1024 })),
 		 L_STRING("latin", "caf\xe9"), L_TEXT("none", SLICE_NONE), L_TEXT("control", ((Slice){ control, 512 })));
-	catch_end();
+	const char *caught = catch_end();
 	json_t *line = json_loads(caught, 0, NULL);
 	assert_non_null(line);
 	assert_string_equal(json_string_value(json_object_get(line, "quotes")), "a\"b\\c\nd");
@@ -79,6 +64,17 @@ static void values_are_escaped_and_cut_and_never_break_the_line(void **state)
 	assert_string_equal(json_string_value(json_object_get(line, "none")), "");
 	assert_int_equal(json_string_length(json_object_get(line, "control")), 512);
 	json_decref(line);
+}
+
+static void what_comes_by_the_thousand_is_due_once_in_a_while(void **state)
+{
+	(void)state;
+	_Atomic int64_t quiet_until_us = 0;
+	assert_true(log_due(&quiet_until_us, 3600000000));
+	assert_false(log_due(&quiet_until_us, 3600000000));
+	quiet_until_us = clock_monotonic_us();
+	assert_true(log_due(&quiet_until_us, 3600000000));
+	assert_false(log_due(&quiet_until_us, 3600000000));
 }
 
 static void lines_below_the_level_are_not_written(void **state)
@@ -90,7 +86,7 @@ static void lines_below_the_level_are_not_written(void **state)
 	catch_begin();
 	log_line(LOG_WARN, "s", "no", L_INTEGER("n", 1));
 	log_line(LOG_ERROR, "s", "yes", L_INTEGER("n", 1));
-	catch_end();
+	const char *caught = catch_end();
 	log_set_level(LOG_INFO);
 	assert_null(strstr(caught, "\"no\""));
 	assert_non_null(strstr(caught, "\"yes\""));
@@ -100,7 +96,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_one_json_object_with_time_level_event_and_service),
+		cmocka_unit_test(a_program_s_lines_are_its_service_s),
 		cmocka_unit_test(values_are_escaped_and_cut_and_never_break_the_line),
+		cmocka_unit_test(what_comes_by_the_thousand_is_due_once_in_a_while),
 		cmocka_unit_test(lines_below_the_level_are_not_written),
 	};
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

@@ -1,10 +1,35 @@
 #include "services/cli/cli.h"
 
+#include "services/notification/channels/channel.h"
 #include "shared/service/pack.h"
 
-static void mistake_complain(const char *mistake)
+#include <stdio.h>
+
+static const char *setting_of(void *settings, const char *name)
 {
-	complain("%s", mistake);
+	return setting_of_channel(settings, name);
+}
+
+/* Not wrong: a pack may have channels that a site does not use. But who expects to be told by one should know. */
+static void channels_say(const Policy *policy, Settings *settings)
+{
+	const NotificationEnvironment environment = { .setting = setting_of, .context = settings };
+	char lack[CHANNEL_LACK];
+	size_t count;
+	const ChannelPolicy *channels = policy_channels(policy, &count);
+	for (size_t i = 0; i < count; i++)
+		if (channel_lacks(&channels[i], &environment, lack))
+			printf("note: channel %s tells nobody, its steps are recorded as skipped: %s %s\n", channels[i].id, lack,
+			       setting_known(lack) ? "is not set" : "is no setting of Tocsin");
+}
+
+/* Files that may be missing from a pack, and hardly ever are on purpose. */
+static void gaps_say(const Policy *policy)
+{
+	if (policy_rule_count(policy) == 0)
+		printf("note: the pack has no rules (rules.yaml): whatever comes is what its source and category make of it\n");
+	if (policy_escalation_count(policy) == 0)
+		printf("note: the pack has no escalation (escalation.yaml): nobody is told of anything\n");
 }
 
 /* All settings, whoever reads them: it is the check of both modes. */
@@ -13,7 +38,13 @@ ExitCode check_run(char **arguments, int count)
 	Settings *settings = settings_or_complain(SETTING_ALL);
 	if (settings == NULL)
 		return EXIT_NO;
-	bool right = pack_check(settings, count > 0 ? arguments[0] : NULL, mistake_complain);
+	Policy *policy = pack_check(settings, count > 0 ? arguments[0] : NULL);
+	if (policy != NULL) {
+		gaps_say(policy);
+		channels_say(policy, settings);
+	}
+	ExitCode code = policy != NULL ? EXIT_DONE : EXIT_NO;
+	policy_free(policy);
 	settings_free(settings);
-	return right ? EXIT_DONE : EXIT_NO;
+	return code;
 }

@@ -406,6 +406,17 @@ const EscalationPolicy *policy_escalation_by_id(const Policy *policy, const char
 	return NULL;
 }
 
+size_t policy_escalation_count(const Policy *policy)
+{
+	return policy->escalation_count;
+}
+
+const ChannelPolicy *policy_channels(const Policy *policy, size_t *count)
+{
+	*count = policy->channel_count;
+	return policy->channels;
+}
+
 const ChannelPolicy *policy_channel(const Policy *policy, const char *id)
 {
 	return index_find(&policy->channel_index, id);
@@ -432,6 +443,11 @@ int policy_category_kind(const Policy *policy, const char *code)
 {
 	const CategoryDocument *category = index_find(&policy->category_index, code);
 	return category != NULL ? category->kind : -1;
+}
+
+size_t policy_rule_count(const Policy *policy)
+{
+	return policy->rule_count;
 }
 
 const RulePolicy *policy_rule(const Policy *policy, json_t *document)

@@ -90,12 +90,14 @@ typedef struct {
 /* The first whose `when` fits; NULL: nobody is told. kind and grade as in documents; grade may be NULL. */
 const EscalationPolicy *policy_escalation(const Policy *policy, const char *kind, const char *grade);
 const EscalationPolicy *policy_escalation_by_id(const Policy *policy, const char *id);
+size_t policy_escalation_count(const Policy *policy);
 
 /* ---- channels */
 typedef struct {
 	const char *id, *type;  /* type: webhook, email */
 	const char *url, *server, *secret, *from; /* with ${TOCSIN_X} unresolved; NULL where absent */
 } ChannelPolicy;
+const ChannelPolicy *policy_channels(const Policy *policy, size_t *count);          /* in the pack's order */
 const ChannelPolicy *policy_channel(const Policy *policy, const char *id);          /* NULL: none */
 const ChannelPolicy *policy_channel_of_type(const Policy *policy, const char *type); /* the first; NULL: none */
 
@@ -140,6 +142,7 @@ typedef struct {
  * on a member that is not there is false, and so is a pattern that takes too long (a bounded number of steps).
  */
 const RulePolicy *policy_rule(const Policy *policy, json_t *document);
+size_t policy_rule_count(const Policy *policy);
 
 typedef struct {
 	int grade[IMPORTANCES][LOSSES]; /* index into grade_words */

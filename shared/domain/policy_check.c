@@ -233,7 +233,7 @@ static void check_levels(json_t *message, json_t *levels, size_t policy, FieldEr
 	size_t i, j;
 	json_array_foreach (levels, i, level) {
 		json_t *after = json_object_get(level, "after_seconds");
-		if (json_is_integer(after) && json_integer_value(after) <= before)
+		if (i > 0 && json_is_integer(after) && json_integer_value(after) <= before)
 			field_errors_add(errors,
 					 pointer_at(pointer, "/policies/%zu/levels/%zu/after_seconds", policy, i),
 					 "must be more than the %lld of the level before", (long long)before);

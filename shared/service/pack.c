@@ -1,6 +1,7 @@
 #include "shared/service/pack.h"
 
 #include "shared/edge/files.h"
+#include "shared/service/complain.h"
 #include "shared/service/home.h"
 
 #include <dirent.h>
@@ -27,15 +28,25 @@ static void mistake_add(PolicyMistakes *mistakes, const char *name, const char *
 		snprintf(mistakes->list[mistakes->count++], POLICY_MISTAKE, "%.200s:1:1: %.140s", name, what);
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+	const char *dot = strrchr(name, '.');
+	return dot != NULL && strcmp(dot, end) == 0;
+}
+
+/* Those that end in .yml are seen, to say that they are none: rules that nobody reads would be missed late. */
 static int is_yaml(const struct dirent *entry)
 {
-	const char *dot = strrchr(entry->d_name, '.');
-	return entry->d_name[0] != '.' && dot != NULL && strcmp(dot, ".yaml") == 0;
+	return entry->d_name[0] != '.' && (ends_in(entry->d_name, ".yaml") || ends_in(entry->d_name, ".yml"));
 }
 
 static void file_add(PackFiles *pack, const char *directory, const char *name, PolicyMistakes *mistakes)
 {
 	char path[PATH_SIZE];
+	if (ends_in(name, ".yml")) {
+		mistake_add(mistakes, name, "is not read: the files of a pack end in .yaml");
+		return;
+	}
 	size_t index = pack->count;
 	bool fits = index < FILES_MAX && strlen(name) < NAME_MAX_SIZE;
 	if (!fits || snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path) {
@@ -103,32 +114,39 @@ bool pack_read(const Settings *settings, const char *directory, json_t **out, Po
 	return right;
 }
 
-json_t *pack_take(const Settings *settings, const char *directory, PackSay say)
+static void mistake_complain(void *context, const char *mistake)
+{
+	(void)context;
+	complain("%s", mistake);
+}
+
+json_t *pack_take(const Settings *settings, const char *directory, PackSay say, void *context)
 {
 	json_t *message = NULL;
 	PolicyMistakes *mistakes = malloc(sizeof *mistakes);
 	must(mistakes != NULL);
+	if (say == NULL)
+		say = mistake_complain;
 	bool right = pack_read(settings, directory, &message, mistakes);
 	for (size_t i = 0; !right && i < mistakes->count; i++)
-		say(mistakes->list[i]);
+		say(context, mistakes->list[i]);
 	if (!right && mistakes->more)
-		say("there are more mistakes than these");
+		say(context, "there are more mistakes than these");
 	free(mistakes);
 	return right ? message : NULL;
 }
 
-bool pack_check(const Settings *settings, const char *directory, PackSay say)
+Policy *pack_check(const Settings *settings, const char *directory)
 {
 	Policy *policy = NULL;
-	json_t *message JSON_AUTO = pack_take(settings, directory, say);
+	json_t *message JSON_AUTO = pack_take(settings, directory, NULL, NULL);
 	if (message == NULL)
-		return false;
+		return NULL;
 	Result compiled = policy_compile(message, &policy);
 	if (result_failed(compiled)) {
-		say(compiled.text);
-		return false;
+		complain("%s", compiled.text);
+		return NULL;
 	}
 	printf("settings and policy %s are right\n", policy_version(policy));
-	policy_free(policy);
-	return true;
+	return policy;
 }

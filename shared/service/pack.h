@@ -12,12 +12,15 @@
 bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyMistakes *mistakes);
 
 /* Says one mistake. */
-typedef void (*PackSay)(const char *mistake);
+typedef void (*PackSay)(void *context, const char *mistake);
 
-/* The same, each mistake said; a new reference, or NULL. */
-json_t *pack_take(const Settings *settings, const char *directory, PackSay say);
+/* The same, each mistake said, or complained of where `say` is NULL; a new reference, or NULL. */
+json_t *pack_take(const Settings *settings, const char *directory, PackSay say, void *context);
 
-/* Reads and compiles it; says on stdout that settings and pack are right, or each mistake. */
-bool pack_check(const Settings *settings, const char *directory, PackSay say);
+/*
+ * Reads and compiles it; says on stdout that settings and pack are right, or complains of each mistake and gives NULL. Freed by the
+ * caller.
+ */
+Policy *pack_check(const Settings *settings, const char *directory);
 
 #endif

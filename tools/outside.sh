@@ -8,10 +8,11 @@
 #
 # The process's id stands in DIRECTORY/NAME/pid, its port in DIRECTORY/NAME/port, what it says in DIRECTORY/NAME/log.
 # Exit code 3: something it needs is not installed; INSTEAD names what to set where there are servers already.
-# KAFKA_VERSION chooses another Kafka.
+# KAFKA_VERSION chooses another Kafka, KAFKA_JAVA other options of its Java: by default the quick compiler alone, since tests
+# end before the thorough one has paid; where it stays longer (measurements, make run-distributed) it is set empty.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-: "${BUILD:=build}" "${KAFKA_VERSION:=4.1.1}" "${START_SECONDS:=60}"
+: "${BUILD:=build}" "${KAFKA_VERSION:=4.1.1}" "${KAFKA_JAVA=-XX:TieredStopAtLevel=1}" "${START_SECONDS:=60}"
 : "${INSTEAD:=TOCSIN_TEST_KAFKA_BROKERS and TOCSIN_TEST_REDIS_URL}"
 jars=$(realpath -m "$BUILD/kafka/$KAFKA_VERSION")
 
@@ -141,8 +142,11 @@ kafka_settings() {
 kafka() { # HEAP CLASS ARGUMENT…
 	local heap=$1
 	shift
-	# Without the file of its statistics, which is on the disk: a virtual machine waits for it, and with it all of its threads.
-	exec java -XX:+PerfDisableSharedMem -Xms64m -Xmx"$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.awt.headless=true \
+	# Neither its statistics nor its unpacked libraries outside of its directory, which may be in memory: a machine that waits
+	# for a disk, waits with all of its threads.
+	# shellcheck disable=SC2086 # options, a word each
+	exec java -XX:+PerfDisableSharedMem -Xms64m -Xmx"$heap" -XX:+UseSerialGC $KAFKA_JAVA -Djava.awt.headless=true \
+		-Djava.io.tmpdir="$home" \
 		-Dorg.slf4j.simpleLogger.defaultLogLevel="${KAFKA_LOG_LEVEL:-warn}" \
 		-Dorg.slf4j.simpleLogger.showDateTime=true '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS' \
 		-cp "$jars/*" "$@"
@@ -156,7 +160,7 @@ launch_kafka() {
 			-c "$home/settings") >"$home/log" 2>&1 || fail 1 "Kafka's storage cannot be prepared: see $home/log"
 	fi
 	export -f kafka
-	export jars
+	export home jars KAFKA_JAVA
 	launch bash -c 'kafka 256m kafka.Kafka "$1"' bash "$home/settings"
 }
 

@@ -76,7 +76,7 @@ start_mock() {
 start_kafka() {
 	local address
 	say "starting Kafka, its files in $home/kafka"
-	address=$(tools/outside.sh start kafka "$home" 8>&-) || exit $?
+	address=$(KAFKA_JAVA=${KAFKA_JAVA-} tools/outside.sh start kafka "$home" 8>&-) || exit $?
 	own_kafka=yes
 	export TOCSIN_KAFKA_BROKERS=$address TOCSIN_KAFKA_REPLICAS=1
 	say "Kafka is at $address"

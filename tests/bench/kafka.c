@@ -210,7 +210,7 @@ int main(void)
 {
 	KafkaCluster cluster;
 	if (!cluster_real(&cluster)) {
-		fputs("set TOCSIN_TEST_KAFKA_BROKERS, or run it by tools/with-outside.sh\n", stderr);
+		fputs("set TOCSIN_TEST_KAFKA_BROKERS, or type make bench-kafka\n", stderr);
 		return 2;
 	}
 	sample_make();

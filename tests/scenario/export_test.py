@@ -215,7 +215,7 @@ def _check_assessed_once(file):
 @not_in_a_container("six programs")
 def a_home_moves_to_kafka_and_back(scratch):
     receiver = scratch.receiver()
-    settings = _settings(scratch, receiver, 75)
+    settings = _settings(scratch, receiver, 45)
     site = Site(scratch, **settings)
     one, back = scratch.server("one", **settings), scratch.server("back", start=False, **settings)
     there, again = str(scratch.path("there.jsonl")), str(scratch.path("back.jsonl"))

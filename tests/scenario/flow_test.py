@@ -30,7 +30,9 @@ def an_event_becomes_a_graded_incident_with_a_reason(scratch):
     check(re.fullmatch(r"evt_[0-9a-z]{26}", accepted["id"]), accepted["id"])
     check(re.fullmatch(r"[0-9a-z]{26}", accepted["correlation_key"]), accepted["correlation_key"])
     check_equal(answer.headers["Location"], f"/v1/incidents?correlation_key={accepted['correlation_key']}", "Location")
+    began = time.monotonic()
     incident = server.incident_of(accepted, seconds=scratch.visible_seconds)
+    check(time.monotonic() - began < scratch.visible_seconds, "an incident is seen in time")
     check_equal(list(incident), MEMBERS, "members of an incident")
     check(re.fullmatch(r"inc_[0-9a-z]{26}", incident["id"]), incident["id"])
     check(re.fullmatch(r"INC-\d{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", incident["number"]), incident["number"])
@@ -78,7 +80,9 @@ def a_repeat_after_quiet_is_counted_within_a_second(scratch):
     server.event(type="brute-force", rule="r1")
     began = time.monotonic()
     server.incident_where(incident["id"], lambda i: i["event_count"] == 2, "the repeat is counted", seconds=2)
-    scratch.note(f"counted after {(time.monotonic() - began) * 1000:.0f} ms")
+    seconds = time.monotonic() - began
+    check(seconds < scratch.visible_seconds, f"it took {seconds:.1f} s")
+    scratch.note(f"counted after {seconds * 1000:.0f} ms")
 
 
 def the_same_id_is_counted_once_and_answered_alike(scratch):

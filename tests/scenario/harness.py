@@ -10,9 +10,11 @@ import http.server
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -42,15 +44,23 @@ def check_equal(found, expected, what):
         raise Failure(f"{what}: expected {expected!r}, found {found!r}")
 
 
+# A shared machine stands still for ten seconds now and then, and the broker with it: no scenario is about that.
+PATIENCE = 3
+
+
 def eventually(question, what, seconds=5.0, pause=0.02, explain=None):
-    """Asks until the answer is true, and gives it back. explain: more to say where it does not come true."""
+    """
+    Asks until the answer is true, and gives it back; PATIENCE times as long as it may take on a quiet machine. What must not take
+    longer than it does, is measured instead. explain: more to say where it does not come true.
+    """
+    seconds *= PATIENCE
     until = time.monotonic() + seconds
     while True:
         answer = question()
         if answer:
             return answer
         if time.monotonic() > until:
-            raise Failure(f"{what}: not within {seconds} s (last answer: {answer!r}){' ' + explain() if explain else ''}")
+            raise Failure(f"{what}: not within {seconds:.0f} s (last answer: {answer!r}){' ' + explain() if explain else ''}")
         time.sleep(pause)
 
 
@@ -191,6 +201,10 @@ class Server:
     def post(self, path, body=None, **more):
         return self.request("POST", path, {} if body is None else body, **more)
 
+    def readyz(self):
+        answer = self.get("/readyz?verbose=1", key=None, timeout=5)
+        return answer.status, answer.body.decode()
+
     def event(self, source="siem", title="something happened", **members):
         return self.post("/v1/events", {"source": source, "title": title, **members}).expect(202).json
 
@@ -236,8 +250,19 @@ class Server:
         return self.post(f"/v1/incidents/{id}/{command}", body, **more)
 
 
+def free_port():
+    """Nobody listens there. Below the ports that outgoing connections and port 0 are given, so that nobody else is given it soon."""
+    for port in random.sample(range(10000, 20000), 50):
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
+    raise Failure("no free port found on 127.0.0.1")
+
+
 def run_command(server, binary, *arguments, **settings):
-    """A command with a server's settings, which asks that server."""
+    """A command with a server's settings, which asks that server where it is known at which address."""
     environment = server.environment() | settings
     if server.url:
         environment["TOCSIN_URL"] = server.url
@@ -306,12 +331,14 @@ class Scratch:
             server.dispose()
             check("Sanitizer" not in server.said, f"{server.log.name}: {server.said}")
 
-    def dispose(self):
+    def dispose(self, keep=False):
+        """keep: the directory stays. Nothing that runs does: the next scenario may have the same Kafka."""
         for server in self.servers:
             server.dispose()
         for close in self.closers:
             close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def logs(self):
         """The ends of the servers' logs, for a scenario that failed."""

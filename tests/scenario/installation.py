@@ -1,31 +1,49 @@
 """An installation of the distributed mode: a Kafka and a Redis, and the six programs beside them."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 
-from harness import REPOSITORY, Failure, Server, Skip, check, run_command
+from harness import REPOSITORY, Failure, Server, Skip, check, eventually, run_command
 
 SERVICES = ("gateway", "intake", "classification", "response", "notification", "audit")
 KEY = "0123456789abcdef0123456789abcdef-scenario"
 PARTITIONS = 4
+NOT_COORDINATOR = 16  # an error code of Kafka's
 
 
 class Outside:
-    """A Kafka and a Redis in a directory of the scenario's. Topics have fixed names, so scenarios do not share them."""
+    """The Kafka and the Redis that were started for the scenarios, as good as new; a scenario may kill and stall them. Topics have
+    fixed names, so there is one such scenario at a time. Where they are somebody else's, a pair in a directory of its own."""
 
     def __init__(self, scratch):
         if not os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"):
             raise Skip("there is no Kafka (tools/with-outside.sh)")
-        # Beside the one that all share, in memory; it goes with it, whatever becomes of this process.
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="scenario-", dir=os.environ.get("TOCSIN_TEST_OUTSIDE", scratch.directory)))
-        scratch.closers.append(self.close)
+        shared = os.environ.get("TOCSIN_TEST_OUTSIDE")
+        self.directory = pathlib.Path(shared or tempfile.mkdtemp(prefix="outside-", dir=scratch.directory))
+        if shared:
+            self._take(scratch)
+        else:
+            scratch.closers.append(self.close)
         self.redis_url = f"redis://{self.do('start', 'redis')}/0"
         self.brokers = self.do("start", "kafka")
+        _clear(scratch, self.brokers, self.redis_url)
+
+    def _take(self, scratch):
+        """Two that clear each other's topics would not be seen otherwise (has_kafka in run.py)."""
+        lock = open(self.directory / "taken", "w")
+        scratch.closers.append(lock.close)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure("another scenario is on this Kafka: it is not known of one of them that it makes a Site") from None
 
     def do(self, action, name, again=True):
         done = subprocess.run([REPOSITORY / "tools/outside.sh", action, name, self.directory], capture_output=True, text=True, timeout=90)
@@ -81,6 +99,7 @@ class Site:
 def program(scratch, service, home="home", kind=Server, **settings):
     """A program that is not started yet."""
     binary = str(pathlib.Path(scratch.binary).parent / f"tocsin-{service}")
+    _instance_note(settings.get("TOCSIN_INSTANCE", socket.gethostname()))
     server = kind(binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings, arguments=())
     scratch.servers.append(server)
     return server
@@ -136,8 +155,51 @@ def outside_clear(scratch):
     brokers, redis = os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"), os.environ.get("TOCSIN_TEST_REDIS_URL")
     if not brokers or not redis:
         raise Skip("there is no Kafka (tools/with-outside.sh)")
+    _clear(scratch, brokers, redis)
+
+
+def _clear(scratch, brokers, redis):
     _topics_delete(scratch, brokers)
+    for service in SERVICES[1:] if _instances() else ():
+        eventually(lambda group=f"tocsin-{service}": _members_remove(brokers, group), f"members of {service} are removed")
     subprocess.run(["redis-cli", "-u", redis, "flushall"], check=True, capture_output=True, timeout=10)
+
+
+def _instances_file():
+    return pathlib.Path(os.environ.get("TOCSIN_TEST_OUTSIDE", os.devnull), "instances")
+
+
+def _instance_note(name):
+    """Under which names groups were joined so far, by scenarios in whatever process."""
+    if os.environ.get("TOCSIN_TEST_OUTSIDE"):
+        with open(_instances_file(), "a") as file:
+            file.write(f"{name}\n")
+
+
+def _instances():
+    file = _instances_file()
+    return set(file.read_text().split()) if file.exists() else set()
+
+
+def _text(value):
+    return struct.pack(">h", len(value)) + value.encode()
+
+
+def _members_remove(brokers, group):
+    """Those of scenarios before keep their partitions until their sessions end, unless they are removed by their names. False: not
+    possible yet."""
+    return _leave_group(brokers, group) in (0, NOT_COORDINATOR)  # that one: there has been no group yet
+
+
+def _leave_group(brokers, group):
+    """The request, in version 3, by which Kafka's own admin client removes members; its error code."""
+    members = [_text("") + _text(instance) for instance in _instances()]
+    request = struct.pack(">hhi", 13, 3, 0) + _text("scenario") + _text(group) + struct.pack(">i", len(members)) + b"".join(members)
+    host, port = brokers.split(",")[0].split(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall(struct.pack(">i", len(request)) + request)
+        answer = connection.makefile("rb").read(4 + 4 + 4 + 2)
+    return struct.unpack(">h", answer[-2:])[0]
 
 
 def _topics_delete(scratch, brokers, *topic):

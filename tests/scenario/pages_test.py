@@ -6,12 +6,11 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 
-from harness import REPOSITORY, check, check_equal, eventually, not_in_a_container
+from harness import REPOSITORY, check, check_equal, eventually, free_port, not_in_a_container
 from installation import SERVICES, Site
 
 DOCS = REPOSITORY / "docs"
@@ -60,8 +59,7 @@ def an_event_is_sent_with_python(scratch):
 
 
 def a_webhook_is_received_and_a_forged_one_refused(scratch):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     secret = "whsec_YW4gZXhhbXBsZSwgbWFrZSB5b3VyIG93biBvbmU="
     program, heard = scratch.path("receive.py"), scratch.path("heard")
     program.write_text(_blocks("integrators.md", "python")[1])

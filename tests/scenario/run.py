@@ -3,8 +3,8 @@
 
 MODE is embedded (one `tocsin serve`); distributed: the same scenarios with six programs in its place; or container: with
 `tocsin serve` in a container of the image (tests/image/run.sh). Those about one mode only are played in embedded, or start what
-they need themselves. Scenarios mostly wait: N of them are played at a time, each in a process, a directory and at ports of its own. First,
-one after the other, those that measure or count on being alone (ALONE).
+they need themselves. Scenarios mostly wait: N of them are played at a time, each in a process, a directory and at ports of its own; of those
+that have a Kafka one at a time, since they share it. First, one after the other, the files with some that measure (ALONE).
 """
 
 import argparse
@@ -20,20 +20,19 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from harness import REPOSITORY, Failure, Scratch, Skip
+from harness import PATIENCE, REPOSITORY, Failure, Scratch, Skip
 from contained import contained
 from installation import together
 
-LIMIT_SECONDS = 180
-FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "topics", "rebuild", "table"]
+LIMIT_SECONDS = 180 * PATIENCE
+FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "away", "topics", "rebuild", "table"]
 ASKED_FOR = ["chaos"]  # takes minutes: only when it is named (make test-chaos)
-# What one server does, six programs do, and one in a container. The others are about six programs on a Kafka of their own, and what a
+# What one server does, six programs do, and one in a container. The others are about six programs on a Kafka for them alone, and what a
 # container changes (rights, a read-only root, another user, signals to process 1) is one for all programs of the image.
 BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]
 PLAYED = {"embedded": FILES, "distributed": BOTH_WAYS, "container": BOTH_WAYS + ["start", "readme", "pages", "export"]}
 LEFT_OUT = {"embedded": None, "distributed": "embedded_only", "container": "not_in_a_container"}  # marks of scenarios, each with its reason
-# A Kafka beside another Kafka stands still for half a minute now and then on two cores, which is nothing they are about.
-ALONE = ["start", "kill", "stop", "chaos", "export", "rebuild", "topics", "programs", "table", "pages"]
+ALONE = ["start", "kill", "stop", "programs", "away", "chaos"]
 SERVERS = {"embedded": None, "distributed": together, "container": contained}
 
 
@@ -67,8 +66,7 @@ def run(function, binary, keep, server):
         return f"{place}: {problem}\n{text}{scratch.logs()}", scratch.notes
     finally:
         signal.alarm(0)
-        if not keep:
-            scratch.dispose()
+        scratch.dispose(keep)
 
 
 def played(function, arguments):
@@ -84,7 +82,8 @@ def played(function, arguments):
 class Played:
     """A scenario under way in a process of its own."""
 
-    def __init__(self, function, arguments):
+    def __init__(self, file, name, function, arguments):
+        self.file, self.name, self.function = file, name, function
         self.ours, theirs = multiprocessing.Pipe(duplex=False)
         self.process = multiprocessing.Process(target=lambda: theirs.send(played(function, arguments)))
         self.process.start()
@@ -99,6 +98,18 @@ class Played:
         return outcome
 
 
+def has_kafka(file, function):
+    """The one that all share, or one that it starts."""
+    return file == "topics" or "Site(" in inspect.getsource(function)
+
+
+def following_of(waiting, running):
+    """What can be played beside what is running: those on Kafka first, which take longest; None: nothing."""
+    taken = any(has_kafka(one.file, one.function) for one in running)
+    fitting = [each for each in waiting if not (taken and has_kafka(each[0], each[2]))]
+    return min(fitting, key=lambda each: not has_kafka(each[0], each[2]), default=None)
+
+
 def outcomes(chosen, arguments):
     """((file, name), outcome) of each, as they come."""
     alone = [each for each in chosen if arguments.jobs == 1 or each[0] in ALONE]
@@ -107,13 +118,13 @@ def outcomes(chosen, arguments):
         yield (file, name), played(function, arguments)
     running = {}
     while waiting or running:
-        while waiting and len(running) < arguments.jobs:
-            file, name, function = waiting.pop(0)
-            one = Played(function, arguments)
-            running[one.ours] = file, name, one
+        while len(running) < arguments.jobs and (following := following_of(waiting, running.values())):
+            waiting.remove(following)
+            one = Played(*following, arguments)
+            running[one.ours] = one
         for end in multiprocessing.connection.wait(running):
-            file, name, one = running.pop(end)
-            yield (file, name), one.outcome()
+            one = running.pop(end)
+            yield (one.file, one.name), one.outcome()
 
 
 def jobs_of(mode):
@@ -126,7 +137,7 @@ def main():
     parser.add_argument("--binary", default=str(REPOSITORY / os.environ.get("BUILD", "build") / "bin/tocsin"))
     parser.add_argument("--mode", choices=SERVERS, default=os.environ.get("MODE") or "embedded")
     parser.add_argument("--jobs", type=int, help="how many at a time (SCENARIO_JOBS, 2; 1 with six programs, whose Kafka all share)")
-    parser.add_argument("--keep", action="store_true", help="leave scratch directories and servers behind")
+    parser.add_argument("--keep", action="store_true", help="leave scratch directories behind")
     parser.add_argument("words", nargs="*")
     arguments = parser.parse_args()
     arguments.jobs = arguments.jobs or jobs_of(arguments.mode)
@@ -143,7 +154,7 @@ def main():
             continue
         print(f"{title}: {'FAILED' if problem else 'ok'} ({seconds:.1f} s{''.join('; ' + note for note in notes)})", flush=True)
         if problem:
-            failed.append(title)
+            failed.append(f"{title}: {problem.splitlines()[0][:400]}")
             print("    " + problem.replace("\n", "\n    "), flush=True)
         else:
             passed += 1

@@ -7,7 +7,7 @@ import socket
 import stat
 import subprocess
 
-from harness import REPOSITORY, check, check_equal, eventually
+from harness import REPOSITORY, check, check_equal, eventually, free_port
 
 LINE_AND_COLUMN = re.compile(r"tocsin: \S+\.yaml:\d+:\d+: \S")
 
@@ -114,6 +114,27 @@ def a_broken_policy_is_said_with_every_place(scratch):
     _refused(scratch.server(start=False, TOCSIN_POLICY=scratch.path("nowhere")), 2, "nowhere")
 
 
+def check_says_what_a_pack_leaves_out_and_which_channels_tell_nobody(scratch):
+    channels = 'channels:\n  - {id: hook, type: webhook, url: "${TOCSIN_WEBHOK_URL}"}\n  - {id: mail, type: email, server: "smtp://a.example", from: "${TOCSIN_MAIL_FROM}"}\n'
+    escalation = "policies: [{id: all, when: {}, team: soc, levels: [{after_seconds: 0, notify: ['channel:hook', 'channel:mail']}]}]\n"
+    pack = scratch.pack(channels=channels, escalation=escalation)
+
+    def notes(**settings):
+        done = scratch.server(start=False, **settings).command("check", str(pack))
+        check_equal(done.returncode, 0, f"exit code ({done.stderr})")
+        return [line for line in done.stdout.splitlines() if line.startswith("note: ")]
+    hook, mail = notes()
+    check("hook" in hook and "TOCSIN_WEBHOK_URL is no setting" in hook, hook)
+    check("mail" in mail and "TOCSIN_MAIL_FROM is not set" in mail, mail)
+    check_equal(notes(TOCSIN_MAIL_FROM="soc@a.example"), [hook], "notes where the mail is set up")
+    for file, words in (("rules", "no rules"), ("escalation", "no escalation")):
+        (pack / f"{file}.yaml").rename(pack / f"{file}.yml")
+        done = scratch.server(start=False).command("check", str(pack))
+        check_equal((done.returncode, f"{file}.yml:1:1: is not read" in done.stderr), (1, True), f"check of {file}.yml ({done.stderr})")
+        (pack / f"{file}.yml").unlink()
+        check(any(words in note for note in notes()), f"nothing is said of {words}")
+
+
 def a_policy_is_read_again_on_sighup_and_a_broken_one_never_is(scratch):
     pack = scratch.pack()
     server = scratch.server(TOCSIN_POLICY=pack)
@@ -141,8 +162,7 @@ def a_policy_is_read_again_on_sighup_and_a_broken_one_never_is(scratch):
 
 
 def operations_can_have_a_listener_of_their_own(scratch):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = scratch.server(TOCSIN_OPS_LISTEN=f"127.0.0.1:{port}")
     server.get("/livez", key=None).expect(404)
     main, server.url = server.url, f"http://127.0.0.1:{port}"
@@ -150,6 +170,10 @@ def operations_can_have_a_listener_of_their_own(scratch):
     server.get("/readyz", key=None).expect(200)
     check(b"tocsin_build_info" in server.get("/metrics", key=None).body, "metrics")
     server.get("/v1/incidents", key=None).expect(404)
+    server.url = None
+    for settings, code in (({}, 0), ({"TOCSIN_OPS_LISTEN": f"0.0.0.0:{port}"}, 0), ({"TOCSIN_URL": "http://127.0.0.1:1"}, 1)):
+        check_equal(server.command("healthcheck", **settings).returncode, code, f"exit code of healthcheck with {settings}")
+    check_equal(server.command("healthcheck", "http://127.0.0.1:1").returncode, 1, "exit code of healthcheck of another server")
     server.url = main
 
 

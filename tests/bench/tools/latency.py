@@ -13,7 +13,7 @@ from harness import Scratch, eventually  # noqa: E402
 from installation import Site  # noqa: E402
 
 SECONDS, RATE = float(os.environ.get("BENCH_SECONDS", "20")), int(os.environ.get("BENCH_RATE", "100"))
-WARM = 1500  # events before: a Kafka that has just been started takes ten seconds to become quick
+WARM = 1500  # events before: a Kafka that has just been started takes ten seconds to become quick, and grows quicker for a minute
 RULES = 'rules: [{id: all, when: [], then: {kind: incident, category: "01007", importance: essential, loss: grave}}]\n'
 LEVELS = 'policies: [{id: one, when: {kinds: [incident]}, team: soc, levels: [{after_seconds: 0, notify: ["channel:webhook"]}]}]\n'
 TICKS = os.sysconf("SC_CLK_TCK")

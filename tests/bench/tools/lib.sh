@@ -29,6 +29,7 @@ with_kafka() {
 
 kafka_prepare() {
 	export TOCSIN_KAFKA_BROKERS=$TOCSIN_TEST_KAFKA_BROKERS TOCSIN_KAFKA_REPLICAS=1
+	unset "${!TOCSIN_TEST_@}" # not settings: the programs would warn of them
 	TOCSIN_ADMIN_KEY=$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
 	export TOCSIN_ADMIN_KEY
 	echo "$TOCSIN_ADMIN_KEY" >"$scratch/home/admin.key"

@@ -171,9 +171,10 @@ WITH_OUTSIDE := tools/with-outside.sh --optional
 FUZZ        := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_PLAYED := $(FUZZ:%=$(BUILD)/tests/fuzz/%_fuzz)
 FUZZ_SEARCH := $(FUZZ:%=$(BUILD)/search/%)
-$(FUZZ_PLAYED): $(call object,tests/fuzz/replay.c tests/unit/pack.c)
+FUZZ_SHARED := $(call object,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
+$(FUZZ_PLAYED): $(call object,tests/fuzz/replay.c) $(FUZZ_SHARED)
 
-$(FUZZ_SEARCH): $(BUILD)/search/%: $(call object,tests/fuzz/%_fuzz.c tests/unit/pack.c) $(LIB)
+$(FUZZ_SEARCH): $(BUILD)/search/%: $(call object,tests/fuzz/%_fuzz.c) $(FUZZ_SHARED) $(LIB)
 	$(call step,$@)
 	@mkdir -p $(@D)
 	@$(CC) $(LINK) -fsanitize=fuzzer $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
@@ -240,7 +241,7 @@ test-fresh: test-deps ## README's two commands in an empty container
 	-@tools/deps.sh $(foreach package,$(DEPS_IMAGE),'$(package)')
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh fresh tests/fresh/run.sh
 
-test-chaos: test-deps build ## the six programs on Kafka and Redis: 60 kills and pauses under load, then judged
+test-chaos: test-deps build $(CLEAR_KAFKA) ## the six programs on Kafka and Redis: 60 kills and pauses under load, then judged
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' CHAOS_TURNS=$(or $(CHAOS_TURNS),60) tools/with-outside.sh '$(PYTHON)' tests/scenario/run.py chaos
 
 test-tsan: ## edge and scenarios, both ways, with -fsanitize=thread (a quarter of an hour)
@@ -254,7 +255,7 @@ test-simulation: ## all services in one seeded loop with faults and a fake clock
 bench-deps: deps ## install what measuring needs besides, where it is missing
 	@tools/deps.sh $(foreach package,$(DEPS_BENCH),'$(package)')
 
-$(BENCHES): bench-%: bench-deps build
+$(BENCHES): bench-%: bench-deps build $(CLEAR_KAFKA)
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/bench.sh $*
 $(foreach name,$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c)),$(eval bench-$(name): $(BUILD)/tests/bench/$(name)))
 

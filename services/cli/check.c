@@ -14,13 +14,19 @@ static const char *setting_of(void *settings, const char *name)
 static void channels_say(const Policy *policy, Settings *settings)
 {
 	const NotificationEnvironment environment = { .setting = setting_of, .context = settings };
+	EgressRules egress;
 	char lack[CHANNEL_LACK];
 	size_t count;
 	const ChannelPolicy *channels = policy_channels(policy, &count);
-	for (size_t i = 0; i < count; i++)
+	must(!result_failed(egress_parse(setting_text(settings, "TOCSIN_EGRESS_ALLOW"), &egress))); /* checked when it was read */
+	for (size_t i = 0; i < count; i++) {
+		Result allowed = channel_allowed(&channels[i], &environment, &egress);
 		if (channel_lacks(&channels[i], &environment, lack))
 			printf("note: channel %s tells nobody, its steps are recorded as skipped: %s %s\n", channels[i].id, lack,
 			       setting_known(lack) ? "is not set" : "is no setting of Tocsin");
+		else if (result_failed(allowed))
+			printf("note: channel %s tells nobody, its messages are refused: %s\n", channels[i].id, allowed.text);
+	}
 }
 
 /* Files that may be missing from a pack, and hardly ever are on purpose. */

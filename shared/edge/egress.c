@@ -1,8 +1,11 @@
 #include "shared/edge/egress.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 
 enum { IPV4_BITS = 96 };
 
@@ -85,6 +88,58 @@ bool egress_allowed(const EgressRules *rules, const struct sockaddr *address)
 		return true;
 	return (net_has(&ipv4, bytes) || net_has(&ipv6_public, bytes)) &&
 	       !nets_have(denied, sizeof(denied) / sizeof(denied[0]), bytes);
+}
+
+/* ---- a URL ------------------------------------------------------------------------------------------------------ */
+
+/* The address a host is by itself, in any spelling; false: it is a name. */
+static bool host_address(const char *host, struct sockaddr_storage *out)
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
+	bool bracketed = host[0] == '[';
+	struct addrinfo *found;
+	char bare[INET6_ADDRSTRLEN];
+
+	if (strcasecmp(host, "localhost") == 0)
+		host = "127.0.0.1";
+	if (!text_copy((Slice){ host + bracketed, strlen(host) - 2 * bracketed }, bare, sizeof(bare)) ||
+	    getaddrinfo(bare, NULL, &hints, &found) != 0)
+		return false;
+	memcpy(out, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
+	return true;
+}
+
+static Result target_judge(const EgressRules *rules, const char *scheme, const char *host)
+{
+	bool plain = strcasecmp(scheme, "http") == 0;
+	struct sockaddr_storage address;
+
+	if (!plain && strcasecmp(scheme, "https") != 0)
+		return result_fail(ERROR_INPUT, "its URL must begin with https:, or with http: for addresses of your own");
+	if (plain && rules->count == 0)
+		return result_fail(ERROR_INPUT, "http: goes only to addresses that TOCSIN_EGRESS_ALLOW names, and it is not set");
+	if (host_address(host, &address) &&
+	    !(plain ? egress_listed : egress_allowed)(rules, (const struct sockaddr *)&address))
+		return result_fail(ERROR_INPUT, "its address is not allowed: set TOCSIN_EGRESS_ALLOW");
+	return result_ok();
+}
+
+Result egress_url(const EgressRules *rules, const char *url)
+{
+	Result result = result_fail(ERROR_INPUT, "its URL is none");
+	CURLU *parts = curl_url();
+	char *scheme = NULL, *host = NULL;
+
+	must(parts != NULL);
+	if (curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	    curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK)
+		result = target_judge(rules, scheme, host);
+	curl_free(scheme);
+	curl_free(host);
+	curl_url_cleanup(parts);
+	return result;
 }
 
 /* ---- the operator's list --------------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 #include "shared/base/error.h"
 #include "shared/base/text.h"
 
-#include <sys/socket.h>
+struct sockaddr;
 
 enum { EGRESS_NETS_MAX = 64 };
 
@@ -37,5 +37,11 @@ bool egress_listed(const EgressRules *rules, const struct sockaddr *address);
 
 /* The operator's list has it, or it is public. */
 bool egress_allowed(const EgressRules *rules, const struct sockaddr *address);
+
+/*
+ * What a webhook's URL tells before any name is asked for: ERROR_INPUT, with what to do and without the URL, which may be
+ * a secret, when no call to it could ever be allowed. That it is fine says only the call itself.
+ */
+Result egress_url(const EgressRules *rules, const char *url);
 
 #endif

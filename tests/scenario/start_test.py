@@ -127,6 +127,12 @@ def check_says_what_a_pack_leaves_out_and_which_channels_tell_nobody(scratch):
     check("hook" in hook and "TOCSIN_WEBHOK_URL is no setting" in hook, hook)
     check("mail" in mail and "TOCSIN_MAIL_FROM is not set" in mail, mail)
     check_equal(notes(TOCSIN_MAIL_FROM="soc@a.example"), [hook], "notes where the mail is set up")
+    (pack / "channels.yaml").write_text(channels.replace("WEBHOK", "WEBHOOK"))
+    for url, egress, words in (("http://127.0.0.1:9000/secret", "", "it is not set"), ("https://10.1.2.3/secret", "10.9.0.0/16", "not allowed"),
+                               ("http://10.9.2.3/secret", "10.9.0.0/16", "")):
+        said = [note for note in notes(TOCSIN_WEBHOOK_URL=url, TOCSIN_EGRESS_ALLOW=egress) if "hook" in note]
+        check_equal(len(said), 1 if words else 0, f"notes of {url}: {said}")
+        check(not words or (words in said[0] and "TOCSIN_EGRESS_ALLOW" in said[0] and "secret" not in said[0]), f"{said}")
     for file, words in (("rules", "no rules"), ("escalation", "no escalation")):
         (pack / f"{file}.yaml").rename(pack / f"{file}.yml")
         done = scratch.server(start=False).command("check", str(pack))

@@ -199,6 +199,43 @@ static void a_list_is_bounded(void **state)
 	assert_int_equal(egress_parse(list, &rules).kind, ERROR_INPUT);
 }
 
+static void a_url_that_no_call_could_reach_is_told_from_others(void **state)
+{
+	static const struct {
+		const char *list, *url;
+		bool usable;
+	} rows[] = {
+		{ NULL, "https://hooks.example.org/a?token=b", true },
+		{ NULL, "https://8.8.8.8:8443/", true },
+		{ NULL, "http://hooks.example.org/", false },
+		{ "10.0.0.0/8", "http://hooks.example.org/", true }, /* only the resolver knows */
+		{ "10.0.0.0/8", "http://10.1.2.3:9000/", true },
+		{ "10.0.0.0/8", "http://8.8.8.8/", false },
+		{ NULL, "https://10.1.2.3/", false },
+		{ "10.0.0.0/8", "https://10.1.2.3/", true },
+		{ NULL, "https://localhost:9000/", false },
+		{ "127.0.0.0/8", "http://LOCALHOST:9000/", true },
+		{ NULL, "https://127.1/", false },
+		{ NULL, "https://2130706433/", false },
+		{ NULL, "https://[::1]/", false },
+		{ NULL, "https://[::ffff:192.168.0.1]/", false },
+		{ "fd00::/8", "HTTP://user:word@[fd00::1]:80/", true },
+		{ NULL, "https://a-name-of-more-than-forty-six-characters.example.org/", true },
+		{ "0.0.0.0/0", "ftp://8.8.8.8/", false },
+		{ "0.0.0.0/0", "hooks.example.org", false },
+		{ "0.0.0.0/0", "http://", false },
+		{ "0.0.0.0/0", "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		EgressRules rules = rules_of(rows[i].list);
+		Result result = egress_url(&rules, rows[i].url);
+		if (result_failed(result) == rows[i].usable)
+			fail_msg("%s with '%s': %s", rows[i].url, rows[i].list ? rows[i].list : "", result.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +247,7 @@ int main(void)
 		cmocka_unit_test(a_family_nobody_knows_is_denied),
 		cmocka_unit_test(a_list_with_a_mistake_is_refused),
 		cmocka_unit_test(a_list_is_bounded),
+		cmocka_unit_test(a_url_that_no_call_could_reach_is_told_from_others),
 	};
 	return cmocka_run_group_tests_name("egress", tests, NULL, NULL);
 }

@@ -83,6 +83,21 @@ bool channel_lacks(const ChannelPolicy *channel, const NotificationEnvironment *
 	return !whole;
 }
 
+Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironment *environment, const EgressRules *egress)
+{
+	const Channel *type = channel_of_type(channel->type);
+	char lack[CHANNEL_LACK];
+	Result result = result_ok();
+	Buffer url;
+	if (!type || type->kind != OUTSIDE_WEBHOOK)
+		return result;
+	buffer_init(&url, ADDRESS_MAX);
+	if (need_resolve(type, 0, channel, environment, &url, lack))
+		result = egress_url(egress, url.data);
+	buffer_wipe(&url);
+	return result;
+}
+
 /* ---- letters */
 
 static Result addresses_write(const Notice *notice, const Channel *type, Letter *letter)

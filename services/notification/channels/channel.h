@@ -6,6 +6,7 @@
 #define TOCSIN_NOTIFICATION_CHANNELS_CHANNEL_H
 
 #include "services/notification/notification.h"
+#include "shared/edge/egress.h"
 
 enum { CHANNEL_LACK = 64, CHANNEL_NEEDS_MAX = 2 };
 
@@ -47,6 +48,9 @@ const Channel *channel_of_type(const char *type);
 /* True when the channel is not set up; lack is the setting or member that is not set ("TOCSIN_WEBHOOK_URL", "url"). */
 bool channel_lacks(const ChannelPolicy *channel, const NotificationEnvironment *environment,
 		   char lack[static CHANNEL_LACK]);
+
+/* ERROR_INPUT, with what to do: the channel is set up, but nothing could ever be sent to where it sends (egress_url). */
+Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironment *environment, const EgressRules *egress);
 
 /* ERROR_INPUT: the channel is not set up (any more), or the message is too large. Release letter in any case. */
 Result letter_write(const Notice *notice, Letter *letter);

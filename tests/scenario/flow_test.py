@@ -138,7 +138,7 @@ def lists_can_be_filtered_and_paged(scratch):
     check_equal(ids, sorted(ids, reverse=True), "newest first")
     check_equal(len(set(ids)), 9, "incidents over all pages")
     for query in ("colour=red", "kind=robbery", "limit=0", "limit=201", "limit=x", "cursor=nonsense", "grade=V",
-                  "category=nonsense", "category=01007,1007", "number=INC-1", "number=" + ransom["number"].lower()):
+                  "category=nonsense", "category=01007,1007", "source=%ff", "q=%c3%28", "%ff=1", "number=INC-1", "number=" + ransom["number"].lower()):
         problem = server.get(f"/v1/incidents?{query}").expect(400).json
         check_equal(problem["code"], "invalid-parameter", f"code for {query}")
 

@@ -169,6 +169,10 @@ static bool take_parameter(IncidentQuery *query, const char *name, const char *v
 
 void incident_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors)
 {
+	if (!text_is_utf8(slice_of(value))) { /* no incident could fit it */
+		field_errors_add(errors, name, "must be UTF-8, each byte of which may stand as %%XX");
+		return;
+	}
 	for (size_t i = 0; i < incident_filter_count; i++)
 		if (strcmp(incident_filters[i].name, name) == 0) {
 			take_filter(query, &incident_filters[i], value, errors);

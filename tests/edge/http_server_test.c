@@ -5,362 +5,17 @@
 #include <cmocka.h>
 
 #include "shared/edge/clock.h"
-#include "shared/edge/http_server.h"
+#include "tests/support/http_site.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
-
-/* ---- a server with some routes ---------------------------------------------------------------------------------- */
-
-enum { BODY_MAX = 1000, LATER_MAX = 64, DEADLINE_MS = 600, LARGE = 8000000 };
-
-/* Requests that wait for the answering thread. */
-static struct {
-	pthread_mutex_t mutex;
-	pthread_cond_t change;
-	HttpRequest *list[LATER_MAX];
-	unsigned count;
-	bool hold, stop;
-	pthread_t thread;
-} later = { .mutex = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER };
-
-static atomic_int admissions, handled;
-static int principal;
-
-static void answer_text(HttpRequest *request, unsigned status, const char *text)
-{
-	HttpResponse response = { .status = status, .content_type = "text/plain", .body = slice_of(text) };
-
-	http_answer(request, &response);
-}
-
-static void refuse(HttpRequest *request, unsigned status, const char *detail, void *context)
-{
-	HttpResponse response = { .status = status,
-				  .content_type = "application/problem+json",
-				  .body = slice_of(detail) };
-
-	assert_ptr_equal(context, &later);
-	http_answer(request, &response);
-}
-
-static Result admit(HttpRequest *request, void *context)
-{
-	const char *key = http_header(request, "authorization");
-
-	(void)context;
-	atomic_fetch_add(&admissions, 1);
-	if (!key || strcmp(key, "Bearer good") != 0)
-		return result_fail(ERROR_DENIED, "no key");
-	http_set_principal(request, &principal);
-	return result_ok();
-}
-
-static void on_hello(HttpRequest *request, void *context)
-{
-	(void)context;
-	atomic_fetch_add(&handled, 1);
-	answer_text(request, 200, "hello");
-}
-
-/* Says back what it was given. */
-static void on_echo(HttpRequest *request, void *context)
-{
-	HttpResponse response = { .status = 202, .content_type = "application/json", .body = http_body(request) };
-
-	(void)context;
-	atomic_fetch_add(&handled, 1);
-	assert_ptr_equal(http_principal(request), &principal);
-	http_answer(request, &response);
-}
-
-static bool query_list(void *context, const char *name, const char *value)
-{
-	buffer_format(context, "[%s=%s]", name, value);
-	return true;
-}
-
-static void on_item(HttpRequest *request, void *context)
-{
-	Slice id = http_path_value(request, "id");
-	const char *limit = http_query(request, "limit");
-	Buffer text;
-
-	(void)context;
-	buffer_init(&text, 4096);
-	buffer_format(&text, "%s %s id=%.*s limit=%s other=%s ", http_method(request), http_path(request), (int)id.size,
-		      id.data, limit ? limit : "none", http_query(request, "other") ? "there" : "none");
-	http_query_each(request, query_list, &text);
-	HttpResponse response = {
-		.status = 200,
-		.content_type = "text/plain",
-		.body = buffer_slice(&text),
-		.headers = { { "ETag", "\"7\"" }, { "X-Bad", "a\r\nX-Injected: 1" }, { "Cache-Control", "private" } },
-		.header_count = 3
-	};
-	http_answer(request, &response);
-	buffer_release(&text);
-}
-
-static void on_later(HttpRequest *request, void *context)
-{
-	(void)context;
-	http_suspend(request);
-	pthread_mutex_lock(&later.mutex);
-	assert_true(later.count < LATER_MAX);
-	later.list[later.count++] = request;
-	pthread_cond_broadcast(&later.change);
-	pthread_mutex_unlock(&later.mutex);
-}
-
-/* Suspended and answered in one go: the resume comes before libmicrohttpd was told of the suspension. */
-static void on_at_once(HttpRequest *request, void *context)
-{
-	(void)context;
-	http_suspend(request);
-	answer_text(request, 200, "at once");
-}
-
-static void on_abort(HttpRequest *request, void *context)
-{
-	(void)context;
-	http_abort(request);
-}
-
-static void on_nothing(HttpRequest *request, void *context)
-{
-	HttpResponse response = { .status = 204 };
-
-	(void)context;
-	http_answer(request, &response);
-}
-
-static void on_large(HttpRequest *request, void *context)
-{
-	char *bytes = malloc(LARGE);
-	HttpResponse response = { .status = 200, .content_type = "text/plain", .body = { bytes, LARGE } };
-
-	(void)context;
-	memset(bytes, 'x', LARGE);
-	http_answer(request, &response);
-	free(bytes);
-}
-
-static const HttpRoute routes[] = {
-	{ "GET", "/livez", on_hello, .open = true, .ops = true, .operation = "live" },
-	{ "GET", "/hello", on_hello, .open = true, .operation = "hello" },
-	{ "GET", "/closed", on_hello, .operation = "closed" },
-	{ "POST", "/echo", on_echo, .body_max = BODY_MAX, .operation = "echo" },
-	{ "GET", "/items/{id}", on_item, .open = true, .operation = "item" },
-	{ "DELETE", "/items/{id}", on_nothing, .open = true, .operation = "item-delete" },
-	{ "POST", "/later", on_later, .open = true, .body_max = BODY_MAX, .operation = "later" },
-	{ "GET", "/at-once", on_at_once, .open = true, .operation = "at-once" },
-	{ "GET", "/abort", on_abort, .open = true, .operation = "abort" },
-	{ "GET", "/large", on_large, .open = true, .operation = "large" },
-};
-
-/* Answers with the body's text, or aborts if that is "abort". */
-static void later_answer(HttpRequest *request)
-{
-	Slice body = http_body(request);
-	HttpResponse response = { .status = 200, .content_type = "text/plain", .body = body };
-
-	if (slice_is(body, "\"abort\""))
-		http_abort(request);
-	else
-		http_answer(request, &response);
-}
-
-static void *later_run(void *context)
-{
-	(void)context;
-	pthread_mutex_lock(&later.mutex);
-	while (!later.stop || later.count > 0) {
-		if (later.count == 0 || later.hold) {
-			pthread_cond_wait(&later.change, &later.mutex);
-			continue;
-		}
-		HttpRequest *request = later.list[--later.count];
-		pthread_mutex_unlock(&later.mutex);
-		later_answer(request);
-		pthread_mutex_lock(&later.mutex);
-	}
-	pthread_mutex_unlock(&later.mutex);
-	return NULL;
-}
-
-static void later_set(bool hold, bool stop)
-{
-	pthread_mutex_lock(&later.mutex);
-	later.hold = hold;
-	later.stop = stop;
-	pthread_cond_broadcast(&later.change);
-	pthread_mutex_unlock(&later.mutex);
-}
-
-static void later_wait(unsigned count)
-{
-	pthread_mutex_lock(&later.mutex);
-	while (later.count < count)
-		pthread_cond_wait(&later.change, &later.mutex);
-	pthread_mutex_unlock(&later.mutex);
-}
-
-static HttpServerOptions options_of(unsigned threads)
-{
-	return (HttpServerOptions){ .routes = routes,
-				    .route_count = sizeof(routes) / sizeof(routes[0]),
-				    .listen = "127.0.0.1:0",
-				    .threads = threads,
-				    .request_deadline_ms = DEADLINE_MS,
-				    .context = &later,
-				    .admit = admit,
-				    .refuse = refuse };
-}
-
-static HttpServer *server;
-
-static int server_start(void **state)
-{
-	HttpServerOptions options = options_of(2);
-
-	(void)state;
-	later.stop = later.hold = false;
-	assert_int_equal(http_server_start(&options, &server).kind, ERROR_NONE);
-	return pthread_create(&later.thread, NULL, later_run, NULL);
-}
-
-static int server_end(void **state)
-{
-	(void)state;
-	later_set(false, true);
-	pthread_join(later.thread, NULL);
-	http_server_stop(server);
-	return 0;
-}
-
-/* A request counts until its answer is out, which its client may see first. */
-static void idle_wait(void)
-{
-	for (int i = 0; i < 1000 && http_server_inflight(server) > 0; i++)
-		clock_sleep_ms(1);
-	assert_int_equal(http_server_inflight(server), 0);
-}
-
-/* ---- a client that sends what it is told ---------------------------------------------------------------------- */
-
-static int client_connect(const char *address)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET };
-	struct timeval patience = { .tv_sec = 10 };
-	char host[32];
-	int client = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_true(text_copy((Slice){ address, strcspn(address, ":") }, host, sizeof(host)));
-	assert_int_equal(inet_pton(AF_INET, host, &to.sin_addr), 1);
-	to.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
-	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
-	return client;
-}
-
-static int client_new(void)
-{
-	return client_connect(http_server_address(server));
-}
-
-static void client_send(int client, const char *text)
-{
-	assert_int_equal(send(client, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-}
-
-/* Reads until `count` answers with their bodies are there, or the end; answers of this test are all shorter than 64 kB. */
-typedef struct {
-	char text[65536];
-	size_t size;
-	bool ended; /* the server closed */
-} Received;
-
-static bool answer_complete(const char *text, const char **rest, bool head)
-{
-	const char *body = strstr(text, "\r\n\r\n"), *length;
-
-	if (!body)
-		return false;
-	length = strcasestr(text, "Content-Length: ");
-	size_t size = length && length < body && !head ? (size_t)atoi(length + 16) : 0;
-	*rest = body + 4 + size;
-	return strlen(body + 4) >= size;
-}
-
-static bool answers_complete(const char *text, unsigned count, bool head)
-{
-	for (; count > 0; count--)
-		if (!answer_complete(text, &text, head))
-			return false;
-	return true;
-}
-
-static void client_receive_of(int client, unsigned count, bool head, Received *out)
-{
-	*out = (Received){ 0 };
-	while (count == 0 || !answers_complete(out->text, count, head)) {
-		ssize_t got = recv(client, out->text + out->size, sizeof(out->text) - 1 - out->size, 0);
-		if (got <= 0) {
-			out->ended = got == 0 || errno == ECONNRESET;
-			return;
-		}
-		out->size += (size_t)got;
-		out->text[out->size] = '\0';
-	}
-}
-
-/* One request on a connection of its own. */
-static Received *ask(const char *text)
-{
-	static Received received;
-	int client = client_new();
-
-	client_send(client, text);
-	client_receive_of(client, 1, strncmp(text, "HEAD", 4) == 0, &received);
-	close(client);
-	return &received;
-}
-
-static void expect(const Received *received, unsigned status)
-{
-	char line[32];
-
-	snprintf(line, sizeof(line), "HTTP/1.1 %u ", status);
-	if (strncmp(received->text, line, strlen(line)) != 0)
-		fail_msg("%u was expected, this came: %s", status, received->text);
-}
-
-static void expect_closed(int client)
-{
-	Received received;
-
-	client_receive_of(client, 0, false, &received);
-	assert_int_equal(received.size, 0);
-	assert_true(received.ended);
-	close(client);
-}
-
-#define HOST "Host: a\r\n"
-#define KEY "Authorization: Bearer good\r\n"
-#define JSON "Content-Type: application/json\r\n"
 
 /* ---- routes ----------------------------------------------------------------------------------------------------- */
 
@@ -707,12 +362,12 @@ static void a_client_that_left_harms_nobody(void **state)
 	int client = client_new();
 
 	(void)state;
-	later_set(true, false);
+	later_hold(true);
 	client_send(client, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"1\"");
 	later_wait(1);
 	assert_int_equal(http_server_inflight(server), 1);
 	close(client);
-	later_set(false, false);
+	later_hold(false);
 	idle_wait();
 	expect(ask("GET /hello HTTP/1.1\r\n" HOST "\r\n"), 200);
 }
@@ -776,11 +431,11 @@ static void a_suspended_request_may_take_its_time(void **state)
 	int client = client_new();
 
 	(void)state;
-	later_set(true, false);
+	later_hold(true);
 	client_send(client, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"1\"");
 	later_wait(1);
 	clock_sleep_ms(2 * DEADLINE_MS);
-	later_set(false, false);
+	later_hold(false);
 	client_receive_of(client, 1, false, &received);
 	expect(&received, 200);
 	close(client);
@@ -847,19 +502,6 @@ static void free_address(char out[static 32])
 	http_server_stop(other);
 }
 
-static unsigned status_at(const char *address, const char *path)
-{
-	char request[128];
-	Received received;
-	int client = client_connect(address);
-
-	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n" HOST "\r\n", path);
-	client_send(client, request);
-	client_receive_of(client, 1, false, &received);
-	close(client);
-	return (unsigned)atoi(received.text + strlen("HTTP/1.1 "));
-}
-
 static void operations_have_a_listener_of_their_own(void **state)
 {
 	HttpServerOptions options = options_of(1);
@@ -897,14 +539,14 @@ static void a_quiesced_server_finishes_what_it_has(void **state)
 	Received received;
 
 	(void)state;
-	later_set(true, false);
+	later_hold(true);
 	assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
 	int client = client_connect(http_server_address(other));
 	client_send(client, "POST /later HTTP/1.1\r\n" HOST JSON "Content-Length: 3\r\n\r\n\"1\"");
 	later_wait(1);
 	http_server_quiesce(other);
 	assert_false(listening(http_server_address(other)));
-	later_set(false, false);
+	later_hold(false);
 	client_receive_of(client, 0, false, &received);
 	expect(&received, 200);
 	assert_non_null(strstr(received.text, "Connection: close\r\n"));
@@ -920,7 +562,7 @@ static void a_server_stops_though_a_request_was_never_answered(void **state)
 	HttpServer *other;
 
 	(void)state;
-	later_set(true, false);
+	later_hold(true);
 	assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
 	int client = client_connect(http_server_address(other));
 	int half = client_connect(http_server_address(other));
@@ -931,11 +573,8 @@ static void a_server_stops_though_a_request_was_never_answered(void **state)
 	expect_closed(client);
 	expect_closed(half);
 	HttpResponse response = { .status = 204 };
-	pthread_mutex_lock(&later.mutex);
-	HttpRequest *orphan = later.list[--later.count];
-	pthread_mutex_unlock(&later.mutex);
-	http_answer(orphan, &response);
-	later_set(false, false);
+	http_answer(later_take(), &response);
+	later_hold(false);
 }
 
 /* Many times, under load: stopping must never meet a connection in the middle of something. */
@@ -980,20 +619,6 @@ static void a_server_stops_under_load(void **state)
 }
 
 /* ---- heads that libmicrohttpd would answer itself ------------------------------------------------------------------ */
-
-/* One answer, of the `refuse` callback, with nothing behind its body. */
-static void expect_one_problem(const Received *received, unsigned status)
-{
-	const char *rest;
-
-	expect(received, status);
-	assert_true(answer_complete(received->text, &rest, false));
-	assert_string_equal(rest, "");
-	assert_non_null(strstr(received->text, "Content-Type: application/problem+json\r\n"));
-	assert_non_null(strstr(received->text, "Connection: close\r\n"));
-	assert_null(strstr(received->text + 1, "HTTP/1.1 "));
-	assert_true(received->ended);
-}
 
 static void a_broken_head_gets_one_answer_of_ours(void **state)
 {
@@ -1103,256 +728,6 @@ static void a_chunked_body_beyond_all_bounds_is_refused_too(void **state)
 	idle_wait();
 }
 
-/* ---- more connections than there is room for ------------------------------------------------------------------------ */
-
-enum { FLOOD = 1500, FLOOD_THREADS = 8, FLOOD_ROOM = 1008, FLOOD_DESCRIPTORS = 4000, HANG_SECONDS = 120 };
-/* As http_watch.c has it: nobody is ended for others who was idle for less, and none while so much room is left. */
-enum { KEPT_SURELY_US = 4500000, FLOOD_RESERVE = FLOOD_ROOM / 16 };
-
-#define COMPLETE "GET /hello HTTP/1.1\r\n" HOST "\r\n"
-#define HALF_HEAD "POST /echo HTTP/1.1\r\nAuth"
-#define HALF_BODY "POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: 100\r\n\r\n{"
-
-static struct rlimit descriptors_before;
-
-/* Both ends of every connection are in this process. A server that hangs ends it. */
-static int flood_begin(void **state)
-{
-	struct rlimit more;
-
-	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &descriptors_before), 0);
-	more = descriptors_before;
-	if (more.rlim_cur < FLOOD_DESCRIPTORS)
-		more.rlim_cur = more.rlim_max < FLOOD_DESCRIPTORS ? more.rlim_max : FLOOD_DESCRIPTORS;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &more), 0);
-	alarm(HANG_SECONDS);
-	return 0;
-}
-
-static int flood_end(void **state)
-{
-	(void)state;
-	alarm(0);
-	return setrlimit(RLIMIT_NOFILE, &descriptors_before);
-}
-
-static HttpServer *flood_server(void)
-{
-	HttpServerOptions options = options_of(FLOOD_THREADS);
-	HttpServer *other;
-	struct rlimit limit;
-
-	getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur < FLOOD_DESCRIPTORS)
-		skip();
-	options.request_deadline_ms = 30000;
-	assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
-	return other;
-}
-
-static void flood(const HttpServer *other, const char *request, int clients[static FLOOD])
-{
-	for (int i = 0; i < FLOOD; i++) {
-		clients[i] = client_connect(http_server_address(other));
-		send(clients[i], request, strlen(request), MSG_NOSIGNAL); /* fails where it was refused already */
-	}
-}
-
-static void flood_close(int clients[static FLOOD])
-{
-	for (int i = 0; i < FLOOD; i++)
-		close(clients[i]);
-}
-
-/* How many were told 503; those that were taken last stand for all, since they came when there was no room. */
-static unsigned flood_refused(int clients[static FLOOD])
-{
-	static Received received;
-	unsigned refused = 0;
-
-	for (int i = FLOOD - 100; i < FLOOD; i++) {
-		client_receive_of(clients[i], 0, false, &received);
-		if (received.size == 0)
-			continue; /* closed unread: there were too many at once to wait for each */
-		expect_one_problem(&received, 503);
-		assert_non_null(strstr(received.text, "Retry-After: 1\r\n"));
-		refused++;
-	}
-	return refused;
-}
-
-static void a_flood_of_connections_passes(void **state)
-{
-	static const char *const requests[] = { COMPLETE, HALF_HEAD, HALF_BODY };
-	HttpServer *other = flood_server();
-	int clients[FLOOD];
-
-	(void)state;
-	for (int i = 0; i < 9; i++) {
-		flood(other, requests[i / 3], clients);
-		assert_true(flood_refused(clients) > 0);
-		flood_close(clients);
-		clock_sleep_ms(200);
-		assert_int_equal(status_at(http_server_address(other), "/hello"), 200);
-	}
-	http_server_stop(other);
-}
-
-/* Each that was there before the flood, and each that the flood left room for, is answered as ever. */
-static void a_full_server_answers_those_it_took(void **state)
-{
-	HttpServer *other = flood_server();
-	int clients[FLOOD], answered = 0;
-	Received received;
-
-	(void)state;
-	int64_t from_us = clock_monotonic_us();
-	flood(other, "", clients);
-	bool slow = clock_monotonic_us() - from_us > KEPT_SURELY_US;
-	for (int i = 0; i < FLOOD; i++) {
-		if (send(clients[i], COMPLETE, strlen(COMPLETE), MSG_NOSIGNAL) < 0)
-			continue;
-		client_receive_of(clients[i], 1, false, &received);
-		answered += strncmp(received.text, "HTTP/1.1 200 ", 13) == 0;
-	}
-	assert_in_range(answered, slow ? FLOOD_ROOM - FLOOD_RESERVE : FLOOD_ROOM, FLOOD_ROOM);
-	flood_close(clients);
-	http_server_stop(other);
-}
-
-static bool answered_on(int client)
-{
-	static Received received;
-
-	if (send(client, COMPLETE, strlen(COMPLETE), MSG_NOSIGNAL) < 0)
-		return false;
-	client_receive_of(client, 1, false, &received);
-	return strncmp(received.text, "HTTP/1.1 200 ", 13) == 0;
-}
-
-/* Who has a connection open for his next request keeps nobody out, and keeps it as long as he uses it. */
-static void kept_connections_leave_room_for_new_ones(void **state)
-{
-	enum { BUSY = 10, COMERS = 300, IDLE_MS = 6000, ALLOWANCE = 30 }; /* the busy ones: the last, whom filling slowly does not end */
-	HttpServer *other = flood_server();
-	int kept[FLOOD_ROOM], comers[COMERS], still = 0;
-
-	(void)state;
-	for (int i = 0; i < FLOOD_ROOM; i++) {
-		kept[i] = client_connect(http_server_address(other));
-		assert_true(answered_on(kept[i]));
-	}
-	clock_sleep_ms(IDLE_MS);
-	for (int i = FLOOD_ROOM - BUSY; i < FLOOD_ROOM; i++)
-		assert_true(answered_on(kept[i]));
-	int refused = 0;
-	for (int i = 0; i < COMERS; i++) {
-		comers[i] = client_connect(http_server_address(other));
-		refused += !answered_on(comers[i]);
-	}
-	assert_in_range(refused, 0, ALLOWANCE); /* until the first that were ended are gone */
-	for (int i = 0; i < FLOOD_ROOM; i++) {
-		bool open = answered_on(kept[i]);
-		assert_true(open || i < FLOOD_ROOM - BUSY);
-		still += open;
-		close(kept[i]);
-	}
-	assert_in_range(still, FLOOD_ROOM - COMERS - FLOOD_RESERVE, FLOOD_ROOM - COMERS + ALLOWANCE);
-	for (int i = 0; i < COMERS; i++)
-		close(comers[i]);
-	http_server_stop(other);
-}
-
-/* Who has no key and begins a thousand heads keeps nobody out for long either. */
-static void half_sent_heads_leave_room_for_new_ones(void **state)
-{
-	enum { COMERS = 100, IDLE_MS = 7000, ALLOWANCE = 30 }; /* a second until bytes are seen, five until they are late */
-	HttpServer *other = flood_server();
-	int halves[FLOOD_ROOM], comers[COMERS], refused = 0;
-
-	(void)state;
-	for (int i = 0; i < FLOOD_ROOM; i++) {
-		halves[i] = client_connect(http_server_address(other));
-		client_send(halves[i], HALF_HEAD);
-	}
-	clock_sleep_ms(IDLE_MS);
-	for (int i = 0; i < COMERS; i++) {
-		comers[i] = client_connect(http_server_address(other));
-		refused += !answered_on(comers[i]);
-	}
-	assert_in_range(refused, 0, ALLOWANCE);
-	for (int i = 0; i < FLOOD_ROOM; i++)
-		close(halves[i]);
-	for (int i = 0; i < COMERS; i++)
-		close(comers[i]);
-	http_server_stop(other);
-}
-
-static void a_server_stops_whatever_is_connected(void **state)
-{
-	static const char *const requests[] = { "", COMPLETE, HALF_HEAD, HALF_BODY };
-
-	(void)state;
-	for (int i = 0; i < 4; i++) {
-		HttpServer *other = flood_server();
-		int clients[FLOOD];
-		flood(other, requests[i], clients);
-		int64_t from_us = clock_monotonic_us();
-		http_server_stop(other);
-		int64_t took_ms = (clock_monotonic_us() - from_us) / 1000;
-		if (took_ms > 2000)
-			fail_msg("stopping among '%s' took %d ms", requests[i], (int)took_ms);
-		flood_close(clients);
-	}
-}
-
-static int64_t cpu_us(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-	return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
-}
-
-/* The clients have their descriptors before the server's run out. */
-static void a_server_without_descriptors_waits_and_stops(void **state)
-{
-	enum { CLIENTS_WAITING = 60, DESCRIPTORS_LEFT = 20 };
-	HttpServer *other = flood_server();
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct rlimit few = { .rlim_max = descriptors_before.rlim_max };
-	int clients[CLIENTS_WAITING];
-	Received received;
-
-	(void)state;
-	to.sin_port = htons((uint16_t)atoi(strchr(http_server_address(other), ':') + 1));
-	for (int i = 0; i < CLIENTS_WAITING; i++)
-		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
-	few.rlim_cur = (rlim_t)clients[CLIENTS_WAITING - 1] + 1 + DESCRIPTORS_LEFT;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	for (int i = 0; i < CLIENTS_WAITING; i++)
-		assert_int_equal(connect(clients[i], (struct sockaddr *)&to, sizeof(to)), 0);
-	int64_t from_us = cpu_us();
-	clock_sleep_ms(1000);
-	assert_true(cpu_us() - from_us < 200000);
-	client_send(clients[0], COMPLETE);
-	client_receive_of(clients[0], 1, false, &received);
-	expect(&received, 200);
-	for (int i = 0; i < CLIENTS_WAITING / 2; i++)
-		shutdown(clients[i], SHUT_RDWR); /* frees the server's descriptor, not ours */
-	client_send(clients[CLIENTS_WAITING / 2], COMPLETE); /* its turn has come */
-	client_receive_of(clients[CLIENTS_WAITING / 2], 1, false, &received);
-	expect(&received, 200);
-	clock_sleep_ms(200); /* until they have run out again */
-	assert_int_equal(dup(clients[0]), -1);
-	from_us = clock_monotonic_us();
-	http_server_stop(other);
-	assert_true(clock_monotonic_us() - from_us < 2000000);
-	for (int i = 0; i < CLIENTS_WAITING; i++)
-		close(clients[i]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1396,12 +771,6 @@ int main(void)
 		cmocka_unit_test(a_broken_length_harms_no_neighbour),
 		cmocka_unit_test(a_sender_of_a_whole_body_reads_its_refusal),
 		cmocka_unit_test(a_chunked_body_beyond_all_bounds_is_refused_too),
-		cmocka_unit_test_setup_teardown(a_flood_of_connections_passes, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(a_full_server_answers_those_it_took, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(kept_connections_leave_room_for_new_ones, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(half_sent_heads_leave_room_for_new_ones, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(a_server_stops_whatever_is_connected, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(a_server_without_descriptors_waits_and_stops, flood_begin, flood_end),
 	};
-	return cmocka_run_group_tests_name("http_server", tests, server_start, server_end);
+	return cmocka_run_group_tests_name("http_server", tests, site_start, site_end);
 }

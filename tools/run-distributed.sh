@@ -4,7 +4,8 @@
 #   TOCSIN_KAFKA_BROKERS, TOCSIN_REDIS_URL   servers that run already; else real ones are started, their files below
 #                                            TOCSIN_HOME/distributed, and stopped at the end
 #   KAFKA=mock                               a broker in memory, for a machine without Java: all is gone at the end
-#   TOCSIN_HOME (./var), TOCSIN_LISTEN (the gateway's), TOCSIN_ADMIN_KEY (else TOCSIN_HOME/admin.key, made if missing)
+#   TOCSIN_LISTEN (127.0.0.1:8080)           the gateway's; the others' are on 127.0.0.1 at the five ports after it
+#   TOCSIN_HOME (./var), TOCSIN_ADMIN_KEY (else TOCSIN_HOME/admin.key, made if missing)
 #
 # A program that dies ends them all, with its exit code: here it is better seen than restarted. Exit code 3: something
 # that is needed is not here.
@@ -13,6 +14,7 @@ cd "$(dirname "$0")/.." || exit
 : "${BUILD:=build}" "${KAFKA:=}"
 export BUILD
 programs=(audit notification response classification intake gateway)
+declare -A ports_on=([intake]=1 [classification]=2 [response]=3 [notification]=4 [audit]=5) # from the gateway's, as by default
 base=${TOCSIN_HOME:-./var}
 home=$base/distributed
 declare -A pids=()
@@ -137,12 +139,13 @@ name_lines() { # NAME
 	exec sed -u "s/^/$(printf '%-14s ' "$1")/"
 }
 
-# Of the listeners only the gateway's is chosen; where that is any free port, so are the others.
+# Where the gateway's port is any that is free, so are the others'.
 launch() { # NAME
-	local listen=()
+	local listen=() port=${TOCSIN_LISTEN:-127.0.0.1:8080}
+	port=${port##*:}
 	if [[ $1 != gateway ]]; then
-		listen=(-u TOCSIN_LISTEN -u TOCSIN_OPS_LISTEN)
-		[[ ${TOCSIN_LISTEN:-} == *:0 ]] && listen=(-u TOCSIN_OPS_LISTEN TOCSIN_LISTEN=127.0.0.1:0)
+		[[ $port =~ ^[1-9][0-9]{0,4}$ ]] && ((port += ports_on[$1]))
+		listen=(-u TOCSIN_OPS_LISTEN TOCSIN_LISTEN="127.0.0.1:$port")
 	fi
 	# In a session of its own: a Ctrl-C is for this script, which ends them in order. They end too where it is killed.
 	setpriv --pdeathsig TERM setsid env "${listen[@]}" TOCSIN_HOME="$home" "$BUILD/bin/tocsin-$1" \

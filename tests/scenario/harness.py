@@ -5,6 +5,7 @@ server: it is started, asked over HTTP, signalled by the id of its own process, 
 commands.
 """
 
+import contextlib
 import http.client
 import http.server
 import json
@@ -250,11 +251,14 @@ class Server:
         return self.post(f"/v1/incidents/{id}/{command}", body, **more)
 
 
-def free_port():
-    """Nobody listens there. Below the ports that outgoing connections and port 0 are given, so that nobody else is given it soon."""
+def free_port(count=1):
+    """Nobody listens there, nor at the count - 1 after it. Below the ports that outgoing connections and port 0 are given, so that
+    nobody else is given it soon."""
     for port in random.sample(range(10000, 20000), 50):
         try:
-            with socket.create_server(("127.0.0.1", port)):
+            with contextlib.ExitStack() as held:
+                for each in range(port, port + count):
+                    held.enter_context(socket.create_server(("127.0.0.1", each)))
                 return port
         except OSError:
             continue

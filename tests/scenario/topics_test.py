@@ -8,8 +8,8 @@ import subprocess
 import threading
 import time
 
-from harness import REPOSITORY, Server, Skip, check, check_equal
-from installation import Site
+from harness import REPOSITORY, Server, Skip, check, check_equal, free_port
+from installation import SERVICES, Site
 
 TOPICS = 11
 START_SECONDS = 120
@@ -202,7 +202,10 @@ def one_command_runs_the_distributed_mode_and_one_ctrl_c_ends_it(scratch):
 
 
 def without_java_the_distributed_mode_runs_on_a_mock(scratch):
-    run = _Run(scratch, KAFKA="mock").await_ready()
+    port = free_port(6)
+    run = _Run(scratch, KAFKA="mock", TOCSIN_LISTEN=f"127.0.0.1:{port}").await_ready()
+    ready = set(re.findall(r"^(\w+) +tocsin: ready on http://127.0.0.1:(\d+)$", run.log.read_text(), re.M))
+    check_equal(ready, {(service, str(port + number)) for number, service in enumerate(SERVICES)}, "who listens where")
     check(re.search("^mock_kafka: .*keeps nothing past its end", run.log.read_text(), re.M), "it says not what it does not keep")
     run.gateway.incident_of(run.gateway.event(), seconds=20)
     check_equal(run.end(signal.SIGTERM), 0, "exit code after SIGTERM")

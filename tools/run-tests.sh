@@ -30,31 +30,51 @@ run() {
 export -f run
 export PYTHON BUILD
 
-for program in "$@"; do
-	name=$(basename "$program")
+# One program: its line, and its counts in FILE for the sum.
+play() { # PROGRAM FILE
+	local name log start code ok bad skip word=ok
+	name=$(basename "$1")
 	log=$results/logs/$part-$name.log
 	start=$(date +%s%N)
 	if [[ $shown ]]; then
-		timeout -k 10 "$TEST_TIMEOUT_SECONDS" bash -c 'run "$1"' bash "$program" 2>&1 | tee "$log"
+		timeout -k 10 "$TEST_TIMEOUT_SECONDS" bash -c 'run "$1"' bash "$1" 2>&1 | tee "$log"
 	else
-		timeout -k 10 "$TEST_TIMEOUT_SECONDS" bash -c 'run "$1"' bash "$program" >"$log" 2>&1
+		timeout -k 10 "$TEST_TIMEOUT_SECONDS" bash -c 'run "$1"' bash "$1" >"$log" 2>&1
 	fi
 	code=$?
 	ok=$(($(count 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log") + $(count 's/^\([0-9]*\) passed, .*/\1/p' "$log")))
 	bad=$(($(count 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log") + $(count 's/^.* passed, \([0-9]*\) failed.*/\1/p' "$log")))
 	skip=$(($(count 's/^\[  SKIPPED \] \([0-9]*\) test.*/\1/p' "$log") + $(count 's/^.* failed, \([0-9]*\) skipped.*/\1/p' "$log")))
 	[[ $bad -eq 0 && ($code -ne 0 || $((ok + skip)) -eq 0) ]] && bad=1
-	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
-	word=ok
 	[[ $bad -gt 0 ]] && word=FAILED
 	printf '%-7s %-40s %4d passed %3d failed %3d skipped %6d ms\n' $word "$part/$name" $ok $bad $skip $((($(date +%s%N) - start) / 1000000))
-	[[ $skip -gt 0 ]] && skipped_of "$log" | sed "s|^|$part/$name: |" >>"$results/$part.skipped"
+	[[ $skip -gt 0 ]] && skipped_of "$log" | sed "s|^|$part/$name: |" >"$2.skipped"
 	if [[ $bad -gt 0 && -z $shown ]]; then
 		echo "        exit code $code; the end of $log:"
 		tail -n 40 "$log" | sed 's/^/        /'
 	fi
-done
+	echo "$ok $bad $skip" >"$2"
+}
 
+counts=$(mktemp -d)
+trap 'rm -rf "$counts"' EXIT
+number=0
+for program in "$@"; do
+	file=$counts/$((++number))
+	if [[ $part == unit ]]; then # neither measures time nor shares anything: as many at once as there are cores
+		[[ $number -gt $(nproc) ]] && wait -n
+		(play "$program" "$file" >"$file.said" && cat "$file.said") &
+	else
+		play "$program" "$file"
+	fi
+done
+wait
+
+for ((i = 1; i <= number; i++)); do
+	read -r ok bad skip <"$counts/$i" || ok=0 bad=1 skip=0
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+	[[ -e $counts/$i.skipped ]] && cat "$counts/$i.skipped" >>"$results/$part.skipped"
+done
 echo "$passed $failed $skipped" >"$results/$part"
 [[ -e $results/$part.skipped ]] && cat "$results/$part.skipped"
 echo "$part: $passed passed, $failed failed, $skipped skipped"

@@ -6,6 +6,7 @@
 #include "services/notification/core/skip.h"
 #include "services/notification/records.h"
 #include "shared/domain/types.h"
+#include "shared/edge/log.h"
 #include "shared/edge/metrics.h"
 
 #include <inttypes.h>
@@ -284,17 +285,27 @@ static Result outcome(Handler *handler, const OutsideOutcome *outcome)
 
 /* ---- accepted: outcomes are counted when they are of record; a replay accepts nothing */
 
+/* Of somebody who will not be told there is a line for the operators; whom, the incident's deliveries say. */
+static void failure_say(const DeliveryRecord *record, const Delivery *delivery)
+{
+	log_line(LOG_ERROR, "notification", "message-failed", L_STRING("incident", record->incident_id),
+		 L_STRING("message", delivery->key), L_STRING("channel", delivery->channel),
+		 L_STRING("detail", delivery->detail ? delivery->detail : ""));
+}
+
 /* A level reached queues messages, which says nothing of how they go, and skips others for good. */
-static void deliveries_count(json_t *deliveries, bool attempted)
+static void deliveries_count(const DeliveryRecord *record, bool attempted)
 {
 	size_t i;
 	json_t *tree;
-	json_array_foreach (deliveries, i, tree) {
+	json_array_foreach (record->deliveries, i, tree) {
 		Delivery delivery;
 		if (result_failed(json_decode_own(&delivery_table, tree, &delivery)))
 			continue;
 		if (attempted || strcmp(delivery.state, "queued") != 0)
 			metric_add(METRIC_NOTIFICATIONS, delivery.channel, delivery.state, 1);
+		if (strcmp(delivery.state, "failed") == 0)
+			failure_say(record, &delivery);
 	}
 }
 
@@ -308,7 +319,7 @@ static void accepted(Handler *handler, const Record *record)
 		return;
 	if (!result_failed(json_read(record->body, &tree)) &&
 	    !result_failed(json_decode_own(&delivery_record_table, tree, &body)))
-		deliveries_count(body.deliveries, attempted);
+		deliveries_count(&body, attempted);
 }
 
 /* ---- what follows: response learns of every level reached */

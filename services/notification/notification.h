@@ -13,8 +13,8 @@
  *   2. Nothing is sent that was not accepted as queued before; its key is the same on every attempt and differs after a
  *      reopening. A send may be repeated (crash, lease), never invented.
  *   3. An outcome counts only for the attempt the state waits for.
- *   4. What was tried and did not get through is not tried again once the incident is taken on: it is recorded as
- *      skipped. A first attempt is always made, so that other systems learn of every incident.
+ *   4. What was tried and did not get through to a person is not tried again once the incident is taken on: it is
+ *      recorded as skipped. A first attempt is always made; systems are told all the same, they keep books of their own.
  *   5. State holds only what is still to be done: live plans' levels, queued deliveries, and a copy of the incidents.
  */
 #ifndef TOCSIN_NOTIFICATION_NOTIFICATION_H

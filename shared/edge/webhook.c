@@ -47,14 +47,9 @@ bool webhook_sign(const char *secrets, const char *id, int64_t timestamp_s, Slic
 
 int webhook_outcome(unsigned status)
 {
-	static const unsigned passing[] = { 401, 403, 404, 408, 425, 429 };
+	enum { GONE = 410 };
 
 	if (status >= 200 && status <= 299)
 		return OUTCOME_SENT;
-	if (status >= 500 && status <= 599)
-		return OUTCOME_RETRY;
-	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
-		if (status == passing[i])
-			return OUTCOME_RETRY;
-	return OUTCOME_REFUSED;
+	return status == GONE ? OUTCOME_REFUSED : OUTCOME_RETRY;
 }

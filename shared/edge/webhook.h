@@ -17,9 +17,9 @@ enum { WEBHOOK_SECRETS_MAX = 4, WEBHOOK_SECRET_MAX = 64 };
 bool webhook_sign(const char *secrets, const char *id, int64_t timestamp_s, Slice body, Buffer *out);
 
 /*
- * What an HTTP status means for a webhook, an OUTCOME_ of outside.h: 2xx is sent. 408, 425, 429 and 5xx will pass, and so
- * may 401, 403 and 404, since those who run a receiver mend it. Anything else, 410 above all, is a refusal; redirections
- * are not followed.
+ * What an HTTP status means for a webhook, an OUTCOME_ of outside.h: 2xx is sent, 410 (Gone) a refusal. Anything else may
+ * pass, since those who run a receiver or the proxy before it mend it, and a notice given up is worse than one more attempt;
+ * redirections are not followed.
  */
 int webhook_outcome(unsigned status);
 

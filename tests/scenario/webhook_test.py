@@ -120,10 +120,20 @@ def what_egress_does_not_allow_is_not_reached(scratch):
     check(failed[0]["state"] in ("failed", "queued", "skipped"), f"state {failed[0]['state']}")
 
 
-def a_redirect_is_not_followed(scratch):
+def a_redirect_is_not_followed_but_tried_again(scratch):
     receiver = scratch.receiver(answers=[302])
     server = _server(scratch, receiver)
     incident = _incident(server)
-    eventually(lambda: receiver.requests, "the first attempt")
-    eventually(lambda: [d for d in _deliveries(server, incident["id"]) if d["state"] != "queued" or d["detail"]], "the answer is recorded")
-    check(all(d["state"] != "sent" for d in _deliveries(server, incident["id"])[:2]), "302 was taken for success")
+    tried = eventually(lambda: [d for d in _deliveries(server, incident["id"]) if d["detail"] == "HTTP 302"], "the answer is recorded")
+    check_equal(tried[0]["state"], "queued", "state after 302")
+    eventually(lambda: [d for d in _deliveries(server, incident["id"], state="sent") if d["key"] == tried[0]["key"]], "it is sent later", 30)
+
+
+def a_receiver_that_is_gone_is_given_up_and_the_operator_told(scratch):
+    receiver = scratch.receiver(answers=[410])
+    server = _server(scratch, receiver)
+    incident = _incident(server)
+    failed = eventually(lambda: _deliveries(server, incident["id"], state="failed"), "the refusal is recorded")[0]
+    lines = eventually(lambda: [line for line in server.log_lines() if line["event"] == "message-failed"], "a line says so")
+    check_equal([(line["level"], line["incident"], line["message"], line["channel"], line["detail"]) for line in lines],
+                [("error", incident["id"], failed["key"], "webhook", "HTTP 410")], "what the log says")

@@ -1,5 +1,9 @@
 #include "services/cli/cli.h"
 
+#include "shared/edge/files.h"
+
+#include <sys/stat.h>
+
 static const Command commands[] = {
 	{ "serve", "", "run the server: all services in one process, state in TOCSIN_HOME", 0, serve_run },
 	{ "check", "[DIR]", "check settings and policy pack; every mistake as FILE:LINE:COLUMN", 1, check_run },
@@ -19,5 +23,6 @@ static const Command commands[] = {
 
 int main(int argc, char **argv)
 {
+	umask(PRIVATE_UMASK);
 	return (int)commands_run(commands, sizeof commands / sizeof commands[0], argc, argv);
 }

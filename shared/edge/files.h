@@ -7,6 +7,9 @@
 
 #include <sys/types.h>
 
+/* The umask of our programs: what they write, databases too, holds reports and personal data, and nobody else reads it. */
+enum { PRIVATE_UMASK = 077 };
+
 /* Whole file appended to out; ERROR_NOT_FOUND, ERROR_INPUT when larger than out can take, ERROR_AGAIN otherwise. */
 Result file_read(const char *path, Buffer *out);
 

@@ -1,9 +1,11 @@
 #include "shared/service/program_internal.h"
 
+#include "shared/edge/files.h"
 #include "shared/service/pack.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MANUAL_MAX = 65536 };
@@ -123,6 +125,7 @@ static ExitCode help_print(const Program *program)
 
 int program_main(const Program *program, int argc, char **argv)
 {
+	umask(PRIVATE_UMASK);
 	if (argc == 1)
 		return (int)program_run(program);
 	for (size_t i = 0; argc == 2 && i < OPTIONS; i++)

@@ -28,6 +28,8 @@ def the_first_start_makes_a_home_and_greets(scratch):
     server = scratch.server()
     for name, mode in ((".", 0o700), ("admin.key", 0o600), ("audit", 0o700)):
         check_equal(stat.S_IMODE((server.home / name).stat().st_mode), mode, f"mode of {name}")
+    open_to_others = [str(path.relative_to(server.home)) for path in server.home.rglob("*") if path.lstat().st_mode & 0o077]
+    check_equal(open_to_others, [], "what others could read if they came into the home")
     check(re.fullmatch(r"tcs_[0-9a-hjkmnp-tv-z]{8}_[0-9a-hjkmnp-tv-z]{52}\n", (server.home / "admin.key").read_text()), "the key's form")
     check(str(server.home / "admin.key") in server.greeting, "the greeting does not say where the key is")
     check_equal(server.greeting.count("curl "), 2, "curl commands in the greeting")

@@ -206,8 +206,17 @@ greet() {
 	END
 }
 
+# The others' ports follow the gateway's, and so do the links in what people are sent.
+check_listen() {
+	local port=${TOCSIN_LISTEN##*:}
+	[[ $port =~ ^[1-9][0-9]{0,4}$ ]] || return
+	((port + ${#ports_on[@]} < 65536)) || fail 2 "TOCSIN_LISTEN: the five ports after $port are needed too; take one up to 65530"
+	export TOCSIN_PUBLIC_URL=${TOCSIN_PUBLIC_URL:-http://127.0.0.1:$port}
+}
+
 # ---- all of it, in turn
 [[ $KAFKA == '' || $KAFKA == mock ]] || fail 2 'KAFKA is unset or mock; brokers are named by TOCSIN_KAFKA_BROKERS'
+[[ -n ${TOCSIN_LISTEN:-} ]] && check_listen
 [[ $KAFKA == mock ]] && home=$base/distributed-mock
 check_needs
 (umask 077 && mkdir -p "$home")

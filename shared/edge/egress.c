@@ -127,7 +127,7 @@ static Result target_judge(const EgressRules *rules, const char *scheme, const c
 
 Result egress_url(const EgressRules *rules, const char *url)
 {
-	Result result = result_fail(ERROR_INPUT, "its URL is none");
+	Result result = result_fail(ERROR_INPUT, "its URL is not one: https://HOST[:PORT]/PATH would be");
 	CURLU *parts = curl_url();
 	char *scheme = NULL, *host = NULL;
 

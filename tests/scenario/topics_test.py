@@ -206,6 +206,9 @@ def without_java_the_distributed_mode_runs_on_a_mock(scratch):
     run = _Run(scratch, KAFKA="mock", TOCSIN_LISTEN=f"127.0.0.1:{port}").await_ready()
     ready = set(re.findall(r"^(\w+) +tocsin: ready on http://127.0.0.1:(\d+)$", run.log.read_text(), re.M))
     check_equal(ready, {(service, str(port + number)) for number, service in enumerate(SERVICES)}, "who listens where")
+    notification = next(pid for name, pid in run.programs().items() if name.startswith("tocsin-noti"))  # ps cuts names
+    environment = pathlib.Path(f"/proc/{notification}/environ").read_text().split("\0")
+    check(f"TOCSIN_PUBLIC_URL=http://127.0.0.1:{port}" in environment, "links in what people are sent lead elsewhere")
     check(re.search("^mock_kafka: .*keeps nothing past its end", run.log.read_text(), re.M), "it says not what it does not keep")
     run.gateway.incident_of(run.gateway.event(), seconds=20)
     check_equal(run.end(signal.SIGTERM), 0, "exit code after SIGTERM")
@@ -223,4 +226,7 @@ def without_java_and_brokers_the_distributed_mode_says_what_to_do(scratch):
     check_equal(done.returncode, 3, "exit code")
     check_equal(done.stderr, "outside: java is not installed: apt-get install openjdk-17-jre-headless, or set "
                              "TOCSIN_KAFKA_BROKERS or KAFKA=mock\n", "stderr")
+    done = subprocess.run([REPOSITORY / "tools/run-distributed.sh"], env=environment | {"TOCSIN_LISTEN": "127.0.0.1:65533"}, capture_output=True,
+                          text=True, timeout=30)
+    check_equal((done.returncode, "five ports after 65533" in done.stderr), (2, True), f"the answer to too high a port: {done.stderr}")
     check(not scratch.path("var").exists(), "nothing was made")

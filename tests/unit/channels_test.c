@@ -79,7 +79,7 @@ static json_t *incident_make(void)
 	member_set(incident, "number", json_string("INC-2026-7K3M-9QRX"));
 	member_set(incident, "kind", json_string("incident"));
 	member_set(incident, "status", json_string("reported"));
-	member_set(incident, "title", json_string("勒索软件 on HR-01\r\nBcc: evil@example.org"));
+	member_set(incident, "title", json_string("勒索软件\u2028on\u202eHR-01\r\nBcc: evil@example.org"));
 	member_set(incident, "severity", json_string("high"));
 	member_set(incident, "grade", json_string("II"));
 	member_set(incident, "category", json_string("01007"));

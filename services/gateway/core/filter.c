@@ -133,14 +133,14 @@ static void take_limit(IncidentQuery *query, const char *value, FieldErrors *err
 	bool number = slice_integer(slice_of(value), &query->limit);
 
 	if (query->limit_given || !number || query->limit < 1 || query->limit > LIMIT_MAX)
-		field_errors_add(errors, "limit", "must be a whole number from 1 to %d", LIMIT_MAX);
+		field_errors_add(errors, "limit", "must stand once and be a whole number from 1 to %d", LIMIT_MAX);
 	query->limit_given = true;
 }
 
 static void take_cursor(IncidentQuery *query, const char *value, FieldErrors *errors)
 {
 	if (query->cursor_given || *value == '\0' || !text_copy(slice_of(value), query->cursor, sizeof query->cursor))
-		field_errors_add(errors, "cursor", "must be the next_cursor of an earlier answer");
+		field_errors_add(errors, "cursor", "must stand once and be the next_cursor of an earlier answer");
 	query->cursor_given = true;
 }
 

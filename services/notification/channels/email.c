@@ -17,11 +17,38 @@ static const char *text_or(const char *text, const char *otherwise)
 	return text && text[0] ? text : otherwise;
 }
 
+/* In UTF-8, whose order is that of its bytes: what ends a line, or turns its direction so that it reads as another. */
+static const struct {
+	const char *first, *last;
+} controls[] = {
+	{ "\x01", "\x1f" },
+	{ "\x7f", "\x7f" },
+	{ "\xc2\x80", "\xc2\x9f" },
+	{ "\xd8\x9c", "\xd8\x9c" }, /* Arabic letter mark */
+	{ "\xe2\x80\x8e", "\xe2\x80\x8f" }, /* left-to-right and right-to-left marks */
+	{ "\xe2\x80\xa8", "\xe2\x80\xae" }, /* line and paragraph separators, embeddings, overrides */
+	{ "\xe2\x81\xa6", "\xe2\x81\xa9" }, /* isolates */
+};
+
+/* How many bytes of a control stand there; 0: none does. */
+static size_t control_size(const char *text)
+{
+	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
+		size_t size = strlen(controls[i].first);
+		if (strncmp(text, controls[i].first, size) >= 0 && strncmp(text, controls[i].last, size) <= 0)
+			return size;
+	}
+	return 0;
+}
+
 /* One line, whatever a sender wrote into the title: neither a header nor a line of the text can be forged. */
 static void line_append(Buffer *out, const char *text)
 {
-	for (; *text; text++)
-		buffer_byte(out, (unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
+	while (*text) {
+		size_t control = control_size(text);
+		buffer_byte(out, control > 0 ? ' ' : *text);
+		text += control > 0 ? control : 1;
+	}
 }
 
 static void subject_write(const Notice *notice, Buffer *out)

@@ -185,6 +185,14 @@ static void refuse_too_large(HttpRequest *request)
 	request_refuse(request, 413, detail);
 }
 
+static void refuse_method(HttpRequest *request)
+{
+	char detail[sizeof(request->match.allow) + 32];
+
+	snprintf(detail, sizeof(detail), "this path takes %s only", request->match.allow);
+	request_refuse(request, 405, detail);
+}
+
 static unsigned status_of(ErrorKind kind)
 {
 	static const unsigned statuses[] = {
@@ -218,7 +226,7 @@ static bool request_acceptable(HttpRequest *request, const char *fault)
 		   (Slice){ request->path, request->path_size }, &request->match);
 	route = request->match.route;
 	if (!route && request->match.allow[0] != '\0')
-		return request_refuse(request, 405, "this path does not know that method"), false;
+		return refuse_method(request), false;
 	if (!route)
 		return request_refuse(request, 404, "there is nothing at this path"), false;
 	if (!route->open) {

@@ -74,6 +74,7 @@ static void a_wrong_method_is_told_the_right_ones(void **state)
 
 	(void)state;
 	expect(received, 405);
+	assert_non_null(strstr(received->text, "\r\n\r\nthis path takes GET, HEAD, DELETE only"));
 	assert_non_null(strstr(received->text, "Allow: GET, HEAD, DELETE\r\n"));
 }
 

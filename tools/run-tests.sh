@@ -61,7 +61,7 @@ trap 'rm -rf "$counts"' EXIT
 number=0
 for program in "$@"; do
 	file=$counts/$((++number))
-	if [[ $part == unit || $part == edge ]]; then # they share nothing that another could notice: as many at once as there are cores
+	if [[ $part == unit ]]; then # neither measures time nor shares anything: as many at once as there are cores
 		[[ $number -gt $(nproc) ]] && wait -n
 		(play "$program" "$file" >"$file.said" && cat "$file.said") &
 	else

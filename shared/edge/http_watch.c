@@ -110,18 +110,25 @@ static HttpRequest *longest_owing(const HttpListener *listener, int64_t before_u
 	return longest;
 }
 
-/* Timed now, so that it is not chosen again before its thread has closed it. One that is idle no more is the watcher's to see. */
-static void owing_end(HttpRequest *request, int64_t now_us)
+/*
+ * Timed now, so that it is not chosen again before its thread has closed it. One that sent something which the watcher has not
+ * seen yet owes a head from now on. False, and it is no candidate any more: another is to be found.
+ */
+static bool owing_end(HttpRequest *request, int64_t now_us)
 {
 	uint64_t watch = atomic_load(&request->watch);
 	bool idle = watch_phase(watch) == WATCH_IDLE;
 
 	if (!idle && watch_phase(watch) != WATCH_HEAD)
-		return;
-	if (idle && data_came(request->socket, now_us - watch_time_us(watch)))
-		return;
-	if (atomic_compare_exchange_strong(&request->watch, &watch, watch_of(WATCH_TIMED, now_us)))
-		shutdown(request->socket, SHUT_RDWR);
+		return false;
+	if (idle && data_came(request->socket, now_us - watch_time_us(watch))) {
+		atomic_compare_exchange_strong(&request->watch, &watch, watch_of(WATCH_HEAD, now_us));
+		return false;
+	}
+	if (!atomic_compare_exchange_strong(&request->watch, &watch, watch_of(WATCH_TIMED, now_us)))
+		return false;
+	shutdown(request->socket, SHUT_RDWR);
+	return true;
 }
 
 void http_watch_make_room(HttpListener *listener, unsigned connections)
@@ -132,8 +139,9 @@ void http_watch_make_room(HttpListener *listener, unsigned connections)
 	if (listener->connections_max - connections > listener->connections_max / ROOM_SHARE)
 		return;
 	pthread_mutex_lock(&server->mutex);
-	HttpRequest *request = longest_owing(listener, now_us - OWING_LEAST_MS * 1000);
-	if (request)
-		owing_end(request, now_us);
+	HttpRequest *request;
+	do
+		request = longest_owing(listener, now_us - OWING_LEAST_MS * 1000);
+	while (request && !owing_end(request, now_us));
 	pthread_mutex_unlock(&server->mutex);
 }

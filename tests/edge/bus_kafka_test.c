@@ -490,6 +490,31 @@ static void a_group_that_has_not_answered_yet_is_said(void **state)
 	assert_int_equal(member_health(&bus).kind, ERROR_NONE);
 }
 
+/* The member's turn has just asked for it, and nobody has heard yet what became of it. */
+static void what_is_being_committed_when_a_process_ends_is_committed(void **state)
+{
+	Edge *edge = *state;
+	Bus *ends, *asks;
+	if (!edge->cluster.host)
+		skip();
+	BusKafkaOptions options = options_of(edge, edge->name, "two");
+	assert_false(result_failed(bus_kafka_open(&options, 10000, NULL, NULL, &asks)));
+	for (int64_t position = 1; position <= 3; position++) {
+		assert_false(result_failed(bus_make(edge, edge->name, "one", &ends)));
+		await_shared(ends, NULL, WAIT_MS);
+		assert_false(result_failed(member_commit(ends, edge->name, 0, 1, position)));
+		Member *member = &bus_kafka(ends)->member;
+		for (bool due = true; due;) {
+			pthread_mutex_lock(&member->mutex);
+			due = member->positions[1].due;
+			pthread_mutex_unlock(&member->mutex);
+		}
+		ends->operations->close(ends);
+		assert_int_equal(member_committed(asks, edge->name, 0, 1), position);
+	}
+	asks->operations->close(asks);
+}
+
 static void await_committed(Bus *bus, BusPlace place)
 {
 	int64_t found = BUS_NONE_COMMITTED;
@@ -655,6 +680,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(who_lost_a_partition_commits_nothing_over_its_heir, real_setup, teardown),
 		cmocka_unit_test_setup_teardown(who_has_no_name_to_come_back_under_leaves_its_share_at_once, real_setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_being_committed_when_a_process_ends_is_committed, real_setup, teardown),
 		cmocka_unit_test(a_group_that_has_not_answered_yet_is_said),
 		cmocka_unit_test_setup_teardown(a_log_is_cut_to_the_offset_and_who_comes_before_the_cut_is_told_so, real_setup,
 						teardown),

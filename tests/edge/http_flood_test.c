@@ -175,6 +175,33 @@ static void kept_connections_leave_room_for_new_ones(void **state)
 	http_server_stop(other);
 }
 
+/* Nor does one who sends a byte now and then, so that each is idle no more when its turn comes. */
+static void a_byte_now_and_then_keeps_nobody_out(void **state)
+{
+	enum { COMERS = 40, IDLE_MS = 6000, ALLOWANCE = 10 };
+	HttpServer *other = flood_server();
+	int kept[FLOOD_ROOM], comers[COMERS], refused = 0;
+
+	(void)state;
+	for (int i = 0; i < FLOOD_ROOM; i++) {
+		kept[i] = client_connect(http_server_address(other));
+		assert_true(answered_on(kept[i]));
+	}
+	clock_sleep_ms(IDLE_MS);
+	for (int i = 0; i < COMERS; i++) {
+		client_send(kept[2 * i], "G"); /* the oldest, or one that is soon to be */
+		client_send(kept[2 * i + 1], "G");
+		comers[i] = client_connect(http_server_address(other));
+		refused += !answered_on(comers[i]);
+	}
+	assert_in_range(refused, 0, ALLOWANCE);
+	for (int i = 0; i < FLOOD_ROOM; i++)
+		close(kept[i]);
+	for (int i = 0; i < COMERS; i++)
+		close(comers[i]);
+	http_server_stop(other);
+}
+
 /* Who has no key and begins a thousand heads keeps nobody out for long either. */
 static void half_sent_heads_leave_room_for_new_ones(void **state)
 {
@@ -270,6 +297,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_flood_of_connections_passes, flood_begin, flood_end),
 		cmocka_unit_test_setup_teardown(a_full_server_answers_those_it_took, flood_begin, flood_end),
 		cmocka_unit_test_setup_teardown(kept_connections_leave_room_for_new_ones, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(a_byte_now_and_then_keeps_nobody_out, flood_begin, flood_end),
 		cmocka_unit_test_setup_teardown(half_sent_heads_leave_room_for_new_ones, flood_begin, flood_end),
 		cmocka_unit_test_setup_teardown(a_server_stops_whatever_is_connected, flood_begin, flood_end),
 		cmocka_unit_test_setup_teardown(a_server_without_descriptors_waits_and_stops, flood_begin, flood_end),

@@ -376,7 +376,7 @@ static void a_redirection_is_not_followed(void **state)
 	snprintf(reply, sizeof(reply), "302 Found\r\nLocation: http://127.0.0.1:%u/\r\n", target.port);
 	peer_start(&peer, serve_http);
 	OutsideOutcome outcome = webhook_to(&peer, "127.0.0.1");
-	assert_int_equal(outcome.outcome, OUTCOME_REFUSED);
+	assert_int_equal(outcome.outcome, OUTCOME_RETRY);
 	assert_string_equal(outcome.detail, "HTTP 302");
 	assert_int_equal(atomic_load(&target.connections), 0);
 	peer_stop(&peer);

@@ -81,7 +81,7 @@ typedef struct {
 	pthread_rwlock_t swap; /* held for writing while a fenced handle is replaced */
 	rd_kafka_t *handle;
 	pthread_t thread;
-	bool started;
+	atomic_bool started; /* asked from other threads, too */
 	atomic_bool stop;
 	atomic_bool joined;        /* the handle is a member in good standing: only then may it commit */
 	atomic_bool seated;        /* the group has told it its share once, be it nothing */

@@ -33,7 +33,7 @@ static void channels_say(const Policy *policy, Settings *settings)
 static void gaps_say(const Policy *policy)
 {
 	if (policy_rule_count(policy) == 0)
-		printf("note: the pack has no rules (rules.yaml): whatever comes is what its source and category make of it\n");
+		printf("note: the pack has no rules (rules.yaml): events stay events, a report is what its reporter says, and the grade comes of the severity\n");
 	if (policy_escalation_count(policy) == 0)
 		printf("note: the pack has no escalation (escalation.yaml): nobody is told of anything\n");
 }

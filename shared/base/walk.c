@@ -61,7 +61,8 @@ bool walk_string(Walk *walk, WalkString *out)
 		high |= what == BYTE_HIGH;
 		if (what == BYTE_ESCAPE) {
 			out->escaped = true;
-			at++; /* whatever it is, it does not end the string */
+			if (++at == walk->end) /* whatever it is, it does not end the string */
+				return false;
 		}
 	}
 	walk->at = at;

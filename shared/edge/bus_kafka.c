@@ -116,8 +116,9 @@ static Result extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int
 		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(bus, t) : partition + 1); p++)
 			list_add(list, bus, t, p, which);
 	rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(bus->inputs, list, wait_ms);
+	bool answered = error == RD_KAFKA_RESP_ERR_NO_ERROR;
 	int i = 0;
-	for (unsigned t = all ? 0 : topic; !error && t < (all ? bus->options.topic_count : topic + 1); t++)
+	for (unsigned t = all ? 0 : topic; answered && t < (all ? bus->options.topic_count : topic + 1); t++)
 		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(bus, t) : partition + 1); p++)
 			answer_take(bus, t, p, which, &list->elems[i++], &error);
 	rd_kafka_topic_partition_list_destroy(list);

@@ -44,10 +44,10 @@ typedef struct {
 } BusKafkaOptions;
 
 /*
- * Connects, looks at every topic, learns where each partition begins and ends, joins no group yet (bus_join); tries for at most
- * wait_ms, and calls `stop` (may be NULL) now and then: true gives up at once. ERROR_AGAIN: not reachable, or topics are not
- * there (with what to do: tocsin topics apply); ERROR_INPUT: options that librdkafka refuses, or a topic with another number of
- * partitions than P. Once open it tries for ever.
+ * Connects, looks at every topic, learns where each partition begins and ends, joins no group yet (bus_join); begins no attempt
+ * after wait_ms, and calls `stop` (may be NULL) after each: true gives up. An attempt takes about two seconds where nobody answers.
+ * ERROR_AGAIN: not reachable, or topics are not there (with what to do: tocsin topics apply); ERROR_INPUT: options that librdkafka
+ * refuses, or a topic with another number of partitions than P. Once open it tries for ever.
  */
 Result bus_kafka_open(const BusKafkaOptions *options, int64_t wait_ms, bool (*stop)(void *context), void *context,
 		      Bus **out);

@@ -177,7 +177,8 @@ static void positions_commit_last(BusKafka *bus, rd_kafka_t *handle, int wait_ms
 		if (tries > 0)
 			clock_sleep_ms(LAST_PAUSE_MS);
 		positions_each(bus, position_renew, NULL);
-		again = will_pass(commit_within(bus, handle, (int)clock_left_ms(until_us))) && clock_left_ms(until_us) > LAST_PAUSE_MS;
+		again = will_pass(commit_within(bus, handle, (int)clock_left_ms(until_us))) &&
+			clock_left_ms(until_us) > LAST_PAUSE_MS;
 	}
 }
 

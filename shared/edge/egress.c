@@ -100,8 +100,6 @@ static bool host_address(const char *host, struct sockaddr_storage *out)
 	struct addrinfo *found;
 	char bare[INET6_ADDRSTRLEN];
 
-	if (strcasecmp(host, "localhost") == 0)
-		host = "127.0.0.1";
 	if (!text_copy((Slice){ host + bracketed, strlen(host) - 2 * bracketed }, bare, sizeof(bare)) ||
 	    getaddrinfo(bare, NULL, &hints, &found) != 0)
 		return false;
@@ -110,17 +108,25 @@ static bool host_address(const char *host, struct sockaddr_storage *out)
 	return true;
 }
 
+static bool host_refused(const EgressRules *rules, bool plain, const char *host)
+{
+	struct sockaddr_storage address;
+
+	if (strcasecmp(host, "localhost") == 0)
+		return host_refused(rules, plain, "127.0.0.1") && host_refused(rules, plain, "::1");
+	return host_address(host, &address) &&
+	       !(plain ? egress_listed : egress_allowed)(rules, (const struct sockaddr *)&address);
+}
+
 static Result target_judge(const EgressRules *rules, const char *scheme, const char *host)
 {
 	bool plain = strcasecmp(scheme, "http") == 0;
-	struct sockaddr_storage address;
 
 	if (!plain && strcasecmp(scheme, "https") != 0)
 		return result_fail(ERROR_INPUT, "its URL must begin with https:, or with http: for addresses of your own");
 	if (plain && rules->count == 0)
 		return result_fail(ERROR_INPUT, "http: goes only to addresses that TOCSIN_EGRESS_ALLOW names, and it is not set");
-	if (host_address(host, &address) &&
-	    !(plain ? egress_listed : egress_allowed)(rules, (const struct sockaddr *)&address))
+	if (host_refused(rules, plain, host))
 		return result_fail(ERROR_INPUT, "its address is not allowed: set TOCSIN_EGRESS_ALLOW");
 	return result_ok();
 }

@@ -11,8 +11,8 @@
  * /readyz says 503, TOCSIN_DRAIN_DELAY_MS, no new connections, requests answered, batches finished, what is queued made durable
  * (all within TOCSIN_DRAIN_TIMEOUT_MS), exit 0. At most five seconds later it has ended, whatever Kafka and Redis do: what they
  * did not acknowledge by then is given up, and nobody was told that it is done. A group is not left: a restart under the same
- * name keeps its partitions. A second signal ends it at once, and so does one while it waits for Kafka or Redis. After the
- * start these are waited for without end: /readyz says 503 and why.
+ * name keeps its partitions. A second signal ends it at once; one while it waits for Kafka or Redis, within about two
+ * seconds. After the start these are waited for without end: /readyz says 503 and why.
  *
  * Ready means: every dependency can be reached, a policy is there for who needs one, and every runtime has caught up. A
  * replica that the group gives nothing, a standby, is ready once it follows: it could take over.

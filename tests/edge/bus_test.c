@@ -386,8 +386,8 @@ static void a_wait_for_what_is_there_already_ends_at_once(void **state)
 	append_text(edge, EVENTS, 0, "x");
 	settle(edge);
 	int64_t begun_us = clock_monotonic_us();
-	edge->bus->operations->wait(edge->reader, places, 2, 5000);
-	assert_true(clock_monotonic_us() - begun_us < 2000000);
+	edge->bus->operations->wait(edge->reader, places, 2, 60000);
+	assert_true(clock_monotonic_us() - begun_us < 30000000);
 }
 
 static void a_wake_before_the_wait_is_remembered(void **state)
@@ -396,8 +396,8 @@ static void a_wake_before_the_wait_is_remembered(void **state)
 	BusPlace place = { EVENTS, 0, 0 };
 	int64_t begun_us = clock_monotonic_us();
 	edge->bus->operations->wake(edge->reader);
-	edge->bus->operations->wait(edge->reader, &place, 1, 5000);
-	assert_true(clock_monotonic_us() - begun_us < 2000000);
+	edge->bus->operations->wait(edge->reader, &place, 1, 60000);
+	assert_true(clock_monotonic_us() - begun_us < 30000000);
 }
 
 /* ---- headers ----------------------------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 enum { FLOOD = 1500, FLOOD_THREADS = 8, FLOOD_ROOM = 1008, FLOOD_DESCRIPTORS = 4000, HANG_SECONDS = 120 };
+enum { STOP_MAX_MS = 15000 }; /* a moment, on a machine that stands still for some; who waited for clients would take 30 s */
 /* As http_watch.c has it: nobody is ended for others who was idle for less, and none while so much room is left. */
 enum { KEPT_SURELY_US = 4500000, FLOOD_RESERVE = FLOOD_ROOM / 16 };
 
@@ -239,7 +240,7 @@ static void a_server_stops_whatever_is_connected(void **state)
 		int64_t from_us = clock_monotonic_us();
 		http_server_stop(other);
 		int64_t took_ms = (clock_monotonic_us() - from_us) / 1000;
-		if (took_ms > 2000)
+		if (took_ms > STOP_MAX_MS)
 			fail_msg("stopping among '%s' took %d ms", requests[i], (int)took_ms);
 		flood_close(clients);
 	}
@@ -286,7 +287,7 @@ static void a_server_without_descriptors_waits_and_stops(void **state)
 	assert_int_equal(dup(clients[0]), -1);
 	from_us = clock_monotonic_us();
 	http_server_stop(other);
-	assert_true(clock_monotonic_us() - from_us < 2000000);
+	assert_true(clock_monotonic_us() - from_us < STOP_MAX_MS * 1000);
 	for (int i = 0; i < CLIENTS_WAITING; i++)
 		close(clients[i]);
 }

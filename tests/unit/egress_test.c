@@ -215,6 +215,8 @@ static void a_url_that_no_call_could_reach_is_told_from_others(void **state)
 		{ "10.0.0.0/8", "https://10.1.2.3/", true },
 		{ NULL, "https://localhost:9000/", false },
 		{ "127.0.0.0/8", "http://LOCALHOST:9000/", true },
+		{ "::1", "http://localhost/", true },
+		{ "10.0.0.0/8", "http://localhost/", false },
 		{ NULL, "https://127.1/", false },
 		{ NULL, "https://2130706433/", false },
 		{ NULL, "https://[::1]/", false },

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SENDS_TO = 0 }; /* of a type's needs: the first (channel.h) */
 enum { ADDRESS_MAX = 8192, SUBJECT_MAX = 8192, BODY_MAX = 1 << 20 };
 
 static const Channel *const channels[] = { &channel_webhook, &channel_email };
@@ -92,7 +93,7 @@ Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironme
 	if (!type || type->kind != OUTSIDE_WEBHOOK)
 		return result;
 	buffer_init(&url, ADDRESS_MAX);
-	if (need_resolve(type, 0, channel, environment, &url, lack))
+	if (need_resolve(type, SENDS_TO, channel, environment, &url, lack))
 		result = egress_url(egress, url.data);
 	buffer_wipe(&url);
 	return result;

@@ -26,8 +26,10 @@ static const struct {
 	{ "\xc2\x80", "\xc2\x9f" },
 	{ "\xd8\x9c", "\xd8\x9c" }, /* Arabic letter mark */
 	{ "\xe2\x80\x8e", "\xe2\x80\x8f" }, /* left-to-right and right-to-left marks */
+	/* NOLINTBEGIN(misc-misleading-bidirectional): as escapes they mislead nobody */
 	{ "\xe2\x80\xa8", "\xe2\x80\xae" }, /* line and paragraph separators, embeddings, overrides */
 	{ "\xe2\x81\xa6", "\xe2\x81\xa9" }, /* isolates */
+	/* NOLINTEND(misc-misleading-bidirectional) */
 };
 
 /* How many bytes of a control stand there; 0: none does. */

@@ -252,9 +252,9 @@ static void an_append_ends_the_wait_of_those_whose_partition_it_is(void **state)
 	Edge *edge = *state;
 	Waiting waiting[2];
 	edge_open(edge);
-	wait_while(edge, 5000, act_append, waiting);
-	assert_in_range(waiting[0].took_us, 90000, 4900000);
-	assert_in_range(waiting[1].took_us, 4990000, 20000000);
+	wait_while(edge, 2500, act_append, waiting);
+	assert_in_range(waiting[0].took_us, 90000, 2400000);
+	assert_in_range(waiting[1].took_us, 2490000, 20000000);
 }
 
 static void a_wake_ends_the_wait_of_its_reader_alone(void **state)
@@ -262,9 +262,9 @@ static void a_wake_ends_the_wait_of_its_reader_alone(void **state)
 	Edge *edge = *state;
 	Waiting waiting[2];
 	edge_open(edge);
-	wait_while(edge, 5000, act_wake, waiting);
-	assert_in_range(waiting[0].took_us, 90000, 4900000);
-	assert_in_range(waiting[1].took_us, 4990000, 20000000);
+	wait_while(edge, 2500, act_wake, waiting);
+	assert_in_range(waiting[0].took_us, 90000, 2400000);
+	assert_in_range(waiting[1].took_us, 2490000, 20000000);
 }
 
 /* ---- bounds ------------------------------------------------------------------------------------------------------ */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 200, LEAVE_TURN_MS = 20, LAST_TRIES = 5, LAST_PAUSE_MS = 100, REBORN_MS = 5000, REBORN_MAX_MS = 320000 };
+enum { POLL_MS = 200, LEAVE_TURN_MS = 20, REBORN_MS = 5000, REBORN_MAX_MS = 320000 };
 
 static void positions_commit(BusKafka *bus, rd_kafka_t *handle);
 static void positions_each(BusKafka *bus, void (*visit)(BusKafka *bus, BusPlace place, Position *position, void *context),
@@ -142,44 +142,22 @@ static void position_renew(BusKafka *bus, BusPlace place, Position *position, vo
 	position->due = true;
 }
 
-/* A commit that waits by itself does so until the broker answers, whenever that is: here it is asked for and waited for. */
-static rd_kafka_resp_err_t commit_within(BusKafka *bus, rd_kafka_t *handle, int wait_ms)
+/*
+ * Of all positions, since what the last turn asked for may be under way still, or refused without anybody hearing of it. A commit
+ * that waits by itself does so until the broker answers, whenever that is: here it is asked for and waited for.
+ */
+static void positions_commit_last(BusKafka *bus, rd_kafka_t *handle, int wait_ms)
 {
+	positions_each(bus, position_renew, NULL);
 	rd_kafka_topic_partition_list_t *list = positions_due(bus);
 	rd_kafka_queue_t *answers = rd_kafka_queue_new(handle);
-	rd_kafka_event_t *answer = NULL;
-	rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-	if (list->cnt > 0)
-		error = rd_kafka_commit_queue(handle, list, answers, NULL, NULL);
-	if (list->cnt > 0 && error == RD_KAFKA_RESP_ERR_NO_ERROR)
-		answer = rd_kafka_queue_poll(answers, wait_ms);
-	if (answer) {
-		error = rd_kafka_event_error(answer);
-		rd_kafka_event_destroy(answer);
+	if (list->cnt > 0 && rd_kafka_commit_queue(handle, list, answers, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		rd_kafka_event_t *answer = rd_kafka_queue_poll(answers, wait_ms);
+		if (answer)
+			rd_kafka_event_destroy(answer);
 	}
 	rd_kafka_queue_destroy(answers);
 	rd_kafka_topic_partition_list_destroy(list);
-	return error;
-}
-
-static bool will_pass(rd_kafka_resp_err_t error)
-{
-	return error == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS || error == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
-	       error == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || error == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
-}
-
-/* All of them: what the last turn asked for may be under way still, or have been refused without anybody hearing of it. */
-static void positions_commit_last(BusKafka *bus, rd_kafka_t *handle, int wait_ms)
-{
-	int64_t until_us = clock_monotonic_us() + (int64_t)wait_ms * 1000;
-	bool again = true;
-	for (int tries = 0; again && tries < LAST_TRIES; tries++) {
-		if (tries > 0)
-			clock_sleep_ms(LAST_PAUSE_MS);
-		positions_each(bus, position_renew, NULL);
-		again = will_pass(commit_within(bus, handle, (int)clock_left_ms(until_us))) &&
-			clock_left_ms(until_us) > LAST_PAUSE_MS;
-	}
 }
 
 /* A refused commit (the group was rebalancing, the coordinator away) is made again with the next one. */

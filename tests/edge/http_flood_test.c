@@ -71,9 +71,9 @@ static void flood(const HttpServer *other, const char *request, int clients[stat
 	}
 }
 
-static void flood_close(int clients[static FLOOD])
+static void close_all(const int *clients, int count)
 {
-	for (int i = 0; i < FLOOD; i++)
+	for (int i = 0; i < count; i++)
 		close(clients[i]);
 }
 
@@ -104,7 +104,7 @@ static void a_flood_of_connections_passes(void **state)
 	for (int i = 0; i < 9; i++) {
 		flood(other, requests[i / 3], clients);
 		assert_true(flood_refused(clients) > 0);
-		flood_close(clients);
+		close_all(clients, FLOOD);
 		clock_sleep_ms(200);
 		assert_int_equal(status_at(http_server_address(other), "/hello"), 200);
 	}
@@ -129,7 +129,7 @@ static void a_full_server_answers_those_it_took(void **state)
 		answered += strncmp(received.text, "HTTP/1.1 200 ", 13) == 0;
 	}
 	assert_in_range(answered, slow ? FLOOD_ROOM - FLOOD_RESERVE : FLOOD_ROOM, FLOOD_ROOM);
-	flood_close(clients);
+	close_all(clients, FLOOD);
 	http_server_stop(other);
 }
 
@@ -171,8 +171,7 @@ static void kept_connections_leave_room_for_new_ones(void **state)
 		close(kept[i]);
 	}
 	assert_in_range(still, FLOOD_ROOM - COMERS - FLOOD_RESERVE, FLOOD_ROOM - COMERS + ALLOWANCE);
-	for (int i = 0; i < COMERS; i++)
-		close(comers[i]);
+	close_all(comers, COMERS);
 	http_server_stop(other);
 }
 
@@ -196,10 +195,8 @@ static void a_byte_now_and_then_keeps_nobody_out(void **state)
 		refused += !answered_on(comers[i]);
 	}
 	assert_in_range(refused, 0, ALLOWANCE);
-	for (int i = 0; i < FLOOD_ROOM; i++)
-		close(kept[i]);
-	for (int i = 0; i < COMERS; i++)
-		close(comers[i]);
+	close_all(kept, FLOOD_ROOM);
+	close_all(comers, COMERS);
 	http_server_stop(other);
 }
 
@@ -221,10 +218,8 @@ static void half_sent_heads_leave_room_for_new_ones(void **state)
 		refused += !answered_on(comers[i]);
 	}
 	assert_in_range(refused, 0, ALLOWANCE);
-	for (int i = 0; i < FLOOD_ROOM; i++)
-		close(halves[i]);
-	for (int i = 0; i < COMERS; i++)
-		close(comers[i]);
+	close_all(halves, FLOOD_ROOM);
+	close_all(comers, COMERS);
 	http_server_stop(other);
 }
 
@@ -242,7 +237,7 @@ static void a_server_stops_whatever_is_connected(void **state)
 		int64_t took_ms = (clock_monotonic_us() - from_us) / 1000;
 		if (took_ms > STOP_MAX_MS)
 			fail_msg("stopping among '%s' took %d ms", requests[i], (int)took_ms);
-		flood_close(clients);
+		close_all(clients, FLOOD);
 	}
 }
 
@@ -288,8 +283,7 @@ static void a_server_without_descriptors_waits_and_stops(void **state)
 	from_us = clock_monotonic_us();
 	http_server_stop(other);
 	assert_true(clock_monotonic_us() - from_us < STOP_MAX_MS * 1000);
-	for (int i = 0; i < CLIENTS_WAITING; i++)
-		close(clients[i]);
+	close_all(clients, CLIENTS_WAITING);
 }
 
 int main(void)

@@ -96,7 +96,8 @@ typedef struct {
 	Result (*health)(Bus *bus);
 	/*
 	 * The process ends: from now on no call, nor closing, waits for the outside longer than wait_ms from here, and half a
-	 * second more for each thing that it lets go of; what was asked before may take as long as the bus says. What is not durable by then is in doubt. NULL: nothing here waits so long.
+	 * second more for each thing that it lets go of; what was asked before may take as long as the bus says. What is not
+	 * durable by then is in doubt. NULL: nothing here waits so long.
 	 */
 	void (*hurry)(Bus *bus, int64_t wait_ms);
 	/* Stops taking appends, makes durable what is queued, frees. Readers must be closed before. */

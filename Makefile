@@ -180,7 +180,7 @@ $(FUZZ_SEARCH): $(BUILD)/search/%: $(call object,tests/fuzz/%_fuzz.c) $(FUZZ_SHA
 	@$(CC) $(LINK) -fsanitize=fuzzer $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
 
 # The simulation with one of the mistakes of shared/service/bugs.h built in.
-BUGS        := $(foreach bug,1 2 3 4 5 6 7 8 9 10,$(BUILD)/bugs/flow-$(bug))
+BUGS        := $(foreach bug,1 2 3 4 5 6 7 8 9 10 11,$(BUILD)/bugs/flow-$(bug))
 BUG_SOURCES := $(shell grep -l 'service/bugs.h' shared/service/*.c)
 $(BUGS): $(BUILD)/bugs/flow-%: $(BUG_SOURCES) $(BUILD)/tests/simulation/flow_test
 	$(call step,$@)

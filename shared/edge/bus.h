@@ -10,6 +10,19 @@
  *      doubt (failed true: it may be there or not, now or later). Nothing may be taken back after bus_append returned OK.
  *   4. Everything is bounded: a full queue answers ERROR_AGAIN at once, and `done` is not called.
  *
+ * A process that is new to a partition
+ * ------------------------------------
+ * On a bus that others write to, a process learns where a log begins and ends when it opens the bus, and after that only from its
+ * own reads, waits and acknowledged appends. `first` and `end` are therefore lower bounds: the log may reach further than `end`,
+ * and retention may have passed `first`. From this follows, on every bus:
+ *   1. A read at `end` or behind it delivers what has come so far, possibly nothing. An empty read does not say that the log ends
+ *      there. A caller that knows a greater offset from elsewhere (an accepted position, another process) reads again until it
+ *      has come so far, and never takes what has come for all.
+ *   2. Reading or waiting at a place makes its records come: repeated, it delivers every record, in order and without a gap.
+ *   3. A read before `end` delivers at least one record or fails; it is never empty.
+ *   4. Neither bound ever goes back. A read before the real beginning fails with ERROR_NOT_FOUND, and `first` is right after it.
+ * tests/edge/bus_newcomer_test.c asks every bus for these; the simulation's bus is as ignorant as Kafka (memory_bus_handle).
+ *
  * A record's headers are packed: NAME 0 VALUE 0 NAME 0 VALUE 0 …; names lower case, no NUL in values. header_get finds one.
  */
 #ifndef TOCSIN_EDGE_BUS_H
@@ -47,8 +60,8 @@ typedef struct {
 	/* Copies the record before it returns. done may be NULL. */
 	Result (*append)(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context);
 	/*
-	 * Offset the next record will get (end), and offset of the oldest record still kept (first). Cheap: no I/O. On a bus
-	 * that others write to as well, both are what this process knows by now: the real ones may be further on.
+	 * Offset the next record will get (end), and offset of the oldest record still kept (first), as far as this process
+	 * knows: lower bounds (see above). Cheap: no I/O.
 	 */
 	int64_t (*end)(Bus *bus, unsigned topic, unsigned partition);
 	int64_t (*first)(Bus *bus, unsigned topic, unsigned partition);
@@ -63,8 +76,8 @@ typedef struct {
 	void (*reader_close)(BusReader *reader);
 	/*
 	 * Visits records at place.from and after, at most `max`. *next is the offset to go on from. Never waits for records
-	 * that are not there yet; those before the end it delivers at least one of, or fails with ERROR_AGAIN after at most a
-	 * few seconds. An offset older than the oldest kept record is ERROR_NOT_FOUND. Without want_bodies bodies may be empty.
+	 * at `end` and behind it; of those before it delivers at least one, or fails with ERROR_AGAIN after at most a few
+	 * seconds. An offset older than the oldest kept record is ERROR_NOT_FOUND. Without want_bodies bodies may be empty.
 	 */
 	Result (*read)(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context,
 		       int64_t *next);

@@ -12,6 +12,7 @@
  *    8  clients are answered from records that did not go through the rule
  *    9  two owners in the same epoch are not told apart
  *   10  after a failed send the owner goes on within its epoch
+ *   11  what has come of an input is taken for all of it: a read that delivers nothing ends the rebuilding of state
  */
 #ifndef TOCSIN_SERVICE_BUGS_H
 #define TOCSIN_SERVICE_BUGS_H

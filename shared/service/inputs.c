@@ -75,6 +75,12 @@ Result ledger_fits(Runtime *runtime, TopicId topic, unsigned partition, const Le
 	return result.kind == ERROR_NOT_FOUND ? result_ok() : result; /* cut off just now */
 }
 
+int64_t input_first(const Runtime *runtime, const InputPlace *place)
+{
+	Bus *bus = runtime->options.bus;
+	return bus->operations->first(bus, place->input->topic, place->partition);
+}
+
 static Result input_enter(Runtime *runtime, InputPlace *place)
 {
 	Bus *bus = runtime->options.bus;
@@ -187,65 +193,135 @@ Result inputs_start(Runtime *runtime)
 {
 	for (size_t i = 0; i < runtime->place_count; i++)
 		place_start(runtime, &runtime->places[i]);
-	TRY(inputs_enter(runtime));
-	return inputs_observe(runtime);
+	return inputs_enter(runtime);
 }
+
+/* ---- owners: what is observed again */
 
 typedef struct {
 	Runtime *runtime;
-	InputPlace *place; /* a copy: its cursor walks alone */
-	int64_t until;
+	const InputPlace *place;
+	InputPlace walk; /* a copy: its cursor moves alone */
 	Result result;
 } ObserveVisit;
+
+static Result record_observe(ObserveVisit *visit, const BusRecord *from)
+{
+	const InputPlace *place = visit->place;
+	bool taken;
+	Record record;
+	TRY(input_judge(&visit->walk, from, &taken));
+	if (taken && !result_failed(record_read(place->input->topic, place->partition, from, &record)) &&
+	    !record_is_bookkeeping(&record))
+		TRY(place->input->observe(&visit->runtime->handler, &record));
+	return result_ok();
+}
 
 static bool observe_visit(void *context, const BusRecord *from)
 {
 	ObserveVisit *visit = context;
-	bool taken;
-	Record record;
-	if (from->offset >= visit->until)
+	if (from->offset >= visit->place->next)
 		return false;
-	visit->result = input_judge(visit->place, from, &taken);
+	visit->result = record_observe(visit, from);
 	if (result_failed(visit->result))
 		return false;
-	if (taken && !result_failed(record_read(visit->place->input->topic, visit->place->partition, from, &record)) &&
-	    !record_is_bookkeeping(&record))
-		visit->result = visit->place->input->observe(&visit->runtime->handler, &record);
-	return !result_failed(visit->result);
+	visit->walk.next = from->offset + 1;
+	return true;
 }
 
-static Result place_observe(Runtime *runtime, InputPlace *place)
+static Result observe_begin(Runtime *runtime, const InputPlace *place, InputPlace *walk)
 {
 	const Service *service = runtime->options.service;
-	Bus *bus = runtime->options.bus;
-	InputPlace walk = *place;
-	walk.next = place->observed;
+	*walk = *place;
+	walk->next = place->observed;
 	if (service->replay_from)
-		walk.next = service->replay_from(&runtime->handler, place->input->topic, place->next);
-	int64_t first = bus->operations->first(bus, place->input->topic, place->partition);
-	walk.next = walk.next < first ? first : walk.next;
-	TRY(input_enter(runtime, &walk));
-	ObserveVisit visit = { .runtime = runtime, .place = &walk, .until = place->next };
-	while (walk.next < visit.until && !result_failed(visit.result)) {
-		BusPlace from = { place->input->topic, place->partition, walk.next };
-		int64_t before = walk.next;
-		TRY(bus->operations->read(runtime->reader, from, BATCH_KEYS, !place->input->keys_only, observe_visit, &visit,
-					  &walk.next));
-		if (walk.next == before)
-			break;
+		walk->next = service->replay_from(&runtime->handler, place->input->topic, place->next);
+	int64_t first = input_first(runtime, place);
+	walk->next = walk->next < first ? first : walk->next;
+	return input_enter(runtime, walk);
+}
+
+/* Retention may drop the oldest of these records meanwhile: the walk goes on where the log begins now. */
+static Result observe_read(ObserveVisit *visit)
+{
+	Runtime *runtime = visit->runtime;
+	Bus *bus = runtime->options.bus;
+	const ServiceInput *input = visit->place->input;
+	BusPlace from = { input->topic, visit->place->partition, visit->walk.next };
+	int64_t next; /* not used: a record counts once it was shown */
+	Result result = bus->operations->read(runtime->reader, from, BATCH_KEYS, !input->keys_only, observe_visit, visit, &next);
+	if (result.kind == ERROR_NOT_FOUND && topics[input->topic].kind == TOPIC_STREAM) {
+		visit->walk.next = input_first(runtime, visit->place);
+		return result_ok();
 	}
-	if (place->observed < place->next || service->replay_from)
+	return result_failed(result) ? result : visit->result;
+}
+
+/*
+ * Reads until the accepted position or until nothing more has come. The records before that position exist, since an owner
+ * decided them; a read that delivers none of them says only that they have not come to this process yet (bus.h).
+ */
+static Result place_observe(Runtime *runtime, InputPlace *place, bool *progressed)
+{
+	ObserveVisit visit = { .runtime = runtime, .place = place };
+	int64_t before = -1;
+	if (!place->walk.begun) {
+		TRY(observe_begin(runtime, place, &visit.walk));
+	} else {
+		visit.walk = *place;
+		visit.walk.next = place->walk.next;
+		visit.walk.cursor = place->walk.cursor;
+	}
+	Result result = result_ok();
+	while (visit.walk.next < place->next && visit.walk.next != before && !result_failed(result)) {
+		before = visit.walk.next;
+		result = observe_read(&visit);
+		*progressed |= visit.walk.next != before;
+	}
+	place->walk = (InputWalk){ .begun = true, .next = visit.walk.next, .cursor = visit.walk.cursor };
+	TRY(result);
+	bool whole = visit.walk.next >= place->next || BUG(11);
+	if (whole && (place->observed < place->next || runtime->options.service->replay_from))
 		place->observed = place->next;
-	return visit.result;
+	return result_ok();
+}
+
+bool input_is_observed(const InputPlace *place)
+{
+	return !place->input->observe || (place->walk.begun && (place->walk.next >= place->next || BUG(11)));
+}
+
+void inputs_observe_reset(Runtime *runtime)
+{
+	for (size_t i = 0; i < runtime->place_count; i++)
+		runtime->places[i].walk = (InputWalk){ .begun = false };
+}
+
+/* Nothing has come for too long: said aloud, since a stream that lost these records looks the same. */
+static Result observe_overdue(const InputPlace *place)
+{
+	return result_fail(ERROR_AGAIN,
+			   "%s/%u is known to reach offset %lld, and nothing behind %lld comes: Kafka does not deliver it, or "
+			   "the topic has lost records",
+			   topics[place->input->topic].name, place->partition, (long long)place->next,
+			   (long long)place->walk.next);
 }
 
 /* Folds of inputs that state needs and that do not stand in the own ledger: read again up to the accepted positions. */
-Result inputs_observe(Runtime *runtime)
+Result inputs_observe(Runtime *runtime, bool *whole)
 {
-	for (size_t i = 0; i < runtime->place_count; i++)
-		if (runtime->places[i].input->observe)
-			TRY(place_observe(runtime, &runtime->places[i]));
-	return result_ok();
+	bool progressed = false;
+	const InputPlace *behind = NULL;
+	for (size_t i = 0; i < runtime->place_count; i++) {
+		InputPlace *place = &runtime->places[i];
+		if (place->input->observe)
+			TRY(place_observe(runtime, place, &progressed));
+		behind = input_is_observed(place) ? behind : place;
+	}
+	if (progressed || runtime->observed_at == INSTANT_NONE)
+		runtime->observed_at = runtime->handler.now;
+	*whole = !behind;
+	return behind && runtime->handler.now > runtime->observed_at + OBSERVE_MS ? observe_overdue(behind) : result_ok();
 }
 
 LedgerPositions inputs_positions(Runtime *runtime)

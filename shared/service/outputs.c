@@ -139,8 +139,9 @@ Result outputs_derive_again(Runtime *runtime)
 		BusPlace place = { options->service->ledger, options->partition, at };
 		int64_t before = at;
 		TRY(options->bus->operations->read(runtime->reader, place, FOLLOW_RECORDS, true, again_visit, &visit, &at));
-		if (at == before)
-			break;
+		if (at == before && !result_failed(visit.result))
+			return result_fail(ERROR_AGAIN, "%s/%u was read to %lld before, and nothing behind %lld comes now",
+					   topics[place.topic].name, place.partition, (long long)runtime->cursor.next, (long long)at);
 	}
 	return visit.result;
 }

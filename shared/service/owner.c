@@ -80,6 +80,7 @@ void owner_doubt(Runtime *runtime, const char *why, int64_t pause_ms)
 	wire_renew(&runtime->wire);
 	wire_renew(&runtime->outputs);
 	runtime->deriving = runtime->timers_contested = false;
+	runtime->observed_at = INSTANT_NONE;
 	runtime->settle_at = INSTANT_NONE;
 	runtime->cursor.next = -1; /* to be loaded */
 }
@@ -252,6 +253,7 @@ static Result load_all(Runtime *runtime)
 	TRY(meta_load(runtime));
 	TRY(state_check(runtime));
 	TRY(meta_places_load(runtime));
+	inputs_observe_reset(runtime);
 	if (runtime->options.service->restore)
 		TRY(runtime->options.service->restore(&runtime->handler));
 	return result_ok();
@@ -282,10 +284,16 @@ static Result opening_append(Runtime *runtime)
 	return result;
 }
 
+/* Called again until all inputs are observed: their records may come to this process one by one. */
 static Result open_partition(Runtime *runtime)
 {
+	bool whole;
 	runtime->deriving = false; /* until all of it is on its way */
-	TRY(inputs_start(runtime));
+	if (runtime->observed_at == INSTANT_NONE)
+		TRY(inputs_start(runtime));
+	TRY(inputs_observe(runtime, &whole));
+	if (!whole)
+		return result_ok();
 	TRY(outputs_derive_again(runtime));
 	runtime->swept_at = 0;
 	timers_arm(runtime);

@@ -10,16 +10,10 @@
 
 #include <string.h>
 
-static int64_t place_first(const Runtime *runtime, const InputPlace *place)
-{
-	Bus *bus = runtime->options.bus;
-	return bus->operations->first(bus, place->input->topic, place->partition);
-}
-
 /* A place whose log begins behind it goes on where the log begins. */
 static void place_begin(Runtime *runtime, InputPlace *place)
 {
-	int64_t first = place_first(runtime, place);
+	int64_t first = input_first(runtime, place);
 	if (place->next >= first)
 		return;
 	if (place->next > 0)
@@ -59,7 +53,7 @@ static Result view_load(Runtime *runtime)
 		if (topics[place->input->topic].kind != TOPIC_LEDGER)
 			continue;
 		TRY(ledger_fits(runtime, place->input->topic, place->partition, &place->cursor, &fits));
-		usable &= fits && (place->next == 0 || place->next >= place_first(runtime, place));
+		usable &= fits && (place->next == 0 || place->next >= input_first(runtime, place));
 	}
 	if (usable)
 		return result_ok();
@@ -279,20 +273,27 @@ static Result place_or_leave(Runtime *runtime)
 	return runtime->assigned && !runtime->placed ? places_from_group(runtime) : result_ok();
 }
 
-Result reader_step(Runtime *runtime, bool *progressed)
+static Result placed_step(Runtime *runtime, size_t *count)
 {
-	size_t count = 0;
 	TRY(runtime->options.store ? view_place(runtime) : place_or_leave(runtime));
 	if (!runtime->placed)
 		return result_ok();
 	if ((runtime->paused && !runtime->deriving) || (runtime->options.service->policy && !runtime->policy))
 		return result_ok();
-	Result result = runtime->options.store ? with_store(runtime, &count) : without_store(runtime, &count);
-	if (result.kind == ERROR_NOT_FOUND) { /* a ledger was cut before it was read: placed again, which says what is lost */
+	Result result = runtime->options.store ? with_store(runtime, count) : without_store(runtime, count);
+	runtime->caught_up |= !result_failed(result) && *count == 0 && !runtime->deriving && !inputs_waiting(runtime);
+	return result;
+}
+
+Result reader_step(Runtime *runtime, bool *progressed)
+{
+	size_t count = 0;
+	Result result = placed_step(runtime, &count);
+	/* The log begins further on than was known, and the bus knows it now: placed again, which says what is lost. */
+	if (result.kind == ERROR_NOT_FOUND) {
 		runtime->placed = false;
 		result.kind = ERROR_AGAIN;
 	}
 	*progressed = count > 0;
-	runtime->caught_up |= !result_failed(result) && count == 0 && !runtime->deriving && !inputs_waiting(runtime);
 	return result;
 }

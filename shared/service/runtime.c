@@ -248,8 +248,12 @@ static Result policy_follow(Runtime *runtime)
 		return result_ok();
 	/* Only the last message counts, whatever stands before it. */
 	BusPlace place = { TOPIC_POLICIES, 0, end - 1 };
+	int64_t next;
 	buffer_clear(&runtime->body);
-	TRY(bus->operations->read(runtime->reader, place, 1, true, keep_last_body, &runtime->body, &runtime->policy_next));
+	TRY(bus->operations->read(runtime->reader, place, 1, true, keep_last_body, &runtime->body, &next));
+	if (next == place.from)
+		return result_ok(); /* it has not come yet */
+	runtime->policy_next = next;
 	json_t *message JSON_AUTO = NULL;
 	Policy *policy = NULL;
 	Result result = json_read(buffer_slice(&runtime->body), &message);
@@ -291,6 +295,12 @@ size_t runtime_places(Runtime *runtime, BusPlace out[static RUNTIME_PLACES_MAX],
 		out[count++] = (BusPlace){ TOPIC_POLICIES, 0, runtime->policy_next };
 	if (!reader && (runtime->phase != PHASE_FOLLOWING || runtime->assigned || options->standby))
 		out[count++] = (BusPlace){ options->service->ledger, options->partition, runtime->cursor.next };
+	/* The records that an opening still has to observe. */
+	for (size_t i = 0; runtime->phase == PHASE_OPENING && i < runtime->place_count; i++) {
+		const InputPlace *place = &runtime->places[i];
+		if (place->walk.begun && !input_is_observed(place))
+			out[count++] = (BusPlace){ place->input->topic, place->partition, place->walk.next };
+	}
 	bool takes_input = reader ? (options->store || runtime->placed) && !runtime->deriving : runtime->phase == PHASE_OWNING;
 	for (size_t i = 0; takes_input && i < runtime->place_count; i++)
 		out[count++] = (BusPlace){ runtime->places[i].input->topic, runtime->places[i].partition,

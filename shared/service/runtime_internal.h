@@ -19,6 +19,7 @@ enum {
 	TIMER_LEASE_MS = 30000,     /* a fired timer that is still armed fires again after it */
 	TIMER_SWEEP_MS = 30000,     /* overdue timers are armed again from state this often: a lost one is found */
 	READBACK_MS = 60000,        /* a batch not read back by then is in doubt */
+	OBSERVE_MS = 10000,         /* known records of an input that do not come for so long are reported */
 	DEPOSED_PAUSE_MS = 1000,    /* before claiming again from another owner */
 	ADVANCE_MS = 60000,         /* positions moved without a record: say so this often, */
 	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
@@ -48,6 +49,13 @@ void wire_release(Wire *wire);
 void wire_renew(Wire **wire);
 Result wire_append(Wire *wire, Bus *bus, TopicId topic, unsigned partition, const BusRecord *record);
 
+/* How far an owner that opens has shown the records before its accepted position to the service again. */
+typedef struct {
+	bool begun;
+	int64_t next;
+	LedgerCursor cursor; /* where the input is a ledger */
+} InputWalk;
+
 /* One partition of one input. */
 typedef struct {
 	const ServiceInput *input;
@@ -55,6 +63,7 @@ typedef struct {
 	int64_t next;        /* offset of the next record to take */
 	int64_t observed;    /* records before it were observed */
 	LedgerCursor cursor; /* where the input is a ledger */
+	InputWalk walk;      /* kept over the steps of an opening; begins again when state is loaded */
 } InputPlace;
 
 /* A drafted record, copied: what derive and accepted are called with once it is accepted. */
@@ -83,6 +92,7 @@ struct Runtime {
 	bool caught_up; /* has once read all there was */
 	bool placed;    /* readers: stand where their view, or without a store their group, has come to */
 	Instant not_before; /* nothing is claimed before it */
+	Instant observed_at; /* while opening: the last time a record was observed again; INSTANT_NONE: not begun */
 	RuntimeFigures figures;
 
 	/* inputs */
@@ -185,12 +195,21 @@ Result inputs_enter(Runtime *runtime);
 Result ledger_fits(Runtime *runtime, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits);
 /* Applies the ledger rule where the input is a ledger. *taken: hand it to the service. */
 Result input_judge(InputPlace *place, const BusRecord *from, bool *taken);
-Result inputs_observe(Runtime *runtime); /* what restore needs to see again */
+/*
+ * Shows to the service what has come of the records that restore needs to see again. *whole: all of them were shown; else call
+ * again when more has come, which runtime_places waits for. ERROR_AGAIN: nothing has come for OBSERVE_MS.
+ */
+Result inputs_observe(Runtime *runtime, bool *whole);
+bool input_is_observed(const InputPlace *place);
+/* State was loaded: nothing of it is observed yet. */
+void inputs_observe_reset(Runtime *runtime);
 LedgerPositions inputs_positions(Runtime *runtime);
 /* Of the input, as the last accepted record says; 0: it says nothing. */
 int64_t input_accepted(const Runtime *runtime, const InputPlace *place);
 /* Offset to read next: on ledgers behind dropped records too, where no position may stand. */
 int64_t input_at(const InputPlace *place);
+/* Offset of the oldest record that its log still keeps, as far as is known. */
+int64_t input_first(const Runtime *runtime, const InputPlace *place);
 /* Visits what has arrived there, at most max records; OK where nothing has. */
 Result input_read(Runtime *runtime, InputPlace *place, size_t max, BusVisit visit, void *context);
 bool inputs_waiting(const Runtime *runtime);

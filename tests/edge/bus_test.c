@@ -8,162 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/bus_sqlite.h"
-#include "shared/edge/bus_kafka.h"
-#include "shared/edge/clock.h"
-#include "tests/support/kafka_cluster.h"
-#include "tests/support/memory_bus.h"
-#include "tests/support/scratch.h"
+#include "tests/edge/bus_edges.h"
 
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { EVENTS, LEDGER, TOPIC_COUNT, PARTITIONS = 3 };
-
-static const BusTopic bus_topics[TOPIC_COUNT] = {
-	[EVENTS] = { .short_name = "events", .stream = true },
-	[LEDGER] = { .short_name = "journal" },
-};
-
-/* A bus under test, and how to bring it to rest. */
-typedef struct {
-	Bus *bus;
-	BusReader *reader;
-	Scratch scratch;
-	bool memory, sqlite, kafka;
-	KafkaCluster cluster;
-	char names[TOPIC_COUNT][CLUSTER_NAME];
-	BusKafkaTopic kafka_topics[TOPIC_COUNT];
-	_Atomic int done, failed;
-	_Atomic int64_t last_offset;
-	int asked;
-} Edge;
-
-static Result open_sqlite(Edge *edge)
-{
-	char path[SCRATCH_PATH];
-	BusSqliteOptions options = { .path = scratch_path(&edge->scratch, "bus.db", path), .topics = bus_topics,
-				     .topic_count = TOPIC_COUNT, .partitions = PARTITIONS };
-	return bus_sqlite_open(&options, &edge->bus);
-}
-
-static int sqlite_setup(void **state)
-{
-	Edge *edge = calloc(1, sizeof *edge);
-	edge->sqlite = true;
-	scratch_make(&edge->scratch);
-	Result result = open_sqlite(edge);
-	if (!result_failed(result))
-		result = edge->bus->operations->reader_open(edge->bus, &edge->reader);
-	*state = edge;
-	return result_failed(result);
-}
-
-static int memory_setup(void **state)
-{
-	Edge *edge = calloc(1, sizeof *edge);
-	edge->memory = true;
-	edge->bus = memory_bus_new(TOPIC_COUNT, PARTITIONS);
-	*state = edge;
-	return result_failed(edge->bus->operations->reader_open(edge->bus, &edge->reader));
-}
-
-static Result open_kafka(Edge *edge)
-{
-	BusKafkaOptions options = { .brokers = edge->cluster.brokers, .options = edge->cluster.options, .client = "tocsin-test",
-				    .instance = "one", .topics = edge->kafka_topics, .topic_count = TOPIC_COUNT,
-				    .partitions = PARTITIONS, .message_timeout_ms = 5000 };
-	return bus_kafka_open(&options, 10000, NULL, NULL, &edge->bus);
-}
-
-static int kafka_setup(Edge *edge)
-{
-	edge->kafka = true;
-	for (unsigned i = 0; i < TOPIC_COUNT; i++) {
-		cluster_topic(&edge->cluster, bus_topics[i].short_name, PARTITIONS, edge->names[i]);
-		edge->kafka_topics[i] = (BusKafkaTopic){ .name = edge->names[i], .slotted = true, .stream = bus_topics[i].stream };
-	}
-	Result result = open_kafka(edge);
-	if (result_failed(result))
-		print_error("%s\n", result.text);
-	else
-		result = edge->bus->operations->reader_open(edge->bus, &edge->reader);
-	return result_failed(result);
-}
-
-static int mock_setup(void **state)
-{
-	Edge *edge = *state = calloc(1, sizeof *edge);
-	cluster_mock(&edge->cluster);
-	return kafka_setup(edge);
-}
-
-static int real_setup(void **state)
-{
-	Edge *edge = *state = calloc(1, sizeof *edge);
-	return cluster_real(&edge->cluster) ? kafka_setup(edge) : 0;
-}
-
-static int teardown(void **state)
-{
-	Edge *edge = *state;
-	if (edge->bus) {
-		edge->bus->operations->reader_close(edge->reader);
-		edge->bus->operations->close(edge->bus);
-	}
-	if (edge->sqlite)
-		scratch_remove(&edge->scratch);
-	if (edge->kafka)
-		cluster_end(&edge->cluster);
-	free(edge);
-	return 0;
-}
-
-static void count_done(void *context, bool failed, int64_t offset)
-{
-	Edge *edge = context;
-	if (failed)
-		edge->failed++;
-	else
-		edge->last_offset = offset;
-	edge->done++;
-}
-
-static Result append(Edge *edge, unsigned topic, unsigned partition, const char *key, Slice headers, Slice body)
-{
-	BusRecord record = { .key = slice_of(key), .headers = headers, .body = body };
-	Result result = bus_append(edge->bus, topic, partition, &record, count_done, edge);
-	if (!result_failed(result))
-		edge->asked++;
-	return result;
-}
-
-static void append_text(Edge *edge, unsigned topic, unsigned partition, const char *body)
-{
-	assert_int_equal(append(edge, topic, partition, "key", SLICE_NONE, slice_of(body)).kind, ERROR_NONE);
-}
-
-/* Until every append asked for was answered. */
-static void settle(Edge *edge)
-{
-	if (edge->memory)
-		memory_bus_deliver_all(edge->bus);
-	int64_t until_us = clock_monotonic_us() + 10000000;
-	while (edge->done < edge->asked && clock_monotonic_us() < until_us)
-		clock_sleep_ms(1);
-	assert_int_equal(edge->done, edge->asked);
-}
-
-/* The edge, or the end of the test where there is none of its kind. */
-static Edge *edge_of(void **state)
-{
-	Edge *edge = *state;
-	if (!edge->bus)
-		skip();
-	return edge;
-}
 
 /* ---- reading into a text ----------------------------------------------------------------------------------------- */
 
@@ -217,10 +65,10 @@ static void a_new_partition_is_empty_and_begins_at_0(void **state)
 static void records_are_read_in_the_order_they_were_appended(void **state)
 {
 	Edge *edge = edge_of(state);
-	append_text(edge, LEDGER, 0, "a");
-	append_text(edge, LEDGER, 0, "b");
-	append_text(edge, LEDGER, 0, "c");
-	settle(edge);
+	edge_append_text(edge, LEDGER, 0, "a");
+	edge_append_text(edge, LEDGER, 0, "b");
+	edge_append_text(edge, LEDGER, 0, "c");
+	edge_settle(edge);
 	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 10, "0=a;1=b;2=c;", 3);
 	assert_int_equal(edge->last_offset, 2);
 	assert_int_equal(edge->failed, 0);
@@ -229,11 +77,11 @@ static void records_are_read_in_the_order_they_were_appended(void **state)
 static void each_partition_of_each_topic_counts_for_itself(void **state)
 {
 	Edge *edge = edge_of(state);
-	append_text(edge, LEDGER, 0, "a");
-	append_text(edge, LEDGER, 2, "b");
-	append_text(edge, EVENTS, 2, "c");
-	append_text(edge, LEDGER, 2, "d");
-	settle(edge);
+	edge_append_text(edge, LEDGER, 0, "a");
+	edge_append_text(edge, LEDGER, 2, "b");
+	edge_append_text(edge, EVENTS, 2, "c");
+	edge_append_text(edge, LEDGER, 2, "d");
+	edge_settle(edge);
 	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 10, "0=a;", 1);
 	assert_reads(edge, (BusPlace){ LEDGER, 1, 0 }, 10, "", 0);
 	assert_reads(edge, (BusPlace){ LEDGER, 2, 0 }, 10, "0=b;1=d;", 2);
@@ -244,8 +92,8 @@ static void a_read_begins_where_it_is_told_and_ends_at_its_bound(void **state)
 {
 	Edge *edge = edge_of(state);
 	for (int i = 0; i < 5; i++)
-		append_text(edge, EVENTS, 0, "x");
-	settle(edge);
+		edge_append_text(edge, EVENTS, 0, "x");
+	edge_settle(edge);
 	assert_reads(edge, (BusPlace){ EVENTS, 0, 1 }, 2, "1=x;2=x;", 3);
 	assert_reads(edge, (BusPlace){ EVENTS, 0, 3 }, 100, "3=x;4=x;", 5);
 	assert_reads(edge, (BusPlace){ EVENTS, 0, 5 }, 100, "", 5);
@@ -259,8 +107,8 @@ static void a_visit_that_returns_false_ends_the_read_behind_its_record(void **st
 	int64_t next = -1;
 	buffer_init(&seen.text, 1024);
 	for (int i = 0; i < 4; i++)
-		append_text(edge, EVENTS, 0, "x");
-	settle(edge);
+		edge_append_text(edge, EVENTS, 0, "x");
+	edge_settle(edge);
 	assert_int_equal(read_into(edge, (BusPlace){ EVENTS, 0, 0 }, 10, true, &seen, &next).kind, ERROR_NONE);
 	assert_int_equal(seen.visits, 2);
 	assert_int_equal(next, 2);
@@ -273,8 +121,8 @@ static void bodies_are_left_out_when_they_are_not_wanted(void **state)
 	Seen seen = { 0 };
 	int64_t next = -1;
 	buffer_init(&seen.text, 1024);
-	append_text(edge, EVENTS, 0, "body");
-	settle(edge);
+	edge_append_text(edge, EVENTS, 0, "body");
+	edge_settle(edge);
 	assert_int_equal(read_into(edge, (BusPlace){ EVENTS, 0, 0 }, 10, false, &seen, &next).kind, ERROR_NONE);
 	assert_string_equal(seen.text.data, "0=;");
 	assert_int_equal(next, 1);
@@ -303,10 +151,10 @@ static void key_headers_and_body_come_back_byte_by_byte(void **state)
 	Parts parts = { .expected = { .key = { "k\0\xff", 3 }, .headers = { "a\0b\0", 4 }, .body = { "\0\x80z", 3 } } };
 	Parts empty = { 0 };
 	int64_t next;
-	assert_int_equal(bus_append(edge->bus, EVENTS, 0, &parts.expected, count_done, edge).kind, ERROR_NONE);
-	assert_int_equal(bus_append(edge->bus, EVENTS, 1, &empty.expected, count_done, edge).kind, ERROR_NONE);
+	assert_int_equal(bus_append(edge->bus, EVENTS, 0, &parts.expected, edge_count_done, edge).kind, ERROR_NONE);
+	assert_int_equal(bus_append(edge->bus, EVENTS, 1, &empty.expected, edge_count_done, edge).kind, ERROR_NONE);
 	edge->asked += 2;
-	settle(edge);
+	edge_settle(edge);
 	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
 	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 1, 0 }, 1, true, check_parts, &empty, &next);
 	assert_true(parts.seen && empty.seen);
@@ -316,9 +164,9 @@ static void the_bytes_of_an_append_may_be_overwritten_at_once(void **state)
 {
 	Edge *edge = edge_of(state);
 	char body[] = "first";
-	append_text(edge, EVENTS, 0, body);
+	edge_append_text(edge, EVENTS, 0, body);
 	memcpy(body, "XXXXX", 5);
-	settle(edge);
+	edge_settle(edge);
 	assert_reads(edge, (BusPlace){ EVENTS, 0, 0 }, 1, "0=first;", 1);
 }
 
@@ -329,9 +177,9 @@ static void a_record_of_the_largest_size_is_taken_and_one_byte_more_is_refused(v
 	Parts parts = { .expected = { .key = { "k", 1 }, .body = { bytes, BUS_RECORD_MAX - 1 } } };
 	int64_t next;
 	memset(bytes, 'x', BUS_RECORD_MAX);
-	assert_int_equal(append(edge, EVENTS, 0, "kk", SLICE_NONE, parts.expected.body).kind, ERROR_INPUT);
-	assert_int_equal(append(edge, EVENTS, 0, "k", SLICE_NONE, parts.expected.body).kind, ERROR_NONE);
-	settle(edge);
+	assert_int_equal(edge_append(edge, EVENTS, 0, "kk", SLICE_NONE, parts.expected.body).kind, ERROR_INPUT);
+	assert_int_equal(edge_append(edge, EVENTS, 0, "k", SLICE_NONE, parts.expected.body).kind, ERROR_NONE);
+	edge_settle(edge);
 	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
 	assert_true(parts.seen);
 	free(bytes);
@@ -368,9 +216,9 @@ static void two_readers_do_not_disturb_each_other(void **state)
 	Edge *edge = edge_of(state);
 	BusReader *own = edge->reader, *other;
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &other).kind, ERROR_NONE);
-	append_text(edge, LEDGER, 0, "a");
-	append_text(edge, LEDGER, 0, "b");
-	settle(edge);
+	edge_append_text(edge, LEDGER, 0, "a");
+	edge_append_text(edge, LEDGER, 0, "b");
+	edge_settle(edge);
 	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 1, "0=a;", 1);
 	edge->reader = other;
 	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 9, "0=a;1=b;", 2);
@@ -383,8 +231,8 @@ static void a_wait_for_what_is_there_already_ends_at_once(void **state)
 {
 	Edge *edge = edge_of(state);
 	BusPlace places[] = { { LEDGER, 1, 0 }, { EVENTS, 0, 0 } };
-	append_text(edge, EVENTS, 0, "x");
-	settle(edge);
+	edge_append_text(edge, EVENTS, 0, "x");
+	edge_settle(edge);
 	int64_t begun_us = clock_monotonic_us();
 	edge->bus->operations->wait(edge->reader, places, 2, 60000);
 	assert_true(clock_monotonic_us() - begun_us < 30000000);
@@ -440,18 +288,18 @@ static void a_header_value_is_cut_at_a_nul_and_bad_packing_finds_nothing(void **
 static void records_and_positions_are_there_after_closing_and_opening_again(void **state)
 {
 	Edge *edge = *state;
-	append_text(edge, LEDGER, 1, "a");
-	append_text(edge, LEDGER, 1, "b");
-	settle(edge);
+	edge_append_text(edge, LEDGER, 1, "a");
+	edge_append_text(edge, LEDGER, 1, "b");
+	edge_settle(edge);
 	edge->bus->operations->commit(edge->bus, "audit", LEDGER, 1, 2);
 	edge->bus->operations->reader_close(edge->reader);
 	edge->bus->operations->close(edge->bus);
-	assert_int_equal(open_sqlite(edge).kind, ERROR_NONE);
+	assert_int_equal(edge_open_sqlite(edge).kind, ERROR_NONE);
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &edge->reader).kind, ERROR_NONE);
 	assert_int_equal(edge->bus->operations->end(edge->bus, LEDGER, 1), 2);
 	assert_int_equal(edge->bus->operations->committed(edge->bus, "audit", LEDGER, 1), 2);
-	append_text(edge, LEDGER, 1, "c");
-	settle(edge);
+	edge_append_text(edge, LEDGER, 1, "c");
+	edge_settle(edge);
 	assert_reads(edge, (BusPlace){ LEDGER, 1, 0 }, 10, "0=a;1=b;2=c;", 3);
 }
 
@@ -474,7 +322,7 @@ static void records_and_positions_are_there_after_closing_and_opening_again(void
 	X(bus, positions_are_kept_by_group_topic_and_partition)                                               \
 	X(bus, a_group_whose_name_is_too_long_is_refused)
 
-#define X(bus, name) { #name " [" #bus "]", name, bus##_setup, teardown, NULL },
+#define X(bus, name) { #name " [" #bus "]", name, edge_##bus##_setup, edge_teardown, NULL },
 
 int main(void)
 {

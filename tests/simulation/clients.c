@@ -35,10 +35,12 @@ static void event_body(World *world, Buffer *body)
 	const char *source = sources[roll(world, 3)], *rule = roll(world, 8) ? "r" : "scan";
 	const char *type = types[roll(world, 4)], *severity = severities[roll(world, 5)];
 	unsigned asset = roll(world, 3), actor = roll(world, 4);
+	/* Some senders give an id again to something else: it counts once for each correlation key (accept.h). */
+	size_t id = roll(world, 6) == 9 ? roll(world, (uint32_t)world->event_count + 1) : world->event_count;
 	buffer_format(body,
 		      "{\"source\":\"%s\",\"title\":\"t\",\"id\":\"%zu\",\"rule\":\"%s\",\"asset\":\"a%u\",\"actor\":\"b%u\","
 		      "\"type\":\"%s\",\"severity\":\"%s\"}",
-		      source, world->event_count, rule, asset, actor, type, severity);
+		      source, id, rule, asset, actor, type, severity);
 }
 
 static void report_body(World *world, Buffer *body)
@@ -80,6 +82,13 @@ void client_again(World *world)
 {
 	if (world->event_count > 0)
 		event_append(world, &world->events[roll(world, (uint32_t)world->event_count)]);
+}
+
+void clients_repeat(World *world)
+{
+	uint32_t first = world->event_count > 0 ? roll(world, (uint32_t)world->event_count) : 0;
+	for (size_t i = 0; i < world->event_count; i++)
+		event_append(world, &world->events[(first + i) % world->event_count]);
 }
 
 static void command_done(void *context, bool failed, int64_t offset)

@@ -6,6 +6,8 @@
 
 void client_event(World *world);
 void client_again(World *world);
+/* A sender that does not know what arrived sends all it ever sent once more, in an order of its own. */
+void clients_repeat(World *world);
 void client_command(World *world);
 void clients_retry(World *world);
 

@@ -148,19 +148,28 @@ static void give_up(const World *world, const Unit *unit, const char *what, cons
 	abort();
 }
 
+static void unit_bus_close(Unit *unit)
+{
+	if (unit->bus)
+		unit->bus->operations->close(unit->bus);
+	unit->bus = NULL;
+}
+
 static void unit_start(World *world, Unit *unit)
 {
 	if (!unit->store && unit->service->schema) {
 		StoreOptions options = runtime_store_options(unit->service, ":memory:");
 		must(!result_failed(store_open(&options, &unit->store, NULL)));
 	}
-	RuntimeOptions options = { .service = unit->service, .partition = unit->partition, .bus = world->bus,
+	unit->bus = memory_bus_handle(world->bus);
+	RuntimeOptions options = { .service = unit->service, .partition = unit->partition, .bus = unit->bus,
 				   .timers = unit->service == &notification_service ? world->timers : NULL,
 				   .outside = outside_of(unit), .store = unit->store, .environment = unit->environment,
 				   .owner_id = ((uint64_t)roll(world, 1u << 31) << 8) + unit->number,
 				   .standby = world->standby, .trim_after_ms = world->trim_after_ms };
 	Result result = runtime_new(&options, &unit->runtime);
 	if (result.kind == ERROR_AGAIN && world->away) {
+		unit_bus_close(unit);
 		unit->runtime = NULL; /* its process tries again (any_restart, all_wake) */
 		return;
 	}
@@ -185,6 +194,7 @@ static void unit_stop(World *world, Unit *unit)
 	runtime_free(unit->runtime);
 	unit->runtime = NULL;
 	memory_bus_drop_stream(world->bus, unit_stream(unit), roll(world, (uint32_t)pending + 1));
+	unit_bus_close(unit);
 	unit->lives++;
 	/* The stream of the life after the next is free by then: what is left of this one comes before. */
 	while (memory_bus_stream_pending(world->bus, unit_stream(unit)) > 0)
@@ -220,6 +230,17 @@ void world_restart_empty(World *world, Unit *unit)
 	unit_start(world, unit);
 }
 
+/* As a process waits when a step made no progress. True: there is more to read than was known. */
+static bool unit_wait(World *world, Unit *unit)
+{
+	BusPlace places[RUNTIME_PLACES_MAX];
+	Instant wake_at;
+	uint64_t before = memory_bus_learnt(world->bus);
+	size_t count = runtime_places(unit->runtime, places, &wake_at);
+	unit->bus->operations->wait(runtime_reader(unit->runtime), places, count, 0);
+	return memory_bus_learnt(world->bus) > before;
+}
+
 static bool unit_step(World *world, Unit *unit)
 {
 	bool progressed;
@@ -234,7 +255,9 @@ static bool unit_step(World *world, Unit *unit)
 	unit->stuck = result_failed(result) && !progressed ? unit->stuck + 1 : 0;
 	if (world->quiet && unit->stuck > STUCK_MAX)
 		give_up(world, unit, "is stuck", result.text);
-	return progressed;
+	if (!progressed && (world->quiet || roll(world, 8)))
+		progressed = unit_wait(world, unit);
+	return progressed || (world->quiet && unit->stuck > 0);
 }
 
 static void units_start(World *world)
@@ -490,7 +513,7 @@ static const struct {
 	void (*act)(World *world);
 } acts[] = {
 	{ 474, any_unit_step }, { 250, wire_step },   { 45, client_event }, { 20, client_again }, { 28, client_command },
-	{ 10, clients_retry },  { 40, clock_step },   { 45, any_sending },  { 8, timers_fault },  { 14, any_crash },
+	{ 10, clients_retry },  { 2, clients_repeat },  { 38, clock_step },   { 45, any_sending },  { 8, timers_fault },  { 14, any_crash },
 	{ 20, any_restart },    { 20, group_move },   { 10, any_pause },
 	{ 4, stranger }, { 12, bus_fault },
 };
@@ -566,6 +589,7 @@ static void quiet(World *world)
 {
 	all_wake(world);
 	clients_retry(world);
+	clients_repeat(world);
 	for (Instant until = world->now + QUIET_MS; world->now < until;) {
 		world_rest(world);
 		Instant wake_at = next_wake(world);
@@ -614,6 +638,7 @@ void world_play(World *world, uint64_t seed)
 	world->standby = roll(world, 2);
 	world->trim_after_ms = trims[roll(world, 5)];
 	world->bus = memory_bus_new(TOPICS, world->partitions);
+	memory_bus_set_chance(world->bus, world->dice);
 	memory_bus_guard_trim(world->bus, trim_allowed, world);
 	memory_timers_reset(world->timers);
 	outside_reset(world);
@@ -632,6 +657,7 @@ void world_end(World *world)
 	for (size_t i = 0; i < world->unit_count; i++) {
 		figures_take(world, &world->units[i]);
 		runtime_free(world->units[i].runtime);
+		unit_bus_close(&world->units[i]);
 		store_close(world->units[i].store);
 	}
 	for (size_t i = 0; i < world->event_count; i++) {

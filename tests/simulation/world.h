@@ -1,6 +1,6 @@
 /*
- * All six services in one seeded loop, each in one to three replicas: an in-memory bus with a hostile wire, a fake clock,
- * a group that moves partitions at will, timers that get lost or are away, a receiver that fails, clients that repeat
+ * All six services in one seeded loop, each in one to three replicas: an in-memory bus with a hostile wire, of which each
+ * process knows only what it was told, as on Kafka, a fake clock, a group that moves partitions at will, timers that get lost or are away, a receiver that fails, clients that repeat
  * themselves, processes that crash with and without their disks, or sleep and come back as zombies with their wire still
  * full, and ledgers that are trimmed. The same seed always makes the same history.
  *
@@ -28,6 +28,7 @@ typedef struct {
 	unsigned partition, replica;
 	unsigned number, lives;
 	void *environment;
+	Bus *bus;              /* what its process knows of the logs; NULL: it is not running */
 	Store *store;          /* NULL: the disk is empty */
 	Runtime *runtime;      /* NULL: the process is not running */
 	bool assigned;         /* what the group wants; it is not told at once */
@@ -68,7 +69,7 @@ typedef struct {
 
 typedef struct {
 	uint64_t seed, dice;
-	Bus *bus;
+	Bus *bus; /* the driver's handle, which knows everything */
 	Timers *timers;
 	Instant now;
 	unsigned partitions;

@@ -19,12 +19,18 @@ struct Chunk {
 	_Alignas(ITEM_ALIGN) char bytes[];
 };
 
+/* What a handle knows of a log. */
+typedef struct {
+	int64_t first, end;
+} Known;
+
 /* An append: first on the wire (in a stream's queue), then, once it arrived, in a log. Lives in a chunk. */
 typedef struct Item Item;
 struct Item {
 	Item *next;
 	BusDone done;
 	void *context;
+	Known *known; /* the appender's, which a report raises; NULL: it knows everything, or is gone */
 	unsigned table;
 	bool arrived, reported;
 	int64_t offset;
@@ -49,8 +55,19 @@ typedef struct {
 	int64_t position;
 } Position;
 
+typedef struct MemoryBus MemoryBus;
+
+/* A handle. The one that owns everything else has itself as `owner` and knows the logs as they are. */
 typedef struct {
 	Bus bus;
+	MemoryBus *owner;
+	Known *known; /* by table; NULL: all */
+} Handle;
+
+struct MemoryBus {
+	Handle handle;
+	uint64_t chance; /* 0: everything arrives at once */
+	uint64_t learnt;
 	unsigned table_count;
 	Log *logs; /* topic * P + partition */
 	Stream streams[MEMORY_BUS_STREAMS_MAX];
@@ -63,7 +80,7 @@ typedef struct {
 	Chunk *chunks, *chunk; /* all, the one in use */
 	Position *positions;
 	size_t position_count;
-} MemoryBus;
+};
 
 typedef struct {
 	BusReader reader;
@@ -83,16 +100,44 @@ static const WireRule wire_rules[WIRE_MODES] = {
 	[WIRE_DOUBLE] = { .arrive = true, .copy = true, .report = true },
 };
 
-static MemoryBus *memory_bus(Bus *bus)
+static MemoryBus *memory_bus(const Bus *bus)
 {
-	return (MemoryBus *)bus;
+	return ((const Handle *)bus)->owner;
 }
 
 static unsigned table_of(const Bus *bus, unsigned topic, unsigned partition)
 {
 	unsigned table = topic * bus->partitions + partition;
-	must(partition < bus->partitions && table < ((const MemoryBus *)bus)->table_count);
+	must(partition < bus->partitions && table < memory_bus(bus)->table_count);
 	return table;
+}
+
+/* Of a handle that does not know everything. */
+static Known *known_of(Bus *bus, unsigned table)
+{
+	Known *known = ((Handle *)bus)->known;
+	return known ? &known[table] : NULL;
+}
+
+static uint32_t roll(MemoryBus *bus, uint32_t sides)
+{
+	bus->chance = bus->chance * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(bus->chance >> 33) % sides;
+}
+
+/* How many of so many records have arrived at a reader by now: all, one or none, or some. */
+static size_t arrived(MemoryBus *bus, size_t there)
+{
+	if (there == 0 || bus->chance == 0)
+		return there;
+	switch (roll(bus, 4)) {
+	case 0:
+		return roll(bus, 2);
+	case 1:
+		return roll(bus, (uint32_t)there + 1);
+	default:
+		return there;
+	}
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
@@ -185,9 +230,20 @@ static void item_arrive(MemoryBus *bus, Item *item)
 	log->items[log->count++] = item;
 }
 
+static void known_raise(Known *known, int64_t first, int64_t end)
+{
+	if (!known)
+		return;
+	known->first = known->first < first ? first : known->first;
+	known->end = known->end < end ? end : known->end;
+	known->end = known->end < known->first ? known->first : known->end;
+}
+
 static void item_report(Item *item, bool failed)
 {
 	item->reported = true;
+	if (!failed)
+		known_raise(item->known, 0, item->offset + 1);
 	if (item->done != NULL)
 		item->done(item->context, failed, failed ? -1 : item->offset);
 }
@@ -247,7 +303,7 @@ static unsigned nth_bit(uint64_t bits, unsigned nth)
 
 bool memory_bus_choose(const Bus *base, uint32_t choice, unsigned *stream)
 {
-	const uint64_t *busy = ((const MemoryBus *)base)->busy;
+	const uint64_t *busy = memory_bus(base)->busy;
 	unsigned streams = 0;
 	for (unsigned word = 0; word < BUSY_WORDS; word++)
 		streams += (unsigned)__builtin_popcountll(busy[word]);
@@ -284,6 +340,7 @@ void memory_bus_drop_stream(Bus *base, unsigned id, size_t keep)
 			continue;
 		keep--;
 		item->done = NULL;
+		item->known = NULL;
 		item->reported = false;
 		stream_push(bus, id, item);
 	}
@@ -291,13 +348,13 @@ void memory_bus_drop_stream(Bus *base, unsigned id, size_t keep)
 
 size_t memory_bus_pending(const Bus *bus)
 {
-	return ((const MemoryBus *)bus)->pending;
+	return memory_bus(bus)->pending;
 }
 
 size_t memory_bus_stream_pending(const Bus *bus, unsigned stream)
 {
 	must(stream < MEMORY_BUS_STREAMS_MAX);
-	return ((const MemoryBus *)bus)->streams[stream].count;
+	return memory_bus(bus)->streams[stream].count;
 }
 
 void memory_bus_set_stream(Bus *bus, unsigned stream)
@@ -337,18 +394,24 @@ static Result memory_append(Bus *base, unsigned topic, unsigned partition, const
 		return bus_away();
 	if (bus->pending >= bus->wire_max)
 		return result_fail(ERROR_AGAIN, "the wire is full");
-	stream_push(bus, bus->stream, item_new(bus, table, record, done, context));
+	Item *item = item_new(bus, table, record, done, context);
+	item->known = known_of(base, table);
+	stream_push(bus, bus->stream, item);
 	return result_ok();
 }
 
 static int64_t memory_end(Bus *base, unsigned topic, unsigned partition)
 {
-	return (int64_t)memory_bus(base)->logs[table_of(base, topic, partition)].count;
+	unsigned table = table_of(base, topic, partition);
+	const Known *known = known_of(base, table);
+	return known ? known->end : (int64_t)memory_bus(base)->logs[table].count;
 }
 
 static int64_t memory_first(Bus *base, unsigned topic, unsigned partition)
 {
-	return memory_bus(base)->logs[table_of(base, topic, partition)].first;
+	unsigned table = table_of(base, topic, partition);
+	const Known *known = known_of(base, table);
+	return known ? known->first : memory_bus(base)->logs[table].first;
 }
 
 void memory_bus_trim(Bus *base, unsigned topic, unsigned partition, int64_t first)
@@ -373,12 +436,13 @@ static Result memory_trim(Bus *base, unsigned topic, unsigned partition, int64_t
 	if (bus->guard != NULL && !bus->guard(bus->guard_context, topic, partition, first))
 		return result_fail(ERROR_AGAIN, "somebody still reads what would be dropped");
 	memory_bus_trim(base, topic, partition, first);
+	known_raise(known_of(base, table_of(base, topic, partition)), first, first);
 	return result_ok();
 }
 
 bool memory_bus_recall(const Bus *base, unsigned topic, unsigned partition, int64_t offset, BusRecord *out)
 {
-	const Log *log = &((const MemoryBus *)base)->logs[table_of(base, topic, partition)];
+	const Log *log = &memory_bus(base)->logs[table_of(base, topic, partition)];
 	if (offset < 0 || offset >= (int64_t)log->count)
 		return false;
 	*out = item_record(log->items[offset], offset);
@@ -387,7 +451,7 @@ bool memory_bus_recall(const Bus *base, unsigned topic, unsigned partition, int6
 
 bool memory_bus_peek(const Bus *base, unsigned topic, unsigned partition, int64_t offset, BusRecord *out)
 {
-	const Log *log = &((const MemoryBus *)base)->logs[table_of(base, topic, partition)];
+	const Log *log = &memory_bus(base)->logs[table_of(base, topic, partition)];
 	return offset >= log->first && memory_bus_recall(base, topic, partition, offset, out);
 }
 
@@ -421,8 +485,12 @@ static int64_t memory_committed(Bus *base, const char *group, unsigned topic, un
 {
 	if (memory_bus(base)->away)
 		return BUS_COMMITTED_UNKNOWN;
-	const Position *found = position_find(memory_bus(base), group, table_of(base, topic, partition));
-	return found == NULL ? BUS_NONE_COMMITTED : found->position;
+	unsigned table = table_of(base, topic, partition);
+	const Position *found = position_find(memory_bus(base), group, table);
+	if (found == NULL)
+		return BUS_NONE_COMMITTED;
+	known_raise(known_of(base, table), 0, found->position); /* somebody has read so far */
+	return found->position;
 }
 
 /* ---- readers ----------------------------------------------------------------------------------------------------- */
@@ -444,18 +512,27 @@ static void memory_reader_close(BusReader *reader)
 static Result memory_read(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context,
 			  int64_t *next)
 {
-	Log *log = &memory_bus(reader->bus)->logs[table_of(reader->bus, place.topic, place.partition)];
+	MemoryBus *bus = memory_bus(reader->bus);
+	unsigned table = table_of(reader->bus, place.topic, place.partition);
+	Known *known = known_of(reader->bus, table);
+	Log *log = &bus->logs[table];
 	*next = place.from;
-	if (memory_bus(reader->bus)->away)
+	if (bus->away)
 		return bus_away();
-	if (place.from < log->first)
+	if (place.from < log->first) {
+		known_raise(known, log->first, log->first);
 		return result_fail(ERROR_NOT_FOUND, "offset %lld is no longer kept", (long long)place.from);
+	}
+	size_t there = place.from < (int64_t)log->count ? log->count - (size_t)place.from : 0;
+	size_t count = known ? arrived(bus, there) : there;
+	count = known && count == 0 && place.from < known->end ? 1 : count; /* what is known to be there is waited for */
+	count = count < max ? count : max;
 	bool more = true;
-	while (more && max-- > 0 && *next < (int64_t)log->count) {
+	while (more && count-- > 0 && *next < (int64_t)log->count) {
 		BusRecord record = item_record(log->items[*next], *next);
 		if (!want_bodies)
 			record.body = SLICE_NONE;
-		++*next;
+		known_raise(known, 0, ++*next);
 		more = visit(context, &record);
 	}
 	return result_ok();
@@ -463,8 +540,17 @@ static Result memory_read(BusReader *reader, BusPlace place, size_t max, bool wa
 
 static void memory_wait(BusReader *reader, const BusPlace *places, size_t count, int wait_ms)
 {
-	(void)places, (void)count, (void)wait_ms;
+	MemoryBus *bus = memory_bus(reader->bus);
+	(void)wait_ms;
 	((MemoryReader *)reader)->woken = false;
+	for (size_t i = 0; i < count && !bus->away; i++) {
+		unsigned table = table_of(reader->bus, places[i].topic, places[i].partition);
+		Known *known = known_of(reader->bus, table);
+		if (!known || places[i].from < known->end || places[i].from >= (int64_t)bus->logs[table].count)
+			continue;
+		known_raise(known, 0, places[i].from + 1);
+		bus->learnt++;
+	}
 }
 
 static void memory_wake(BusReader *reader)
@@ -485,6 +571,11 @@ bool memory_bus_take_wake(BusReader *base)
 static void memory_close(Bus *base)
 {
 	MemoryBus *bus = memory_bus(base);
+	free(((Handle *)base)->known);
+	if (&bus->handle != (Handle *)base) {
+		free(base);
+		return;
+	}
 	for (Chunk *chunk = bus->chunks, *next; chunk != NULL; chunk = next) {
 		next = chunk->next;
 		free(chunk);
@@ -516,14 +607,37 @@ Bus *memory_bus_new(unsigned topics, unsigned partitions)
 	must(topics > 0 && topics <= BUS_TOPICS_MAX && partitions > 0 && partitions <= BUS_PARTITIONS_MAX);
 	MemoryBus *bus = calloc(1, sizeof *bus);
 	must(bus != NULL);
-	bus->bus = (Bus){ .operations = &memory_operations, .partitions = partitions, .outsiders = true, .cluster = "" };
+	bus->handle = (Handle){ .bus = { .operations = &memory_operations, .partitions = partitions, .outsiders = true, .cluster = "" },
+				.owner = bus };
 	bus->table_count = topics * partitions;
 	bus->logs = calloc(bus->table_count, sizeof *bus->logs);
 	bus->positions = calloc(MEMORY_BUS_POSITIONS_MAX, sizeof *bus->positions);
 	bus->chunks = chunk_new(CHUNK_BYTES);
 	must(bus->logs != NULL && bus->positions != NULL);
-	memory_bus_reset(&bus->bus);
-	return &bus->bus;
+	memory_bus_reset(&bus->handle.bus);
+	return &bus->handle.bus;
+}
+
+Bus *memory_bus_handle(Bus *base)
+{
+	MemoryBus *bus = memory_bus(base);
+	Handle *handle = calloc(1, sizeof *handle);
+	must(handle != NULL);
+	*handle = (Handle){ .bus = bus->handle.bus, .owner = bus, .known = calloc(bus->table_count, sizeof *handle->known) };
+	must(handle->known != NULL);
+	for (unsigned table = 0; table < bus->table_count; table++)
+		handle->known[table] = (Known){ bus->logs[table].first, (int64_t)bus->logs[table].count };
+	return &handle->bus;
+}
+
+void memory_bus_set_chance(Bus *bus, uint64_t seed)
+{
+	memory_bus(bus)->chance = seed;
+}
+
+uint64_t memory_bus_learnt(const Bus *bus)
+{
+	return memory_bus(bus)->learnt;
 }
 
 void memory_bus_reset(Bus *base)
@@ -541,6 +655,7 @@ void memory_bus_reset(Bus *base)
 	memset(bus->streams, 0, sizeof bus->streams);
 	memset(bus->busy, 0, sizeof bus->busy);
 	bus->stream = 0;
+	bus->chance = bus->learnt = 0;
 	bus->pending = 0;
 	bus->wire_max = MEMORY_BUS_WIRE_MAX;
 	bus->position_count = 0;

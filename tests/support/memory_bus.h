@@ -1,5 +1,6 @@
 /*
- * A bus in memory, for simulations: one thread, no clock, no dice, so the same calls always make the same history.
+ * A bus in memory, for simulations: one thread, no clock, and chance only from a seed, so the same calls always make the same
+ * history.
  *
  * An append does not reach the log: it goes onto the wire, at the end of the queue of the appender's stream, and stays
  * there until the driver steps it. Streams interleave as the driver chooses; within one stream, records first arrive in
@@ -9,7 +10,11 @@
  *   1. `done` of an append is called exactly once, inside a step of its stream, never inside bus_append; or, as failed,
  *      when its stream is dropped: nobody listens any more, but what waits for it can be freed.
  *   2. What arrived stays, at a consecutive offset.
- *   3. memory_bus_reset makes the bus as new, keeps what was allocated, and leaves open readers usable; the trim guard stays.
+ *   3. memory_bus_new's own handle knows everything at once: it is the driver's. A handle of memory_bus_handle is as ignorant as
+ *      a process on Kafka: it knows where the logs began and ended when it was opened, and from then on what it has read,
+ *      waited for or appended. A read at its known end delivers some of what is there or nothing, a read before it at least one record,
+ *      and never more than chance lets arrive; `wait` ends with a record to read at every place that has one.
+ *   4. memory_bus_reset makes the bus as new, keeps what was allocated, and leaves open readers usable; the trim guard stays.
  *
  * Waiting: `wait` returns at once (there is nobody else who could append meanwhile); `wake` is remembered until
  * memory_bus_take_wake asks.
@@ -38,6 +43,15 @@ enum {
 
 /* Never NULL; freed by bus->operations->close. topics ≤ BUS_TOPICS_MAX, partitions ≤ BUS_PARTITIONS_MAX. */
 Bus *memory_bus_new(unsigned topics, unsigned partitions);
+
+/* Another process's handle on the same logs; freed by close, after its streams were dropped and before the bus it was made from. */
+Bus *memory_bus_handle(Bus *bus);
+
+/* What arrives at handles is drawn from this seed; 0, as at birth: all that is there arrives at once, at every handle. */
+void memory_bus_set_chance(Bus *bus, uint64_t seed);
+
+/* How often handles learnt that a log goes further than they knew, by waiting. */
+uint64_t memory_bus_learnt(const Bus *bus);
 
 /* As new: no records, nothing on the wire, no positions, stream 0, the wire's bound as at birth. Cheap. */
 void memory_bus_reset(Bus *bus);

@@ -308,18 +308,19 @@ static Result observe_overdue(const InputPlace *place)
 }
 
 /* Folds of inputs that state needs and that do not stand in the own ledger: read again up to the accepted positions. */
-Result inputs_observe(Runtime *runtime, bool *whole)
+Result inputs_observe(Runtime *runtime, bool *progressed, bool *whole)
 {
-	bool progressed = false;
+	bool moved = false;
 	const InputPlace *behind = NULL;
 	for (size_t i = 0; i < runtime->place_count; i++) {
 		InputPlace *place = &runtime->places[i];
 		if (place->input->observe)
-			TRY(place_observe(runtime, place, &progressed));
+			TRY(place_observe(runtime, place, &moved));
 		behind = input_is_observed(place) ? behind : place;
 	}
-	if (progressed || runtime->observed_at == INSTANT_NONE)
+	if (moved || runtime->observed_at == INSTANT_NONE)
 		runtime->observed_at = runtime->handler.now;
+	*progressed |= moved;
 	*whole = !behind;
 	return behind && runtime->handler.now > runtime->observed_at + OBSERVE_MS ? observe_overdue(behind) : result_ok();
 }

@@ -285,13 +285,13 @@ static Result opening_append(Runtime *runtime)
 }
 
 /* Called again until all inputs are observed: their records may come to this process one by one. */
-static Result open_partition(Runtime *runtime)
+static Result open_partition(Runtime *runtime, bool *progressed)
 {
 	bool whole;
 	runtime->deriving = false; /* until all of it is on its way */
 	if (runtime->observed_at == INSTANT_NONE)
 		TRY(inputs_start(runtime));
-	TRY(inputs_observe(runtime, &whole));
+	TRY(inputs_observe(runtime, progressed, &whole));
 	if (!whole)
 		return result_ok();
 	TRY(outputs_derive_again(runtime));
@@ -303,23 +303,24 @@ static Result open_partition(Runtime *runtime)
 	runtime->inputs_since_record = 0;
 	runtime->settle_at = runtime->options.service->settle ? runtime->handler.now : INSTANT_NONE;
 	owner_gauge(runtime, 1);
+	*progressed = true;
 	return result_ok();
 }
 
 /* BUG(1) */
-static Result bug_open_unread(Runtime *runtime)
+static Result bug_open_unread(Runtime *runtime, bool *progressed)
 {
 	runtime->cursor.prev_epoch = runtime->cursor.epoch;
 	runtime->cursor.prev_seq = runtime->cursor.seq;
 	TRY(opening_append(runtime));
-	return open_partition(runtime);
+	return open_partition(runtime, progressed);
 }
 
 /* BUG(10) */
-static Result bug_go_on(Runtime *runtime)
+static Result bug_go_on(Runtime *runtime, bool *progressed)
 {
 	runtime->phase = PHASE_OPENING;
-	return open_partition(runtime);
+	return open_partition(runtime, progressed);
 }
 
 static Result following(Runtime *runtime, bool *progressed)
@@ -341,7 +342,7 @@ static Result following(Runtime *runtime, bool *progressed)
 	if (options->standby && options->service->able)
 		TRY(options->service->able(&runtime->handler));
 	if (BUG(10) && runtime->cursor.epoch == runtime->epoch && runtime->cursor.owner == options->owner_id)
-		return bug_go_on(runtime);
+		return bug_go_on(runtime, progressed);
 	runtime->epoch = runtime->cursor.epoch + 1;
 	TRY(owner_append(runtime, TYPE_LEDGER_CLAIMED, "claim", 0));
 	runtime->figures.claims++;
@@ -349,7 +350,7 @@ static Result following(Runtime *runtime, bool *progressed)
 	runtime->phase = PHASE_CLAIMING;
 	runtime->batch_began = runtime->handler.now;
 	*progressed = true;
-	return BUG(1) ? bug_open_unread(runtime) : result_ok();
+	return BUG(1) ? bug_open_unread(runtime, progressed) : result_ok();
 }
 
 static int64_t deposed_pause_ms(const Runtime *runtime)
@@ -398,12 +399,12 @@ static Result opening(Runtime *runtime, bool *progressed)
 		if (given_up(runtime, &visit) || runtime->cursor.seq == 0)
 			return result_ok();
 		runtime->batch_began = runtime->handler.now; /* read back: what fails from here on is tried again */
-		return open_partition(runtime);
+		return open_partition(runtime, progressed);
 	}
 	if (atomic_load(&runtime->outputs->pending) > 0)
 		return result_ok();
 	if (atomic_load(&runtime->outputs->failed))
-		return open_partition(runtime);
+		return open_partition(runtime, progressed);
 	/* All outputs of records before here are out. */
 	runtime->derived = runtime->cursor.next;
 	runtime->derive_from = runtime->cursor;

@@ -199,7 +199,7 @@ Result input_judge(InputPlace *place, const BusRecord *from, bool *taken);
  * Shows to the service what has come of the records that restore needs to see again. *whole: all of them were shown; else call
  * again when more has come, which runtime_places waits for. ERROR_AGAIN: nothing has come for OBSERVE_MS.
  */
-Result inputs_observe(Runtime *runtime, bool *whole);
+Result inputs_observe(Runtime *runtime, bool *progressed, bool *whole);
 bool input_is_observed(const InputPlace *place);
 /* State was loaded: nothing of it is observed yet. */
 void inputs_observe_reset(Runtime *runtime);

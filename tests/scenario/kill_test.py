@@ -1,6 +1,7 @@
 """kill -9 under load, again and again: every 202 is counted exactly once, and every record proves it."""
 
 import http.client
+import random
 import threading
 import time
 
@@ -10,19 +11,22 @@ KILLS, KEYS, SENDERS = 20, 5, 3
 
 
 def _load(server, accepted, lock, stop, sender):
-    """Sends with ids of its own; what got no answer is sent again under the same id, as a sender does."""
-    number = 0
+    """Sends with ids of its own; an event without an answer is sent again under the same id, and now and then an old one, as senders do."""
+    number, dice = 0, random.Random(sender)
     while not stop.is_set():
+        repeat = number > 0 and dice.random() < 0.2
+        number, former = (dice.randrange(number), number) if repeat else (number, number)
         id = f"{sender}-{number}"
         try:
             answer = server.post("/v1/events", {"source": "load", "title": "hit", "id": id, "asset": f"host{number % KEYS}"}, timeout=5)
         except (OSError, http.client.HTTPException):
+            number = former
             time.sleep(0.005)
             continue
         if answer.status == 202:
             with lock:
                 accepted.add(id)
-            number += 1
+        number = former + (answer.status == 202 and not repeat)
 
 
 @embedded_only("six programs are killed one by one in chaos_test")

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STEPS_MAX = 20000, HEADERS_MAX = 4096, POLICY_MAX = 1 << 20, ANOTHER_OWNER = 77 };
+enum { STEPS_MAX = 20000, AGAIN_MAX = 50, HEADERS_MAX = 4096, POLICY_MAX = 1 << 20, ANOTHER_OWNER = 77 };
 
 static void headers_write(LoneService *lone, Buffer *headers, TopicId topic, const char *id, const char *type,
 			  const char *subject)
@@ -48,7 +48,7 @@ void lone_input(LoneService *lone, TopicId topic, const char *id, const char *ty
 static void runtime_start(LoneService *lone)
 {
 	RuntimeOptions options = { .service = lone->service,
-				   .bus = lone->bus,
+				   .bus = lone->handle ? lone->handle : lone->bus,
 				   .timers = lone->timers,
 				   .store = lone->store,
 				   .outside = lone->outside,
@@ -88,7 +88,16 @@ void lone_stop(LoneService *lone)
 	runtime_free(lone->runtime);
 	store_close(lone->store);
 	lone->timers->operations->close(lone->timers);
+	if (lone->handle)
+		lone->handle->operations->close(lone->handle);
 	lone->bus->operations->close(lone->bus);
+}
+
+void lone_newcomer(LoneService *lone)
+{
+	must(!lone->handle);
+	lone->handle = memory_bus_handle(lone->bus);
+	memory_bus_set_chance(lone->bus, 1);
 }
 
 void lone_restart(LoneService *lone, bool disk_lost)
@@ -102,9 +111,21 @@ void lone_restart(LoneService *lone, bool disk_lost)
 	runtime_start(lone);
 }
 
+/* True: there is more to read than the service knew. */
+static bool lone_wait(LoneService *lone)
+{
+	BusPlace places[RUNTIME_PLACES_MAX];
+	Instant wake_at;
+	uint64_t before = memory_bus_learnt(lone->bus);
+	size_t count = runtime_places(lone->runtime, places, &wake_at);
+	lone->bus->operations->wait(runtime_reader(lone->runtime), places, count, 0);
+	return memory_bus_learnt(lone->bus) > before;
+}
+
 void lone_settle(LoneService *lone)
 {
 	bool moved = true;
+	unsigned again = 0; /* a newcomer tries again what has not come yet */
 	for (size_t i = 0; moved && !result_failed(lone->failure); i++) {
 		bool progressed = false;
 		must(i < STEPS_MAX);
@@ -114,7 +135,9 @@ void lone_settle(LoneService *lone)
 		if (result.kind == ERROR_INTERNAL)
 			lone->failure = result;
 		lone->waiting = result.kind == ERROR_AGAIN;
-		moved = moved || progressed || memory_bus_pending(lone->bus) > 0;
+		again = lone->handle && lone->waiting && !progressed ? again + 1 : 0;
+		progressed |= again > 0 && again < AGAIN_MAX;
+		moved = moved || progressed || memory_bus_pending(lone->bus) > 0 || lone_wait(lone);
 	}
 }
 

@@ -19,6 +19,7 @@ typedef struct {
 	Instant now;
 	uint64_t owners, seq[TOPICS];
 	bool beside_others; /* one replica of several: taken from the next start on */
+	Bus *handle; /* the service's own, where it knows less of the logs than the test (lone_newcomer); NULL: bus */
 	bool waiting; /* the last step wants to be tried again */
 	Result failure; /* what the last step said, when it failed for good */
 } LoneService;
@@ -30,6 +31,12 @@ void lone_stop(LoneService *lone);
 
 /* The process dies and starts again; disk_lost: without its state file. */
 void lone_restart(LoneService *lone, bool disk_lost);
+
+/*
+ * From the next start on the service runs as a process that opened the bus now, knows as little as one on Kafka of what is
+ * appended after this, and gets it bit by bit.
+ */
+void lone_newcomer(LoneService *lone);
 
 /* Steps until nothing moves any more, or the service gave up (lone->failure). */
 void lone_settle(LoneService *lone);

@@ -19,9 +19,9 @@ struct Chunk {
 	_Alignas(ITEM_ALIGN) char bytes[];
 };
 
-/* What a handle knows of a log. */
+/* What a handle knows of a log, and from where on records are on their way to it (-1: from nowhere). */
 typedef struct {
-	int64_t first, end;
+	int64_t first, end, fetched;
 } Known;
 
 /* An append: first on the wire (in a stream's queue), then, once it arrived, in a log. Lives in a chunk. */
@@ -509,6 +509,18 @@ static void memory_reader_close(BusReader *reader)
 	free(reader);
 }
 
+/* How many records a read there may deliver now. The first read of a place only starts the fetching. */
+static size_t readable(MemoryBus *bus, const Log *log, Known *known, int64_t from)
+{
+	size_t there = from < (int64_t)log->count ? log->count - (size_t)from : 0;
+	if (!known)
+		return there;
+	bool begins = known->fetched != from;
+	known->fetched = from;
+	size_t count = begins && bus->chance != 0 ? 0 : arrived(bus, there);
+	return count == 0 && from < known->end ? 1 : count; /* a record that is known to be there is waited for */
+}
+
 static Result memory_read(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context,
 			  int64_t *next)
 {
@@ -523,9 +535,7 @@ static Result memory_read(BusReader *reader, BusPlace place, size_t max, bool wa
 		known_raise(known, log->first, log->first);
 		return result_fail(ERROR_NOT_FOUND, "offset %lld is no longer kept", (long long)place.from);
 	}
-	size_t there = place.from < (int64_t)log->count ? log->count - (size_t)place.from : 0;
-	size_t count = known ? arrived(bus, there) : there;
-	count = known && count == 0 && place.from < known->end ? 1 : count; /* what is known to be there is waited for */
+	size_t count = readable(bus, log, known, place.from);
 	count = count < max ? count : max;
 	bool more = true;
 	while (more && count-- > 0 && *next < (int64_t)log->count) {
@@ -533,6 +543,8 @@ static Result memory_read(BusReader *reader, BusPlace place, size_t max, bool wa
 		if (!want_bodies)
 			record.body = SLICE_NONE;
 		known_raise(known, 0, ++*next);
+		if (known)
+			known->fetched = *next;
 		more = visit(context, &record);
 	}
 	return result_ok();
@@ -549,6 +561,7 @@ static void memory_wait(BusReader *reader, const BusPlace *places, size_t count,
 		if (!known || places[i].from < known->end || places[i].from >= (int64_t)bus->logs[table].count)
 			continue;
 		known_raise(known, 0, places[i].from + 1);
+		known->fetched = places[i].from;
 		bus->learnt++;
 	}
 }
@@ -626,7 +639,7 @@ Bus *memory_bus_handle(Bus *base)
 	*handle = (Handle){ .bus = bus->handle.bus, .owner = bus, .known = calloc(bus->table_count, sizeof *handle->known) };
 	must(handle->known != NULL);
 	for (unsigned table = 0; table < bus->table_count; table++)
-		handle->known[table] = (Known){ bus->logs[table].first, (int64_t)bus->logs[table].count };
+		handle->known[table] = (Known){ bus->logs[table].first, (int64_t)bus->logs[table].count, -1 };
 	return &handle->bus;
 }
 

@@ -12,8 +12,8 @@
  *   2. What arrived stays, at a consecutive offset.
  *   3. memory_bus_new's own handle knows everything at once: it is the driver's. A handle of memory_bus_handle is as ignorant as
  *      a process on Kafka: it knows where the logs began and ended when it was opened, and from then on what it has read,
- *      waited for or appended. A read at its known end delivers some of what is there or nothing, a read before it at least one record,
- *      and never more than chance lets arrive; `wait` ends with a record to read at every place that has one.
+ *      waited for or appended. A read at its known end delivers some of what is there or nothing, at first always nothing, since
+ *      it only starts the fetching; a read before it delivers at least one record; never more than chance lets arrive; `wait` ends with a record to read at every place that has one.
  *   4. memory_bus_reset makes the bus as new, keeps what was allocated, and leaves open readers usable; the trim guard stays.
  *
  * Waiting: `wait` returns at once (there is nobody else who could append meanwhile); `wake` is remembered until

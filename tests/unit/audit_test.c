@@ -372,12 +372,38 @@ static void a_line_longer_than_what_is_read_at_once_is_checked_too(void **state)
 
 #define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_make, bench_drop)
 
+/* Classification publishes again what it is not sure of; where the first copy stood is observed again by a new owner. */
+static void assessments_repeated_after_a_take_over_are_written_once(void **state)
+{
+	enum { ASSESSMENTS = 40 };
+	Bench *bench = *state;
+	char id[32];
+	lone_newcomer(&bench->lone);
+	for (int i = 0; i < ASSESSMENTS; i++) {
+		snprintf(id, sizeof(id), "rec_a%d", i);
+		assessment_add(bench, id);
+	}
+	settle(bench);
+	assert_int_equal(lines(bench), ASSESSMENTS);
+	lone_restart(&bench->lone, true);
+	settle(bench);
+	for (int i = 0; i < ASSESSMENTS; i++) {
+		snprintf(id, sizeof(id), "rec_a%d", i);
+		assessment_add(bench, id);
+	}
+	journal_add(bench, 1); /* comes last */
+	settle(bench);
+	assert_true(file_has(bench, "rec_j1"));
+	assert_int_equal(lines(bench), ASSESSMENTS + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BENCH_TEST(everything_of_record_stands_in_the_file),
 		BENCH_TEST(lines_are_counted_when_their_checkpoint_is_of_record_and_no_second_time),
 		BENCH_TEST(an_assessment_that_comes_twice_stands_there_once),
+		BENCH_TEST(assessments_repeated_after_a_take_over_are_written_once),
 		BENCH_TEST(after_sixty_days_an_assessments_id_is_forgotten),
 		BENCH_TEST(what_comes_together_shares_a_write_and_a_checkpoint),
 		BENCH_TEST(no_checkpoint_claims_what_is_not_on_disk),

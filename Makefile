@@ -190,7 +190,8 @@ $(BUGS): $(BUILD)/bugs/flow-%: $(BUG_SOURCES) $(BUILD)/tests/simulation/flow_tes
 		$(SUPPORT_LIB) $(LIB) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
 
 # These read files and call make: with sanitizers they would say the same again.
-ONCE := tests/contract/ci_test.py tests/contract/commands_test.py tests/contract/ship_test.py
+ONCE := tests/contract/ci_test.py tests/contract/citations_test.py tests/contract/commands_test.py tests/contract/ship_test.py \
+	tests/contract/words_test.py
 
 define part
 ifneq ($(1),contract)

@@ -1,6 +1,6 @@
 /*
  * The documents: what senders post, what services exchange, what clients read. One field table each; the table is the
- * contract (proto/schemas is compared with it). Names and bounds: contract.md of the design, mirrored in proto/openapi.yaml.
+ * contract (proto/schemas is compared with it). Names and bounds are those of proto/openapi.yaml.
  */
 #ifndef TOCSIN_DOMAIN_DOCUMENTS_H
 #define TOCSIN_DOMAIN_DOCUMENTS_H
@@ -157,7 +157,7 @@ typedef struct {
 } JoinRecord;
 extern const FieldTable join_record_table;
 
-/* ---- the incident, as everybody sees it (contract.md); fields in the order of the answer */
+/* ---- the incident, as everybody sees it; fields in the order of the answer */
 typedef struct {
 	const char *id, *number, *kind, *status;
 	int64_t version;

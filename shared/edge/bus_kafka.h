@@ -15,8 +15,9 @@
  * given up. A question of the pulse that was asked before the hurry may take two seconds. All that holds where brokers keep
  * their connections and answer nothing, too. A handle that does not end in its time is left behind.
  *
- * No Kafka transactions, no committed offset that anybody owning a ledger starts from (ownership.md §9). No pause, seek, resume
- * or batch call of librdkafka 2.0.2 is used, and no topic is ever created by being named.
+ * No Kafka transactions, and no owner of a ledger starts from a committed offset (docs/design/ownership.md, "Offsets and restore").
+ * No pause, seek, resume or batch call of librdkafka 2.0.2 is used (docs/design/brokers-and-timers.md, "Reading"), and no topic is
+ * ever created by being named.
  */
 #ifndef TOCSIN_EDGE_BUS_KAFKA_H
 #define TOCSIN_EDGE_BUS_KAFKA_H

@@ -1,7 +1,7 @@
 /*
  * Reading. A partition that is read has one slot in the process: assigned to a consumer at an explicit offset, with the
  * partition's own queue, so that a full one blocks no other. Reading from elsewhere assigns it anew; nothing is ever paused,
- * sought or resumed, which librdkafka 2.0.2 does badly (reliability.md §1.9).
+ * sought or resumed, which librdkafka 2.0.2 does badly (docs/design/brokers-and-timers.md, "Reading").
  *
  * Every offset is checked: what lies before the one wanted is dropped, and a gap is fetched again once before it is believed.
  */

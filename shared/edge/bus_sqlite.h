@@ -5,11 +5,12 @@
  *   "events.0" (offset INTEGER PRIMARY KEY, at INTEGER, key BLOB, headers BLOB, body BLOB), body last, so that reading keys
  *   and headers never touches the overflow pages of long bodies.
  *
- * Costs measured by the design (performance.md §2, §4): 1.5 µs a row, 250 µs an fsync. Two bounded batch buffers; the
- * committer takes one at once when the last commit carried fewer than 4 waiters, else it gathers until as many as last
- * time are in or 200 µs are over. A failed commit fails every record in it (`done(failed)`), and appends are refused with
- * ERROR_AGAIN until a commit works again; the bus tries by itself once a second. The committer feeds METRIC_BUS_APPENDED
- * and METRIC_BUS_COMMIT_SECONDS. Positions of groups are written once a second, with whatever is written then.
+ * Costs (docs/design/performance.md, "Cost budget"): 1.5 µs a row, 250 µs an fsync. Two bounded batch buffers; the committer
+ * takes one at once when the last commit carried fewer than 4 waiters, else it gathers until as many as last time are in or
+ * 200 µs are over (docs/design/performance.md, "The embedded bus"). A failed commit fails every record in it
+ * (`done(failed)`), and appends are refused with ERROR_AGAIN until a commit works again; the bus tries by itself once a
+ * second. The committer feeds METRIC_BUS_APPENDED and METRIC_BUS_COMMIT_SECONDS. Positions of groups are written once a
+ * second, with whatever is written then.
  *
  * Retention of streams: when idle, in small steps, only what is older than its topic's time (or beyond the byte bound) and
  * before the lowest position committed by any group; what no group ever read goes by time alone. A partition beyond its

@@ -1,6 +1,6 @@
 /*
  * One batch of an owner: take what has arrived, decide each input, apply and append what was drafted, and after all of it
- * was read back as accepted commit, arm, derive (design: ownership.md §4, steps 5 to 7).
+ * was read back as accepted commit, arm, derive (docs/design/ownership.md, "Steps of an owner", 5 to 7).
  */
 #include "shared/service/runtime_internal.h"
 

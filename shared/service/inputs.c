@@ -91,7 +91,7 @@ static Result input_enter(Runtime *runtime, InputPlace *place)
 		place->cursor = ledger_begin(place->next);
 		return result_ok();
 	}
-	/* A position stands right behind an accepted record (ownership §4, reader 2): its mark is where the rule goes on. */
+	/* A position stands right behind an accepted record (docs/design/ownership.md, "Readers"): its mark is where the rule goes on. */
 	MarkVisit visit;
 	TRY(mark_look(runtime, (BusPlace){ place->input->topic, place->partition, place->next - 1 }, &visit));
 	if (!visit.seen && place->next > bus->operations->end(bus, place->input->topic, place->partition))

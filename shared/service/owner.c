@@ -1,5 +1,6 @@
 /*
- * A service with a ledger: follow, claim, open, own (design: ownership.md §4). Deciding a batch is in batch.c.
+ * A service with a ledger: follow, claim, open, own (docs/design/ownership.md, "Steps of an owner"). Deciding a batch is
+ * in batch.c.
  */
 #include "shared/service/runtime_internal.h"
 
@@ -112,7 +113,7 @@ static Result positions_take(Runtime *runtime, const BusRecord *from)
 	return result_ok();
 }
 
-/* Reader rule 3 of ownership §4: an opening record must know what we know to stand before its claim. */
+/* An opening record must know what we know to stand before its claim (docs/design/ownership.md, "Readers", 3). */
 static Result opening_check(const Runtime *runtime, Slice headers)
 {
 	Slice partitions = header_get(headers, "ce_partitions");

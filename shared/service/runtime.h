@@ -74,10 +74,10 @@ bool runtime_at_rest(const Runtime *runtime);
 void runtime_pause(Runtime *runtime, bool paused);
 
 /*
- * Whether the group wants this instance to own the partition; true at birth. It decides who claims, no more: an owner that
- * is not wanted any longer works on until its successor's claim deposes it (ownership.md §4, step 9), so there is no gap.
- * A service without ledger and store takes no input while it is not wanted, and begins at its group's positions when it
- * is again. One with a store is a view of all there is and does not ask.
+ * Whether the group wants this instance to own the partition; true at birth. It decides who claims, no more: an owner that is
+ * not wanted any longer works on until its successor's claim deposes it (docs/design/ownership.md, "Steps of an owner", 9),
+ * so there is no gap. A service without ledger and store takes no input while it is not wanted, and begins at its group's
+ * positions when it is again. One with a store is a view of all there is and does not ask.
  */
 void runtime_assign(Runtime *runtime, bool assigned);
 

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 enum {
-	BATCH_INPUTS = 1000,        /* inputs a batch, ownership §4 step 5 */
+	BATCH_INPUTS = 1000,        /* inputs a batch: docs/design/ownership.md, "Steps of an owner" */
 	BATCH_KEYS = 4096,          /* the same for inputs read without bodies: most of them are counted and draft nothing */
 	BATCH_RECORDS = 8192,       /* records a batch may draft */
 	BATCH_BYTES = 64 << 20,
@@ -152,7 +152,7 @@ struct Runtime {
 /* The CloudEvents attributes out of packed headers, in one pass. ERROR_INPUT without ce_id and ce_type. */
 Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Record *out);
 bool record_is_bookkeeping(const Record *record);
-/* ERROR_INPUT: it stands in a partition in which neither its incident nor its key lives (ownership.md §1). */
+/* ERROR_INPUT: it stands in a partition in which neither its incident nor its key lives (docs/design/ownership.md, "Words and topics"). */
 Result record_place_check(const Runtime *runtime, const Record *record);
 /* A copy of a record, kept for the batch. The caller keeps within BATCH_RECORDS and BATCH_BYTES. */
 Drafted *drafted_keep(Runtime *runtime, const Record *record);

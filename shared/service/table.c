@@ -1,9 +1,10 @@
 /*
- * The table of an owner: what state says of each key, for outsiders who know nothing of the ledger rule (design: ownership.md
- * §6). Level, not edge: a key is stale until a record that says what state says was read back from the table, and what is
- * stale is written, again and again. So it is right in the end, whoever wrote what in between: a deposed owner that wakes up,
- * a lost append, compaction that kept the wrong one, a topic made anew. No service decides from it. A table that cannot be
- * written or read is late, and is tried less and less often: a try may hold the owner up for the few seconds of a read.
+ * The table of an owner: what state says of each key, for outsiders who know nothing of the ledger rule
+ * (docs/design/ownership.md, "Derived outputs"). Level, not edge: a key is stale until a record that says what state says was
+ * read back from the table, and what is stale is written, again and again. So it is right in the end, whoever wrote what in
+ * between: a deposed owner that wakes up, a lost append, compaction that kept the wrong one, a topic made anew. No service
+ * decides from it. A table that cannot be written or read is late, and is tried less and less often: a try may hold the owner
+ * up for the few seconds of a read.
  *
  * Which keys are stale stands in the state (runtime_stale), and so does how far the table was read: a state made again from
  * the ledger holds every key for stale until it has read the table whole.

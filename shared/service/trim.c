@@ -1,6 +1,6 @@
 /*
- * Trimming (ownership.md §5): an owner cuts its ledger right before an accepted record that is young, or from which on the
- * log states everything that state still holds. So a log's first record is accepted by definition, epochs never restart,
+ * docs/design/ownership.md, "Trimming": an owner cuts its ledger right before an accepted record that is young, or from which
+ * on the log states everything that state still holds. So a log's first record is accepted by definition, epochs never restart,
  * and a trimmed log is still all that is needed to make the state.
  *
  * Whoever still reads the ledger must have passed what is cut: a ledger is kept longer than the longest outage.

@@ -11,7 +11,7 @@ from cases import case, main
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("BUILD", "build")
-PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "ARCHITECTURE.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "ARCHITECTURE.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
 
 # Short enough to be run here. What each must say.
 RUN_HERE = {

@@ -16,7 +16,7 @@
  *                 deliveries, each delivery sent (and then the receiver has it), failed or skipped; nothing was sent that
  *                 no ledger knows
  *   audit         its file holds every accepted entry, answer and delivery and every assessment once, and verifies
- *   ledgers       replay finds nothing (offsets, ce_prev, causes, positions: ownership.md §11)
+ *   ledgers       replay finds nothing (offsets, ce_prev, causes, positions: docs/design/ownership.md, "Invariants")
  */
 #ifndef TOCSIN_TESTS_JUDGE_H
 #define TOCSIN_TESTS_JUDGE_H

@@ -29,6 +29,26 @@ static void journal_accepted(Handler *handler, const Record *record)
 		command_answered(handler->environment, handler->store, record->cause);
 }
 
+/* Just before the view is dropped, the readers that have it already are waited for: they must not find it empty. */
+static void readers_await(Gateway *gateway)
+{
+	for (size_t i = 0; i < VIEW_READERS; i++) {
+		pthread_mutex_lock(&gateway->readers[i].mutex);
+		pthread_mutex_unlock(&gateway->readers[i].mutex);
+	}
+}
+
+static void view_caught_up(Handler *handler, bool caught_up)
+{
+	Gateway *gateway = handler->environment;
+
+	if (!gateway)
+		return;
+	atomic_store(&gateway->caught_up, caught_up);
+	if (!caught_up)
+		readers_await(gateway);
+}
+
 const Service gateway_service = {
 	.name = "gateway",
 	.sentence = "takes in events, reports and commands, and answers questions from its own view",
@@ -44,6 +64,7 @@ const Service gateway_service = {
 	.schema = view_schema,
 	.schema_version = VIEW_SCHEMA_VERSION,
 	.accepted = journal_accepted,
+	.caught_up = view_caught_up,
 };
 
 /* ---- the routes ----------------------------------------------------------------------------------------------- */
@@ -179,13 +200,29 @@ static ViewReader *reader_lock(Gateway *gateway)
 Result view_borrow(Gateway *gateway, ViewReader **out)
 {
 	ViewReader *reader = reader_lock(gateway);
-	Result result = reader_open(gateway, reader);
+	Result result = result_fail(ERROR_AGAIN, "the view has not caught up yet");
 
+	if (atomic_load(&gateway->caught_up)) /* with the mutex held, for readers_await */
+		result = reader_open(gateway, reader);
 	if (result_failed(result))
 		pthread_mutex_unlock(&reader->mutex);
 	else
 		*out = reader;
 	return result;
+}
+
+bool view_borrow_or_answer(Gateway *gateway, HttpRequest *request, ViewReader **out)
+{
+	Result result = view_borrow(gateway, out);
+
+	if (!result_failed(result))
+		return true;
+	if (atomic_load(&gateway->caught_up))
+		answer_failure(request, result);
+	else
+		answer_refusal(request, PROBLEM_UNAVAILABLE,
+			       "this server is still loading its incidents and commands; try again shortly");
+	return false;
 }
 
 void view_return(ViewReader *reader)

@@ -4,7 +4,8 @@
  *
  * Two halves that share one Gateway:
  *   gateway_service   a reader of journal, deliveries and commands: folds them into the view (view.h), and wakes the
- *                     requests that wait for a command; and of policies, whichever gateway published them
+ *                     requests that wait for a command; and of policies, whichever gateway published them. Until the view
+ *                     has caught up, questions and commands are answered with 503; events and reports are taken
  *   gateway_routes    the HTTP side: threads of the server, which read the view through Stores of their own and append
  *                     to tocsin.events and tocsin.commands
  * The service works without a Gateway too (environment NULL), as in the simulation: it then only keeps the view.

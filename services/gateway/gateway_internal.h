@@ -41,6 +41,7 @@ struct Gateway {
 
 	ViewReader readers[VIEW_READERS];
 	atomic_uint next_reader;
+	atomic_bool caught_up; /* the view holds all that the logs held at the start (handler.h); until then nobody reads it */
 
 	Repeats *repeats;
 	Waiting *waiting;
@@ -59,8 +60,14 @@ void policy_replace(Gateway *gateway, Policy *policy, int64_t offset);
 /* A message of tocsin.policies, whichever gateway published it. */
 Result policy_handle(Handler *handler, const Record *record);
 
-/* ---- a Store of the view for this thread; *reader is to be given back in every case but failure */
+/*
+ * ---- a Store of the view for this thread; *reader is to be given back in every case but failure
+ *
+ * ERROR_AGAIN until the view has caught up: an incident that it does not hold yet would be answered with 404.
+ */
 Result view_borrow(Gateway *gateway, ViewReader **reader);
+/* False: the request was answered with 503. */
+bool view_borrow_or_answer(Gateway *gateway, HttpRequest *request, ViewReader **reader);
 void view_return(ViewReader *reader);
 
 /* ---- answers.c: each answers the request */

@@ -421,12 +421,9 @@ static void issue_and_wait(Issue *issue, bool pending)
 static bool issue_look(Issue *issue, bool *pending)
 {
 	ViewReader *reader;
-	Result result = view_borrow(issue->gateway, &reader);
 
-	if (result_failed(result)) {
-		answer_failure(issue->request, result);
+	if (!view_borrow_or_answer(issue->gateway, issue->request, &reader))
 		return false;
-	}
 	bool go_on = look_before(issue, reader->store, pending);
 	view_return(reader);
 	return go_on;
@@ -463,13 +460,11 @@ static void write_row(Slice id, const CommandRow *row, Buffer *out)
 	buffer_byte(out, '}');
 }
 
-/* The view, else what is still on its way there. */
-static Result row_read(Gateway *gateway, Slice id, CommandRow *row)
+/* The view, else what is still on its way there. Gives the reader back. */
+static Result row_read(Gateway *gateway, ViewReader *reader, Slice id, CommandRow *row)
 {
-	ViewReader *reader;
-
-	TRY(view_borrow(gateway, &reader));
 	Result result = view_command(reader->store, id, row);
+
 	view_return(reader);
 	if (result.kind == ERROR_NOT_FOUND && waiting_knows(gateway->waiting, id, row->incident))
 		return result_ok();
@@ -480,9 +475,12 @@ void command_read(HttpRequest *request, void *context)
 {
 	Slice id = http_path_value(request, "id");
 	CommandRow row = { .problem = NULL };
+	ViewReader *reader;
 	Buffer body;
 
-	Result result = row_read(context, id, &row);
+	if (!view_borrow_or_answer(context, request, &reader))
+		return;
+	Result result = row_read(context, reader, id, &row);
 	if (result_failed(result)) {
 		answer_failure(request, result);
 		return;

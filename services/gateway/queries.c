@@ -139,13 +139,10 @@ static void read_answer(HttpRequest *request, Gateway *gateway, const Digest *li
 	PageEnd end;
 	Buffer body;
 
-	Result result = view_borrow(gateway, &reader);
-	if (result_failed(result)) {
-		answer_failure(request, result);
+	if (!view_borrow_or_answer(gateway, request, &reader))
 		return;
-	}
 	page_begin(&body);
-	result = read(reader->store, question, &body, &end);
+	Result result = read(reader->store, question, &body, &end);
 	view_return(reader);
 	if (result_failed(result))
 		answer_failure(request, result);
@@ -243,15 +240,10 @@ void query_incident(HttpRequest *request, void *context)
 	int64_t version;
 	Buffer document;
 
-	if (!no_parameters(request, &errors))
+	if (!no_parameters(request, &errors) || !view_borrow_or_answer(context, request, &reader))
 		return;
-	Result result = view_borrow(context, &reader);
-	if (result_failed(result)) {
-		answer_failure(request, result);
-		return;
-	}
 	buffer_init(&document, VIEW_DOCUMENT_BYTES);
-	result = view_incident(reader->store, http_path_value(request, "id"), &document, &version);
+	Result result = view_incident(reader->store, http_path_value(request, "id"), &document, &version);
 	view_return(reader);
 	if (result_failed(result))
 		answer_failure(request, result);

@@ -115,6 +115,12 @@ struct Service {
 	int64_t (*replay_from)(Handler *handler, TopicId topic, int64_t position); /* optional: offset <= position from which observe must see the input again after restore */
 	void (*accepted)(Handler *handler, const Record *record);  /* after commit, never undone: wake a waiting request */
 	Result (*needed)(Handler *handler, const Record *old, bool *needed); /* optional: whether state still holds something this record of the own ledger stated; without it the ledger is never trimmed */
+	/*
+	 * Optional, for a service without a ledger: true once its state holds everything that the logs held when its reader was
+	 * placed (reader.c), false just before the state is dropped to be built again. A bus that goes away later does not take
+	 * it back: state may be stale then, but it is whole. Called on the runtime's thread.
+	 */
+	void (*caught_up)(Handler *handler, bool caught_up);
 	Result (*able)(Handler *handler); /* optional: ERROR_AGAIN, with what people should do, where this replica must leave its partition to others; asked of one that stands by. State is complete; nothing may be changed */
 	ServiceOffsets offsets; /* what export and import must move along with the input */
 };

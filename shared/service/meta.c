@@ -66,7 +66,7 @@ Result meta_reset(Runtime *runtime)
 	bool usable;
 	StoreOptions options = runtime_store_options(runtime->options.service, NULL);
 	runtime_log(runtime, LOG_WARN, "state-dropped", "its log begins behind it, or is another one; it is made again");
-	runtime->caught_up = false;
+	runtime_caught_up(runtime, false);
 	TRY(store_reset(runtime->options.store, &options));
 	TRY(meta_prepare(runtime));
 	TRY(meta_cluster_check(runtime, &usable));

@@ -2,6 +2,10 @@
  * A service without a ledger. With a store (gateway's view) its positions stand in the same transaction as what it folded;
  * without one (classification) they are committed to its group after its outputs were acknowledged, and it starts one
  * record earlier to get its cursor.
+ *
+ * It has caught up when every place has passed the end that its log had when the reader was placed. Waiting for a moment with
+ * nothing to read would never end under steady load. The logs grow during a long rebuild, so the ends are then taken again,
+ * until no more than a batch is left, or reading no longer gains on writing.
  */
 #include "shared/service/runtime_internal.h"
 
@@ -9,6 +13,45 @@
 #include "shared/service/bugs.h"
 
 #include <string.h>
+
+/* ---- catching up */
+
+static int64_t records_left(const InputPlace *place)
+{
+	int64_t at = input_at(place);
+	return place->until > at ? place->until - at : 0;
+}
+
+static void ends_take(Runtime *runtime)
+{
+	runtime->behind = 0;
+	for (size_t i = 0; i < runtime->place_count; i++) {
+		InputPlace *place = &runtime->places[i];
+		place->until = bus_reach(runtime->options.bus, place->input->topic, place->partition);
+		runtime->behind += records_left(place);
+	}
+}
+
+static bool ends_passed(const Runtime *runtime)
+{
+	for (size_t i = 0; i < runtime->place_count; i++)
+		if (records_left(&runtime->places[i]) > 0)
+			return false;
+	return true;
+}
+
+/* Everything read so far is committed. */
+static void catch_up(Runtime *runtime)
+{
+	int64_t before = runtime->behind;
+	if (runtime->caught_up || !ends_passed(runtime))
+		return;
+	ends_take(runtime);
+	if (runtime->behind <= BATCH_INPUTS || runtime->behind >= before)
+		runtime_caught_up(runtime, true);
+}
+
+/* ---- placing */
 
 /* A place whose log begins behind it goes on where the log begins. */
 static void place_begin(Runtime *runtime, InputPlace *place)
@@ -37,6 +80,7 @@ static Result places_from_group(Runtime *runtime)
 		place_begin(runtime, place);
 	}
 	TRY(inputs_enter(runtime));
+	ends_take(runtime);
 	runtime->placed = true;
 	return result_ok();
 }
@@ -75,6 +119,7 @@ static Result view_place(Runtime *runtime)
 	}
 	if (options->service->restore)
 		TRY(options->service->restore(&runtime->handler));
+	ends_take(runtime);
 	runtime->placed = true;
 	return result_ok();
 }
@@ -280,9 +325,7 @@ static Result placed_step(Runtime *runtime, size_t *count)
 		return result_ok();
 	if ((runtime->paused && !runtime->deriving) || (runtime->options.service->policy && !runtime->policy))
 		return result_ok();
-	Result result = runtime->options.store ? with_store(runtime, count) : without_store(runtime, count);
-	runtime->caught_up |= !result_failed(result) && *count == 0 && !runtime->deriving && !inputs_waiting(runtime);
-	return result;
+	return runtime->options.store ? with_store(runtime, count) : without_store(runtime, count);
 }
 
 Result reader_step(Runtime *runtime, bool *progressed)
@@ -295,5 +338,7 @@ Result reader_step(Runtime *runtime, bool *progressed)
 		result.kind = ERROR_AGAIN;
 	}
 	*progressed = count > 0;
+	if (!result_failed(result) && runtime->placed && !runtime->deriving)
+		catch_up(runtime);
 	return result;
 }

@@ -129,6 +129,14 @@ void runtime_log(const Runtime *runtime, int level, const char *event, const cha
 		 L_INTEGER("partition", runtime->options.partition), L_STRING("detail", detail));
 }
 
+void runtime_caught_up(Runtime *runtime, bool caught_up)
+{
+	const Service *service = runtime->options.service;
+	runtime->caught_up = caught_up;
+	if (service->caught_up)
+		service->caught_up(&runtime->handler, caught_up);
+}
+
 Result runtime_bus_older(const Runtime *runtime, TopicId topic)
 {
 	const Service *service = runtime->options.service;

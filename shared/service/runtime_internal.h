@@ -64,6 +64,7 @@ typedef struct {
 	int64_t observed;    /* records before it were observed */
 	LedgerCursor cursor; /* where the input is a ledger */
 	InputWalk walk;      /* kept over the steps of an opening; begins again when state is loaded */
+	int64_t until;       /* readers: offset from which on the place has caught up */
 } InputPlace;
 
 /* A drafted record, copied: what derive and accepted are called with once it is accepted. */
@@ -90,6 +91,7 @@ struct Runtime {
 	RuntimePhase phase;
 	bool paused, assigned;
 	bool caught_up; /* has once read all there was */
+	int64_t behind; /* readers: records between the places and their `until` when these were set */
 	bool placed;    /* readers: stand where their view, or without a store their group, has come to */
 	Instant not_before; /* nothing is claimed before it */
 	Instant observed_at; /* while opening: the last time a record was observed again; INSTANT_NONE: not begun */
@@ -166,6 +168,8 @@ Result runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, 
 Result runtime_bus_older(const Runtime *runtime, TopicId topic);
 unsigned runtime_partition_of(const Runtime *runtime, TopicId topic, unsigned slot);
 void runtime_log(const Runtime *runtime, int level, const char *event, const char *detail);
+/* Tells the service too. */
+void runtime_caught_up(Runtime *runtime, bool caught_up);
 
 /* ---- state kept beside the service's own tables (meta.c) */
 Result meta_prepare(Runtime *runtime);

@@ -1,13 +1,15 @@
 """What a process keeps on its disk, and what Redis keeps, is a view of the ledgers: lost, it is made again as it was."""
 
 import concurrent.futures
+import contextlib
+import http.client
 import json
 import shutil
 import sqlite3
 import subprocess
 import time
 
-from harness import check, check_equal, eventually
+from harness import check, check_equal, eventually, free_port
 from installation import Site, topics_clear
 
 INCIDENTS, LEVEL_SECONDS = 240, 30
@@ -100,6 +102,123 @@ def what_is_lost_is_made_again_as_it_was(scratch):
     eventually(lambda: len(_told(receiver)) >= len(wanted), "the second level is told without what Redis knew", seconds=LEVEL_SECONDS + 20, pause=0.2)
     time.sleep(1)
     check_equal(_told(receiver), sorted(wanted), "who was told of what, each once")
+
+
+# ---- a gateway that has not read everything yet
+
+LOST = 12  # incidents
+
+
+@contextlib.contextmanager
+def _view_held(home):
+    """The gateway's view as a start without its file makes it, before anything was read. While the context lasts no batch can be stored,
+    as on a full disk: the trigger makes a value that SQLite refuses as too large."""
+    view = sqlite3.connect(home / "gateway/0.db", isolation_level=None, timeout=30)
+    for (table,) in view.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'store_meta'").fetchall():
+        view.execute(f'DELETE FROM "{table}"')
+    view.execute("CREATE TABLE held (why TEXT)")
+    view.execute("INSERT INTO held VALUES ('a test')")
+    view.execute("CREATE TRIGGER hold BEFORE INSERT ON incidents WHEN EXISTS (SELECT 1 FROM held)"
+                 " BEGIN SELECT zeroblob(2000000000); END")
+    try:
+        yield
+        view.execute("DELETE FROM held")
+    finally:
+        view.close()
+
+
+def _questions(incident, command):
+    """The requests, each with a check of an answer other than 503: it must know everything."""
+    def is_whole(answer):
+        return answer.status == 200 and len(answer.json["items"]) >= LOST
+
+    def is_there(answer):
+        return answer.status == 200 and answer.json["id"] in (incident, command)
+    return {
+        "incident": (("GET", f"/v1/incidents/{incident}"), is_there),
+        "list": (("GET", "/v1/incidents?limit=200"), is_whole),
+        "search": (("GET", "/v1/incidents?limit=200&q=broken"), is_whole),
+        "timeline": (("GET", f"/v1/incidents/{incident}/timeline"), lambda a: a.status == 200 and len(a.json["items"]) >= 2),
+        "command": (("GET", f"/v1/commands/{command}"), lambda a: is_there(a) and a.json["status"] == "done"),
+        "new command": (("POST", f"/v1/incidents/{incident}/note", {"text": "late"}), lambda a: a.status == 202),
+    }
+
+
+def _is_refused(answer):
+    return (answer.status == 503 and int(answer.headers["Retry-After"]) > 0 and answer.json["code"] == "unavailable"
+            and "still loading its incidents" in answer.json["detail"])
+
+
+def _listens(server):
+    try:
+        return server.get("/livez", key=None).status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _is_ready(gateway):
+    return gateway.get("/readyz", key=None).status == 200
+
+
+def _filled(gateway):
+    """The ids of an incident and of a command that was done to it, among LOST of them."""
+    for number in range(LOST):
+        _send(gateway, id=f"e{number}", title="broken disk", asset=f"host{number}")
+    incidents = eventually(lambda: [all for all in [gateway.incidents()] if len(all) == LOST], f"{LOST} incidents", seconds=20)[0]
+    incident = incidents[0]["id"]
+    command = gateway.do(incident, "note", {"text": "seen"}).expect(202).json["id"]
+    eventually(lambda: gateway.get(f"/v1/commands/{command}").expect(200).json["status"] == "done", "the note is taken", seconds=20)
+    return incident, command
+
+
+def _asked_from_the_first_moment_on(gateway):
+    """A gateway without its view answers 503 from its first answer on until the view is there again, and takes events all along."""
+    incident, command = _filled(gateway)
+    questions = _questions(incident, command)
+    gateway.stop()
+    gateway.settings["TOCSIN_LISTEN"] = f"127.0.0.1:{free_port()}"
+    with _view_held(gateway.home):
+        began = gateway.launch()
+        gateway.url = f"http://{gateway.settings['TOCSIN_LISTEN']}"
+        eventually(lambda: _listens(gateway), "it listens", seconds=20, pause=0.001)
+        accepted = eventually(lambda: _asked_once(gateway, questions), "an event is taken", seconds=20)
+        eventually(lambda: "waiting" in {line["event"] for line in gateway.log_lines()}, "the rebuild is held", seconds=20)
+        check(_asked_once(gateway, questions), "events are taken while the rebuild is held")
+        check(not _is_ready(gateway), "/readyz says yes while the rebuild is held")
+    while not _is_ready(gateway):
+        for name in questions:
+            _asked(gateway, name, questions)
+        check(time.monotonic() - began < 60, "it is not ready within 60 s")
+    gateway.await_ready(began)
+    for name in questions:
+        check(not _asked(gateway, name, questions), f"{name} is answered when /readyz says 200")
+    check(gateway.incident_of(accepted, seconds=20)["title"] == "meanwhile", "the event that came meanwhile")
+
+
+def _asked(gateway, name, questions):
+    """True: refused with 503. An answer that does not know everything is a failure."""
+    request, is_whole = questions[name]
+    answer = gateway.request(*request)
+    refused = _is_refused(answer)
+    check(refused or is_whole(answer), f"{name}: {answer.status} {answer.body[:300]!r}")
+    return refused
+
+
+def _asked_once(gateway, questions):
+    """Asks everything, which must be refused, and posts an event. The answer to the event, or None where no policy is in force yet."""
+    for name in questions:
+        check(_asked(gateway, name, questions), f"{name} was not refused")
+    answer = gateway.post("/v1/events", {"source": "siem", "title": "meanwhile", "asset": "late", "id": "meanwhile"})
+    check(answer.status in (202, 503), f"an event: {answer.status} {answer.body[:300]!r}")
+    return answer.json if answer.status == 202 else None
+
+
+def a_gateway_that_builds_its_view_again_says_so_instead_of_404(scratch):
+    _asked_from_the_first_moment_on(scratch.server(TOCSIN_COMMAND_WAIT_MS=0))
+
+
+def a_gateway_that_builds_its_view_again_from_kafka_says_so_instead_of_404(scratch):
+    _asked_from_the_first_moment_on(Site(scratch, TOCSIN_COMMAND_WAIT_MS=0).programs()["gateway"])
 
 
 # ---- the audit log, of which there is no copy: the page for operators says what then

@@ -26,6 +26,7 @@ static const char key_text[] = "tcs_0123abcd_0123456789abcdefghjkmnpqrstvwxyz012
 
 struct HttpRequest {
 	const char *path, *id, *command, *body, *idempotency_key, *if_match;
+	const char *parameter, *value; /* of the query string; NULL: there is none */
 	const void *principal;
 	bool suspended;
 	unsigned answers;
@@ -64,7 +65,8 @@ const char *http_query(HttpRequest *request, const char *name)
 
 void http_query_each(HttpRequest *request, HttpVisit visit, void *context)
 {
-	(void)request, (void)visit, (void)context;
+	if (request->parameter)
+		visit(context, request->parameter, request->value);
 }
 
 Slice http_body(const HttpRequest *request)
@@ -196,6 +198,14 @@ static Store *store;
 static Gateway *gateway;
 static Id incident;
 
+/* As the runtime does. */
+static void view_say(bool caught_up)
+{
+	Handler handler = { .store = store, .environment = gateway };
+	gateway_service.caught_up(&handler, caught_up);
+}
+
+/* Its view has caught up. */
 static void gateway_make(int64_t command_wait_ms)
 {
 	GatewayOptions options = { .bus = &bus,
@@ -204,6 +214,7 @@ static void gateway_make(int64_t command_wait_ms)
 				   .body_max = 65536 };
 	assert_false(result_failed(admin_key_read(slice_of(key_text), &options.key)));
 	assert_false(result_failed(gateway_new(&options, &gateway)));
+	view_say(true);
 }
 
 /* A pack of that version: a new reference to its message. */
@@ -412,6 +423,118 @@ static void an_idempotency_key_is_for_one_body(void **state)
 	assert_string_equal(first.text, again.text);
 	assert_status(&other, 422);
 	assert_non_null(strstr(other.text, "idempotency-mismatch"));
+}
+
+/* ---- a view that has not caught up ---------------------------------------------------------------------------- */
+
+static HttpRequest list_of_test(const char *parameter, const char *value)
+{
+	return (HttpRequest){ .path = "/v1/incidents", .parameter = parameter, .value = value };
+}
+
+static void assert_loading(HttpRequest *request)
+{
+	assert_status(request, 503);
+	assert_string_equal(request->retry_after, "1");
+	assert_non_null(strstr(request->text, "\"code\":\"unavailable\""));
+	assert_non_null(strstr(request->text, "this server is still loading its incidents and commands"));
+}
+
+/* 404 and an empty list would be answers about a view that is not there yet. */
+static void questions_and_commands_wait_for_the_view(void **state)
+{
+	(void)state;
+	static const struct {
+		HttpHandler ask;
+		unsigned status; /* once the view has caught up */
+	} asks[] = {
+		{ query_incidents, 200 }, { query_incidents, 200 }, { query_incidents, 400 }, { query_incident, 200 },
+		{ query_timeline, 200 },  { command_read, 404 },    { command_issue, 202 },
+	};
+	gateway_free(gateway);
+	gateway_make(0);
+	policy_publish();
+	HttpRequest command = command_of_test("note", "{\"text\":\"x\"}");
+	HttpRequest one = { .path = "/v1/incidents/x", .id = incident.text };
+	HttpRequest refused[] = { list_of_test(NULL, NULL), list_of_test("q", "t"), list_of_test("category", "99999"),
+				  one, one, one, command };
+	HttpRequest answered[sizeof refused / sizeof refused[0]];
+	memcpy(answered, refused, sizeof answered);
+	const size_t count = sizeof asks / sizeof asks[0];
+	view_say(false);
+	for (size_t i = 0; i < count; i++) {
+		asks[i].ask(&refused[i], gateway);
+		assert_loading(&refused[i]);
+	}
+	assert_int_equal(appended, 0);
+	view_say(true);
+	for (size_t i = 0; i < count; i++) {
+		asks[i].ask(&answered[i], gateway);
+		assert_status(&answered[i], asks[i].status);
+	}
+	assert_non_null(strstr(answered[1].text, incident.text));
+}
+
+static void wrong_requests_are_refused_whatever_the_view_holds(void **state)
+{
+	(void)state;
+	HttpRequest list = list_of_test("nonsense", "1"), command = command_of_test("close", "{}");
+	view_say(false);
+	query_incidents(&list, gateway);
+	assert_status(&list, 400);
+	command_issue(&command, gateway);
+	assert_status(&command, 422);
+}
+
+static void events_and_reports_are_taken_without_a_view(void **state)
+{
+	(void)state;
+	HttpRequest event = event_of("{\"source\":\"s\",\"title\":\"t\"}");
+	HttpRequest report = event_of("{\"kind\":\"incident\",\"description\":\"d\"}");
+	view_say(false);
+	ingest_event(&event, gateway);
+	ingest_report(&report, gateway);
+	assert_status(&event, 202);
+	assert_status(&report, 202);
+}
+
+/* Its request waits already; the journal answers it when it is read again. */
+static void a_command_under_way_is_answered_though_the_view_is_dropped(void **state)
+{
+	(void)state;
+	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
+	mood = BUS_HOLDS;
+	command_issue(&request, gateway);
+	view_say(false);
+	release(false);
+	assert_waits(&request);
+	answer_command(TYPE_JOURNAL_UNCHANGED, "null");
+	assert_status(&request, 200);
+}
+
+static void *drop_begin(void *context)
+{
+	view_say(false);
+	atomic_store((atomic_bool *)context, true);
+	return NULL;
+}
+
+static void a_view_is_not_dropped_under_its_reader(void **state)
+{
+	(void)state;
+	ViewReader *reader, *other;
+	pthread_t thread;
+	atomic_bool dropped = false;
+	assert_false(result_failed(view_borrow(gateway, &reader)));
+	assert_int_equal(pthread_create(&thread, NULL, drop_begin, &dropped), 0);
+	for (int i = 0; i < 500 && atomic_load(&gateway->caught_up); i++)
+		clock_sleep_ms(10);
+	assert_int_equal(view_borrow(gateway, &other).kind, ERROR_AGAIN);
+	clock_sleep_ms(50);
+	assert_false(atomic_load(&dropped));
+	view_return(reader);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(atomic_load(&dropped));
 }
 
 /* ---- commands ------------------------------------------------------------------------------------------------- */
@@ -695,6 +818,11 @@ int main(void)
 		GATEWAY_TEST(without_a_policy_nothing_is_taken),
 		GATEWAY_TEST(a_wrong_event_never_reaches_the_bus),
 		GATEWAY_TEST(an_idempotency_key_is_for_one_body),
+		GATEWAY_TEST(questions_and_commands_wait_for_the_view),
+		GATEWAY_TEST(wrong_requests_are_refused_whatever_the_view_holds),
+		GATEWAY_TEST(events_and_reports_are_taken_without_a_view),
+		GATEWAY_TEST(a_command_under_way_is_answered_though_the_view_is_dropped),
+		GATEWAY_TEST(a_view_is_not_dropped_under_its_reader),
 		GATEWAY_TEST(a_command_is_answered_by_the_journal),
 		GATEWAY_TEST(a_refused_command_says_what_would_be_taken),
 		GATEWAY_TEST(an_answer_that_overtakes_its_append_is_given_once),

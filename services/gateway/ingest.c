@@ -26,7 +26,7 @@ static void count(const char *result)
 	metric_add(METRIC_INGEST_EVENTS, result, NULL, 1);
 }
 
-/* The same event again gets the same answer, since both are made of what makes its id. */
+/* The same event again gets the same answer: its identity and its correlation key are functions of the request. */
 static void answer_accepted(const Ingest *ingest)
 {
 	char body[128], location[96];
@@ -92,7 +92,7 @@ static void ingest_document(Gateway *gateway, HttpRequest *request, AcceptInput 
 		refuse(request, result, code, &errors);
 		return;
 	}
-	if (!accepted.by_idempotency_key || repeats_fit(gateway->repeats, id_slice(&accepted.id), input->body))
+	if (!accepted.by_idempotency_key || repeats_fit(gateway->repeats, &accepted.request, input->body))
 		ingest_append(gateway, request, input, &accepted);
 	else
 		refuse(request, result_fail(ERROR_INPUT, "this Idempotency-Key came with another body before"),

@@ -9,7 +9,7 @@
 enum { PLACES = 1 << 16, PLACES_FULL = PLACES / 4 * 3 };
 
 typedef struct {
-	uint64_t id; /* 0: free */
+	uint64_t request; /* 0: free */
 	uint64_t body;
 } Place;
 
@@ -48,21 +48,20 @@ void repeats_free(Repeats *repeats)
 }
 
 /* 64 bits of a hash, never 0. */
-static uint64_t short_hash(Slice bytes)
+static uint64_t shortened(const Digest *digest)
 {
-	Digest digest = DIGEST(bytes);
 	uint64_t hash;
 
-	memcpy(&hash, digest.bytes, sizeof hash);
+	memcpy(&hash, digest->bytes, sizeof hash);
 	return hash | 1;
 }
 
-/* The place of an id, or the free one where it would go. */
-static Place *place_of(Place *places, uint64_t id)
+/* The place of a request, or the free one where it would go. */
+static Place *place_of(Place *places, uint64_t request)
 {
-	size_t at = (size_t)(id >> 1) % PLACES;
+	size_t at = (size_t)(request >> 1) % PLACES;
 
-	while (places[at].id != 0 && places[at].id != id)
+	while (places[at].request != 0 && places[at].request != request)
 		at = (at + 1) % PLACES;
 	return &places[at];
 }
@@ -79,12 +78,12 @@ static void generation_turn(Repeats *repeats)
 
 static bool fit(Repeats *repeats, Place wanted)
 {
-	const Place *old = place_of(repeats->old, wanted.id);
-	Place *young = place_of(repeats->young, wanted.id);
+	const Place *old = place_of(repeats->old, wanted.request);
+	Place *young = place_of(repeats->young, wanted.request);
 
-	if (young->id == wanted.id)
+	if (young->request == wanted.request)
 		return young->body == wanted.body;
-	if (old->id == wanted.id && old->body != wanted.body)
+	if (old->request == wanted.request && old->body != wanted.body)
 		return false;
 	*young = wanted;
 	if (++repeats->count == PLACES_FULL)
@@ -92,9 +91,10 @@ static bool fit(Repeats *repeats, Place wanted)
 	return true;
 }
 
-bool repeats_fit(Repeats *repeats, Slice id, Slice body)
+bool repeats_fit(Repeats *repeats, const Digest *request, Slice body)
 {
-	Place wanted = { short_hash(id), short_hash(body) };
+	Digest digest = DIGEST(body);
+	Place wanted = { shortened(request), shortened(&digest) };
 
 	pthread_mutex_lock(&repeats->mutex);
 	bool fits = fit(repeats, wanted);

@@ -1,7 +1,9 @@
 /*
- * Which body an Idempotency-Key came with: memory of the last hundred thousand or so, for telling a client that it used
- * a key twice for different things. That nothing counts twice does not rest on it (ids do that), so it may forget: two
- * generations, the older is dropped when the younger is full. Thread-safe.
+ * The body that an Idempotency-Key came with: memory of the last 49152 to 98304 of them, for telling a client that it used
+ * a key twice for different things. An event of another body may have another correlation key and so another id, so the
+ * memory goes by the digest of (kind of document, key id, Idempotency-Key) that stands in Accepted, never by the id. The
+ * rule that nothing counts twice does not rest on it (ids do that), so it may forget: two generations, the older is
+ * dropped when the younger is full. Thread-safe.
  */
 #ifndef TOCSIN_GATEWAY_REPEATS_H
 #define TOCSIN_GATEWAY_REPEATS_H
@@ -13,7 +15,7 @@ typedef struct Repeats Repeats;
 Repeats *repeats_new(void);
 void repeats_free(Repeats *repeats);
 
-/* False when the id is remembered with another body. Remembers. */
-bool repeats_fit(Repeats *repeats, Slice id, Slice body);
+/* False when the request is remembered with another body. Remembers. */
+bool repeats_fit(Repeats *repeats, const Digest *request, Slice body);
 
 #endif

@@ -68,6 +68,15 @@ Id id_of_bytes(const char *prefix, const uint8_t bytes[static 17])
 	return id;
 }
 
+Id id_of_event(IdDomain domain, Slice first, Slice second, Slice correlation_key)
+{
+	const char byte = (char)domain;
+	const Slice end = SLICE("\0");
+	Digest digest = DIGEST(((Slice){ &byte, 1 }), first, end, second, end, correlation_key);
+
+	return id_of_bytes("evt_", digest.bytes);
+}
+
 Id id_of_pair(const char *prefix, Slice first, Slice second)
 {
 	Digest digest = DIGEST(first, SLICE("\0"), second);

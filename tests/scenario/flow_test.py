@@ -3,7 +3,7 @@
 import re
 import time
 
-from harness import check, check_equal, eventually
+from harness import audit_records, check, check_equal, check_record_ids, eventually
 
 MEMBERS = ("id number kind status version title description source severity grade damage_level category flags reason rule "
            "policy_version assignee acknowledged acknowledge_by escalation_level asset actor observables correlation_key "
@@ -97,6 +97,41 @@ def the_same_id_is_counted_once_and_answered_alike(scratch):
     check_equal(server.incident(incident["id"])["event_count"], 2, "event_count")
 
 
+def _alerts(server, assets, ids):
+    """An event of each id, spread over the assets."""
+    return [server.event(source="ids", title="odd", rule="r1", asset=assets[n % len(assets)], id=id) for n, id in enumerate(ids)]
+
+
+def the_same_id_with_another_asset_is_another_event(scratch):
+    """In both modes alike: on Kafka most of the other assets are in other partitions than the first, embedded all are in one."""
+    server = _server(scratch)
+    one, other = ([f"{name}-{n}" for n in range(6)] for name in ("host", "printer"))
+    ids = [f"alert-{n}" for n in range(60)]
+
+    def counts():
+        return {incident["asset"]: incident["event_count"] for incident in server.incidents()}
+
+    def counted(expected, what):
+        eventually(lambda: counts() == expected, what, 10, 0.1, lambda: f"{counts()}")
+        check_equal(len(server.incidents()), len(expected), "incidents")
+    first = _alerts(server, one, ids)
+    counted(dict.fromkeys(one, 10), "60 ids are counted")
+    check_equal(_alerts(server, one, ids), first, "the answers to the same again")
+    second = _alerts(server, other, ids)
+    counted(dict.fromkeys(one + other, 10), "60 ids are counted again with other assets")
+    check_equal(len({answer["id"] for answer in first + second}), 120, "event ids")
+    check_equal(_alerts(server, one, ids) + _alerts(server, other, ids), first + second, "the answers to both again")
+    _alerts(server, one + other, [f"mark-{n}" for n in range(12)])  # counted after whatever came before it under its key
+    counted(dict.fromkeys(one + other, 11), "an event more of each asset, and nothing else")
+    incidents = {incident["id"] for incident in server.incidents()}
+    eventually(lambda: {record["subject"] for record in audit_records(server.home)} >= incidents, "the audit log has all incidents", 10)
+    server.stop()
+    check_record_ids(server.home)
+    for words in (("check", "ledger"), ("verify", "log")):
+        done = server.command(*words)
+        check_equal(done.returncode, 0, f"exit code of tocsin {' '.join(words)}: {done.stdout}{done.stderr}")
+
+
 def an_idempotency_key_stands_for_an_id(scratch):
     server = _server(scratch)
     headers = {"Idempotency-Key": '"8e03978e-40d5-43e8-bc93-6894a57f9324"'}
@@ -106,9 +141,15 @@ def an_idempotency_key_stands_for_an_id(scratch):
     check_equal(again, one, "the second answer")
     problem = server.post("/v1/events", body | {"title": "something else"}, headers=headers).expect(422).json
     check_equal(problem["code"], "idempotency-mismatch", "code")
+    problem = server.post("/v1/events", body | {"asset": "fs1"}, headers=headers).expect(422).json
+    check_equal(problem["code"], "idempotency-mismatch", "code for a body with another correlation key")
     incident = server.incident_of(one)
+    report = {"kind": "incident", "description": "A laptop was stolen"}
+    reported = server.post("/v1/reports", report, headers=headers).expect(202).json
+    check_equal(server.post("/v1/reports", report, headers=headers).expect(202).json, reported, "the second answer to the report")
+    check(server.incident_of(reported)["id"] != incident["id"], "an event and a report of one key are one incident")
     time.sleep(0.5)
-    check_equal(server.incident(incident["id"])["event_count"], 1, "event_count")
+    check_equal(sorted(i["event_count"] for i in server.incidents()), [1, 1], "event counts")
 
 
 def noise_opens_a_false_alarm_that_tells_nobody(scratch):

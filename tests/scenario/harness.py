@@ -5,6 +5,7 @@ server: it is started, asked over HTTP, signalled by the id of its own process, 
 commands.
 """
 
+import collections
 import contextlib
 import http.client
 import http.server
@@ -291,6 +292,18 @@ def not_in_a_container(reason):
         function.not_in_a_container = reason
         return function
     return mark
+
+
+def audit_records(home):
+    """The records in the audit log, as far as it is written."""
+    lines = (home / "audit/ledger.jsonl").read_text().splitlines()
+    return [json.loads(line)["record"] for line in lines if line.endswith("}")]
+
+
+def check_record_ids(home):
+    """No two records of the audit log have the same id."""
+    ids = collections.Counter(record["id"] for record in audit_records(home))
+    check_equal([id for id, count in ids.items() if count > 1], [], "ids that several records of the audit log have")
 
 
 class Scratch:

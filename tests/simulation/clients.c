@@ -27,6 +27,7 @@ static void event_append(World *world, SentEvent *event)
 		bus_append(world->bus, TOPIC_EVENTS, event->slot % world->partitions, &record, event_done, event));
 }
 
+/* Two events after one another have one id: they are the same event only where they have the same correlation key. */
 static void event_body(World *world, Buffer *body)
 {
 	static const char *const sources[] = { "ids", "narrow", "fw" }, *const types[] = { "malware", "other", "outage", "intrusion" };
@@ -36,7 +37,7 @@ static void event_body(World *world, Buffer *body)
 	const char *type = types[roll(world, 4)], *severity = severities[roll(world, 5)];
 	unsigned asset = roll(world, 3), actor = roll(world, 4);
 	/* Some senders give an id again to something else: it counts once for each correlation key (accept.h). */
-	size_t id = roll(world, 6) == 9 ? roll(world, (uint32_t)world->event_count + 1) : world->event_count;
+	size_t id = roll(world, 6) == 0 ? roll(world, (uint32_t)world->event_count + 1) : world->event_count;
 	buffer_format(body,
 		      "{\"source\":\"%s\",\"title\":\"t\",\"id\":\"%zu\",\"rule\":\"%s\",\"asset\":\"a%u\",\"actor\":\"b%u\","
 		      "\"type\":\"%s\",\"severity\":\"%s\"}",

@@ -68,6 +68,15 @@ static bool in_log(const SentEvent *event)
 	return false;
 }
 
+/* Sent before under the same id, with another title or severity. */
+static bool is_repeat(size_t number)
+{
+	for (size_t i = 0; i < number; i++)
+		if (strcmp(judged->events[i].id.text, judged->events[number].id.text) == 0)
+			return true;
+	return false;
+}
+
 static int64_t counted_of_key(const char *key)
 {
 	Statement *row = store_query(world_owner(judged, "gateway", 0)->store,
@@ -78,15 +87,6 @@ static int64_t counted_of_key(const char *key)
 	return counted;
 }
 
-/* Two clients may have sent an event under one id: it is the same one. */
-static bool sent_before(size_t number)
-{
-	for (size_t i = 0; i < number; i++)
-		if (strcmp(judged->events[i].id.text, judged->events[number].id.text) == 0)
-			return true;
-	return false;
-}
-
 static void judge_counts(void)
 {
 	for (size_t i = 0; i < judged->event_count; i++) {
@@ -95,8 +95,8 @@ static void judge_counts(void)
 		if (event->acknowledged && !in_log(event))
 			complain("an acknowledged event is not in the log: %s", event->id.text);
 		for (size_t k = 0; k < judged->event_count; k++)
-			durable += strcmp(judged->events[k].correlation_key, event->correlation_key) == 0 && !sent_before(k) &&
-				   in_log(&judged->events[k]);
+			durable += strcmp(judged->events[k].correlation_key, event->correlation_key) == 0 &&
+				   !is_repeat(k) && in_log(&judged->events[k]);
 		int64_t counted = counted_of_key(event->correlation_key);
 		if (counted != durable)
 			complain("key %s: %" PRId64 " events are durable, %" PRId64 " are counted", event->correlation_key, durable, counted);
@@ -322,6 +322,7 @@ unsigned judge_world(World *world)
 	judge_told(incidents);
 	judge_links(incidents);
 	judge_outputs();
+	judge_ids();
 	judge_audit();
 	judge_views();
 	judge_table(incidents);

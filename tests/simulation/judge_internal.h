@@ -26,6 +26,7 @@ json_t *document_in(const char *service, unsigned partition, const char *id);
 void judge_told(json_t *incidents);
 void judge_audit(void);
 void judge_outputs(void);
+void judge_ids(void);
 void judge_links(json_t *incidents);
 void judge_views(void);
 void judge_table(json_t *incidents);

@@ -115,6 +115,27 @@ void judge_outputs(void)
 	json_decref(outputs.assessments);
 }
 
+/* ---- ids: no two records of a ledger share one, also in different partitions */
+
+static void id_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
+{
+	char id[128];
+	(void)type;
+	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
+	if (json_object_get(context, id))
+		complain("two records have the id %s, one of them in partition %u", id, partition);
+	json_object_set_new(context, id, json_true());
+}
+
+void judge_ids(void)
+{
+	static const TopicId ledgers[] = { TOPIC_REPORTS, TOPIC_JOURNAL, TOPIC_DELIVERIES };
+	for (size_t i = 0; i < sizeof(ledgers) / sizeof(ledgers[0]); i++) {
+		json_t *ids JSON_AUTO = json_object();
+		walk_ledger(ledgers[i], id_visit, ids);
+	}
+}
+
 /* ---- links: on both sides, each once */
 
 static size_t links_to(json_t *incident, const char *other, const char *by)

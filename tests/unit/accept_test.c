@@ -33,23 +33,30 @@ static const char grading_yaml[] =
 	"damage_levels: {I: S, II: S, III: A, IV: B}\n"
 	"severity_loss: {info: minor, low: minor, medium: considerable, high: serious, critical: grave}\n";
 
-static int policy_make(void **state)
+static Policy *compiled(const char *sources)
 {
-	(void)state;
 	const PolicyFile files[] = {
 		{ "pack.yaml", SLICE(pack_yaml) },
-		{ "sources.yaml", SLICE(sources_yaml) },
+		{ "sources.yaml", slice_of(sources) },
 		{ "grading.yaml", SLICE(grading_yaml) },
 	};
 	PolicyMistakes mistakes = { .count = 0 };
+	Policy *made = NULL;
 	json_t *message;
 	if (!policy_read(files, 3, &message, &mistakes)) {
 		print_error("%s\n", mistakes.list[0]);
-		return -1;
+		return NULL;
 	}
-	Result result = policy_compile(message, &policy);
+	Result result = policy_compile(message, &made);
 	json_decref(message);
-	return result_failed(result) ? -1 : 0;
+	return result_failed(result) ? NULL : made;
+}
+
+static int policy_make(void **state)
+{
+	(void)state;
+	policy = compiled(sources_yaml);
+	return policy ? 0 : -1;
 }
 
 static int policy_drop(void **state)
@@ -117,7 +124,7 @@ static void an_event_carries_what_was_derived_from_it_in_headers(void **state)
 				     "\"occurred_at\":\"2026-11-23T08:15:31.123Z\"}");
 	Slice headers = buffer_slice(&accepted.headers);
 	EventHeader header;
-	Id id = id_of_pair("evt_", SLICE("whole"), SLICE("1"));
+	Id id = id_of_event(ID_EVENT_OF_SENDER, SLICE("whole"), SLICE("1"), slice_of(accepted.correlation_key));
 	assert_string_equal(accepted.id.text, id.text);
 	assert_true(slice_is(header_get(headers, "ce_id"), id.text));
 	assert_true(slice_is(header_get(headers, "ce_type"), TYPE_EVENT_RECEIVED));
@@ -152,7 +159,7 @@ static void the_senders_own_id_wins_over_the_idempotency_key(void **state)
 	AcceptInput input = input_of("{\"source\":\"s\",\"title\":\"t\",\"id\":\"7\"}");
 	input.idempotency_key = "k";
 	Accepted accepted = accepted_of(&input);
-	Id id = id_of_pair("evt_", SLICE("s"), SLICE("7"));
+	Id id = id_of_event(ID_EVENT_OF_SENDER, SLICE("s"), SLICE("7"), slice_of(accepted.correlation_key));
 	assert_string_equal(accepted.id.text, id.text);
 	assert_false(accepted.by_idempotency_key);
 	accepted_release(&accepted);
@@ -164,7 +171,7 @@ static void without_an_own_id_the_idempotency_key_makes_it(void **state)
 	AcceptInput input = input_of("{\"source\":\"s\",\"title\":\"t\"}");
 	input.idempotency_key = "k";
 	Accepted accepted = accepted_of(&input);
-	Id id = id_of_pair("evt_", SLICE("admin123"), SLICE("k"));
+	Id id = id_of_event(ID_EVENT_OF_REQUEST, SLICE("admin123"), SLICE("k"), slice_of(accepted.correlation_key));
 	assert_string_equal(accepted.id.text, id.text);
 	assert_true(accepted.by_idempotency_key);
 	accepted_release(&accepted);
@@ -182,6 +189,107 @@ static void without_either_the_id_is_random(void **state)
 	assert_string_equal(first.correlation_key, second.correlation_key);
 	accepted_release(&first);
 	accepted_release(&second);
+}
+
+/* The ids of two events, compared as text. */
+static void assert_same_id(const char *one, const char *other, bool same)
+{
+	Accepted first = event_of(one), second = event_of(other);
+	assert_int_equal(strcmp(first.id.text, second.id.text) == 0, same);
+	accepted_release(&first);
+	accepted_release(&second);
+}
+
+static void source_id_and_correlation_key_are_the_identity_of_an_event(void **state)
+{
+	(void)state;
+	assert_same_id("{\"source\":\"whole\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"x\"}",
+		       "{\"source\":\"whole\",\"title\":\"2\",\"id\":\"7\",\"asset\":\"x\",\"severity\":\"high\"}", true);
+	assert_same_id("{\"source\":\"whole\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"x\"}",
+		       "{\"source\":\"whole\",\"title\":\"1\",\"id\":\"8\",\"asset\":\"x\"}", false);
+	assert_same_id("{\"source\":\"a\",\"title\":\"1\",\"id\":\"7\"}", "{\"source\":\"b\",\"title\":\"1\",\"id\":\"7\"}", false);
+}
+
+static void the_same_id_with_another_asset_is_another_event_where_assets_correlate(void **state)
+{
+	(void)state;
+	assert_same_id("{\"source\":\"whole\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"x\"}",
+		       "{\"source\":\"whole\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"y\"}", false);
+	assert_same_id("{\"source\":\"other\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"x\"}",
+		       "{\"source\":\"other\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"y\"}", true);
+}
+
+/* Two sources that correlate by asset alone may have the same key, and yet each its own events. */
+static void sources_do_not_share_events_where_they_share_a_key(void **state)
+{
+	static const char two[] = "sources:\n"
+				  "  - {id: \"*\", correlate: [asset], window_seconds: 30, cap_seconds: 300}\n";
+	(void)state;
+	Policy *before = policy;
+	policy = compiled(two);
+	static const char one[] = "{\"source\":\"a\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"x\"}";
+	static const char other[] = "{\"source\":\"b\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"x\"}";
+	assert_same_key(one, other, true);
+	assert_same_id(one, other, false);
+	policy_free(policy);
+	policy = before;
+}
+
+static void without_correlation_members_the_key_is_derived_from_the_id(void **state)
+{
+	(void)state;
+	AcceptInput input = input_of("{\"source\":\"assets\",\"title\":\"1\",\"id\":\"7\",\"rule\":\"r\"}");
+	Accepted accepted = accepted_of(&input);
+	Id id = id_of_event(ID_EVENT_OF_SENDER, SLICE("assets"), SLICE("7"), SLICE_NONE);
+	assert_string_equal(accepted.id.text, id.text);
+	assert_string_equal(accepted.correlation_key, id_of_pair("", id_slice(&id), SLICE_NONE).text);
+	accepted_release(&accepted);
+	input = input_of("{\"source\":\"assets\",\"title\":\"1\"}");
+	input.idempotency_key = "k";
+	accepted = accepted_of(&input);
+	id = id_of_event(ID_EVENT_OF_REQUEST, SLICE("admin123"), SLICE("k"), SLICE_NONE);
+	assert_string_equal(accepted.id.text, id.text);
+	assert_string_equal(accepted.correlation_key, id_of_pair("", id_slice(&id), SLICE_NONE).text);
+	accepted_release(&accepted);
+}
+
+/* The name of the source and the sender's id are those of the key and the Idempotency-Key, their key is one. */
+static void a_senders_id_never_equals_a_key_and_an_idempotency_key(void **state)
+{
+	(void)state;
+	Accepted own = event_of("{\"source\":\"admin123\",\"title\":\"1\",\"id\":\"k\"}");
+	AcceptInput input = input_of("{\"source\":\"admin123\",\"title\":\"1\"}");
+	input.idempotency_key = "k";
+	Accepted by_request = accepted_of(&input);
+	assert_string_equal(own.correlation_key, by_request.correlation_key);
+	assert_string_not_equal(own.id.text, by_request.id.text);
+	accepted_release(&own);
+	accepted_release(&by_request);
+}
+
+static Digest request_of(const char *key_id, const char *idempotency_key, const char *body)
+{
+	AcceptInput input = input_of(body);
+	input.key_id = key_id;
+	input.idempotency_key = idempotency_key;
+	Accepted accepted = accepted_of(&input);
+	assert_true(accepted.by_idempotency_key);
+	accepted_release(&accepted);
+	return accepted.request;
+}
+
+/* Another asset makes another id, so the id cannot tell that the key came with another body. */
+static void the_digest_of_a_request_is_the_same_whatever_the_body(void **state)
+{
+	(void)state;
+	static const char one[] = "{\"source\":\"whole\",\"title\":\"1\",\"asset\":\"x\"}";
+	static const char other[] = "{\"source\":\"whole\",\"title\":\"1\",\"asset\":\"y\"}";
+	Digest first = request_of("key00001", "k", one), second = request_of("key00001", "k", other);
+	assert_memory_equal(&first, &second, sizeof first);
+	second = request_of("key00001", "l", one);
+	assert_memory_not_equal(&first, &second, sizeof first);
+	second = request_of("key00002", "k", one);
+	assert_memory_not_equal(&first, &second, sizeof first);
 }
 
 static void the_policy_says_what_events_have_in_common(void **state)
@@ -291,6 +399,33 @@ static void the_same_report_again_has_the_same_id_and_key(void **state)
 	accepted_release(&second);
 }
 
+static void a_reports_key_is_derived_from_its_id(void **state)
+{
+	(void)state;
+	AcceptInput input = input_of("{\"kind\":\"incident\",\"description\":\"a laptop is gone\",\"asset\":\"x\"}");
+	input.idempotency_key = "k";
+	Accepted report = report_of(&input);
+	Id id = id_of_event(ID_REPORT_OF_REQUEST, SLICE("admin123"), SLICE("k"), SLICE_NONE);
+	assert_string_equal(report.id.text, id.text);
+	assert_string_equal(report.correlation_key, id_of_pair("", id_slice(&id), SLICE_NONE).text);
+	accepted_release(&report);
+}
+
+static void an_event_and_a_report_under_one_idempotency_key_are_two(void **state)
+{
+	(void)state;
+	AcceptInput input = input_of("{\"source\":\"assets\",\"title\":\"1\"}");
+	input.idempotency_key = "k";
+	Accepted event = accepted_of(&input);
+	input.body = SLICE("{\"kind\":\"incident\",\"description\":\"a laptop is gone\"}");
+	Accepted report = report_of(&input);
+	assert_string_not_equal(event.id.text, report.id.text);
+	assert_string_not_equal(event.correlation_key, report.correlation_key);
+	assert_memory_not_equal(&event.request, &report.request, sizeof event.request);
+	accepted_release(&event);
+	accepted_release(&report);
+}
+
 static void a_report_says_nothing_of_a_machines_severity(void **state)
 {
 	(void)state;
@@ -311,6 +446,12 @@ int main(void)
 		cmocka_unit_test(the_senders_own_id_wins_over_the_idempotency_key),
 		cmocka_unit_test(without_an_own_id_the_idempotency_key_makes_it),
 		cmocka_unit_test(without_either_the_id_is_random),
+		cmocka_unit_test(source_id_and_correlation_key_are_the_identity_of_an_event),
+		cmocka_unit_test(the_same_id_with_another_asset_is_another_event_where_assets_correlate),
+		cmocka_unit_test(sources_do_not_share_events_where_they_share_a_key),
+		cmocka_unit_test(without_correlation_members_the_key_is_derived_from_the_id),
+		cmocka_unit_test(a_senders_id_never_equals_a_key_and_an_idempotency_key),
+		cmocka_unit_test(the_digest_of_a_request_is_the_same_whatever_the_body),
 		cmocka_unit_test(the_policy_says_what_events_have_in_common),
 		cmocka_unit_test(equal_texts_in_different_members_are_not_the_same),
 		cmocka_unit_test(events_without_anything_in_common_stay_apart),
@@ -319,6 +460,8 @@ int main(void)
 		cmocka_unit_test(thirty_two_levels_are_taken_and_one_more_is_not),
 		cmocka_unit_test(each_report_opens_a_record_of_its_own),
 		cmocka_unit_test(the_same_report_again_has_the_same_id_and_key),
+		cmocka_unit_test(a_reports_key_is_derived_from_its_id),
+		cmocka_unit_test(an_event_and_a_report_under_one_idempotency_key_are_two),
 		cmocka_unit_test(a_report_says_nothing_of_a_machines_severity),
 	};
 	return cmocka_run_group_tests_name("accept", tests, policy_make, policy_drop);

@@ -537,6 +537,41 @@ static void a_view_is_not_dropped_under_its_reader(void **state)
 	assert_true(atomic_load(&dropped));
 }
 
+/* The other body has another correlation key, and so another id. */
+static void an_idempotency_key_is_for_one_body_whatever_it_correlates_with(void **state)
+{
+	(void)state;
+	HttpRequest first = event_of("{\"source\":\"s\",\"title\":\"t\"}"), other = first;
+	other.body = "{\"source\":\"u\",\"title\":\"t\"}"; /* the policy here correlates by source */
+	first.idempotency_key = other.idempotency_key = "\"k\"";
+	mood = BUS_AT_ONCE;
+	ingest_event(&first, gateway);
+	ingest_event(&other, gateway);
+	assert_status(&first, 202);
+	assert_status(&other, 422);
+	assert_non_null(strstr(other.text, "idempotency-mismatch"));
+	assert_int_equal(appended, 1);
+}
+
+static void an_event_and_a_report_may_have_the_same_idempotency_key(void **state)
+{
+	(void)state;
+	HttpRequest event = event_of("{\"source\":\"s\",\"title\":\"t\"}"), report = event, other = event;
+	report.body = "{\"kind\":\"incident\",\"description\":\"d\"}";
+	other.body = "{\"kind\":\"incident\",\"description\":\"e\"}";
+	event.idempotency_key = report.idempotency_key = other.idempotency_key = "k";
+	mood = BUS_AT_ONCE;
+	ingest_event(&event, gateway);
+	Id event_id = last_id;
+	ingest_report(&report, gateway);
+	assert_status(&event, 202);
+	assert_status(&report, 202);
+	assert_string_not_equal(last_id.text, event_id.text);
+	ingest_report(&other, gateway);
+	assert_status(&other, 422);
+	assert_int_equal(appended, 2);
+}
+
 /* ---- commands ------------------------------------------------------------------------------------------------- */
 
 static void a_command_is_answered_by_the_journal(void **state)
@@ -823,6 +858,8 @@ int main(void)
 		GATEWAY_TEST(events_and_reports_are_taken_without_a_view),
 		GATEWAY_TEST(a_command_under_way_is_answered_though_the_view_is_dropped),
 		GATEWAY_TEST(a_view_is_not_dropped_under_its_reader),
+		GATEWAY_TEST(an_idempotency_key_is_for_one_body_whatever_it_correlates_with),
+		GATEWAY_TEST(an_event_and_a_report_may_have_the_same_idempotency_key),
 		GATEWAY_TEST(a_command_is_answered_by_the_journal),
 		GATEWAY_TEST(a_refused_command_says_what_would_be_taken),
 		GATEWAY_TEST(an_answer_that_overtakes_its_append_is_given_once),

@@ -20,6 +20,41 @@ static void an_id_is_its_prefix_and_130_bits_of_the_hash(void **state)
 	assert_int_equal(id_slice(&id).size, 30);
 }
 
+#define CORRELATED SLICE("0123456789abcdefghjkmnpqrs")
+
+/* Computed by hand like the one above; they are stored, so that no change of the program may change them. */
+static void an_event_id_is_its_domain_byte_and_three_parts(void **state)
+{
+	(void)state;
+	assert_string_equal(id_of_event(ID_EVENT_OF_SENDER, SLICE("ids-1"), SLICE("alert-7"), CORRELATED).text,
+	                    "evt_k4zgb48s43zhxzfvx8eeqa00ww");
+	assert_string_equal(id_of_event(ID_EVENT_OF_REQUEST, SLICE("admin123"), SLICE("k"), SLICE_NONE).text,
+	                    "evt_dkvwjtm3s632wny9k1ayx44mse");
+	assert_string_equal(id_of_event(ID_REPORT_OF_REQUEST, SLICE("admin123"), SLICE("k"), SLICE_NONE).text,
+	                    "evt_9x04jzjhc1xa90abhd9jkxxssc");
+}
+
+/* Each differs from every other by a domain, a part, or where a part ends. */
+static void event_ids_of_different_identities_differ(void **state)
+{
+	(void)state;
+	const Id ids[] = {
+		id_of_event(ID_EVENT_OF_SENDER, SLICE("a"), SLICE("b"), CORRELATED),
+		id_of_event(ID_EVENT_OF_REQUEST, SLICE("a"), SLICE("b"), CORRELATED),
+		id_of_event(ID_REPORT_OF_REQUEST, SLICE("a"), SLICE("b"), CORRELATED),
+		id_of_event(ID_EVENT_OF_SENDER, SLICE("a"), SLICE("b"), SLICE_NONE),
+		id_of_event(ID_EVENT_OF_SENDER, SLICE("a"), SLICE("b0123456789abcdefghjkmnpqrs"), SLICE_NONE),
+		id_of_event(ID_EVENT_OF_SENDER, SLICE("ab"), SLICE(""), CORRELATED),
+		id_of_event(ID_EVENT_OF_SENDER, SLICE(""), SLICE("ab"), CORRELATED),
+		id_of_event(ID_EVENT_OF_SENDER, SLICE("b"), SLICE("a"), CORRELATED),
+		id_of_pair("evt_", SLICE("a"), SLICE("b")),
+	};
+
+	for (size_t i = 0; i < COUNT(ids); i++)
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(ids[i].text, ids[j].text);
+}
+
 static void a_pair_is_not_the_same_as_its_join(void **state)
 {
 	(void)state;
@@ -174,6 +209,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_id_is_its_prefix_and_130_bits_of_the_hash),
+		cmocka_unit_test(an_event_id_is_its_domain_byte_and_three_parts),
+		cmocka_unit_test(event_ids_of_different_identities_differ),
 		cmocka_unit_test(a_pair_is_not_the_same_as_its_join),
 		cmocka_unit_test(derived_ids_count_in_decimal),
 		cmocka_unit_test(random_bytes_become_an_id_bit_by_bit),

@@ -74,16 +74,29 @@ static Result document_read(const FieldTable *table, const AcceptInput *input, L
 
 /* ---- what is derived ------------------------------------------------------------------------------------------ */
 
-static Id event_id(const AcceptInput *input, const char *source, const char *id, bool *by_idempotency_key)
+/* The identity that a request without an id of the sender's has; correlation_key may be empty. */
+static void identify_by_request(Accepted *out, IdDomain domain, const AcceptInput *input, Slice correlation_key)
 {
-	bool own = source && id;
+	const char byte = (char)domain;
+	Slice key_id = slice_of(input->key_id), idempotency_key = slice_of(input->idempotency_key);
 
-	*by_idempotency_key = !own && input->idempotency_key;
-	if (own)
-		return id_of_pair("evt_", slice_of(source), slice_of(id));
-	if (input->idempotency_key)
-		return id_of_pair("evt_", slice_of(input->key_id), slice_of(input->idempotency_key));
-	return id_of_bytes("evt_", input->random);
+	out->by_idempotency_key = input->idempotency_key != NULL;
+	if (!out->by_idempotency_key) {
+		out->id = id_of_bytes("evt_", input->random);
+		return;
+	}
+	out->id = id_of_event(domain, key_id, idempotency_key, correlation_key);
+	out->request = DIGEST(((Slice){ &byte, 1 }), key_id, SLICE("\0"), idempotency_key);
+}
+
+static void identify(Accepted *out, const AcceptInput *input, const EventDocument *event, Slice correlation_key)
+{
+	if (!event->id) {
+		identify_by_request(out, ID_EVENT_OF_REQUEST, input, correlation_key);
+		return;
+	}
+	out->by_idempotency_key = false;
+	out->id = id_of_event(ID_EVENT_OF_SENDER, slice_of(event->source), slice_of(event->id), correlation_key);
 }
 
 static Slice chosen(bool wanted, const char *text)
@@ -91,8 +104,11 @@ static Slice chosen(bool wanted, const char *text)
 	return wanted ? slice_of(text) : SLICE_NONE;
 }
 
-/* Each member has its own place in the hash, so equal texts in different members differ. */
-static Id event_key(const SourcePolicy *source, const EventDocument *event, const Id *id)
+/*
+ * Each member has its own place in the hash, so equal texts in different members differ. False, *out untouched: the event
+ * has no member that it could have in common with another.
+ */
+static bool correlate(const SourcePolicy *source, const EventDocument *event, Id *out)
 {
 	const Slice end = SLICE("\0");
 	Slice parts[] = {
@@ -103,9 +119,14 @@ static Id event_key(const SourcePolicy *source, const EventDocument *event, cons
 
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i += 2)
 		size += parts[i].size;
-	if (size == 0) /* nothing it could have in common with another */
-		return id_of_pair("", id_slice(id), SLICE_NONE);
-	return id_of_bytes("", digest_of(parts, sizeof parts / sizeof parts[0]).bytes);
+	if (size > 0)
+		*out = id_of_bytes("", digest_of(parts, sizeof parts / sizeof parts[0]).bytes);
+	return size > 0;
+}
+
+static Id key_of_id(const Id *id)
+{
+	return id_of_pair("", id_slice(id), SLICE_NONE);
 }
 
 /* Nothing is received before it happened: what seems so tells how far the sender's clock is ahead, at least. */
@@ -140,12 +161,10 @@ static void write_headers(Buffer *out, const Id *id, const char *type, Instant r
 	must(!out->overflowed);
 }
 
-static void accepted_fill(Accepted *out, const Id *id, const Id *key, bool by_idempotency_key)
+static void take_key(Accepted *out, const Id *key)
 {
-	out->id = *id;
 	memcpy(out->correlation_key, key->text, sizeof out->correlation_key);
 	out->slot = slot_of(id_slice(key));
-	out->by_idempotency_key = by_idempotency_key;
 }
 
 /* ---- the two documents ---------------------------------------------------------------------------------------- */
@@ -155,21 +174,23 @@ Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *ou
 {
 	Lender lender LENDER_AUTO;
 	EventDocument event;
-	bool by_idempotency_key;
+	Id key;
 
 	lender.tree = NULL; /* by itself: the texts need no clearing */
 	TRY(document_read(&event_table, input, &lender, &event, errors, code));
 	const SourcePolicy *source = policy_source(policy, event.source);
-	Id id = event_id(input, event.source, event.id, &by_idempotency_key);
-	Id key = event_key(source, &event, &id);
+	bool correlated = correlate(source, &event, &key);
+	identify(out, input, &event, correlated ? id_slice(&key) : SLICE_NONE);
+	if (!correlated)
+		key = key_of_id(&out->id);
+	take_key(out, &key);
 	EventHeader header = {
 		.window_seconds = source->window_seconds,
 		.cap_seconds = source->cap_seconds,
 		.severity = event.severity >= 0 ? event.severity : SEVERITY_MEDIUM,
 		.clock_offset_ms = clock_offset(event.occurred_at, input->received_at),
 	};
-	accepted_fill(out, &id, &key, by_idempotency_key);
-	write_headers(&out->headers, &id, TYPE_EVENT_RECEIVED, input->received_at, &header);
+	write_headers(&out->headers, &out->id, TYPE_EVENT_RECEIVED, input->received_at, &header);
 	return result_ok();
 }
 
@@ -178,18 +199,17 @@ Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *o
 {
 	Lender lender LENDER_AUTO;
 	ReportDocument report;
-	bool by_idempotency_key;
 
 	(void)policy; /* a person's report is never put together with another */
 	lender.tree = NULL;
 	TRY(document_read(&report_table, input, &lender, &report, errors, code));
-	Id id = event_id(input, NULL, NULL, &by_idempotency_key);
-	Id key = id_of_pair("", id_slice(&id), SLICE_NONE);
+	identify_by_request(out, ID_REPORT_OF_REQUEST, input, SLICE_NONE);
+	Id key = key_of_id(&out->id);
+	take_key(out, &key);
 	EventHeader header = {
 		.severity = -1,
 		.clock_offset_ms = clock_offset(report.occurred_at, input->received_at),
 	};
-	accepted_fill(out, &id, &key, by_idempotency_key);
-	write_headers(&out->headers, &id, TYPE_REPORT_RECEIVED, input->received_at, &header);
+	write_headers(&out->headers, &out->id, TYPE_REPORT_RECEIVED, input->received_at, &header);
 	return result_ok();
 }

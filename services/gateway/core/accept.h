@@ -4,8 +4,10 @@
  * gateway needs to parse a repeat. Pure: time and random bytes are given, so the simulation accepts as the HTTP server
  * does.
  *
- * The id says what counts as the same thing: the sender's (source, id) if the document has an id, else the
- * (key id, Idempotency-Key) of the request, else random.
+ * The id is the identity of the event: (source, id, correlation key) if the document has an id, else (key id,
+ * Idempotency-Key, correlation key), else random (shared/base/id.h). The correlation key comes first, from the members
+ * that the policy names for the source; where the event has none of them, and for a report, the third part is empty and
+ * the key is derived from the id.
  */
 #ifndef TOCSIN_GATEWAY_ACCEPT_H
 #define TOCSIN_GATEWAY_ACCEPT_H
@@ -33,6 +35,7 @@ typedef struct {
 	char correlation_key[ID_BASE32 + 1];
 	unsigned slot;
 	bool by_idempotency_key; /* the id was made of the Idempotency-Key: the same key must come with the same body */
+	Digest request; /* by_idempotency_key: of (kind of document, key id, Idempotency-Key), whatever the body */
 	Buffer headers; /* packed (shared/edge/bus.h); released by accepted_release */
 } Accepted;
 

@@ -7,7 +7,7 @@
 static const Command commands[] = {
 	{ "serve", "", "run the server: all services in one process, state in TOCSIN_HOME", 0, serve_run },
 	{ "check", "[DIR]", "check settings and policy pack; every mistake as FILE:LINE:COLUMN", 1, check_run },
-	{ "check ledger", "[--kafka]", "replay the ledgers (TOCSIN_HOME's, or Kafka's) and check what they promise", 1,
+	{ "check ledger", "[--kafka]", "replay the ledgers (TOCSIN_HOME's, or Kafka's), count the kept events again, and check both", 1,
 	  check_ledger_run },
 	{ "verify log", "[DIR]", "check that the audit log (TOCSIN_HOME's, or that of a copy in DIR) was not changed", 1, verify_log_run },
 	{ "healthcheck", "[URL]", "ask a server whether it is ready", 1, healthcheck_run },

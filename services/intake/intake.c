@@ -6,10 +6,7 @@
 
 #include <stdlib.h>
 
-enum {
-	SEEN_RECORDS = 1 << 21, /* ids a generation of the duplicate filter holds, over all partitions */
-	SETTLE_MAX = 1000,      /* updates a batch at most */
-};
+enum { SETTLE_MAX = 1000 }; /* updates a batch at most */
 #define PRUNE_ROWS 64
 #define TEXT_(value) #value
 #define TEXT(value) TEXT_(value)
@@ -28,9 +25,9 @@ static Memory *memory_new(unsigned partitions)
 	Memory *memory = calloc(1, sizeof(*memory));
 	must(memory);
 	windows_init(&memory->windows);
-	seen_init(&memory->events.seen, SEEN_RECORDS / (int64_t)(partitions ? partitions : 1));
-	seen_init(&memory->joins.seen, SEEN_RECORDS / (int64_t)(partitions ? partitions : 1));
-	buffer_init(&memory->body, BODY_MAX);
+	seen_init(&memory->events.seen, seen_generation_size(partitions));
+	seen_init(&memory->joins.seen, seen_generation_size(partitions));
+	buffer_init(&memory->body, REPORT_BODY_MAX);
 	buffer_init(&memory->packed, HEADERS_MAX);
 	buffer_init(&memory->headers, HEADERS_MAX);
 	return memory;

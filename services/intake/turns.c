@@ -1,9 +1,7 @@
 /* What an event, a closing or a reopening is to its key, and the report records that follow. */
 #include "services/intake/intake_internal.h"
 
-#include "services/intake/core/judge.h"
 #include "shared/domain/documents.h"
-#include "shared/domain/event_header.h"
 #include "shared/domain/types.h"
 #include "shared/edge/bus.h"
 
@@ -13,7 +11,6 @@
 enum {
 	PRUNE_EVERY_MS = 10000,   /* of record time */
 	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by so much and no open window is lost */
-	BODY_FRAME = 4096,        /* what a report says besides the document */
 };
 
 /* ---- drafting */
@@ -95,10 +92,15 @@ static const char *form_of(const Record *input)
 	return slice_is(input->type, TYPE_REPORT_RECEIVED) ? "report" : "event";
 }
 
+bool document_fits(size_t size)
+{
+	return size > 0 && size <= REPORT_DOCUMENT_MAX;
+}
+
 static Result document_read(Handler *handler, const Record *input, Slice *document)
 {
 	TRY(handler_body(handler, input, document));
-	if (document->size == 0 || document->size > BODY_MAX - BODY_FRAME)
+	if (!document_fits(document->size))
 		return result_fail(ERROR_INPUT, "the document is empty or too large to be reported");
 	return result_ok();
 }
@@ -182,14 +184,21 @@ static Result (*const turns[])(Handler *handler, Turn *turn) = {
 	[JUDGE_OPEN] = turn_open,
 };
 
+Result arrival_read(const Record *input, Arrival *arrival, EventHeader *header)
+{
+	*arrival = (Arrival){ .offset = input->offset, .received_at = input->time };
+	if (!bits_read(input->key, &arrival->key) || !bits_read_event(input->id, &arrival->event))
+		return result_fail(ERROR_INPUT, "an event's key is 26 base32 characters, its id evt_ and 26 more");
+	TRY(event_header_read(header_get(input->headers, EVENT_HEADER), header));
+	arrival->severity = header->severity;
+	return result_ok();
+}
+
 Result decide_arrival(Handler *handler, const Record *input)
 {
 	Memory *memory = handler->memory;
-	Turn turn = { .input = input, .arrival = { .offset = input->offset, .received_at = input->time } };
-	if (!bits_read(input->key, &turn.arrival.key) || !bits_read_event(input->id, &turn.arrival.event))
-		return result_fail(ERROR_INPUT, "an event's key is 26 base32 characters, its id evt_ and 26 more");
-	TRY(event_header_read(header_get(input->headers, EVENT_HEADER), &turn.header));
-	turn.arrival.severity = turn.header.severity;
+	Turn turn = { .input = input };
+	TRY(arrival_read(input, &turn.arrival, &turn.header));
 	turn.window = windows_find(&memory->windows, turn.arrival.key);
 	return turns[judge(turn.window, &turn.arrival)](handler, &turn);
 }

@@ -70,6 +70,8 @@ struct Replay {
 	unsigned partition;
 	ReplayFinding finding;
 	void *context;
+	ReplayAccepted accepted;
+	void *accepted_context;
 	LedgerCursor cursor;
 	LedgerPositions positions;
 	ReplayFigures figures;
@@ -96,6 +98,12 @@ void replay_free(Replay *replay)
 	free(replay->ids.cells);
 	free(replay->versions.cells);
 	free(replay);
+}
+
+void replay_on_accepted(Replay *replay, ReplayAccepted accepted, void *context)
+{
+	replay->accepted = accepted;
+	replay->accepted_context = context;
 }
 
 static void find(Replay *replay, int64_t offset, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -199,6 +207,8 @@ static void accept(Replay *replay, const BusRecord *record)
 	else if (replay->cursor.seq == 1)
 		find(replay, record->offset, "the first record behind a claim is no opening record");
 	check_positions(replay, record);
+	if (replay->accepted)
+		replay->accepted(replay->accepted_context, record);
 	if (is_bookkeeping(type))
 		return;
 	check_id(replay, record);

@@ -31,6 +31,10 @@ typedef struct {
 Replay *replay_new(TopicId ledger, unsigned partition, ReplayFinding finding, void *context);
 void replay_free(Replay *replay);
 
+/* Called with every record that is accepted, claims not counted, in their order. */
+typedef void (*ReplayAccepted)(void *context, const BusRecord *record);
+void replay_on_accepted(Replay *replay, ReplayAccepted accepted, void *context);
+
 /* The records in the order they stand, from the first one kept. Bodies are needed of the journal only. */
 void replay_take(Replay *replay, const BusRecord *record);
 

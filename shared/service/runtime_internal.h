@@ -4,6 +4,7 @@
 #ifndef TOCSIN_SERVICE_RUNTIME_INTERNAL_H
 #define TOCSIN_SERVICE_RUNTIME_INTERNAL_H
 
+#include "shared/service/record.h"
 #include "shared/service/runtime.h"
 
 #include <stdatomic.h>
@@ -151,9 +152,6 @@ struct Runtime {
 };
 
 /* ---- records (runtime.c) */
-/* The CloudEvents attributes out of packed headers, in one pass. ERROR_INPUT without ce_id and ce_type. */
-Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Record *out);
-bool record_is_bookkeeping(const Record *record);
 /* ERROR_INPUT: it stands in a partition in which neither its incident nor its key lives (docs/design/ownership.md, "Words and topics"). */
 Result record_place_check(const Runtime *runtime, const Record *record);
 /* A copy of a record, kept for the batch. The caller keeps within BATCH_RECORDS and BATCH_BYTES. */

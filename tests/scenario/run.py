@@ -25,7 +25,7 @@ from contained import contained
 from installation import together
 
 LIMIT_SECONDS = 180 * PATIENCE
-FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "away", "topics", "rebuild", "table", "takeover", "upgrade"]
+FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "away", "topics", "rebuild", "table", "takeover", "upgrade", "ledger"]
 ASKED_FOR = ["chaos"]  # takes minutes: only when it is named (make test-chaos)
 # What one server does, six programs do, and one in a container. The others are about six programs on a Kafka for them alone, and what a
 # container changes (rights, a read-only root, another user, signals to process 1) is one for all programs of the image.

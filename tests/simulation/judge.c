@@ -1,5 +1,7 @@
 #include "tests/simulation/judge_internal.h"
 
+#include "services/intake/core/seen.h"
+#include "services/intake/recount_records.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/types.h"
 #include "shared/service/replay.h"
@@ -290,6 +292,88 @@ static void judge_ledger(TopicId topic)
 	}
 }
 
+/* How much of the events and of the ledger that counts them is there: all that ever was, or what is kept. */
+typedef struct {
+	Recount *recount;
+	unsigned partition;
+	int64_t first;    /* of the events */
+	bool kept_ledger; /* from the ledger's first kept record on */
+	uint64_t opened;  /* incidents, by the ledger */
+} Counting;
+
+static void recount_finding(void *context, bool of_events, int64_t offset, const char *text)
+{
+	const Counting *counting = context;
+	complain("%s/%u at %" PRId64 ": %s (events from %" PRId64 " on, %s ledger)", of_events ? "events" : "reports",
+		 counting->partition, offset, text, counting->first, counting->kept_ledger ? "kept" : "whole");
+}
+
+static void recount_accepted(void *context, const BusRecord *record)
+{
+	Counting *counting = context;
+	Result result = recount_take_report(counting->recount, counting->partition, record);
+	counting->opened += slice_is(header_get(record->headers, "ce_type"), TYPE_REPORT_OPENED);
+	if (result_failed(result))
+		complain("reports/%u at %" PRId64 ": %s", counting->partition, record->offset, result.text);
+}
+
+static void replay_silent(void *context, int64_t offset, const char *text)
+{
+	(void)context, (void)offset, (void)text; /* judge_ledger says it */
+}
+
+static void recount_reports(Counting *counting)
+{
+	BusRecord record;
+	Replay *replay = replay_new(TOPIC_REPORTS, counting->partition, replay_silent, NULL);
+	int64_t offset = counting->kept_ledger ? judged->bus->operations->first(judged->bus, TOPIC_REPORTS, counting->partition) : 0;
+	if (offset == 0)
+		recount_ledger_is_whole(counting->recount);
+	replay_on_accepted(replay, recount_accepted, counting);
+	for (; memory_bus_recall(judged->bus, TOPIC_REPORTS, counting->partition, offset, &record); offset++)
+		replay_take(replay, &record);
+	replay_free(replay);
+}
+
+static RecountFigures recount_partition(Counting *counting)
+{
+	BusRecord record;
+	RecountOptions options = { .first = counting->first, .generation_size = seen_generation_size(judged->partitions),
+				   .finding = recount_finding, .context = counting };
+	counting->recount = recount_new(&options);
+	recount_reports(counting);
+	int64_t end = recount_end(counting->recount);
+	for (int64_t offset = counting->first; offset < end; offset++)
+		if (memory_bus_recall(judged->bus, TOPIC_EVENTS, counting->partition, offset, &record))
+			recount_take_event(counting->recount, counting->partition, judged->partitions, &record);
+	RecountFigures figures = recount_finish(counting->recount);
+	recount_free(counting->recount);
+	return figures;
+}
+
+/* All there ever was: each incident is compared, and nothing is uncertain. */
+static void recount_whole(unsigned partition)
+{
+	Counting counting = { .partition = partition };
+	RecountFigures figures = recount_partition(&counting);
+	if (figures.incidents != counting.opened || figures.uncertain > 0)
+		complain("reports/%u: %" PRIu64 " of %" PRIu64 " incidents were recounted, with %" PRIu64 " uncertain events", partition,
+			 figures.incidents, counting.opened, figures.uncertain);
+}
+
+/* No part of the logs that retention may leave makes right counts look wrong. */
+static void judge_recount(void)
+{
+	enum { PARTS = 4 };
+	for (unsigned partition = 0; partition < judged->partitions; partition++) {
+		int64_t end = judged->bus->operations->end(judged->bus, TOPIC_EVENTS, partition);
+		recount_whole(partition);
+		for (int part = 0; part < PARTS * 2; part++)
+			(void)recount_partition(&(Counting){ .partition = partition, .first = end * (part / 2) / PARTS,
+							     .kept_ledger = part % 2 });
+	}
+}
+
 static void judge_dead_letters(void)
 {
 	BusRecord record;
@@ -329,6 +413,7 @@ unsigned judge_world(World *world)
 	static const TopicId ledgers[] = { TOPIC_REPORTS, TOPIC_JOURNAL, TOPIC_DELIVERIES, TOPIC_CHECKPOINTS };
 	for (size_t i = 0; i < sizeof(ledgers) / sizeof(ledgers[0]); i++)
 		judge_ledger(ledgers[i]);
+	judge_recount();
 	judge_dead_letters();
 	json_decref(incidents);
 	return broken;

@@ -44,6 +44,32 @@ static void an_id_is_known_through_the_next_generation_and_forgotten_after_it(vo
 	seen_release(&seen);
 }
 
+static void asking_tells_what_adding_would_and_notes_nothing(void **state)
+{
+	(void)state;
+	Seen seen;
+	seen_init(&seen, G);
+	assert_false(seen_knows(&seen, 0, 7));
+	assert_false(seen_add(&seen, 5, 7));
+	assert_true(seen_knows(&seen, 6, 7));
+	assert_false(seen_knows(&seen, 6, 8));
+	assert_true(seen_knows(&seen, 2 * G - 1, 7));
+	assert_false(seen_knows(&seen, 2 * G, 7));
+	assert_false(seen_add(&seen, G, 8));
+	assert_true(seen_knows(&seen, 2 * G - 1, 7));
+	assert_true(seen_knows(&seen, 2 * G, 8));
+	assert_false(seen_knows(&seen, 2 * G, 7));
+	seen_release(&seen);
+}
+
+static void partitions_share_what_is_remembered(void **state)
+{
+	(void)state;
+	assert_int_equal(seen_generation_size(1), SEEN_RECORDS);
+	assert_int_equal(seen_generation_size(8) * 8, SEEN_RECORDS);
+	assert_int_equal(seen_generation_size(0), SEEN_RECORDS);
+}
+
 static void a_repeat_keeps_an_id_known(void **state)
 {
 	(void)state;
@@ -183,6 +209,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_id_is_known_once_it_was_there),
 		cmocka_unit_test(an_id_is_known_through_the_next_generation_and_forgotten_after_it),
+		cmocka_unit_test(asking_tells_what_adding_would_and_notes_nothing),
+		cmocka_unit_test(partitions_share_what_is_remembered),
 		cmocka_unit_test(a_repeat_keeps_an_id_known),
 		cmocka_unit_test(a_gap_of_generations_forgets_everything),
 		cmocka_unit_test(verdicts_are_those_of_the_definition),

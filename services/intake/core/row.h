@@ -46,6 +46,9 @@ void window_header_move(Slice text, int64_t by, Buffer *out);
 /* When the row's key becomes free by itself; at is the record's time, which counts for a closed one. */
 Instant window_ends_at(const WindowRow *row, Instant at);
 
+/* A report's body, and the longest document that fits into one beside the rest. */
+enum { REPORT_BODY_MAX = 1 << 20, REPORT_DOCUMENT_MAX = REPORT_BODY_MAX - 4096 };
+
 /* Everything a report record's body says; borrowed. */
 typedef struct {
 	const WindowRow *row;

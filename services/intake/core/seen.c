@@ -66,6 +66,11 @@ static bool generation_add(SeenGeneration *generation, int64_t generation_size, 
 	return true;
 }
 
+int64_t seen_generation_size(unsigned partitions)
+{
+	return SEEN_RECORDS / (int64_t)(partitions ? partitions : 1);
+}
+
 void seen_init(Seen *seen, int64_t generation_size)
 {
 	must(generation_size >= 1);
@@ -104,6 +109,14 @@ bool seen_add(Seen *seen, int64_t offset, uint64_t fingerprint)
 		seen_turn(seen, generation);
 	bool added = generation_add(&seen->current, seen->generation_size, fingerprint);
 	return !added || generation_has(&seen->previous, fingerprint);
+}
+
+bool seen_knows(const Seen *seen, int64_t offset, uint64_t fingerprint)
+{
+	int64_t turns = offset / seen->generation_size - seen->generation;
+	if (seen->generation < 0 || turns > 1)
+		return false;
+	return generation_has(&seen->current, fingerprint) || (turns == 0 && generation_has(&seen->previous, fingerprint));
 }
 
 int64_t seen_replay_from(const Seen *seen, int64_t position)

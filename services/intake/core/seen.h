@@ -27,6 +27,10 @@ typedef struct {
 	SeenGeneration current, previous;
 } Seen;
 
+/* G of each of so many partitions: all of them together remember SEEN_RECORDS ids in a generation. */
+enum { SEEN_RECORDS = 1 << 21 };
+int64_t seen_generation_size(unsigned partitions);
+
 /* generation_size is at least 1. */
 void seen_init(Seen *seen, int64_t generation_size);
 void seen_release(Seen *seen);
@@ -39,6 +43,9 @@ void seen_clear(Seen *seen);
  * generations before the previous one is forgotten.
  */
 bool seen_add(Seen *seen, int64_t offset, uint64_t fingerprint);
+
+/* True where seen_add would tell that the id was there before; offset is not before the last one noted. Notes nothing. */
+bool seen_knows(const Seen *seen, int64_t offset, uint64_t fingerprint);
 
 /* From where the stream must be read again so that verdicts from position on come out the same. */
 int64_t seen_replay_from(const Seen *seen, int64_t position);

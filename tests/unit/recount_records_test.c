@@ -1,0 +1,150 @@
+/* Records of the bus as recounting takes them: each kind is told by what becomes of an event that follows with the same id. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/intake/recount_records.h"
+#include "shared/domain/event_header.h"
+#include "shared/domain/topics.h"
+#include "shared/domain/types.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PARTITIONS = 4 };
+
+#define TIME "2026-11-20T01:00:00.000Z"
+#define GOOD_HEADER "window=900;cap=86400;severity=2"
+
+typedef struct {
+	const char *name;
+	const char *type, *time, *header; /* NULL: the record has none */
+	const char *key;                  /* NULL: one of this partition */
+	bool elsewhere;                   /* a key of another partition */
+	size_t body;
+	/* of it and the good event of the same id behind it: events, uncertain ones, and events found lost */
+	unsigned events, uncertain, lost;
+} Case;
+
+static const Case cases[] = {
+	{ "an event", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 100, 2, 0, 1 },
+	{ "a person's report", TYPE_REPORT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 100, 2, 0, 1 },
+	{ "a closing", TYPE_INCIDENT_CLOSED, TIME, NULL, NULL, false, 2, 1, 0, 0 },
+	{ "a later version's", "tocsin.event.received.v9", TIME, GOOD_HEADER, NULL, false, 100, 1, 0, 0 },
+	{ "a key that is none", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, "", false, 100, 1, 0, 0 },
+	{ "without its header", TYPE_EVENT_RECEIVED, TIME, NULL, NULL, false, 100, 1, 0, 0 },
+	{ "a header without a window", TYPE_EVENT_RECEIVED, TIME, "cap=5", NULL, false, 100, 1, 0, 0 },
+	{ "without a document", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 0, 2, 1, 0 },
+	{ "too large a document", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, REPORT_DOCUMENT_MAX + 1, 2, 1, 0 },
+	{ "a document that just fits", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, REPORT_DOCUMENT_MAX, 2, 0, 1 },
+	{ "another partition's", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, true, 100, 1, 1, 0 },
+	{ "without a time", TYPE_EVENT_RECEIVED, NULL, GOOD_HEADER, NULL, false, 100, 1, 0, 1 },
+	{ "a ledger's own", TYPE_LEDGER_ADVANCED, TIME, GOOD_HEADER, NULL, false, 100, 1, 0, 1 },
+};
+
+static unsigned lost;
+
+static void finding_take(void *context, bool of_events, int64_t offset, const char *text)
+{
+	(void)context, (void)offset, (void)text;
+	assert_true(of_events);
+	lost++;
+}
+
+/* A key that lives in partition 0 of four, or in another one. */
+static Id key_in(bool elsewhere)
+{
+	for (unsigned number = 0;; number++) {
+		Id key = id_of_pair("", SLICE("key"), (Slice){ (const char *)&number, sizeof(number) });
+		if ((slot_of(id_slice(&key)) % PARTITIONS == 0) != elsewhere)
+			return key;
+	}
+}
+
+static void event_take(Recount *recount, int64_t offset, const Case *one)
+{
+	Id id = id_of_pair("evt_", SLICE("source"), SLICE("1")), key = key_in(one->elsewhere);
+	Buffer headers;
+	char *body = calloc(1, one->body + 1);
+	assert_non_null(body);
+	buffer_init(&headers, 4096);
+	header_add(&headers, "ce_id", id_slice(&id));
+	header_add(&headers, "ce_type", slice_of(one->type));
+	if (one->time)
+		header_add(&headers, "ce_time", slice_of(one->time));
+	if (one->header)
+		header_add(&headers, EVENT_HEADER, slice_of(one->header));
+	BusRecord record = { .offset = offset, .key = one->key ? slice_of(one->key) : id_slice(&key),
+			     .headers = buffer_slice(&headers), .body = { body, one->body } };
+	recount_take_event(recount, 0, PARTITIONS, &record);
+	buffer_release(&headers);
+	free(body);
+}
+
+static void events_count_as_intake_counts_them(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		RecountOptions options = { .generation_size = 100, .finding = finding_take };
+		Recount *recount = recount_new(&options);
+		lost = 0;
+		recount_ledger_is_whole(recount);
+		recount_position(recount, 0);
+		recount_position(recount, 2);
+		event_take(recount, 0, &cases[i]);
+		event_take(recount, 1, &cases[0]);
+		RecountFigures figures = recount_finish(recount);
+		if (figures.events != cases[i].events || figures.uncertain != cases[i].uncertain || lost != cases[i].lost)
+			fail_msg("%s: %llu events, %llu uncertain, %u lost", cases[i].name, (unsigned long long)figures.events,
+				 (unsigned long long)figures.uncertain, lost);
+		recount_free(recount);
+	}
+}
+
+/* ---- reports */
+
+static Result report_take(Recount *recount, const char *type, const char *window, const char *positions)
+{
+	Id incident = id_of_pair("inc_", SLICE("a"), SLICE("b"));
+	Buffer headers;
+	buffer_init(&headers, 4096);
+	header_add(&headers, "ce_type", slice_of(type));
+	header_add(&headers, "ce_subject", id_slice(&incident));
+	if (window)
+		header_add(&headers, WINDOW_HEADER, slice_of(window));
+	if (positions)
+		header_add(&headers, "ce_positions", slice_of(positions));
+	BusRecord record = { .offset = 7, .headers = buffer_slice(&headers) };
+	Result result = recount_take_report(recount, 0, &record);
+	buffer_release(&headers);
+	return result;
+}
+
+static void a_report_states_its_window_and_its_positions(void **state)
+{
+	(void)state;
+	static const char window[] = "state=0;version=1;count=1;through=9;seen=0;window=900;cap=86400;severity=2;reflected=0;"
+				     "key=0123456789abcdefghjkmnpqrs;event=evt_0123456789abcdefghjkmnpqrs";
+	RecountOptions options = { .generation_size = 100, .finding = finding_take };
+	Recount *recount = recount_new(&options);
+	assert_false(result_failed(report_take(recount, TYPE_LEDGER_OPENED, NULL, "")));
+	assert_false(result_failed(report_take(recount, TYPE_JOIN_KEPT, NULL, "events=3;joins=900;events/2=70")));
+	assert_int_equal(recount_end(recount), 3);
+	assert_false(result_failed(report_take(recount, TYPE_REPORT_OPENED, window, "events=4;joins=900")));
+	assert_int_equal(recount_end(recount), 9);
+	assert_int_equal(report_take(recount, TYPE_REPORT_REPEATED, NULL, "events=5").kind, ERROR_INTERNAL);
+	assert_false(result_failed(report_take(recount, "tocsin.report.later.v1", NULL, "events=12;joins=900")));
+	assert_int_equal(recount_end(recount), 12);
+	recount_free(recount);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(events_count_as_intake_counts_them),
+		cmocka_unit_test(a_report_states_its_window_and_its_positions),
+	};
+	return cmocka_run_group_tests_name("recount_records", tests, NULL, NULL);
+}

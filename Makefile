@@ -53,7 +53,7 @@ override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(OPTIMISE) $(WARNINGS) $(HARDEN) 
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
 SERVICES     := gateway intake classification response notification audit
-LIB_SOURCES  := $(SAN_SOURCES) $(wildcard shared/*/*.c) \
+LIB_SOURCES  := $(SAN_SOURCES) $(wildcard shared/*/*.c shared/*/*/*.c) \
                 $(filter-out %/main.c,$(wildcard $(foreach s,$(SERVICES),services/$(s)/*.c services/$(s)/*/*.c)))
 CLI_SOURCES  := $(wildcard services/cli/*.c)
 TOOL_SOURCES := $(wildcard tools/*.c)
@@ -179,9 +179,9 @@ $(FUZZ_SEARCH): $(BUILD)/search/%: $(call object,tests/fuzz/%_fuzz.c) $(FUZZ_SHA
 	@mkdir -p $(@D)
 	@$(CC) $(LINK) -fsanitize=fuzzer $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
 
-# The simulation with one of the mistakes of shared/service/bugs.h built in.
+# The simulation with one of the mistakes of shared/base/bugs.h built in.
 BUGS        := $(foreach bug,1 2 3 4 5 6 7 8 9 10 11,$(BUILD)/bugs/flow-$(bug))
-BUG_SOURCES := $(shell grep -l 'service/bugs.h' shared/service/*.c)
+BUG_SOURCES := $(shell grep -l 'base/bugs.h' shared/domain/*.c shared/runtime/*.c)
 $(BUGS): $(BUILD)/bugs/flow-%: $(BUG_SOURCES) $(BUILD)/tests/simulation/flow_test
 	$(call step,$@)
 	@mkdir -p $(@D)

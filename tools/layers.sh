@@ -1,19 +1,34 @@
 #!/bin/bash
 # Who may include whom (ARCHITECTURE.md, "Layers"). A row a rule: the files it is about, and what they may include of ours.
-# Outside libraries are known only to the edge.
+# Outbound libraries are known only to the edge.
 set -uo pipefail
 
 # files -> the headers of ours they may include; the first row that fits counts. SELF: the service's own name.
 rules=(
 	'^shared/base/ -> ^shared/base/'
 	'^shared/domain/ -> ^shared/(base|domain)/'
-	'^shared/edge/ -> ^shared/(base|edge)/'
-	'^shared/service/ -> ^shared/(base|domain|edge|service)/'
+	'^shared/io/[a-z]+\.h -> ^shared/base/'
+	'^shared/io/kafka/ -> ^shared/(base/|io/(kafka|system)/|io/[a-z]+\.h)'
+	'^shared/io/sqlite/ -> ^shared/(base/|io/(sqlite|system)/|io/[a-z]+\.h)'
+	'^shared/io/redis/ -> ^shared/(base/|io/(redis|system)/|io/[a-z]+\.h)'
+	'^shared/io/http/ -> ^shared/(base/|io/(http|system)/)'
+	'^shared/io/outbound/ -> ^shared/(base/|io/(outbound|system)/)'
+	'^shared/io/system/ -> ^shared/(base/|io/system/)'
+	'^shared/runtime/ -> ^shared/(base|domain|io|runtime)/'
+	'^shared/archive/ -> ^shared/(base|domain|io|runtime|archive)/'
+	'^shared/program/ -> ^shared/(base|domain|io|runtime|archive|program)/'
 	'^services/[a-z]+/core/ -> ^(shared/(base|domain)/|services/SELF/core/)'
 	'^services/cli/ -> ^(shared|services)/'
 	'^services/[a-z]+/ -> ^(shared/|services/SELF/)'
 )
-outside='^(sqlite3|microhttpd|ulfius|curl/|librdkafka|hiredis)'
+# outside library -> the one room that may include it
+libraries=(
+	'^sqlite3 -> ^shared/io/sqlite/'
+	'^(microhttpd|ulfius) -> ^shared/io/http/'
+	'^curl/ -> ^shared/io/(outbound|http)/'
+	'^librdkafka -> ^shared/io/kafka/'
+	'^hiredis -> ^shared/io/redis/'
+)
 
 passed=0 failed=0
 refuse() {
@@ -33,8 +48,9 @@ for file in $(find shared services -name '*.[ch]' | sort); do
 		[[ $header =~ ${allowed//SELF/$self} ]] || refuse "$file" "$header" "its layer must not know it"
 	done < <(sed -n 's/^#include "\(.*\)"$/\1/p' "$file")
 	while read -r header; do
-		[[ $header =~ $outside && $file != shared/edge/* ]] &&
-			refuse "$file" "<$header>" "only the edge knows outside libraries"
+		for library in "${libraries[@]}"; do
+			[[ $header =~ ${library%% -> *} && ! $file =~ ${library##* -> } ]] && refuse "$file" "<$header>" "another room's library"
+		done
 	done < <(sed -n 's/^#include <\(.*\)>$/\1/p' "$file")
 	[[ $failed -eq $before ]] && passed=$((passed + 1))
 done

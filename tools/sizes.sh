@@ -1,9 +1,8 @@
 #!/bin/bash
-# Lengths of functions and files: none over 80 lines, no .c file over 500, and what the distribution looks like.
+# Lengths of functions: none over 80 lines, and the distribution. A file is as long as its one thing.
 set -uo pipefail
 find shared services tools -name '*.c' | sort | xargs awk '
 	FNR == 1 { files++ }
-	FNR == 501 { printf "%s has more than 500 lines\n", FILENAME; bad++ }
 	/^{/ { start = FNR }
 	/^}/ && start {
 		length_ = FNR - start - 1

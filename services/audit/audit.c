@@ -2,8 +2,8 @@
 
 #include "shared/domain/documents.h"
 #include "shared/domain/types.h"
-#include "shared/edge/bus.h"
-#include "shared/edge/metrics.h"
+#include "shared/io/bus.h"
+#include "shared/io/system/metrics.h"
 #include "services/audit/core/chain.h"
 
 #include <inttypes.h>
@@ -379,7 +379,7 @@ const Service audit_service = {
 	.release = release,
 	.apply = apply,
 	.settle = settle,
-	.able = able,
+	.may_own = able,
 	.position = position,
 	.accepted = accepted,
 };

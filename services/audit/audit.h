@@ -17,7 +17,7 @@
 #ifndef TOCSIN_AUDIT_AUDIT_H
 #define TOCSIN_AUDIT_AUDIT_H
 
-#include "shared/service/program.h"
+#include "shared/program/program.h"
 
 extern const Service audit_service;
 

@@ -5,28 +5,28 @@
 #ifndef TOCSIN_AUDIT_CARRY_H
 #define TOCSIN_AUDIT_CARRY_H
 
-#include "shared/edge/files.h"
-#include "shared/service/carry_file.h"
+#include "shared/io/system/files.h"
+#include "shared/archive/file.h"
 #include "services/audit/core/chain.h"
 
 /*
  * Writes the lines of the file that the checkpoint counts; an empty checkpoint counts none. ERROR_INTERNAL: the file is
  * shorter, or was changed.
  */
-Result audit_carry_out(const char *path, Slice checkpoint, CarryWriter *writer);
+Result audit_export(const char *path, Slice checkpoint, ArchiveWriter *writer);
 
 /* A new file being filled. */
 typedef struct {
 	AppendFile *file;
 	Buffer staged;
 	ChainVerify verify;
-} AuditArrival;
+} AuditImport;
 
 /* ERROR_CONFLICT: there is one already. Its directory must be there. Closed in any case. */
-Result audit_arrival_open(AuditArrival *arrival, const char *path);
-Result audit_arrival_line(AuditArrival *arrival, Slice line);
+Result audit_import_open(AuditImport *arrival, const char *path);
+Result audit_import_line(AuditImport *arrival, Slice line);
 /* Durable, and exactly what the checkpoint counts; else ERROR_INPUT. */
-Result audit_arrival_end(AuditArrival *arrival, Slice checkpoint);
-void audit_arrival_close(AuditArrival *arrival);
+Result audit_import_end(AuditImport *arrival, Slice checkpoint);
+void audit_import_close(AuditImport *arrival);
 
 #endif

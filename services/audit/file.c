@@ -1,8 +1,8 @@
 /* The audit ledger in a file. */
 #include "services/audit/audit.h"
 
-#include "shared/edge/files.h"
-#include "shared/edge/log.h"
+#include "shared/io/system/files.h"
+#include "shared/io/system/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

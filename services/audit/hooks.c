@@ -1,8 +1,8 @@
 /* Audit in a program: its file. */
 #include "services/audit/audit.h"
 
-#include "shared/edge/files.h"
-#include "shared/service/home.h"
+#include "shared/io/system/files.h"
+#include "shared/program/datadir.h"
 
 #include <stdlib.h>
 
@@ -12,9 +12,9 @@ static Result environment_open(const ProgramEdges *edges, ProcessService *out)
 	AuditEnvironment *environment = calloc(1, sizeof *environment);
 	must(environment != NULL);
 	out->environment = environment;
-	home_path(edges->settings, "audit", path);
+	datadir_path(edges->settings, "audit", path);
 	TRY(directory_make(path, 0700));
-	home_path(edges->settings, "audit/ledger.jsonl", path);
+	datadir_path(edges->settings, "audit/ledger.jsonl", path);
 	return audit_file_new(path, &environment->ledger);
 }
 

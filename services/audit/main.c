@@ -1,6 +1,6 @@
 /* tocsin-audit: the service as a program of its own. One writer: the one partition of its ledger goes to one replica, the others stand by. */
 #include "services/audit/audit.h"
-#include "shared/service/program.h"
+#include "shared/program/program.h"
 
 static const Program program = {
 	.name = "tocsin-audit",

@@ -13,7 +13,7 @@
 #ifndef TOCSIN_CLASSIFICATION_H
 #define TOCSIN_CLASSIFICATION_H
 
-#include "shared/service/handler.h"
+#include "shared/runtime/handler.h"
 
 extern const Service classification_service;
 

@@ -1,6 +1,6 @@
 /* tocsin-classification: the service as a program of its own. */
 #include "services/classification/classification.h"
-#include "shared/service/program.h"
+#include "shared/program/program.h"
 
 static const Program program = {
 	.name = "tocsin-classification",

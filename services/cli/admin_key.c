@@ -1,8 +1,8 @@
 #include "services/cli/admin_key.h"
 
-#include "shared/edge/clock.h"
-#include "shared/edge/files.h"
-#include "shared/service/home.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/system/files.h"
+#include "shared/program/datadir.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +59,7 @@ Result admin_key_prepare(Settings *settings)
 	char path[PATH_SIZE], key[ADMIN_KEY_SIZE];
 	if (setting_given(settings, "TOCSIN_ADMIN_KEY"))
 		return result_ok();
-	home_path(settings, "admin.key", path);
+	datadir_path(settings, "admin.key", path);
 	Result result = key_read(path, key);
 	if (result.kind == ERROR_NOT_FOUND) {
 		TRY(key_make(path));

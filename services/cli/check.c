@@ -1,7 +1,7 @@
 #include "services/cli/cli.h"
 
 #include "services/notification/channels/channel.h"
-#include "shared/service/pack.h"
+#include "shared/program/pack.h"
 
 #include <stdio.h>
 
@@ -15,13 +15,13 @@ static void channels_say(const Policy *policy, Settings *settings)
 {
 	const NotificationEnvironment environment = { .setting = setting_of, .context = settings };
 	EgressRules egress;
-	char lack[CHANNEL_LACK];
+	char lack[CHANNEL_MISSING];
 	size_t count;
 	const ChannelPolicy *channels = policy_channels(policy, &count);
 	must(!result_failed(egress_parse(setting_text(settings, "TOCSIN_EGRESS_ALLOW"), &egress))); /* checked when it was read */
 	for (size_t i = 0; i < count; i++) {
 		Result allowed = channel_allowed(&channels[i], &environment, &egress);
-		if (channel_lacks(&channels[i], &environment, lack))
+		if (channel_missing_setting(&channels[i], &environment, lack))
 			printf("note: channel %s tells nobody, its steps are recorded as skipped: %s %s\n", channels[i].id, lack,
 			       setting_known(lack) ? "is not set" : "is no setting of Tocsin");
 		else if (result_failed(allowed))
@@ -41,7 +41,7 @@ static void gaps_say(const Policy *policy)
 /* All settings, whoever reads them: it is the check of both modes. */
 ExitCode check_run(char **arguments, int count)
 {
-	Settings *settings = settings_or_complain(SETTING_ALL);
+	Settings *settings = settings_read_or_report(SETTING_ALL);
 	if (settings == NULL)
 		return EXIT_NO;
 	Policy *policy = pack_check(settings, count > 0 ? arguments[0] : NULL);

@@ -1,15 +1,15 @@
 /*
  * tocsin check ledger [--kafka]: replays every ledger by its rule and says what it found: takeovers, records dropped,
- * holes, and whether the promises hold (shared/service/replay.h: accepted records were decided on exactly those before
+ * holes, and whether the promises hold (shared/runtime/replay.h: accepted records were decided on exactly those before
  * them, no input counted twice, no position goes back). Then it counts the kept events again and compares the sums with
  * those that the ledger of reports states (services/intake/core/recount.h). Read only, also beside a server and programs
  * that run: what they write meanwhile is for the next time.
  */
 #include "services/cli/check_log.h"
 
-#include "services/intake/core/seen.h"
+#include "services/intake/core/dedup.h"
 #include "services/intake/recount_records.h"
-#include "shared/service/replay.h"
+#include "shared/runtime/replay.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ static void finding_print(Checked *checked, TopicId topic, int64_t offset, const
 	enum { PRINT_MAX = 20 };
 	char table[TABLE_NAME];
 	if (checked->printed++ < PRINT_MAX)
-		complain("%s offset %" PRId64 ": %s", table_name(topic, checked->partition, table), offset, text);
+		report_error("%s offset %" PRId64 ": %s", table_name(topic, checked->partition, table), offset, text);
 }
 
 /* ---- first step: the ledgers */
@@ -61,7 +61,7 @@ static void figures_print(const char *table, ReplayFigures figures)
 	       table, figures.records, figures.accepted, figures.claims, figures.takeovers, figures.dropped,
 	       figures.holes, figures.findings);
 	if (figures.strangers > 0)
-		complain("%s: %" PRIu64 " of the dropped records were written by no owner; they count for nothing, but somebody "
+		report_error("%s: %" PRIu64 " of the dropped records were written by no owner; they count for nothing, but somebody "
 			 "else may write to this topic", table, figures.strangers);
 }
 
@@ -132,7 +132,7 @@ static Result ends_check(CheckLog *log, const Checked *checked, bool *right)
 		TRY(log->end(log, topic, positions->list[i].partition, &end));
 		if (position <= end)
 			continue;
-		complain("%s.%u: position %" PRId64 " in %s/%u, which ends at %" PRId64 ": input records are lost",
+		report_error("%s.%u: position %" PRId64 " in %s/%u, which ends at %" PRId64 ": input records are lost",
 			 topics[checked->ledger].short_name, checked->partition, position, topics[topic].short_name,
 			 positions->list[i].partition, end);
 		*right = false;
@@ -211,7 +211,7 @@ static Result each_partition(CheckLog *log, CheckStep step, bool *right)
 }
 
 /* The log is opened for each step: what a bus knows of ends is what it heard last, and ends only grow. */
-static Result ledgers_check(Carriage *carriage, bool *right)
+static Result ledgers_check(ArchiveCommand *carriage, bool *right)
 {
 	static const CheckStep steps[] = { ledger_check, counts_check };
 	Result result = result_ok();
@@ -226,14 +226,14 @@ static Result ledgers_check(Carriage *carriage, bool *right)
 
 ExitCode check_ledger_run(char **arguments, int count)
 {
-	Carriage carriage = { .client = "tocsin-check", .usage = "tocsin check ledger [--kafka]" };
+	ArchiveCommand carriage = { .client = "tocsin-check", .usage = "tocsin check ledger [--kafka]" };
 	bool right = true;
-	ExitCode code = carriage_open(&carriage, arguments, count, false);
+	ExitCode code = archive_open(&carriage, arguments, count, false);
 	if (code == EXIT_DONE) {
 		Result result = ledgers_check(&carriage, &right);
 		if (result_failed(result)) {
-			complain("%s", result.text);
-			code = EXIT_SURROUNDINGS;
+			report_error("%s", result.text);
+			code = EXIT_ENVIRONMENT;
 		} else {
 			puts(right ? "the ledgers hold what they promise"
 				   : "the ledgers DO NOT hold what they promise");
@@ -242,6 +242,6 @@ ExitCode check_ledger_run(char **arguments, int count)
 	}
 	for (unsigned i = 0; i < BUS_PARTITIONS_MAX; i++)
 		recount_free(all[TOPIC_REPORTS][i].recount);
-	carriage_close(&carriage);
+	archive_close(&carriage);
 	return code;
 }

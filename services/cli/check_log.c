@@ -1,6 +1,6 @@
 #include "services/cli/check_log.h"
 
-#include "shared/service/bus_walk.h"
+#include "shared/runtime/bus_walk.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -38,7 +38,7 @@ static Result file_walk(CheckLog *log, TopicId topic, unsigned partition, BusVis
 				     .headers = statement_slice(rows, 2),
 				     .body = statement_slice(rows, 3) };
 		more = visit(context, &record);
-		carriage_progress(log->carriage, topics[topic].name, (uint64_t)record.offset);
+		archive_progress(log->carriage, topics[topic].name, (uint64_t)record.offset);
 	}
 	return statement_end(rows);
 }
@@ -83,7 +83,7 @@ static Result cluster_first(CheckLog *log, TopicId topic, unsigned partition, in
 static Result cluster_walk(CheckLog *log, TopicId topic, unsigned partition, BusVisit visit, void *context)
 {
 	return bus_walk(log->reader, &(BusWalk){ .topic = topic, .partition = partition, .visit = visit, .context = context,
-						 .progress = carriage_progress, .progress_context = log->carriage });
+						 .progress = archive_progress, .progress_context = log->carriage });
 }
 
 static Result cluster_end(CheckLog *log, TopicId topic, unsigned partition, int64_t *end)
@@ -102,7 +102,7 @@ static void file_close(CheckLog *log)
 static Result file_open(CheckLog *log)
 {
 	char path[PATH_SIZE];
-	home_path(log->carriage->settings, "bus.db", path);
+	datadir_path(log->carriage->settings, "bus.db", path);
 	if (access(path, F_OK) != 0)
 		return result_fail(ERROR_NOT_FOUND, "there is no %s: nothing was ever served from this home; ledgers on Kafka are "
 				   "checked with --kafka", path);
@@ -119,14 +119,14 @@ static void cluster_close(CheckLog *log)
 
 static Result cluster_open(CheckLog *log)
 {
-	TRY(carriage_bus_open(log->carriage, NULL, &log->bus));
+	TRY(archive_bus_open(log->carriage, NULL, &log->bus));
 	Result result = log->bus->operations->reader_open(log->bus, &log->reader);
 	if (result_failed(result))
 		cluster_close(log);
 	return result;
 }
 
-Result check_log_open(Carriage *carriage, CheckLog *out)
+Result check_log_open(ArchiveCommand *carriage, CheckLog *out)
 {
 	static const CheckLog file = { .partitions = file_partitions, .walk = file_walk, .first = file_first,
 				       .end = file_end, .close = file_close };

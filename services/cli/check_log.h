@@ -5,9 +5,9 @@
 #ifndef TOCSIN_CLI_CHECK_LOG_H
 #define TOCSIN_CLI_CHECK_LOG_H
 
-#include "services/cli/carry.h"
+#include "services/cli/archive.h"
 
-#include "shared/edge/store.h"
+#include "shared/io/sqlite/store.h"
 
 typedef struct CheckLog CheckLog;
 struct CheckLog {
@@ -25,10 +25,10 @@ struct CheckLog {
 	Store *store;
 	Bus *bus;
 	BusReader *reader;
-	Carriage *carriage;
+	ArchiveCommand *carriage;
 };
 
 /* The home's bus.db, or Kafka, as the carriage says. ERROR_NOT_FOUND: there is no such file. */
-Result check_log_open(Carriage *carriage, CheckLog *out);
+Result check_log_open(ArchiveCommand *carriage, CheckLog *out);
 
 #endif

@@ -81,9 +81,9 @@ static void unknown_complain(const Command *commands, size_t count, const char *
 		if (strncmp(commands[i].name, word, size) == 0 && commands[i].name[size] == ' ')
 			word_list_add(&list, commands[i].name);
 	if (list.text[0] != '\0')
-		complain("'%s' needs another word: %s", word, list.text);
+		report_error("'%s' needs another word: %s", word, list.text);
 	else
-		complain("there is no command '%s'; tocsin help lists them", word);
+		report_error("there is no command '%s'; tocsin help lists them", word);
 }
 
 ExitCode commands_run(const Command *commands, size_t count, int argc, char **argv)
@@ -99,16 +99,16 @@ ExitCode commands_run(const Command *commands, size_t count, int argc, char **ar
 		return settings_print();
 	if (argc < 2 || strcmp(argv[1], "help") == 0) {
 		help(argc < 2 ? stderr : stdout, commands, count);
-		return argc < 2 ? EXIT_WRONG : EXIT_DONE;
+		return argc < 2 ? EXIT_USAGE : EXIT_DONE;
 	}
 	const Command *command = command_find(commands, count, argv + 1, argc - 1, &taken);
 	if (command == NULL) {
 		unknown_complain(commands, count, argv[1]);
-		return EXIT_WRONG;
+		return EXIT_USAGE;
 	}
 	if (argc - 1 - taken > command->most) {
-		complain("usage: tocsin %s %s", command->name, command->arguments);
-		return EXIT_WRONG;
+		report_error("usage: tocsin %s %s", command->name, command->arguments);
+		return EXIT_USAGE;
 	}
 	return command->run(argv + 1 + taken, argc - 1 - taken);
 }

@@ -6,7 +6,7 @@
 #define TOCSIN_CLI_CLI_H
 
 #include "shared/base/error.h"
-#include "shared/service/program.h"
+#include "shared/program/program.h"
 
 typedef struct {
 	const char *name;      /* may be two words: "check ledger" */

@@ -1,8 +1,8 @@
 #include "services/cli/demo_alerts.h"
 #include "services/cli/demo_server.h"
 
-#include "shared/edge/clock.h"
-#include "shared/edge/http_client.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/http/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,8 +181,8 @@ static ExitCode play_to(const char *url, const char *key)
 	free(demo);
 	if (!result_failed(result))
 		return EXIT_DONE;
-	complain("%s", result.text);
-	return EXIT_SURROUNDINGS;
+	report_error("%s", result.text);
+	return EXIT_ENVIRONMENT;
 }
 
 static ExitCode play_to_given(const Settings *settings)
@@ -191,20 +191,20 @@ static ExitCode play_to_given(const Settings *settings)
 	Result result = admin_key_of_client(settings, key);
 	if (!result_failed(result))
 		return play_to(setting_text(settings, "TOCSIN_URL"), key);
-	complain("%s; TOCSIN_KEY may hold the key", result.text);
-	return EXIT_SURROUNDINGS;
+	report_error("%s; TOCSIN_KEY may hold the key", result.text);
+	return EXIT_ENVIRONMENT;
 }
 
 static ExitCode play_to_own(void)
 {
 	DemoServer server;
 	char key[ADMIN_KEY_SIZE];
-	ExitCode code = EXIT_SURROUNDINGS;
+	ExitCode code = EXIT_ENVIRONMENT;
 	Result result = demo_server_start(&server);
 	if (!result_failed(result))
 		result = admin_key_of_home(server.home, key);
 	if (result_failed(result))
-		complain("%s", result.text);
+		report_error("%s", result.text);
 	else
 		code = play_to(server.url, key);
 	demo_server_stop(&server);
@@ -215,9 +215,9 @@ ExitCode demo_run(char **arguments, int count)
 {
 	(void)arguments;
 	(void)count;
-	Settings *settings = settings_or_complain(SETTING_COMMANDS);
+	Settings *settings = settings_read_or_report(SETTING_COMMANDS);
 	if (settings == NULL)
-		return EXIT_WRONG;
+		return EXIT_USAGE;
 	ExitCode code = setting_given(settings, "TOCSIN_URL") ? play_to_given(settings) : play_to_own();
 	settings_free(settings);
 	return code;

@@ -21,7 +21,7 @@ static _Noreturn void become_server(const char *home, int greeting)
 	unsetenv("TOCSIN_OPS_LISTEN");
 	if (out >= 0 && dup2(out, STDOUT_FILENO) >= 0 && dup2(greeting, STDERR_FILENO) >= 0)
 		execl("/proc/self/exe", "tocsin", "serve", (char *)NULL);
-	_exit(EXIT_SURROUNDINGS);
+	_exit(EXIT_ENVIRONMENT);
 }
 
 /* Reads what the server greets with, up to the ready line. */

@@ -1,5 +1,5 @@
 /*
- * tocsin export [--kafka] FILE: everything of record into one file (format: shared/service/carry_file.h).
+ * tocsin export [--kafka] FILE: everything of record into one file (format: shared/archive/file.h).
  *
  * Nothing else may run. Embedded, the home's lock shows it. On Kafka the export claims every ledger as an owner would:
  * whoever runs claims back within two seconds, and the export gives up; and nothing may have been appended to any
@@ -10,7 +10,7 @@
  *
  * The file appears under its name when it is whole and durable; until then it is FILE.part. "-" is stdout.
  */
-#include "services/cli/carry.h"
+#include "services/cli/archive.h"
 
 #include "services/audit/audit.h"
 #include "services/audit/carry.h"
@@ -18,10 +18,10 @@
 #include "services/intake/intake.h"
 #include "services/notification/notification.h"
 #include "services/response/response.h"
-#include "shared/edge/clock.h"
-#include "shared/edge/log.h"
-#include "shared/service/import.h"
-#include "shared/service/rest.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/system/log.h"
+#include "shared/archive/import.h"
+#include "shared/archive/quiesce.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,11 +39,11 @@ enum {
 };
 
 typedef struct {
-	Carriage carriage;
+	ArchiveCommand carriage;
 	FILE *file;
 	char part[PATH_SIZE]; /* empty: stdout */
-	CarryCounts counts;
-	CarryEnds rested, carried;
+	ArchiveCounts counts;
+	ArchiveEnds rested, carried;
 } Exporting;
 
 /* ---- the file */
@@ -98,17 +98,17 @@ static void file_close(Exporting *exporting, bool failed)
 
 static void rest_progress(void *context, uint64_t inputs)
 {
-	carriage_progress(context, "letting the services finish: inputs taken", inputs);
+	archive_progress(context, "letting the services finish: inputs taken", inputs);
 }
 
-static Result buses_open(Exporting *exporting, RestService services[static RESTING], size_t *opened)
+static Result buses_open(Exporting *exporting, QuiesceService services[static RESTING], size_t *opened)
 {
 	for (size_t i = 0; i < RESTING; i++) {
 		bool own = exporting->carriage.kafka || i == 0;
 		const Service *group = services[i].service->ledger == TOPICS ? services[i].service : NULL;
 		services[i].bus = services[0].bus;
 		if (own)
-			TRY(carriage_bus_open(&exporting->carriage, group, &services[i].bus));
+			TRY(archive_bus_open(&exporting->carriage, group, &services[i].bus));
 		*opened += own;
 	}
 	return result_ok();
@@ -116,14 +116,14 @@ static Result buses_open(Exporting *exporting, RestService services[static RESTI
 
 static Result rest_on(Exporting *exporting, AuditEnvironment *audit)
 {
-	Carriage *carriage = &exporting->carriage;
+	ArchiveCommand *carriage = &exporting->carriage;
 	NotificationEnvironment notification = { .public_url = "" };
-	RestService services[RESTING] = { { .service = &intake_service },
+	QuiesceService services[RESTING] = { { .service = &intake_service },
 					  { .service = &classification_service },
 					  { .service = &response_service },
 					  { .service = &notification_service, .environment = &notification },
 					  { .service = &audit_service, .environment = audit } };
-	RestOptions options = { .home = setting_text(carriage->settings, "TOCSIN_HOME"),
+	QuiesceOptions options = { .home = setting_text(carriage->settings, "TOCSIN_HOME"),
 				.services = services,
 				.service_count = RESTING,
 				.hold_ms = carriage->kafka ? HOLD_KAFKA_MS : HOLD_FILE_MS,
@@ -135,7 +135,7 @@ static Result rest_on(Exporting *exporting, AuditEnvironment *audit)
 	if (!result_failed(result))
 		result = import_check(services[0].bus);
 	if (!result_failed(result))
-		result = rest_reach(&options, &exporting->rested);
+		result = quiesce_await(&options, &exporting->rested);
 	for (size_t i = 0; i < opened; i++)
 		services[i].bus->operations->close(services[i].bus);
 	return result;
@@ -145,7 +145,7 @@ static Result rest(Exporting *exporting)
 {
 	AuditEnvironment audit = { .ledger = NULL };
 	char path[PATH_SIZE];
-	carriage_audit_path(&exporting->carriage, path);
+	archive_audit_path(&exporting->carriage, path);
 	TRY(audit_file_new(path, &audit.ledger));
 	Result result = rest_on(exporting, &audit);
 	audit_ledger_close(audit.ledger);
@@ -154,25 +154,25 @@ static Result rest(Exporting *exporting)
 
 /* ---- the export */
 
-static Result audit_leave(void *context, Slice checkpoint, CarryWriter *writer)
+static Result audit_leave(void *context, Slice checkpoint, ArchiveWriter *writer)
 {
 	char path[PATH_SIZE];
-	carriage_audit_path(context, path);
-	return audit_carry_out(path, checkpoint, writer);
+	archive_audit_path(context, path);
+	return audit_export(path, checkpoint, writer);
 }
 
 static Result records_write(Exporting *exporting)
 {
 	Bus *bus;
 	ExportOptions options = { .services = carried_services,
-				  .service_count = CARRIED_SERVICES,
+				  .service_count = ARCHIVED_SERVICES,
 				  .audit = audit_leave,
 				  .file = exporting->file,
 				  .rested = &exporting->rested,
-				  .progress = carriage_progress,
+				  .progress = archive_progress,
 				  .context = &exporting->carriage,
 				  .now = clock_now() };
-	TRY(carriage_bus_open(&exporting->carriage, NULL, &bus));
+	TRY(archive_bus_open(&exporting->carriage, NULL, &bus));
 	options.bus = bus;
 	Result result = export_write(&options, &exporting->counts, &exporting->carried);
 	bus->operations->close(bus);
@@ -183,7 +183,7 @@ static Result records_write(Exporting *exporting)
 static Result still_the_same(Exporting *exporting)
 {
 	Bus *bus;
-	TRY(carriage_bus_open(&exporting->carriage, NULL, &bus));
+	TRY(archive_bus_open(&exporting->carriage, NULL, &bus));
 	Result result = export_check(bus, &exporting->carried);
 	bus->operations->close(bus);
 	return result;
@@ -191,8 +191,8 @@ static Result still_the_same(Exporting *exporting)
 
 static Result export_whole(Exporting *exporting)
 {
-	TRY(carriage_home_check(&exporting->carriage));
-	TRY(result_wrap(carriage_lock(&exporting->carriage), "nothing may run while it is exported"));
+	TRY(archive_datadir_check(&exporting->carriage));
+	TRY(result_wrap(archive_lock(&exporting->carriage), "nothing may run while it is exported"));
 	TRY(file_begin(exporting));
 	TRY(rest(exporting));
 	TRY(records_write(exporting));
@@ -205,7 +205,7 @@ static void outcome_say(const Exporting *exporting)
 	uint64_t records = 0;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		records += exporting->counts.records[topic];
-	complain("exported %" PRIu64 " records and %" PRIu64 " lines of the audit log to %s; API keys are not in it",
+	report_error("exported %" PRIu64 " records and %" PRIu64 " lines of the audit log to %s; API keys are not in it",
 		 records, exporting->counts.audit_lines,
 		 exporting->part[0] == '\0' ? "stdout" : exporting->carriage.file);
 }
@@ -218,18 +218,18 @@ static ExitCode run(Exporting *exporting)
 		outcome_say(exporting);
 		return EXIT_DONE;
 	}
-	complain("not exported: %s", result.text);
-	return EXIT_SURROUNDINGS;
+	report_error("not exported: %s", result.text);
+	return EXIT_ENVIRONMENT;
 }
 
 ExitCode export_run(char **arguments, int count)
 {
 	static Exporting exporting = { .carriage = { .client = "tocsin-export",
 						     .usage = "tocsin export [--kafka] FILE" } };
-	ExitCode code = carriage_open(&exporting.carriage, arguments, count, true);
+	ExitCode code = archive_open(&exporting.carriage, arguments, count, true);
 	log_set_level(LOG_WARN);
 	if (code == EXIT_DONE)
 		code = run(&exporting);
-	carriage_close(&exporting.carriage);
+	archive_close(&exporting.carriage);
 	return code;
 }

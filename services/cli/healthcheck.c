@@ -1,6 +1,6 @@
 #include "services/cli/cli.h"
 
-#include "shared/edge/http_client.h"
+#include "shared/io/http/client.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static ExitCode ask(const char *url)
 	Result result = http_client_call(client, "GET", "/readyz?verbose=1", SLICE_NONE, &answer, &status);
 	http_client_free(client);
 	if (result_failed(result))
-		complain("%s", result.text);
+		report_error("%s", result.text);
 	else
 		printf("%.*s", (int)answer.size, answer.data == NULL ? "" : answer.data);
 	buffer_release(&answer);
@@ -39,9 +39,9 @@ static const char *url_of(const Settings *settings, char space[static URL_SIZE])
 
 ExitCode healthcheck_run(char **arguments, int count)
 {
-	Settings *settings = settings_or_complain(SETTING_COMMANDS);
+	Settings *settings = settings_read_or_report(SETTING_COMMANDS);
 	if (settings == NULL)
-		return EXIT_WRONG;
+		return EXIT_USAGE;
 	char space[URL_SIZE];
 	ExitCode code = ask(count > 0 ? arguments[0] : url_of(settings, space));
 	settings_free(settings);

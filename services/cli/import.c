@@ -2,20 +2,20 @@
  * tocsin import [--kafka] FILE: what tocsin export wrote, into a home or a cluster in which nothing ever ran.
  *
  * The file is read twice: once to check all of it, before anything is written, then to write. What is written counts
- * when the last record is there (shared/service/import.h); whatever ends the import before leaves a target on which
+ * when the last record is there (shared/archive/import.h); whatever ends the import before leaves a target on which
  * nothing starts and into which nothing is imported until it is cleared.
  *
  * With --kafka the audit log goes into this TOCSIN_HOME: it must be the home that tocsin-audit will run from.
  */
-#include "services/cli/carry.h"
+#include "services/cli/archive.h"
 
 #include "services/audit/carry.h"
 #include "services/classification/classification.h"
-#include "shared/edge/clock.h"
-#include "shared/edge/files.h"
-#include "shared/edge/log.h"
-#include "shared/service/import.h"
-#include "shared/service/topic_layout.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/system/files.h"
+#include "shared/io/system/log.h"
+#include "shared/archive/import.h"
+#include "shared/program/topic_layout.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,33 +23,33 @@
 #include <string.h>
 
 typedef struct {
-	Carriage carriage;
+	ArchiveCommand carriage;
 	FILE *file;
-	AuditArrival arrival;
+	AuditImport arrival;
 	Import *import;
-	CarryCounts counts;
+	ArchiveCounts counts;
 	bool begun; /* something may have been written */
 } Importing;
 
 static Result audit_line(void *context, Slice line)
 {
-	return audit_arrival_line(&((Importing *)context)->arrival, line);
+	return audit_import_line(&((Importing *)context)->arrival, line);
 }
 
 static Result audit_end(void *context, Slice checkpoint)
 {
-	return audit_arrival_end(&((Importing *)context)->arrival, checkpoint);
+	return audit_import_end(&((Importing *)context)->arrival, checkpoint);
 }
 
 static void progress(void *context, const char *what, uint64_t lines)
 {
-	carriage_progress(&((Importing *)context)->carriage, what, lines);
+	archive_progress(&((Importing *)context)->carriage, what, lines);
 }
 
 static ImportOptions options_of(Importing *importing)
 {
 	ImportOptions options = { .services = carried_services,
-				  .service_count = CARRIED_SERVICES,
+				  .service_count = ARCHIVED_SERVICES,
 				  .audit_line = audit_line,
 				  .audit_end = audit_end,
 				  .progress = progress,
@@ -79,14 +79,14 @@ static Result file_check(Importing *importing)
 static Result target_check(Importing *importing, Bus *bus)
 {
 	char path[PATH_SIZE];
-	const Carriage *carriage = &importing->carriage;
+	const ArchiveCommand *carriage = &importing->carriage;
 	TRY(result_wrap(import_target_check(bus), "%s",
 			carriage->kafka ? setting_text(carriage->settings, "TOCSIN_KAFKA_BROKERS")
 					: setting_text(carriage->settings, "TOCSIN_HOME")));
-	home_path(carriage->settings, "audit", path);
+	datadir_path(carriage->settings, "audit", path);
 	TRY(directory_make(path, 0700));
-	carriage_audit_path(carriage, path);
-	return audit_arrival_open(&importing->arrival, path);
+	archive_audit_path(carriage, path);
+	return audit_import_open(&importing->arrival, path);
 }
 
 /* ---- the import */
@@ -99,7 +99,7 @@ static Result write_on(Importing *importing, Bus *bus)
 		result = bus_join(bus); /* only members commit where classification goes on */
 	if (!result_failed(result))
 		result = import_write(importing->import, bus, importing->file);
-	audit_arrival_close(&importing->arrival);
+	audit_import_close(&importing->arrival);
 	return result;
 }
 
@@ -111,7 +111,7 @@ static Result finish_on(Importing *importing, Bus *bus)
 static Result bus_with(Importing *importing, Result (*step)(Importing *importing, Bus *bus))
 {
 	Bus *bus;
-	TRY(carriage_bus_open(&importing->carriage, &classification_service, &bus));
+	TRY(archive_bus_open(&importing->carriage, &classification_service, &bus));
 	Result result = step(importing, bus);
 	bus->operations->close(bus);
 	return result;
@@ -119,8 +119,8 @@ static Result bus_with(Importing *importing, Result (*step)(Importing *importing
 
 static Result import_whole(Importing *importing)
 {
-	Carriage *carriage = &importing->carriage;
-	TRY(result_wrap(carriage_lock(carriage), "nothing may run while it is imported"));
+	ArchiveCommand *carriage = &importing->carriage;
+	TRY(result_wrap(archive_lock(carriage), "nothing may run while it is imported"));
 	if (carriage->kafka)
 		TRY(topic_layout_check(carriage->settings, carriage->client));
 	TRY(bus_with(importing, write_on));
@@ -133,11 +133,11 @@ static void outcome_say(const Importing *importing)
 	const char *home = setting_text(importing->carriage.settings, "TOCSIN_HOME");
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		records += importing->counts.records[topic];
-	complain("imported %" PRIu64 " records and %" PRIu64 " lines of the audit log", records,
+	report_error("imported %" PRIu64 " records and %" PRIu64 " lines of the audit log", records,
 		 importing->counts.audit_lines);
 	if (importing->carriage.kafka)
-		complain("the audit log is in %s/audit: start tocsin-audit with this TOCSIN_HOME", home);
-	complain("API keys are not carried: where a sender may repeat what it sent before, set TOCSIN_ADMIN_KEY to the "
+		report_error("the audit log is in %s/audit: start tocsin-audit with this TOCSIN_HOME", home);
+	report_error("API keys are not carried: where a sender may repeat what it sent before, set TOCSIN_ADMIN_KEY to the "
 		 "former key");
 }
 
@@ -148,20 +148,20 @@ static ExitCode write_all(Importing *importing)
 		outcome_say(importing);
 		return EXIT_DONE;
 	}
-	complain("%s: %s", importing->begun ? "the import did not come to its end" : "not imported", result.text);
+	report_error("%s: %s", importing->begun ? "the import did not come to its end" : "not imported", result.text);
 	if (importing->begun)
-		complain("clear what it wrote (%s and %s/audit) and import again",
+		report_error("clear what it wrote (%s and %s/audit) and import again",
 			 importing->carriage.kafka ? "Kafka's topics" : "bus.db",
 			 setting_text(importing->carriage.settings, "TOCSIN_HOME"));
-	return EXIT_SURROUNDINGS;
+	return EXIT_ENVIRONMENT;
 }
 
 static ExitCode run(Importing *importing)
 {
 	Result checked = file_check(importing);
-	ExitCode code = checked.kind == ERROR_INPUT ? EXIT_NO : EXIT_SURROUNDINGS;
+	ExitCode code = checked.kind == ERROR_INPUT ? EXIT_NO : EXIT_ENVIRONMENT;
 	if (result_failed(checked))
-		complain("not imported: %s", checked.text);
+		report_error("not imported: %s", checked.text);
 	else
 		code = write_all(importing);
 	if (importing->file != NULL)
@@ -174,10 +174,10 @@ ExitCode import_run(char **arguments, int count)
 {
 	static Importing importing = { .carriage = { .client = "tocsin-import",
 						     .usage = "tocsin import [--kafka] FILE" } };
-	ExitCode code = carriage_open(&importing.carriage, arguments, count, true);
+	ExitCode code = archive_open(&importing.carriage, arguments, count, true);
 	log_set_level(LOG_WARN);
 	if (code == EXIT_DONE)
 		code = run(&importing);
-	carriage_close(&importing.carriage);
+	archive_close(&importing.carriage);
 	return code;
 }

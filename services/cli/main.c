@@ -1,6 +1,6 @@
 #include "services/cli/cli.h"
 
-#include "shared/edge/files.h"
+#include "shared/io/system/files.h"
 
 #include <sys/stat.h>
 

@@ -1,8 +1,8 @@
 /* tocsin topics: what Kafka's topics must be, what they are, and making them so. */
 #include "services/cli/cli.h"
 
-#include "shared/edge/clock.h"
-#include "shared/service/topic_layout.h"
+#include "shared/io/system/clock.h"
+#include "shared/program/topic_layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static bool mendable(const KafkaDifference *difference)
 static void unseen_say(const Work *work)
 {
 	if (work->found.unseen[0] != '\0')
-		complain("warning: settings of topics are not looked at: %s", work->found.unseen);
+		report_error("warning: settings of topics are not looked at: %s", work->found.unseen);
 }
 
 /* ---- the three commands ------------------------------------------------------------------------------------------ */
@@ -61,8 +61,8 @@ static Result look(Work *work)
 
 static ExitCode failed(Result result)
 {
-	complain("%s", result.text);
-	return result.kind == ERROR_INPUT ? EXIT_WRONG : EXIT_SURROUNDINGS;
+	report_error("%s", result.text);
+	return result.kind == ERROR_INPUT ? EXIT_USAGE : EXIT_ENVIRONMENT;
 }
 
 static ExitCode all_right(const Work *work)
@@ -131,7 +131,7 @@ static Result attempt(Work *work)
 	TRY(look(work));
 	if (!unfinished(work))
 		return result_ok();
-	TRY(kafka_admin_mend(work->admin, &work->wanted, &work->found, &work->differences, done_print, work));
+	TRY(kafka_admin_repair(work->admin, &work->wanted, &work->found, &work->differences, done_print, work));
 	return result_fail(ERROR_AGAIN, "Kafka does not show all topics with their leaders yet");
 }
 
@@ -144,7 +144,7 @@ static Result attempts(Work *work)
 		if (!may_pass || clock_left_ms(work->until_us) == 0)
 			return result;
 		if (result.kind == ERROR_INPUT && !said)
-			complain("waiting %lld s: %s", (long long)(clock_left_ms(work->until_us) + 999) / 1000, result.text);
+			report_error("waiting %lld s: %s", (long long)(clock_left_ms(work->until_us) + 999) / 1000, result.text);
 		said = said || result.kind == ERROR_INPUT;
 		clock_sleep_ms(AGAIN_MS);
 	}
@@ -178,9 +178,9 @@ static ExitCode work_do(Work *work, ExitCode (*command)(Work *work))
 static ExitCode run(ExitCode (*command)(Work *work))
 {
 	static Work work;
-	work.settings = settings_or_complain(SETTING_COMMANDS);
+	work.settings = settings_read_or_report(SETTING_COMMANDS);
 	if (work.settings == NULL)
-		return EXIT_WRONG;
+		return EXIT_USAGE;
 	ExitCode code = work_do(&work, command);
 	settings_free(work.settings);
 	return code;

@@ -1,7 +1,7 @@
 #include "services/cli/cli.h"
 
 #include "services/audit/verify.h"
-#include "shared/service/home.h"
+#include "shared/program/datadir.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,11 +12,11 @@ static ExitCode verify_file(const char *path)
 	AuditVerdict verdict;
 	Result result = audit_verify_file(path, &verdict);
 	if (result_failed(result)) {
-		complain("%s", result.text);
-		return EXIT_SURROUNDINGS;
+		report_error("%s", result.text);
+		return EXIT_ENVIRONMENT;
 	}
 	if (!verdict.whole) {
-		complain("%s:%" PRId64 ": %s", path, verdict.bad_line, verdict.why);
+		report_error("%s:%" PRId64 ": %s", path, verdict.bad_line, verdict.why);
 		printf("%" PRId64 " lines before it fit, up to %s\n", verdict.lines, verdict.head);
 		return EXIT_NO;
 	}
@@ -38,10 +38,10 @@ static void log_path(const char *directory, char out[static PATH_SIZE])
 ExitCode verify_log_run(char **arguments, int count)
 {
 	char path[PATH_SIZE];
-	Settings *settings = settings_or_complain(SETTING_COMMANDS);
+	Settings *settings = settings_read_or_report(SETTING_COMMANDS);
 	if (settings == NULL)
-		return EXIT_WRONG;
-	home_path(settings, "audit/ledger.jsonl", path);
+		return EXIT_USAGE;
+	datadir_path(settings, "audit/ledger.jsonl", path);
 	if (count > 0)
 		log_path(arguments[0], path);
 	settings_free(settings);

@@ -10,8 +10,8 @@ ExitCode version_run(char **arguments, int count)
 		return EXIT_DONE;
 	}
 	if (strcmp(arguments[0], "--json") != 0) {
-		complain("usage: tocsin version [--json]");
-		return EXIT_WRONG;
+		report_error("usage: tocsin version [--json]");
+		return EXIT_USAGE;
 	}
 	printf("{\"name\":\"tocsin\",\"version\":\"%s\",\"compiler\":\"%s\"}\n", TOCSIN_VERSION, __VERSION__);
 	return EXIT_DONE;

@@ -1,8 +1,8 @@
 /* What goes back to a client. */
 #include "services/gateway/gateway_internal.h"
 
-#include "shared/edge/clock.h"
-#include "shared/edge/log.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/system/log.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

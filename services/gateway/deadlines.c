@@ -1,7 +1,7 @@
 /* The thread that answers commands whose time is over: 202 where they are durable, else 503. */
 #include "services/gateway/gateway_internal.h"
 
-#include "shared/edge/clock.h"
+#include "shared/io/system/clock.h"
 
 #include <time.h>
 

@@ -1,6 +1,6 @@
 #include "services/gateway/gateway_internal.h"
 
-#include "shared/service/runtime.h"
+#include "shared/runtime/runtime.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -137,7 +137,7 @@ Result gateway_new(const GatewayOptions *options, Gateway **out)
 	must(pthread_mutex_init(&gateway->policy_mutex, NULL) == 0);
 	for (size_t i = 0; i < VIEW_READERS; i++)
 		must(pthread_mutex_init(&gateway->readers[i].mutex, NULL) == 0);
-	gateway->repeats = repeats_new();
+	gateway->repeats = idempotency_cache_new();
 	gateway->waiting = waiting_new();
 	deadlines_start(gateway);
 	*out = gateway;
@@ -156,7 +156,7 @@ void gateway_free(Gateway *gateway)
 		return;
 	deadlines_stop(gateway);
 	waiting_free(gateway->waiting);
-	repeats_free(gateway->repeats);
+	idempotency_cache_free(gateway->repeats);
 	policy_replace(gateway, NULL, INT64_MAX);
 	for (size_t i = 0; i < VIEW_READERS; i++) {
 		store_close(gateway->readers[i].store);

@@ -10,7 +10,7 @@
  *                     to tocsin.events and tocsin.commands
  * The service works without a Gateway too (environment NULL), as in the simulation: it then only keeps the view.
  *
- * Life: gateway_new → the HTTP server → (process starts the service on the file at view_path) → gateway_publish_policy
+ * ProgramState: gateway_new → the HTTP server → (process starts the service on the file at view_path) → gateway_publish_policy
  * → … → gateway_drain → the HTTP server is stopped → the process is stopped → the bus is closed → gateway_free.
  */
 #ifndef TOCSIN_GATEWAY_H
@@ -18,9 +18,9 @@
 
 #include "services/gateway/core/accept.h"
 #include "services/gateway/core/principal.h"
-#include "shared/edge/bus.h"
-#include "shared/edge/http_server.h"
-#include "shared/service/program.h"
+#include "shared/io/bus.h"
+#include "shared/io/http/server.h"
+#include "shared/program/program.h"
 
 typedef struct Gateway Gateway;
 

@@ -9,7 +9,7 @@
 
 #include "services/gateway/gateway.h"
 #include "services/gateway/core/preconditions.h"
-#include "services/gateway/repeats.h"
+#include "services/gateway/idempotency.h"
 #include "services/gateway/view.h"
 #include "services/gateway/waiting.h"
 
@@ -43,7 +43,7 @@ struct Gateway {
 	atomic_uint next_reader;
 	atomic_bool caught_up; /* the view holds all that the logs held at the start (handler.h); until then nobody reads it */
 
-	Repeats *repeats;
+	IdempotencyCache *repeats;
 	Waiting *waiting;
 	pthread_t deadlines;
 	pthread_mutex_t deadline_mutex;

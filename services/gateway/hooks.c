@@ -1,7 +1,7 @@
 /* The gateway in a program: what it is made of, and what the program asks of it. */
 #include "services/gateway/gateway_internal.h"
 #include "services/gateway/publish.h"
-#include "shared/service/home.h"
+#include "shared/program/datadir.h"
 
 static Result environment_open(const ProgramEdges *edges, ProcessService *out)
 {
@@ -9,7 +9,7 @@ static Result environment_open(const ProgramEdges *edges, ProcessService *out)
 	char view_path[PATH_SIZE];
 	Gateway *gateway;
 
-	home_path(settings, "gateway/0.db", view_path);
+	datadir_path(settings, "gateway/0.db", view_path);
 	GatewayOptions options = { .bus = edges->bus,
 				   .view_path = view_path,
 				   .command_wait_ms = setting_integer(settings, "TOCSIN_COMMAND_WAIT_MS"),

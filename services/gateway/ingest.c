@@ -4,8 +4,8 @@
  */
 #include "services/gateway/gateway_internal.h"
 
-#include "shared/edge/clock.h"
-#include "shared/edge/metrics.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/system/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +92,7 @@ static void ingest_document(Gateway *gateway, HttpRequest *request, AcceptInput 
 		refuse(request, result, code, &errors);
 		return;
 	}
-	if (!accepted.by_idempotency_key || repeats_fit(gateway->repeats, &accepted.request, input->body))
+	if (!accepted.by_idempotency_key || idempotency_matches(gateway->repeats, &accepted.request, input->body))
 		ingest_append(gateway, request, input, &accepted);
 	else
 		refuse(request, result_fail(ERROR_INPUT, "this Idempotency-Key came with another body before"),

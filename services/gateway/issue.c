@@ -10,7 +10,7 @@
 #include "shared/domain/commands.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/types.h"
-#include "shared/edge/clock.h"
+#include "shared/io/system/clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* tocsin-gateway: the service as a program of its own. Every replica keeps the whole view, so it shares out nothing. */
 #include "services/gateway/gateway.h"
-#include "shared/service/program.h"
+#include "shared/program/program.h"
 
 static const Program program = {
 	.name = "tocsin-gateway",

@@ -3,8 +3,8 @@
 
 #include "services/gateway/gateway_internal.h"
 #include "shared/domain/types.h"
-#include "shared/edge/clock.h"
-#include "shared/edge/log.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/system/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +104,7 @@ static bool last_visit(void *context, const BusRecord *record)
 
 static Result last_read(Bus *bus, Last *last)
 {
-	BusPlace place = { TOPIC_POLICIES, 0, bus->operations->end(bus, TOPIC_POLICIES, 0) - 1 };
+	BusPosition place = { TOPIC_POLICIES, 0, bus->operations->end(bus, TOPIC_POLICIES, 0) - 1 };
 	BusReader *reader;
 	int64_t next;
 

@@ -11,7 +11,7 @@
 
 #include "services/gateway/core/cursor.h"
 #include "services/gateway/core/filter.h"
-#include "shared/service/handler.h"
+#include "shared/runtime/handler.h"
 
 enum { VIEW_SCHEMA_VERSION = 1, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
 extern const char *const view_schema[];

@@ -13,7 +13,7 @@
 #define TOCSIN_GATEWAY_WAITING_H
 
 #include "shared/base/id.h"
-#include "shared/edge/http_server.h"
+#include "shared/io/http/server.h"
 
 typedef struct Waiting Waiting;
 typedef uint64_t Ticket; /* 0: none */

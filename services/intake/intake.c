@@ -2,7 +2,7 @@
 
 #include "services/intake/joins.h"
 #include "shared/domain/types.h"
-#include "shared/edge/bus.h"
+#include "shared/io/bus.h"
 
 #include <stdlib.h>
 
@@ -25,8 +25,8 @@ static Memory *memory_new(unsigned partitions)
 	Memory *memory = calloc(1, sizeof(*memory));
 	must(memory);
 	windows_init(&memory->windows);
-	seen_init(&memory->events.seen, seen_generation_size(partitions));
-	seen_init(&memory->joins.seen, seen_generation_size(partitions));
+	dedup_init(&memory->events.seen, seen_generation_size(partitions));
+	dedup_init(&memory->joins.seen, seen_generation_size(partitions));
 	buffer_init(&memory->body, REPORT_BODY_MAX);
 	buffer_init(&memory->packed, HEADERS_MAX);
 	buffer_init(&memory->headers, HEADERS_MAX);
@@ -36,8 +36,8 @@ static Memory *memory_new(unsigned partitions)
 static void memory_clear(Memory *memory)
 {
 	windows_clear(&memory->windows);
-	seen_clear(&memory->events.seen);
-	seen_clear(&memory->joins.seen);
+	dedup_clear(&memory->events.seen);
+	dedup_clear(&memory->joins.seen);
 	memory->events.offset = memory->joins.offset = memory->undecided = -1;
 	memory->pruned_at = INSTANT_NONE;
 	memory->prune_more = false;
@@ -49,8 +49,8 @@ static void release(Handler *handler)
 	if (!memory)
 		return;
 	windows_release(&memory->windows);
-	seen_release(&memory->events.seen);
-	seen_release(&memory->joins.seen);
+	dedup_release(&memory->events.seen);
+	dedup_release(&memory->joins.seen);
 	buffer_release(&memory->body);
 	buffer_release(&memory->packed);
 	buffer_release(&memory->headers);
@@ -94,7 +94,7 @@ static int64_t position(Handler *handler, TopicId topic, unsigned partition, int
 
 static int64_t replay_from(Handler *handler, TopicId topic, int64_t from)
 {
-	return seen_replay_from(&observed_of(handler, topic)->seen, from);
+	return dedup_replay_from(&observed_of(handler, topic)->seen, from);
 }
 
 /* ---- apply: a record is its key's row */
@@ -158,7 +158,7 @@ static Result observe(Handler *handler, const Record *input)
 	Observed *observed = observed_of(handler, input->topic);
 	if (input->offset <= observed->offset)
 		return result_ok();
-	observed->before = seen_add(&observed->seen, input->offset, fingerprint_of(input->id));
+	observed->before = dedup_add(&observed->seen, input->offset, fingerprint_of(input->id));
 	observed->offset = input->offset;
 	return result_ok();
 }

@@ -15,7 +15,7 @@
 #ifndef TOCSIN_INTAKE_INTAKE_H
 #define TOCSIN_INTAKE_INTAKE_H
 
-#include "shared/service/handler.h"
+#include "shared/runtime/handler.h"
 
 extern const Service intake_service;
 

@@ -1,9 +1,9 @@
-/* What intake.c and turns.c share. Nothing else includes it. */
+/* What intake.c and decide.c share. Nothing else includes it. */
 #ifndef TOCSIN_INTAKE_INTERNAL_H
 #define TOCSIN_INTAKE_INTERNAL_H
 
 #include "services/intake/core/judge.h"
-#include "services/intake/core/seen.h"
+#include "services/intake/core/dedup.h"
 #include "services/intake/core/windows.h"
 #include "services/intake/intake.h"
 #include "shared/domain/event_header.h"
@@ -12,7 +12,7 @@ enum { HEADERS_MAX = 4096 };
 
 /* How far an input was read, and whether the id that stands there was there before. */
 typedef struct {
-	Seen seen;
+	DedupFilter seen;
 	int64_t offset; /* of the last record observed; -1: none */
 	bool before;
 } Observed;

@@ -9,7 +9,7 @@
 #ifndef TOCSIN_INTAKE_JOINS_H
 #define TOCSIN_INTAKE_JOINS_H
 
-#include "shared/service/handler.h"
+#include "shared/runtime/handler.h"
 
 #define JOINS_SCHEMA                                                                                                   \
 	"CREATE TABLE joins (key TEXT PRIMARY KEY, row TEXT NOT NULL, ends_at INTEGER NOT NULL) WITHOUT ROWID;"        \

@@ -1,6 +1,6 @@
 /* tocsin-intake: the service as a program of its own. */
 #include "services/intake/intake.h"
-#include "shared/service/program.h"
+#include "shared/program/program.h"
 
 static const Program program = {
 	.name = "tocsin-intake",

@@ -2,8 +2,8 @@
 
 #include "services/intake/intake_internal.h"
 #include "shared/domain/types.h"
-#include "shared/service/ledger.h"
-#include "shared/service/record.h"
+#include "shared/domain/ledger.h"
+#include "shared/runtime/record.h"
 
 /* ---- reports */
 

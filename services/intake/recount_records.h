@@ -3,7 +3,7 @@
 #define TOCSIN_INTAKE_RECOUNT_RECORDS_H
 
 #include "services/intake/core/recount.h"
-#include "shared/edge/bus.h"
+#include "shared/io/bus.h"
 
 /* An accepted record of the ledger. ERROR_INTERNAL: it is a report without a window that can be read. */
 Result recount_take_report(Recount *recount, unsigned partition, const BusRecord *record);

@@ -15,14 +15,14 @@ static const char *setting_of(void *context, const char *name)
 	return setting_of_channel(environment->settings, name);
 }
 
-static Result outside_open(const Settings *settings, Outside **out)
+static Result outside_open(const Settings *settings, Outbound **out)
 {
-	OutsideCurlOptions options = { .egress_allow = setting_text(settings, "TOCSIN_EGRESS_ALLOW"),
+	OutboundCurlOptions options = { .egress_allow = setting_text(settings, "TOCSIN_EGRESS_ALLOW"),
 				       .mail_host = "tocsin.local" };
 	const char *from = setting_text(settings, "TOCSIN_MAIL_FROM");
 	if (from != NULL)
 		options.mail_host = strchr(from, '@') + 1;
-	return outside_curl_open(&options, out);
+	return outbound_curl_open(&options, out);
 }
 
 static Result environment_open(const ProgramEdges *edges, ProcessService *out)

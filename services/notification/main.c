@@ -1,6 +1,6 @@
 /* tocsin-notification: the service as a program of its own. */
 #include "services/notification/notification.h"
-#include "shared/service/program.h"
+#include "shared/program/program.h"
 
 static const Program program = {
 	.name = "tocsin-notification",

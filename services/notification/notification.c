@@ -6,8 +6,8 @@
 #include "services/notification/core/skip.h"
 #include "services/notification/records.h"
 #include "shared/domain/types.h"
-#include "shared/edge/log.h"
-#include "shared/edge/metrics.h"
+#include "shared/io/system/log.h"
+#include "shared/io/system/metrics.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static Result entries_apply(json_t *incident, json_t *entries)
 	json_t *entry;
 	json_array_foreach (entries, i, entry) {
 		int64_t version = json_integer_value(json_object_get(entry, "version"));
-		/* Seen before the state was read again: nothing new. */
+		/* DedupFilter before the state was read again: nothing new. */
 		if (version > json_integer_value(json_object_get(incident, "version")))
 			TRY(incident_apply(incident, entry));
 	}
@@ -116,10 +116,10 @@ static Result decide(Handler *handler, const Record *input)
 
 /* ---- a level is due */
 
-static bool level_lacks(void *context, const ChannelPolicy *channel, char lack[static LEVEL_LACK])
+static bool level_missing_setting(void *context, const ChannelPolicy *channel, char lack[static LEVEL_MISSING])
 {
-	_Static_assert((int)LEVEL_LACK == (int)CHANNEL_LACK, "one size for what a channel lacks");
-	return channel_lacks(channel, context, lack);
+	_Static_assert((int)LEVEL_MISSING == (int)CHANNEL_MISSING, "one size for what a channel lacks");
+	return channel_missing_setting(channel, context, lack);
 }
 
 static Result level_reach(Handler *handler, const char *incident_id, const char *policy_id, const PlanState *plan,
@@ -127,7 +127,7 @@ static Result level_reach(Handler *handler, const char *incident_id, const char 
 {
 	char name[TIMER_ID];
 	json_t *told JSON_AUTO = NULL;
-	TRY(told_load(handler->store, slice_of(incident_id), &told));
+	TRY(notified_load(handler->store, slice_of(incident_id), &told));
 	Level level = {
 		.policy = handler->policy,
 		.escalation = policy_escalation_by_id(handler->policy, policy_id),
@@ -137,9 +137,9 @@ static Result level_reach(Handler *handler, const char *incident_id, const char 
 		.now = handler->now,
 		.known = incident,
 		.drill = incident && incident_is_drill(incident),
-		.told = told,
-		.lacks = level_lacks,
-		.lacks_context = handler->environment,
+		.notified = told,
+		.missing_setting = level_missing_setting,
+		.missing_setting_context = handler->environment,
 	};
 	json_t *deliveries JSON_AUTO = level_deliveries(&level);
 	DeliveryRecord record = record_of(incident_id);
@@ -178,9 +178,9 @@ static bool is_for_person(const DueDelivery *due)
 	return slice_starts(slice_of(due->recipient), SLICE("person:"));
 }
 
-/* Why it can no longer be sent as it was meant. lack: as channel_lacks says it. */
+/* Why it can no longer be sent as it was meant. lack: as channel_missing_setting says it. */
 static Skip send_skip(const Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel,
-		      char lack[static CHANNEL_LACK])
+		      char lack[static CHANNEL_MISSING])
 {
 	if (!incident)
 		return SKIP_NO_INCIDENT;
@@ -188,7 +188,7 @@ static Skip send_skip(const Handler *handler, const DueDelivery *due, json_t *in
 		return SKIP_TAKEN_ON;
 	if (!channel)
 		return SKIP_UNKNOWN_TARGET;
-	return channel_lacks(channel, handler->environment, lack) ? SKIP_NOT_CONFIGURED : SKIP_NONE;
+	return channel_missing_setting(channel, handler->environment, lack) ? SKIP_NOT_CONFIGURED : SKIP_NONE;
 }
 
 static Result skip_draft(Handler *handler, const DueDelivery *due, Skip skip, const char *lack)
@@ -203,7 +203,7 @@ static Result skip_draft(Handler *handler, const DueDelivery *due, Skip skip, co
 
 static Result send(Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel)
 {
-	Letter letter;
+	OutboundMessage letter;
 	const Notice notice = {
 		.policy = handler->policy,
 		.channel = channel,
@@ -217,10 +217,10 @@ static Result send(Handler *handler, const DueDelivery *due, json_t *incident, c
 		.attempt = due->attempt + 1,
 		.reached_at = due->queued_at,
 	};
-	Result result = letter_write(&notice, &letter);
+	Result result = outbound_message_write(&notice, &letter);
 	if (!result_failed(result))
 		result = handler_send(handler, &letter.message);
-	letter_release(&letter);
+	outbound_message_release(&letter);
 	if (result.kind == ERROR_INPUT)
 		return attempt_draft(handler, due, "failed", due->attempt + 1, INSTANT_NONE, result.text);
 	/* A full queue is no reason to hold up the partition: the timer fires again when its lease ends. */
@@ -229,7 +229,7 @@ static Result send(Handler *handler, const DueDelivery *due, json_t *incident, c
 
 static Result send_or_skip(Handler *handler, const DueDelivery *due)
 {
-	char lack[CHANNEL_LACK] = "";
+	char lack[CHANNEL_MISSING] = "";
 	json_t *incident JSON_AUTO = NULL;
 	const ChannelPolicy *channel = due->channel ? policy_channel(handler->policy, due->channel) : NULL;
 	TRY(incident_load(handler->store, slice_of(due->incident), &incident));
@@ -259,7 +259,7 @@ static Result fire(Handler *handler, Slice timer_id, Instant due_at)
 
 /* ---- what became of it */
 
-static Result outcome_draft(Handler *handler, const DueDelivery *due, const OutsideOutcome *outcome)
+static Result outcome_draft(Handler *handler, const DueDelivery *due, const OutboundOutcome *outcome)
 {
 	const Retry retry = { .key = slice_of(due->key),
 			      .attempt = outcome->attempt,
@@ -273,7 +273,7 @@ static Result outcome_draft(Handler *handler, const DueDelivery *due, const Outs
 			     outcome->detail);
 }
 
-static Result outcome(Handler *handler, const OutsideOutcome *outcome)
+static Result outcome(Handler *handler, const OutboundOutcome *outcome)
 {
 	DueDelivery due;
 	Result result = delivery_load(handler->store, slice_of(outcome->key), &due);

@@ -20,7 +20,7 @@
 #ifndef TOCSIN_NOTIFICATION_NOTIFICATION_H
 #define TOCSIN_NOTIFICATION_NOTIFICATION_H
 
-#include "shared/service/program.h"
+#include "shared/program/program.h"
 
 extern const Service notification_service;
 

@@ -1,7 +1,7 @@
 #include "services/notification/records.h"
 
 #include "shared/domain/types.h"
-#include "shared/edge/bus.h"
+#include "shared/io/bus.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -142,7 +142,7 @@ static Result told_begin(Handler *handler, Slice incident, Instant base_at)
 {
 	PlanState before;
 	TRY(plan_load(handler->store, incident, &before, NULL));
-	return !before.exists || before.base_at != base_at ? told_clear(handler->store, incident) : result_ok();
+	return !before.exists || before.base_at != base_at ? notified_clear(handler->store, incident) : result_ok();
 }
 
 static Result planned_apply(Handler *handler, const Record *record, const DeliveryRecord *body)
@@ -168,7 +168,7 @@ static Result stopped_apply(Handler *handler, const Record *record, const Delive
 {
 	(void)record;
 	TRY(plan_end(handler, incident_of(body)));
-	TRY(told_clear(handler->store, incident_of(body)));
+	TRY(notified_clear(handler->store, incident_of(body)));
 	return plan_next_save(handler->store, incident_of(body), 0);
 }
 
@@ -177,7 +177,7 @@ static Result queued_apply(Handler *handler, const Record *record, Slice inciden
 	char timer[TIMER_ID];
 	send_timer(timer, delivery->key);
 	TRY(delivery_save(handler->store, incident, delivery, record->time));
-	TRY(told_save(handler->store, incident, slice_of(delivery->key)));
+	TRY(notified_save(handler->store, incident, slice_of(delivery->key)));
 	return handler_arm(handler, slice_of(timer), delivery->next_at);
 }
 

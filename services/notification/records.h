@@ -3,7 +3,7 @@
 #define TOCSIN_NOTIFICATION_RECORDS_H
 
 #include "services/notification/state.h"
-#include "shared/service/handler.h"
+#include "shared/runtime/handler.h"
 
 /* A record of which nothing is there but the incident. */
 DeliveryRecord record_of(const char *incident_id);

@@ -117,12 +117,12 @@ Result levels_promised(Store *store, Slice incident, PlanPromise *out)
 
 /* ---- who was told */
 
-Result told_save(Store *store, Slice incident, Slice key)
+Result notified_save(Store *store, Slice incident, Slice key)
 {
 	return store_run(store, "INSERT OR IGNORE INTO told VALUES (?1, ?2)", V_TEXT(incident), V_TEXT(key));
 }
 
-Result told_load(Store *store, Slice incident, json_t **out)
+Result notified_load(Store *store, Slice incident, json_t **out)
 {
 	json_t *told = json_object();
 	must(told);
@@ -136,7 +136,7 @@ Result told_load(Store *store, Slice incident, json_t **out)
 	return statement_end(row);
 }
 
-Result told_clear(Store *store, Slice incident)
+Result notified_clear(Store *store, Slice incident)
 {
 	return store_run(store, "DELETE FROM told WHERE incident = ?1", V_TEXT(incident));
 }

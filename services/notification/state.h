@@ -8,7 +8,7 @@
 #include "services/notification/core/plan.h"
 #include "shared/base/id.h"
 #include "shared/domain/documents.h"
-#include "shared/edge/store.h"
+#include "shared/io/sqlite/store.h"
 
 extern const char *const state_schema[];
 enum { STATE_SCHEMA_VERSION = 2 };
@@ -32,9 +32,9 @@ Result levels_clear(Store *store, Slice incident);
 Result levels_promised(Store *store, Slice incident, PlanPromise *out);
 
 /* Keys of the messages a plan has queued; *out is a new object of them. */
-Result told_save(Store *store, Slice incident, Slice key);
-Result told_load(Store *store, Slice incident, json_t **out);
-Result told_clear(Store *store, Slice incident);
+Result notified_save(Store *store, Slice incident, Slice key);
+Result notified_load(Store *store, Slice incident, json_t **out);
+Result notified_clear(Store *store, Slice incident);
 
 /* A delivery still to be made. Owns its texts. */
 typedef struct {

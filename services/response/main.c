@@ -1,6 +1,6 @@
 /* tocsin-response: the service as a program of its own. */
 #include "services/response/response.h"
-#include "shared/service/program.h"
+#include "shared/program/program.h"
 
 static const Program program = {
 	.name = "tocsin-response",

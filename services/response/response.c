@@ -5,7 +5,7 @@
 #include "services/response/core/opening.h"
 
 #include "shared/domain/types.h"
-#include "shared/edge/metrics.h"
+#include "shared/io/system/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic 
 typedef struct {
 	Id id; /* empty: none is held */
 	json_t *document;
-	Standing standing;
+	IncidentExtras standing;
 } Held;
 
 /* The incident last looked at is held: what decides on it and what applies the record need not read it twice. */
@@ -82,7 +82,7 @@ static Result incident_hold(Handler *handler, const char *id, Held **out)
 	Result result = result_ok();
 	if (statement_next(row)) {
 		result = json_read(statement_slice(row, 0), &held->document);
-		held->standing = (Standing){ .report_version = statement_integer(row, 1),
+		held->standing = (IncidentExtras){ .report_version = statement_integer(row, 1),
 					     .noise = statement_integer(row, 2) != 0,
 					     .base_at = statement_integer(row, 3) };
 	}
@@ -114,7 +114,7 @@ static Result incident_save(Handler *handler, const Held *held)
 static Result entry_apply(Held *held, json_t *entry)
 {
 	TRY(incident_apply(held->document, entry));
-	standing_fold(&held->standing, entry);
+	extras_fold(&held->standing, entry);
 	return result_ok();
 }
 
@@ -127,7 +127,7 @@ static Result entries_apply(Handler *handler, const JournalRecord *journal)
 		if (!text_copy(slice_of(journal->incident_id), held->id.text, sizeof(held->id.text)))
 			return result_fail(ERROR_INTERNAL, "a journal entry of an incident without a proper id");
 		held->document = incident_new();
-		held->standing = standing_new();
+		held->standing = extras_new();
 	}
 	for (size_t i = 0; i < json_array_size(journal->entries); i++)
 		TRY(entry_apply(held, json_array_get(journal->entries, i)));

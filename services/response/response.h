@@ -5,7 +5,7 @@
 #ifndef TOCSIN_RESPONSE_RESPONSE_H
 #define TOCSIN_RESPONSE_RESPONSE_H
 
-#include "shared/service/handler.h"
+#include "shared/runtime/handler.h"
 
 extern const Service response_service;
 

@@ -16,10 +16,10 @@ enum { ITEM_CHARACTERS = 256 };
 
 /* ---- errors --------------------------------------------------------------------------------------------------- */
 
-static void complain(Decoding *decoding, const Path *path, const char *format, ...)
+static void report_error(Decoding *decoding, const Path *path, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static void complain(Decoding *decoding, const Path *path, const char *format, ...)
+static void report_error(Decoding *decoding, const Path *path, const char *format, ...)
 {
 	char pointer[FIELD_POINTER], detail[FIELD_DETAIL + 4]; /* a little longer, so that a cut one is cut cleanly */
 	va_list arguments;
@@ -79,11 +79,11 @@ static void check_bounds(Decoding *decoding, const Field *field, int64_t size, c
 	if (field_bounds_hold(field, size))
 		return;
 	if (!many)
-		complain(decoding, path, "must be from %lld to %lld", min, max);
+		report_error(decoding, path, "must be from %lld to %lld", min, max);
 	else if (size < min)
-		complain(decoding, path, "must %s at least %lld %s", verb, min, unit);
+		report_error(decoding, path, "must %s at least %lld %s", verb, min, unit);
 	else
-		complain(decoding, path, "must %s at most %lld %s", verb, max, unit);
+		report_error(decoding, path, "must %s at most %lld %s", verb, max, unit);
 }
 
 /* The text of a value, or NULL after a complaint. */
@@ -92,11 +92,11 @@ static const char *text_value(Decoding *decoding, json_t *value, const Path *pat
 	const char *text = json_string_value(value);
 
 	if (!text)
-		complain(decoding, path, "must be text, not %s", type_name(value));
+		report_error(decoding, path, "must be text, not %s", type_name(value));
 	else if (strlen(text) == json_string_length(value))
 		return text;
 	else
-		complain(decoding, path, "must not hold a NUL");
+		report_error(decoding, path, "must not hold a NUL");
 	return NULL;
 }
 
@@ -108,9 +108,9 @@ static void text_read(Decoding *decoding, const Field *field, json_t *value, con
 	if (!text)
 		return;
 	if (slice.size == 0 && (field->flags & FIELD_NOT_EMPTY))
-		complain(decoding, path, "must not be empty");
+		report_error(decoding, path, "must not be empty");
 	else if (decoding->strict && (field->flags & FIELD_NOT_EMPTY) && slice_is_blank(slice))
-		complain(decoding, path, "must not be blank");
+		report_error(decoding, path, "must not be blank");
 	/* There are never more characters than bytes: most texts need no counting. */
 	else if (field->min > 0 || (field->max > 0 && (int64_t)slice.size > field->max))
 		check_bounds(decoding, field, (int64_t)text_characters(slice), path, "characters");
@@ -121,13 +121,13 @@ static void text_read(Decoding *decoding, const Field *field, json_t *value, con
 static void integer_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
 {
 	if (!json_is_integer(value)) {
-		complain(decoding, path, "must be a whole number, not %s",
+		report_error(decoding, path, "must be a whole number, not %s",
 		         json_is_real(value) ? "a fraction" : type_name(value));
 		return;
 	}
 	int64_t number = json_integer_value(value);
 	if (number == INT64_MIN) /* it means absent */
-		complain(decoding, path, "must be at least %lld", (long long)INT64_MIN + 1);
+		report_error(decoding, path, "must be at least %lld", (long long)INT64_MIN + 1);
 	else
 		check_bounds(decoding, field, number, path, "");
 	if (place)
@@ -138,7 +138,7 @@ static void boolean_read(Decoding *decoding, const Field *field, json_t *value, 
 {
 	(void)field;
 	if (!json_is_boolean(value))
-		complain(decoding, path, "must be true or false, not %s", type_name(value));
+		report_error(decoding, path, "must be true or false, not %s", type_name(value));
 	else if (place)
 		*(int *)place = json_is_true(value);
 }
@@ -153,7 +153,7 @@ static void time_read(Decoding *decoding, const Field *field, json_t *value, con
 		return;
 	Result read = instant_parse(slice_of(text), &instant);
 	if (result_failed(read))
-		complain(decoding, path, "%s", read.text);
+		report_error(decoding, path, "%s", read.text);
 	else if (place)
 		*(Instant *)place = instant;
 }
@@ -170,7 +170,7 @@ static void choice_read(Decoding *decoding, const Field *field, json_t *value, c
 	WordList words = { .text = "" };
 
 	word_list_add_all(&words, field->choices);
-	complain(decoding, path, "must be one of %s", words.text);
+	report_error(decoding, path, "must be one of %s", words.text);
 }
 
 static void nested_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
@@ -194,7 +194,7 @@ static void list_read(Decoding *decoding, const Field *field, json_t *value, con
 	Field item = field_of_items(field);
 
 	if (!json_is_array(value)) {
-		complain(decoding, path, "must be a list, not %s", type_name(value));
+		report_error(decoding, path, "must be a list, not %s", type_name(value));
 		return;
 	}
 	check_bounds(decoding, field, (int64_t)json_array_size(value), path, "items");
@@ -208,7 +208,7 @@ static void free_read(Decoding *decoding, const Field *field, json_t *value, con
 {
 	(void)field;
 	if (!json_is_object(value))
-		complain(decoding, path, "must be an object, not %s", type_name(value));
+		report_error(decoding, path, "must be an object, not %s", type_name(value));
 	else if (place)
 		*(json_t **)place = value;
 }
@@ -356,7 +356,7 @@ static void field_read(Decoding *decoding, const Field *field, json_t *value, co
 	if (!absent)
 		kinds[field->type].read(decoding, field, value, path, place);
 	else if (field->flags & FIELD_REQUIRED)
-		complain(decoding, path, "%s", value ? "is required and must not be null" : "is required");
+		report_error(decoding, path, "%s", value ? "is required and must not be null" : "is required");
 }
 
 static bool table_knows(const FieldTable *table, const char *name)
@@ -377,7 +377,7 @@ static void complain_of_unknown(Decoding *decoding, const FieldTable *table, jso
 		word_list_add(&words, table->fields[i].name);
 	json_object_foreach (tree, name, value)
 		if (!table_knows(table, name))
-			complain(decoding, &(Path){ .up = path, .name = name },
+			report_error(decoding, &(Path){ .up = path, .name = name },
 			         "is not a member of %s; members are %s", table->name, words.text);
 }
 
@@ -387,7 +387,7 @@ static void object_read(Decoding *decoding, const FieldTable *table, json_t *tre
 	size_t known = 0;
 
 	if (!json_is_object(tree)) {
-		complain(decoding, path, "must be an object%s%s", tree ? ", not " : "", tree ? type_name(tree) : "");
+		report_error(decoding, path, "must be an object%s%s", tree ? ", not " : "", tree ? type_name(tree) : "");
 		return;
 	}
 	for (size_t i = 0; i < table->count; i++) {

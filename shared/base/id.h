@@ -53,7 +53,7 @@ Id id_derived(const char *prefix, Slice parent, unsigned ordinal);
 /* The incident an event opens. slot < SLOTS. */
 Id id_of_incident(Instant received_at, unsigned slot, Slice event_id);
 
-/* Slot and opening time out of an incident id; false when the text is no incident id. */
+/* KafkaPartition and opening time out of an incident id; false when the text is no incident id. */
 bool id_incident_parse(Slice incident_id, unsigned *slot, Instant *opened_at);
 
 /* True when text is prefix and 26 base32 characters. */

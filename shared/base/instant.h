@@ -1,6 +1,6 @@
 /*
  * Points in time: milliseconds since 1970-01-01T00:00:00Z. Pure: there is no clock here, time is an argument everywhere
- * (shared/edge/clock.h reads it once, at the edge).
+ * (shared/io/system/clock.h reads it once, at the edge).
  */
 #ifndef TOCSIN_BASE_INSTANT_H
 #define TOCSIN_BASE_INSTANT_H

@@ -18,7 +18,7 @@ typedef struct {
 	size_t index;
 } Place;
 
-struct YamlPlaces {
+struct YamlMarks {
 	Place *list; /* parents stand before their children; the first is the root */
 	size_t count, capacity;
 };
@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
 	yaml_parser_t parser;
 	json_t *root;
-	YamlPlaces *places;
+	YamlMarks *places;
 	Frame frames[JSON_DEPTH_MAX];
 	size_t depth;
 	unsigned documents;
@@ -42,15 +42,15 @@ typedef struct {
 
 /* ---- places --------------------------------------------------------------------------------------------------- */
 
-static YamlPlaces *places_new(void)
+static YamlMarks *places_new(void)
 {
-	YamlPlaces *places = calloc(1, sizeof *places);
+	YamlMarks *places = calloc(1, sizeof *places);
 
 	must(places != NULL);
 	return places;
 }
 
-void yaml_places_free(YamlPlaces *places)
+void yaml_marks_free(YamlMarks *places)
 {
 	if (!places)
 		return;
@@ -60,7 +60,7 @@ void yaml_places_free(YamlPlaces *places)
 	free(places);
 }
 
-static void places_add(YamlPlaces *places, Place place)
+static void places_add(YamlMarks *places, Place place)
 {
 	if (places->count == places->capacity) {
 		places->capacity = places->capacity > 0 ? places->capacity * 2 : 64;
@@ -80,7 +80,7 @@ static bool place_is(const Place *place, Slice segment)
 }
 
 /* The child a segment names, or 0 (the root is nobody's child). */
-static size_t places_child(const YamlPlaces *places, size_t parent, Slice segment)
+static size_t places_child(const YamlMarks *places, size_t parent, Slice segment)
 {
 	for (size_t i = parent + 1; i < places->count; i++)
 		if (places->list[i].parent == parent && place_is(&places->list[i], segment))
@@ -88,7 +88,7 @@ static size_t places_child(const YamlPlaces *places, size_t parent, Slice segmen
 	return 0;
 }
 
-void yaml_place(const YamlPlaces *places, const char *pointer, unsigned *line, unsigned *column)
+void yaml_mark(const YamlMarks *places, const char *pointer, unsigned *line, unsigned *column)
 {
 	size_t at = 0, child = 0;
 	Slice segment;
@@ -338,7 +338,7 @@ static void builder_release(Builder *builder)
 	for (size_t i = 0; i < builder->depth; i++)
 		free(builder->frames[i].key);
 	json_decref(builder->root);
-	yaml_places_free(builder->places);
+	yaml_marks_free(builder->places);
 	yaml_parser_delete(&builder->parser);
 }
 
@@ -350,7 +350,7 @@ static Result build(Builder *builder, Slice bytes)
 	return read_events(builder, bytes);
 }
 
-Result yaml_read(Slice bytes, json_t **tree, YamlPlaces **places)
+Result yaml_read(Slice bytes, json_t **tree, YamlMarks **places)
 {
 	Builder builder = { .places = places_new() };
 

@@ -11,17 +11,17 @@
 
 #include "shared/base/json.h"
 
-typedef struct YamlPlaces YamlPlaces;
+typedef struct YamlMarks YamlMarks;
 
 /*
  * ERROR_INPUT with "LINE:COLUMN: what" for the first thing that cannot be read. On success *tree is a new reference
- * and *places (may be NULL if not wanted) is owned, to be freed with yaml_places_free.
+ * and *places (may be NULL if not wanted) is owned, to be freed with yaml_marks_free.
  */
-Result yaml_read(Slice bytes, json_t **tree, YamlPlaces **places);
+Result yaml_read(Slice bytes, json_t **tree, YamlMarks **places);
 
 /* Line and column (from 1) of the node at an RFC 6901 pointer, or of its nearest parent that exists. */
-void yaml_place(const YamlPlaces *places, const char *pointer, unsigned *line, unsigned *column);
+void yaml_mark(const YamlMarks *places, const char *pointer, unsigned *line, unsigned *column);
 
-void yaml_places_free(YamlPlaces *places);
+void yaml_marks_free(YamlMarks *places);
 
 #endif

@@ -187,7 +187,7 @@ extern const FieldTable incident_table;
 enum { INCIDENT_LINKS_MAX = 128 };
 typedef struct {
 	json_t *links; /* list of {incident_id, by}: open incidents with which it shares an asset or an actor */
-} IncidentMore;
+} IncidentAddition;
 extern const FieldTable incident_more_table;
 
 /* A new incident document with every member there and null, to be filled by entries. */

@@ -85,10 +85,10 @@ static const Field link_fields[] = {
 static const FieldTable link_table = FIELD_TABLE("link", link_fields, Link);
 
 static const Field incident_more_fields[] = {
-	ROW_OBJECTS(IncidentMore, links, 0, &link_table, 0, INCIDENT_LINKS_MAX,
+	ROW_OBJECTS(IncidentAddition, links, 0, &link_table, 0, INCIDENT_LINKS_MAX,
 		    "Incidents that were open with it and share its asset or actor; absent where there are none"),
 };
-const FieldTable incident_more_table = FIELD_TABLE("incident-more", incident_more_fields, IncidentMore);
+const FieldTable incident_more_table = FIELD_TABLE("incident-more", incident_more_fields, IncidentAddition);
 
 /* ---- folding entries */
 static json_t *object_of_nulls(const FieldTable *table)

@@ -12,7 +12,7 @@ enum { READ_FILES_MAX = 256, LANGUAGE_SIZE = 64 };
 
 typedef struct {
 	const char *name;
-	YamlPlaces *places; /* NULL: it could not be read */
+	YamlMarks *places; /* NULL: it could not be read */
 } ReadFile;
 
 typedef struct {
@@ -55,7 +55,7 @@ static void mistake_at(Reader *reader, unsigned file, const char *name, const ch
 {
 	Mistake mistake = { .file = file, .line = 1, .column = 1 };
 	if (pointer != NULL && file < reader->file_count && reader->files[file].places != NULL)
-		yaml_place(reader->files[file].places, pointer, &mistake.line, &mistake.column);
+		yaml_mark(reader->files[file].places, pointer, &mistake.line, &mistake.column);
 	snprintf(mistake.text, sizeof mistake.text, "%s:%u:%u: %s", name, mistake.line, mistake.column, what);
 	mistake_put(reader, &mistake);
 }
@@ -284,7 +284,7 @@ static void mistakes_give(const Reader *reader, PolicyMistakes *out)
 static void reader_free(Reader *reader)
 {
 	for (unsigned i = 0; i < reader->file_count; i++)
-		yaml_places_free(reader->files[i].places);
+		yaml_marks_free(reader->files[i].places);
 	json_decref(reader->message);
 	free(reader);
 }

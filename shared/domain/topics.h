@@ -3,7 +3,7 @@
  * nowhere else; proto/asyncapi.yaml is compared with it in a test.
  *
  *   stream  many writers, at least once; the receiver drops what it knows
- *   ledger  one owner a partition writes its truth to it; every reader applies the rule of shared/service/ledger.h first
+ *   ledger  one owner a partition writes its truth to it; every reader applies the rule of shared/domain/ledger.h first
  *   table   the last message of a key counts
  */
 #ifndef TOCSIN_DOMAIN_TOPICS_H

@@ -2,8 +2,8 @@
  * The bus on a real Kafka (TOCSIN_TEST_KAFKA_BROKERS): what an append costs, how fast partitions are read, and what a process
  * needs that only waits. Twelve partitions of a stream and of a ledger, records of 500 bytes with eight headers.
  */
-#include "shared/edge/bus_kafka.h"
-#include "shared/edge/clock.h"
+#include "shared/io/kafka/bus.h"
+#include "shared/io/system/clock.h"
 #include "tests/support/kafka_cluster.h"
 
 #include <pthread.h>
@@ -98,7 +98,7 @@ static bool count_one(void *context, const BusRecord *record)
 
 static void *partition_read(void *context)
 {
-	BusPlace place = { STREAM, *(unsigned *)context, 0 };
+	BusPosition place = { STREAM, *(unsigned *)context, 0 };
 	BusReader *reader;
 	size_t count = 0;
 	must(!result_failed(bus->operations->reader_open(bus, &reader)));
@@ -131,12 +131,12 @@ static void reading(const char *what, unsigned from, unsigned partitions)
 static void *wait_thread(void *context)
 {
 	unsigned partition = *(unsigned *)context;
-	BusPlace places[TOPIC_COUNT];
+	BusPosition places[TOPIC_COUNT];
 	BusReader *reader;
 	int64_t until_us = clock_monotonic_us() + IDLE_MS * 1000;
 	must(!result_failed(bus->operations->reader_open(bus, &reader)));
 	for (unsigned topic = 0; topic < TOPIC_COUNT; topic++)
-		places[topic] = (BusPlace){ topic, partition, bus->operations->end(bus, topic, partition) };
+		places[topic] = (BusPosition){ topic, partition, bus->operations->end(bus, topic, partition) };
 	while (clock_monotonic_us() < until_us)
 		bus->operations->wait(reader, places, TOPIC_COUNT, 1000);
 	bus->operations->reader_close(reader);

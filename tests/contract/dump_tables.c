@@ -13,7 +13,7 @@
 #include "shared/domain/documents.h"
 #include "shared/domain/policy.h"
 #include "shared/domain/types.h"
-#include "shared/service/settings.h"
+#include "shared/program/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>

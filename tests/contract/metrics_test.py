@@ -7,8 +7,8 @@ from pathlib import Path
 from cases import case, main
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = ROOT / "shared/edge/metrics.c"
-HEADER = ROOT / "shared/edge/metrics.h"
+TABLE = ROOT / "shared/io/system/metrics.c"
+HEADER = ROOT / "shared/io/system/metrics.h"
 CALLS = {"counter": {"add"}, "gauge": {"add", "set"}, "histogram": {"observe_us"}}
 
 

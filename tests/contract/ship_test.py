@@ -39,7 +39,7 @@ def known(command, names):
 
 
 # What is secret, says the table of the settings.
-SECRETS = set(re.findall(r'"(TOCSIN_[A-Z_]+)"[^{}]*\.secret = true', (ROOT / "shared/service/settings.c").read_text()))
+SECRETS = set(re.findall(r'"(TOCSIN_[A-Z_]+)"[^{}]*\.secret = true', (ROOT / "shared/program/settings.c").read_text()))
 # Of those these may stand where everybody reads them, as long as there is no password in them.
 PLAIN_ADDRESS = {"TOCSIN_REDIS_URL": r"rediss?://[\w.-]+:\d+/\d+"}
 

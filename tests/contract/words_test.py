@@ -29,7 +29,7 @@ def a_word_in_a_comment_or_a_text_of_c_is_found():
 
 @case
 def names_of_the_code_are_left_alone():
-    assert not found(".c", "/* bus_hurry and a_stranger_writes; recommended */\nint hurry(int dice);\n")
+    assert not found(".c", "/* bus_set_deadline and a_stranger_writes; recommended */\nint hurry(int dice);\n")
 
 
 @case

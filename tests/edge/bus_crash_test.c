@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/bus_sqlite.h"
-#include "shared/edge/clock.h"
+#include "shared/io/sqlite/bus.h"
+#include "shared/io/system/clock.h"
 #include "tests/support/scratch.h"
 
 #include <errno.h>
@@ -159,7 +159,7 @@ static bool check_record(void *context, const BusRecord *record)
 static void assert_all_told_is_there(Edge *edge, const int64_t *told)
 {
 	Check check = { .told = told };
-	BusPlace place = { LEDGER, 0, 0 };
+	BusPosition place = { LEDGER, 0, 0 };
 	assert_int_equal(edge_open(edge).kind, ERROR_NONE);
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &edge->reader).kind, ERROR_NONE);
 	int64_t end = edge->bus->operations->end(edge->bus, LEDGER, 0);
@@ -274,7 +274,7 @@ static void a_full_disk_fails_the_batch_refuses_what_follows_and_heals_by_itself
 	buffer_init(&seen, 1024);
 	assert_int_equal(edge_open(edge).kind, ERROR_NONE);
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &edge->reader).kind, ERROR_NONE);
-	edge->bus->operations->read(edge->reader, (BusPlace){ LEDGER, 0, 0 }, 9, true, see_body, &seen, &next);
+	edge->bus->operations->read(edge->reader, (BusPosition){ LEDGER, 0, 0 }, 9, true, see_body, &seen, &next);
 	assert_string_equal(seen.data, "0=before;1=after;");
 	assert_int_equal(edge->bus->operations->committed(edge->bus, "reader", LEDGER, 0), 1);
 	buffer_release(&seen);

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/bus_kafka.h"
-#include "shared/edge/bus_sqlite.h"
-#include "shared/edge/clock.h"
+#include "shared/io/kafka/bus.h"
+#include "shared/io/sqlite/bus.h"
+#include "shared/io/system/clock.h"
 #include "tests/support/kafka_cluster.h"
 #include "tests/support/memory_bus.h"
 #include "tests/support/scratch.h"

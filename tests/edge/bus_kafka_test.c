@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/bus_kafka_internal.h"
-#include "shared/edge/clock.h"
+#include "shared/io/kafka/bus_internal.h"
+#include "shared/io/system/clock.h"
 #include "tests/support/caught.h"
 #include "tests/support/kafka_cluster.h"
 #include "tests/support/metric_value.h"
@@ -25,14 +25,14 @@ enum { STALL_MS = 5000 }; /* so long the machine may stand still; who did not hu
 /* Answers to one append. */
 typedef struct {
 	atomic_int answers, failures;
-} Asked;
+} CommandContext;
 
 typedef struct {
 	KafkaCluster cluster;
 	char name[CLUSTER_NAME];
 	BusKafkaTopic topic;
 	Bus *bus;
-	Asked *asked;
+	CommandContext *asked;
 	size_t count;
 } Edge;
 
@@ -96,7 +96,7 @@ static int teardown(void **state)
 
 static void answered(void *context, bool failed, int64_t offset)
 {
-	Asked *asked = context;
+	CommandContext *asked = context;
 	(void)offset;
 	asked->failures += failed;
 	asked->answers++;
@@ -154,7 +154,7 @@ static void read_all(Edge *edge, BusVisit visit, void *context)
 	assert_false(result_failed(kafka_extents_ask(bus_kafka(edge->bus), 0, 0, 5000)));
 	end = edge->bus->operations->end(edge->bus, 0, 0);
 	for (int64_t at = 0; at < end;) {
-		Result result = edge->bus->operations->read(reader, (BusPlace){ 0, 0, at }, 1000, true, visit, context, &at);
+		Result result = edge->bus->operations->read(reader, (BusPosition){ 0, 0, at }, 1000, true, visit, context, &at);
 		assert_int_equal(result.kind, ERROR_NONE);
 	}
 	edge->bus->operations->reader_close(reader);
@@ -233,7 +233,7 @@ static void a_bus_in_a_hurry_is_closed_in_time_and_answers_every_append_though_b
 		assert_int_equal(append(edge).kind, ERROR_NONE);
 	int64_t begun_us = clock_monotonic_us();
 	catch_begin();
-	bus_hurry(edge->bus, LEFT_MS);
+	bus_set_deadline(edge->bus, LEFT_MS);
 	edge->bus->operations->close(edge->bus);
 	edge->bus = NULL;
 	const char *line = strstr(catch_end(), "\"event\":\"append-failed\"");
@@ -313,14 +313,14 @@ static void a_kafka_that_answers_nothing_is_said_to_be_away_after_a_while(void *
 {
 	(void)state;
 	BusKafka bus = { .options.brokers = "127.0.0.1:9" };
-	pulse_answered(&bus.pulse, 20000000);
-	pulse_answered(&bus.pulse, 10000000);
-	assert_int_equal(pulse_health(&bus, 34999999).kind, ERROR_NONE);
-	Result result = pulse_health(&bus, 35000000);
+	probe_answered(&bus.pulse, 20000000);
+	probe_answered(&bus.pulse, 10000000);
+	assert_int_equal(probe_health(&bus, 34999999).kind, ERROR_NONE);
+	Result result = probe_health(&bus, 35000000);
 	assert_int_equal(result.kind, ERROR_AGAIN);
 	assert_string_equal(result.text, "Kafka at 127.0.0.1:9 has answered nothing for 15 s");
-	pulse_answered(&bus.pulse, 36000000);
-	assert_int_equal(pulse_health(&bus, 50000000).kind, ERROR_NONE);
+	probe_answered(&bus.pulse, 36000000);
+	assert_int_equal(probe_health(&bus, 50000000).kind, ERROR_NONE);
 }
 
 static bool count_and_stop(void *context, const BusRecord *record)
@@ -337,7 +337,7 @@ static void a_reader_that_is_behind_knows_how_far(void **state)
 	enum { RECORDS = 50 };
 	Bus *other;
 	BusReader *reader;
-	BusPlace place = { 0, 0, 0 };
+	BusPosition place = { 0, 0, 0 };
 	size_t count = 0;
 	assert_int_equal(bus_make(edge, NULL, "two", &other).kind, ERROR_NONE);
 	assert_int_equal(other->operations->reader_open(other, &reader).kind, ERROR_NONE);
@@ -487,7 +487,7 @@ static void a_group_that_has_not_answered_yet_is_said(void **state)
 	Result result = member_health(&bus);
 	assert_int_equal(result.kind, ERROR_AGAIN);
 	assert_string_equal(result.text, "the group tocsin-test has not answered yet");
-	bus.member.seated = true;
+	bus.member.assigned_once = true;
 	assert_int_equal(member_health(&bus).kind, ERROR_NONE);
 }
 
@@ -514,7 +514,7 @@ static void what_is_being_committed_when_a_process_ends_is_committed(void **stat
 	asks->operations->close(asks);
 }
 
-static void await_committed(Bus *bus, BusPlace place)
+static void await_committed(Bus *bus, BusPosition place)
 {
 	int64_t found = BUS_NONE_COMMITTED;
 	for (int waited_ms = 0; waited_ms < WAIT_MS && found != place.from; waited_ms += 50) {
@@ -546,7 +546,7 @@ static void the_owner_of_the_one_partition_shared_out_commits_all_of_its_inputs(
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
 		assert_false(result_failed(member_commit(edge->bus, name, INPUT, partition, 5 + partition)));
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
-		await_committed(edge->bus, (BusPlace){ INPUT, partition, 5 + partition });
+		await_committed(edge->bus, (BusPosition){ INPUT, partition, 5 + partition });
 	edge->bus->operations->close(edge->bus); /* borrows topics */
 	edge->bus = NULL;
 }
@@ -566,7 +566,7 @@ static void who_lost_a_partition_commits_nothing_over_its_heir(void **state)
 	while (!member_assigned(heir, moved))
 		moved++;
 	assert_false(result_failed(member_commit(heir, edge->name, 0, moved, 9)));
-	await_committed(heir, (BusPlace){ 0, moved, 9 });
+	await_committed(heir, (BusPosition){ 0, moved, 9 });
 	assert_false(result_failed(member_commit(former, edge->name, 0, moved, 3)));
 	clock_sleep_ms(2 * MEMBER_TURN_MS);
 	assert_int_equal(member_committed(heir, edge->name, 0, moved), 9);
@@ -582,7 +582,7 @@ static void assert_not_kept(Bus *bus, int64_t from)
 	BusReader *reader;
 	int64_t next;
 	assert_false(result_failed(bus->operations->reader_open(bus, &reader)));
-	Result result = bus->operations->read(reader, (BusPlace){ 0, 0, from }, 10, true, count_one, NULL, &next);
+	Result result = bus->operations->read(reader, (BusPosition){ 0, 0, from }, 10, true, count_one, NULL, &next);
 	assert_int_equal(result.kind, ERROR_NOT_FOUND);
 	assert_non_null(strstr(result.text, "is not kept any more"));
 	assert_int_equal(next, from);
@@ -609,7 +609,7 @@ static void assert_reads(Bus *bus, int64_t from, int64_t end)
 	BusReader *reader;
 	assert_false(result_failed(bus->operations->reader_open(bus, &reader)));
 	for (int64_t next = from, at; next < end; next = at) {
-		Result result = bus->operations->read(reader, (BusPlace){ 0, 0, next }, 10, true, in_place, NULL, &at);
+		Result result = bus->operations->read(reader, (BusPosition){ 0, 0, next }, 10, true, in_place, NULL, &at);
 		assert_int_equal(result.kind, ERROR_NONE);
 	}
 	bus->operations->reader_close(reader);

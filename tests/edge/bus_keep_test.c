@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/bus_sqlite.h"
-#include "shared/edge/clock.h"
+#include "shared/io/sqlite/bus.h"
+#include "shared/io/system/clock.h"
 #include "tests/support/scratch.h"
 
 #include <pthread.h>
@@ -144,9 +144,9 @@ static void retention_stops_at_the_slowest_group_and_keeps_the_newest_record(voi
 	clock_sleep_ms(1500);
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 4);
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
-	assert_int_equal(edge->bus->operations->read(reader, (BusPlace){ EVENTS, 0, 3 }, 9, true, ignore_record, NULL,
+	assert_int_equal(edge->bus->operations->read(reader, (BusPosition){ EVENTS, 0, 3 }, 9, true, ignore_record, NULL,
 						     &next).kind, ERROR_NOT_FOUND);
-	assert_int_equal(edge->bus->operations->read(reader, (BusPlace){ EVENTS, 0, 4 }, 9, true, ignore_record, NULL,
+	assert_int_equal(edge->bus->operations->read(reader, (BusPosition){ EVENTS, 0, 4 }, 9, true, ignore_record, NULL,
 						     &next).kind, ERROR_NONE);
 	assert_int_equal(next, 10);
 	edge->bus->operations->reader_close(reader);
@@ -209,7 +209,7 @@ static ErrorKind read_from(Edge *edge, int64_t from, int64_t *next)
 {
 	BusReader *reader;
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
-	BusPlace place = { LEDGER, 0, from };
+	BusPosition place = { LEDGER, 0, from };
 	Result result = edge->bus->operations->read(reader, place, SIZE_MAX, true, ignore_record, NULL, next);
 	edge->bus->operations->reader_close(reader);
 	return result.kind;

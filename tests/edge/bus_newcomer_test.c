@@ -1,6 +1,6 @@
 /*
  * The promise of bus.h to a reader that is new to a partition: its process knows where the log ended when the bus was opened,
- * and nothing of the records that others append after that. Asked of each bus; in SQLite a process is alone and knows all.
+ * and nothing of the records that others append after that. CommandContext of each bus; in SQLite a process is alone and knows all.
  */
 #include "tests/edge/bus_edges.h"
 
@@ -35,7 +35,7 @@ static bool see_in_order(void *context, const BusRecord *record)
 }
 
 /* Reads on until the offset that is known from elsewhere, as often as it takes; never a failure, a gap or a step back. */
-static unsigned read_until(Bus *bus, BusReader *reader, BusPlace place, int64_t until, bool waiting)
+static unsigned read_until(Bus *bus, BusReader *reader, BusPosition place, int64_t until, bool waiting)
 {
 	InOrder order = { .next = place.from };
 	unsigned empty = 0;
@@ -67,7 +67,7 @@ static void a_newcomer_reads_all_of_it_though_it_does_not_know_the_end(void **st
 	append_numbers(edge, EVENTS, 1, 0, RECORDS);
 	if (bus != edge->bus)
 		assert_int_equal(bus->operations->end(bus, EVENTS, 1), 0);
-	unsigned empty = read_until(bus, reader, (BusPlace){ EVENTS, 1, 0 }, RECORDS, false);
+	unsigned empty = read_until(bus, reader, (BusPosition){ EVENTS, 1, 0 }, RECORDS, false);
 	if (edge->memory) /* as on Kafka, where it depends on the time that a fetch takes */
 		assert_true(empty > 0);
 	edge_newcomer_end(edge, bus, reader);
@@ -84,13 +84,13 @@ static void an_empty_read_is_not_the_end(void **state)
 	edge_newcomer(edge, &bus, &reader);
 	assert_int_equal(bus->operations->end(bus, EVENTS, 0), 2);
 	append_numbers(edge, EVENTS, 0, 2, 4);
-	BusPlace place = { EVENTS, 0, 2 };
+	BusPosition place = { EVENTS, 0, 2 };
 	for (int i = 0; i < 3; i++) { /* whatever it gives, it gives it without failing, and none of it twice */
 		place.from = order.next;
 		assert_int_equal(bus->operations->read(reader, place, 1, true, see_in_order, &order, &next).kind, ERROR_NONE);
 		assert_int_equal(next, order.next);
 	}
-	read_until(bus, reader, (BusPlace){ EVENTS, 0, order.next }, 4, false);
+	read_until(bus, reader, (BusPosition){ EVENTS, 0, order.next }, 4, false);
 	edge_newcomer_end(edge, bus, reader);
 }
 
@@ -101,7 +101,7 @@ static void waiting_tells_a_newcomer_that_there_is_more(void **state)
 	BusReader *reader;
 	edge_newcomer(edge, &bus, &reader);
 	append_numbers(edge, LEDGER, 2, 0, 3);
-	BusPlace place = { LEDGER, 2, 0 };
+	BusPosition place = { LEDGER, 2, 0 };
 	int64_t until_us = clock_monotonic_us() + MORE_MS * INT64_C(1000);
 	while (bus->operations->end(bus, LEDGER, 2) == 0 && clock_monotonic_us() < until_us)
 		bus->operations->wait(reader, &place, 1, 1000);
@@ -120,7 +120,7 @@ static void records_before_the_known_end_are_waited_for(void **state)
 	assert_int_equal(bus->operations->end(bus, EVENTS, 2), RECORDS);
 	for (int64_t at = 0, next; at < RECORDS; at = next) {
 		InOrder order = { .next = at };
-		BusPlace place = { EVENTS, 2, at };
+		BusPosition place = { EVENTS, 2, at };
 		assert_int_equal(bus->operations->read(reader, place, 1000, true, see_in_order, &order, &next).kind, ERROR_NONE);
 		assert_true(next > at);
 	}
@@ -142,12 +142,12 @@ static void a_newcomer_from_before_a_cut_is_told_where_the_log_begins(void **sta
 		assert_int_equal(edge->bus->operations->trim(edge->bus, LEDGER, 0, 6).kind, ERROR_NONE);
 	if (bus != edge->bus)
 		assert_int_equal(bus->operations->first(bus, LEDGER, 0), 0);
-	Result result = bus->operations->read(reader, (BusPlace){ LEDGER, 0, 0 }, 10, true, see_in_order, &order, &next);
+	Result result = bus->operations->read(reader, (BusPosition){ LEDGER, 0, 0 }, 10, true, see_in_order, &order, &next);
 	assert_int_equal(result.kind, ERROR_NOT_FOUND);
 	assert_int_equal(next, 0);
 	assert_int_equal(bus->operations->first(bus, LEDGER, 0), 6);
 	assert_int_equal(order.visits, 0);
-	read_until(bus, reader, (BusPlace){ LEDGER, 0, 6 }, 10, false);
+	read_until(bus, reader, (BusPosition){ LEDGER, 0, 6 }, 10, false);
 	edge_newcomer_end(edge, bus, reader);
 }
 

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/bus_sqlite.h"
-#include "shared/edge/clock.h"
+#include "shared/io/sqlite/bus.h"
+#include "shared/io/system/clock.h"
 #include "tests/support/scratch.h"
 
 #include <pthread.h>
@@ -171,7 +171,7 @@ static void order_check(Edge *edge, Order *order)
 	BusReader *reader;
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
 	for (unsigned partition = 0; partition < PARTITIONS; partition++) {
-		BusPlace place = { LEDGER, partition, 0 };
+		BusPosition place = { LEDGER, partition, 0 };
 		order->expected_offset = 0;
 		while (place.from < edge->bus->operations->end(edge->bus, LEDGER, partition))
 			assert_int_equal(edge->bus->operations->read(reader, place, 777, true, check_order, order,
@@ -205,7 +205,7 @@ static void eight_threads_lose_nothing_double_nothing_and_each_keeps_its_order(v
 
 typedef struct {
 	BusReader *reader;
-	BusPlace place;
+	BusPosition place;
 	int wait_ms;
 	int64_t took_us;
 } Waiting;

@@ -18,18 +18,18 @@
 typedef struct {
 	Buffer text; /* OFFSET=BODY; … */
 	size_t stop_after, visits;
-} Seen;
+} DedupFilter;
 
 static bool see(void *context, const BusRecord *record)
 {
-	Seen *seen = context;
+	DedupFilter *seen = context;
 	buffer_format(&seen->text, "%lld=%.*s;", (long long)record->offset, (int)record->body.size,
 		      record->body.size == 0 ? "" : record->body.data);
 	return ++seen->visits != seen->stop_after;
 }
 
 /* Reads on until the end, `max` or where the visit stops: one read may give less than all (the mock, a batch at a time). */
-static Result read_into(Edge *edge, BusPlace place, size_t max, bool want_bodies, Seen *seen, int64_t *next)
+static Result read_into(Edge *edge, BusPosition place, size_t max, bool want_bodies, DedupFilter *seen, int64_t *next)
 {
 	const BusOperations *operations = edge->bus->operations;
 	Result result = operations->read(edge->reader, place, max, want_bodies, see, seen, next);
@@ -41,9 +41,9 @@ static Result read_into(Edge *edge, BusPlace place, size_t max, bool want_bodies
 	return result;
 }
 
-static void assert_reads(Edge *edge, BusPlace place, size_t max, const char *expected, int64_t expected_next)
+static void assert_reads(Edge *edge, BusPosition place, size_t max, const char *expected, int64_t expected_next)
 {
-	Seen seen = { 0 };
+	DedupFilter seen = { 0 };
 	int64_t next = -1;
 	buffer_init(&seen.text, 65536);
 	assert_int_equal(read_into(edge, place, max, true, &seen, &next).kind, ERROR_NONE);
@@ -59,7 +59,7 @@ static void a_new_partition_is_empty_and_begins_at_0(void **state)
 	Edge *edge = edge_of(state);
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 1), 0);
 	assert_int_equal(edge->bus->operations->end(edge->bus, EVENTS, 1), 0);
-	assert_reads(edge, (BusPlace){ EVENTS, 1, 0 }, 10, "", 0);
+	assert_reads(edge, (BusPosition){ EVENTS, 1, 0 }, 10, "", 0);
 }
 
 static void records_are_read_in_the_order_they_were_appended(void **state)
@@ -69,7 +69,7 @@ static void records_are_read_in_the_order_they_were_appended(void **state)
 	edge_append_text(edge, LEDGER, 0, "b");
 	edge_append_text(edge, LEDGER, 0, "c");
 	edge_settle(edge);
-	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 10, "0=a;1=b;2=c;", 3);
+	assert_reads(edge, (BusPosition){ LEDGER, 0, 0 }, 10, "0=a;1=b;2=c;", 3);
 	assert_int_equal(edge->last_offset, 2);
 	assert_int_equal(edge->failed, 0);
 }
@@ -82,10 +82,10 @@ static void each_partition_of_each_topic_counts_for_itself(void **state)
 	edge_append_text(edge, EVENTS, 2, "c");
 	edge_append_text(edge, LEDGER, 2, "d");
 	edge_settle(edge);
-	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 10, "0=a;", 1);
-	assert_reads(edge, (BusPlace){ LEDGER, 1, 0 }, 10, "", 0);
-	assert_reads(edge, (BusPlace){ LEDGER, 2, 0 }, 10, "0=b;1=d;", 2);
-	assert_reads(edge, (BusPlace){ EVENTS, 2, 0 }, 10, "0=c;", 1);
+	assert_reads(edge, (BusPosition){ LEDGER, 0, 0 }, 10, "0=a;", 1);
+	assert_reads(edge, (BusPosition){ LEDGER, 1, 0 }, 10, "", 0);
+	assert_reads(edge, (BusPosition){ LEDGER, 2, 0 }, 10, "0=b;1=d;", 2);
+	assert_reads(edge, (BusPosition){ EVENTS, 2, 0 }, 10, "0=c;", 1);
 }
 
 static void a_read_begins_where_it_is_told_and_ends_at_its_bound(void **state)
@@ -94,22 +94,22 @@ static void a_read_begins_where_it_is_told_and_ends_at_its_bound(void **state)
 	for (int i = 0; i < 5; i++)
 		edge_append_text(edge, EVENTS, 0, "x");
 	edge_settle(edge);
-	assert_reads(edge, (BusPlace){ EVENTS, 0, 1 }, 2, "1=x;2=x;", 3);
-	assert_reads(edge, (BusPlace){ EVENTS, 0, 3 }, 100, "3=x;4=x;", 5);
-	assert_reads(edge, (BusPlace){ EVENTS, 0, 5 }, 100, "", 5);
-	assert_reads(edge, (BusPlace){ EVENTS, 0, 0 }, 0, "", 0);
+	assert_reads(edge, (BusPosition){ EVENTS, 0, 1 }, 2, "1=x;2=x;", 3);
+	assert_reads(edge, (BusPosition){ EVENTS, 0, 3 }, 100, "3=x;4=x;", 5);
+	assert_reads(edge, (BusPosition){ EVENTS, 0, 5 }, 100, "", 5);
+	assert_reads(edge, (BusPosition){ EVENTS, 0, 0 }, 0, "", 0);
 }
 
 static void a_visit_that_returns_false_ends_the_read_behind_its_record(void **state)
 {
 	Edge *edge = edge_of(state);
-	Seen seen = { .stop_after = 2 };
+	DedupFilter seen = { .stop_after = 2 };
 	int64_t next = -1;
 	buffer_init(&seen.text, 1024);
 	for (int i = 0; i < 4; i++)
 		edge_append_text(edge, EVENTS, 0, "x");
 	edge_settle(edge);
-	assert_int_equal(read_into(edge, (BusPlace){ EVENTS, 0, 0 }, 10, true, &seen, &next).kind, ERROR_NONE);
+	assert_int_equal(read_into(edge, (BusPosition){ EVENTS, 0, 0 }, 10, true, &seen, &next).kind, ERROR_NONE);
 	assert_int_equal(seen.visits, 2);
 	assert_int_equal(next, 2);
 	buffer_release(&seen.text);
@@ -118,12 +118,12 @@ static void a_visit_that_returns_false_ends_the_read_behind_its_record(void **st
 static void bodies_are_left_out_when_they_are_not_wanted(void **state)
 {
 	Edge *edge = edge_of(state);
-	Seen seen = { 0 };
+	DedupFilter seen = { 0 };
 	int64_t next = -1;
 	buffer_init(&seen.text, 1024);
 	edge_append_text(edge, EVENTS, 0, "body");
 	edge_settle(edge);
-	assert_int_equal(read_into(edge, (BusPlace){ EVENTS, 0, 0 }, 10, false, &seen, &next).kind, ERROR_NONE);
+	assert_int_equal(read_into(edge, (BusPosition){ EVENTS, 0, 0 }, 10, false, &seen, &next).kind, ERROR_NONE);
 	assert_string_equal(seen.text.data, "0=;");
 	assert_int_equal(next, 1);
 	buffer_release(&seen.text);
@@ -155,8 +155,8 @@ static void key_headers_and_body_come_back_byte_by_byte(void **state)
 	assert_int_equal(bus_append(edge->bus, EVENTS, 1, &empty.expected, edge_count_done, edge).kind, ERROR_NONE);
 	edge->asked += 2;
 	edge_settle(edge);
-	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
-	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 1, 0 }, 1, true, check_parts, &empty, &next);
+	edge->bus->operations->read(edge->reader, (BusPosition){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
+	edge->bus->operations->read(edge->reader, (BusPosition){ EVENTS, 1, 0 }, 1, true, check_parts, &empty, &next);
 	assert_true(parts.seen && empty.seen);
 }
 
@@ -167,7 +167,7 @@ static void the_bytes_of_an_append_may_be_overwritten_at_once(void **state)
 	edge_append_text(edge, EVENTS, 0, body);
 	memcpy(body, "XXXXX", 5);
 	edge_settle(edge);
-	assert_reads(edge, (BusPlace){ EVENTS, 0, 0 }, 1, "0=first;", 1);
+	assert_reads(edge, (BusPosition){ EVENTS, 0, 0 }, 1, "0=first;", 1);
 }
 
 static void a_record_of_the_largest_size_is_taken_and_one_byte_more_is_refused(void **state)
@@ -180,7 +180,7 @@ static void a_record_of_the_largest_size_is_taken_and_one_byte_more_is_refused(v
 	assert_int_equal(edge_append(edge, EVENTS, 0, "kk", SLICE_NONE, parts.expected.body).kind, ERROR_INPUT);
 	assert_int_equal(edge_append(edge, EVENTS, 0, "k", SLICE_NONE, parts.expected.body).kind, ERROR_NONE);
 	edge_settle(edge);
-	edge->bus->operations->read(edge->reader, (BusPlace){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
+	edge->bus->operations->read(edge->reader, (BusPosition){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
 	assert_true(parts.seen);
 	free(bytes);
 }
@@ -219,18 +219,18 @@ static void two_readers_do_not_disturb_each_other(void **state)
 	edge_append_text(edge, LEDGER, 0, "a");
 	edge_append_text(edge, LEDGER, 0, "b");
 	edge_settle(edge);
-	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 1, "0=a;", 1);
+	assert_reads(edge, (BusPosition){ LEDGER, 0, 0 }, 1, "0=a;", 1);
 	edge->reader = other;
-	assert_reads(edge, (BusPlace){ LEDGER, 0, 0 }, 9, "0=a;1=b;", 2);
+	assert_reads(edge, (BusPosition){ LEDGER, 0, 0 }, 9, "0=a;1=b;", 2);
 	edge->reader = own;
-	assert_reads(edge, (BusPlace){ LEDGER, 0, 1 }, 9, "1=b;", 2);
+	assert_reads(edge, (BusPosition){ LEDGER, 0, 1 }, 9, "1=b;", 2);
 	edge->bus->operations->reader_close(other);
 }
 
 static void a_wait_for_what_is_there_already_ends_at_once(void **state)
 {
 	Edge *edge = edge_of(state);
-	BusPlace places[] = { { LEDGER, 1, 0 }, { EVENTS, 0, 0 } };
+	BusPosition places[] = { { LEDGER, 1, 0 }, { EVENTS, 0, 0 } };
 	edge_append_text(edge, EVENTS, 0, "x");
 	edge_settle(edge);
 	int64_t begun_us = clock_monotonic_us();
@@ -241,7 +241,7 @@ static void a_wait_for_what_is_there_already_ends_at_once(void **state)
 static void a_wake_before_the_wait_is_remembered(void **state)
 {
 	Edge *edge = edge_of(state);
-	BusPlace place = { EVENTS, 0, 0 };
+	BusPosition place = { EVENTS, 0, 0 };
 	int64_t begun_us = clock_monotonic_us();
 	edge->bus->operations->wake(edge->reader);
 	edge->bus->operations->wait(edge->reader, &place, 1, 60000);
@@ -300,7 +300,7 @@ static void records_and_positions_are_there_after_closing_and_opening_again(void
 	assert_int_equal(edge->bus->operations->committed(edge->bus, "audit", LEDGER, 1), 2);
 	edge_append_text(edge, LEDGER, 1, "c");
 	edge_settle(edge);
-	assert_reads(edge, (BusPlace){ LEDGER, 1, 0 }, 10, "0=a;1=b;2=c;", 3);
+	assert_reads(edge, (BusPosition){ LEDGER, 1, 0 }, 10, "0=a;1=b;2=c;", 3);
 }
 
 #define CASES(bus)                                                                                            \

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/clock.h"
-#include "shared/edge/files.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/system/files.h"
 #include "tests/support/scratch.h"
 
 #include <dirent.h>

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/clock.h"
+#include "shared/io/system/clock.h"
 #include "tests/support/http_site.h"
 
 #include <netinet/in.h>
@@ -18,7 +18,7 @@
 
 enum { FLOOD = 1500, FLOOD_THREADS = 8, FLOOD_ROOM = 1008, FLOOD_DESCRIPTORS = 4000, HANG_SECONDS = 120 };
 enum { STOP_MAX_MS = 15000 }; /* a moment, on a machine that stands still for some; who waited for clients would take 30 s */
-/* As http_watch.c has it: nobody is ended for others who was idle for less, and none while so much room is left. */
+/* As http/watch.c has it: nobody is ended for others who was idle for less, and none while so much room is left. */
 enum { KEPT_SURELY_US = 4500000, FLOOD_RESERVE = FLOOD_ROOM / 16 };
 
 #define COMPLETE "GET /hello HTTP/1.1\r\n" HOST "\r\n"

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/clock.h"
+#include "shared/io/system/clock.h"
 #include "tests/support/http_site.h"
 
 #include <curl/curl.h>

@@ -1,5 +1,5 @@
 /* Against a real Kafka (tools/with-outside.sh); where it must fail, against nobody and a mock cluster. */
-#include "shared/edge/kafka_admin.h"
+#include "shared/io/kafka/admin.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -93,7 +93,7 @@ static void look(Fixture *fixture)
 
 static Result mend(Fixture *fixture)
 {
-	return kafka_admin_mend(fixture->admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done,
+	return kafka_admin_repair(fixture->admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done,
 				fixture);
 }
 
@@ -365,7 +365,7 @@ static void a_mock_cluster_has_topics_but_no_administration(void **state)
 	kafka_topics_compare(&fixture->wanted, fixture->found.topics, &fixture->differences);
 	assert_int_equal(fixture->differences.count, COUNT - 1); /* looking at topics that are not there created none */
 	Result result =
-		kafka_admin_mend(admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done, fixture);
+		kafka_admin_repair(admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done, fixture);
 	assert_int_equal(result.kind, ERROR_INTERNAL);
 	kafka_admin_close(admin);
 	rd_kafka_mock_cluster_destroy(mock);

@@ -5,8 +5,8 @@
 #include <cmocka.h>
 
 #include "shared/base/instant.h"
-#include "shared/edge/clock.h"
-#include "shared/edge/log.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/system/log.h"
 #include "tests/support/caught.h"
 
 #include <jansson.h>

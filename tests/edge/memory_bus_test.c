@@ -60,7 +60,7 @@ static void assert_log(Edge *edge, const char *bodies, const char *reports)
 	Buffer seen;
 	int64_t next;
 	buffer_init(&seen, 4096);
-	edge->bus->operations->read(edge->reader, (BusPlace){ 1, 0, edge->bus->operations->first(edge->bus, 1, 0) }, 1000,
+	edge->bus->operations->read(edge->reader, (BusPosition){ 1, 0, edge->bus->operations->first(edge->bus, 1, 0) }, 1000,
 				    true, see, &seen, &next);
 	assert_string_equal(seen.size == 0 ? "" : seen.data, bodies);
 	assert_string_equal(edge->reports.size == 0 ? "" : edge->reports.data, reports);
@@ -180,7 +180,7 @@ static void what_was_trimmed_is_no_longer_kept(void **state)
 	memory_bus_deliver_all(edge->bus);
 	memory_bus_trim(edge->bus, 1, 0, 1);
 	assert_int_equal(edge->bus->operations->first(edge->bus, 1, 0), 1);
-	assert_int_equal(edge->bus->operations->read(edge->reader, (BusPlace){ 1, 0, 0 }, 9, true, see, NULL, &next).kind,
+	assert_int_equal(edge->bus->operations->read(edge->reader, (BusPosition){ 1, 0, 0 }, 9, true, see, NULL, &next).kind,
 			 ERROR_NOT_FOUND);
 	assert_false(memory_bus_peek(edge->bus, 1, 0, 0, &record));
 	assert_true(memory_bus_peek(edge->bus, 1, 0, 1, &record));
@@ -208,7 +208,7 @@ static void history_make(Edge *edge, Buffer *out)
 		memory_bus_step(edge->bus, dice >> 16, (WireMode)((dice >> 8) % WIRE_MODES));
 	}
 	memory_bus_deliver_all(edge->bus);
-	edge->bus->operations->read(edge->reader, (BusPlace){ 1, 0, 0 }, 10000, true, see, out, &next);
+	edge->bus->operations->read(edge->reader, (BusPosition){ 1, 0, 0 }, 10000, true, see, out, &next);
 }
 
 static void a_reset_bus_repeats_the_same_history_from_the_same_calls(void **state)

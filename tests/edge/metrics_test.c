@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/metrics.h"
+#include "shared/io/system/metrics.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/store.h"
+#include "shared/io/sqlite/store.h"
 #include "tests/support/scratch.h"
 
 #include <fcntl.h>

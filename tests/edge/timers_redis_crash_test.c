@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/clock.h"
-#include "shared/edge/timers_redis.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/redis/timers.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/scratch.h"
 

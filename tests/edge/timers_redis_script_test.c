@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/timers_redis_internal.h"
+#include "shared/io/redis/timers_internal.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/scratch.h"
 
@@ -36,27 +36,27 @@ typedef struct {
 
 static const Case cases[] = {
 	{ "nothing is there to go on with", "one", 1, 1, 0, BEGIN_NOT, "a", NULL, STATUS_LOST, STATUS_LOST, "" },
-	{ "a beginning", "one", 1, 2, 0, BEGIN_ANEW, "a", NULL, STATUS_OK, STATUS_OK, "a" },
+	{ "a beginning", "one", 1, 2, 0, BEGIN_AGAIN, "a", NULL, STATUS_OK, STATUS_OK, "a" },
 	{ "the next call", "one", 1, 3, 2, BEGIN_NOT, "b", NULL, STATUS_OK, STATUS_OK, "a b" },
 	{ "a call whose predecessor's answer was not seen", "one", 1, 5, 2, BEGIN_NOT, "c", "a", STATUS_OK, STATUS_OK, "b c" },
 	{ "that predecessor, late", "one", 1, 4, 2, BEGIN_NOT, "a", "b", STATUS_LATE, STATUS_OK, "b c" },
 	{ "the same call again", "one", 1, 5, 2, BEGIN_NOT, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
-	{ "a beginning, late", "one", 1, 1, 0, BEGIN_ANEW, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
+	{ "a beginning, late", "one", 1, 1, 0, BEGIN_AGAIN, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
 	{ "what was seen answered is not there", "one", 1, 8, 7, BEGIN_NOT, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
 	{ "another process in the same term", "two", 1, 9, 5, BEGIN_NOT, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
-	{ "a new beginning drops what was there", "one", 1, 10, 0, BEGIN_ANEW, "e", NULL, STATUS_OK, STATUS_OK, "e" },
-	{ "the successor", "two", 2, 1, 0, BEGIN_ANEW, "f", NULL, STATUS_OK, STATUS_OK, "f" },
-	{ "the deposed one arms", "one", 1, 11, 10, BEGIN_NOT, "g", NULL, STATUS_DEPOSED, STATUS_DEPOSED, "f" },
-	{ "the deposed one disarms", "one", 1, 12, 10, BEGIN_NOT, NULL, "f", STATUS_DEPOSED, STATUS_DEPOSED, "f" },
-	{ "the deposed one begins anew", "one", 1, 13, 0, BEGIN_ANEW, "g", NULL, STATUS_DEPOSED, STATUS_DEPOSED, "f" },
+	{ "a new beginning drops what was there", "one", 1, 10, 0, BEGIN_AGAIN, "e", NULL, STATUS_OK, STATUS_OK, "e" },
+	{ "the successor", "two", 2, 1, 0, BEGIN_AGAIN, "f", NULL, STATUS_OK, STATUS_OK, "f" },
+	{ "the deposed one arms", "one", 1, 11, 10, BEGIN_NOT, "g", NULL, STATUS_FENCED, STATUS_FENCED, "f" },
+	{ "the deposed one disarms", "one", 1, 12, 10, BEGIN_NOT, NULL, "f", STATUS_FENCED, STATUS_FENCED, "f" },
+	{ "the deposed one begins anew", "one", 1, 13, 0, BEGIN_AGAIN, "g", NULL, STATUS_FENCED, STATUS_FENCED, "f" },
 	{ "a greater term without a beginning", "one", 3, 14, 0, BEGIN_NOT, "g", NULL, STATUS_LOST, STATUS_LOST, "f" },
-	{ "the first one is the owner again", "one", 3, 15, 0, BEGIN_ANEW, "h", NULL, STATUS_OK, STATUS_OK, "h" },
-	{ "terms are compared as numbers", "one", 10, 16, 0, BEGIN_ANEW, "i", NULL, STATUS_OK, STATUS_OK, "i" },
-	{ "and 9 is less than 10", "two", 9, 17, 0, BEGIN_ANEW, "j", NULL, STATUS_DEPOSED, STATUS_DEPOSED, "i" },
+	{ "the first one is the owner again", "one", 3, 15, 0, BEGIN_AGAIN, "h", NULL, STATUS_OK, STATUS_OK, "h" },
+	{ "terms are compared as numbers", "one", 10, 16, 0, BEGIN_AGAIN, "i", NULL, STATUS_OK, STATUS_OK, "i" },
+	{ "and 9 is less than 10", "two", 9, 17, 0, BEGIN_AGAIN, "j", NULL, STATUS_FENCED, STATUS_FENCED, "i" },
 	{ "the owner by its ledger begins over a greater term", "two", 9, 18, 0, BEGIN_OVER, "j", NULL, STATUS_OK, STATUS_OK, "j" },
 	{ "and goes on", "two", 9, 19, 18, BEGIN_NOT, "m", NULL, STATUS_OK, STATUS_OK, "j m" },
 	{ "that one's next call", "one", 10, 17, 16, BEGIN_NOT, "i", NULL, STATUS_LOST, STATUS_LOST, "j m" },
-	{ "a long life", "one", (1ULL << 53) - 1, (1ULL << 53) - 2, 0, BEGIN_ANEW, "k", NULL, STATUS_OK, STATUS_OK, "k" },
+	{ "a long life", "one", (1ULL << 53) - 1, (1ULL << 53) - 2, 0, BEGIN_AGAIN, "k", NULL, STATUS_OK, STATUS_OK, "k" },
 	{ "and on", "one", (1ULL << 53) - 1, (1ULL << 53) - 1, (1ULL << 53) - 2, BEGIN_NOT, "l", NULL, STATUS_OK, STATUS_OK,
 	  "k l" },
 };

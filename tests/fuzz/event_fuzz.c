@@ -3,7 +3,7 @@
 
 #include "services/gateway/core/accept.h"
 #include "shared/domain/event_header.h"
-#include "shared/edge/bus.h"
+#include "shared/io/bus.h"
 #include "tests/unit/pack.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Plays every file of the directories it is given to the target it is linked with. A target that breaks ends it. */
 #include "tests/fuzz/fuzz.h"
 
-#include "shared/edge/files.h"
+#include "shared/io/system/files.h"
 
 #include <glob.h>
 #include <stdio.h>

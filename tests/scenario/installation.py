@@ -19,7 +19,7 @@ PARTITIONS = 4
 NOT_COORDINATOR = 16  # an error code of Kafka's
 
 
-class Outside:
+class Outbound:
     """The Kafka and the Redis that were started for the scenarios, as good as new; a scenario may kill and stall them. Topics have
     fixed names, so there is one such scenario at a time. Where they are somebody else's, a pair in a directory of its own."""
 
@@ -73,7 +73,7 @@ class Site:
     """What all its programs share; each may be started, stopped and asked like any server."""
 
     def __init__(self, scratch, partitions=PARTITIONS, topics=True, **settings):
-        self.scratch, self.outside = scratch, Outside(scratch)
+        self.scratch, self.outside = scratch, Outbound(scratch)
         self.settings = {"TOCSIN_KAFKA_BROKERS": self.outside.brokers, "TOCSIN_REDIS_URL": self.outside.redis_url,
                          "TOCSIN_KAFKA_PARTITIONS": partitions, "TOCSIN_KAFKA_REPLICAS": 1, "TOCSIN_ADMIN_KEY": KEY, **settings}
         if topics:

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Each mistake that can be built into the runtime (shared/service/bugs.h) must be found by the simulation within a minute:
+# Each mistake that can be built into the runtime (shared/base/bugs.h) must be found by the simulation within a minute:
 # a promise broken, or a service that stops. What finds it is the simulation as it stands; that it finds nothing without a
 # mistake is tests/simulation/flow_test.
 set -uo pipefail

@@ -5,7 +5,7 @@
  *                           core; stops after as many broken worlds a core as BROKEN says (default 5)
  *     flow_test SEED        one world again: what a failing seed is reproduced with; PRINT=TOPIC ("journal") prints that log
  */
-#include "shared/edge/log.h"
+#include "shared/io/system/log.h"
 #include "tests/simulation/judge.h"
 
 #include <inttypes.h>

@@ -1,10 +1,10 @@
 #include "tests/simulation/judge_internal.h"
 
-#include "services/intake/core/seen.h"
+#include "services/intake/core/dedup.h"
 #include "services/intake/recount_records.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/types.h"
-#include "shared/service/replay.h"
+#include "shared/runtime/replay.h"
 #include "tests/support/memory_bus.h"
 
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 World *judged;
 static unsigned broken;
 
-void complain(const char *format, ...)
+void broken_promise(const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
@@ -95,13 +95,13 @@ static void judge_counts(void)
 		const SentEvent *event = &judged->events[i];
 		int64_t durable = 0;
 		if (event->acknowledged && !in_log(event))
-			complain("an acknowledged event is not in the log: %s", event->id.text);
+			broken_promise("an acknowledged event is not in the log: %s", event->id.text);
 		for (size_t k = 0; k < judged->event_count; k++)
 			durable += strcmp(judged->events[k].correlation_key, event->correlation_key) == 0 &&
 				   !is_repeat(k) && in_log(&judged->events[k]);
 		int64_t counted = counted_of_key(event->correlation_key);
 		if (counted != durable)
-			complain("key %s: %" PRId64 " events are durable, %" PRId64 " are counted", event->correlation_key, durable, counted);
+			broken_promise("key %s: %" PRId64 " events are durable, %" PRId64 " are counted", event->correlation_key, durable, counted);
 	}
 }
 
@@ -165,7 +165,7 @@ static void change_check(const char *id, json_t *incident, json_t *changes)
 	bool fine = strcmp(kind, kind_after) ? promotion_allowed(kind, from, kind_after, to) :
 					       !strcmp(from, to) || change_allowed(kind, from, to);
 	if (!fine)
-		complain("incident %s: %s, %s became %s, %s", id, kind, from, kind_after, to);
+		broken_promise("incident %s: %s, %s became %s, %s", id, kind, from, kind_after, to);
 }
 
 static void entry_take(json_t *incidents, const char *id, json_t *entry)
@@ -178,7 +178,7 @@ static void entry_take(json_t *incidents, const char *id, json_t *entry)
 		json_object_set_new(incidents, id, incident);
 	}
 	if (version != json_integer_value(json_object_get(incident, "version")) + 1)
-		complain("incident %s: version %" PRId64 " does not follow", id, version);
+		broken_promise("incident %s: version %" PRId64 " does not follow", id, version);
 	if (version > 1)
 		change_check(id, incident, changes);
 	json_object_update(incident, changes);
@@ -219,10 +219,10 @@ static void judge_journal(json_t *incidents)
 		must(id_incident_parse(slice_of(id), &slot, &opened_at));
 		json_t *viewed = document_in("gateway", 0, id), *owned = document_in("response", slot % judged->partitions, id);
 		if (!viewed || !owned || !json_equal(viewed, owned))
-			complain("incident %s: the view and response differ", id);
+			broken_promise("incident %s: the view and response differ", id);
 		if (viewed && json_integer_value(json_object_get(viewed, "version")) !=
 				      json_integer_value(json_object_get(incident, "version")))
-			complain("incident %s: the view is not at the journal's last version", id);
+			broken_promise("incident %s: the view is not at the journal's last version", id);
 		json_decref(viewed);
 		json_decref(owned);
 	}
@@ -257,7 +257,7 @@ static void judge_answers(void)
 	walk_ledger(TOPIC_JOURNAL, record_visit, records);
 	for (size_t i = 0; i < judged->answer_count; i++)
 		if (!json_object_get(records, judged->answers[i].record))
-			complain("command %s was answered with what nobody accepted", judged->answers[i].command);
+			broken_promise("command %s was answered with what nobody accepted", judged->answers[i].command);
 	json_decref(records);
 }
 
@@ -269,7 +269,7 @@ static void judge_commands(void)
 		const SentCommand *command = &judged->commands[i];
 		int64_t count = json_integer_value(json_object_get(answers, command->id.text));
 		if (count > 1 || (count == 0 && command->acknowledged))
-			complain("command %s has %" PRId64 " answers", command->id.text, count);
+			broken_promise("command %s has %" PRId64 " answers", command->id.text, count);
 	}
 	json_decref(answers);
 }
@@ -278,7 +278,7 @@ static void judge_commands(void)
 
 static void finding(void *context, int64_t offset, const char *text)
 {
-	complain("%s at %" PRId64 ": %s", (const char *)context, offset, text);
+	broken_promise("%s at %" PRId64 ": %s", (const char *)context, offset, text);
 }
 
 static void judge_ledger(TopicId topic)
@@ -304,7 +304,7 @@ typedef struct {
 static void recount_finding(void *context, bool of_events, int64_t offset, const char *text)
 {
 	const Counting *counting = context;
-	complain("%s/%u at %" PRId64 ": %s (events from %" PRId64 " on, %s ledger)", of_events ? "events" : "reports",
+	broken_promise("%s/%u at %" PRId64 ": %s (events from %" PRId64 " on, %s ledger)", of_events ? "events" : "reports",
 		 counting->partition, offset, text, counting->first, counting->kept_ledger ? "kept" : "whole");
 }
 
@@ -314,7 +314,7 @@ static void recount_accepted(void *context, const BusRecord *record)
 	Result result = recount_take_report(counting->recount, counting->partition, record);
 	counting->opened += slice_is(header_get(record->headers, "ce_type"), TYPE_REPORT_OPENED);
 	if (result_failed(result))
-		complain("reports/%u at %" PRId64 ": %s", counting->partition, record->offset, result.text);
+		broken_promise("reports/%u at %" PRId64 ": %s", counting->partition, record->offset, result.text);
 }
 
 static void replay_silent(void *context, int64_t offset, const char *text)
@@ -357,7 +357,7 @@ static void recount_whole(unsigned partition)
 	Counting counting = { .partition = partition };
 	RecountFigures figures = recount_partition(&counting);
 	if (figures.incidents != counting.opened || figures.uncertain > 0)
-		complain("reports/%u: %" PRIu64 " of %" PRIu64 " incidents were recounted, with %" PRIu64 " uncertain events", partition,
+		broken_promise("reports/%u: %" PRIu64 " of %" PRIu64 " incidents were recounted, with %" PRIu64 " uncertain events", partition,
 			 figures.incidents, counting.opened, figures.uncertain);
 }
 
@@ -378,7 +378,7 @@ static void judge_dead_letters(void)
 {
 	BusRecord record;
 	for (int64_t offset = 0; memory_bus_recall(judged->bus, TOPIC_DEAD_LETTERS, 0, offset, &record); offset++)
-		complain("a dead letter: %.*s", (int)record.body.size, record.body.data);
+		broken_promise("a dead letter: %.*s", (int)record.body.size, record.body.data);
 }
 
 /* Whom the group wants takes input; all others follow, or need not. */
@@ -387,7 +387,7 @@ static void judge_ready(void)
 	for (size_t i = 0; i < judged->unit_count; i++) {
 		const Unit *unit = &judged->units[i];
 		if (!runtime_ready(unit->runtime))
-			complain("%s/%u of replica %u is not ready, in phase %d", unit->service->name, unit->partition, unit->replica,
+			broken_promise("%s/%u of replica %u is not ready, in phase %d", unit->service->name, unit->partition, unit->replica,
 				 (int)runtime_phase(unit->runtime));
 	}
 }

@@ -6,7 +6,7 @@
 
 extern World *judged;
 
-void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void broken_promise(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 typedef void (*Visit)(void *context, unsigned partition, const BusRecord *record, Slice type);
 

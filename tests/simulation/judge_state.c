@@ -39,7 +39,7 @@ static void outputs_want(json_t *causes, const BusRecord *record, size_t wanted,
 	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
 	size_t found = json_object_size(json_object_get(causes, id));
 	if (found != wanted)
-		complain("%s has %zu %s instead of %zu", id, found, what, wanted);
+		broken_promise("%s has %zu %s instead of %zu", id, found, what, wanted);
 }
 
 static bool frees_key(json_t *entry)
@@ -123,7 +123,7 @@ static void id_visit(void *context, unsigned partition, const BusRecord *record,
 	(void)type;
 	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
 	if (json_object_get(context, id))
-		complain("two records have the id %s, one of them in partition %u", id, partition);
+		broken_promise("two records have the id %s, one of them in partition %u", id, partition);
 	json_object_set_new(context, id, json_true());
 }
 
@@ -154,9 +154,9 @@ static void links_check(json_t *incidents, const char *id, json_t *incident)
 	json_array_foreach (json_object_get(incident, "links"), index, link) {
 		const char *other = member(link, "incident_id"), *by = member(link, "by");
 		if (links_to(incident, other, by) != 1)
-			complain("incident %s is linked with %s more than once", id, other);
+			broken_promise("incident %s is linked with %s more than once", id, other);
 		if (links_to(json_object_get(incidents, other), id, by) != 1)
-			complain("incident %s is linked with %s, and %s does not know it", id, other, other);
+			broken_promise("incident %s is linked with %s, and %s does not know it", id, other, other);
 	}
 }
 
@@ -173,7 +173,7 @@ static void joined_visit(void *context, unsigned partition, const BusRecord *rec
 			if (i != k && within_window(row, one, other) &&
 			    !links_to(json_object_get(context, member(one, "incident_id")),
 				      member(other, "incident_id"), member(row, "by")))
-				complain("%s and %s have the same %s, and are not linked (reports/%u at %" PRId64 ")",
+				broken_promise("%s and %s have the same %s, and are not linked (reports/%u at %" PRId64 ")",
 					 member(one, "incident_id"), member(other, "incident_id"), member(row, "by"), partition,
 					 record->offset);
 	json_decref(row);
@@ -206,11 +206,11 @@ void judge_table(json_t *incidents)
 	json_object_foreach (incidents, id, incident) {
 		json_t *viewed = document_in("gateway", 0, id);
 		if (!json_equal(json_object_get(stated, id), viewed))
-			complain("the last record of %s in the table is not the incident as it stands", id);
+			broken_promise("the last record of %s in the table is not the incident as it stands", id);
 		json_decref(viewed);
 	}
 	if (json_object_size(stated) != json_object_size(incidents))
-		complain("the table has %zu incidents instead of %zu", json_object_size(stated), json_object_size(incidents));
+		broken_promise("the table has %zu incidents instead of %zu", json_object_size(stated), json_object_size(incidents));
 	json_decref(stated);
 }
 
@@ -265,7 +265,7 @@ static void dumps_compare(const Unit *unit, const char *what, const Buffer *one,
 	while (at < one->size && at < other->size && one->data[at] == other->data[at])
 		if (one->data[at++] == '\n')
 			line = at;
-	complain("%s/%u: %s\n    %.*s\n    %.*s", unit->service->name, unit->partition, what,
+	broken_promise("%s/%u: %s\n    %.*s\n    %.*s", unit->service->name, unit->partition, what,
 		 (int)strcspn(one->data ? one->data + line : "", "\n"), one->data ? one->data + line : "",
 		 (int)strcspn(other->data ? other->data + line : "", "\n"), other->data ? other->data + line : "");
 }

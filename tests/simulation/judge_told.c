@@ -28,11 +28,11 @@ static void reached(json_t *plan, const char *id, json_t *body)
 	int64_t level = json_integer_value(json_object_get(body, "escalation_level"));
 	int64_t before = json_integer_value(json_object_get(plan, "reached"));
 	if (!plan || json_is_true(json_object_get(plan, "stopped")))
-		complain("incident %s: level %" PRId64 " was reached without a plan", id, level);
+		broken_promise("incident %s: level %" PRId64 " was reached without a plan", id, level);
 	else if (level != before + 1)
-		complain("incident %s: level %" PRId64 " was reached after %" PRId64, id, level, before);
+		broken_promise("incident %s: level %" PRId64 " was reached after %" PRId64, id, level, before);
 	if (json_array_size(json_object_get(body, "deliveries")) == 0)
-		complain("incident %s: level %" PRId64 " told nobody and says nothing of it", id, level);
+		broken_promise("incident %s: level %" PRId64 " told nobody and says nothing of it", id, level);
 	if (plan)
 		json_object_set_new(plan, "reached", json_integer(level));
 }
@@ -70,13 +70,13 @@ static void judge_deliveries(json_t *deliveries)
 	json_object_foreach (deliveries, key, delivery) {
 		const char *state = member(delivery, "state");
 		if (!strcmp(state, "sent") && !was_received(key))
-			complain("message %s is recorded as sent, but nobody received it", key);
+			broken_promise("message %s is recorded as sent, but nobody received it", key);
 		if (!strcmp(state, "queued"))
-			complain("message %s is still queued", key);
+			broken_promise("message %s is still queued", key);
 	}
 	for (size_t i = 0; i < judged->received_count; i++)
 		if (!json_object_get(deliveries, judged->received[i]))
-			complain("message %s was received, but no ledger knows it", judged->received[i]);
+			broken_promise("message %s was received, but no ledger knows it", judged->received[i]);
 }
 
 static bool needs_telling(json_t *incident)
@@ -99,11 +99,11 @@ void judge_told(json_t *incidents)
 		if (!needs_telling(incident))
 			continue;
 		if (!plan || json_is_true(json_object_get(plan, "stopped")))
-			complain("incident %s waits for somebody, and nobody is being told", id);
+			broken_promise("incident %s waits for somebody, and nobody is being told", id);
 		else if (last != json_integer_value(json_object_get(plan, "levels")))
-			complain("incident %s waits for somebody, but only level %" PRId64 " was reached", id, last);
+			broken_promise("incident %s waits for somebody, but only level %" PRId64 " was reached", id, last);
 		else if (json_integer_value(json_object_get(incident, "escalation_level")) != last)
-			complain("incident %s does not say that level %" PRId64 " was reached", id, last);
+			broken_promise("incident %s does not say that level %" PRId64 " was reached", id, last);
 	}
 	json_decref(told.plans);
 	json_decref(told.deliveries);
@@ -160,7 +160,7 @@ static void judge_chain(void)
 	chain_verify_init(&verify);
 	chain_verify_feed(&verify, buffer_slice(&judged->audit_file));
 	if (!chain_verify_end(&verify, NULL))
-		complain("the audit file is broken at line %" PRId64 ": %s", verify.bad_line, verify.why);
+		broken_promise("the audit file is broken at line %" PRId64 ": %s", verify.bad_line, verify.why);
 	chain_verify_release(&verify);
 }
 
@@ -178,7 +178,7 @@ void judge_audit(void)
 	walk_stream(TOPIC_ASSESSMENTS, assessment_visit, &expected);
 	json_object_foreach (expected.lines, place, count)
 		if (json_integer_value(count) != 0)
-			complain("%s stands %" PRId64 " times too often in the audit file", place, (int64_t)json_integer_value(count));
+			broken_promise("%s stands %" PRId64 " times too often in the audit file", place, (int64_t)json_integer_value(count));
 	json_decref(expected.lines);
 	json_decref(expected.seen);
 }

@@ -10,14 +10,14 @@ enum { QUEUE_MAX = 64 };
 /* ---- the receiver, seen from one sender: takes, loses, fails, answers late */
 
 typedef struct {
-	Outside outside;
+	Outbound outside;
 	size_t queued, answered;
-	OutsideOutcome queue[QUEUE_MAX], answers[QUEUE_MAX];
+	OutboundOutcome queue[QUEUE_MAX], answers[QUEUE_MAX];
 } Sender;
 
-static Sender senders[OUTSIDE_SENDERS];
+static Sender senders[OUTBOUND_SENDERS];
 
-static Result sender_send(Outside *outside, const OutsideMessage *message)
+static Result sender_send(Outbound *outside, const OutboundRequest *message)
 {
 	Sender *sender = (Sender *)outside;
 	if (sender->queued == QUEUE_MAX)
@@ -25,13 +25,13 @@ static Result sender_send(Outside *outside, const OutsideMessage *message)
 	for (size_t i = 0; i < sender->queued; i++)
 		if (strcmp(sender->queue[i].key, message->key) == 0)
 			return result_ok();
-	OutsideOutcome *sent = &sender->queue[sender->queued++];
-	*sent = (OutsideOutcome){ .attempt = message->attempt };
+	OutboundOutcome *sent = &sender->queue[sender->queued++];
+	*sent = (OutboundOutcome){ .attempt = message->attempt };
 	must(text_copy(slice_of(message->key), sent->key, sizeof(sent->key)));
 	return result_ok();
 }
 
-static bool sender_outcome(Outside *outside, OutsideOutcome *out)
+static bool sender_outcome(Outbound *outside, OutboundOutcome *out)
 {
 	Sender *sender = (Sender *)outside;
 	if (sender->answered == 0)
@@ -40,12 +40,12 @@ static bool sender_outcome(Outside *outside, OutsideOutcome *out)
 	return true;
 }
 
-static void sender_notify(Outside *outside, void (*wake)(void *context), void *context)
+static void sender_notify(Outbound *outside, void (*wake)(void *context), void *context)
 {
 	(void)outside, (void)wake, (void)context;
 }
 
-static const OutsideOperations sender_operations = { .send = sender_send, .outcome = sender_outcome, .notify = sender_notify };
+static const OutboundOperations sender_operations = { .send = sender_send, .outcome = sender_outcome, .notify = sender_notify };
 
 static void receiver_take(World *world, const char *key)
 {
@@ -53,14 +53,14 @@ static void receiver_take(World *world, const char *key)
 		if (strcmp(world->received[i], key) == 0)
 			return;
 	must(world->received_count < WORLD_SENT_MAX);
-	must(text_copy(slice_of(key), world->received[world->received_count++], OUTSIDE_KEY));
+	must(text_copy(slice_of(key), world->received[world->received_count++], OUTBOUND_KEY));
 }
 
 static bool sender_step(World *world, Sender *sender)
 {
 	if (sender->queued == 0 || sender->answered == QUEUE_MAX)
 		return false;
-	OutsideOutcome outcome = sender->queue[0];
+	OutboundOutcome outcome = sender->queue[0];
 	memmove(sender->queue, sender->queue + 1, --sender->queued * sizeof(sender->queue[0]));
 	uint32_t die = world->quiet ? 0 : roll(world, 10);
 	outcome.outcome = die < 6 ? OUTCOME_SENT : die < 9 ? OUTCOME_RETRY : OUTCOME_REFUSED;
@@ -79,7 +79,7 @@ void outside_step(World *world, unsigned sender)
 bool outside_drain(World *world)
 {
 	bool moved = false;
-	for (size_t i = 0; i < OUTSIDE_SENDERS; i++)
+	for (size_t i = 0; i < OUTBOUND_SENDERS; i++)
 		moved |= sender_step(world, &senders[i]);
 	return moved;
 }
@@ -89,7 +89,7 @@ static Sender *sender_of(const Unit *unit)
 	return unit->service == &notification_service ? &senders[unit->partition * WORLD_REPLICAS_MAX + unit->replica] : NULL;
 }
 
-Outside *outside_of(const Unit *unit)
+Outbound *outside_of(const Unit *unit)
 {
 	Sender *sender = sender_of(unit);
 	return sender ? &sender->outside : NULL;
@@ -170,6 +170,6 @@ void *outside_environment(World *world, const Service *service)
 void outside_reset(World *world)
 {
 	buffer_clear(&world->audit_file);
-	for (size_t i = 0; i < OUTSIDE_SENDERS; i++)
+	for (size_t i = 0; i < OUTBOUND_SENDERS; i++)
 		senders[i] = (Sender){ .outside = { &sender_operations } };
 }

@@ -8,7 +8,7 @@
 void outside_reset(World *world);
 
 /* Of a unit; NULL where its service sends nothing. */
-Outside *outside_of(const Unit *unit);
+Outbound *outside_of(const Unit *unit);
 
 /* The unit's process died: what was under way may or may not arrive, what was answered is not heard. */
 void outside_crash(World *world, const Unit *unit);
@@ -19,7 +19,7 @@ void outside_step(World *world, unsigned sender);
 /* All senders; false when there was nothing to do. */
 bool outside_drain(World *world);
 
-enum { OUTSIDE_SENDERS = WORLD_PARTITIONS_MAX * WORLD_REPLICAS_MAX };
+enum { OUTBOUND_SENDERS = WORLD_PARTITIONS_MAX * WORLD_REPLICAS_MAX };
 
 /* handler->environment of a service; NULL: none. */
 void *outside_environment(World *world, const Service *service);

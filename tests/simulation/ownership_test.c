@@ -8,7 +8,7 @@
  * forgets memory would be seen. `ownership_test SEED` runs one seed; the environment variable SEEDS says how many.
  */
 #include "shared/domain/types.h"
-#include "shared/service/runtime.h"
+#include "shared/runtime/runtime.h"
 #include "tests/support/memory_bus.h"
 #include "tests/support/memory_timers.h"
 

@@ -7,7 +7,7 @@
 #include "services/notification/notification.h"
 #include "services/response/response.h"
 #include "shared/domain/types.h"
-#include "shared/edge/files.h"
+#include "shared/io/system/files.h"
 #include "tests/simulation/clients.h"
 #include "tests/simulation/outside.h"
 #include "tests/support/memory_bus.h"
@@ -233,10 +233,10 @@ void world_restart_empty(World *world, Unit *unit)
 /* As a process waits when a step made no progress. True: there is more to read than was known. */
 static bool unit_wait(World *world, Unit *unit)
 {
-	BusPlace places[RUNTIME_PLACES_MAX];
+	BusPosition places[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
 	uint64_t before = memory_bus_learnt(world->bus);
-	size_t count = runtime_places(unit->runtime, places, &wake_at);
+	size_t count = runtime_positions(unit->runtime, places, &wake_at);
 	unit->bus->operations->wait(runtime_reader(unit->runtime), places, count, 0);
 	return memory_bus_learnt(world->bus) > before;
 }
@@ -370,11 +370,11 @@ static int64_t audit_passed(World *world, TopicId topic, unsigned partition)
 static int64_t gateways_passed(World *world, unsigned topic, unsigned partition)
 {
 	int64_t passed = INT64_MAX;
-	BusPlace places[RUNTIME_PLACES_MAX];
+	BusPosition places[RUNTIME_POSITIONS_MAX];
 	for (size_t i = 0; i < world->unit_count; i++) {
 		Instant wake_at;
 		Unit *unit = &world->units[i];
-		size_t count = unit->service == &gateway && unit->runtime ? runtime_places(unit->runtime, places, &wake_at) : 0;
+		size_t count = unit->service == &gateway && unit->runtime ? runtime_positions(unit->runtime, places, &wake_at) : 0;
 		for (size_t k = 0; k < count; k++)
 			if (places[k].topic == topic && places[k].partition == partition && places[k].from < passed)
 				passed = places[k].from;
@@ -458,7 +458,7 @@ static void clock_step(World *world)
 
 static void any_sending(World *world)
 {
-	outside_step(world, roll(world, OUTSIDE_SENDERS));
+	outside_step(world, roll(world, OUTBOUND_SENDERS));
 }
 
 /* Somebody who may write to the topics does: no record of a ledger's, and nothing may wait for it or end of it. */
@@ -556,10 +556,10 @@ static Instant earlier(Instant one, Instant other)
 static Instant next_wake(World *world)
 {
 	Instant next = INSTANT_NONE;
-	BusPlace places[RUNTIME_PLACES_MAX];
+	BusPosition places[RUNTIME_POSITIONS_MAX];
 	for (size_t i = 0; i < world->unit_count; i++) {
 		Instant wake_at;
-		runtime_places(world->units[i].runtime, places, &wake_at);
+		runtime_positions(world->units[i].runtime, places, &wake_at);
 		if (world->units[i].service != &notification_service)
 			next = earlier(next, wake_at);
 	}

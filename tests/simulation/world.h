@@ -10,7 +10,7 @@
 #define TOCSIN_TESTS_WORLD_H
 
 #include "shared/base/hash.h"
-#include "shared/service/runtime.h"
+#include "shared/runtime/runtime.h"
 
 enum {
 	WORLD_EVENTS_MAX = 64,
@@ -83,7 +83,7 @@ typedef struct {
 	size_t command_count;
 	Answer *answers;
 	size_t answer_count, answer_room;
-	char received[WORLD_SENT_MAX][OUTSIDE_KEY]; /* message ids the receiver took, each once */
+	char received[WORLD_SENT_MAX][OUTBOUND_KEY]; /* message ids the receiver took, each once */
 	size_t received_count;
 	Buffer audit_file;
 	bool quiet; /* no faults any more */

@@ -15,11 +15,11 @@
 #include "services/notification/notification.h"
 #include "services/response/response.h"
 #include "shared/domain/types.h"
-#include "shared/edge/bus_sqlite.h"
-#include "shared/edge/clock.h"
-#include "shared/edge/files.h"
-#include "shared/service/replay.h"
-#include "shared/service/rest.h"
+#include "shared/io/sqlite/bus.h"
+#include "shared/io/system/clock.h"
+#include "shared/io/system/files.h"
+#include "shared/runtime/replay.h"
+#include "shared/archive/quiesce.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static void rows_fill(void)
 					  topics[topic].kind == TOPIC_STREAM };
 }
 
-static void home_open(Home *home)
+static void home_open(DataDir *home)
 {
 	char path[SCRATCH_PATH + 32];
 	snprintf(path, sizeof path, "%s/bus.db", home->path);
@@ -53,17 +53,17 @@ static void home_open(Home *home)
 		fail_msg("%s", result.text);
 }
 
-static void home_close(Home *home)
+static void home_close(DataDir *home)
 {
 	home->bus->operations->close(home->bus);
 	home->bus = NULL;
 }
 
-Home *home_new(Homes *homes, unsigned partitions)
+DataDir *home_new(Homes *homes, unsigned partitions)
 {
 	char name[32];
 	must(homes->count < HOMES_MAX);
-	Home *home = &homes->homes[homes->count];
+	DataDir *home = &homes->homes[homes->count];
 	snprintf(name, sizeof name, "home-%zu/audit", homes->count);
 	must(!result_failed(directory_make(scratch_path(&homes->scratch, name, home->audit), 0700)));
 	snprintf(name, sizeof name, "home-%zu", homes->count);
@@ -76,27 +76,27 @@ Home *home_new(Homes *homes, unsigned partitions)
 	return home;
 }
 
-static Result home_rest(Home *home)
+static Result home_rest(DataDir *home)
 {
 	AuditEnvironment audit = { .ledger = NULL };
 	NotificationEnvironment notification = { .public_url = "http://127.0.0.1" };
 	must(!result_failed(audit_file_new(home->audit, &audit.ledger)));
-	const RestService all[] = { { &intake_service, NULL, home->bus },
+	const QuiesceService all[] = { { &intake_service, NULL, home->bus },
 				    { &classification_service, NULL, home->bus },
 				    { &response_service, NULL, home->bus },
 				    { &notification_service, &notification, home->bus },
 				    { &audit_service, &audit, home->bus } };
-	RestOptions options = { .home = home->path,
+	QuiesceOptions options = { .home = home->path,
 				.services = all,
 				.service_count = sizeof all / sizeof all[0],
 				.hold_ms = HOLD_MS,
 				.limit_ms = LIMIT_MS };
-	Result result = rest_reach(&options, &home->rested);
+	Result result = quiesce_await(&options, &home->rested);
 	audit_ledger_close(audit.ledger);
 	return result;
 }
 
-void home_settle(Home *home)
+void home_settle(DataDir *home)
 {
 	Result result = home_rest(home);
 	if (result_failed(result))
@@ -119,13 +119,13 @@ void homes_drop(Homes *homes)
 
 /* ---- what happens in one */
 
-void home_append(Home *home, TopicId topic, unsigned partition, Slice key, Slice headers, Slice body)
+void home_append(DataDir *home, TopicId topic, unsigned partition, Slice key, Slice headers, Slice body)
 {
 	BusRecord record = { .key = key, .headers = headers, .body = body };
 	must(!result_failed(bus_append(home->bus, topic, partition, &record, NULL, NULL)));
 }
 
-void home_policy(Home *home)
+void home_policy(DataDir *home)
 {
 	Buffer headers, body;
 	buffer_init(&headers, 4096);
@@ -139,7 +139,7 @@ void home_policy(Home *home)
 	buffer_release(&body);
 }
 
-void home_event(Home *home, int source, int number)
+void home_event(DataDir *home, int source, int number)
 {
 	char body[256];
 	Accepted accepted;
@@ -159,7 +159,7 @@ void home_event(Home *home, int source, int number)
 	accepted_release(&accepted);
 }
 
-void home_closing(Home *home, int source)
+void home_closing(DataDir *home, int source)
 {
 	unsigned slot;
 	Instant opened_at;
@@ -184,7 +184,7 @@ void home_closing(Home *home, int source)
 	buffer_release(&headers);
 }
 
-void home_zombie(Home *home)
+void home_zombie(DataDir *home)
 {
 	Buffer headers;
 	LedgerMark mark = { .epoch = 0, .owner = 77, .seq = 5 };
@@ -197,7 +197,7 @@ void home_zombie(Home *home)
 	buffer_release(&headers);
 }
 
-void home_happenings(Home *home)
+void home_happenings(DataDir *home)
 {
 	home_policy(home);
 	for (int number = 0; number < HOME_REPEATS; number++)
@@ -233,7 +233,7 @@ static bool reading_visit(void *context, const BusRecord *record)
 }
 
 /* Every ledger holds what it promises; how many records of services there are in all partitions. */
-static size_t entries_of(Home *home, TopicId ledger)
+static size_t entries_of(DataDir *home, TopicId ledger)
 {
 	const BusOperations *operations = home->bus->operations;
 	size_t entries = 0;
@@ -243,7 +243,7 @@ static size_t entries_of(Home *home, TopicId ledger)
 		Reading reading = { .replay = replay_new(ledger, partition, finding_fail, NULL) };
 		int64_t at = 0, end = operations->end(home->bus, ledger, partition);
 		while (at < end)
-			assert_false(result_failed(operations->read(reader, (BusPlace){ ledger, partition, at }, 1000,
+			assert_false(result_failed(operations->read(reader, (BusPosition){ ledger, partition, at }, 1000,
 								    true, reading_visit, &reading, &at)));
 		assert_int_equal(replay_figures(reading.replay).findings, 0);
 		entries += reading.entries;
@@ -253,7 +253,7 @@ static size_t entries_of(Home *home, TopicId ledger)
 	return entries;
 }
 
-HomeCensus home_census(Home *home)
+HomeCensus home_census(DataDir *home)
 {
 	HomeCensus all = { { 0 } };
 	for (TopicId topic = 0; topic < TOPICS; topic++)
@@ -267,12 +267,12 @@ HomeCensus home_census(Home *home)
 
 /* ---- carrying */
 
-static Result audit_leave(void *context, Slice checkpoint, CarryWriter *writer)
+static Result audit_leave(void *context, Slice checkpoint, ArchiveWriter *writer)
 {
-	return audit_carry_out(((Home *)context)->audit, checkpoint, writer);
+	return audit_export(((DataDir *)context)->audit, checkpoint, writer);
 }
 
-Result home_export_to(Home *home, FILE *file, CarryCounts *counts)
+Result home_export_to(DataDir *home, FILE *file, ArchiveCounts *counts)
 {
 	ExportOptions options = { .bus = home->bus,
 				  .services = services,
@@ -285,7 +285,7 @@ Result home_export_to(Home *home, FILE *file, CarryCounts *counts)
 	return export_write(&options, counts, &home->carried);
 }
 
-FILE *home_export(Home *home, CarryCounts *counts)
+FILE *home_export(DataDir *home, ArchiveCounts *counts)
 {
 	FILE *file = tmpfile();
 	Result result = home_export_to(home, file, counts);
@@ -297,15 +297,15 @@ FILE *home_export(Home *home, CarryCounts *counts)
 
 static Result audit_line(void *context, Slice line)
 {
-	return audit_arrival_line(context, line);
+	return audit_import_line(context, line);
 }
 
 static Result audit_end(void *context, Slice checkpoint)
 {
-	return audit_arrival_end(context, checkpoint);
+	return audit_import_end(context, checkpoint);
 }
 
-static ImportOptions import_options(AuditArrival *arrival)
+static ImportOptions import_options(AuditImport *arrival)
 {
 	return (ImportOptions){ .services = services,
 				.service_count = SERVICES,
@@ -316,10 +316,10 @@ static ImportOptions import_options(AuditArrival *arrival)
 				.now = clock_now() };
 }
 
-Result home_import_steps(Home *home, FILE *file, bool finished)
+Result home_import_steps(DataDir *home, FILE *file, bool finished)
 {
-	AuditArrival arrival;
-	CarryCounts counts;
+	AuditImport arrival;
+	ArchiveCounts counts;
 	ImportOptions options = import_options(&arrival);
 	Import *import = NULL;
 	Result result = import_file_check(file, &options, &counts);
@@ -329,10 +329,10 @@ Result home_import_steps(Home *home, FILE *file, bool finished)
 		return result;
 	rewind(file);
 	import = import_new(&options, &counts);
-	result = audit_arrival_open(&arrival, home->audit);
+	result = audit_import_open(&arrival, home->audit);
 	if (!result_failed(result))
 		result = import_write(import, home->bus, file);
-	audit_arrival_close(&arrival);
+	audit_import_close(&arrival);
 	home_close(home);
 	home_open(home);
 	if (!result_failed(result) && finished)
@@ -344,7 +344,7 @@ Result home_import_steps(Home *home, FILE *file, bool finished)
 	return result;
 }
 
-void home_import(Home *home, FILE *file)
+void home_import(DataDir *home, FILE *file)
 {
 	Result result = home_import_steps(home, file, true);
 	if (result_failed(result))

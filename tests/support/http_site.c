@@ -6,7 +6,7 @@
 
 #include "tests/support/http_site.h"
 
-#include "shared/edge/clock.h"
+#include "shared/io/system/clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -11,7 +11,7 @@
 #ifndef TOCSIN_TESTS_SUPPORT_HTTP_SITE_H
 #define TOCSIN_TESTS_SUPPORT_HTTP_SITE_H
 
-#include "shared/edge/http_server.h"
+#include "shared/io/http/server.h"
 
 #include <stdatomic.h>
 

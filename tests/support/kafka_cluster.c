@@ -1,7 +1,7 @@
 #include "tests/support/kafka_cluster.h"
 
 #include "shared/base/error.h"
-#include "shared/edge/clock.h"
+#include "shared/io/system/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -65,7 +65,7 @@ static void store_start(LoneService *lone)
 	must(!result_failed(store_open(&options, &lone->store, NULL)));
 }
 
-void lone_start(LoneService *lone, const Service *service, void *environment, Outside *outside, const Policy *policy,
+void lone_start(LoneService *lone, const Service *service, void *environment, Outbound *outside, const Policy *policy,
 		Instant now)
 {
 	*lone = (LoneService){ .service = service, .environment = environment, .outside = outside, .now = now };
@@ -114,10 +114,10 @@ void lone_restart(LoneService *lone, bool disk_lost)
 /* True: there is more to read than the service knew. */
 static bool lone_wait(LoneService *lone)
 {
-	BusPlace places[RUNTIME_PLACES_MAX];
+	BusPosition places[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
 	uint64_t before = memory_bus_learnt(lone->bus);
-	size_t count = runtime_places(lone->runtime, places, &wake_at);
+	size_t count = runtime_positions(lone->runtime, places, &wake_at);
 	lone->bus->operations->wait(runtime_reader(lone->runtime), places, count, 0);
 	return memory_bus_learnt(lone->bus) > before;
 }
@@ -144,12 +144,12 @@ void lone_settle(LoneService *lone)
 /* The next moment behind now at which a timer or the service itself wants to be woken. */
 static Instant next_moment(LoneService *lone)
 {
-	BusPlace places[RUNTIME_PLACES_MAX];
+	BusPosition places[RUNTIME_POSITIONS_MAX];
 	char owner[64];
 	Instant wake_at;
 	snprintf(owner, sizeof(owner), "%s/0", lone->service->name);
 	Instant timer_at = lone->timers->operations->next(lone->timers, owner);
-	(void)runtime_places(lone->runtime, places, &wake_at);
+	(void)runtime_positions(lone->runtime, places, &wake_at);
 	if (wake_at <= lone->now || (timer_at > lone->now && timer_at < wake_at))
 		wake_at = timer_at;
 	return wake_at > lone->now ? wake_at : INSTANT_NONE;

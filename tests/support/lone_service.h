@@ -6,12 +6,12 @@
 #ifndef TOCSIN_TESTS_LONE_SERVICE_H
 #define TOCSIN_TESTS_LONE_SERVICE_H
 
-#include "shared/service/runtime.h"
+#include "shared/runtime/runtime.h"
 
 typedef struct {
 	const Service *service;
 	void *environment;
-	Outside *outside; /* NULL: none */
+	Outbound *outside; /* NULL: none */
 	Bus *bus;
 	Timers *timers;
 	Store *store;
@@ -25,7 +25,7 @@ typedef struct {
 } LoneService;
 
 /* Begins at now; policy may be NULL. The runtime is started. */
-void lone_start(LoneService *lone, const Service *service, void *environment, Outside *outside, const Policy *policy,
+void lone_start(LoneService *lone, const Service *service, void *environment, Outbound *outside, const Policy *policy,
 		Instant now);
 void lone_stop(LoneService *lone);
 

@@ -521,7 +521,7 @@ static size_t readable(MemoryBus *bus, const Log *log, Known *known, int64_t fro
 	return count == 0 && from < known->end ? 1 : count; /* a record that is known to be there is waited for */
 }
 
-static Result memory_read(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context,
+static Result memory_read(BusReader *reader, BusPosition place, size_t max, bool want_bodies, BusVisit visit, void *context,
 			  int64_t *next)
 {
 	MemoryBus *bus = memory_bus(reader->bus);
@@ -550,7 +550,7 @@ static Result memory_read(BusReader *reader, BusPlace place, size_t max, bool wa
 	return result_ok();
 }
 
-static void memory_wait(BusReader *reader, const BusPlace *places, size_t count, int wait_ms)
+static void memory_wait(BusReader *reader, const BusPosition *places, size_t count, int wait_ms)
 {
 	MemoryBus *bus = memory_bus(reader->bus);
 	(void)wait_ms;

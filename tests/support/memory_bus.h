@@ -4,7 +4,7 @@
  *
  * An append does not reach the log: it goes onto the wire, at the end of the queue of the appender's stream, and stays
  * there until the driver steps it. Streams interleave as the driver chooses; within one stream, records first arrive in
- * the order they were appended (invariant 2 of shared/edge/bus.h). What the driver does with a record is its WireMode.
+ * the order they were appended (invariant 2 of shared/io/bus.h). What the driver does with a record is its WireMode.
  *
  * Invariants:
  *   1. `done` of an append is called exactly once, inside a step of its stream, never inside bus_append; or, as failed,
@@ -22,7 +22,7 @@
 #ifndef TOCSIN_TESTS_MEMORY_BUS_H
 #define TOCSIN_TESTS_MEMORY_BUS_H
 
-#include "shared/edge/bus.h"
+#include "shared/io/bus.h"
 
 typedef enum {
 	WIRE_DELIVER,          /* arrives, done(ok) */
@@ -95,7 +95,7 @@ void memory_bus_drop_stream(Bus *bus, unsigned stream, size_t keep);
 /* Drops records before `first` (at most the end), as retention would. */
 void memory_bus_trim(Bus *bus, unsigned topic, unsigned partition, int64_t first);
 
-/* Asked before each call of the operation `trim`; false makes it answer ERROR_AGAIN. NULL: everything is allowed. */
+/* CommandContext before each call of the operation `trim`; false makes it answer ERROR_AGAIN. NULL: everything is allowed. */
 typedef bool (*MemoryBusTrimGuard)(void *context, unsigned topic, unsigned partition, int64_t first);
 void memory_bus_guard_trim(Bus *bus, MemoryBusTrimGuard guard, void *context);
 

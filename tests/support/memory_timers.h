@@ -6,7 +6,7 @@
 #ifndef TOCSIN_TESTS_MEMORY_TIMERS_H
 #define TOCSIN_TESTS_MEMORY_TIMERS_H
 
-#include "shared/edge/timers.h"
+#include "shared/io/timers.h"
 
 /* Beyond: arm answers ERROR_AGAIN. */
 enum { MEMORY_TIMERS_MAX = 65536 };

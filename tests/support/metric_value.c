@@ -1,6 +1,6 @@
 #include "tests/support/metric_value.h"
 
-#include "shared/edge/metrics.h"
+#include "shared/io/system/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>

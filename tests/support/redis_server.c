@@ -1,6 +1,6 @@
 #include "tests/support/redis_server.h"
 
-#include "shared/edge/clock.h"
+#include "shared/io/system/clock.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #ifndef TOCSIN_TESTS_REDIS_SERVER_H
 #define TOCSIN_TESTS_REDIS_SERVER_H
 
-#include "shared/edge/redis_client.h"
+#include "shared/io/redis/client.h"
 
 #include <sys/types.h>
 

@@ -8,7 +8,7 @@
 
 #include "shared/domain/event_header.h"
 #include "shared/domain/types.h"
-#include "shared/edge/bus.h"
+#include "shared/io/bus.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/clock.h"
-#include "shared/service/bus_walk.h"
+#include "shared/io/system/clock.h"
+#include "shared/runtime/bus_walk.h"
 
 #include <string.h>
 
@@ -64,7 +64,7 @@ static int64_t bus_end(Bus *base, unsigned topic, unsigned partition)
 	return bus.end;
 }
 
-static Result bus_read(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next)
+static Result bus_read(BusReader *reader, BusPosition place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next)
 {
 	(void)reader, (void)max;
 	assert_true(want_bodies);

@@ -111,30 +111,30 @@ static Notice notice_of(json_t *incident, const char *channel, const char *perso
 
 static void a_channel_with_all_its_settings_lacks_nothing(void **state)
 {
-	char lack[CHANNEL_LACK] = "";
+	char lack[CHANNEL_MISSING] = "";
 	(void)state;
-	assert_false(channel_lacks(policy_channel(policy, "hook"), &environment, lack));
-	assert_false(channel_lacks(policy_channel(policy, "post"), &environment, lack));
+	assert_false(channel_missing_setting(policy_channel(policy, "hook"), &environment, lack));
+	assert_false(channel_missing_setting(policy_channel(policy, "post"), &environment, lack));
 }
 
 static void a_channel_says_which_setting_it_lacks(void **state)
 {
-	char lack[CHANNEL_LACK];
+	char lack[CHANNEL_MISSING];
 	(void)state;
 	set("TOCSIN_WEBHOOK_URL", NULL);
-	assert_true(channel_lacks(policy_channel(policy, "hook"), &environment, lack));
+	assert_true(channel_missing_setting(policy_channel(policy, "hook"), &environment, lack));
 	assert_string_equal(lack, "TOCSIN_WEBHOOK_URL");
 	set("TOCSIN_WEBHOOK_URL", "");
-	assert_true(channel_lacks(policy_channel(policy, "hook"), &environment, lack));
+	assert_true(channel_missing_setting(policy_channel(policy, "hook"), &environment, lack));
 	set("TOCSIN_MAIL_FROM", NULL);
-	assert_true(channel_lacks(policy_channel(policy, "post"), &environment, lack));
+	assert_true(channel_missing_setting(policy_channel(policy, "post"), &environment, lack));
 	assert_string_equal(lack, "TOCSIN_MAIL_FROM");
 	set("TOCSIN_SMTP_URL", NULL);
-	assert_true(channel_lacks(policy_channel(policy, "post"), &environment, lack));
+	assert_true(channel_missing_setting(policy_channel(policy, "post"), &environment, lack));
 	assert_string_equal(lack, "TOCSIN_SMTP_URL");
-	assert_true(channel_lacks(&(ChannelPolicy){ .id = "x", .type = "webhook" }, &environment, lack));
+	assert_true(channel_missing_setting(&(ChannelPolicy){ .id = "x", .type = "webhook" }, &environment, lack));
 	assert_string_equal(lack, "url");
-	assert_true(channel_lacks(&(ChannelPolicy){ .id = "x", .type = "pigeon" }, &environment, lack));
+	assert_true(channel_missing_setting(&(ChannelPolicy){ .id = "x", .type = "pigeon" }, &environment, lack));
 	assert_string_equal(lack, "type");
 }
 
@@ -155,7 +155,7 @@ static void settings_are_put_where_they_are_named(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char lack[CHANNEL_LACK] = "";
+		char lack[CHANNEL_MISSING] = "";
 		Buffer out;
 		buffer_init(&out, 1024);
 		assert_int_equal(setting_resolve(&environment, cases[i].text, "name", &out, lack),
@@ -175,9 +175,9 @@ static void a_webhook_carries_the_whole_incident_as_the_contract_says(void **sta
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make(), *body JSON_AUTO = NULL;
 	Notice notice = notice_of(incident, "hook", NULL);
-	Letter letter;
-	assert_false(result_failed(letter_write(&notice, &letter)));
-	assert_int_equal(letter.message.kind, OUTSIDE_WEBHOOK);
+	OutboundMessage letter;
+	assert_false(result_failed(outbound_message_write(&notice, &letter)));
+	assert_int_equal(letter.message.kind, OUTBOUND_WEBHOOK);
 	assert_string_equal(letter.message.key, "msg_1");
 	assert_int_equal(letter.message.attempt, 2);
 	assert_string_equal(letter.message.url, "https://hooks.site.example/in?key=1");
@@ -190,7 +190,7 @@ static void a_webhook_carries_the_whole_incident_as_the_contract_says(void **sta
 	assert_true(json_equal(json_at(body, "/data/incident"), incident));
 	assert_int_equal(json_integer_value(json_at(body, "/data/escalation_level")), 1);
 	assert_string_equal(json_string_value(json_at(body, "/data/recipient")), "channel:hook");
-	letter_release(&letter);
+	outbound_message_release(&letter);
 }
 
 static void a_webhook_of_a_higher_level_says_escalated(void **state)
@@ -198,13 +198,13 @@ static void a_webhook_of_a_higher_level_says_escalated(void **state)
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make(), *body JSON_AUTO = NULL;
 	Notice notice = notice_of(incident, "hook", NULL);
-	Letter letter;
+	OutboundMessage letter;
 	notice.escalation_level = 3;
-	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_false(result_failed(outbound_message_write(&notice, &letter)));
 	assert_false(result_failed(json_read(letter.message.body, &body)));
 	assert_string_equal(json_string_value(json_at(body, "/type")), "incident.escalated");
 	assert_int_equal(json_integer_value(json_at(body, "/data/escalation_level")), 3);
-	letter_release(&letter);
+	outbound_message_release(&letter);
 }
 
 static void a_webhook_without_a_secret_is_unsigned(void **state)
@@ -212,11 +212,11 @@ static void a_webhook_without_a_secret_is_unsigned(void **state)
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "hook", NULL);
-	Letter letter;
+	OutboundMessage letter;
 	set("TOCSIN_WEBHOOK_SECRET", NULL);
-	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_false(result_failed(outbound_message_write(&notice, &letter)));
 	assert_null(letter.message.secret);
-	letter_release(&letter);
+	outbound_message_release(&letter);
 }
 
 static void a_channel_that_lost_its_setting_writes_nothing(void **state)
@@ -224,10 +224,10 @@ static void a_channel_that_lost_its_setting_writes_nothing(void **state)
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "hook", NULL);
-	Letter letter;
+	OutboundMessage letter;
 	set("TOCSIN_WEBHOOK_URL", NULL);
-	assert_int_equal(letter_write(&notice, &letter).kind, ERROR_INPUT);
-	letter_release(&letter);
+	assert_int_equal(outbound_message_write(&notice, &letter).kind, ERROR_INPUT);
+	outbound_message_release(&letter);
 }
 
 /* ---- mail */
@@ -236,9 +236,9 @@ static void mail_check(const char *person, const char *text)
 {
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "post", person);
-	Letter letter;
-	assert_false(result_failed(letter_write(&notice, &letter)));
-	assert_int_equal(letter.message.kind, OUTSIDE_MAIL);
+	OutboundMessage letter;
+	assert_false(result_failed(outbound_message_write(&notice, &letter)));
+	assert_int_equal(letter.message.kind, OUTBOUND_MAIL);
 	assert_string_equal(letter.message.url, "smtp://mail.site.example:25");
 	assert_string_equal(letter.message.from, "tocsin@site.example");
 	assert_string_equal(letter.message.to, notice.address);
@@ -248,7 +248,7 @@ static void mail_check(const char *person, const char *text)
 	assert_string_equal(letter.message.subject,
 			    "[Tocsin] [high/II] INC-2026-7K3M-9QRX 勒索软件 on HR-01  Bcc: evil@example.org");
 	assert_string_equal(letter.body.data, text);
-	letter_release(&letter);
+	outbound_message_release(&letter);
 }
 
 static void a_mail_is_written_in_the_persons_language(void **state)
@@ -273,13 +273,13 @@ static void a_mail_of_a_drill_or_a_higher_level_says_so_first(void **state)
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "post", "ann");
-	Letter letter;
+	OutboundMessage letter;
 	const char *begin = "This is a drill.\n\nNobody has acknowledged it; this is level 2.\n\n";
 	notice.escalation_level = 2;
 	member_set(incident, "flags", json_pack("[s]", "drill"));
-	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_false(result_failed(outbound_message_write(&notice, &letter)));
 	assert_memory_equal(letter.body.data, begin, strlen(begin));
-	letter_release(&letter);
+	outbound_message_release(&letter);
 }
 
 static void a_mail_about_little_known_things_has_only_what_is_known(void **state)
@@ -287,13 +287,13 @@ static void a_mail_about_little_known_things_has_only_what_is_known(void **state
 	(void)state;
 	json_t *incident JSON_AUTO = incident_new();
 	Notice notice = notice_of(incident, "post", "ann");
-	Letter letter;
+	OutboundMessage letter;
 	notice.environment = &(NotificationEnvironment){ .setting = setting };
-	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_false(result_failed(outbound_message_write(&notice, &letter)));
 	assert_string_equal(letter.message.subject, "[Tocsin] [-/-] - ");
 	assert_string_equal(letter.body.data,
 			    "A new case waits for you.\n\n\nDetails: /v1/incidents/\n\nSent by Tocsin.\n");
-	letter_release(&letter);
+	outbound_message_release(&letter);
 }
 
 static void a_mail_to_somebody_the_policy_forgot_still_goes_to_the_address(void **state)
@@ -301,14 +301,14 @@ static void a_mail_to_somebody_the_policy_forgot_still_goes_to_the_address(void 
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "post", "li");
-	Letter letter;
+	OutboundMessage letter;
 	notice.recipient = "person:gone";
 	notice.language = NULL;
-	assert_false(result_failed(letter_write(&notice, &letter)));
+	assert_false(result_failed(outbound_message_write(&notice, &letter)));
 	assert_null(letter.message.to_name);
 	assert_string_equal(letter.message.to, "li@site.example");
 	assert_string_equal(letter.message.language, "zh-CN");
-	letter_release(&letter);
+	outbound_message_release(&letter);
 }
 
 /* ---- the pack that is delivered */
@@ -337,15 +337,15 @@ static void check_mail_words(const Policy *default_pack, const char *language, c
 	member_set(incident, "flags", json_pack("[s]", "drill"));
 	for (int64_t level = 1; level <= 2; level++) {
 		Notice notice = notice_of(incident, "post", "ann");
-		Letter letter;
+		OutboundMessage letter;
 		notice.policy = default_pack;
 		notice.channel = &channel;
 		notice.language = language;
 		notice.escalation_level = level;
-		assert_false(result_failed(letter_write(&notice, &letter)));
+		assert_false(result_failed(outbound_message_write(&notice, &letter)));
 		check_no_key_left(letter.body.data);
 		assert_null(strchr(letter.body.data, '{'));
-		letter_release(&letter);
+		outbound_message_release(&letter);
 	}
 }
 

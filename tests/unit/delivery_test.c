@@ -8,7 +8,7 @@
 #include "services/notification/notification.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/types.h"
-#include "tests/support/fake_outside.h"
+#include "tests/support/fake_outbound.h"
 #include "tests/support/lone_service.h"
 #include "tests/support/metric_value.h"
 #include "tests/support/notify_pack.h"
@@ -24,7 +24,7 @@ static const Instant start = 1795420800000; /* 2026-11-23T08:00:00Z */
 
 typedef struct {
 	LoneService lone;
-	FakeOutside outside;
+	FakeOutbound outside;
 	Policy *policy;
 	NotificationEnvironment environment;
 	bool configured;
@@ -46,7 +46,7 @@ static const char *setting(void *context, const char *name)
 static int bench_make(void **state)
 {
 	Bench *bench = calloc(1, sizeof(*bench));
-	fake_outside_init(&bench->outside);
+	fake_outbound_init(&bench->outside);
 	bench->configured = true;
 	bench->policy = notify_pack();
 	bench->environment =
@@ -487,8 +487,8 @@ static void a_drill_reaches_people_but_no_other_system(void **state)
 	Bench *bench = *state;
 	incident_open(bench, "II", "drill");
 	assert_int_equal(bench->outside.sent_count, 2);
-	assert_int_equal(bench->outside.sent[0].kind, OUTSIDE_MAIL);
-	assert_int_equal(bench->outside.sent[1].kind, OUTSIDE_MAIL);
+	assert_int_equal(bench->outside.sent[0].kind, OUTBOUND_MAIL);
+	assert_int_equal(bench->outside.sent[1].kind, OUTBOUND_MAIL);
 }
 
 static void an_answer_counts_for_its_own_attempt_only(void **state)

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/egress.h"
+#include "shared/io/outbound/egress.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -11,7 +11,7 @@
 #include "shared/base/json.h"
 #include "shared/domain/commands.h"
 #include "shared/domain/documents.h"
-#include "shared/edge/files.h"
+#include "shared/io/system/files.h"
 
 #include <dirent.h>
 #include <stdio.h>

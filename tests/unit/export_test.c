@@ -7,7 +7,7 @@
 
 #include "services/audit/verify.h"
 #include "shared/base/id.h"
-#include "shared/edge/clock.h"
+#include "shared/io/system/clock.h"
 #include "tests/support/homes.h"
 #include "tests/unit/pack.h"
 
@@ -77,8 +77,8 @@ static void assert_same_records(FILE *one, FILE *other)
 
 static void carried(Homes *homes, unsigned from, unsigned to)
 {
-	CarryCounts counts, again, back;
-	Home *source = home_new(homes, from), *target = home_new(homes, to), *last = home_new(homes, from);
+	ArchiveCounts counts, again, back;
+	DataDir *source = home_new(homes, from), *target = home_new(homes, to), *last = home_new(homes, from);
 	home_happenings(source);
 	FILE *first = home_export(source, &counts);
 	home_import(target, first);
@@ -116,9 +116,9 @@ static void twelve_partitions_go_into_three_and_back(void **state)
 /* Runs the services on the target: they must find nothing to do, and know what was before. */
 static void carried_home_goes_on(Homes *homes, unsigned from, unsigned to)
 {
-	CarryCounts counts;
+	ArchiveCounts counts;
 	AuditVerdict verdict;
-	Home *source = home_new(homes, from), *target = home_new(homes, to);
+	DataDir *source = home_new(homes, from), *target = home_new(homes, to);
 	home_happenings(source);
 	FILE *file = home_export(source, &counts);
 	home_import(target, file);
@@ -158,8 +158,8 @@ static void three_partitions_go_on_in_one(void **state)
 static void a_ledger_whose_beginning_was_cut_is_carried_from_there(void **state)
 {
 	enum { CUT = 7 };
-	CarryCounts whole, counts;
-	Home *source = home_new(*state, 1), *target = home_new(*state, 3);
+	ArchiveCounts whole, counts;
+	DataDir *source = home_new(*state, 1), *target = home_new(*state, 3);
 	home_happenings(source);
 	fclose(home_export(source, &whole));
 	assert_false(result_failed(source->bus->operations->trim(source->bus, TOPIC_REPORTS, 0, CUT)));
@@ -176,7 +176,7 @@ static void a_ledger_whose_beginning_was_cut_is_carried_from_there(void **state)
 }
 
 /* Events and joins live where their key does, all else where its incident does. */
-static unsigned slot_wanted(const CarryRecord *record)
+static unsigned slot_wanted(const ArchiveRecord *record)
 {
 	unsigned slot;
 	Instant opened_at;
@@ -188,27 +188,27 @@ static unsigned slot_wanted(const CarryRecord *record)
 
 static void every_record_names_the_slot_it_was_sent_to(void **state)
 {
-	CarryCounts counts;
-	CarryItem item = { .kind = CARRY_RECORD };
-	CarryReader *reader = malloc(sizeof *reader);
-	Home *source = home_new(*state, 1);
+	ArchiveCounts counts;
+	ArchiveItem item = { .kind = ARCHIVE_RECORD };
+	ArchiveReader *reader = malloc(sizeof *reader);
+	DataDir *source = home_new(*state, 1);
 	home_happenings(source);
 	FILE *file = home_export(source, &counts);
-	assert_false(result_failed(carry_reader_init(reader, file)));
-	while (item.kind != CARRY_END) {
-		assert_false(result_failed(carry_read(reader, &item)));
-		if (item.kind == CARRY_RECORD && topics[item.record.topic].slotted)
+	assert_false(result_failed(archive_reader_init(reader, file)));
+	while (item.kind != ARCHIVE_END) {
+		assert_false(result_failed(archive_read(reader, &item)));
+		if (item.kind == ARCHIVE_RECORD && topics[item.record.topic].slotted)
 			assert_int_equal(item.record.slot, slot_wanted(&item.record));
 	}
-	carry_reader_release(reader);
+	archive_reader_release(reader);
 	free(reader);
 	fclose(file);
 }
 
 static void an_empty_home_is_carried_too(void **state)
 {
-	CarryCounts counts;
-	Home *source = home_new(*state, 1), *target = home_new(*state, 3);
+	ArchiveCounts counts;
+	DataDir *source = home_new(*state, 1), *target = home_new(*state, 3);
 	home_policy(source);
 	home_settle(source);
 	FILE *file = home_export(source, &counts);
@@ -220,8 +220,8 @@ static void an_empty_home_is_carried_too(void **state)
 
 static void an_import_that_did_not_end_is_refused_until_it_is_cleared(void **state)
 {
-	CarryCounts counts;
-	Home *source = home_new(*state, 1), *target = home_new(*state, 3);
+	ArchiveCounts counts;
+	DataDir *source = home_new(*state, 1), *target = home_new(*state, 3);
 	home_policy(source);
 	home_settle(source);
 	FILE *file = home_export(source, &counts);
@@ -235,8 +235,8 @@ static void an_import_that_did_not_end_is_refused_until_it_is_cleared(void **sta
 
 static void nothing_is_imported_into_a_home_that_was_used(void **state)
 {
-	CarryCounts counts;
-	Home *source = home_new(*state, 1), *target = home_new(*state, 3);
+	ArchiveCounts counts;
+	DataDir *source = home_new(*state, 1), *target = home_new(*state, 3);
 	home_policy(source);
 	home_settle(source);
 	home_policy(target);
@@ -249,8 +249,8 @@ static void nothing_is_imported_into_a_home_that_was_used(void **state)
 
 static void bytes_that_are_no_text_are_carried_as_they_are(void **state)
 {
-	CarryCounts counts;
-	Home *source = home_new(*state, 1), *target = home_new(*state, 3);
+	ArchiveCounts counts;
+	DataDir *source = home_new(*state, 1), *target = home_new(*state, 3);
 	const Slice headers = { "ce_id\0e\xff\0a\0\0a\0twice\0", 20 }, body = { "\0\xfe\n\"", 4 };
 	home_append(source, TOPIC_DEAD_LETTERS, 0, SLICE("k\x80"), headers, body);
 	home_policy(source);
@@ -267,7 +267,7 @@ static void bytes_that_are_no_text_are_carried_as_they_are(void **state)
 /* ---- rest */
 
 /* Written and durable. */
-static void event_durably(Home *home, int number)
+static void event_durably(DataDir *home, int number)
 {
 	size_t before = home_census(home).counts[TOPIC_EVENTS];
 	home_event(home, 0, number);
@@ -277,8 +277,8 @@ static void event_durably(Home *home, int number)
 
 static void what_was_written_after_the_rest_makes_an_export_fail(void **state)
 {
-	CarryCounts counts;
-	Home *source = home_new(*state, 1);
+	ArchiveCounts counts;
+	DataDir *source = home_new(*state, 1);
 	home_happenings(source);
 	event_durably(source, 77);
 	FILE *file = tmpfile();
@@ -288,8 +288,8 @@ static void what_was_written_after_the_rest_makes_an_export_fail(void **state)
 
 static void what_is_written_while_it_is_exported_is_noticed(void **state)
 {
-	CarryCounts counts;
-	Home *source = home_new(*state, 1);
+	ArchiveCounts counts;
+	DataDir *source = home_new(*state, 1);
 	home_happenings(source);
 	FILE *file = home_export(source, &counts);
 	assert_false(result_failed(export_check(source->bus, &source->carried)));

@@ -11,8 +11,8 @@
 #include "services/gateway/gateway_internal.h"
 #include "services/gateway/publish.h"
 #include "shared/domain/types.h"
-#include "shared/edge/clock.h"
-#include "shared/service/runtime.h"
+#include "shared/io/system/clock.h"
+#include "shared/runtime/runtime.h"
 #include "tests/support/scratch.h"
 
 #include <stdio.h>
@@ -167,7 +167,7 @@ static void fake_close(BusReader *reader)
 	(void)reader;
 }
 
-static Result fake_read(BusReader *reader, BusPlace place, size_t max, bool want_bodies, BusVisit visit, void *context,
+static Result fake_read(BusReader *reader, BusPosition place, size_t max, bool want_bodies, BusVisit visit, void *context,
 			int64_t *next)
 {
 	(void)reader, (void)max, (void)want_bodies;

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/http_router.h"
+#include "shared/io/http/router.h"
 
 #include <string.h>
 

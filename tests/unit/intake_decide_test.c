@@ -11,12 +11,12 @@
 
 #include "services/intake/core/recount.h"
 #include "services/intake/core/row.h"
-#include "services/intake/core/seen.h"
+#include "services/intake/core/dedup.h"
 #include "services/intake/intake.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/event_header.h"
 #include "shared/domain/types.h"
-#include "shared/edge/bus.h"
+#include "shared/io/bus.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-#include "shared/edge/kafka_topics.h"
-#include "shared/service/topic_layout.h"
+#include "shared/io/kafka/topics.h"
+#include "shared/program/topic_layout.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,8 +6,8 @@
 #include <cmocka.h>
 
 #include "shared/domain/topics.h"
-#include "shared/edge/bus.h"
-#include "shared/service/ledger.h"
+#include "shared/io/bus.h"
+#include "shared/domain/ledger.h"
 
 /* ---- the rule, as a story a line: what comes, and what becomes of it */
 

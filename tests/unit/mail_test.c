@@ -5,8 +5,8 @@
 #include <cmocka.h>
 
 #include "shared/base/hash.h"
-#include "shared/edge/mail.h"
-#include "shared/edge/outside.h"
+#include "shared/io/outbound/mail.h"
+#include "shared/io/outbound/outbound.h"
 
 #include <stdio.h>
 #include <string.h>

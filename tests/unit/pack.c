@@ -1,6 +1,6 @@
 #include "tests/unit/pack.h"
 
-#include "shared/edge/files.h"
+#include "shared/io/system/files.h"
 
 #include <glob.h>
 #include <stdio.h>

@@ -179,16 +179,16 @@ static void no_level_is_due_later_than_it_was_promised(void **state)
 
 /* ---- levels */
 
-static bool lacks_nothing(void *context, const ChannelPolicy *channel, char lack[static LEVEL_LACK])
+static bool lacks_nothing(void *context, const ChannelPolicy *channel, char lack[static LEVEL_MISSING])
 {
 	(void)context, (void)channel, (void)lack;
 	return false;
 }
 
-static bool lacks_all(void *context, const ChannelPolicy *channel, char lack[static LEVEL_LACK])
+static bool lacks_all(void *context, const ChannelPolicy *channel, char lack[static LEVEL_MISSING])
 {
 	(void)context;
-	snprintf(lack, LEVEL_LACK, "TOCSIN_%s", channel->id);
+	snprintf(lack, LEVEL_MISSING, "TOCSIN_%s", channel->id);
 	return true;
 }
 
@@ -201,7 +201,7 @@ static Level level_of(int64_t number)
 			.base_at = at(OPENED_AT),
 			.now = at(LATER_AT),
 			.known = true,
-			.lacks = lacks_nothing };
+			.missing_setting = lacks_nothing };
 }
 
 /* "recipient state; recipient state" */
@@ -245,7 +245,7 @@ static void what_cannot_be_carried_out_is_skipped_at_once(void **state)
 	level.escalation = NULL;
 	check_level(&level, "nobody skipped");
 	level = level_of(1);
-	level.lacks = lacks_all;
+	level.missing_setting = lacks_all;
 	check_level(&level, "channel:hook skipped; person:li skipped; person:ann skipped");
 	level = level_of(1);
 	level.known = false;
@@ -259,7 +259,7 @@ static void who_was_told_of_a_level_is_not_told_again(void **state)
 	json_t *told JSON_AUTO = json_object();
 	json_object_set_new(told, level_message_key("inc_1", level.base_at, 1, "person:li").text, json_true());
 	json_object_set_new(told, level_message_key("inc_1", level.base_at, 2, "person:ann").text, json_true());
-	level.told = told;
+	level.notified = told;
 	check_level(&level, "channel:hook queued; person:ann queued");
 	json_object_set_new(told, level_message_key("inc_1", level.base_at, 1, "person:ann").text, json_true());
 	json_object_set_new(told, level_message_key("inc_1", level.base_at, 1, "channel:hook").text, json_true());
@@ -282,7 +282,7 @@ static void a_skipped_step_says_why_in_the_sites_language(void **state)
 {
 	(void)state;
 	Level level = level_of(1);
-	level.lacks = lacks_all;
+	level.missing_setting = lacks_all;
 	json_t *deliveries JSON_AUTO = level_deliveries(&level);
 	assert_string_equal(json_string_value(json_at(deliveries, "/0/detail")),
 			    "渠道 hook 未配置：TOCSIN_hook 未设置");

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "services/intake/core/recount.h"
-#include "services/intake/core/seen.h"
+#include "services/intake/core/dedup.h"
 
 #include <stdio.h>
 #include <string.h>

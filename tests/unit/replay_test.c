@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "shared/domain/types.h"
-#include "shared/service/replay.h"
+#include "shared/runtime/replay.h"
 
 #include <stdio.h>
 #include <string.h>

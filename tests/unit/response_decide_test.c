@@ -280,16 +280,16 @@ static void a_title_is_the_first_line_cut_between_words(void **state)
 /* ---- later reports */
 
 /* Opened at T0, and never begun anew. */
-static Standing standing_of(json_t *incident, bool noise)
+static IncidentExtras standing_of(json_t *incident, bool noise)
 {
-	return (Standing){ .report_version = 1, .noise = noise, .base_at = incident ? T0 : INSTANT_NONE };
+	return (IncidentExtras){ .report_version = 1, .noise = noise, .base_at = incident ? T0 : INSTANT_NONE };
 }
 
 static json_t *repeated(json_t *incident, bool noise, json_t *tree, Instant now, const char *types)
 {
 	AssessmentRecord record = decoded(tree);
 	Entries entries;
-	Standing standing = standing_of(incident, noise);
+	IncidentExtras standing = standing_of(incident, noise);
 	assert_false(result_failed(repeat_decide(incident, &standing, &record, policy, now, &entries)));
 	assert_types(entries.list, types);
 	entries_fold(incident, entries.list);
@@ -346,9 +346,9 @@ static void what_nobody_was_told_of_begins_with_the_assessment_that_needs_it(voi
 	json_t *entries = repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
 				   T0 + 1000, "repeated assessed assigned");
 	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:31.000Z");
-	Standing standing = standing_new();
+	IncidentExtras standing = extras_new();
 	for (size_t i = 0; i < json_array_size(entries); i++)
-		standing_fold(&standing, json_array_get(entries, i));
+		extras_fold(&standing, json_array_get(entries, i));
 	assert_int_equal(standing.base_at, T0 + 1000);
 	assert_int_equal(standing.report_version, 2);
 	json_decref(entries);
@@ -467,7 +467,7 @@ static Decision asked(json_t *incident, const char *actor_text, int64_t expected
 				 .actor = actor_tree, .arguments = arguments, .issued_at = now };
 	Actor actor;
 	assert_false(result_failed(json_decode_own(&actor_table, actor_tree, &actor)));
-	Standing standing = standing_of(incident, false);
+	IncidentExtras standing = standing_of(incident, false);
 	Decision decision = command_decide(incident, &standing, &record, &actor, policy, now);
 	if (decision.kind == DECIDED_ENTERED) {
 		assert_int_equal(json_array_size(decision.entries.list), 1);

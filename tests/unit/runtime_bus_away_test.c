@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "shared/domain/types.h"
-#include "shared/service/runtime.h"
+#include "shared/runtime/runtime.h"
 #include "tests/support/memory_bus.h"
 
 #include <stdlib.h>
@@ -196,14 +196,14 @@ static void a_partition_of_another_is_not_waited_for(void **state)
 	Bus *bus = bus_make();
 	Runtime *runtime;
 	RuntimeOptions options = { .service = &reader, .bus = bus, .owner_id = 1 };
-	BusPlace places[RUNTIME_PLACES_MAX];
+	BusPosition places[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
 	now = BEGIN;
 	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
 	put(bus, "c1");
 	runtime_assign(runtime, false);
 	step(runtime);
-	assert_int_equal(runtime_places(runtime, places, &wake_at), 0);
+	assert_int_equal(runtime_positions(runtime, places, &wake_at), 0);
 	runtime_free(runtime);
 	bus->operations->close(bus);
 }

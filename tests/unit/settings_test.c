@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/service/settings.h"
+#include "shared/program/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>

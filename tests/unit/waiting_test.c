@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "services/gateway/repeats.h"
+#include "services/gateway/idempotency.h"
 #include "services/gateway/waiting.h"
 
 #include <stdio.h>
@@ -193,13 +193,13 @@ static void a_full_table_takes_rows_of_those_it_only_knows(void **state)
 static void a_key_used_for_two_bodies_is_noticed(void **state)
 {
 	(void)state;
-	Repeats *repeats = repeats_new();
+	IdempotencyCache *repeats = idempotency_cache_new();
 	Digest one = DIGEST(SLICE("one")), other = DIGEST(SLICE("other"));
-	assert_true(repeats_fit(repeats, &one, SLICE("{}")));
-	assert_true(repeats_fit(repeats, &one, SLICE("{}")));
-	assert_false(repeats_fit(repeats, &one, SLICE("{ }")));
-	assert_true(repeats_fit(repeats, &other, SLICE("{ }")));
-	repeats_free(repeats);
+	assert_true(idempotency_matches(repeats, &one, SLICE("{}")));
+	assert_true(idempotency_matches(repeats, &one, SLICE("{}")));
+	assert_false(idempotency_matches(repeats, &one, SLICE("{ }")));
+	assert_true(idempotency_matches(repeats, &other, SLICE("{ }")));
+	idempotency_cache_free(repeats);
 }
 
 static void a_key_is_remembered_for_a_generation_and_then_forgotten(void **state)
@@ -207,18 +207,18 @@ static void a_key_is_remembered_for_a_generation_and_then_forgotten(void **state
 	enum { GENERATION = 49152 };
 	char name[32];
 	(void)state;
-	Repeats *repeats = repeats_new();
+	IdempotencyCache *repeats = idempotency_cache_new();
 	Digest first = DIGEST(SLICE("first"));
-	assert_true(repeats_fit(repeats, &first, SLICE("a")));
+	assert_true(idempotency_matches(repeats, &first, SLICE("a")));
 	for (int i = 0; i < 3 * GENERATION; i++) {
 		snprintf(name, sizeof name, "%d", i);
 		Digest request = DIGEST(slice_of(name));
-		assert_true(repeats_fit(repeats, &request, SLICE("a")));
+		assert_true(idempotency_matches(repeats, &request, SLICE("a")));
 		if (i == GENERATION)
-			assert_false(repeats_fit(repeats, &first, SLICE("b")));
+			assert_false(idempotency_matches(repeats, &first, SLICE("b")));
 	}
-	assert_true(repeats_fit(repeats, &first, SLICE("b")));
-	repeats_free(repeats);
+	assert_true(idempotency_matches(repeats, &first, SLICE("b")));
+	idempotency_cache_free(repeats);
 }
 
 int main(void)

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/edge/outside.h"
-#include "shared/edge/webhook.h"
+#include "shared/io/outbound/outbound.h"
+#include "shared/io/outbound/webhook.h"
 
 #include <string.h>
 

@@ -161,14 +161,14 @@ static void what_cannot_be_read_is_refused_with_its_place(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		json_t *tree = NULL;
-		YamlPlaces *places = NULL;
+		YamlMarks *places = NULL;
 		Result result = yaml_read(cases[i].bytes, &tree, &places);
 		if (result.kind == ERROR_INPUT && !tree && !places &&
 		    strncmp(result.text, cases[i].text, strlen(cases[i].text)) == 0)
 			continue;
 		print_error("%s: expected \"%s\", got \"%s\"\n", cases[i].bytes.data, cases[i].text, result.text);
 		json_decref(tree);
-		yaml_places_free(places);
+		yaml_marks_free(places);
 		wrong++;
 	}
 	assert_int_equal(wrong, 0);
@@ -218,7 +218,7 @@ static void every_node_has_its_place(void **state)
 {
 	(void)state;
 	json_t *tree JSON_AUTO = NULL;
-	YamlPlaces *places = NULL;
+	YamlMarks *places = NULL;
 	static const struct {
 		const char *pointer;
 		unsigned line, column;
@@ -249,28 +249,28 @@ static void every_node_has_its_place(void **state)
 	assert_false(result_failed(yaml_read(slice_of(pack), &tree, &places)));
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		unsigned line = 0, column = 0;
-		yaml_place(places, cases[i].pointer, &line, &column);
+		yaml_mark(places, cases[i].pointer, &line, &column);
 		if (line != cases[i].line || column != cases[i].column)
 			fail_msg("%s is at %u:%u", cases[i].pointer, line, column);
 	}
-	yaml_places_free(places);
-	yaml_places_free(NULL);
+	yaml_marks_free(places);
+	yaml_marks_free(NULL);
 }
 
 static void places_outlive_the_tree_and_the_bytes(void **state)
 {
 	(void)state;
 	json_t *tree = NULL;
-	YamlPlaces *places = NULL;
+	YamlMarks *places = NULL;
 	char bytes[] = "some:\n  key: 1\n";
 	unsigned line = 0, column = 0;
 	assert_false(result_failed(yaml_read(slice_of(bytes), &tree, &places)));
 	json_decref(tree);
 	memset(bytes, 'x', sizeof bytes - 1);
-	yaml_place(places, "/some/key", &line, &column);
+	yaml_mark(places, "/some/key", &line, &column);
 	assert_int_equal(line, 2);
 	assert_int_equal(column, 8);
-	yaml_places_free(places);
+	yaml_marks_free(places);
 }
 
 static void a_field_table_finds_mistakes_in_yaml_with_their_places(void **state)
@@ -286,7 +286,7 @@ static void a_field_table_finds_mistakes_in_yaml_with_their_places(void **state)
 	};
 	static const FieldTable table = FIELD_TABLE("level", fields, Level);
 	json_t *tree JSON_AUTO = NULL;
-	YamlPlaces *places = NULL;
+	YamlMarks *places = NULL;
 	Level level;
 	FieldErrors errors = { .count = 0 };
 	unsigned line = 0, column = 0;
@@ -295,10 +295,10 @@ static void a_field_table_finds_mistakes_in_yaml_with_their_places(void **state)
 	assert_false(json_decode(&table, tree, true, &level, &errors));
 	assert_int_equal(errors.count, 2);
 	assert_string_equal(errors.list[0].detail, "must be text, not a number");
-	yaml_place(places, errors.list[1].pointer, &line, &column);
+	yaml_mark(places, errors.list[1].pointer, &line, &column);
 	assert_int_equal(line, 2);
 	assert_int_equal(column, 12);
-	yaml_places_free(places);
+	yaml_marks_free(places);
 }
 
 static void many_nodes_are_bounded(void **state)

@@ -39,13 +39,13 @@ static int json_depth(json_t *value)
 typedef struct {
 	SkimTexts texts;
 	json_t *tree; /* NULL where it could be skimmed */
-} Lender;
+} DocumentStorage;
 
-static void lender_release(Lender *lender)
+static void document_storage_release(DocumentStorage *lender)
 {
 	json_decref(lender->tree);
 }
-#define LENDER_AUTO __attribute__((cleanup(lender_release)))
+#define DOCUMENT_STORAGE_AUTO __attribute__((cleanup(document_storage_release)))
 
 static Result tree_read(const FieldTable *table, const AcceptInput *input, json_t **tree, void *document,
 			FieldErrors *errors, ProblemCode *code)
@@ -64,7 +64,7 @@ static Result tree_read(const FieldTable *table, const AcceptInput *input, json_
 _Static_assert((int)SKIM_DEPTH_MAX <= (int)SENDER_DEPTH_MAX, "what can be skimmed is not too deep");
 
 /* Lists and free objects of the document may be NULL although they are there: nothing here looks into them. */
-static Result document_read(const FieldTable *table, const AcceptInput *input, Lender *lender, void *document,
+static Result document_read(const FieldTable *table, const AcceptInput *input, DocumentStorage *lender, void *document,
 			    FieldErrors *errors, ProblemCode *code)
 {
 	if (skim_decode(table, input->body, document, &lender->texts))
@@ -172,7 +172,7 @@ static void take_key(Accepted *out, const Id *key)
 Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
 		    ProblemCode *code)
 {
-	Lender lender LENDER_AUTO;
+	DocumentStorage lender DOCUMENT_STORAGE_AUTO;
 	EventDocument event;
 	Id key;
 
@@ -197,7 +197,7 @@ Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *ou
 Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
 		     ProblemCode *code)
 {
-	Lender lender LENDER_AUTO;
+	DocumentStorage lender DOCUMENT_STORAGE_AUTO;
 	ReportDocument report;
 
 	(void)policy; /* a person's report is never put together with another */

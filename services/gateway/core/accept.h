@@ -36,7 +36,7 @@ typedef struct {
 	unsigned slot;
 	bool by_idempotency_key; /* the id was made of the Idempotency-Key: the same key must come with the same body */
 	Digest request; /* by_idempotency_key: of (kind of document, key id, Idempotency-Key), whatever the body */
-	Buffer headers; /* packed (shared/edge/bus.h); released by accepted_release */
+	Buffer headers; /* packed (shared/io/bus.h); released by accepted_release */
 } Accepted;
 
 void accepted_release(Accepted *accepted);

@@ -1,6 +1,6 @@
 #include "services/intake/core/recount.h"
 
-#include "services/intake/core/seen.h"
+#include "services/intake/core/dedup.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -24,20 +24,20 @@ typedef struct {
 /* A key's stretches: the one that the events have come to, and the last one. */
 typedef struct {
 	uint32_t current, last;
-} Slot;
+} KafkaPartition;
 
 struct Recount {
 	RecountOptions options;
 	Stretch *stretches;
 	uint32_t count, room;
-	Slot *slots;
+	KafkaPartition *slots;
 	uint32_t slot_count; /* a power of two, or 0 */
 	uint32_t keys;
 	bool whole;
 	int64_t position, top; /* the last position stated; the end of the last stretch */
 	int64_t stated_from;   /* events from here on stand in a row that was taken, or in none */
 	bool carried;          /* rows of an import wait for its position */
-	Seen seen, misplaced;
+	DedupFilter seen, misplaced;
 	int64_t kept_from, next; /* the events taken are all of [kept_from, next) */
 	RecountFigures figures;
 };
@@ -50,8 +50,8 @@ Recount *recount_new(const RecountOptions *options)
 	recount->position = recount->top = 0;
 	recount->stated_from = INT64_MAX;
 	recount->kept_from = recount->next = options->first;
-	seen_init(&recount->seen, options->generation_size);
-	seen_init(&recount->misplaced, options->generation_size);
+	dedup_init(&recount->seen, options->generation_size);
+	dedup_init(&recount->misplaced, options->generation_size);
 	return recount;
 }
 
@@ -59,8 +59,8 @@ void recount_free(Recount *recount)
 {
 	if (!recount)
 		return;
-	seen_release(&recount->seen);
-	seen_release(&recount->misplaced);
+	dedup_release(&recount->seen);
+	dedup_release(&recount->misplaced);
 	free(recount->stretches);
 	free(recount->slots);
 	free(recount);
@@ -86,7 +86,7 @@ static Stretch *stretch_at(const Recount *recount, uint32_t number)
 	return number == NONE ? NULL : &recount->stretches[number - 1];
 }
 
-static Slot *slot_of_key(const Recount *recount, Bits key)
+static KafkaPartition *slot_of_key(const Recount *recount, Bits key)
 {
 	uint32_t mask = recount->slot_count - 1, i = (uint32_t)key.low & mask;
 	while (recount->slots[i].last != NONE && !bits_equal(stretch_at(recount, recount->slots[i].last)->key, key))
@@ -96,7 +96,7 @@ static Slot *slot_of_key(const Recount *recount, Bits key)
 
 static void slots_grow(Recount *recount)
 {
-	Slot *before = recount->slots;
+	KafkaPartition *before = recount->slots;
 	uint32_t count = recount->slot_count;
 	recount->slot_count = count ? count * 2 : FIRST_ROOM;
 	recount->slots = calloc(recount->slot_count, sizeof(*recount->slots));
@@ -108,7 +108,7 @@ static void slots_grow(Recount *recount)
 }
 
 /* The key's slot; an empty one where the key has no stretch yet. */
-static Slot *slot_find(Recount *recount, Bits key)
+static KafkaPartition *slot_find(Recount *recount, Bits key)
 {
 	if ((recount->keys + 1) * 4 > recount->slot_count * 3)
 		slots_grow(recount);
@@ -117,7 +117,7 @@ static Slot *slot_find(Recount *recount, Bits key)
 
 static Stretch *stretch_add(Recount *recount, const Stretch *stretch)
 {
-	Slot *slot = slot_find(recount, stretch->key);
+	KafkaPartition *slot = slot_find(recount, stretch->key);
 	if (recount->count == recount->room) {
 		recount->room = recount->room ? recount->room * 2 : FIRST_ROOM;
 		recount->stretches = realloc(recount->stretches, recount->room * sizeof(*recount->stretches));
@@ -135,7 +135,7 @@ static Stretch *stretch_add(Recount *recount, const Stretch *stretch)
 }
 
 /* The last stretch of that incident among its key's; NONE: it has none. */
-static uint32_t stretch_of(const Recount *recount, const Slot *slot, Bits incident)
+static uint32_t stretch_of(const Recount *recount, const KafkaPartition *slot, Bits incident)
 {
 	uint32_t found = NONE;
 	for (uint32_t i = slot->current; i != NONE; i = stretch_at(recount, i)->next)
@@ -197,7 +197,7 @@ static void begin_again(const Recount *recount, Stretch *begun, uint32_t earlier
 
 void recount_row(Recount *recount, int64_t offset, RecountStep step, const WindowRow *row, bool carried)
 {
-	const Slot *slot = slot_find(recount, row->key);
+	const KafkaPartition *slot = slot_find(recount, row->key);
 	Stretch *last = stretch_at(recount, slot->last);
 	Stretch begun = { .key = row->key, .incident = row->incident, .base = row->event_count, .count = row->event_count, .row = offset };
 	if (carried) {
@@ -258,7 +258,7 @@ void recount_kept_from(Recount *recount, int64_t offset)
 /* The stretch of the key that holds the offset. NULL: none does; *lost: and one should. */
 static Stretch *stretch_holding(Recount *recount, Bits key, int64_t offset, bool *lost)
 {
-	Slot *slot = slot_find(recount, key);
+	KafkaPartition *slot = slot_find(recount, key);
 	Stretch *current = stretch_at(recount, slot->current);
 	*lost = offset >= recount->stated_from && offset < recount->position;
 	if (!current)
@@ -277,7 +277,7 @@ static Stretch *stretch_holding(Recount *recount, Bits key, int64_t offset, bool
 /* True where the filter's range before the offset is not wholly kept. */
 static bool range_is_cut(const Recount *recount, int64_t offset)
 {
-	return recount->kept_from > seen_replay_from(&recount->seen, offset);
+	return recount->kept_from > dedup_replay_from(&recount->seen, offset);
 }
 
 static void event_count(Recount *recount, const RecountEvent *event, bool certain)
@@ -302,10 +302,10 @@ void recount_event(Recount *recount, const RecountEvent *event)
 	if (event->kind == RECOUNT_UNREAD)
 		return;
 	if (event->kind == RECOUNT_MISPLACED) {
-		seen_add(&recount->misplaced, event->offset, event->fingerprint);
+		dedup_add(&recount->misplaced, event->offset, event->fingerprint);
 		return;
 	}
-	bool before = seen_add(&recount->seen, event->offset, event->fingerprint);
+	bool before = dedup_add(&recount->seen, event->offset, event->fingerprint);
 	if (event->kind == RECOUNT_NOTED)
 		return;
 	recount->figures.events++;

@@ -11,7 +11,7 @@
  * stretch to its own `through`. Between two stretches the key counts to nobody, and events would be lost there. A resumed
  * row of an incident that was forgotten takes over a count that response knew, so its count is where the next sum begins.
  *
- * The second pass takes the events from the first kept one on, drops duplicates by the filter of intake (seen.h), and adds
+ * The second pass takes the events from the first kept one on, drops duplicates by the filter of intake (dedup.h), and adds
  * up the others by stretch. A duplicate whose first occurrence is kept never counts. An event may or may not count where
  *   - the filter's range before it is not wholly kept, so that it may repeat an event that retention dropped;
  *   - its document is too large to be reported, which matters only where it opens or raises;

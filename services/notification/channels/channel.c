@@ -18,18 +18,18 @@ const Channel *channel_of_type(const char *type)
 
 /* ---- settings in channels.yaml */
 
-static bool lacks_name(char lack[static CHANNEL_LACK], const char *name)
+static bool lacks_name(char lack[static CHANNEL_MISSING], const char *name)
 {
-	snprintf(lack, CHANNEL_LACK, "%s", name);
+	snprintf(lack, CHANNEL_MISSING, "%s", name);
 	return false;
 }
 
 /* "${NAME}" at *text: its value, and *text moved behind it. */
 static bool reference_resolve(const NotificationEnvironment *environment, const char **text, Buffer *out,
-			      char lack[static CHANNEL_LACK])
+			      char lack[static CHANNEL_MISSING])
 {
 	const char *begin = *text + 2, *end = strchr(begin, '}');
-	char name[CHANNEL_LACK];
+	char name[CHANNEL_MISSING];
 	if (!end || !text_copy((Slice){ begin, (size_t)(end - begin) }, name, sizeof(name)))
 		return lacks_name(lack, *text);
 	const char *value = environment->setting(environment->context, name);
@@ -41,7 +41,7 @@ static bool reference_resolve(const NotificationEnvironment *environment, const 
 }
 
 bool setting_resolve(const NotificationEnvironment *environment, const char *text, const char *name, Buffer *out,
-		     char lack[static CHANNEL_LACK])
+		     char lack[static CHANNEL_MISSING])
 {
 	if (!text || !text[0])
 		return lacks_name(lack, name);
@@ -64,14 +64,14 @@ static void buffer_wipe(Buffer *buffer)
 }
 
 static bool need_resolve(const Channel *type, size_t need, const ChannelPolicy *channel,
-			 const NotificationEnvironment *environment, Buffer *out, char lack[static CHANNEL_LACK])
+			 const NotificationEnvironment *environment, Buffer *out, char lack[static CHANNEL_MISSING])
 {
 	const char *text = *(const char *const *)((const char *)channel + type->needs[need].place);
 	return setting_resolve(environment, text, type->needs[need].name, out, lack);
 }
 
-bool channel_lacks(const ChannelPolicy *channel, const NotificationEnvironment *environment,
-		   char lack[static CHANNEL_LACK])
+bool channel_missing_setting(const ChannelPolicy *channel, const NotificationEnvironment *environment,
+		   char lack[static CHANNEL_MISSING])
 {
 	const Channel *type = channel_of_type(channel->type);
 	bool whole = type || lacks_name(lack, "type");
@@ -87,10 +87,10 @@ bool channel_lacks(const ChannelPolicy *channel, const NotificationEnvironment *
 Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironment *environment, const EgressRules *egress)
 {
 	const Channel *type = channel_of_type(channel->type);
-	char lack[CHANNEL_LACK];
+	char lack[CHANNEL_MISSING];
 	Result result = result_ok();
 	Buffer url;
-	if (!type || type->kind != OUTSIDE_WEBHOOK)
+	if (!type || type->kind != OUTBOUND_WEBHOOK)
 		return result;
 	buffer_init(&url, ADDRESS_MAX);
 	if (need_resolve(type, SENDS_TO, channel, environment, &url, lack))
@@ -101,9 +101,9 @@ Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironme
 
 /* ---- letters */
 
-static Result addresses_write(const Notice *notice, const Channel *type, Letter *letter)
+static Result addresses_write(const Notice *notice, const Channel *type, OutboundMessage *letter)
 {
-	char lack[CHANNEL_LACK];
+	char lack[CHANNEL_MISSING];
 	Buffer *const places[CHANNEL_NEEDS_MAX] = { &letter->url, &letter->from };
 	for (size_t i = 0; i < CHANNEL_NEEDS_MAX && type->needs[i].name; i++)
 		if (!need_resolve(type, i, notice->channel, notice->environment, places[i], lack))
@@ -114,10 +114,10 @@ static Result addresses_write(const Notice *notice, const Channel *type, Letter 
 	return result_ok();
 }
 
-Result letter_write(const Notice *notice, Letter *letter)
+Result outbound_message_write(const Notice *notice, OutboundMessage *letter)
 {
 	const Channel *type = channel_of_type(notice->channel->type);
-	*letter = (Letter){ .message = { .key = notice->key, .attempt = (int)notice->attempt } };
+	*letter = (OutboundMessage){ .message = { .key = notice->key, .attempt = (int)notice->attempt } };
 	buffer_init(&letter->url, ADDRESS_MAX);
 	buffer_init(&letter->secret, ADDRESS_MAX);
 	buffer_init(&letter->from, ADDRESS_MAX);
@@ -136,7 +136,7 @@ Result letter_write(const Notice *notice, Letter *letter)
 	return result_ok();
 }
 
-void letter_release(Letter *letter)
+void outbound_message_release(OutboundMessage *letter)
 {
 	buffer_wipe(&letter->url);
 	buffer_wipe(&letter->secret);

@@ -6,9 +6,9 @@
 #define TOCSIN_NOTIFICATION_CHANNELS_CHANNEL_H
 
 #include "services/notification/notification.h"
-#include "shared/edge/egress.h"
+#include "shared/io/outbound/egress.h"
 
-enum { CHANNEL_LACK = 64, CHANNEL_NEEDS_MAX = 2 };
+enum { CHANNEL_MISSING = 64, CHANNEL_NEEDS_MAX = 2 };
 
 /* What is to be said to whom; borrowed. */
 typedef struct {
@@ -24,9 +24,9 @@ typedef struct {
 
 /* A message with the memory it points into. */
 typedef struct {
-	OutsideMessage message;
+	OutboundRequest message;
 	Buffer url, secret, from, subject, body;
-} Letter;
+} OutboundMessage;
 
 typedef struct {
 	const char *type; /* in channels.yaml */
@@ -37,7 +37,7 @@ typedef struct {
 		size_t place;
 	} needs[CHANNEL_NEEDS_MAX];
 	/* Fills what is the channel's own: subject, body, to. Address, key and secret are there already. */
-	void (*write)(const Notice *notice, Letter *letter);
+	void (*write)(const Notice *notice, OutboundMessage *letter);
 } Channel;
 
 extern const Channel channel_webhook, channel_email;
@@ -46,21 +46,21 @@ extern const Channel channel_webhook, channel_email;
 const Channel *channel_of_type(const char *type);
 
 /* True when the channel is not set up; lack is the setting or member that is not set ("TOCSIN_WEBHOOK_URL", "url"). */
-bool channel_lacks(const ChannelPolicy *channel, const NotificationEnvironment *environment,
-		   char lack[static CHANNEL_LACK]);
+bool channel_missing_setting(const ChannelPolicy *channel, const NotificationEnvironment *environment,
+		   char lack[static CHANNEL_MISSING]);
 
 /* ERROR_INPUT, with what to do: the channel is set up, but nothing could ever be sent to where it sends (egress_url). */
 Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironment *environment, const EgressRules *egress);
 
 /* ERROR_INPUT: the channel is not set up (any more), or the message is too large. Release letter in any case. */
-Result letter_write(const Notice *notice, Letter *letter);
-void letter_release(Letter *letter); /* wipes what may hold secrets */
+Result outbound_message_write(const Notice *notice, OutboundMessage *letter);
+void outbound_message_release(OutboundMessage *letter); /* wipes what may hold secrets */
 
 /*
  * text with every ${NAME} replaced by its setting, appended. false, lack naming it, where one is unset; an empty or
  * absent text lacks `name` itself.
  */
 bool setting_resolve(const NotificationEnvironment *environment, const char *text, const char *name, Buffer *out,
-		     char lack[static CHANNEL_LACK]);
+		     char lack[static CHANNEL_MISSING]);
 
 #endif

@@ -160,7 +160,7 @@ static const char *person_name(const Notice *notice)
 	return person ? person->name : NULL;
 }
 
-static void email_write(const Notice *notice, Letter *letter)
+static void email_write(const Notice *notice, OutboundMessage *letter)
 {
 	Notice own = *notice;
 	own.language = text_or(notice->language, policy_languages(notice->policy)[0]);
@@ -176,7 +176,7 @@ static void email_write(const Notice *notice, Letter *letter)
 
 const Channel channel_email = {
 	.type = "email",
-	.kind = OUTSIDE_MAIL,
+	.kind = OUTBOUND_MAIL,
 	.needs = { { "server", offsetof(ChannelPolicy, server) }, { "from", offsetof(ChannelPolicy, from) } },
 	.write = email_write,
 };

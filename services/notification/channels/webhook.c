@@ -55,7 +55,7 @@ static const Field body_fields[] = {
 };
 static const FieldTable body_table = FIELD_TABLE("webhook", body_fields, WebhookBody);
 
-static void webhook_write(const Notice *notice, Letter *letter)
+static void webhook_write(const Notice *notice, OutboundMessage *letter)
 {
 	WebhookData data = { .incident = notice->incident,
 			     .escalation_level = notice->escalation_level,
@@ -70,7 +70,7 @@ static void webhook_write(const Notice *notice, Letter *letter)
 
 const Channel channel_webhook = {
 	.type = "webhook",
-	.kind = OUTSIDE_WEBHOOK,
+	.kind = OUTBOUND_WEBHOOK,
 	.needs = { { "url", offsetof(ChannelPolicy, url) } },
 	.write = webhook_write,
 };

@@ -86,12 +86,12 @@ static size_t cut_size(const char *text)
 static bool is_told(const Level *level, const char *recipient)
 {
 	Id key = level_message_key(level->incident_id, level->base_at, level->level, recipient);
-	return json_object_get(level->told, key.text) != NULL;
+	return json_object_get(level->notified, key.text) != NULL;
 }
 
 static void target_reach(const Level *level, json_t *deliveries, Target *target)
 {
-	char lack[LEVEL_LACK] = "", recipient[RECIPIENT];
+	char lack[LEVEL_MISSING] = "", recipient[RECIPIENT];
 	/* Ids may be longer than what a delivery takes. */
 	snprintf(recipient, sizeof(recipient), "%.*s", (int)text_whole(target->recipient, cut_size(target->recipient)),
 		 target->recipient);
@@ -100,7 +100,7 @@ static void target_reach(const Level *level, json_t *deliveries, Target *target)
 		return;
 	if (target->skip == SKIP_NONE && !level->known)
 		target->skip = SKIP_NO_INCIDENT;
-	if (target->skip == SKIP_NONE && level->lacks(level->lacks_context, target->channel, lack)) {
+	if (target->skip == SKIP_NONE && level->missing_setting(level->missing_setting_context, target->channel, lack)) {
 		target->skip = SKIP_NOT_CONFIGURED;
 		target->name = target->channel->id;
 		target->lack = lack;
@@ -187,7 +187,7 @@ static Skip empty_level(const EscalationLevel *row)
 {
 	if (!row)
 		return SKIP_POLICY_CHANGED;
-	return row->notify_count > 0 ? SKIP_TOLD : SKIP_NO_TARGETS;
+	return row->notify_count > 0 ? SKIP_NOTIFIED : SKIP_NO_TARGETS;
 }
 
 json_t *level_deliveries(const Level *level)

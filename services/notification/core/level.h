@@ -16,13 +16,13 @@
 #include "shared/base/id.h"
 #include "shared/domain/policy.h"
 
-enum { LEVEL_DELIVERIES_MAX = 256, LEVEL_LACK = 64 };
+enum { LEVEL_DELIVERIES_MAX = 256, LEVEL_MISSING = 64 };
 
 /* Type of the channel that writes to people. */
 #define LEVEL_MAIL "email"
 
 /* True when the channel cannot be used; lack is then the setting or member that is not set. */
-typedef bool (*LevelLacks)(void *context, const ChannelPolicy *channel, char lack[static LEVEL_LACK]);
+typedef bool (*LevelMissingSetting)(void *context, const ChannelPolicy *channel, char lack[static LEVEL_MISSING]);
 
 typedef struct {
 	const Policy *policy; /* in force now */
@@ -32,9 +32,9 @@ typedef struct {
 	Instant base_at, now;
 	bool known; /* the incident's document is there */
 	bool drill;
-	json_t *told; /* an object whose names are the keys of messages sent before; NULL: none */
-	LevelLacks lacks;
-	void *lacks_context;
+	json_t *notified; /* an object whose names are the keys of messages sent before; NULL: none */
+	LevelMissingSetting missing_setting;
+	void *missing_setting_context;
 } Level;
 
 /* A new list of delivery_table objects, never empty, in the policy's order. */

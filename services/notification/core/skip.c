@@ -14,7 +14,7 @@ static const char *const keys[SKIPS] = {
 	[SKIP_TAKEN_ON] = "skip.taken-on",
 	[SKIP_NO_INCIDENT] = "skip.no-incident",
 	[SKIP_TOO_MANY] = "skip.too-many",
-	[SKIP_TOLD] = "skip.told",
+	[SKIP_NOTIFIED] = "skip.told",
 };
 
 const char *skip_key(Skip skip)

@@ -21,7 +21,7 @@ typedef enum {
 	SKIP_TAKEN_ON, /* acknowledged or closed before it could be sent */
 	SKIP_NO_INCIDENT, /* there is nothing to write about */
 	SKIP_TOO_MANY, /* more recipients than a level may have */
-	SKIP_TOLD, /* all of them were told of the level before the incident moved to this policy */
+	SKIP_NOTIFIED, /* all of them were told of the level before the incident moved to this policy */
 	SKIPS,
 } Skip;
 

@@ -29,7 +29,7 @@ static int64_t at_least_one(int64_t number)
 	return number < 1 ? 1 : number;
 }
 
-json_t *resumption_of(json_t *incident, const Standing *standing, json_t *entries, const Policy *policy)
+json_t *resumption_of(json_t *incident, const IncidentExtras *standing, json_t *entries, const Policy *policy)
 {
 	if (incident == NULL || !is_resumed(entries))
 		return NULL;

@@ -6,12 +6,12 @@
 #ifndef TOCSIN_RESPONSE_ANNOUNCE_H
 #define TOCSIN_RESPONSE_ANNOUNCE_H
 
-#include "services/response/core/standing.h"
+#include "services/response/core/extras.h"
 #include "shared/base/id.h"
 #include "shared/domain/policy.h"
 
 /* A new object of resumption_table where people open the incident again with these entries, else NULL. */
-json_t *resumption_of(json_t *incident, const Standing *standing, json_t *entries, const Policy *policy);
+json_t *resumption_of(json_t *incident, const IncidentExtras *standing, json_t *entries, const Policy *policy);
 
 /*
  * A new list of join_table where the policy joins incidents and the entries open one, close it or open it again; else

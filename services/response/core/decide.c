@@ -11,7 +11,7 @@
 /* Everything a check or an effect may look at. */
 typedef struct {
 	json_t *incident;
-	const Standing *standing;
+	const IncidentExtras *standing;
 	const CommandRecord *record;
 	const Actor *actor;
 	const Policy *policy;
@@ -20,7 +20,7 @@ typedef struct {
 	const char *kind, *status;
 	const LifecycleCell *cell;
 	Instant at;
-} Asked;
+} CommandContext;
 
 /* ---- problems */
 
@@ -44,19 +44,19 @@ static json_t *problem_of_errors(const FieldErrors *errors)
 
 /* ---- checks: a new problem, or NULL where there is none */
 
-static json_t *check_known(Asked *asked)
+static json_t *check_known(CommandContext *asked)
 {
 	if (asked->id == COMMANDS)
 		return problem_new("not-found", "There is no such command");
 	return asked->incident ? NULL : problem_new("not-found", "There is no such incident");
 }
 
-static json_t *check_role(Asked *asked)
+static json_t *check_role(CommandContext *asked)
 {
 	return role_allows(asked->actor, asked->id) ? NULL : problem_new("forbidden", "None of your roles may do this");
 }
 
-static void check_assignee(const Asked *asked, FieldErrors *errors)
+static void check_assignee(const CommandContext *asked, FieldErrors *errors)
 {
 	if (asked->arguments.team && !policy_team(asked->policy, asked->arguments.team))
 		field_errors_add(errors, "/team", "must be the id of a team of the policy");
@@ -64,7 +64,7 @@ static void check_assignee(const Asked *asked, FieldErrors *errors)
 		field_errors_add(errors, "/person", "must be the id of a person of the policy");
 }
 
-static json_t *check_arguments(Asked *asked)
+static json_t *check_arguments(CommandContext *asked)
 {
 	FieldErrors *errors = calloc(1, sizeof(*errors)); /* too large for the stack of a thread among many */
 	must(errors != NULL);
@@ -75,7 +75,7 @@ static json_t *check_arguments(Asked *asked)
 	return problem;
 }
 
-static json_t *check_version(Asked *asked)
+static json_t *check_version(CommandContext *asked)
 {
 	int64_t version = json_integer_value(json_object_get(asked->incident, "version"));
 	char detail[96];
@@ -85,7 +85,7 @@ static json_t *check_version(Asked *asked)
 	return problem_new("version-conflict", detail);
 }
 
-static json_t *check_lifecycle(Asked *asked)
+static json_t *check_lifecycle(CommandContext *asked)
 {
 	char detail[160];
 	if (asked->cell->taken)
@@ -97,17 +97,17 @@ static json_t *check_lifecycle(Asked *asked)
 	return problem;
 }
 
-static json_t *(*const checks[])(Asked *asked) = { check_known, check_role, check_arguments, check_version, check_lifecycle };
+static json_t *(*const checks[])(CommandContext *asked) = { check_known, check_role, check_arguments, check_version, check_lifecycle };
 
 /* ---- what it was already */
 
-static bool is_acknowledged(const Asked *asked)
+static bool is_acknowledged(const CommandContext *asked)
 {
 	return member_text(json_object_get(asked->incident, "acknowledged"), "at") != NULL;
 }
 
 /* A plan that counted from before the present one's beginning is none of this one's business. */
-static bool is_told(const Asked *asked)
+static bool is_told(const CommandContext *asked)
 {
 	int64_t level = json_integer_value(json_object_get(asked->incident, "escalation_level"));
 	Instant base_at = asked->arguments.base_at;
@@ -116,7 +116,7 @@ static bool is_told(const Asked *asked)
 }
 
 /* Or there are as many links as an incident may have. */
-static bool is_linked(const Asked *asked)
+static bool is_linked(const CommandContext *asked)
 {
 	json_t *links = json_object_get(asked->incident, "links"), *link;
 	const char *by = join_words[asked->arguments.by];
@@ -130,7 +130,7 @@ static bool is_linked(const Asked *asked)
 
 /* ---- effects: the members of the incident it sets, besides the status */
 
-static void acknowledge(const Asked *asked, json_t *changes)
+static void acknowledge(const CommandContext *asked, json_t *changes)
 {
 	json_t *acknowledged = json_object();
 	json_object_set_new(acknowledged, "at", time_or_null(asked->at));
@@ -139,7 +139,7 @@ static void acknowledge(const Asked *asked, json_t *changes)
 }
 
 /* A team alone: nobody of it in particular. A person alone: of the team that has it. */
-static void assign(const Asked *asked, json_t *changes)
+static void assign(const CommandContext *asked, json_t *changes)
 {
 	const char *team = asked->arguments.team;
 	if (team == NULL)
@@ -150,26 +150,26 @@ static void assign(const Asked *asked, json_t *changes)
 	json_object_set_new(changes, "assignee", assignee);
 }
 
-static void note(const Asked *asked, json_t *changes)
+static void note(const CommandContext *asked, json_t *changes)
 {
 	(void)asked;
 	(void)changes;
 }
 
 /* The key stands in this entry and in a reopening's because what intake is told is derived from the entry alone. */
-static void end(const Asked *asked, json_t *changes)
+static void end(const CommandContext *asked, json_t *changes)
 {
 	json_object_set_new(changes, "closed_at", time_or_null(asked->at));
 	json_object_set(changes, "correlation_key", json_object_get(asked->incident, "correlation_key"));
 }
 
-static void end_closed(const Asked *asked, json_t *changes)
+static void end_closed(const CommandContext *asked, json_t *changes)
 {
 	end(asked, changes);
 	json_object_set_new(changes, "resolution", json_string(resolution_words[asked->arguments.resolution]));
 }
 
-static void reopen(const Asked *asked, json_t *changes)
+static void reopen(const CommandContext *asked, json_t *changes)
 {
 	const char *grade = member_text(asked->incident, "grade");
 	json_object_set_new(changes, "acknowledged", json_pack("{s:n, s:n}", "at", "by"));
@@ -181,12 +181,12 @@ static void reopen(const Asked *asked, json_t *changes)
 	json_object_set(changes, "correlation_key", json_object_get(asked->incident, "correlation_key"));
 }
 
-static void escalate(const Asked *asked, json_t *changes)
+static void escalate(const CommandContext *asked, json_t *changes)
 {
 	json_object_set_new(changes, "escalation_level", json_integer(asked->arguments.escalation_level));
 }
 
-static void link_add(const Asked *asked, json_t *changes)
+static void link_add(const CommandContext *asked, json_t *changes)
 {
 	json_t *links = json_copy(json_object_get(asked->incident, "links"));
 	if (links == NULL)
@@ -198,26 +198,26 @@ static void link_add(const Asked *asked, json_t *changes)
 
 /* ---- what the timeline says of it: a new object */
 
-static json_t *arguments_said(const Asked *asked)
+static json_t *arguments_said(const CommandContext *asked)
 {
 	return json_encode_present(commands[asked->id].arguments, &asked->arguments);
 }
 
 /* Whose plan it was is between the services. */
-static json_t *escalated_said(const Asked *asked)
+static json_t *escalated_said(const CommandContext *asked)
 {
 	return json_pack("{s:I}", "escalation_level", (json_int_t)asked->arguments.escalation_level);
 }
 
 /* With what the two share, which the other side need not be told. */
-static json_t *link_said(const Asked *asked)
+static json_t *link_said(const CommandContext *asked)
 {
 	json_t *data = arguments_said(asked);
 	json_object_set_new(data, "key", text_or_null(member_text(asked->incident, join_words[asked->arguments.by])));
 	return data;
 }
 
-static json_t *campaign_said(const Asked *asked)
+static json_t *campaign_said(const CommandContext *asked)
 {
 	enum { TEXT_SIZE = 2048 };
 	const char *by = join_words[asked->arguments.by], *name = member_text(asked->incident, by);
@@ -237,9 +237,9 @@ static json_t *campaign_said(const Asked *asked)
 }
 
 static const struct {
-	bool (*already)(const Asked *asked); /* NULL: never */
-	void (*change)(const Asked *asked, json_t *changes);
-	json_t *(*said)(const Asked *asked);
+	bool (*already)(const CommandContext *asked); /* NULL: never */
+	void (*change)(const CommandContext *asked, json_t *changes);
+	json_t *(*said)(const CommandContext *asked);
 } effects[COMMANDS] = {
 	[COMMAND_ACKNOWLEDGE] = { is_acknowledged, acknowledge, arguments_said },
 	[COMMAND_ASSIGN] = { NULL, assign, arguments_said },
@@ -254,7 +254,7 @@ static const struct {
 
 /* ---- the verdict */
 
-static json_t *first_problem(Asked *asked)
+static json_t *first_problem(CommandContext *asked)
 {
 	json_t *problem = NULL;
 	for (size_t i = 0; problem == NULL && i < sizeof(checks) / sizeof(checks[0]); i++)
@@ -262,7 +262,7 @@ static json_t *first_problem(Asked *asked)
 	return problem;
 }
 
-static void enter(const Asked *asked, Entries *entries)
+static void enter(const CommandContext *asked, Entries *entries)
 {
 	json_t *changes = json_object();
 	effects[asked->id].change(asked, changes);
@@ -271,7 +271,7 @@ static void enter(const Asked *asked, Entries *entries)
 	entries_add(entries, commands[asked->id].entry, asked->record->actor, effects[asked->id].said(asked), changes);
 }
 
-static Decision decided(Asked *asked, Entries entries)
+static Decision decided(CommandContext *asked, Entries entries)
 {
 	bool internal = asked->id < COMMANDS && commands[asked->id].internal && role_allows(asked->actor, asked->id);
 	Decision decision = { .kind = DECIDED_REFUSED, .entries = entries, .version = INT64_MIN };
@@ -289,11 +289,11 @@ static Decision decided(Asked *asked, Entries entries)
 	return decision;
 }
 
-Decision command_decide(json_t *incident, const Standing *standing, const CommandRecord *command, const Actor *actor,
+Decision command_decide(json_t *incident, const IncidentExtras *standing, const CommandRecord *command, const Actor *actor,
 			const Policy *policy, Instant now)
 {
 	Entries entries = entries_begin(incident, now);
-	Asked asked = { .incident = incident, .standing = standing, .record = command, .actor = actor, .policy = policy,
+	CommandContext asked = { .incident = incident, .standing = standing, .record = command, .actor = actor, .policy = policy,
 			.id = command_of(command->command), .kind = member_text(incident, "kind"),
 			.status = member_text(incident, "status"), .at = entries.at };
 	asked.cell = lifecycle_cell(asked.kind, asked.status, asked.id);

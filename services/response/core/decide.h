@@ -8,7 +8,7 @@
 #define TOCSIN_RESPONSE_DECIDE_H
 
 #include "services/response/core/entries.h"
-#include "services/response/core/standing.h"
+#include "services/response/core/extras.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/policy.h"
 
@@ -27,7 +27,7 @@ typedef struct {
 } Decision;
 
 /* incident is NULL where none is known. The command's actor must have been decoded into *actor. */
-Decision command_decide(json_t *incident, const Standing *standing, const CommandRecord *command, const Actor *actor,
+Decision command_decide(json_t *incident, const IncidentExtras *standing, const CommandRecord *command, const Actor *actor,
 			const Policy *policy, Instant now);
 
 void decision_release(Decision *decision);

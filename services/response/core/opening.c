@@ -252,7 +252,7 @@ static void add_repeated(Entries *entries, json_t *incident, const ReportRecord 
 /* What a later assessment is held against. */
 typedef struct {
 	json_t *incident;
-	const Standing *standing;
+	const IncidentExtras *standing;
 	const AssessmentRecord *record;
 	const Assessment *assessment;
 	const Policy *policy;
@@ -369,7 +369,7 @@ static void reopen_noise(Entries *entries, const Assessment *assessment, const P
 	add_assigned(entries, policy, assessment->kind, assessment->grade);
 }
 
-Result repeat_decide(json_t *incident, const Standing *standing, const AssessmentRecord *record, const Policy *policy,
+Result repeat_decide(json_t *incident, const IncidentExtras *standing, const AssessmentRecord *record, const Policy *policy,
 		     Instant now, Entries *out)
 {
 	bool noise = standing->noise;

@@ -6,7 +6,7 @@
 #define TOCSIN_RESPONSE_OPENING_H
 
 #include "services/response/core/entries.h"
-#include "services/response/core/standing.h"
+#include "services/response/core/extras.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/policy.h"
 
@@ -29,7 +29,7 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
  *
  * Noise that an assessment no longer calls so is opened again.
  */
-Result repeat_decide(json_t *incident, const Standing *standing, const AssessmentRecord *record, const Policy *policy,
+Result repeat_decide(json_t *incident, const IncidentExtras *standing, const AssessmentRecord *record, const Policy *policy,
 		     Instant now, Entries *out);
 
 /* Whether entries open an incident; as what, borrowed from them: its kind, and its grade or "". */

@@ -14,7 +14,7 @@
  */
 #include "shared/base/error.h"
 #include "shared/domain/topics.h"
-#include "shared/edge/files.h"
+#include "shared/io/system/files.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>

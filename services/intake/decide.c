@@ -1,0 +1,293 @@
+/* What an event, a closing or a reopening is to its key, and the report records that follow. */
+#include "services/intake/intake_internal.h"
+
+#include "shared/domain/documents.h"
+#include "shared/domain/types.h"
+#include "shared/io/bus.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+	PRUNE_EVERY_MS = 10000,   /* of record time */
+	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by so much and no open window is lost */
+};
+
+/* ---- drafting */
+
+/*
+ * What this record may take along of the rows nobody needs: now and then, all the time when there are too many. A window
+ * with something pending is not over, however late its next record is: so nothing that ended after the first pending event.
+ */
+static Instant horizon_of(Memory *memory, Instant at)
+{
+	if (memory->windows.count >= WINDOWS_MAX)
+		return INT64_MAX;
+	if (!memory->prune_more && memory->pruned_at != INSTANT_NONE && at < memory->pruned_at + PRUNE_EVERY_MS)
+		return INSTANT_NONE;
+	memory->pruned_at = at;
+	Instant pending_at = windows_reflected_at(&memory->windows, at);
+	return (pending_at < at ? pending_at : at) - PRUNE_SLACK_MS;
+}
+
+int64_t events_reflected(const Memory *memory, int64_t next)
+{
+	int64_t until = memory->undecided >= 0 && memory->undecided < next ? memory->undecided : next;
+	int64_t reflected = windows_reflected(&memory->windows, until);
+	return reflected < until ? reflected : until;
+}
+
+typedef struct {
+	const char *type;
+	Slice id; /* empty: of the input */
+	Instant at;
+} ReportDraft;
+
+static Result draft(Handler *handler, const ReportDraft *report, const ReportBody *body)
+{
+	Memory *memory = handler->memory;
+	/* Certainly behind none of what this draft leaves open; its own position may be further on. */
+	WindowPrune prune = { .reflected = events_reflected(memory, memory->events.offset),
+			      .horizon = horizon_of(memory, report->at) };
+	buffer_clear(&memory->body);
+	report_body_write(&memory->body, body);
+	buffer_clear(&memory->packed);
+	window_header_write(&memory->packed, body->row, &prune);
+	buffer_clear(&memory->headers);
+	header_add(&memory->headers, WINDOW_HEADER, buffer_slice(&memory->packed));
+	must(!memory->body.overflowed && !memory->packed.overflowed && !memory->headers.overflowed);
+	Id incident = bits_write("inc_", body->row->incident);
+	return handler_draft(handler, &(Draft){ .id = report->id,
+						.type = slice_of(report->type),
+						.subject = id_slice(&incident),
+						.body = buffer_slice(&memory->body),
+						.headers = buffer_slice(&memory->headers),
+						.time = report->at });
+}
+
+Result draft_repeat(Handler *handler, const Window *window)
+{
+	WindowRow row = window_row(window);
+	row.report_version++;
+	char name[48];
+	snprintf(name, sizeof(name), "%" PRId64 ":%" PRId64, row.report_version, row.through);
+	Id incident = bits_write("inc_", row.incident);
+	Id id = id_of_pair("rep_", id_slice(&incident), slice_of(name));
+	ReportDraft report = { .type = TYPE_REPORT_REPEATED, .id = id_slice(&id), .at = row.last_seen_at };
+	return draft(handler, &report,
+		     &(ReportBody){ .row = &row, .received_at = row.last_seen_at, .clock_offset_ms = INT64_MIN });
+}
+
+/* ---- decide: what an event is to its key */
+
+typedef struct {
+	const Record *input;
+	Arrival arrival;
+	EventHeader header;
+	Window *window; /* NULL: the key is not known */
+} EventContext;
+
+static const char *form_of(const Record *input)
+{
+	return slice_is(input->type, TYPE_REPORT_RECEIVED) ? "report" : "event";
+}
+
+bool document_fits(size_t size)
+{
+	return size > 0 && size <= REPORT_DOCUMENT_MAX;
+}
+
+static Result document_read(Handler *handler, const Record *input, Slice *document)
+{
+	TRY(handler_body(handler, input, document));
+	if (!document_fits(document->size))
+		return result_fail(ERROR_INPUT, "the document is empty or too large to be reported");
+	return result_ok();
+}
+
+static Result turn_skip(Handler *handler, EventContext *turn)
+{
+	(void)handler;
+	(void)turn;
+	return result_ok();
+}
+
+static Result turn_count(Handler *handler, EventContext *turn)
+{
+	Memory *memory = handler->memory;
+	const Arrival *arrival = &turn->arrival;
+	windows_count(&memory->windows, turn->window, arrival->event, arrival->offset, arrival->received_at);
+	return result_ok();
+}
+
+/* Worse than any before: with the document, so that it is assessed anew. */
+static Result turn_raise(Handler *handler, EventContext *turn)
+{
+	Slice document;
+	TRY(document_read(handler, turn->input, &document));
+	TRY(turn_count(handler, turn));
+	WindowRow row = window_row(turn->window);
+	row.report_version++;
+	row.severity = turn->arrival.severity;
+	ReportDraft report = { .type = TYPE_REPORT_REPEATED, .at = row.last_seen_at };
+	return draft(handler, &report,
+		     &(ReportBody){ .row = &row, .form = form_of(turn->input), .received_at = turn->arrival.received_at,
+				    .clock_offset_ms = turn->header.clock_offset_ms, .document = document });
+}
+
+static WindowRow row_opened(const EventContext *turn, const Id *incident)
+{
+	const Arrival *arrival = &turn->arrival;
+	WindowRow row = { .key = arrival->key, .event = arrival->event, .state = WINDOW_OPEN, .report_version = 1,
+			  .event_count = 1, .through = arrival->offset + 1, .last_seen_at = arrival->received_at,
+			  .resumed_at = INSTANT_NONE, .window_seconds = turn->header.window_seconds,
+			  .cap_seconds = turn->header.cap_seconds, .severity = arrival->severity };
+	must(bits_read_incident(id_slice(incident), &row.incident));
+	return row;
+}
+
+/*
+ * Before the input gives the key to another incident. The last count is a record of its own: if only that one is accepted,
+ * the input comes again.
+ */
+static Result draft_last_count(Handler *handler, const Record *input, const Window *window)
+{
+	Memory *memory = handler->memory;
+	if (!window || !window_is_pending(window))
+		return result_ok();
+	memory->undecided = input->offset;
+	TRY(draft_repeat(handler, window));
+	memory->undecided = -1;
+	return result_ok();
+}
+
+static Result turn_open(Handler *handler, EventContext *turn)
+{
+	const Record *input = turn->input;
+	Slice document;
+	char number[NUMBER_SIZE];
+	TRY(document_read(handler, input, &document));
+	TRY(draft_last_count(handler, input, turn->window));
+	Id incident = id_of_incident(input->time, slot_of(input->key), input->id);
+	number_of_incident(input->time, input->id, number);
+	WindowRow row = row_opened(turn, &incident);
+	ReportDraft report = { .type = TYPE_REPORT_OPENED, .at = input->time };
+	return draft(handler, &report,
+		     &(ReportBody){ .row = &row, .form = form_of(input), .number = number, .received_at = input->time,
+				    .clock_offset_ms = turn->header.clock_offset_ms, .document = document });
+}
+
+static Result (*const turns[])(Handler *handler, EventContext *turn) = {
+	[JUDGE_SKIP] = turn_skip,
+	[JUDGE_COUNT] = turn_count,
+	[JUDGE_RAISE] = turn_raise,
+	[JUDGE_OPEN] = turn_open,
+};
+
+Result arrival_read(const Record *input, Arrival *arrival, EventHeader *header)
+{
+	*arrival = (Arrival){ .offset = input->offset, .received_at = input->time };
+	if (!bits_read(input->key, &arrival->key) || !bits_read_event(input->id, &arrival->event))
+		return result_fail(ERROR_INPUT, "an event's key is 26 base32 characters, its id evt_ and 26 more");
+	TRY(event_header_read(header_get(input->headers, EVENT_HEADER), header));
+	arrival->severity = header->severity;
+	return result_ok();
+}
+
+Result decide_arrival(Handler *handler, const Record *input)
+{
+	Memory *memory = handler->memory;
+	EventContext turn = { .input = input };
+	TRY(arrival_read(input, &turn.arrival, &turn.header));
+	turn.window = windows_find(&memory->windows, turn.arrival.key);
+	return turns[judge(turn.window, &turn.arrival)](handler, &turn);
+}
+
+/* The incident was closed: the key's next event opens another. */
+Result decide_closing(Handler *handler, const Record *input)
+{
+	Memory *memory = handler->memory;
+	Bits key, incident;
+	if (!bits_read(input->key, &key) || !bits_read_incident(input->subject, &incident))
+		return result_fail(ERROR_INPUT, "a closing names a correlation key and an incident");
+	const Window *window = windows_find(&memory->windows, key);
+	if (!judge_closing(window, incident, input->offset))
+		return result_ok();
+	WindowRow row = window_row(window);
+	row.state = WINDOW_CLOSED;
+	row.report_version++;
+	row.through = input->offset + 1;
+	ReportDraft report = { .type = TYPE_REPORT_RELEASED, .at = input->time };
+	return draft(handler, &report,
+		     &(ReportBody){ .row = &row, .received_at = row.last_seen_at, .clock_offset_ms = INT64_MIN });
+}
+
+/* What is kept of an incident whose key went to another one meanwhile; *kept false: nothing any more. */
+static Result row_kept(Handler *handler, const Record *input, WindowRow *row, bool *kept)
+{
+	WindowPrune unused;
+	Result result = result_ok();
+	Statement *rows = store_query(handler->store, "SELECT header FROM windows WHERE incident = ?1", V_TEXT(input->subject));
+	*kept = statement_next(rows);
+	if (*kept)
+		result = window_header_read(statement_slice(rows, 0), input->subject, row, &unused);
+	Result ended = statement_end(rows);
+	return result_failed(result) ? result : ended;
+}
+
+/*
+ * The reopened incident's row. What intake has of it is exact. Of one that it has forgotten it takes what response knew
+ * when it was reopened: a count that was still on its way to response then, for longer than rows are kept, is passed over.
+ */
+static Result row_resumed(Handler *handler, const Record *input, const Resumption *said, const Window *window, WindowRow *row)
+{
+	Bits key = row->key, incident = row->incident;
+	bool kept = window && bits_equal(window_incident(window), incident);
+	if (kept)
+		*row = window_row(window);
+	else
+		TRY(row_kept(handler, input, row, &kept));
+	if (!kept) {
+		*row = (WindowRow){ .key = key, .incident = incident, .report_version = said->report_version,
+				    .event_count = said->event_count, .last_seen_at = said->last_seen_at,
+				    .severity = said->severity };
+		if (!bits_read_event(input->id, &row->event))
+			return result_fail(ERROR_INPUT, "a reopening's id is evt_ and 26 base32 characters");
+	}
+	row->state = WINDOW_OPEN;
+	row->report_version++;
+	row->through = input->offset + 1;
+	row->resumed_at = input->time;
+	row->window_seconds = said->window_seconds;
+	row->cap_seconds = said->cap_seconds;
+	return result_ok();
+}
+
+static Result resumption_read(Handler *handler, const Record *input, Resumption *out)
+{
+	Slice body;
+	json_t *tree JSON_AUTO = NULL;
+	TRY(handler_body(handler, input, &body));
+	TRY(json_read(body, &tree));
+	return json_decode_own(&resumption_table, tree, out); /* numbers and a time: nothing of it is borrowed */
+}
+
+/* The incident was reopened: the key's next event counts to it, unless the key has an incident that takes it. */
+Result decide_reopening(Handler *handler, const Record *input)
+{
+	Memory *memory = handler->memory;
+	Resumption said;
+	WindowRow row = { .resumed_at = INSTANT_NONE };
+	if (!bits_read(input->key, &row.key) || !bits_read_incident(input->subject, &row.incident))
+		return result_fail(ERROR_INPUT, "a reopening names a correlation key and an incident");
+	const Window *window = windows_find(&memory->windows, row.key);
+	if (!judge_reopening(window, input->offset, input->time))
+		return result_ok();
+	TRY(resumption_read(handler, input, &said));
+	TRY(row_resumed(handler, input, &said, window, &row));
+	if (window && !bits_equal(window_incident(window), row.incident))
+		TRY(draft_last_count(handler, input, window));
+	ReportDraft report = { .type = TYPE_REPORT_RESUMED, .at = input->time };
+	return draft(handler, &report,
+		     &(ReportBody){ .row = &row, .received_at = row.last_seen_at, .clock_offset_ms = INT64_MIN });
+}

@@ -1,0 +1,472 @@
+#include "shared/archive/import.h"
+
+#include "shared/base/id.h"
+#include "shared/domain/types.h"
+#include "shared/io/system/clock.h"
+#include "shared/domain/ledger.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	EPOCH = 1,
+	STALLED_MS = 120000, /* without anything getting through: given up */
+	GROUP_MS =
+		30000, /* until the group has given everything to this member, longer than a session of a former one */
+	PAUSE_MS = 1,
+	PROGRESS_EVERY = 1024,
+	MARK_BYTES = 256, /* what a ledger's mark adds to a record */
+};
+
+/* One partition of a topic: what was appended to it, and what became of that. */
+typedef struct {
+	int64_t appended; /* also: its end */
+	uint64_t seq; /* ledgers: of the next record */
+	atomic_llong acknowledged, highest;
+	atomic_bool failed;
+} Place;
+
+struct Import {
+	ImportOptions options;
+	ArchiveCounts counts;
+	Bus *bus;
+	Place places[TOPICS][BUS_PARTITIONS_MAX];
+	Buffer headers, moved, checkpoint;
+	uint64_t lines;
+};
+
+/* ---- checks */
+
+static void progress_say(const ImportOptions *options, const char *what, uint64_t lines)
+{
+	if (options->progress && lines % PROGRESS_EVERY == 0)
+		options->progress(options->context, what, lines);
+}
+
+Result import_file_check(FILE *file, const ImportOptions *options, ArchiveCounts *out)
+{
+	ArchiveReader *reader = malloc(sizeof *reader);
+	must(reader != NULL);
+	ArchiveItem item = { .kind = ARCHIVE_RECORD };
+	Result result = archive_reader_init(reader, file);
+	while (!result_failed(result) && item.kind != ARCHIVE_END) {
+		result = archive_read(reader, &item);
+		progress_say(options, "checked", reader->line_number);
+	}
+	*out = reader->counts;
+	archive_reader_release(reader);
+	free(reader);
+	return result;
+}
+
+Result import_target_check(Bus *bus)
+{
+	TRY(import_check(bus));
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		for (unsigned i = 0; i < topic_partitions(topic, bus->partitions); i++)
+			if (bus->operations->end(bus, topic, i) > 0)
+				return result_fail(
+					ERROR_CONFLICT,
+					"%s is not empty: an import needs a target in which nothing ever ran",
+					topics[topic].name);
+	return result_ok();
+}
+
+typedef struct {
+	int64_t carried; /* -1: it was not begun by an import */
+} CarriedVisit;
+
+static bool carried_visit(void *context, const BusRecord *record)
+{
+	CarriedVisit *visit = context;
+	if (!slice_integer(header_get(record->headers, "ce_carried"), &visit->carried))
+		visit->carried = -1;
+	return false;
+}
+
+Result import_check(Bus *bus)
+{
+	CarriedVisit visit = { .carried = -1 };
+	BusReader *reader;
+	int64_t next, end = bus->operations->end(bus, TOPIC_CHECKPOINTS, 0);
+	BusPosition claim = { TOPIC_CHECKPOINTS, 0, 0 };
+	if (end <= claim.from || bus->operations->first(bus, TOPIC_CHECKPOINTS, 0) > claim.from)
+		return result_ok();
+	TRY(bus->operations->reader_open(bus, &reader));
+	Result result = bus->operations->read(reader, claim, 1, false, carried_visit, &visit, &next);
+	bus->operations->reader_close(reader);
+	TRY(result);
+	/* Claim, opening, what was carried, and the record that ends it. */
+	if (visit.carried >= 0 && end < 2 + visit.carried + 1)
+		return result_fail(
+			ERROR_INPUT,
+			"an import into here did not come to its end: clear what it wrote (on Kafka the topics, else "
+			"the files of TOCSIN_HOME) and import again");
+	return result_ok();
+}
+
+/* ---- appending */
+
+static void append_done(void *context, bool failed, int64_t offset)
+{
+	Place *place = context;
+	if (failed)
+		atomic_store(&place->failed, true);
+	long long highest = atomic_load(&place->highest);
+	while (offset > highest && !atomic_compare_exchange_weak(&place->highest, &highest, offset))
+		;
+	atomic_fetch_add(&place->acknowledged, 1);
+}
+
+/* A full queue is waited for. */
+static Result append(Import *import, TopicId topic, unsigned partition, const BusRecord *record)
+{
+	Place *place = &import->places[topic][partition];
+	int64_t until_us = clock_monotonic_us() + STALLED_MS * INT64_C(1000);
+	Result result = bus_append(import->bus, topic, partition, record, append_done, place);
+	while (result.kind == ERROR_AGAIN && clock_monotonic_us() < until_us) {
+		clock_sleep_ms(PAUSE_MS);
+		result = bus_append(import->bus, topic, partition, record, append_done, place);
+	}
+	if (!result_failed(result))
+		place->appended++;
+	return result_wrap(result, "%s/%u", topics[topic].name, partition);
+}
+
+static int64_t pending(Import *import)
+{
+	int64_t count = 0;
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		for (unsigned i = 0; i < topic_partitions(topic, import->bus->partitions); i++)
+			count +=
+				import->places[topic][i].appended - atomic_load(&import->places[topic][i].acknowledged);
+	return count;
+}
+
+/* Nobody else wrote to it when as many offsets were given as records appended, the highest being the last. */
+static Result place_check(const Place *place, TopicId topic, unsigned partition)
+{
+	if (atomic_load(&place->failed))
+		return result_fail(ERROR_AGAIN, "a record of %s/%u did not get through", topics[topic].name, partition);
+	if (place->appended > 0 && atomic_load(&place->highest) != place->appended - 1)
+		return result_fail(ERROR_CONFLICT,
+				   "another program writes to %s: stop all of them, clear the target, import again",
+				   topics[topic].name);
+	return result_ok();
+}
+
+/* Until all is acknowledged, in the order of the offsets that were meant. */
+static Result pending_wait(Import *import)
+{
+	int64_t before = INT64_MAX, now, until_us = 0;
+	while ((now = pending(import)) > 0) {
+		if (now < before)
+			until_us = clock_monotonic_us() + STALLED_MS * INT64_C(1000);
+		before = now;
+		if (clock_monotonic_us() > until_us)
+			return result_fail(ERROR_AGAIN, "the bus takes no more records");
+		clock_sleep_ms(PAUSE_MS);
+	}
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		for (unsigned i = 0; i < topic_partitions(topic, import->bus->partitions); i++)
+			TRY(place_check(&import->places[topic][i], topic, i));
+	return result_ok();
+}
+
+/* ---- ledgers */
+
+static const Service *ledger_service(const Import *import, TopicId topic)
+{
+	const ImportOptions *options = &import->options;
+	for (size_t i = 0; i < options->service_count && topics[topic].kind == TOPIC_LEDGER; i++)
+		if (options->services[i]->ledger == topic)
+			return options->services[i];
+	return NULL;
+}
+
+static void mark_add(Import *import, Place *place)
+{
+	LedgerMark mark = {
+		.claim = place->seq == 0, .epoch = EPOCH, .owner = import->options.owner_id, .seq = place->seq++
+	};
+	ledger_mark_write(&import->headers, &mark);
+}
+
+/* A record of the protocol itself; further is a packed list of headers. */
+static Result own_append(Import *import, TopicId ledger, unsigned partition, const char *type, Slice further)
+{
+	char place[64], name[96], time[INSTANT_TEXT];
+	snprintf(place, sizeof place, "%s/%u", topics[ledger].short_name, partition);
+	snprintf(name, sizeof name, "%016" PRIx64 ".%s", import->options.owner_id, type);
+	Id id = id_of_pair("led_", slice_of(place), slice_of(name));
+	instant_format(import->options.now, time);
+	Buffer *headers = &import->headers;
+	buffer_clear(headers);
+	header_add(headers, "ce_id", id_slice(&id));
+	header_add(headers, "ce_type", slice_of(type));
+	header_add(headers, "ce_time", slice_of(time));
+	mark_add(import, &import->places[ledger][partition]);
+	buffer_append(headers, further);
+	return append(import, ledger, partition, &(BusRecord){ .headers = buffer_slice(headers), .body = SLICE("{}") });
+}
+
+static Result ledger_claim(Import *import, TopicId ledger)
+{
+	Result result = result_ok();
+	Buffer further;
+	buffer_init(&further, MARK_BYTES);
+	/* On the very first record of all: from then on it shows whether the import came to its end. */
+	if (ledger == TOPIC_CHECKPOINTS)
+		header_add_integer(&further, "ce_carried", (int64_t)import->counts.records[ledger]);
+	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions) && !result_failed(result); i++)
+		result = own_append(import, ledger, i, TYPE_LEDGER_CLAIMED, buffer_slice(&further));
+	buffer_release(&further);
+	return result;
+}
+
+static Result ledger_open(Import *import, TopicId ledger)
+{
+	Result result = result_ok();
+	Buffer further;
+	buffer_init(&further, MARK_BYTES);
+	header_add(&further, "ce_prev", SLICE("0.0"));
+	header_add_integer(&further, "ce_partitions", import->bus->partitions);
+	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions) && !result_failed(result); i++)
+		result = own_append(import, ledger, i, TYPE_LEDGER_OPENED, buffer_slice(&further));
+	buffer_release(&further);
+	return result;
+}
+
+/* No entry before the own claim is known to be the first record of its log. */
+static Result ledger_begin_all(Import *import, bool first)
+{
+	Result (*const steps[])(Import *, TopicId) = { ledger_claim, ledger_open };
+	for (size_t step = 0; step < sizeof steps / sizeof steps[0]; step++) {
+		for (TopicId topic = 0; topic < TOPICS; topic++)
+			if (ledger_service(import, topic) && (topic == TOPIC_CHECKPOINTS) == first)
+				TRY(steps[step](import, topic));
+		TRY(pending_wait(import));
+	}
+	return result_ok();
+}
+
+static void positions_add(const Import *import, const ServiceInput *input, unsigned own, LedgerPositions *out)
+{
+	unsigned all = topic_partitions(input->topic, import->bus->partitions);
+	for (unsigned i = 0; i < all; i++) {
+		if (!input->all_partitions && i != (topics[input->topic].slotted ? own : 0))
+			continue;
+		must(out->count < LEDGER_POSITIONS_MAX);
+		out->list[out->count].topic = input->topic;
+		out->list[out->count].partition = i;
+		out->list[out->count++].position = import->places[input->topic][i].appended;
+	}
+}
+
+/* The last record: from here its owners go on, at the ends of all inputs and with everything derived. */
+static Result partition_end(Import *import, const Service *service, unsigned partition)
+{
+	LedgerPositions positions = { 0 };
+	Buffer text, further;
+	for (size_t i = 0; i < service->input_count; i++)
+		positions_add(import, &service->inputs[i], partition, &positions);
+	buffer_init(&text, LEDGER_POSITIONS_TEXT);
+	buffer_init(&further, LEDGER_POSITIONS_TEXT + MARK_BYTES);
+	ledger_positions_write(&text, partition, &positions);
+	header_add(&further, "ce_positions", buffer_slice(&text));
+	header_add_integer(&further, "ce_derived", import->places[service->ledger][partition].appended);
+	Result result = own_append(import, service->ledger, partition, TYPE_LEDGER_ADVANCED, buffer_slice(&further));
+	buffer_release(&text);
+	buffer_release(&further);
+	return result;
+}
+
+static Result ledger_end(Import *import, TopicId ledger)
+{
+	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions); i++)
+		TRY(partition_end(import, ledger_service(import, ledger), i));
+	return result_ok();
+}
+
+/* ---- carried records */
+
+/* The record's own headers, with offsets of its service's input counted from where that ends here. */
+static void headers_moved(Import *import, const Service *service, unsigned partition, Slice headers)
+{
+	Slice name, value;
+	while (header_next(&headers, &name, &value)) {
+		if (service->offsets.name && slice_is(name, service->offsets.name)) {
+			buffer_clear(&import->moved);
+			service->offsets.move(value, import->places[service->inputs[0].topic][partition].appended,
+					      &import->moved);
+			value = buffer_slice(&import->moved);
+		}
+		buffer_append(&import->headers, name);
+		buffer_byte(&import->headers, '\0');
+		buffer_append(&import->headers, value);
+		buffer_byte(&import->headers, '\0');
+	}
+}
+
+static Result record_append(Import *import, const ArchiveRecord *record)
+{
+	unsigned partition = topics[record->topic].slotted ? record->slot % import->bus->partitions : 0;
+	const Service *service = ledger_service(import, record->topic);
+	BusRecord out = { .key = record->key, .headers = record->headers, .body = record->body };
+	if (service) {
+		buffer_clear(&import->headers);
+		headers_moved(import, service, partition, record->headers);
+		mark_add(import, &import->places[record->topic][partition]);
+		must(!import->headers.overflowed && !import->moved.overflowed);
+		out.headers = buffer_slice(&import->headers);
+	}
+	if (record->topic == TOPIC_CHECKPOINTS) {
+		buffer_clear(&import->checkpoint);
+		buffer_append(&import->checkpoint, record->body);
+	}
+	return append(import, record->topic, partition, &out);
+}
+
+static Result item_take(Import *import, const ArchiveItem *item)
+{
+	const ImportOptions *options = &import->options;
+	progress_say(options, "written", ++import->lines);
+	switch (item->kind) {
+	case ARCHIVE_RECORD: return record_append(import, &item->record);
+	case ARCHIVE_AUDIT: return options->audit_line(options->context, item->audit);
+	case ARCHIVE_END: break;
+	}
+	return options->audit_end(options->context, buffer_slice(&import->checkpoint));
+}
+
+static Result records_append(Import *import, FILE *file)
+{
+	ArchiveReader *reader = malloc(sizeof *reader);
+	must(reader != NULL);
+	ArchiveItem item = { .kind = ARCHIVE_RECORD };
+	Result result = archive_reader_init(reader, file);
+	while (!result_failed(result) && item.kind != ARCHIVE_END) {
+		result = archive_read(reader, &item);
+		if (!result_failed(result))
+			result = item_take(import, &item);
+	}
+	if (!result_failed(result) && memcmp(&reader->counts, &import->counts, sizeof import->counts) != 0)
+		result = result_fail(ERROR_INPUT, "the file was changed while it was imported");
+	archive_reader_release(reader);
+	free(reader);
+	return result;
+}
+
+/* ---- readers without state: they go on from their group's positions, everything carried is behind them */
+
+typedef Result (*GroupStep)(Import *import, const Service *service, TopicId topic, unsigned partition);
+
+static Result group_each(Import *import, GroupStep step)
+{
+	for (size_t i = 0; i < import->options.service_count; i++) {
+		const Service *service = import->options.services[i];
+		for (size_t k = 0; k < service->input_count && service->ledger == TOPICS && !service->schema; k++)
+			for (unsigned p = 0; p < topic_partitions(service->inputs[k].topic, import->bus->partitions); p++)
+				TRY(step(import, service, service->inputs[k].topic, p));
+	}
+	return result_ok();
+}
+
+/* Only a member of a group may set its positions. */
+static Result group_wait(Import *import, const Service *service, TopicId topic, unsigned partition)
+{
+	int64_t until_us = clock_monotonic_us() + GROUP_MS * INT64_C(1000);
+	(void)topic;
+	while (!bus_assigned(import->bus, partition)) {
+		if (clock_monotonic_us() > until_us)
+			return result_fail(ERROR_CONFLICT,
+					   "another program runs %s: stop all of them, clear the target, import again",
+					   service->name);
+		clock_sleep_ms(PAUSE_MS);
+	}
+	return result_ok();
+}
+
+static Result group_commit(Import *import, const Service *service, TopicId topic, unsigned partition)
+{
+	return import->bus->operations->commit(import->bus, service->name, topic, partition,
+					       import->places[topic][partition].appended);
+}
+
+static Result group_check(Import *import, const Service *service, TopicId topic, unsigned partition)
+{
+	int64_t known = import->bus->operations->committed(import->bus, service->name, topic, partition);
+	return known == import->places[topic][partition].appended
+		       ? result_ok()
+		       : result_fail(ERROR_AGAIN, "the position of %s in %s/%u was not kept", service->name,
+				     topics[topic].name, partition);
+}
+
+/* ---- the whole */
+
+Import *import_new(const ImportOptions *options, const ArchiveCounts *counts)
+{
+	Import *import = calloc(1, sizeof *import);
+	must(import != NULL);
+	import->options = *options;
+	import->counts = *counts;
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		for (unsigned i = 0; i < BUS_PARTITIONS_MAX; i++)
+			atomic_init(&import->places[topic][i].highest, -1);
+	buffer_init(&import->headers, BUS_RECORD_MAX + LEDGER_POSITIONS_TEXT);
+	buffer_init(&import->moved, BUS_RECORD_MAX);
+	buffer_init(&import->checkpoint, BUS_RECORD_MAX);
+	return import;
+}
+
+void import_free(Import *import)
+{
+	if (!import)
+		return;
+	buffer_release(&import->headers);
+	buffer_release(&import->moved);
+	buffer_release(&import->checkpoint);
+	free(import);
+}
+
+Result import_write(Import *import, Bus *bus, FILE *file)
+{
+	import->bus = bus;
+	TRY(ledger_begin_all(import, true));
+	TRY(ledger_begin_all(import, false));
+	TRY(records_append(import, file));
+	/* A ledger that another one counts ends before it, as it stands before it in the table. */
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		if (ledger_service(import, topic) && topic != TOPIC_CHECKPOINTS)
+			TRY(ledger_end(import, topic));
+	TRY(pending_wait(import));
+	TRY(group_each(import, group_wait));
+	return group_each(import, group_commit);
+}
+
+static Result ends_check(const Import *import)
+{
+	Bus *bus = import->bus;
+	for (TopicId topic = 0; topic < TOPICS; topic++)
+		for (unsigned i = 0; i < topic_partitions(topic, bus->partitions); i++)
+			if (bus->operations->end(bus, topic, i) != import->places[topic][i].appended)
+				return result_fail(
+					ERROR_CONFLICT,
+					"%s/%u ends at %" PRId64 " where %" PRId64
+					" records were written: another program "
+					"writes to it, or the broker lost some; clear the target, import again",
+					topics[topic].name, i, bus->operations->end(bus, topic, i),
+					import->places[topic][i].appended);
+	return result_ok();
+}
+
+Result import_finish(Import *import, Bus *bus)
+{
+	import->bus = bus;
+	TRY(ends_check(import));
+	TRY(group_each(import, group_check));
+	TRY(ledger_end(import, TOPIC_CHECKPOINTS));
+	return pending_wait(import);
+}

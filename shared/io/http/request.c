@@ -1,0 +1,493 @@
+#include "shared/io/http/internal.h"
+
+#include "shared/io/system/clock.h"
+#include "shared/io/system/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- beginning and end ----------------------------------------------------------------------------------------- */
+
+HttpRequest *http_request_new(HttpWorker *worker, struct MHD_Connection *connection)
+{
+	HttpRequest *request = calloc(1, sizeof(*request));
+
+	must(request != NULL);
+	request->listener = worker->listener;
+	request->worker = worker;
+	request->connection = connection;
+	request->socket = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	atomic_store(&request->watch, watch_of(WATCH_IDLE, clock_monotonic_us()));
+	return request;
+}
+
+void http_request_free(HttpRequest *request)
+{
+	if (!request)
+		return;
+	free(request->body);
+	free(request);
+}
+
+void http_request_leave(HttpRequest *request)
+{
+	int orphaned = ANSWER_ORPHANED;
+
+	if (!atomic_compare_exchange_strong(&request->answer_state, &orphaned, ANSWER_LEFT))
+		http_request_free(request);
+}
+
+static bool request_orphaned(HttpRequest *request)
+{
+	return atomic_load(&request->answer_state) >= ANSWER_ORPHANED;
+}
+
+static void request_watch(HttpRequest *request, WatchPhase phase, int64_t time_us)
+{
+	atomic_store_explicit(&request->watch, watch_of(phase, time_us), memory_order_release);
+}
+
+static int64_t request_deadline_us(const HttpRequest *request)
+{
+	return request->listener->server->options.request_deadline_ms * 1000;
+}
+
+/* Without the scheme and host that the absolute form of RFC 9112 puts before the path. */
+static const char *uri_path(const char *uri)
+{
+	const char *slash;
+
+	if (strncasecmp(uri, "http://", 7) != 0)
+		return uri;
+	slash = strchr(uri + 7, '/');
+	return slash ? slash : "/";
+}
+
+static const char *line_fault(const char *uri, const char *path)
+{
+	if (strchr(uri, ' '))
+		return "the path or the query holds a blank";
+	return strstr(path, "%00") ? "the path or the query holds a NUL" : NULL;
+}
+
+/* The request line is in: the time of a request begins here. */
+void *http_on_line(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+	HttpRequest *request = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	const char *path = uri_path(uri);
+	size_t size = strcspn(path, "?");
+
+	(void)cls;
+	request->started_us = clock_monotonic_us();
+	request_watch(request, WATCH_HEAD, request->started_us);
+	request->path_too_long = size > HTTP_PATH_MAX;
+	request->path_size = size > HTTP_PATH_MAX ? HTTP_PATH_MAX : size;
+	memcpy(request->path, path, request->path_size);
+	request->path[request->path_size] = '\0';
+	request->line_fault = line_fault(uri, path);
+	request->lined = true;
+	return request;
+}
+
+static void request_measure(const HttpRequest *request)
+{
+	const char *operation = request->match.route ? request->match.route->operation : "none";
+	char code[16] = "closed";
+
+	if (request->status > 0)
+		snprintf(code, sizeof(code), "%u", request->status);
+	metric_add(METRIC_HTTP_REQUESTS, operation, code, 1);
+	metric_observe_us(METRIC_HTTP_SECONDS, operation, NULL, clock_monotonic_us() - request->started_us);
+	metric_add(METRIC_HTTP_INFLIGHT, NULL, NULL, -1);
+}
+
+/* Ready for the next request of the same connection. */
+static void request_reset(HttpRequest *request)
+{
+	if (request->body_capacity > HTTP_BODY_KEPT) {
+		free(request->body);
+		request->body = NULL;
+		request->body_capacity = 0;
+	}
+	if (request->response)
+		MHD_destroy_response(request->response);
+	request->response = NULL;
+	request->principal = NULL;
+	request->status = 0;
+	request->body_size = 0;
+	request->body_seen = 0;
+	request->match.route = NULL;
+	request->match.value_count = 0;
+	request->lined = request->begun = request->dispatched = request->refused = request->too_large = false;
+	atomic_store(&request->suspended, false);
+	atomic_store(&request->answer_state, ANSWER_OPEN);
+}
+
+void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
+		       enum MHD_RequestTerminationCode why)
+{
+	HttpRequest *request = *context;
+
+	(void)cls, (void)connection;
+	if (!request)
+		return;
+	*context = NULL;
+	request->linger |= why == MHD_REQUEST_TERMINATED_WITH_ERROR;
+	/* An orphan is left to the one who will still try to answer it. */
+	bool orphaned = request_orphaned(request);
+	if (request->begun) {
+		request_measure(request);
+		atomic_fetch_sub(&request->listener->server->inflight, 1);
+	}
+	if (orphaned)
+		return;
+	request_reset(request);
+	request_watch(request, WATCH_IDLE, clock_monotonic_us());
+}
+
+/* ---- refusing -------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result request_conclude(HttpRequest *request)
+{
+	struct MHD_Response *response = request->response;
+
+	request->response = NULL;
+	if (atomic_load(&request->answer_state) != ANSWER_SETTLED || !response)
+		return MHD_NO;
+	/* A reader gets the time its answer needs at 16 kB a second, on top of what a request has. */
+	int64_t reading_us = (int64_t)request->answer_size / 16 * 1000;
+	request_watch(request, WATCH_TIMED, clock_monotonic_us() + request_deadline_us(request) + reading_us);
+	enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static void request_refuse(HttpRequest *request, unsigned status, const char *detail)
+{
+	const HttpServerOptions *options = &request->listener->server->options;
+
+	request->refused = true;
+	options->refuse(request, status, detail, options->context);
+	must(atomic_load(&request->answer_state) == ANSWER_SETTLED && !atomic_load(&request->suspended));
+}
+
+static void refuse_too_large(HttpRequest *request)
+{
+	size_t body_max = request->match.route->body_max;
+	char detail[96];
+
+	if (body_max > 0)
+		snprintf(detail, sizeof(detail), "the body is larger than %zu bytes, the most this path takes", body_max);
+	else
+		snprintf(detail, sizeof(detail), "this path takes no body");
+	request_refuse(request, 413, detail);
+}
+
+static void refuse_method(HttpRequest *request)
+{
+	char detail[sizeof(request->match.allow) + 32];
+
+	snprintf(detail, sizeof(detail), "this path takes %s only", request->match.allow);
+	request_refuse(request, 405, detail);
+}
+
+static unsigned status_of(ErrorKind kind)
+{
+	static const unsigned statuses[] = {
+		[ERROR_INPUT] = 400,    [ERROR_DENIED] = 401, [ERROR_NOT_FOUND] = 404,
+		[ERROR_CONFLICT] = 409, [ERROR_AGAIN] = 503,  [ERROR_INTERNAL] = 500,
+	};
+
+	return statuses[kind];
+}
+
+static enum MHD_Result head_visit(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
+				  const char *value, size_t value_size)
+{
+	(void)kind;
+	http_head_take(context, (Slice){ name, name_size }, value ? value : "", value ? value_size : 0);
+	return MHD_YES;
+}
+
+/* The first reason to refuse, or true. Everything here is decided before a byte of the body was looked at. */
+static bool request_acceptable(HttpRequest *request, const char *fault)
+{
+	const HttpServer *server = request->listener->server;
+	const HttpServerOptions *options = &server->options;
+	const HttpRoute *route;
+
+	if (fault)
+		return request_refuse(request, 400, fault), false;
+	if (request->path_too_long)
+		return request_refuse(request, 414, "the path is too long"), false;
+	http_match(options->routes, options->route_count, request->listener->routes, request->method,
+		   (Slice){ request->path, request->path_size }, &request->match);
+	route = request->match.route;
+	if (!route && request->match.allow[0] != '\0')
+		return refuse_method(request), false;
+	if (!route)
+		return request_refuse(request, 404, "there is nothing at this path"), false;
+	if (!route->open) {
+		Result admitted = options->admit(request, options->context);
+		if (result_failed(admitted))
+			return request_refuse(request, status_of(admitted.kind), admitted.text), false;
+	}
+	return true;
+}
+
+static bool body_acceptable(HttpRequest *request)
+{
+	size_t body_max = request->match.route->body_max;
+
+	if (request->body_declared > (int64_t)(body_max > 0 ? body_max : HTTP_BODY_UNWANTED))
+		return refuse_too_large(request), false;
+	if (body_max > 0 && request->body_declared != 0 && request->media_fault)
+		return request_refuse(request, 415, request->media_fault), false;
+	return true;
+}
+
+static const char *request_fault(HttpRequest *request, HttpHead *head)
+{
+	const char *fault;
+
+	MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, head_visit, head);
+	fault = request->line_fault ? request->line_fault : http_head_fault(head);
+	request->close = fault != NULL;
+	request->media_fault = http_media_fault(head);
+	request->body_declared = fault ? 0 : http_head_length(head);
+	return fault;
+}
+
+/* The headers are in. A refusal goes out at once if a body would follow, which costs the connection; else it stays open. */
+static enum MHD_Result request_begin(HttpRequest *request, const char *method, const char *version)
+{
+	HttpServer *server = request->listener->server;
+	HttpHead head = { .host_needed = strcmp(version, "HTTP/1.0") != 0 };
+	const char *fault;
+
+	request->begun = true;
+	request_watch(request, WATCH_TIMED, request->started_us + request_deadline_us(request));
+	request->method = method;
+	metric_add(METRIC_HTTP_INFLIGHT, NULL, NULL, 1);
+	atomic_fetch_add(&server->inflight, 1);
+	if (atomic_load(&server->stopping))
+		return MHD_NO;
+	fault = request_fault(request, &head);
+	if (request_acceptable(request, fault) && body_acceptable(request))
+		return MHD_YES;
+	if (!request->close && request->body_declared == 0)
+		return MHD_YES;
+	request->close = request->linger = true;
+	return request_conclude(request);
+}
+
+/* ---- the body -------------------------------------------------------------------------------------------------- */
+
+static void body_reserve(HttpRequest *request, size_t size)
+{
+	size_t capacity = request->body_capacity > 0 ? request->body_capacity * 2 : 1024;
+
+	if (size <= request->body_capacity)
+		return;
+	if (request->body_capacity == 0 && request->body_declared > (int64_t)capacity)
+		capacity = (size_t)request->body_declared < HTTP_BODY_FIRST ? (size_t)request->body_declared
+									    : HTTP_BODY_FIRST;
+	if (capacity < size)
+		capacity = size;
+	request->body = realloc(request->body, capacity);
+	must(request->body != NULL);
+	request->body_capacity = capacity;
+}
+
+/* Bytes that will not be used are read and dropped, so that the sender comes to read its answer; but not for ever. */
+static enum MHD_Result body_take(HttpRequest *request, const char *data, size_t size)
+{
+	size_t body_max = request->match.route->body_max;
+	size_t seen_max = body_max > 0 ? body_max : HTTP_BODY_UNWANTED;
+
+	request->body_seen += size;
+	if (request->body_seen > seen_max)
+		request->too_large = true;
+	if (request->too_large && request->body_seen <= (uint64_t)seen_max + HTTP_DRAIN_MAX)
+		return MHD_YES;
+	if (request->too_large)
+		return http_refuse_directly(request, 413, "the body is larger than this path takes"), MHD_NO;
+	if (body_max == 0)
+		return MHD_YES;
+	body_reserve(request, request->body_size + size);
+	memcpy(request->body + request->body_size, data, size);
+	request->body_size += size;
+	return MHD_YES;
+}
+
+/* ---- the handler ----------------------------------------------------------------------------------------------- */
+
+static void request_dispatch(HttpRequest *request)
+{
+	const HttpServerOptions *options = &request->listener->server->options;
+	const HttpRoute *route = request->match.route;
+
+	request->dispatched = true;
+	request_watch(request, WATCH_EXEMPT, 0);
+	if (request->too_large)
+		refuse_too_large(request);
+	else
+		route->handler(request, route->context ? route->context : options->context);
+}
+
+enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+			       const char *version, const char *upload, size_t *upload_size, void **context)
+{
+	HttpRequest *request = *context;
+
+	(void)cls, (void)connection, (void)url;
+	if (request->direct)
+		return MHD_NO;
+	if (!request->begun)
+		return request_begin(request, method, version);
+	if (*upload_size > 0) {
+		size_t size = *upload_size;
+		*upload_size = 0;
+		return body_take(request, upload, size);
+	}
+	if (!request->dispatched && !request->refused) {
+		request_dispatch(request);
+		/* Another thread may have answered already; libmicrohttpd calls again in any case. */
+		if (atomic_load(&request->suspended))
+			return MHD_YES;
+		must(atomic_load(&request->answer_state) != ANSWER_OPEN);
+	}
+	return request_conclude(request);
+}
+
+/* ---- what handlers see ----------------------------------------------------------------------------------------- */
+
+const char *http_method(const HttpRequest *request)
+{
+	return request->method;
+}
+
+const char *http_path(const HttpRequest *request)
+{
+	return request->path;
+}
+
+const HttpRoute *http_route(const HttpRequest *request)
+{
+	return request->match.route;
+}
+
+Slice http_path_value(const HttpRequest *request, const char *name)
+{
+	for (unsigned i = 0; i < request->match.value_count; i++)
+		if (slice_is(request->match.values[i].name, name))
+			return request->match.values[i].value;
+	return SLICE_NONE;
+}
+
+const char *http_header(HttpRequest *request, const char *name)
+{
+	if (request_orphaned(request))
+		return NULL; /* the connection is gone: a late answer only frees the request */
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+const char *http_query(HttpRequest *request, const char *name)
+{
+	const char *value = NULL;
+
+	if (!MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value,
+					   NULL))
+		return NULL;
+	return value ? value : "";
+}
+
+typedef struct {
+	HttpVisit visit;
+	void *context;
+} QueryVisit;
+
+static enum MHD_Result query_visit(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	QueryVisit *query = context;
+
+	(void)kind;
+	return query->visit(query->context, name, value ? value : "") ? MHD_YES : MHD_NO;
+}
+
+void http_query_each(HttpRequest *request, HttpVisit visit, void *context)
+{
+	QueryVisit query = { visit, context };
+
+	MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, query_visit, &query);
+}
+
+Slice http_body(const HttpRequest *request)
+{
+	return (Slice){ request->body, request->body_size };
+}
+
+void http_set_principal(HttpRequest *request, const void *principal)
+{
+	request->principal = principal;
+}
+
+const void *http_principal(const HttpRequest *request)
+{
+	return request->principal;
+}
+
+/* ---- answering ------------------------------------------------------------------------------------------------- */
+
+void http_suspend(HttpRequest *request)
+{
+	must(request->dispatched && !atomic_load(&request->suspended));
+	MHD_suspend_connection(request->connection);
+	atomic_store(&request->suspended, true); /* after it, for the one who resumes leftovers */
+}
+
+/*
+ * Takes the request for whoever answers it first. False, and it must not be touched any more: the server stopped without this
+ * answer, so there is neither a connection nor a server, or soon will not be.
+ */
+static bool request_claim(HttpRequest *request)
+{
+	int open = ANSWER_OPEN;
+
+	if (atomic_compare_exchange_strong(&request->answer_state, &open, ANSWER_SETTLED))
+		return true;
+	must(open >= ANSWER_ORPHANED);
+	http_request_leave(request);
+	return false;
+}
+
+/* Hands a claimed request back to its connection's thread, which must be the last thing done to it. */
+static void request_settle(HttpRequest *request)
+{
+	if (atomic_load(&request->suspended))
+		MHD_resume_connection(request->connection);
+}
+
+void http_answer(HttpRequest *request, const HttpResponse *response)
+{
+	must(response->status >= 200 && response->status <= 599);
+	if (!request_claim(request))
+		return;
+	request->status = response->status;
+	if (request->direct) {
+		http_response_send(request, response);
+		return;
+	}
+	request->response = http_response_make(request, response);
+	request->answer_size = response->content_type ? response->body.size : 0;
+	request_settle(request);
+}
+
+/* Without a response the connection's thread closes the connection. */
+void http_abort(HttpRequest *request)
+{
+	if (request_claim(request))
+		request_settle(request);
+}

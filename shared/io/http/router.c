@@ -1,0 +1,257 @@
+#include "shared/io/http/router.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* ---- paths ----------------------------------------------------------------------------------------------------- */
+
+/* A {name} at *pattern takes the segment that begins at *at; both are moved behind what they stood for. */
+static bool value_take(const char **pattern, Slice path, size_t *at, HttpMatch *out)
+{
+	size_t name_size = strcspn(*pattern, "}") - 1;
+	Slice segment = { path.data + *at, 0 };
+
+	while (*at < path.size && path.data[*at] != '/') {
+		segment.size++;
+		(*at)++;
+	}
+	if (segment.size == 0)
+		return false;
+	must(out->value_count < HTTP_PATH_VALUES);
+	out->values[out->value_count].name = (Slice){ *pattern + 1, name_size };
+	out->values[out->value_count].value = segment;
+	out->value_count++;
+	*pattern += name_size + 2;
+	return true;
+}
+
+static bool path_fits(const char *pattern, Slice path, HttpMatch *out)
+{
+	size_t at = 0;
+
+	out->value_count = 0;
+	while (*pattern != '\0') {
+		if (*pattern == '{') {
+			if (!value_take(&pattern, path, &at, out))
+				return false;
+		} else if (at < path.size && path.data[at] == *pattern) {
+			at++;
+			pattern++;
+		} else {
+			return false;
+		}
+	}
+	return at == path.size;
+}
+
+/* Decodes into out, which has room for text.size bytes; false for a broken escape or a NUL. */
+static bool percent_decode(Slice text, char *out, size_t *out_size)
+{
+	*out_size = 0;
+	for (size_t i = 0; i < text.size; i++) {
+		char byte = text.data[i];
+		if (byte == '%') {
+			int high = i + 2 < text.size ? hex_digit(text.data[i + 1]) : -1;
+			int low = i + 2 < text.size ? hex_digit(text.data[i + 2]) : -1;
+			if (high < 0 || low < 0)
+				return false;
+			byte = (char)(high << 4 | low);
+			i += 2;
+		}
+		if (byte == '\0')
+			return false;
+		out[(*out_size)++] = byte;
+	}
+	return true;
+}
+
+static bool values_decode(HttpMatch *match)
+{
+	char *room = match->decoded;
+
+	for (unsigned i = 0; i < match->value_count; i++) {
+		Slice *value = &match->values[i].value;
+		size_t size;
+		if (!memchr(value->data, '%', value->size))
+			continue;
+		if (!percent_decode(*value, room, &size))
+			return false;
+		*value = (Slice){ room, size };
+		room += size;
+	}
+	return true;
+}
+
+/* ---- routes ---------------------------------------------------------------------------------------------------- */
+
+static bool route_served(const HttpRoute *route, HttpRouteSet set)
+{
+	return set == HTTP_ROUTES_ALL || route->ops == (set == HTTP_ROUTES_OPS);
+}
+
+static void allow_add(char *allow, const char *method)
+{
+	size_t used = strlen(allow), size = strlen(method);
+
+	if (used + size + 3 > HTTP_ALLOW_MAX)
+		return;
+	if (used > 0) {
+		memcpy(allow + used, ", ", 2);
+		used += 2;
+	}
+	memcpy(allow + used, method, size + 1);
+}
+
+/* Fills out->allow; a table has one row for a path and method, so no method comes twice. */
+static void allow_list(const HttpRoute *routes, size_t count, HttpRouteSet set, Slice path, HttpMatch *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!route_served(&routes[i], set) || !path_fits(routes[i].path, path, out))
+			continue;
+		allow_add(out->allow, routes[i].method);
+		if (strcmp(routes[i].method, "GET") == 0)
+			allow_add(out->allow, "HEAD");
+	}
+	out->value_count = 0;
+}
+
+void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const char *method, Slice path, HttpMatch *out)
+{
+	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+
+	must(path.size <= HTTP_PATH_MAX);
+	out->route = NULL;
+	out->allow[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(routes[i].method, wanted) != 0 || !route_served(&routes[i], set) ||
+		    !path_fits(routes[i].path, path, out))
+			continue;
+		if (values_decode(out))
+			out->route = &routes[i];
+		return;
+	}
+	allow_list(routes, count, set, path, out);
+}
+
+/* ---- headers --------------------------------------------------------------------------------------------------- */
+
+/* RFC 9110 tchar, one bit a byte. */
+static bool token_byte(unsigned char c)
+{
+	static const uint32_t token_bits[8] = { 0, 0x03ff6cfau, 0xc7fffffeu, 0x57ffffffu };
+
+	return token_bits[c >> 5] >> (c & 31) & 1;
+}
+
+static bool name_odd(Slice name)
+{
+	for (size_t i = 0; i < name.size; i++)
+		if (!token_byte((unsigned char)name.data[i]))
+			return true;
+	return name.size == 0;
+}
+
+static bool name_is(Slice name, Slice wanted)
+{
+	return name.size == wanted.size && strncasecmp(name.data, wanted.data, wanted.size) == 0;
+}
+
+void http_head_take(HttpHead *head, Slice name, const char *value, size_t value_size)
+{
+	Slice text = { value, value_size };
+
+	head->odd_name |= name_odd(name);
+	if (name_is(name, SLICE("Host"))) {
+		head->hosts++;
+		head->list_host |= memchr(value, ',', value_size) != NULL;
+	} else if (name_is(name, SLICE("Content-Length"))) {
+		head->lengths++;
+		head->length = text;
+	} else if (name_is(name, SLICE("Transfer-Encoding"))) {
+		head->encodings++;
+		head->encoding = text;
+	} else if (name_is(name, SLICE("Content-Type"))) {
+		head->types++;
+		head->type = value;
+	} else if (name_is(name, SLICE("Content-Encoding"))) {
+		head->coding = value;
+	}
+}
+
+bool http_length_sound(Slice length)
+{
+	int64_t ignored;
+
+	return length.size > 0 && length.data[0] != '-' && slice_integer(length, &ignored);
+}
+
+const char *http_head_fault(const HttpHead *head)
+{
+	if (head->odd_name)
+		return "a header name holds a character that header names may not hold";
+	if (head->hosts == 0 && head->host_needed)
+		return "a Host header is needed";
+	if (head->hosts > 1 || head->list_host)
+		return "more than one Host";
+	if (head->lengths > 0 && head->encodings > 0)
+		return "both Content-Length and Transfer-Encoding";
+	if (head->lengths > 1 || (head->lengths == 1 && !http_length_sound(head->length)))
+		return "Content-Length must be one number";
+	if (head->encodings > 1 || (head->encodings == 1 && !name_is(head->encoding, SLICE("chunked"))))
+		return "no Transfer-Encoding but chunked is known here";
+	if (head->types > 1)
+		return "more than one Content-Type";
+	return NULL;
+}
+
+int64_t http_head_length(const HttpHead *head)
+{
+	int64_t length = 0;
+
+	if (head->encodings > 0)
+		return -1;
+	if (head->lengths > 0)
+		must(slice_integer(head->length, &length));
+	return length;
+}
+
+/* The value of a media type's parameter: name, "=", a token or a quoted text without escapes. Empty where there is none. */
+static Slice parameter_of(const char *parameters, Slice name)
+{
+	for (const char *at = parameters; *at == ';'; at += strcspn(at, ";")) {
+		at += 1 + strspn(at + 1, " \t");
+		size_t size = strcspn(at, "=; \t");
+		if (!name_is((Slice){ at, size }, name) || at[size] != '=')
+			continue;
+		const char *value = at + size + 1;
+		return *value == '"' ? (Slice){ value + 1, strcspn(value + 1, "\"") } : (Slice){ value, strcspn(value, "; \t") };
+	}
+	return SLICE_NONE;
+}
+
+/* What follows application/json, or NULL. */
+static const char *after_json(const char *type)
+{
+	static const char json[] = "application/json";
+	const char *rest;
+
+	if (!type || strncasecmp(type, json, sizeof(json) - 1) != 0)
+		return NULL;
+	rest = type + sizeof(json) - 1;
+	rest += strspn(rest, " \t");
+	return *rest == '\0' || *rest == ';' ? rest : NULL;
+}
+
+const char *http_media_fault(const HttpHead *head)
+{
+	const char *parameters = after_json(head->type);
+
+	if (!parameters)
+		return "the body must be application/json";
+	Slice charset = parameter_of(parameters, SLICE("charset"));
+	if (charset.size > 0 && !name_is(charset, SLICE("utf-8")) && !name_is(charset, SLICE("utf8")))
+		return "the body must be UTF-8, as all JSON is: leave the charset out of Content-Type, or name utf-8";
+	if (head->coding && !name_is(slice_of(head->coding), SLICE("identity")))
+		return "a compressed body is not taken here: send it without Content-Encoding";
+	return NULL;
+}

@@ -1,0 +1,295 @@
+#include "shared/io/redis/timers_internal.h"
+
+#include "shared/io/system/clock.h"
+#include "shared/io/system/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 2000, STEADY_MS = 5000 };
+
+/* What a round asked on behalf of an owner, in the order of the answers. */
+typedef struct {
+	RedisOwner *owner;
+	uint64_t life, call;
+	bool asks;
+} Sent;
+
+typedef struct RedisLink {
+	RedisClient *client; /* NULL: not connected */
+	Script script;
+	uint64_t call;       /* number of the last one */
+	int64_t pause_ms, connected_at_us, peek_at_us;
+	Sent steps[OWNERS_MAX], peeks[OWNERS_MAX];
+	size_t step_count, peek_count, answered;
+	bool peeking;
+	Instant sent_at;
+} RedisLink;
+
+bool link_wait(RedisTimers *timers, pthread_cond_t *condition, int64_t until_us)
+{
+	struct timespec until = { .tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000 };
+	return pthread_cond_timedwait(condition, &timers->mutex, &until) != ETIMEDOUT;
+}
+
+/* ---- up and down ----------------------------------------------------------------------------------------------- */
+
+static void link_up(RedisTimers *timers)
+{
+	pthread_mutex_lock(&timers->mutex);
+	bool returned = !timers->up && timers->was_up;
+	bool changed = !timers->up;
+	timers->up = timers->was_up = timers->tried = true;
+	if (changed)
+		pthread_cond_broadcast(&timers->moved);
+	pthread_mutex_unlock(&timers->mutex);
+	if (returned)
+		log_line(LOG_INFO, timers->name, "redis-reachable", L_STRING("detail", "timers are asked for again"));
+	/* A pause is forgotten only by a connection that lasts: one may be let in and refused at its first write. */
+	if (clock_monotonic_us() > timers->link->connected_at_us + STEADY_MS * INT64_C(1000))
+		timers->link->pause_ms = 0;
+}
+
+/* What was asked and not answered is in doubt. */
+static void link_down(RedisTimers *timers, Result why)
+{
+	RedisLink *link = timers->link;
+	redis_client_close(link->client);
+	link->client = NULL;
+	pthread_mutex_lock(&timers->mutex);
+	for (size_t i = link->answered; i < link->step_count; i++)
+		if (link->steps[i].owner->life == link->steps[i].life)
+			owner_lose(timers, link->steps[i].owner);
+	bool left = timers->up;
+	timers->up = false;
+	timers->tried = true;
+	timers->why = why;
+	pthread_cond_broadcast(&timers->moved);
+	pthread_mutex_unlock(&timers->mutex);
+	link->step_count = link->answered = 0;
+	if (left)
+		log_line(LOG_WARN, timers->name, "redis-unreachable", L_STRING("detail", why.text));
+}
+
+static int64_t pause_next(RedisLink *link)
+{
+	uint32_t dice;
+	clock_random(&dice, sizeof(dice));
+	link->pause_ms = link->pause_ms == 0 ? PAUSE_MIN_MS : link->pause_ms * 2;
+	link->pause_ms = link->pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : link->pause_ms;
+	return link->pause_ms / 2 + dice % (uint32_t)(link->pause_ms / 2);
+}
+
+static void link_connect(RedisTimers *timers)
+{
+	RedisLink *link = timers->link;
+	RedisClientOptions options = { .url = timers->url, .name = timers->name, .timeout_ms = ANSWER_MS };
+	Result result = redis_client_open(&options, &link->client);
+	if (!result_failed(result))
+		result = script_load(&link->script, link->client, timers->prefix);
+	link->connected_at_us = clock_monotonic_us();
+	link->peek_at_us = 0;
+	if (result_failed(result))
+		link_down(timers, result);
+}
+
+/* ---- a round: what has come together is asked together ----------------------------------------------------------- */
+
+static void owner_ask(RedisTimers *timers, RedisOwner *owner)
+{
+	RedisLink *link = timers->link;
+	bool asks = owner->ask.phase == ASK_WANTED;
+	link->steps[link->step_count++] = (Sent){ owner, owner->life, ++link->call, asks };
+	script_step(&link->script, link->client, timers, owner, link->call);
+	owner->begin = BEGIN_NOT;
+	owner->queue_count = 0;
+	if (owner->known_next == INSTANT_NONE ||
+	    (owner->queued_next != INSTANT_NONE && owner->queued_next < owner->known_next))
+		owner->known_next = owner->queued_next;
+	owner->queued_next = INSTANT_NONE;
+	if (asks)
+		owner->ask.phase = ASK_SENT;
+}
+
+static void peek_ask(RedisTimers *timers)
+{
+	RedisLink *link = timers->link;
+	RedisOwner *owners[OWNERS_MAX];
+	link->peek_count = 0;
+	for (size_t i = 0; i < timers->owner_count; i++) {
+		RedisOwner *owner = timers->owners[i];
+		if (owner->seen == 0)
+			continue;
+		owners[link->peek_count] = owner;
+		link->peeks[link->peek_count++] = (Sent){ .owner = owner, .life = owner->life };
+	}
+	script_peek(&link->script, link->client, timers, owners, link->peek_count);
+	link->peek_at_us = clock_monotonic_us() + PEEK_MS * 1000;
+}
+
+static void round_ask(RedisTimers *timers)
+{
+	RedisLink *link = timers->link;
+	link->step_count = link->answered = 0;
+	link->peeking = clock_monotonic_us() >= link->peek_at_us;
+	link->sent_at = clock_now();
+	pthread_mutex_lock(&timers->mutex);
+	timers->has_work = false;
+	for (size_t i = 0; i < timers->owner_count; i++)
+		if (owner_has_work(timers->owners[i]))
+			owner_ask(timers, timers->owners[i]);
+	if (link->peeking)
+		peek_ask(timers);
+	pthread_cond_broadcast(&timers->moved); /* there is room */
+	pthread_mutex_unlock(&timers->mutex);
+}
+
+/* Between our sending and our receiving Redis' clock was read: clocks that may agree are taken to. */
+static void clock_compare(RedisTimers *timers, Instant redis_now)
+{
+	Instant sent_at = timers->link->sent_at, received_at = clock_now();
+	bool agree = redis_now >= sent_at - 1 && redis_now <= received_at + 1;
+	timers->ahead_ms = agree ? 0 : redis_now - (sent_at + received_at) / 2;
+}
+
+static void owner_told(RedisTimers *timers, RedisOwner *owner, Status status, Instant next)
+{
+	if (status == STATUS_FENCED)
+		owner_fence(timers, owner);
+	else if (status != STATUS_OK)
+		owner_lose(timers, owner);
+	else
+		owner->known_next = next;
+}
+
+static bool step_take(RedisTimers *timers, const Sent *sent, const RedisAnswer *answer)
+{
+	Status status;
+	Instant now, next;
+	RedisOwner *owner = sent->owner;
+	if (!step_read(answer, &status, &now, &next))
+		return false;
+	clock_compare(timers, now);
+	if (owner->life != sent->life)
+		return true;
+	if (status == STATUS_OK && sent->asks) {
+		if (!step_shown(answer, &owner->ask.shown, &owner->ask.count))
+			return false;
+		owner->ask.phase = ASK_ANSWERED;
+		pthread_cond_broadcast(&timers->moved);
+	}
+	owner->seen = sent->call;
+	owner_told(timers, owner, status, next);
+	return true;
+}
+
+static bool peek_take(RedisTimers *timers, const RedisAnswer *answer)
+{
+	RedisLink *link = timers->link;
+	Status status;
+	Instant now, next;
+	if (!peek_now(answer, link->peek_count, &now))
+		return false;
+	clock_compare(timers, now);
+	for (size_t i = 0; i < link->peek_count; i++) {
+		RedisOwner *owner = link->peeks[i].owner;
+		if (!peek_read(answer, i, &status, &next))
+			return false;
+		if (owner->life == link->peeks[i].life)
+			owner_told(timers, owner, status, next);
+	}
+	return true;
+}
+
+static Result round_next(RedisTimers *timers, const Sent *sent)
+{
+	RedisAnswer answer;
+	TRY(redis_client_answer(timers->link->client, &answer));
+	pthread_mutex_lock(&timers->mutex);
+	bool right = sent == NULL ? peek_take(timers, &answer) : step_take(timers, sent, &answer);
+	pthread_mutex_unlock(&timers->mutex);
+	return right ? result_ok() : result_fail(ERROR_AGAIN, "Redis answers what was not asked for");
+}
+
+static Result round_answers(RedisTimers *timers)
+{
+	RedisLink *link = timers->link;
+	for (; link->answered < link->step_count; link->answered++)
+		TRY(round_next(timers, &link->steps[link->answered]));
+	return link->peeking ? round_next(timers, NULL) : result_ok();
+}
+
+static void link_round(RedisTimers *timers)
+{
+	round_ask(timers);
+	Result result = timers->link->step_count == 0 && !timers->link->peeking ? result_ok() : round_answers(timers);
+	if (result_failed(result))
+		link_down(timers, result);
+	else
+		link_up(timers);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------ */
+
+/* Until there is something to ask, or for so long when not connected. False: it is time to end. */
+static bool link_sleep(RedisTimers *timers)
+{
+	RedisLink *link = timers->link;
+	bool connected = link->client != NULL;
+	int64_t until_us = connected ? link->peek_at_us : clock_monotonic_us() + pause_next(link) * 1000;
+	pthread_mutex_lock(&timers->mutex);
+	while (!timers->closing && !(connected && timers->has_work) && clock_monotonic_us() < until_us)
+		(void)link_wait(timers, &timers->work, until_us);
+	bool goes_on = !timers->closing;
+	pthread_mutex_unlock(&timers->mutex);
+	return goes_on;
+}
+
+static void *link_run(void *context)
+{
+	RedisTimers *timers = context;
+	link_connect(timers);
+	while (link_sleep(timers)) {
+		if (timers->link->client == NULL)
+			link_connect(timers);
+		else
+			link_round(timers);
+	}
+	return NULL;
+}
+
+Result link_start(RedisTimers *timers)
+{
+	sigset_t all, before;
+	RedisLink *link = calloc(1, sizeof(*link));
+	must(link != NULL);
+	script_init(&link->script);
+	timers->link = link;
+	/* Signals are the program's; and where Redis goes away while it is written to, SIGPIPE is nobody's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	bool started = pthread_create(&timers->thread, NULL, link_run, timers) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (started)
+		return result_ok();
+	script_release(&link->script);
+	free(link);
+	timers->link = NULL;
+	return result_fail(ERROR_AGAIN, "no thread can be started");
+}
+
+void link_end(RedisTimers *timers)
+{
+	if (timers->link == NULL)
+		return;
+	pthread_mutex_lock(&timers->mutex);
+	timers->closing = true;
+	pthread_cond_signal(&timers->work);
+	pthread_mutex_unlock(&timers->mutex);
+	pthread_join(timers->thread, NULL);
+	redis_client_close(timers->link->client);
+	script_release(&timers->link->script);
+	free(timers->link);
+}

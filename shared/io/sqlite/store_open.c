@@ -1,0 +1,312 @@
+/*
+ * The life of a store's file. A view's file is written without fsync, so only the operating system's memory holds what
+ * was written last. A process that dies leaves that memory alone; a machine that dies takes it along, and then the file
+ * may hold old pages beside new ones, which no check can see. So the file itself says, durably, in which boot it is open:
+ *
+ *   closed cleanly (fsynced, then marked)   taken as it is
+ *   open, of this boot                      quick_check, dropped when it finds something
+ *   open, of another boot                   dropped
+ */
+#include "shared/io/sqlite/store_internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BUSY_MS = 5000, BOOT_SIZE = 40 };
+
+#define BOOT_FILE "/proc/sys/kernel/random/boot_id"
+
+/* Unusable: the file is sound SQLite or not, but nobody can go on with it; a view of it is dropped. */
+typedef enum { FILE_FINE, FILE_FAILED, FILE_UNUSABLE } FileState;
+
+static bool path_is_memory(const char *path)
+{
+	return strcmp(path, ":memory:") == 0;
+}
+
+static bool is_view(const StoreOptions *options)
+{
+	return !options->durable && !options->read_only && !path_is_memory(options->path);
+}
+
+/* Names this boot of the machine; where the kernel does not say, every boot is another one. */
+static void boot_read(char out[static BOOT_SIZE])
+{
+	FILE *file = fopen(BOOT_FILE, "re");
+	if (file == NULL || fgets(out, BOOT_SIZE, file) == NULL)
+		snprintf(out, BOOT_SIZE, "unknown-%ld", (long)getpid());
+	out[strcspn(out, "\n")] = '\0';
+	if (file != NULL)
+		fclose(file);
+}
+
+/* ---- the mark ---------------------------------------------------------------------------------------------------- */
+
+static Result mark_write(sqlite3 *db, const char *boot)
+{
+	char sql[128];
+	snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO store_meta VALUES ('open', '%s')", boot);
+	TRY(sqlite_file_run(db, "PRAGMA synchronous = FULL"));
+	return sqlite_file_run(db, sql);
+}
+
+/* On disk, in the database itself: frames of the WAL are overwritten later without an fsync. */
+static Result mark_open(Store *store)
+{
+	char boot[BOOT_SIZE];
+	boot_read(boot);
+	TRY(sqlite_file_run(store->db, "CREATE TABLE IF NOT EXISTS store_meta "
+				       "(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"));
+	TRY(mark_write(store->db, boot));
+	TRY(sqlite_file_run(store->db, "PRAGMA wal_checkpoint(TRUNCATE)"));
+	store->marked = true;
+	return sqlite_file_run(store->db, "PRAGMA synchronous = OFF");
+}
+
+static Result mark_closed(Store *store)
+{
+	TRY(sqlite_file_run(store->db, "PRAGMA wal_checkpoint(TRUNCATE)"));
+	TRY(sqlite_file_sync(store->db));
+	return mark_write(store->db, "");
+}
+
+/* Empty where it was closed, or never marked. */
+static Result mark_read(sqlite3 *db, char out[static BOOT_SIZE])
+{
+	sqlite3_stmt *statement = NULL;
+	out[0] = '\0';
+	int code = sqlite3_prepare_v2(db, "SELECT value FROM store_meta WHERE name = 'open'", -1, &statement, NULL);
+	if (code == SQLITE_ERROR) /* no such table: a new file */
+		return result_ok();
+	if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+		snprintf(out, BOOT_SIZE, "%s", (const char *)sqlite3_column_text(statement, 0));
+	Result result = sqlite_file_result(db, code);
+	sqlite3_finalize(statement);
+	return result;
+}
+
+static bool is_sound(sqlite3 *db)
+{
+	sqlite3_stmt *statement = NULL;
+	bool sound = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
+		     sqlite3_step(statement) == SQLITE_ROW &&
+		     strcmp((const char *)sqlite3_column_text(statement, 0), "ok") == 0;
+	sqlite3_finalize(statement);
+	return sound;
+}
+
+static FileState view_check(sqlite3 *db, Result *result)
+{
+	char marked[BOOT_SIZE], boot[BOOT_SIZE];
+	*result = mark_read(db, marked);
+	if (result_failed(*result))
+		return result->kind == ERROR_INTERNAL ? FILE_UNUSABLE : FILE_FAILED;
+	if (marked[0] == '\0')
+		return FILE_FINE;
+	boot_read(boot);
+	return strcmp(marked, boot) == 0 && is_sound(db) ? FILE_FINE : FILE_UNUSABLE;
+}
+
+/* ---- the schema -------------------------------------------------------------------------------------------------- */
+
+static bool steps_need_rebuild(const StoreOptions *options, int64_t from)
+{
+	for (int64_t i = from; from > 0 && i < options->version; i++)
+		if (options->steps[i] == NULL)
+			return true;
+	return false;
+}
+
+/* A new file takes all steps that are there, an older one the missing ones. */
+static Result steps_run(Store *store, const StoreOptions *options, int64_t from)
+{
+	char version[64];
+	snprintf(version, sizeof version, "PRAGMA user_version = %d", options->version);
+	TRY(store_begin(store));
+	Result result = result_ok();
+	for (int64_t i = from; i < options->version && !result_failed(result); i++)
+		if (options->steps[i] != NULL)
+			result = sqlite_file_run(store->db, options->steps[i]);
+	if (!result_failed(result))
+		result = sqlite_file_run(store->db, version);
+	if (!result_failed(result))
+		return store_commit(store);
+	store_rollback(store);
+	return result_wrap(result, "bringing the schema from version %lld to %d", (long long)from, options->version);
+}
+
+static FileState schema_check(const StoreOptions *options, int64_t version, Result *result)
+{
+	if (version > options->version) {
+		*result = result_fail(ERROR_INPUT,
+				      "it was made by a newer Tocsin (schema %lld, this one knows %d): start that "
+				      "version again, or restore what was kept from before the upgrade",
+				      (long long)version, options->version);
+		return FILE_FAILED;
+	}
+	if (options->read_only && version != options->version) {
+		*result = result_fail(ERROR_AGAIN, "its schema is version %lld, not yet %d", (long long)version,
+				      options->version);
+		return FILE_FAILED;
+	}
+	return steps_need_rebuild(options, version) ? FILE_UNUSABLE : FILE_FINE;
+}
+
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
+
+static Result pragmas_run(Store *store, const StoreOptions *options)
+{
+	char cache[64];
+	snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", options->cache_kib > 0 ? options->cache_kib : 1024);
+	TRY(sqlite_file_run(store->db, cache));
+	TRY(sqlite_file_run(store->db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
+				       "PRAGMA foreign_keys = ON"));
+	if (options->read_only)
+		return result_ok();
+	TRY(sqlite_file_run(store->db, "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216"));
+	return sqlite_file_run(store->db, options->durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
+}
+
+static FileState file_take(Store *store, const StoreOptions *options, Result *result)
+{
+	int64_t version = 0;
+	*result = pragmas_run(store, options);
+	if (!result_failed(*result))
+		*result = sqlite_file_integer(store->db, "PRAGMA user_version", &version);
+	if (result_failed(*result))
+		return result->kind == ERROR_INTERNAL ? FILE_UNUSABLE : FILE_FAILED;
+	FileState state = schema_check(options, version, result);
+	if (state == FILE_FINE && is_view(options))
+		state = view_check(store->db, result);
+	if (state != FILE_FINE || options->read_only)
+		return state;
+	if (version < options->version)
+		*result = steps_run(store, options, version);
+	if (!result_failed(*result) && is_view(options))
+		*result = mark_open(store);
+	return result_failed(*result) ? FILE_FAILED : FILE_FINE;
+}
+
+static void store_free(Store *store)
+{
+	if (store == NULL)
+		return;
+	statements_free(store);
+	sqlite3_close(store->db);
+	free(store);
+}
+
+static FileState file_open(const StoreOptions *options, Store **out, Result *result)
+{
+	Store *store = calloc(1, sizeof *store);
+	must(store != NULL);
+	int flags = options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	FileState state = FILE_FAILED;
+	*result = sqlite_file_open(options->path, flags, BUSY_MS, &store->db);
+	if (!result_failed(*result))
+		state = file_take(store, options, result);
+	if (state == FILE_FINE) {
+		*out = store;
+		return state;
+	}
+	store_free(store);
+	return state;
+}
+
+static Result file_drop(const char *path)
+{
+	static const char *const parts[] = { "", "-wal", "-shm", "-journal" };
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		char name[PATH_MAX];
+		if (snprintf(name, sizeof name, "%s%s", path, parts[i]) >= (int)sizeof name)
+			return result_fail(ERROR_INPUT, "the path is too long");
+		if (unlink(name) != 0 && errno != ENOENT)
+			return result_fail(ERROR_AGAIN, "%s cannot be removed: %s", name, strerror(errno));
+	}
+	return result_ok();
+}
+
+static Result unusable(const StoreOptions *options, Result result)
+{
+	if (result_failed(result))
+		return result_wrap(result, "%s is damaged: restore it from a backup", options->path);
+	must(!options->durable); /* a step that is NULL in what is no view */
+	return result_fail(ERROR_INTERNAL, "%s cannot be used any more", options->path);
+}
+
+Result store_open(const StoreOptions *options, Store **out, bool *rebuilt)
+{
+	Result result;
+	FileState state = file_open(options, out, &result);
+	bool drop = state == FILE_UNUSABLE && is_view(options);
+	if (state == FILE_UNUSABLE && !drop)
+		return unusable(options, result);
+	if (drop) {
+		TRY(file_drop(options->path));
+		state = file_open(options, out, &result);
+	}
+	if (state != FILE_FINE)
+		return result_wrap(result, "%s", options->path);
+	if (rebuilt != NULL)
+		*rebuilt = drop;
+	return result_ok();
+}
+
+void store_close(Store *store)
+{
+	if (store == NULL)
+		return;
+	store_rollback(store);
+	statements_free(store);
+	/* Where that fails the mark stays, and the next open looks closer. */
+	if (store->marked)
+		(void)mark_closed(store);
+	store_free(store);
+}
+
+/* ---- making it new ----------------------------------------------------------------------------------------------- */
+
+/* The statement that drops a table of the service's or the runtime's; false: there is none any more. */
+static bool drop_statement(Store *store, char *sql, size_t room)
+{
+	Statement *row = store_query_(store,
+				      "SELECT format('DROP TABLE \"%w\"', name) FROM sqlite_schema"
+				      " WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'store_meta' LIMIT 1",
+				      true, NULL, 0);
+	bool there = statement_next(row) && text_copy(statement_slice(row, 0), sql, room);
+	return !result_failed(statement_end(row)) && there;
+}
+
+static Result tables_drop(Store *store)
+{
+	char sql[256];
+	while (drop_statement(store, sql, sizeof sql))
+		TRY(sqlite_file_run(store->db, sql));
+	return result_ok();
+}
+
+static Result tables_make(Store *store, const StoreOptions *options)
+{
+	for (int i = 0; i < options->version; i++)
+		if (options->steps[i] != NULL)
+			TRY(sqlite_file_run(store->db, options->steps[i]));
+	return result_ok();
+}
+
+Result store_reset(Store *store, const StoreOptions *options)
+{
+	must(!options->durable);
+	statements_free(store);
+	TRY(store_begin(store));
+	Result result = tables_drop(store);
+	if (!result_failed(result))
+		result = tables_make(store, options);
+	if (!result_failed(result))
+		return store_commit(store);
+	store_rollback(store);
+	return result;
+}

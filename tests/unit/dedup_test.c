@@ -1,0 +1,225 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/intake/core/bits.h"
+#include "services/intake/core/dedup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { G = 100 };
+
+static uint64_t print_of(uint64_t number)
+{
+	uint64_t mixed = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	mixed ^= mixed >> 29;
+	return mixed ? mixed : 1;
+}
+
+static void an_id_is_known_once_it_was_there(void **state)
+{
+	(void)state;
+	DedupFilter seen;
+	dedup_init(&seen, G);
+	assert_false(dedup_add(&seen, 0, 7));
+	assert_false(dedup_add(&seen, 1, 8));
+	assert_true(dedup_add(&seen, 2, 7));
+	assert_true(dedup_add(&seen, 3, 8));
+	dedup_release(&seen);
+}
+
+static void an_id_is_known_through_the_next_generation_and_forgotten_after_it(void **state)
+{
+	(void)state;
+	DedupFilter seen;
+	dedup_init(&seen, G);
+	assert_false(dedup_add(&seen, 5, 7));
+	assert_false(dedup_add(&seen, 2 * G - 1, 9));
+	assert_false(dedup_add(&seen, 2 * G, 11));
+	assert_false(dedup_add(&seen, 2 * G + 1, 7)); /* generation 0 is gone */
+	assert_true(dedup_add(&seen, 2 * G + 2, 9));
+	dedup_release(&seen);
+}
+
+static void asking_tells_what_adding_would_and_notes_nothing(void **state)
+{
+	(void)state;
+	DedupFilter seen;
+	dedup_init(&seen, G);
+	assert_false(seen_knows(&seen, 0, 7));
+	assert_false(dedup_add(&seen, 5, 7));
+	assert_true(seen_knows(&seen, 6, 7));
+	assert_false(seen_knows(&seen, 6, 8));
+	assert_true(seen_knows(&seen, 2 * G - 1, 7));
+	assert_false(seen_knows(&seen, 2 * G, 7));
+	assert_false(dedup_add(&seen, G, 8));
+	assert_true(seen_knows(&seen, 2 * G - 1, 7));
+	assert_true(seen_knows(&seen, 2 * G, 8));
+	assert_false(seen_knows(&seen, 2 * G, 7));
+	dedup_release(&seen);
+}
+
+static void partitions_share_what_is_remembered(void **state)
+{
+	(void)state;
+	assert_int_equal(seen_generation_size(1), DEDUP_RECORDS);
+	assert_int_equal(seen_generation_size(8) * 8, DEDUP_RECORDS);
+	assert_int_equal(seen_generation_size(0), DEDUP_RECORDS);
+}
+
+static void a_repeat_keeps_an_id_known(void **state)
+{
+	(void)state;
+	DedupFilter seen;
+	dedup_init(&seen, G);
+	assert_false(dedup_add(&seen, 0, 7));
+	for (int64_t generation = 1; generation < 6; generation++)
+		assert_true(dedup_add(&seen, generation * G, 7));
+	dedup_release(&seen);
+}
+
+static void a_gap_of_generations_forgets_everything(void **state)
+{
+	(void)state;
+	DedupFilter seen;
+	dedup_init(&seen, G);
+	assert_false(dedup_add(&seen, 0, 7));
+	assert_false(dedup_add(&seen, 2 * G, 7));
+	dedup_release(&seen);
+}
+
+/* The generation's bounds, straight from the definition: every pair of records is compared. */
+static bool known_by_definition(const uint64_t *prints, int64_t offset)
+{
+	int64_t from = (offset / G - 1) * G;
+	for (int64_t earlier = from < 0 ? 0 : from; earlier < offset; earlier++)
+		if (prints[earlier] == prints[offset])
+			return true;
+	return false;
+}
+
+static void verdicts_are_those_of_the_definition(void **state)
+{
+	(void)state;
+	enum { RECORDS = 12 * G };
+	uint64_t prints[RECORDS];
+	DedupFilter seen;
+	srand(11);
+	dedup_init(&seen, G);
+	for (int64_t offset = 0; offset < RECORDS; offset++) {
+		prints[offset] = print_of((uint64_t)rand() % 300);
+		assert_int_equal(dedup_add(&seen, offset, prints[offset]), known_by_definition(prints, offset));
+	}
+	dedup_release(&seen);
+}
+
+static void reading_again_from_the_replay_offset_gives_the_same_verdicts(void **state)
+{
+	(void)state;
+	enum { RECORDS = 7 * G };
+	bool first[RECORDS];
+	DedupFilter seen;
+	dedup_init(&seen, G);
+	for (int64_t offset = 0; offset < RECORDS; offset++)
+		first[offset] = dedup_add(&seen, offset, print_of((uint64_t)(offset * offset) % 311));
+	for (int64_t position = 0; position < RECORDS; position += 13) {
+		dedup_clear(&seen);
+		for (int64_t offset = dedup_replay_from(&seen, position); offset < RECORDS; offset++) {
+			bool verdict = dedup_add(&seen, offset, print_of((uint64_t)(offset * offset) % 311));
+			if (offset >= position)
+				assert_int_equal(verdict, first[offset]);
+		}
+	}
+	dedup_release(&seen);
+}
+
+static void a_full_generation_of_different_ids_is_held_in_a_bounded_table(void **state)
+{
+	(void)state;
+	enum { FULL = 200000 };
+	DedupFilter seen;
+	dedup_init(&seen, FULL);
+	assert_null(seen.current.slots); /* idle: nothing is held */
+	for (int64_t offset = 0; offset < FULL; offset++)
+		assert_false(dedup_add(&seen, offset, print_of((uint64_t)offset)));
+	assert_true(seen.current.capacity <= (size_t)FULL + FULL / 3 + 2);
+	for (int64_t i = 0; i < FULL; i++)
+		assert_true(dedup_add(&seen, FULL + i, print_of((uint64_t)i)));
+	dedup_release(&seen);
+}
+
+static void fingerprints_tell_ids_apart_and_are_never_zero(void **state)
+{
+	(void)state;
+	Slice ids[] = { SLICE("evt_00000000000000000000000000"), SLICE("evt_00000000000000000000000001"),
+			SLICE("evt_0000000000000zzzzzzzzzzzzz"), SLICE("something else"), SLICE("") };
+	for (size_t i = 0; i < 5; i++)
+		for (size_t k = 0; k < 5; k++) {
+			assert_true(fingerprint_of(ids[i]) != 0);
+			/* The first two differ in their last bit only, which the 0 of the first must not swallow. */
+			if (i != k && i + k != 1)
+				assert_true(fingerprint_of(ids[i]) != fingerprint_of(ids[k]));
+		}
+}
+
+static void ids_survive_being_packed(void **state)
+{
+	(void)state;
+	Slice texts[] = { SLICE("00000000000000000000000000"), SLICE("zzzzzzzzzzzzzzzzzzzzzzzzzz"),
+			  SLICE("0123456789abcdefghjkmnpqrs"), SLICE("g000000000000g000000000000"),
+			  SLICE("8zzzzzzzzzzzz8zzzzzzzzzzzz") };
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		Bits bits;
+		assert_true(bits_read(texts[i], &bits));
+		Id back = bits_write("", bits);
+		assert_true(slice_equals(id_slice(&back), texts[i]));
+	}
+}
+
+static void an_incident_id_tells_when_it_was_opened(void **state)
+{
+	(void)state;
+	Instant at = INT64_C(1795421730123);
+	Id id = id_of_incident(at, 4095, SLICE("evt_0123456789abcdefghjkmnpqrs"));
+	Bits bits;
+	assert_true(bits_read_incident(id_slice(&id), &bits));
+	assert_int_equal(bits_opened_at(bits), at);
+	Id back = bits_write("inc_", bits);
+	assert_string_equal(back.text, id.text);
+}
+
+static void what_is_no_id_is_refused(void **state)
+{
+	(void)state;
+	Bits bits;
+	assert_false(bits_read(SLICE("0123456789abcdefghjkmnpqr"), &bits));
+	assert_false(bits_read(SLICE("0123456789abcdefghjkmnpqrst"), &bits));
+	assert_false(bits_read(SLICE("0123456789abcdefghijkmnpqr"), &bits)); /* no i in the alphabet */
+	assert_false(bits_read(SLICE("0123456789ABCDEFGHJKMNPQRS"), &bits));
+	assert_false(bits_read_incident(SLICE("evt_0123456789abcdefghjkmnpqrs"), &bits));
+	assert_false(bits_read_event(SLICE("inc_0123456789abcdefghjkmnpqrs"), &bits));
+	assert_false(bits_read_event(SLICE("evt_"), &bits));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_id_is_known_once_it_was_there),
+		cmocka_unit_test(an_id_is_known_through_the_next_generation_and_forgotten_after_it),
+		cmocka_unit_test(asking_tells_what_adding_would_and_notes_nothing),
+		cmocka_unit_test(partitions_share_what_is_remembered),
+		cmocka_unit_test(a_repeat_keeps_an_id_known),
+		cmocka_unit_test(a_gap_of_generations_forgets_everything),
+		cmocka_unit_test(verdicts_are_those_of_the_definition),
+		cmocka_unit_test(reading_again_from_the_replay_offset_gives_the_same_verdicts),
+		cmocka_unit_test(a_full_generation_of_different_ids_is_held_in_a_bounded_table),
+		cmocka_unit_test(fingerprints_tell_ids_apart_and_are_never_zero),
+		cmocka_unit_test(ids_survive_being_packed),
+		cmocka_unit_test(an_incident_id_tells_when_it_was_opened),
+		cmocka_unit_test(what_is_no_id_is_refused),
+	};
+	return cmocka_run_group_tests_name("seen", tests, NULL, NULL);
+}

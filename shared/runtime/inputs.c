@@ -211,8 +211,9 @@ static Result record_observe(ObserveVisit *visit, const BusRecord *from)
 	bool taken;
 	Record record;
 	TRY(input_judge(&visit->walk, from, &taken));
+	/* As when it is decided: a record that becomes a dead letter is not observed either. */
 	if (taken && !result_failed(record_read(place->input->topic, place->partition, from, &record)) &&
-	    !record_is_bookkeeping(&record))
+	    !record_is_bookkeeping(&record) && !result_failed(record_partition_check(visit->runtime, &record)))
 		TRY(place->input->observe(&visit->runtime->handler, &record));
 	return result_ok();
 }

@@ -136,7 +136,7 @@ static HttpHead head_of(const Line *lines, size_t count)
 	HttpHead head = { 0 };
 
 	for (size_t i = 0; i < count; i++)
-		http_head_take(&head, slice_of(lines[i].name), lines[i].value, strlen(lines[i].value));
+		http_head_add(&head, slice_of(lines[i].name), lines[i].value, strlen(lines[i].value));
 	return head;
 }
 
@@ -153,7 +153,7 @@ static void clean_headers_have_no_fault(void **state)
 	assert_int_equal(http_head_length(&plain), 0);
 	assert_null(http_head_fault(&sized));
 	assert_int_equal(http_head_length(&sized), 17);
-	assert_string_equal(sized.type, "application/json");
+	assert_string_equal(sized.content_type, "application/json");
 	assert_null(http_head_fault(&chunked));
 	assert_int_equal(http_head_length(&chunked), -1);
 }
@@ -189,7 +189,7 @@ static void headers_that_two_readers_may_read_differently_are_faults(void **stat
 
 static const char *media_fault(const char *type, const char *coding)
 {
-	return http_media_fault(&(HttpHead){ .type = type, .coding = coding });
+	return http_media_fault(&(HttpHead){ .content_type = type, .content_encoding = coding });
 }
 
 static void json_is_told_from_other_media_types(void **state)

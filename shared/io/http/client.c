@@ -39,12 +39,11 @@ void http_client_free(HttpClient *client)
 	free(client);
 }
 
-static size_t take(char *data, size_t one, size_t size, void *context)
+static size_t on_answer(char *data, size_t size, size_t count, void *context)
 {
 	Buffer *answer = context;
-	(void)one;
-	buffer_append(answer, (Slice){ data, size });
-	return answer->overflowed ? 0 : size;
+	buffer_append(answer, (Slice){ data, size * count });
+	return answer->overflowed ? 0 : size * count;
 }
 
 static void method_set(CURL *curl, const char *method, Slice body)
@@ -64,11 +63,11 @@ Result http_client_call(HttpClient *client, const char *method, const char *path
 	char url[2048];
 	long code = 0;
 	if (snprintf(url, sizeof url, "%s%s", client->base_url, path) >= (int)sizeof url)
-		return result_fail(ERROR_INPUT, "the address is too long");
+		return result_fail(ERROR_INPUT, "the URL is longer than 2047 bytes");
 	buffer_clear(answer);
 	method_set(client->curl, method, body);
 	curl_easy_setopt(client->curl, CURLOPT_URL, url);
-	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, on_answer);
 	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, answer);
 	CURLcode result = curl_easy_perform(client->curl);
 	if (result != CURLE_OK)

@@ -1,6 +1,6 @@
 /*
- * A plain HTTP client over libcurl for commands that talk to a server of ours: one request at a time, no redirects, no
- * proxies, answers bounded. (What notification sends to the outside goes through outbound/outbound.h, with its own guards.)
+ * An HTTP client over libcurl for commands that call a Tocsin server: one request at a time, no redirects, no proxy, bounded
+ * answers. Notifications are sent through outbound/outbound.h, which has its own checks.
  */
 #ifndef TOCSIN_IO_HTTP_CLIENT_H
 #define TOCSIN_IO_HTTP_CLIENT_H
@@ -10,13 +10,17 @@
 
 typedef struct HttpClient HttpClient;
 
-/* base_url: "http://127.0.0.1:8080", without a slash at the end; key may be NULL. Keeps its connection between requests. */
+/*
+ * base_url: "http://127.0.0.1:8080", without a slash at the end; key may be NULL; timeout_ms is for a whole request. The
+ * connection is kept between requests. Never NULL; freeing accepts NULL.
+ */
 HttpClient *http_client_new(const char *base_url, const char *key, int timeout_ms);
 void http_client_free(HttpClient *client);
 
 /*
- * method is "GET" or "POST"; body is sent as application/json. The answer's body replaces what is in answer, *status is
- * its status. ERROR_AGAIN when no answer came.
+ * method is "GET" or "POST"; the body of a POST is sent as application/json. *status is the answer's status, and its body replaces
+ * the contents of answer. ERROR_INPUT: base_url and path exceed 2047 bytes; ERROR_AGAIN: no answer, or one larger than answer
+ * takes.
  */
 Result http_client_call(HttpClient *client, const char *method, const char *path, Slice body, Buffer *answer, unsigned *status);
 

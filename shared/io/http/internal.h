@@ -1,18 +1,18 @@
 /*
- * What the parts of the HTTP server share: http/server.c (listeners, stopping), http/workers.c (libmicrohttpd's threads and their
- * connections), http/watch.c (slow senders, and room for new ones), http/request.c (the life of one request), http/response.c (an
- * answer's headers), http/direct.c (answers that go past libmicrohttpd) and http/linger.c (closing without losing an answer).
- * Private to them.
+ * Shared by the parts of the HTTP server and private to them: http/server.c (listeners, start and stop), http/connections.c
+ * (libmicrohttpd's threads, their connections, slow senders), http/request.c (one request from its first line to its end) and
+ * http/response.c (headers of an answer; answers that bypass libmicrohttpd).
  *
- * There is one HttpRequest a connection, made with it and used for its requests one after the other, so a request costs no
- * allocation of its own. It belongs to the connection's thread, but for three things other threads touch:
- *   answer_state  whoever moves it away from ANSWER_OPEN settles the request, and nobody else may
- *   watch         what http/watch.c needs, in one word, so that it is compared and swapped as one
- *   the list      previous and next, under the server's mutex; a request leaves it before its socket is closed
+ * A connection has one HttpRequest, which is reused for each of its requests, so a request allocates no object of its own. It
+ * belongs to the connection's thread, except for three things that other threads touch:
+ *   answer_state  the thread that moves it away from ANSWER_OPEN settles the request; no other thread may
+ *   watch         phase and time in one word, so that both are compared and swapped together
+ *   the list      previous and next, under the server's mutex; a request leaves the list before its socket is closed
  */
 #ifndef TOCSIN_IO_HTTP_INTERNAL_H
 #define TOCSIN_IO_HTTP_INTERNAL_H
 
+#include "shared/io/http/linger.h"
 #include "shared/io/http/router.h"
 
 #include <microhttpd.h>
@@ -21,22 +21,19 @@
 
 enum {
 	HTTP_ADDRESS_MAX = 32,
-	HTTP_BODY_FIRST = 64 * 1024, /* a longer body grows into its room: a declared length alone takes no memory */
-	HTTP_BODY_KEPT = 4096, /* room that stays with an idle connection */
-	HTTP_BODY_UNWANTED = 64 * 1024,
-	HTTP_DRAIN_MAX = 16 * 1024 * 1024, /* bytes read and dropped behind a refusal before the connection is cut */
-	HTTP_LINGER_MAX = 128, /* connections that are closed but still read */
-	HTTP_HEADERS_OURS = 7, /* at most added to an answer's own */
+	HTTP_BODY_FIRST = 64 * 1024, /* largest first allocation: a declared length alone takes no memory */
+	HTTP_BODY_KEPT = 4096, /* capacity that an idle connection keeps */
+	HTTP_BODY_UNWANTED = 64 * 1024, /* read and dropped on a route that takes no body */
+	HTTP_HEADERS_ADDED = 7, /* at most, to the headers of a handler */
 };
 
-typedef struct HttpLinger HttpLinger;
 typedef struct HttpListener HttpListener;
 
 /* One thread of libmicrohttpd. */
 typedef struct {
 	HttpListener *listener;
 	struct MHD_Daemon *daemon;
-	atomic_uint connections; /* given to it and not closed yet */
+	atomic_uint connections; /* handed to it and not closed yet */
 } HttpWorker;
 
 struct HttpListener {
@@ -47,7 +44,7 @@ struct HttpListener {
 	pthread_t acceptor;
 	bool accepting;
 	atomic_bool closing;
-	int socket; /* -1: not listening any more */
+	int socket; /* -1: not listening */
 	char address[HTTP_ADDRESS_MAX];
 };
 
@@ -57,21 +54,21 @@ struct HttpServer {
 	atomic_uint inflight;
 	atomic_bool quiesced, stopping;
 	pthread_t watcher;
-	pthread_mutex_t mutex; /* the list, and the watcher's sleep */
+	pthread_mutex_t mutex; /* guards the list and stop_watching */
 	pthread_cond_t stop_watching;
 	HttpRequest *first;
 	HttpLinger *linger;
 };
 
 /*
- * ORPHANED: the server stops and takes the request from the one who owes its answer. LEFT: one of the two, the connection or
- * that one, is through with an orphan; the other frees it.
+ * ORPHANED: the server stops before the request was answered; the connection and the answering thread both still hold the
+ * request. RELEASED: one of the two has let go of the orphan; the other frees it.
  */
-typedef enum { ANSWER_OPEN, ANSWER_SETTLED, ANSWER_ORPHANED, ANSWER_LEFT } AnswerState;
+typedef enum { ANSWER_OPEN, ANSWER_SETTLED, ANSWER_ORPHANED, ANSWER_RELEASED } AnswerState;
 
 /*
- * WATCH_IDLE since a time: nothing of a next request has come. WATCH_HEAD since a time: some of its head. WATCH_TIMED: cut at a
- * time. WATCH_EXEMPT: ours to answer.
+ * IDLE since a time: no byte of the next request was received. HEAD since a time: part of its head was received. TIMED: the
+ * connection is closed at a time. EXEMPT: a handler has the request; no limit.
  */
 typedef enum { WATCH_IDLE, WATCH_HEAD, WATCH_TIMED, WATCH_EXEMPT } WatchPhase;
 
@@ -80,22 +77,22 @@ struct HttpRequest {
 	HttpWorker *worker;
 	struct MHD_Connection *connection; /* NULL: refused before there was one */
 	int socket;
-	bool linger; /* the client may still be sending when the connection is closed */
+	bool linger; /* the client may still be sending when the connection closes */
 	HttpRequest *previous, *next;
 	_Atomic uint64_t watch;
 	_Atomic int answer_state;
 	atomic_bool suspended;
 
-	/* Of the present request only. */
+	/* Of the current request only. */
 	const char *method, *line_fault, *media_fault;
 	const void *principal;
 	int64_t started_us;
-	bool lined; /* its first line is in */
-	bool begun; /* its headers are in, and it is counted as under way */
+	bool line_received;
+	bool headers_received; /* and it counts as in flight */
 	bool dispatched; /* its handler was called */
-	bool refused; /* answered before its body was in */
-	bool close; /* what follows on this connection cannot be trusted */
-	bool direct; /* its answer goes straight to the socket */
+	bool refused; /* answered before its body was received */
+	bool close; /* bytes after this request cannot be trusted */
+	bool direct; /* its answer bypasses libmicrohttpd */
 	bool too_large;
 	bool path_too_long;
 	size_t path_size;
@@ -125,54 +122,48 @@ static inline int64_t watch_time_us(uint64_t watch)
 	return (int64_t)(watch >> 2);
 }
 
-/* The callbacks libmicrohttpd gets; cls is the HttpListener. */
+/* ---- request.c: callbacks of libmicrohttpd; cls is the HttpListener */
+
 void *http_on_line(void *cls, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 			       const char *version, const char *upload, size_t *upload_size, void **context);
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
 		       enum MHD_RequestTerminationCode why);
 
-/* A connection's request object begins and ends. */
+/* The request object of a new connection; never NULL. */
 HttpRequest *http_request_new(HttpWorker *worker, struct MHD_Connection *connection);
-void http_request_free(HttpRequest *request);
 
-/* Through with a request that may be an orphan: frees it, unless the other one is not through with it yet. */
-void http_request_leave(HttpRequest *request);
+/* Lets go of the request: frees it, unless it is an orphan that its other holder has not released yet. */
+void http_request_release(HttpRequest *request);
 
-/* Starts and stops a listener's threads. Starting fails with ERROR_AGAIN, and what was started is stopped as ever. */
+/* ---- connections.c */
+
+/* Starts and stops a listener's threads. ERROR_AGAIN: not all started; http_workers_stop stops those that did. */
 Result http_workers_start(HttpListener *listener);
 void http_workers_stop(HttpListener *listener);
 
-/* Takes the socket; false, and it is still the caller's, where there is no room for it. Of the acceptor only. */
+/* Takes the socket. False: there is no room, and the socket remains the caller's. Called by the acceptor only. */
 bool http_workers_take(HttpListener *listener, int socket, const struct sockaddr *from, socklen_t from_size);
 
-/* The watcher for slow senders: one thread a server, which ends once the server is stopping. */
+/* Starts and stops the thread that closes slow connections. It ends once server->stopping is set. */
 void http_watch_start(HttpServer *server);
 void http_watch_stop(HttpServer *server);
 
-/* Where so many connections leave little room, ends the one that has owed a whole head longest, if it has done so for seconds. */
-void http_watch_make_room(HttpListener *listener, unsigned connections);
+/* ---- response.c */
 
-/* For libmicrohttpd, which copies what it needs. */
+/* The answer for libmicrohttpd, with all headers; body and values are copied. */
 struct MHD_Response *http_response_make(const HttpRequest *request, const HttpResponse *response);
 
-/* Writes an answer to the request's socket, as far as that takes it at once. */
+/* Writes an answer to the request's socket; bytes that the socket does not take at once are dropped. */
 void http_response_send(const HttpRequest *request, const HttpResponse *response);
 
-/* Refuses what libmicrohttpd cannot answer any more or never saw, and ends the sending side of the connection. */
+/* Refuses a request that libmicrohttpd can no longer answer or never received, and shuts the sending side of the socket. */
 void http_refuse_directly(HttpRequest *request, unsigned status, const char *detail);
 
-/* Refuses a connection above the limit; the socket is taken. */
+/* Refuses a connection above the limit; takes the socket. */
 void http_refuse_connection(HttpListener *listener, int socket);
 
-/* libmicrohttpd is about to answer a Content-Length of this worker's that is none: ours is sent before it. */
+/* Sends the refusal of an invalid Content-Length on one of this worker's connections before libmicrohttpd sends its own. */
 void http_refuse_length(HttpWorker *worker);
-
-/* One thread, and at most HTTP_LINGER_MAX sockets. Freeing closes them all. */
-HttpLinger *http_linger_new(void);
-void http_linger_free(HttpLinger *linger);
-
-/* Takes a socket whose sending side has ended, and closes it once the client has done so too, or after a bounded while. */
-void http_linger_take(HttpLinger *linger, int socket);
 
 #endif

@@ -1,39 +1,41 @@
 /*
- * Closing without losing an answer. A socket that is closed while its client still sends is reset, and the reset destroys an
- * answer that the client has not read yet. So what comes is read and dropped, until the client ends its side too; for ten
- * seconds and HTTP_DRAIN_MAX bytes at most, and two seconds of silence.
+ * A socket that is closed while its client still sends is reset, and the reset destroys an answer that the client has not read
+ * yet. So incoming bytes are read and dropped until the client closes its side: for ten seconds, HTTP_DRAIN_MAX bytes and two
+ * seconds of silence at most.
  */
-#include "shared/io/http/internal.h"
+#include "shared/io/http/linger.h"
 
+#include "shared/base/error.h"
 #include "shared/io/system/clock.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WHOLE_MS = 10000, SILENCE_MS = 2000, TICK_MS = 20, READ_SIZE = 64 * 1024, READS_A_TURN = 16 };
+enum { TOTAL_MS = 10000, SILENCE_MS = 2000, TICK_MS = 20, READ_SIZE = 64 * 1024, READS_MAX = 16 };
 
 typedef struct {
 	int socket;
 	int64_t until_us, silent_until_us, bytes_left;
-} Lingerer;
+} Lingering;
 
 struct HttpLinger {
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t change;
 	bool stop;
-	Lingerer list[HTTP_LINGER_MAX]; /* others append; only the thread changes or removes */
+	Lingering list[HTTP_LINGER_MAX]; /* other threads append; only the thread changes or removes */
 	unsigned count;
 	char dropped[READ_SIZE];
 };
 
-/* False at the end of what may come. */
-static bool lingerer_read(Lingerer *one, int64_t now_us, char *dropped)
+/* False: the client closed its side, the socket failed, or the limit of bytes is reached. */
+static bool lingering_read(Lingering *one, int64_t now_us, char *dropped)
 {
-	for (int i = 0; i < READS_A_TURN; i++) {
+	for (int i = 0; i < READS_MAX; i++) {
 		ssize_t got = recv(one->socket, dropped, READ_SIZE, MSG_DONTWAIT);
 		if (got < 0)
 			return errno == EAGAIN || errno == EINTR;
@@ -45,21 +47,21 @@ static bool lingerer_read(Lingerer *one, int64_t now_us, char *dropped)
 	return true;
 }
 
-static bool lingerer_goes_on(Lingerer *one, bool ready, int64_t now_us, char *dropped)
+static bool lingering_continues(Lingering *one, bool ready, int64_t now_us, char *dropped)
 {
-	if (ready && !lingerer_read(one, now_us, dropped))
+	if (ready && !lingering_read(one, now_us, dropped))
 		return false;
 	return now_us < one->until_us && now_us < one->silent_until_us;
 }
 
-static void lingerer_remove(HttpLinger *linger, unsigned index)
+static void lingering_remove(HttpLinger *linger, unsigned index)
 {
 	close(linger->list[index].socket);
 	linger->list[index] = linger->list[--linger->count];
 }
 
-/* With the mutex, which is let go of while waiting. */
-static void linger_turn(HttpLinger *linger)
+/* With the mutex held, except while it polls. */
+static void linger_poll(HttpLinger *linger)
 {
 	struct pollfd polls[HTTP_LINGER_MAX];
 	unsigned count = linger->count;
@@ -71,8 +73,8 @@ static void linger_turn(HttpLinger *linger)
 	pthread_mutex_lock(&linger->mutex);
 	int64_t now_us = clock_monotonic_us();
 	for (unsigned i = count; i-- > 0;)
-		if (!lingerer_goes_on(&linger->list[i], polls[i].revents != 0, now_us, linger->dropped))
-			lingerer_remove(linger, i);
+		if (!lingering_continues(&linger->list[i], polls[i].revents != 0, now_us, linger->dropped))
+			lingering_remove(linger, i);
 }
 
 static void *linger_run(void *context)
@@ -84,10 +86,10 @@ static void *linger_run(void *context)
 		if (linger->count == 0)
 			pthread_cond_wait(&linger->change, &linger->mutex);
 		else
-			linger_turn(linger);
+			linger_poll(linger);
 	}
 	while (linger->count > 0)
-		lingerer_remove(linger, linger->count - 1);
+		lingering_remove(linger, linger->count - 1);
 	pthread_mutex_unlock(&linger->mutex);
 	return NULL;
 }
@@ -117,7 +119,7 @@ void http_linger_free(HttpLinger *linger)
 	free(linger);
 }
 
-/* Where there is no place any more, what has come already is dropped, which is all that most clients have sent. */
+/* Without a free entry, only the bytes received so far are read, which is all that most clients have sent. */
 void http_linger_take(HttpLinger *linger, int socket)
 {
 	int64_t now_us = clock_monotonic_us();
@@ -128,8 +130,8 @@ void http_linger_take(HttpLinger *linger, int socket)
 	pthread_mutex_lock(&linger->mutex);
 	bool taken = linger->count < HTTP_LINGER_MAX && !linger->stop;
 	if (taken)
-		linger->list[linger->count++] = (Lingerer){ .socket = socket,
-							    .until_us = now_us + WHOLE_MS * 1000,
+		linger->list[linger->count++] = (Lingering){ .socket = socket,
+							    .until_us = now_us + TOTAL_MS * 1000,
 							    .silent_until_us = now_us + SILENCE_MS * 1000,
 							    .bytes_left = HTTP_DRAIN_MAX };
 	pthread_cond_signal(&linger->change);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- beginning and end ----------------------------------------------------------------------------------------- */
+/* ---- a request object and its first line ------------------------------------------------------------------------- */
 
 HttpRequest *http_request_new(HttpWorker *worker, struct MHD_Connection *connection)
 {
@@ -23,20 +23,18 @@ HttpRequest *http_request_new(HttpWorker *worker, struct MHD_Connection *connect
 	return request;
 }
 
-void http_request_free(HttpRequest *request)
+static void request_free(HttpRequest *request)
 {
-	if (!request)
-		return;
 	free(request->body);
 	free(request);
 }
 
-void http_request_leave(HttpRequest *request)
+void http_request_release(HttpRequest *request)
 {
 	int orphaned = ANSWER_ORPHANED;
 
-	if (!atomic_compare_exchange_strong(&request->answer_state, &orphaned, ANSWER_LEFT))
-		http_request_free(request);
+	if (!atomic_compare_exchange_strong(&request->answer_state, &orphaned, ANSWER_RELEASED))
+		request_free(request);
 }
 
 static bool request_orphaned(HttpRequest *request)
@@ -54,7 +52,7 @@ static int64_t request_deadline_us(const HttpRequest *request)
 	return request->listener->server->options.request_deadline_ms * 1000;
 }
 
-/* Without the scheme and host that the absolute form of RFC 9112 puts before the path. */
+/* The path and query of a request target; the absolute form of RFC 9112 has scheme and host before them. */
 static const char *uri_path(const char *uri)
 {
 	const char *slash;
@@ -68,11 +66,11 @@ static const char *uri_path(const char *uri)
 static const char *line_fault(const char *uri, const char *path)
 {
 	if (strchr(uri, ' '))
-		return "the path or the query holds a blank";
-	return strstr(path, "%00") ? "the path or the query holds a NUL" : NULL;
+		return "the path or the query contains a space: send it as %20";
+	return strstr(path, "%00") ? "the path or the query contains %00: remove it" : NULL;
 }
 
-/* The request line is in: the time of a request begins here. */
+/* The first line was received: the deadline of the request counts from here. */
 void *http_on_line(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	HttpRequest *request = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -87,7 +85,7 @@ void *http_on_line(void *cls, const char *uri, struct MHD_Connection *connection
 	memcpy(request->path, path, request->path_size);
 	request->path[request->path_size] = '\0';
 	request->line_fault = line_fault(uri, path);
-	request->lined = true;
+	request->line_received = true;
 	return request;
 }
 
@@ -103,7 +101,7 @@ static void request_measure(const HttpRequest *request)
 	metric_add(METRIC_HTTP_INFLIGHT, NULL, NULL, -1);
 }
 
-/* Ready for the next request of the same connection. */
+/* Prepares the object for the next request of the same connection. */
 static void request_reset(HttpRequest *request)
 {
 	if (request->body_capacity > HTTP_BODY_KEPT) {
@@ -120,13 +118,14 @@ static void request_reset(HttpRequest *request)
 	request->body_seen = 0;
 	request->match.route = NULL;
 	request->match.value_count = 0;
-	request->lined = request->begun = request->dispatched = request->refused = request->too_large = false;
+	request->line_received = request->headers_received = request->dispatched = false;
+	request->refused = request->too_large = false;
 	atomic_store(&request->suspended, false);
 	atomic_store(&request->answer_state, ANSWER_OPEN);
 }
 
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
-		       enum MHD_RequestTerminationCode why)
+		       enum MHD_RequestTerminationCode code)
 {
 	HttpRequest *request = *context;
 
@@ -134,10 +133,10 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **cont
 	if (!request)
 		return;
 	*context = NULL;
-	request->linger |= why == MHD_REQUEST_TERMINATED_WITH_ERROR;
-	/* An orphan is left to the one who will still try to answer it. */
+	request->linger |= code == MHD_REQUEST_TERMINATED_WITH_ERROR;
+	/* An orphan is not reset: the answering thread still holds it. */
 	bool orphaned = request_orphaned(request);
-	if (request->begun) {
+	if (request->headers_received) {
 		request_measure(request);
 		atomic_fetch_sub(&request->listener->server->inflight, 1);
 	}
@@ -147,7 +146,7 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **cont
 	request_watch(request, WATCH_IDLE, clock_monotonic_us());
 }
 
-/* ---- refusing -------------------------------------------------------------------------------------------------- */
+/* ---- refusing ---------------------------------------------------------------------------------------------------- */
 
 static enum MHD_Result request_conclude(HttpRequest *request)
 {
@@ -156,9 +155,9 @@ static enum MHD_Result request_conclude(HttpRequest *request)
 	request->response = NULL;
 	if (atomic_load(&request->answer_state) != ANSWER_SETTLED || !response)
 		return MHD_NO;
-	/* A reader gets the time its answer needs at 16 kB a second, on top of what a request has. */
-	int64_t reading_us = (int64_t)request->answer_size / 16 * 1000;
-	request_watch(request, WATCH_TIMED, clock_monotonic_us() + request_deadline_us(request) + reading_us);
+	/* Time to read the answer at 16 kB a second is added to the deadline of a request. */
+	int64_t read_us = (int64_t)request->answer_size / 16 * 1000;
+	request_watch(request, WATCH_TIMED, clock_monotonic_us() + request_deadline_us(request) + read_us);
 	enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -179,9 +178,9 @@ static void refuse_too_large(HttpRequest *request)
 	char detail[96];
 
 	if (body_max > 0)
-		snprintf(detail, sizeof(detail), "the body is larger than %zu bytes, the most this path takes", body_max);
+		snprintf(detail, sizeof(detail), "the body is larger than %zu bytes, the maximum of this path", body_max);
 	else
-		snprintf(detail, sizeof(detail), "this path takes no body");
+		snprintf(detail, sizeof(detail), "this path takes no body: send none");
 	request_refuse(request, 413, detail);
 }
 
@@ -207,11 +206,11 @@ static enum MHD_Result head_visit(void *context, enum MHD_ValueKind kind, const 
 				  const char *value, size_t value_size)
 {
 	(void)kind;
-	http_head_take(context, (Slice){ name, name_size }, value ? value : "", value ? value_size : 0);
+	http_head_add(context, (Slice){ name, name_size }, value ? value : "", value ? value_size : 0);
 	return MHD_YES;
 }
 
-/* The first reason to refuse, or true. Everything here is decided before a byte of the body was looked at. */
+/* False: the request was refused, for the first reason that applies. Runs before any byte of the body is read. */
 static bool request_acceptable(HttpRequest *request, const char *fault)
 {
 	const HttpServer *server = request->listener->server;
@@ -221,14 +220,14 @@ static bool request_acceptable(HttpRequest *request, const char *fault)
 	if (fault)
 		return request_refuse(request, 400, fault), false;
 	if (request->path_too_long)
-		return request_refuse(request, 414, "the path is too long"), false;
+		return request_refuse(request, 414, "the path is longer than 512 bytes"), false;
 	http_match(options->routes, options->route_count, request->listener->routes, request->method,
 		   (Slice){ request->path, request->path_size }, &request->match);
 	route = request->match.route;
 	if (!route && request->match.allow[0] != '\0')
 		return refuse_method(request), false;
 	if (!route)
-		return request_refuse(request, 404, "there is nothing at this path"), false;
+		return request_refuse(request, 404, "no resource has this path"), false;
 	if (!route->open) {
 		Result admitted = options->admit(request, options->context);
 		if (result_failed(admitted))
@@ -260,14 +259,14 @@ static const char *request_fault(HttpRequest *request, HttpHead *head)
 	return fault;
 }
 
-/* The headers are in. A refusal goes out at once if a body would follow, which costs the connection; else it stays open. */
+/* The headers were received. If a body would follow, a refusal is sent at once and closes the connection. */
 static enum MHD_Result request_begin(HttpRequest *request, const char *method, const char *version)
 {
 	HttpServer *server = request->listener->server;
-	HttpHead head = { .host_needed = strcmp(version, "HTTP/1.0") != 0 };
+	HttpHead head = { .host_required = strcmp(version, "HTTP/1.0") != 0 };
 	const char *fault;
 
-	request->begun = true;
+	request->headers_received = true;
 	request_watch(request, WATCH_TIMED, request->started_us + request_deadline_us(request));
 	request->method = method;
 	metric_add(METRIC_HTTP_INFLIGHT, NULL, NULL, 1);
@@ -283,7 +282,7 @@ static enum MHD_Result request_begin(HttpRequest *request, const char *method, c
 	return request_conclude(request);
 }
 
-/* ---- the body -------------------------------------------------------------------------------------------------- */
+/* ---- the body ---------------------------------------------------------------------------------------------------- */
 
 static void body_reserve(HttpRequest *request, size_t size)
 {
@@ -301,7 +300,7 @@ static void body_reserve(HttpRequest *request, size_t size)
 	request->body_capacity = capacity;
 }
 
-/* Bytes that will not be used are read and dropped, so that the sender comes to read its answer; but not for ever. */
+/* Drops bytes that are not used, up to HTTP_DRAIN_MAX, so that the sender gets to read its answer. */
 static enum MHD_Result body_take(HttpRequest *request, const char *data, size_t size)
 {
 	size_t body_max = request->match.route->body_max;
@@ -313,7 +312,7 @@ static enum MHD_Result body_take(HttpRequest *request, const char *data, size_t 
 	if (request->too_large && request->body_seen <= (uint64_t)seen_max + HTTP_DRAIN_MAX)
 		return MHD_YES;
 	if (request->too_large)
-		return http_refuse_directly(request, 413, "the body is larger than this path takes"), MHD_NO;
+		return http_refuse_directly(request, 413, "the body is larger than this path accepts"), MHD_NO;
 	if (body_max == 0)
 		return MHD_YES;
 	body_reserve(request, request->body_size + size);
@@ -322,7 +321,7 @@ static enum MHD_Result body_take(HttpRequest *request, const char *data, size_t 
 	return MHD_YES;
 }
 
-/* ---- the handler ----------------------------------------------------------------------------------------------- */
+/* ---- the handler ------------------------------------------------------------------------------------------------- */
 
 static void request_dispatch(HttpRequest *request)
 {
@@ -345,7 +344,7 @@ enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, con
 	(void)cls, (void)connection, (void)url;
 	if (request->direct)
 		return MHD_NO;
-	if (!request->begun)
+	if (!request->headers_received)
 		return request_begin(request, method, version);
 	if (*upload_size > 0) {
 		size_t size = *upload_size;
@@ -354,7 +353,7 @@ enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, con
 	}
 	if (!request->dispatched && !request->refused) {
 		request_dispatch(request);
-		/* Another thread may have answered already; libmicrohttpd calls again in any case. */
+		/* Another thread may have answered already; libmicrohttpd calls again either way. */
 		if (atomic_load(&request->suspended))
 			return MHD_YES;
 		must(atomic_load(&request->answer_state) != ANSWER_OPEN);
@@ -362,7 +361,7 @@ enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, con
 	return request_conclude(request);
 }
 
-/* ---- what handlers see ----------------------------------------------------------------------------------------- */
+/* ---- access for handlers ----------------------------------------------------------------------------------------- */
 
 const char *http_method(const HttpRequest *request)
 {
@@ -390,7 +389,7 @@ Slice http_path_value(const HttpRequest *request, const char *name)
 const char *http_header(HttpRequest *request, const char *name)
 {
 	if (request_orphaned(request))
-		return NULL; /* the connection is gone: a late answer only frees the request */
+		return NULL; /* the connection is gone */
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
@@ -439,32 +438,32 @@ const void *http_principal(const HttpRequest *request)
 	return request->principal;
 }
 
-/* ---- answering ------------------------------------------------------------------------------------------------- */
+/* ---- answering --------------------------------------------------------------------------------------------------- */
 
 void http_suspend(HttpRequest *request)
 {
 	must(request->dispatched && !atomic_load(&request->suspended));
 	MHD_suspend_connection(request->connection);
-	atomic_store(&request->suspended, true); /* after it, for the one who resumes leftovers */
+	atomic_store(&request->suspended, true); /* after the call: http_server_stop resumes suspended requests */
 }
 
 /*
- * Takes the request for whoever answers it first. False, and it must not be touched any more: the server stopped without this
- * answer, so there is neither a connection nor a server, or soon will not be.
+ * Settles the request for the calling thread. False: the server stopped without this answer; connection and server are gone or
+ * about to go, and the request must not be touched any more.
  */
-static bool request_claim(HttpRequest *request)
+static bool request_settle(HttpRequest *request)
 {
 	int open = ANSWER_OPEN;
 
 	if (atomic_compare_exchange_strong(&request->answer_state, &open, ANSWER_SETTLED))
 		return true;
 	must(open >= ANSWER_ORPHANED);
-	http_request_leave(request);
+	http_request_release(request);
 	return false;
 }
 
-/* Hands a claimed request back to its connection's thread, which must be the last thing done to it. */
-static void request_settle(HttpRequest *request)
+/* Hands a settled request back to its connection's thread. The caller must not touch it afterwards. */
+static void request_hand_back(HttpRequest *request)
 {
 	if (atomic_load(&request->suspended))
 		MHD_resume_connection(request->connection);
@@ -473,7 +472,7 @@ static void request_settle(HttpRequest *request)
 void http_answer(HttpRequest *request, const HttpResponse *response)
 {
 	must(response->status >= 200 && response->status <= 599);
-	if (!request_claim(request))
+	if (!request_settle(request))
 		return;
 	request->status = response->status;
 	if (request->direct) {
@@ -482,12 +481,12 @@ void http_answer(HttpRequest *request, const HttpResponse *response)
 	}
 	request->response = http_response_make(request, response);
 	request->answer_size = response->content_type ? response->body.size : 0;
-	request_settle(request);
+	request_hand_back(request);
 }
 
 /* Without a response the connection's thread closes the connection. */
 void http_abort(HttpRequest *request)
 {
-	if (request_claim(request))
-		request_settle(request);
+	if (request_settle(request))
+		request_hand_back(request);
 }

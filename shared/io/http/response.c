@@ -1,5 +1,12 @@
-/* An answer's headers, for libmicrohttpd and for a socket. */
+/*
+ * The headers of an answer, and answers that bypass libmicrohttpd: written straight to the socket, because libmicrohttpd cannot
+ * send them any more (a body is being received), would send its own, or never sees the connection. These come from the same
+ * `refuse` callback as all others, are small, and are the last on their connection.
+ */
 #include "shared/io/http/internal.h"
+
+#include "shared/io/system/log.h"
+#include "shared/io/system/metrics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +18,15 @@ typedef struct {
 	const char *name, *value;
 } Header;
 
-/* Those of the handler, and those every answer has. */
+/* The headers of the handler and those added to every answer. */
 typedef struct {
-	Header list[1 + HTTP_HEADERS_MAX + HTTP_HEADERS_OURS];
+	Header list[1 + HTTP_HEADERS_MAX + HTTP_HEADERS_ADDED];
 	size_t count;
 } HeaderList;
 
-enum { ANSWER_MAX = 128 * 1024, DATE_LINE = 64 };
+enum { DIRECT_ANSWER_MAX = 128 * 1024, DATE_LINE = 64, LIMIT_LOG_PAUSE_US = 10000000 };
+
+/* ---- headers ----------------------------------------------------------------------------------------------------- */
 
 static bool header_given(const HttpResponse *response, const char *name)
 {
@@ -27,7 +36,7 @@ static bool header_given(const HttpResponse *response, const char *name)
 	return false;
 }
 
-/* A value that could end the line is dropped, header and all. */
+/* Drops a header whose value holds a line end. */
 static void header_put(HeaderList *headers, const char *name, const char *value)
 {
 	if (!value || strpbrk(value, "\r\n") != NULL)
@@ -81,6 +90,8 @@ struct MHD_Response *http_response_make(const HttpRequest *request, const HttpRe
 	return made;
 }
 
+/* ---- direct answers ---------------------------------------------------------------------------------------------- */
+
 static void date_write(Buffer *out)
 {
 	char text[DATE_LINE];
@@ -97,7 +108,7 @@ void http_response_send(const HttpRequest *request, const HttpResponse *response
 	HeaderList headers;
 	Buffer out;
 
-	buffer_init(&out, ANSWER_MAX);
+	buffer_init(&out, DIRECT_ANSWER_MAX);
 	buffer_format(&out, "HTTP/1.1 %u %s\r\n", response->status, MHD_get_reason_phrase_for(response->status));
 	date_write(&out);
 	headers_list(request, response, &headers);
@@ -108,4 +119,78 @@ void http_response_send(const HttpRequest *request, const HttpResponse *response
 	if (!out.overflowed)
 		send(request->socket, out.data, out.size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	buffer_release(&out);
+}
+
+void http_refuse_directly(HttpRequest *request, unsigned status, const char *detail)
+{
+	const HttpServerOptions *options = &request->listener->server->options;
+	char code[16];
+
+	request->direct = request->refused = request->close = request->linger = true;
+	options->refuse(request, status, detail, options->context);
+	must(atomic_load(&request->answer_state) != ANSWER_OPEN);
+	shutdown(request->socket, SHUT_WR);
+	snprintf(code, sizeof(code), "%u", status);
+	if (!request->headers_received) /* else http_on_completed counts it */
+		metric_add(METRIC_HTTP_REQUESTS, "none", code, 1);
+}
+
+/* ---- above the limit --------------------------------------------------------------------------------------------- */
+
+/* Logged at most once in LIMIT_LOG_PAUSE_US; the metric counts every refusal. */
+static void limit_log(const HttpListener *listener)
+{
+	static _Atomic int64_t quiet_until_us;
+
+	if (log_due(&quiet_until_us, LIMIT_LOG_PAUSE_US))
+		log_line(LOG_WARN, "http", "connections-full", L_STRING("address", listener->address),
+			 L_INTEGER("most", listener->connections_max));
+}
+
+void http_refuse_connection(HttpListener *listener, int socket)
+{
+	HttpRequest request = { .listener = listener, .socket = socket };
+
+	limit_log(listener);
+	http_refuse_directly(&request, 503, "the server has as many connections as it takes: try again later");
+	http_linger_take(listener->server->linger, socket);
+}
+
+/* ---- an invalid Content-Length ----------------------------------------------------------------------------------- */
+
+/* Called for the worker's own requests only: libmicrohttpd lets no other thread read their headers. */
+static bool length_is_invalid(HttpRequest *request)
+{
+	const char *length;
+
+	if (!request->line_received || request->headers_received || request->direct)
+		return false;
+	length = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Length");
+	return length && !http_length_is_valid(slice_of(length));
+}
+
+static void length_refuse(HttpRequest *request)
+{
+	const char *length = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Length");
+
+	if (length[0] != '\0' && length[strspn(length, "0123456789")] == '\0')
+		http_refuse_directly(request, 413, "the body is larger than any path accepts");
+	else
+		http_refuse_directly(request, 400, "Content-Length must be one decimal number");
+}
+
+/*
+ * libmicrohttpd 0.9.75 answers an invalid Content-Length itself and writes the headers of that answer twice. Its log message does
+ * not name the connection; it is one whose headers are being received, and every such connection with an invalid length would
+ * get the same answer. libmicrohttpd's own answer then fails, because the sending side is shut.
+ */
+void http_refuse_length(HttpWorker *worker)
+{
+	HttpServer *server = worker->listener->server;
+
+	pthread_mutex_lock(&server->mutex);
+	for (HttpRequest *request = server->first; request; request = request->next)
+		if (request->worker == worker && length_is_invalid(request))
+			length_refuse(request);
+	pthread_mutex_unlock(&server->mutex);
 }

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- paths ----------------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
-/* A {name} at *pattern takes the segment that begins at *at; both are moved behind what they stood for. */
+/* Matches the {name} at *pattern with the segment at *at and moves both past them. */
 static bool value_take(const char **pattern, Slice path, size_t *at, HttpMatch *out)
 {
 	size_t name_size = strcspn(*pattern, "}") - 1;
@@ -44,7 +44,7 @@ static bool path_fits(const char *pattern, Slice path, HttpMatch *out)
 	return at == path.size;
 }
 
-/* Decodes into out, which has room for text.size bytes; false for a broken escape or a NUL. */
+/* Decodes into out, which has room for text.size bytes. False: a broken escape or a NUL. */
 static bool percent_decode(Slice text, char *out, size_t *out_size)
 {
 	*out_size = 0;
@@ -82,7 +82,7 @@ static bool values_decode(HttpMatch *match)
 	return true;
 }
 
-/* ---- routes ---------------------------------------------------------------------------------------------------- */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 static bool route_served(const HttpRoute *route, HttpRouteSet set)
 {
@@ -102,7 +102,7 @@ static void allow_add(char *allow, const char *method)
 	memcpy(allow + used, method, size + 1);
 }
 
-/* Fills out->allow; a table has one row for a path and method, so no method comes twice. */
+/* Fills out->allow. A table has one row for a path and method, so no method is listed twice. */
 static void allow_list(const HttpRoute *routes, size_t count, HttpRouteSet set, Slice path, HttpMatch *out)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -133,9 +133,9 @@ void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const c
 	allow_list(routes, count, set, path, out);
 }
 
-/* ---- headers --------------------------------------------------------------------------------------------------- */
+/* ---- headers ----------------------------------------------------------------------------------------------------- */
 
-/* RFC 9110 tchar, one bit a byte. */
+/* tchar of RFC 9110, one bit for each byte value. */
 static bool token_byte(unsigned char c)
 {
 	static const uint32_t token_bits[8] = { 0, 0x03ff6cfau, 0xc7fffffeu, 0x57ffffffu };
@@ -143,7 +143,7 @@ static bool token_byte(unsigned char c)
 	return token_bits[c >> 5] >> (c & 31) & 1;
 }
 
-static bool name_odd(Slice name)
+static bool name_is_invalid(Slice name)
 {
 	for (size_t i = 0; i < name.size; i++)
 		if (!token_byte((unsigned char)name.data[i]))
@@ -156,29 +156,29 @@ static bool name_is(Slice name, Slice wanted)
 	return name.size == wanted.size && strncasecmp(name.data, wanted.data, wanted.size) == 0;
 }
 
-void http_head_take(HttpHead *head, Slice name, const char *value, size_t value_size)
+void http_head_add(HttpHead *head, Slice name, const char *value, size_t value_size)
 {
 	Slice text = { value, value_size };
 
-	head->odd_name |= name_odd(name);
+	head->name_invalid |= name_is_invalid(name);
 	if (name_is(name, SLICE("Host"))) {
 		head->hosts++;
-		head->list_host |= memchr(value, ',', value_size) != NULL;
+		head->host_is_list |= memchr(value, ',', value_size) != NULL;
 	} else if (name_is(name, SLICE("Content-Length"))) {
-		head->lengths++;
-		head->length = text;
+		head->content_lengths++;
+		head->content_length = text;
 	} else if (name_is(name, SLICE("Transfer-Encoding"))) {
-		head->encodings++;
-		head->encoding = text;
+		head->transfer_encodings++;
+		head->transfer_encoding = text;
 	} else if (name_is(name, SLICE("Content-Type"))) {
-		head->types++;
-		head->type = value;
+		head->content_types++;
+		head->content_type = value;
 	} else if (name_is(name, SLICE("Content-Encoding"))) {
-		head->coding = value;
+		head->content_encoding = value;
 	}
 }
 
-bool http_length_sound(Slice length)
+bool http_length_is_valid(Slice length)
 {
 	int64_t ignored;
 
@@ -187,20 +187,21 @@ bool http_length_sound(Slice length)
 
 const char *http_head_fault(const HttpHead *head)
 {
-	if (head->odd_name)
-		return "a header name holds a character that header names may not hold";
-	if (head->hosts == 0 && head->host_needed)
-		return "a Host header is needed";
-	if (head->hosts > 1 || head->list_host)
-		return "more than one Host";
-	if (head->lengths > 0 && head->encodings > 0)
-		return "both Content-Length and Transfer-Encoding";
-	if (head->lengths > 1 || (head->lengths == 1 && !http_length_sound(head->length)))
-		return "Content-Length must be one number";
-	if (head->encodings > 1 || (head->encodings == 1 && !name_is(head->encoding, SLICE("chunked"))))
-		return "no Transfer-Encoding but chunked is known here";
-	if (head->types > 1)
-		return "more than one Content-Type";
+	if (head->name_invalid)
+		return "a header name contains a character that RFC 9110 does not allow there";
+	if (head->hosts == 0 && head->host_required)
+		return "the Host header is missing";
+	if (head->hosts > 1 || head->host_is_list)
+		return "there is more than one Host: send one";
+	if (head->content_lengths > 0 && head->transfer_encodings > 0)
+		return "there are both Content-Length and Transfer-Encoding: send one of them";
+	if (head->content_lengths > 1 || (head->content_lengths == 1 && !http_length_is_valid(head->content_length)))
+		return "Content-Length must be one decimal number";
+	if (head->transfer_encodings > 1 ||
+	    (head->transfer_encodings == 1 && !name_is(head->transfer_encoding, SLICE("chunked"))))
+		return "Transfer-Encoding must be chunked";
+	if (head->content_types > 1)
+		return "there is more than one Content-Type: send one";
 	return NULL;
 }
 
@@ -208,14 +209,14 @@ int64_t http_head_length(const HttpHead *head)
 {
 	int64_t length = 0;
 
-	if (head->encodings > 0)
+	if (head->transfer_encodings > 0)
 		return -1;
-	if (head->lengths > 0)
-		must(slice_integer(head->length, &length));
+	if (head->content_lengths > 0)
+		must(slice_integer(head->content_length, &length));
 	return length;
 }
 
-/* The value of a media type's parameter: name, "=", a token or a quoted text without escapes. Empty where there is none. */
+/* The value of a media type's parameter: name, "=", a token or a quoted string without escapes. SLICE_NONE: no such one. */
 static Slice parameter_of(const char *parameters, Slice name)
 {
 	for (const char *at = parameters; *at == ';'; at += strcspn(at, ";")) {
@@ -229,7 +230,7 @@ static Slice parameter_of(const char *parameters, Slice name)
 	return SLICE_NONE;
 }
 
-/* What follows application/json, or NULL. */
+/* The parameters behind application/json; NULL for any other type. */
 static const char *after_json(const char *type)
 {
 	static const char json[] = "application/json";
@@ -244,14 +245,14 @@ static const char *after_json(const char *type)
 
 const char *http_media_fault(const HttpHead *head)
 {
-	const char *parameters = after_json(head->type);
+	const char *parameters = after_json(head->content_type);
 
 	if (!parameters)
 		return "the body must be application/json";
 	Slice charset = parameter_of(parameters, SLICE("charset"));
 	if (charset.size > 0 && !name_is(charset, SLICE("utf-8")) && !name_is(charset, SLICE("utf8")))
-		return "the body must be UTF-8, as all JSON is: leave the charset out of Content-Type, or name utf-8";
-	if (head->coding && !name_is(slice_of(head->coding), SLICE("identity")))
-		return "a compressed body is not taken here: send it without Content-Encoding";
+		return "the body must be UTF-8: remove the charset from Content-Type, or set it to utf-8";
+	if (head->content_encoding && !name_is(slice_of(head->content_encoding), SLICE("identity")))
+		return "a compressed body is not accepted: send it without Content-Encoding";
 	return NULL;
 }

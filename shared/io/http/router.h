@@ -1,10 +1,10 @@
 /*
- * What the HTTP server decides about a request before its body: which route it means, and whether its headers are ones that
- * two readers could understand differently. Pure.
+ * Decisions about a request before its body: which route it names, and if its headers could be understood differently by two
+ * readers. Pure.
  *
- * The path is matched as it was sent, segment by segment, and a {name} takes one segment that is not empty; only then are
- * the values percent-decoded. So an escaped slash never makes a segment, and an escaped NUL never ends one: a path that
- * holds either a broken escape or a NUL means no route.
+ * The path is matched as sent, segment by segment; a {name} takes one non-empty segment, and values are percent-decoded only
+ * after the match. So an escaped slash never makes a segment and an escaped NUL never ends one: a value with a broken escape or a
+ * NUL matches no route.
  */
 #ifndef TOCSIN_IO_HTTP_ROUTER_H
 #define TOCSIN_IO_HTTP_ROUTER_H
@@ -13,7 +13,7 @@
 
 enum { HTTP_PATH_MAX = 512, HTTP_ALLOW_MAX = 64 };
 
-/* Which rows of the table a listener serves. */
+/* The rows of the table that a listener serves. */
 typedef enum { HTTP_ROUTES_ALL, HTTP_ROUTES_PUBLIC, HTTP_ROUTES_OPS } HttpRouteSet;
 
 typedef struct {
@@ -22,40 +22,40 @@ typedef struct {
 	struct {
 		Slice name, value;
 	} values[HTTP_PATH_VALUES];
-	char allow
-		[HTTP_ALLOW_MAX]; /* where no route fits: methods this path knows, "GET, HEAD"; "" for an unknown path */
+	char allow[HTTP_ALLOW_MAX]; /* without a route: the methods of this path, "GET, HEAD"; "" for an unknown path */
 	char decoded[HTTP_PATH_MAX];
 } HttpMatch;
 
 /*
- * A HEAD request means the GET route. Path values point into `path`, or into out->decoded where they had escapes. path is
- * at most HTTP_PATH_MAX bytes.
+ * A HEAD request matches the GET route. Path values point into `path`, or into out->decoded if they had escapes. path has at
+ * most HTTP_PATH_MAX bytes.
  */
 void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const char *method, Slice path,
 		HttpMatch *out);
 
-/* The headers that decide where a request ends. Start from all zeroes, but host_needed: HTTP/1.1 asks for a Host. */
+/* The headers that decide where a request ends. Starts as zeroes, except host_required, which is true for HTTP/1.1. */
 typedef struct {
-	unsigned hosts, lengths, encodings, types;
-	bool host_needed, odd_name, list_host;
-	Slice length, encoding;
-	const char *type, *coding; /* Content-Type and Content-Encoding, borrowed from the headers */
+	unsigned hosts, content_lengths, transfer_encodings, content_types; /* how many there are */
+	bool host_required, name_invalid, host_is_list;
+	Slice content_length, transfer_encoding;                    /* borrowed from the headers, as are the two below */
+	const char *content_type, *content_encoding;                /* NULL: none */
 } HttpHead;
 
-void http_head_take(HttpHead *head, Slice name, const char *value, size_t value_size);
+/* Adds one header; value is NUL-terminated and borrowed. */
+void http_head_add(HttpHead *head, Slice name, const char *value, size_t value_size);
 
-/* What is wrong with these headers, for people; NULL when nothing is. */
+/* The first fault of these headers, for people; NULL: none. */
 const char *http_head_fault(const HttpHead *head);
 
-/* Whether a Content-Length says how many bytes come. */
-bool http_length_sound(Slice length);
+/* True for one decimal number that fits 63 bits. */
+bool http_length_is_valid(Slice length);
 
-/* Bytes of the body as declared; 0: none; -1: chunked. Only of a head without fault. */
+/* Bytes of the body as declared; 0: no body; -1: chunked. Only for a head without fault. */
 int64_t http_head_length(const HttpHead *head);
 
 /*
- * Why a body with these headers is not taken, for people; NULL when it is: application/json that is not compressed. A charset
- * is not needed (RFC 8259, 8.1) and taken where it says UTF-8.
+ * The reason to refuse a body with these headers, for people; NULL: it is uncompressed application/json. A charset is not needed
+ * (RFC 8259, 8.1); utf-8 is accepted.
  */
 const char *http_media_fault(const HttpHead *head);
 

@@ -14,18 +14,18 @@
 #include <unistd.h>
 
 /*
- * Connections are accepted here and handed to libmicrohttpd, because its quiescing of a thread pool races with its workers
- * for the listener's place in epoll and aborts when it loses.
+ * Connections are accepted here and handed to libmicrohttpd: MHD_quiesce_daemon on a thread pool races with the pool's workers
+ * over the listener's epoll entry and aborts the process when it loses.
  */
 
 enum {
 	BACKLOG = 1024,
 	DEADLINE_MS = 30000,
-	STOP_WAIT_MS = 500, /* for answers on their way out */
+	STOP_WAIT_MS = 500, /* for answers being sent */
 	ACCEPT_PAUSE_MS = 50,
 };
 
-/* ---- addresses ------------------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 static Result address_parse(const char *text, struct sockaddr_in *out)
 {
@@ -37,7 +37,7 @@ static Result address_parse(const char *text, struct sockaddr_in *out)
 	if (!colon || !text_copy((Slice){ text, (size_t)(colon - text) }, host, sizeof(host)) ||
 	    inet_pton(AF_INET, host, &out->sin_addr) != 1 || !slice_integer(slice_of(colon + 1), &port) || port < 0 ||
 	    port > 65535)
-		return result_fail(ERROR_INPUT, "'%s' is no address to listen on: 127.0.0.1:8080 would be one", text);
+		return result_fail(ERROR_INPUT, "'%s' is not an IPv4 address and port: write for example 127.0.0.1:8080", text);
 	out->sin_port = htons((uint16_t)port);
 	return result_ok();
 }
@@ -45,10 +45,10 @@ static Result address_parse(const char *text, struct sockaddr_in *out)
 static Result bind_failed(const char *text)
 {
 	switch (errno) {
-	case EADDRINUSE: return result_fail(ERROR_AGAIN, "%s is in use by another program", text);
+	case EADDRINUSE: return result_fail(ERROR_AGAIN, "%s is in use by another program: choose another port", text);
 	case EACCES:
-	case EPERM: return result_fail(ERROR_AGAIN, "listening on %s is not permitted to this user", text);
-	case EADDRNOTAVAIL: return result_fail(ERROR_INPUT, "%s is no address of this machine", text);
+	case EPERM: return result_fail(ERROR_AGAIN, "this user may not listen on %s: choose a port above 1023", text);
+	case EADDRNOTAVAIL: return result_fail(ERROR_INPUT, "%s is not an address of this machine", text);
 	default: return result_fail(ERROR_AGAIN, "cannot listen on %s: %s", text, strerror(errno));
 	}
 }
@@ -62,7 +62,7 @@ static Result listener_bind(HttpListener *listener, const char *text)
 	TRY(address_parse(text, &address));
 	listener->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (listener->socket < 0)
-		return result_fail(ERROR_AGAIN, "no socket for %s: %s", text, strerror(errno));
+		return result_fail(ERROR_AGAIN, "cannot create a socket for %s: %s", text, strerror(errno));
 	setsockopt(listener->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(listener->socket, (struct sockaddr *)&address, sizeof(address)) != 0 ||
 	    listen(listener->socket, BACKLOG) != 0 ||
@@ -74,9 +74,9 @@ static Result listener_bind(HttpListener *listener, const char *text)
 	return result_ok();
 }
 
-/* ---- connections ----------------------------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
-/* Where descriptors have run out, the kernel keeps connections until some are free again. */
+/* While the process has no free descriptor, new connections wait in the kernel. */
 static void *accept_run(void *context)
 {
 	HttpListener *listener = context;
@@ -93,7 +93,7 @@ static void *accept_run(void *context)
 	return NULL;
 }
 
-/* ---- start ----------------------------------------------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------------------------------------------------- */
 
 static Result listener_serve(HttpListener *listener)
 {
@@ -138,7 +138,7 @@ static HttpServer *server_new(const HttpServerOptions *options)
 	return server;
 }
 
-/* Threads begun here take no signals: those are the program's. */
+/* Threads started here block all signals: the program handles them. */
 Result http_server_start(const HttpServerOptions *options, HttpServer **out)
 {
 	sigset_t all, before;
@@ -168,13 +168,13 @@ unsigned http_server_inflight(const HttpServer *server)
 	return atomic_load(&server->inflight);
 }
 
-/* ---- stop ------------------------------------------------------------------------------------------------------ */
+/* ---- stop -------------------------------------------------------------------------------------------------------- */
 
 static void listener_quiesce(HttpListener *listener)
 {
 	if (listener->socket < 0)
 		return;
-	atomic_store(&listener->closing, true); /* accept does not look at the socket where there are no descriptors */
+	atomic_store(&listener->closing, true); /* accept fails before it looks at the socket when no descriptor is free */
 	shutdown(listener->socket, SHUT_RDWR); /* makes accept return */
 	if (listener->accepting)
 		pthread_join(listener->acceptor, NULL);
@@ -196,8 +196,8 @@ static void wait_for_answers(HttpServer *server, int64_t wait_ms)
 		clock_sleep_ms(5);
 }
 
-/* Takes suspended requests from those who owe an answer, and closes all others: a suspended one at the end would abort. */
-static void cut_leftovers(HttpServer *server)
+/* Orphans and resumes suspended requests, because MHD_stop_daemon aborts on one; shuts all sockets. */
+static void requests_orphan(HttpServer *server)
 {
 	pthread_mutex_lock(&server->mutex);
 	for (HttpRequest *request = server->first; request; request = request->next) {
@@ -219,7 +219,7 @@ void http_server_stop(HttpServer *server)
 	wait_for_answers(server, STOP_WAIT_MS);
 	atomic_store(&server->stopping, true);
 	while (http_server_inflight(server) > 0) {
-		cut_leftovers(server);
+		requests_orphan(server);
 		wait_for_answers(server, 10);
 	}
 	http_watch_stop(server);

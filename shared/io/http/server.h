@@ -1,18 +1,20 @@
 /*
- * The HTTP server: libmicrohttpd, a few epoll threads a core, connections suspended while they wait, so that no thread ever
- * waits for a disk or a command.
+ * The HTTP server: libmicrohttpd with a few epoll threads per core. Connections are suspended while a request waits, so no
+ * thread waits for a disk or a command.
  *
- * It stands on libmicrohttpd itself rather than on ulfius, which the first design named: ulfius fixes the status of an
- * answer when its callback returns, so a suspended command could not become 200, 409 or 412 later; it answers 404 to HEAD
- * and to a wrong method, cuts bodies silently and reads them before anyone could refuse them. Below it is the same library.
+ * It uses libmicrohttpd directly rather than ulfius, which is built on the same library: ulfius fixes the status of an answer
+ * when its callback returns, so a suspended command could not become 200, 409 or 412 later; it answers 404 to HEAD and to a
+ * wrong method, truncates bodies silently, and reads a body before a callback could refuse it.
  *
- * A route is a row: method, path with {names}, handler. A request goes through, in this order: the router (404, 405 with
- * Allow, HEAD where GET is), the `admit` callback (authentication: before a byte of the body is read), the body's bound
- * (413) and type (415), the handler. Every answer of ours that is no success is application/problem+json, made by the
- * `refuse` callback; libmicrohttpd itself answers only what it cannot read as a head or as chunks. Connections that send
- * slowly are cut after request_deadline_ms whatever they trickle. Who is refused while its body is under way may send up to
- * HTTP_DRAIN_MAX bytes of it and still reads the answer. A connection above the limit gets a 503 with Retry-After at once;
- * where little room is left, connections that have owed a head for seconds, idle or half-sent, are ended for those that come.
+ * A route is a row: method, path with {names}, handler. A request passes, in this order: the router (404, 405 with Allow, HEAD
+ * for each GET route), the `admit` callback (authentication, before a byte of the body is read), the limit (413) and type (415)
+ * of the body, the handler. Every refusal of the server is made by the `refuse` callback, as application/problem+json;
+ * libmicrohttpd itself answers only heads and chunks that it cannot parse.
+ *
+ * Limits: a connection that sends slowly is closed after request_deadline_ms, however many bytes it sends. A client that is
+ * refused while it sends a body may send up to HTTP_DRAIN_MAX bytes of it and still reads the answer. A connection above the
+ * limit gets 503 with Retry-After at once. When little capacity is left, connections that have waited seconds for a complete
+ * head, idle or half-sent, are closed in favour of new ones.
  */
 #ifndef TOCSIN_IO_HTTP_SERVER_H
 #define TOCSIN_IO_HTTP_SERVER_H
@@ -28,9 +30,9 @@ typedef struct HttpRequest HttpRequest;
 enum { HTTP_PATH_VALUES = 4, HTTP_HEADERS_MAX = 12 };
 
 /*
- * What goes back. Names are literals; values are copied by http_answer, and one that holds a line end is dropped with its
- * header. X-Content-Type-Options: nosniff and Cache-Control: no-store are added where the answer has none of its own, and
- * WWW-Authenticate and Allow to 401 and 405.
+ * An answer. Header names are literals; values are copied by http_answer, and a header whose value holds a line end is dropped.
+ * X-Content-Type-Options: nosniff and Cache-Control: no-store are added unless the answer has its own, WWW-Authenticate is
+ * added to 401, and Allow to 405.
  */
 typedef struct {
 	unsigned status;
@@ -43,72 +45,73 @@ typedef struct {
 	size_t header_count;
 } HttpResponse;
 
-/* Every handler ends in exactly one http_answer or http_abort, now or later, from any thread (later: after http_suspend). */
+/* Exactly one http_answer or http_abort follows: in the handler, or after http_suspend later and from any thread. */
 typedef void (*HttpHandler)(HttpRequest *request, void *context);
 
 typedef struct {
 	const char *method, *path; /* "GET", "/v1/incidents/{id}" */
 	HttpHandler handler;
 	bool open;            /* no key needed: admit is not called */
-	bool ops;             /* /livez, /readyz, /metrics: on the ops listener where there is one */
-	size_t body_max;      /* bytes; 0: a body is not wanted */
+	bool ops;             /* /livez, /readyz, /metrics: served by the ops listener if there is one */
+	size_t body_max;      /* bytes; 0: the route takes no body */
 	const char *operation; /* operationId in OpenAPI, and the route label of metrics */
-	void *context;        /* given to its handler instead of the server's; NULL: that */
+	void *context;        /* passed to the handler; NULL: HttpServerOptions.context */
 } HttpRoute;
 
 typedef struct {
-	const HttpRoute *routes;
+	const HttpRoute *routes; /* borrowed until http_server_stop */
 	size_t route_count;
-	const char *listen;     /* "127.0.0.1:8080", port 0: a free one */
+	const char *listen;     /* "127.0.0.1:8080"; port 0: a free port */
 	const char *ops_listen; /* or NULL */
-	unsigned threads;       /* each takes 126 connections, all together what RLIMIT_NOFILE leaves; 0: four a core, at least eight */
+	unsigned threads;       /* 126 connections each, in total no more than RLIMIT_NOFILE leaves; 0: four per core, at least eight */
 	int64_t request_deadline_ms; /* 0: 30000 */
-	void *context;          /* given to handlers and callbacks */
-	/* Looks at the headers of a request to a route that is not open; ERROR_DENIED is answered with 401. May keep a value with http_set_principal. */
+	void *context;          /* passed to handlers and callbacks */
+	/* Authenticates a request to a route that is not open; ERROR_DENIED is answered with 401. May call http_set_principal. */
 	Result (*admit)(HttpRequest *request, void *context);
-	/* Answers a refusal the server itself decided: status and a detail for people. Must call http_answer. */
+	/* Answers a refusal of the server: status, and a detail for people. Must call http_answer before it returns. */
 	void (*refuse)(HttpRequest *request, unsigned status, const char *detail, void *context);
 } HttpServerOptions;
 
-/* ERROR_INPUT: bad address; ERROR_AGAIN: port in use or not permitted. */
+/* ERROR_INPUT: an address is invalid or not of this machine; ERROR_AGAIN: the port is in use or not permitted. */
 Result http_server_start(const HttpServerOptions *options, HttpServer **out);
 
-/* "127.0.0.1:43017", as bound. */
+/* The bound address, "127.0.0.1:43017"; borrowed from the server. */
 const char *http_server_address(const HttpServer *server);
 
-/* Stops taking connections; those under way go on, each to the end of its request. The ops listener stays. */
+/* Stops accepting connections; requests in progress are finished. The ops listener stays open. */
 void http_server_quiesce(HttpServer *server);
 
-/* Requests whose answer is not out yet. */
+/* Requests whose answer is not sent yet. */
 unsigned http_server_inflight(const HttpServer *server);
 
 /*
- * Frees. Requests under way get half a second more, then their connections are closed without an answer; whoever still owes
- * one may call http_answer or http_abort afterwards, once, and nothing else.
+ * Stops and frees; accepts NULL. Requests in progress get half a second, then their connections are closed without an answer. The
+ * holder of a suspended request may still call http_answer or http_abort afterwards, once, and no other function.
  */
 void http_server_stop(HttpServer *server);
 
+/* Values below are borrowed until the request is answered. */
 const char *http_method(const HttpRequest *request);
 const char *http_path(const HttpRequest *request);          /* as sent, without the query */
-const HttpRoute *http_route(const HttpRequest *request);    /* NULL when none matched */
-Slice http_path_value(const HttpRequest *request, const char *name);
-/* Case-insensitive; NULL when not there. */
+const HttpRoute *http_route(const HttpRequest *request);    /* NULL: no route matched */
+Slice http_path_value(const HttpRequest *request, const char *name); /* decoded; SLICE_NONE: the route has no such name */
+/* The name is case-insensitive. NULL: the request has no such header. */
 const char *http_header(HttpRequest *request, const char *name);
-/* Decoded; NULL when not there. */
+/* Decoded; "" for a parameter without a value. NULL: the query has no such parameter. */
 const char *http_query(HttpRequest *request, const char *name);
-typedef bool (*HttpVisit)(void *context, const char *name, const char *value); /* value "" where there is none */
+typedef bool (*HttpVisit)(void *context, const char *name, const char *value); /* false: stop */
 void http_query_each(HttpRequest *request, HttpVisit visit, void *context);
 Slice http_body(const HttpRequest *request);
 void http_set_principal(HttpRequest *request, const void *principal);
 const void *http_principal(const HttpRequest *request);
 
-/* The request will be answered later: must be called in the handler, before the request is handed to another thread. */
+/* Announces a later answer. Must be called in the handler, before the request is handed to another thread. */
 void http_suspend(HttpRequest *request);
 
-/* Answers; after it the request must not be touched. */
+/* Answers with a status of 200 to 599. The request must not be touched afterwards. */
 void http_answer(HttpRequest *request, const HttpResponse *response);
 
-/* Closes the connection without an answer (a durable write is in doubt: neither 2xx nor 5xx would be true). */
+/* Closes the connection without an answer, for a durable write in doubt: neither 2xx nor 5xx would be true. */
 void http_abort(HttpRequest *request);
 
 #endif

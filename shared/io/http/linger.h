@@ -1,0 +1,22 @@
+/* Closing a socket without losing the answer on it. Private to the HTTP server. */
+#ifndef TOCSIN_IO_HTTP_LINGER_H
+#define TOCSIN_IO_HTTP_LINGER_H
+
+enum {
+	HTTP_DRAIN_MAX = 16 * 1024 * 1024, /* bytes read and dropped behind a refusal before the connection is closed */
+	HTTP_LINGER_MAX = 128, /* sockets that are closed for sending but still read */
+};
+
+typedef struct HttpLinger HttpLinger;
+
+/* Starts a thread that keeps at most HTTP_LINGER_MAX sockets. Freeing closes them all and accepts NULL. */
+HttpLinger *http_linger_new(void);
+void http_linger_free(HttpLinger *linger);
+
+/*
+ * Takes a socket whose sending side was shut down; negative: does nothing. It is closed when the client closes its side, or when
+ * the limits of linger.c are reached. When HTTP_LINGER_MAX sockets linger already, it is closed at once. From any thread.
+ */
+void http_linger_take(HttpLinger *linger, int socket);
+
+#endif

@@ -1,3 +1,16 @@
+/*
+ * Appending, and the committer: the only thread that writes the file. It also deletes rows, by retention and by trimming, in
+ * small steps that go along with its transactions.
+ *
+ * Retention of streams. A record may be deleted when no group has yet to read it (its offset is below the lowest position of
+ * all groups) and it is older than its topic's keep_ms, or its partition keeps more bytes than its share. A partition that no
+ * group ever read is limited by time alone. The newest record always stays: the next offset is derived from it. Steps run when
+ * nothing else is to be written, except in a partition above its share of bytes: there a step goes along with each batch and
+ * may delete twice as many rows as the batch adds.
+ *
+ * Trimming. The caller waits while the committer deletes a step with each transaction. Each step is durable and moves `first`;
+ * a crash leaves a partition that begins where the last step ended. If no record remains, the end is recorded in `meta`.
+ */
 #include "shared/io/sqlite/bus_internal.h"
 
 #include "shared/io/system/clock.h"
@@ -6,10 +19,16 @@
 #include <string.h>
 
 enum {
-	GATHER_FROM = 4,  /* waiters of the last commit from which on the next one gathers */
+	GATHER_FROM = 4,  /* the committer gathers if the last commit had at least so many waiters */
 	GATHER_US = 200,
 	ENTRY_ALIGN = 16,
+	STEP_ROWS = 512,
+	STEP_BYTES = 4 << 20, /* deleting a long record reads its page numbers */
+	BUSY_ROWS = 64,
+	TRIM_WAIT_MS = 5000,
 };
+
+static const char failing_text[] = "the bus cannot write to its file; it tries again every second";
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
@@ -73,12 +92,12 @@ static Result queue_admit(BusSqlite *bus, size_t size)
 	if (bus->closing)
 		return result_fail(ERROR_AGAIN, "the bus is closing");
 	if (bus->failing)
-		return result_fail(ERROR_AGAIN, "the bus cannot write at present");
+		return result_fail(ERROR_AGAIN, "%s", failing_text);
 	if (size <= bus->queue_bytes - bus->filling->used)
 		return result_ok();
-	bus->crowded = true;
+	bus->full = true;
 	pthread_cond_signal(&bus->arrived);
-	return result_fail(ERROR_AGAIN, "the queue of the bus is full");
+	return result_fail(ERROR_AGAIN, "the queue of the bus is full: try again later");
 }
 
 Result bus_sqlite_append(Bus *base, unsigned topic, unsigned partition, const BusRecord *record, BusDone done,
@@ -100,12 +119,195 @@ Result bus_sqlite_append(Bus *base, unsigned topic, unsigned partition, const Bu
 	return result;
 }
 
+/* ---- the committer: retention ------------------------------------------------------------------------------------ */
+
+/* Which rows of one table a step may delete: `before`, and either older or in excess; at most `rows` and about `bytes`. */
+typedef struct {
+	int64_t before;      /* offsets from here on are kept */
+	Instant older_than;  /* rows received before this time; INSTANT_NONE: age is no reason */
+	int64_t excess;      /* bytes above the share of the partition */
+	size_t rows;
+	int64_t bytes;
+} Allowance;
+
+static Allowance allowance_of(BusSqlite *bus, BusTable *table, Instant now, size_t rows, int64_t bytes)
+{
+	int64_t keep_ms = bus_table_topic(bus, table)->keep_ms;
+	int64_t lowest = bus_positions_lowest(bus, table), last = atomic_load(&table->end) - 1;
+	return (Allowance){
+		.before = lowest < last ? lowest : last,
+		.older_than = keep_ms > 0 ? now - keep_ms : INSTANT_NONE,
+		.excess = lowest < INT64_MAX ? table->bytes - bus->stream_share : 0,
+		.rows = rows,
+		.bytes = bytes,
+	};
+}
+
+static BusDrop rows_select(sqlite3_stmt *rows, BusTable *table, const Allowance *allowed)
+{
+	BusDrop drop = { .before = atomic_load(&table->first) };
+	while (sqlite3_step(rows) == SQLITE_ROW) {
+		int64_t offset = sqlite3_column_int64(rows, 0);
+		bool old = sqlite3_column_int64(rows, 1) < allowed->older_than;
+		bool excess = drop.bytes < allowed->excess;
+		if (offset >= allowed->before || (!old && !excess) || drop.bytes >= allowed->bytes)
+			break;
+		drop.table = table;
+		drop.before = offset + 1;
+		drop.bytes += sqlite3_column_int64(rows, 2);
+	}
+	sqlite3_reset(rows);
+	return drop;
+}
+
+/* The oldest rows. After a failure there is no drop; the next write reports the failure. */
+static BusDrop table_plan(BusSqlite *bus, BusTable *table, const Allowance *allowed)
+{
+	static const char sql[] = "SELECT offset, at, length(key) + length(headers) + length(body) FROM \"%s\""
+				  " ORDER BY offset LIMIT ?1";
+	if (atomic_load(&table->first) >= allowed->before)
+		return (BusDrop){ 0 };
+	if (table->oldest == NULL && result_failed(bus_prepare(bus, sql, table->name, &table->oldest)))
+		return (BusDrop){ 0 };
+	sqlite3_bind_int64(table->oldest, 1, (int64_t)allowed->rows);
+	return rows_select(table->oldest, table, allowed);
+}
+
+static BusDrop retention_idle(BusSqlite *bus, Instant now)
+{
+	for (unsigned visited = 0; visited < bus->table_count; visited++) {
+		BusTable *table = &bus->tables[bus->retention_next];
+		BusDrop drop = { 0 };
+		Allowance allowed = allowance_of(bus, table, now, STEP_ROWS, STEP_BYTES);
+		if (bus_table_topic(bus, table)->stream)
+			drop = table_plan(bus, table, &allowed);
+		bus->retention_pending = drop.table != NULL;
+		if (bus->retention_pending)
+			return drop;
+		bus->retention_next = (bus->retention_next + 1) % bus->table_count;
+	}
+	return (BusDrop){ 0 };
+}
+
+/* Along with a batch of `rows` rows. */
+static BusDrop retention_busy(BusSqlite *bus, Instant now, size_t rows)
+{
+	for (unsigned i = 0; i < bus->table_count; i++) {
+		BusTable *table = &bus->tables[i];
+		if (table->bytes <= bus->stream_share || !bus_table_topic(bus, table)->stream)
+			continue;
+		Allowance allowed = allowance_of(bus, table, now, 2 * rows + BUSY_ROWS, INT64_MAX);
+		BusDrop drop = table_plan(bus, table, &allowed);
+		if (drop.table != NULL)
+			return drop;
+	}
+	return (BusDrop){ 0 };
+}
+
+/* ---- the committer: deleting rows -------------------------------------------------------------------------------- */
+
+/* Records the end of a table that may be left empty: it can no longer be derived from the newest record. */
+static int end_record(BusSqlite *bus, const BusTable *table)
+{
+	static const char sql[] = "INSERT OR REPLACE INTO meta VALUES ('end of %s', ?1)";
+	sqlite3_stmt *record = NULL;
+	if (result_failed(bus_prepare(bus, sql, table->name, &record)))
+		return SQLITE_IOERR;
+	sqlite3_bind_int64(record, 1, atomic_load(&table->end));
+	int code = bus_step(record);
+	sqlite3_finalize(record);
+	return code;
+}
+
+static int drop_write(BusSqlite *bus, const BusDrop *drop)
+{
+	BusTable *table = drop->table;
+	if (drop->before == atomic_load(&table->end) && end_record(bus, table) != SQLITE_OK)
+		return SQLITE_IOERR;
+	if (table->drop == NULL &&
+	    result_failed(bus_prepare(bus, "DELETE FROM \"%s\" WHERE offset < ?1", table->name, &table->drop)))
+		return SQLITE_IOERR;
+	sqlite3_bind_int64(table->drop, 1, drop->before);
+	table->bytes_next -= drop->bytes;
+	atomic_store(&table->first_next, drop->before);
+	return bus_step(table->drop);
+}
+
+static void drop_settle(BusSqlite *bus, const BusDrop *drop, bool committed)
+{
+	BusTable *table = drop->table;
+	if (committed)
+		atomic_store(&table->first, drop->before);
+	else
+		atomic_store(&table->first_next, atomic_load(&table->first));
+	pthread_mutex_lock(&bus->queue_mutex);
+	pthread_cond_broadcast(&bus->trimmed);
+	pthread_mutex_unlock(&bus->queue_mutex);
+}
+
+/* ---- trimming ---------------------------------------------------------------------------------------------------- */
+
+static BusTable *table_to_trim(BusSqlite *bus)
+{
+	for (unsigned i = 0; i < bus->table_count; i++)
+		if (atomic_load(&bus->tables[i].first) < atomic_load(&bus->tables[i].trim_to))
+			return &bus->tables[i];
+	return NULL;
+}
+
+static BusDrop trim_plan(BusSqlite *bus)
+{
+	pthread_mutex_lock(&bus->queue_mutex);
+	BusTable *table = bus->trimming ? table_to_trim(bus) : NULL;
+	bus->trimming = table != NULL;
+	pthread_mutex_unlock(&bus->queue_mutex);
+	if (table == NULL)
+		return (BusDrop){ 0 };
+	Allowance allowed = { .before = atomic_load(&table->trim_to), .older_than = INT64_MAX, .rows = STEP_ROWS,
+			      .bytes = STEP_BYTES };
+	BusDrop drop = table_plan(bus, table, &allowed);
+	if (drop.table == NULL)
+		atomic_store(&table->trim_to, atomic_load(&table->first)); /* given up: trim_await fails with ERROR_AGAIN */
+	return drop;
+}
+
+/* With the queue's mutex held. */
+static Result trim_await(BusSqlite *bus, const BusTable *table, int64_t first)
+{
+	int64_t until_us = clock_monotonic_us() + TRIM_WAIT_MS * 1000;
+	bool in_time = true;
+	while (in_time && atomic_load(&table->first) < first && !bus->failing && !bus->closing)
+		in_time = bus_condition_wait(&bus->trimmed, &bus->queue_mutex, until_us);
+	if (atomic_load(&table->first) >= first)
+		return result_ok();
+	if (!in_time)
+		return result_fail(ERROR_AGAIN, "trimming %s did not finish within five seconds", table->name);
+	return result_fail(ERROR_AGAIN, "%s", bus->closing ? "the bus is closing" : failing_text);
+}
+
+Result bus_sqlite_trim(Bus *base, unsigned topic, unsigned partition, int64_t first)
+{
+	BusSqlite *bus = bus_sqlite(base);
+	BusTable *table = bus_table(base, topic, partition);
+	must(first <= atomic_load(&table->end));
+	if (first <= atomic_load(&table->first))
+		return result_ok();
+	pthread_mutex_lock(&bus->queue_mutex);
+	if (first > atomic_load(&table->trim_to))
+		atomic_store(&table->trim_to, first);
+	bus->trimming = true;
+	pthread_cond_signal(&bus->arrived);
+	Result result = trim_await(bus, table, first);
+	pthread_mutex_unlock(&bus->queue_mutex);
+	return result;
+}
+
 /* ---- the committer: taking a batch ------------------------------------------------------------------------------- */
 
-/* Until there is something, or it is time to look after positions and retention. */
+/* Waits for an append, a trim, the end of the bus, or the next tick. */
 static void queue_wait(BusSqlite *bus)
 {
-	int64_t until_us = bus->keep_more ? 0 : bus->tick_at_us;
+	int64_t until_us = bus->retention_pending ? 0 : bus->tick_at_us;
 	bool waiting = true;
 	while (waiting && bus->filling->count == 0 && !bus->closing && (!bus->trimming || bus->failing)) {
 		bus->signal_at = 0;
@@ -113,20 +315,20 @@ static void queue_wait(BusSqlite *bus)
 	}
 }
 
-/* Those whom the last commit answered are likely to come again at once: wait for as many, for a moment. */
+/* Waits up to GATHER_US for as many appenders as the last commit answered: they are likely to append again at once. */
 static void queue_gather(BusSqlite *bus)
 {
 	if (bus->last_waiters < GATHER_FROM || bus->filling->count == 0)
 		return;
 	int64_t until_us = clock_monotonic_us() + GATHER_US;
 	bool waiting = true;
-	while (waiting && bus->filling->waiters < bus->last_waiters && !bus->crowded && !bus->closing) {
+	while (waiting && bus->filling->waiters < bus->last_waiters && !bus->full && !bus->closing) {
 		bus->signal_at = bus->last_waiters;
 		waiting = bus_condition_wait(&bus->arrived, &bus->queue_mutex, until_us);
 	}
 }
 
-/* May be empty. *last: the bus is closing and nothing comes after it. */
+/* The batch may be empty. *last: the bus is closing and this is the last batch. */
 static BusBatch *batch_take(BusSqlite *bus, bool *last)
 {
 	pthread_mutex_lock(&bus->queue_mutex);
@@ -135,7 +337,7 @@ static BusBatch *batch_take(BusSqlite *bus, bool *last)
 	BusBatch *batch = bus->filling;
 	bus->filling = batch == &bus->batches[0] ? &bus->batches[1] : &bus->batches[0];
 	bus->signal_at = SIZE_MAX;
-	bus->crowded = false;
+	bus->full = false;
 	*last = bus->closing;
 	pthread_mutex_unlock(&bus->queue_mutex);
 	return batch;
@@ -143,7 +345,7 @@ static BusBatch *batch_take(BusSqlite *bus, bool *last)
 
 /* ---- the committer: one transaction ------------------------------------------------------------------------------ */
 
-/* What one transaction is to write. */
+/* The contents of one transaction. */
 typedef struct {
 	BusBatch *batch;
 	Instant now;
@@ -156,7 +358,7 @@ static int entry_insert(BusSqlite *bus, BusEntry *entry, Instant now)
 	BusTable *table = &bus->tables[entry->table];
 	sqlite3_stmt *insert = table->insert;
 	const char *key = (const char *)(entry + 1);
-	entry->offset = table->next++;
+	entry->offset = table->end_next++;
 	table->bytes_next += (int64_t)entry->key + entry->headers + entry->body;
 	sqlite3_bind_int64(insert, 1, entry->offset);
 	sqlite3_bind_int64(insert, 2, now);
@@ -189,7 +391,7 @@ static int work_write(BusSqlite *bus, const BusWork *work)
 	if (code == SQLITE_OK && work->positions)
 		code = bus_positions_write(bus);
 	if (code == SQLITE_OK && work->drop.table != NULL)
-		code = bus_keep_drop(bus, &work->drop);
+		code = drop_write(bus, &work->drop);
 	if (code == SQLITE_OK && work->probe)
 		code = bus_step(bus->probe);
 	if (code == SQLITE_OK)
@@ -199,7 +401,7 @@ static int work_write(BusSqlite *bus, const BusWork *work)
 	return code;
 }
 
-/* ---- the committer: what came of it ------------------------------------------------------------------------------ */
+/* ---- the committer: after a transaction -------------------------------------------------------------------------- */
 
 static void tables_settle(BusSqlite *bus, bool committed)
 {
@@ -207,11 +409,11 @@ static void tables_settle(BusSqlite *bus, bool committed)
 		BusTable *table = &bus->tables[i];
 		int64_t end = atomic_load_explicit(&table->end, memory_order_relaxed);
 		if (!committed) {
-			table->next = end;
+			table->end_next = end;
 			table->bytes_next = table->bytes;
-		} else if (table->next != end || table->bytes_next != table->bytes) {
+		} else if (table->end_next != end || table->bytes_next != table->bytes) {
 			table->bytes = table->bytes_next;
-			atomic_store(&table->end, table->next);
+			atomic_store(&table->end, table->end_next);
 		}
 	}
 }
@@ -248,17 +450,17 @@ static void work_settle(BusSqlite *bus, const BusWork *work, bool committed)
 		bus_positions_settle(bus, committed);
 	if (!committed) {
 		bus->failed_commits++;
-		bus->keep_more = false;
+		bus->retention_pending = false;
 	}
 	if (!committed || work->probe)
 		failing_set(bus, !committed);
 	if (work->drop.table != NULL)
-		bus_keep_dropped(bus, &work->drop, committed);
+		drop_settle(bus, &work->drop, committed);
 	bus_readers_notify(bus);
 	batch_report(work->batch, !committed);
 }
 
-/* Nobody else writes bus->failing. */
+/* Always due for the last batch. */
 static bool tick_due(BusSqlite *bus, bool last)
 {
 	int64_t now_us = clock_monotonic_us();
@@ -268,6 +470,7 @@ static bool tick_due(BusSqlite *bus, bool last)
 	return true;
 }
 
+/* Reads bus->failing without the mutex: only the committer writes it. */
 static BusWork work_plan(BusSqlite *bus, BusBatch *batch, bool last)
 {
 	BusWork work = { .batch = batch, .now = clock_now() };
@@ -275,13 +478,13 @@ static BusWork work_plan(BusSqlite *bus, BusBatch *batch, bool last)
 	work.probe = bus->failing && (tick || batch->count > 0);
 	work.positions = tick && atomic_load(&bus->positions_dirty);
 	if (!bus->failing && !last)
-		work.drop = bus_keep_trim(bus);
+		work.drop = trim_plan(bus);
 	if (work.drop.table != NULL)
 		return work;
 	if (batch->count > 0 && !bus->failing)
-		work.drop = bus_keep_busy(bus, work.now, batch->count);
-	else if (batch->count == 0 && !bus->failing && !last && (tick || bus->keep_more))
-		work.drop = bus_keep_idle(bus, work.now);
+		work.drop = retention_busy(bus, work.now, batch->count);
+	else if (batch->count == 0 && !bus->failing && !last && (tick || bus->retention_pending))
+		work.drop = retention_idle(bus, work.now);
 	return work;
 }
 

@@ -10,15 +10,15 @@
 
 enum {
 	WRITE_BUSY_MS = 5000,
-	APPLICATION_ID = 0x546F6373, /* "Tocs": whose file it is */
-	CHECKPOINT_PAGES = 1000,     /* 8 MB; 4000 made the p99 of a POST more than twice as long */
-	WAL_PAGES_MAX = 16000,       /* 128 MB: beyond, the committer waits for readers and begins the WAL anew */
+	APPLICATION_ID = 0x546F6373, /* "Tocs" */
+	CHECKPOINT_PAGES = 1000,     /* 8 MB; 4000 more than doubled the p99 of a POST */
+	WAL_PAGES_MAX = 16000,       /* 128 MB: above, the committer waits for readers and restarts the WAL */
 };
 
 static const int64_t stream_bytes_default = INT64_C(4) << 30;
 static const size_t queue_bytes_default = (size_t)16 << 20;
 
-/* ---- small tools ------------------------------------------------------------------------------------------------- */
+/* ---- shared helpers ---------------------------------------------------------------------------------------------- */
 
 void bus_condition_init(pthread_cond_t *condition)
 {
@@ -59,7 +59,7 @@ static const char schema_sql[] =
 	" position INTEGER NOT NULL, PRIMARY KEY (reader, topic, partition)) WITHOUT ROWID;"
 	"INSERT INTO meta VALUES ('probes', 0);";
 
-/* key, headers and body in this order: to read the first two never touches the pages of a long third. */
+/* body is the last column: reading key and headers never touches the overflow pages of a long body. */
 static const char table_sql[] = "CREATE TABLE IF NOT EXISTS \"%s\" (offset INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
 				" key BLOB NOT NULL, headers BLOB NOT NULL, body BLOB NOT NULL)";
 
@@ -95,26 +95,26 @@ static Result partitions_check(BusSqlite *bus)
 	TRY(sqlite_file_integer(bus->db, "SELECT value FROM meta WHERE name = 'partitions'", &kept));
 	if (kept != bus->bus.partitions)
 		return result_fail(ERROR_INPUT,
-				   "it was made with %lld partitions, which never change, and %u are asked for: ask "
-				   "for %lld, or export from it and import into a new one",
+				   "it was made with %lld partitions, a number that never changes, and %u are configured: "
+				   "configure %lld, or export from it and import into a new file",
 				   (long long)kept, bus->bus.partitions, (long long)kept);
 	return result_ok();
 }
 
-/* Nothing was written to the file before this. */
+/* Runs before anything is written to the file. */
 static Result version_check(BusSqlite *bus, bool *fresh)
 {
-	int64_t version = 0, application = 0, things = 0;
+	int64_t version = 0, application = 0, objects = 0;
 	TRY(sqlite_file_integer(bus->db, "PRAGMA user_version", &version));
 	TRY(sqlite_file_integer(bus->db, "PRAGMA application_id", &application));
-	TRY(sqlite_file_integer(bus->db, "SELECT count(*) FROM sqlite_schema", &things));
-	*fresh = things == 0;
+	TRY(sqlite_file_integer(bus->db, "SELECT count(*) FROM sqlite_schema", &objects));
+	*fresh = objects == 0;
 	if (!*fresh && application != APPLICATION_ID)
-		return result_fail(ERROR_INPUT, "it is some other program's file: move it away, or name another place");
+		return result_fail(ERROR_INPUT, "it is a file of another program: move it, or choose another path");
 	if (version > BUS_SCHEMA)
 		return result_fail(ERROR_INPUT,
-				   "it was made by a newer Tocsin (schema %lld, this one knows %d): start that version "
-				   "again, or restore what was kept from before the upgrade",
+				   "it was made by a newer Tocsin (schema %lld, this version knows %d): start that version "
+				   "again, or restore a backup from before the upgrade",
 				   (long long)version, BUS_SCHEMA);
 	return result_ok();
 }
@@ -137,7 +137,7 @@ static Result schema_ensure(BusSqlite *bus, bool fresh)
 	return result;
 }
 
-/* ---- what is known of the file in memory ------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static Result offset_read(BusSqlite *bus, const char *format, const BusTable *table, int64_t *out)
 {
@@ -148,7 +148,7 @@ static Result offset_read(BusSqlite *bus, const char *format, const BusTable *ta
 	return result;
 }
 
-/* The bytes of a partition from a sample of its records: adding them all up would read the whole file at each start. */
+/* Estimates the bytes of a partition from about 64 records: a sum would read the whole file at each start. */
 static Result bytes_estimate(BusSqlite *bus, BusTable *table)
 {
 	static const char format[] =
@@ -157,7 +157,7 @@ static Result bytes_estimate(BusSqlite *bus, BusTable *table)
 		" WHERE n + 1 + (high - low) / 64 <= high)"
 		" SELECT avg(length(key) + length(headers) + length(body)) * (SELECT high - low + 1 FROM range)"
 		" FROM pick CROSS JOIN \"%w\" ON offset = n";
-	char *sql = sqlite3_mprintf(format, table->first, table->next - 1, table->name);
+	char *sql = sqlite3_mprintf(format, table->first, table->end_next - 1, table->name);
 	must(sql != NULL);
 	Result result = sqlite_file_integer(bus->db, sql, &table->bytes);
 	sqlite3_free(sql);
@@ -169,18 +169,18 @@ static Result tables_load(BusSqlite *bus)
 {
 	for (unsigned i = 0; i < bus->table_count; i++) {
 		BusTable *table = &bus->tables[i];
-		int64_t noted = 0, first = 0, end = 0;
+		int64_t recorded = 0, first = 0, end = 0;
 		TRY(offset_read(bus, "SELECT coalesce(max(value), 0) FROM meta WHERE name = 'end of %q'", table,
-				&noted));
+				&recorded));
 		TRY(offset_read(bus, "SELECT coalesce(min(offset), -1) FROM \"%w\"", table, &first));
 		TRY(offset_read(bus, "SELECT coalesce(max(offset) + 1, 0) FROM \"%w\"", table, &end));
-		end = end > noted ? end : noted;
+		end = end > recorded ? end : recorded;
 		first = first < 0 ? end : first;
 		atomic_store(&table->first, first);
-		atomic_store(&table->going, first);
+		atomic_store(&table->first_next, first);
 		atomic_store(&table->trim_to, first);
 		atomic_store(&table->end, end);
-		table->next = end;
+		table->end_next = end;
 		if (bus_table_topic(bus, table)->stream && end > first)
 			TRY(bytes_estimate(bus, table));
 	}
@@ -209,15 +209,15 @@ static Result statements_prepare(BusSqlite *bus)
 }
 
 /*
- * Checkpoints on the committer: a thread of their own never catches up with it. They go around readers; only a WAL that
- * grew all the same is worth waiting for them.
+ * Checkpoints run on the committer: a separate thread never catches up with it. They skip pages that readers still use; only
+ * above WAL_PAGES_MAX do they wait for readers.
  */
 static int wal_written(void *context, sqlite3 *db, const char *name, int pages)
 {
 	(void)context;
-	int how = pages >= WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+	int mode = pages >= WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
 	if (pages >= CHECKPOINT_PAGES)
-		sqlite3_wal_checkpoint_v2(db, name, how, NULL, NULL);
+		sqlite3_wal_checkpoint_v2(db, name, mode, NULL, NULL);
 	return SQLITE_OK;
 }
 
@@ -237,7 +237,7 @@ static Result file_open(BusSqlite *bus)
 	return statements_prepare(bus);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 static void statements_release(BusSqlite *bus)
 {
@@ -329,7 +329,7 @@ static BusSqlite *bus_new(const BusSqliteOptions *options)
 	int64_t stream_bytes = options->stream_bytes > 0 ? options->stream_bytes : stream_bytes_default;
 	bus->stream_share = stream_bytes / options->partitions;
 	bus->tables = calloc(bus->table_count, sizeof *bus->tables);
-	/* Touched page by page as they fill: an idle bus pays for none of it. */
+	/* Their pages are allocated by the kernel as they fill. */
 	bus->batches[0].bytes = malloc(bus->queue_bytes);
 	bus->batches[1].bytes = malloc(bus->queue_bytes);
 	must(bus->tables != NULL && bus->batches[0].bytes != NULL && bus->batches[1].bytes != NULL);
@@ -352,7 +352,7 @@ Result bus_sqlite_open(const BusSqliteOptions *options, Bus **out)
 	BusSqlite *bus = bus_new(options);
 	Result result = result_wrap(file_open(bus), "%s", options->path);
 	if (!result_failed(result) && pthread_create(&bus->committer, NULL, bus_committer_run, bus) != 0)
-		result = result_fail(ERROR_AGAIN, "no thread could be started for the bus");
+		result = result_fail(ERROR_AGAIN, "the thread of the bus cannot start");
 	if (result_failed(result)) {
 		bus_free(bus);
 		return result;

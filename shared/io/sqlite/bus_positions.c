@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With the mutex held. */
+/* With positions_mutex held, or while the bus opens; so is group_add. */
 static BusGroup *group_find(BusSqlite *bus, const char *name)
 {
 	for (size_t i = 0; i < bus->group_count; i++)
@@ -25,7 +25,7 @@ static Result group_add(BusSqlite *bus, const char *name, BusGroup **out)
 {
 	BusGroup *group = &bus->groups[bus->group_count];
 	if (bus->group_count == BUS_GROUPS_MAX)
-		return result_fail(ERROR_AGAIN, "the bus keeps the positions of at most %d groups", BUS_GROUPS_MAX);
+		return result_fail(ERROR_AGAIN, "the bus keeps positions of at most %d groups", BUS_GROUPS_MAX);
 	if (!text_copy(slice_of(name), group->name, sizeof group->name))
 		return result_fail(ERROR_INPUT, "a group's name may have at most %d bytes", BUS_GROUP_NAME - 1);
 	group->now = positions_new(bus->table_count);
@@ -90,7 +90,7 @@ static int position_write(BusSqlite *bus, const BusGroup *group, unsigned table)
 	return bus_step(bus->position);
 }
 
-/* Taken out of the mutex first: those who commit positions never wait for SQL. */
+/* Copied under the mutex, written without it: committing a position never waits for SQL. */
 static size_t positions_copy(BusSqlite *bus)
 {
 	pthread_mutex_lock(&bus->positions_mutex);
@@ -128,7 +128,7 @@ void bus_positions_settle(BusSqlite *bus, bool committed)
 		memcpy(bus->groups[i].written, bus->groups[i].writing, bus->table_count * sizeof(int64_t));
 }
 
-/* ---- at the opening ---------------------------------------------------------------------------------------------- */
+/* ---- while opening ----------------------------------------------------------------------------------------------- */
 
 static unsigned table_named(const BusSqlite *bus, const char *topic, int64_t partition)
 {
@@ -138,7 +138,7 @@ static unsigned table_named(const BusSqlite *bus, const char *topic, int64_t par
 	return bus->table_count;
 }
 
-/* Positions of topics that are no more are left where they are. */
+/* Ignores positions of topics that no longer exist; they stay in the file. */
 static Result position_take(BusSqlite *bus, sqlite3_stmt *row)
 {
 	const char *name = (const char *)sqlite3_column_text(row, 0);

@@ -8,7 +8,7 @@
 
 enum { READ_BUSY_MS = 2000 };
 
-/* Prepared when first needed: a table each, without and with bodies. */
+/* Statements of one table, without and with bodies; prepared at first use. */
 typedef struct {
 	sqlite3_stmt *light, *full;
 } ReaderTable;
@@ -19,11 +19,11 @@ struct BusSqliteReader {
 	ReaderTable *tables;
 
 	pthread_cond_t notified; /* with the bus's readers_mutex, which guards the rest */
-	bool woken;              /* by bus_wake: stays until a wait has ended by it */
+	bool woken;              /* by bus_sqlite_wake; cleared by the next wait that ends */
 	bool waiting, ready;
-	const BusPosition *places;
-	size_t place_count;
-	BusSqliteReader *previous, *next; /* in the list of those that wait */
+	const BusPosition *positions;
+	size_t position_count;
+	BusSqliteReader *previous, *next; /* in the list of waiting readers */
 };
 
 static BusSqliteReader *sqlite_reader(BusReader *reader)
@@ -33,10 +33,10 @@ static BusSqliteReader *sqlite_reader(BusReader *reader)
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
-static bool places_ready(BusSqlite *bus, const BusPosition *places, size_t count)
+static bool positions_ready(BusSqlite *bus, const BusPosition *positions, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (atomic_load(&bus_table(&bus->bus, places[i].topic, places[i].partition)->end) > places[i].from)
+		if (atomic_load(&bus_table(&bus->bus, positions[i].topic, positions[i].partition)->end) > positions[i].from)
 			return true;
 	return false;
 }
@@ -62,15 +62,15 @@ static void waiting_remove(BusSqlite *bus, BusSqliteReader *reader)
 		reader->next->previous = reader->previous;
 }
 
-void bus_sqlite_wait(BusReader *base, const BusPosition *places, size_t count, int wait_ms)
+void bus_sqlite_wait(BusReader *base, const BusPosition *positions, size_t count, int wait_ms)
 {
 	BusSqliteReader *reader = sqlite_reader(base);
 	BusSqlite *bus = bus_sqlite(base->bus);
 	int64_t until_us = clock_monotonic_us() + (wait_ms > 0 ? (int64_t)wait_ms * 1000 : 0);
 	pthread_mutex_lock(&bus->readers_mutex);
-	reader->places = places;
-	reader->place_count = count;
-	reader->ready = places_ready(bus, places, count);
+	reader->positions = positions;
+	reader->position_count = count;
+	reader->ready = positions_ready(bus, positions, count);
 	waiting_add(bus, reader);
 	bool in_time = true;
 	while (in_time && !reader->ready && !reader->woken)
@@ -91,12 +91,12 @@ void bus_sqlite_wake(BusReader *base)
 	pthread_mutex_unlock(&bus->readers_mutex);
 }
 
-/* The ends are published before this takes the mutex, and a reader looks at them with the mutex held: none is missed. */
+/* No append is missed: ends are stored before this takes the mutex, and readers check them with the mutex held. */
 void bus_readers_notify(BusSqlite *bus)
 {
 	pthread_mutex_lock(&bus->readers_mutex);
 	for (BusSqliteReader *reader = bus->waiting; reader != NULL; reader = reader->next) {
-		if (reader->ready || !places_ready(bus, reader->places, reader->place_count))
+		if (reader->ready || !positions_ready(bus, reader->positions, reader->position_count))
 			continue;
 		reader->ready = true;
 		pthread_cond_signal(&reader->notified);
@@ -139,12 +139,12 @@ static Result no_longer_kept(int64_t offset)
 	return result_fail(ERROR_NOT_FOUND, "offset %lld is no longer kept", (long long)offset);
 }
 
-/* A gap at the beginning was dropped, which was quicker; any other is damage. */
+/* A missing record below first_next was deleted during the read; any other gap is damage. */
 static Result gap_result(const BusTable *table, int64_t expected)
 {
-	if (expected < atomic_load(&table->going))
+	if (expected < atomic_load(&table->first_next))
 		return no_longer_kept(expected);
-	return result_fail(ERROR_INTERNAL, "%s has no record at offset %lld", table->name, (long long)expected);
+	return result_fail(ERROR_INTERNAL, "%s is damaged: it has no record at offset %lld", table->name, (long long)expected);
 }
 
 typedef struct {
@@ -172,28 +172,28 @@ static Result rows_visit(const BusSqliteReader *reader, const Reading *reading, 
 	return sqlite_file_result(reader->db, code);
 }
 
-Result bus_sqlite_read(BusReader *base, BusPosition place, size_t max, bool want_bodies, BusVisit visit, void *context,
+Result bus_sqlite_read(BusReader *base, BusPosition position, size_t max, bool want_bodies, BusVisit visit, void *context,
 		       int64_t *next)
 {
 	BusSqliteReader *reader = sqlite_reader(base);
-	const BusTable *table = bus_table(base->bus, place.topic, place.partition);
-	int64_t there = atomic_load(&table->end) - place.from;
-	*next = place.from;
-	if (place.from < atomic_load(&table->first))
-		return no_longer_kept(place.from);
-	if (there <= 0 || max == 0)
+	const BusTable *table = bus_table(base->bus, position.topic, position.partition);
+	int64_t available = atomic_load(&table->end) - position.from;
+	*next = position.from;
+	if (position.from < atomic_load(&table->first))
+		return no_longer_kept(position.from);
+	if (available <= 0 || max == 0)
 		return result_ok();
-	size_t count = max < (uint64_t)there ? max : (size_t)there;
+	size_t count = max < (uint64_t)available ? max : (size_t)available;
 	Reading reading = { .table = table, .want_bodies = want_bodies, .visit = visit, .context = context };
 	TRY(statement_prepare(reader, table, want_bodies, &reading.rows));
-	sqlite3_bind_int64(reading.rows, 1, place.from);
+	sqlite3_bind_int64(reading.rows, 1, position.from);
 	sqlite3_bind_int64(reading.rows, 2, (int64_t)count);
 	Result result = rows_visit(reader, &reading, count, next);
-	sqlite3_reset(reading.rows); /* never left open: it would stop the WAL from being begun anew */
+	sqlite3_reset(reading.rows); /* an open statement would keep the WAL from restarting */
 	return result;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 Result bus_sqlite_reader_open(Bus *base, BusReader **out)
 {

@@ -1,6 +1,6 @@
 /*
- * What everything that stands on a SQLite file shares: opening, its errors as Results, small statements. Private to
- * shared/io/sqlite: nothing else includes sqlite3.h.
+ * Helpers for SQLite files: opening, errors as Results, single statements. Private to shared/io/sqlite, the only directory that
+ * includes sqlite3.h.
  */
 #ifndef TOCSIN_IO_SQLITE_FILE_H
 #define TOCSIN_IO_SQLITE_FILE_H
@@ -11,24 +11,24 @@
 #include <stdint.h>
 
 /*
- * Opens with SQLITE_OPEN_* flags, for one thread at a time; waits busy_ms for locks of others. *out is NULL on failure.
- * A file that cannot be opened is ERROR_AGAIN.
+ * Opens with SQLITE_OPEN_* flags; the connection may be used by one thread at a time. It waits up to busy_ms for a lock of
+ * another connection. ERROR_AGAIN: the file cannot be opened; *out is NULL.
  */
 Result sqlite_file_open(const char *path, int flags, int busy_ms, sqlite3 **out);
 
-/* A SQLITE_* code as a Result: OK, ROW, DONE succeed; damage: INTERNAL, a constraint: CONFLICT, the surroundings: AGAIN. */
+/* A SQLITE_* code as a Result. Damage: ERROR_INTERNAL; a constraint: ERROR_CONFLICT; disk, memory, locks: ERROR_AGAIN. */
 Result sqlite_file_result(sqlite3 *db, int code);
 
-/* True when the code says that the file is no sound SQLite file. */
+/* True for SQLITE_CORRUPT and SQLITE_NOTADB. */
 bool sqlite_code_is_damage(int code);
 
-/* Runs statements without values, as pragmas and schemas are. */
+/* Runs statements without parameters, such as pragmas and schemas. */
 Result sqlite_file_run(sqlite3 *db, const char *sql);
 
-/* The integer a statement's first row gives; *out untouched when it gives no row. */
+/* The integer in the first row of a statement; without a row *out is left unchanged. */
 Result sqlite_file_integer(sqlite3 *db, const char *sql, int64_t *out);
 
-/* Makes durable what the operating system holds of the file (through SQLite's handle: another would drop its locks). */
+/* Fsyncs the file, through SQLite's descriptor: closing another one would drop SQLite's locks. */
 Result sqlite_file_sync(sqlite3 *db);
 
 #endif

@@ -3,17 +3,17 @@
 #include <limits.h>
 #include <stdlib.h>
 
-/* ---- statements, kept by the address of their text --------------------------------------------------------------- */
+/* ---- statements, cached by the address of their text ------------------------------------------------------------- */
 
-static Statement **slot_of_sql(Store *store, const char *sql)
+static Statement **bucket_of(Store *store, const char *sql)
 {
-	size_t slot = (size_t)((uintptr_t)sql * UINT64_C(0x9E3779B97F4A7C15) >> 32) % STATEMENT_SLOTS;
-	while (store->slots[slot] != NULL && store->slots[slot]->sql != sql)
-		slot = (slot + 1) % STATEMENT_SLOTS;
-	return &store->slots[slot];
+	size_t bucket = (size_t)((uintptr_t)sql * UINT64_C(0x9E3779B97F4A7C15) >> 32) % STATEMENT_BUCKETS;
+	while (store->buckets[bucket] != NULL && store->buckets[bucket]->sql != sql)
+		bucket = (bucket + 1) % STATEMENT_BUCKETS;
+	return &store->buckets[bucket];
 }
 
-/* Bad SQL is a mistake in the program; any other failure is kept in the statement and told by statement_end. */
+/* Invalid SQL is a programming error; any other failure is kept in the statement and reported by statement_end. */
 static Statement *statement_new(Store *store, const char *sql, bool once)
 {
 	Statement *statement = calloc(1, sizeof *statement);
@@ -30,13 +30,13 @@ static Statement *statement_for(Store *store, const char *sql, bool dynamic)
 {
 	if (dynamic)
 		return statement_new(store, sql, true);
-	Statement **slot = slot_of_sql(store, sql);
-	if (*slot != NULL)
-		return (*slot)->busy ? statement_new(store, sql, true) : *slot;
+	Statement **bucket = bucket_of(store, sql);
+	if (*bucket != NULL)
+		return (*bucket)->busy ? statement_new(store, sql, true) : *bucket;
 	Statement *statement = statement_new(store, sql, store->statement_count == STATEMENTS_MAX);
 	statement->once |= statement->code != SQLITE_OK;
 	if (!statement->once) {
-		*slot = statement;
+		*bucket = statement;
 		store->statement_count++;
 	}
 	return statement;
@@ -50,26 +50,26 @@ static void statement_free(Statement *statement)
 
 void statements_free(Store *store)
 {
-	for (size_t slot = 0; slot < STATEMENT_SLOTS; slot++) {
-		if (store->slots[slot] != NULL)
-			statement_free(store->slots[slot]);
-		store->slots[slot] = NULL;
+	for (size_t i = 0; i < STATEMENT_BUCKETS; i++) {
+		if (store->buckets[i] != NULL)
+			statement_free(store->buckets[i]);
+		store->buckets[i] = NULL;
 	}
 	store->statement_count = 0;
 }
 
-static int value_bind(sqlite3_stmt *handle, int place, const StoreValue *value)
+static int value_bind(sqlite3_stmt *handle, int parameter, const StoreValue *value)
 {
 	const char *data = value->bytes.data == NULL ? "" : value->bytes.data;
 	switch (value->type) {
 	case VALUE_INTEGER:
-		return sqlite3_bind_int64(handle, place, value->integer);
+		return sqlite3_bind_int64(handle, parameter, value->integer);
 	case VALUE_TEXT:
-		return sqlite3_bind_text64(handle, place, data, value->bytes.size, SQLITE_STATIC, SQLITE_UTF8);
+		return sqlite3_bind_text64(handle, parameter, data, value->bytes.size, SQLITE_STATIC, SQLITE_UTF8);
 	case VALUE_BLOB:
-		return sqlite3_bind_blob64(handle, place, data, value->bytes.size, SQLITE_STATIC);
+		return sqlite3_bind_blob64(handle, parameter, data, value->bytes.size, SQLITE_STATIC);
 	default:
-		return sqlite3_bind_null(handle, place);
+		return sqlite3_bind_null(handle, parameter);
 	}
 }
 
@@ -111,7 +111,7 @@ Slice statement_slice(Statement *statement, int column)
 	if (statement_is_null(statement, column))
 		return SLICE_NONE;
 	const char *data = sqlite3_column_blob(statement->handle, column);
-	/* A blob of no bytes has no address in SQLite; here only NULL has none. */
+	/* SQLite returns no address for an empty blob; here only NULL has none. */
 	return (Slice){ data == NULL ? "" : data, (size_t)sqlite3_column_bytes(statement->handle, column) };
 }
 

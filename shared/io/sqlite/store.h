@@ -1,13 +1,12 @@
 /*
- * A SQLite file as services see it: statements by their text, values as slices and integers. Only this and
- * bus_sqlite*.c know sqlite3.h, through sqlite/file.h.
+ * A SQLite file for services: statements by their text, values as slices and integers.
  *
- * A Store is used by one thread at a time. Service state files are views of a ledger: durable is false, no fsync. When the
- * last close was not clean the file is checked (quick_check), deleted when broken, and followed anew; after another boot of
- * the machine, a power cut, it is deleted unseen, because old pages may stand beside new ones and no check would tell.
+ * A Store is used by one thread at a time. State files of services are views of a ledger: durable is false, there is no fsync.
+ * After an unclean close the file is checked (quick_check) and deleted if damaged; if the machine rebooted meanwhile it is
+ * deleted unchecked, because old pages may be mixed with new ones, which no check detects. The caller then rebuilds the view.
  *
- * Every file has a schema version (PRAGMA user_version). Newer than known: refused, with what to do. Older: brought up by
- * the steps in one transaction; a step that is NULL says "a view: drop the file and rebuild".
+ * Every file has a schema version (PRAGMA user_version). A newer version is refused. An older one is upgraded by the missing
+ * steps in one transaction; a step that is NULL cannot be upgraded: the view is deleted and rebuilt.
  */
 #ifndef TOCSIN_IO_SQLITE_STORE_H
 #define TOCSIN_IO_SQLITE_STORE_H
@@ -22,20 +21,24 @@ typedef struct Statement Statement;
 
 typedef struct {
 	const char *path;          /* or ":memory:" */
-	const char *const *steps;  /* steps[i] is the SQL that brings version i to i + 1 */
+	const char *const *steps;  /* steps[i] is the SQL that upgrades version i to i + 1; NULL: rebuild */
 	int version;               /* number of steps */
-	bool durable;              /* synchronous=FULL; else OFF */
-	bool read_only;            /* another connection to a file that a Store already opened for writing; steps not run */
-	int cache_kib;             /* page cache; 0: 1024 */
+	bool durable;              /* synchronous=FULL and never deleted; otherwise OFF. Steps must not be NULL. */
+	bool read_only;            /* a second connection to a file that a Store has open for writing; runs no steps */
+	int cache_kib;             /* page cache in KiB; 0: 1024 */
 } StoreOptions;
 
-/* *rebuilt (may be NULL): the file was dropped and made anew (broken, or an older view). */
+/*
+ * *rebuilt (may be NULL): the view was deleted and created again. ERROR_INPUT: the file is of a newer Tocsin; ERROR_INTERNAL: a
+ * durable file is damaged, or a step fails; ERROR_AGAIN: the file cannot be opened, or its schema is not upgraded yet (read_only).
+ */
 Result store_open(const StoreOptions *options, Store **out, bool *rebuilt);
-void store_close(Store *store);
+void store_close(Store *store); /* rolls back an open transaction; accepts NULL */
 
-/* Drops every table and makes the schema anew, in one transaction; queries under way on it must have ended. For views. */
+/* Deletes all tables and creates the schema again in one transaction. For views only; all queries must have ended. */
 Result store_reset(Store *store, const StoreOptions *options);
 
+/* Transactions do not nest. A commit that fails is rolled back. */
 Result store_begin(Store *store);
 Result store_commit(Store *store);
 void store_rollback(Store *store);
@@ -52,8 +55,8 @@ typedef struct {
 #define V_NULL ((StoreValue){ .type = VALUE_NULL })
 
 /*
- * Prepared once for each SQL text (by its address: pass literals) and kept. Bad SQL is a programming error. The values
- * stand for ?1, ?2 …, and are borrowed until the statement ends.
+ * Runs a statement. It is prepared once for each SQL text, identified by its address, and cached: pass literals. Invalid SQL is a
+ * programming error. Values are bound to ?1, ?2 … and borrowed until the statement ends. ERROR_CONFLICT: a constraint.
  */
 Result store_run_(Store *store, const char *sql, const StoreValue *values, size_t count);
 #define store_run(store, sql, ...) \
@@ -61,8 +64,9 @@ Result store_run_(Store *store, const char *sql, const StoreValue *values, size_
 		   sizeof((const StoreValue[]){ __VA_ARGS__ }) / sizeof(StoreValue))
 
 /*
- * A query: while (statement_next(query)) … columns …; statement_end(query) in every case. Slices of columns are borrowed
- * until the next call on the statement. dynamic: the text is not a literal, so it is prepared for this once.
+ * A query: while (statement_next(query)) … columns …; statement_end(query) in every case. Slices of columns are borrowed until
+ * the next call on the statement. dynamic: the text is not a literal and is prepared for this query alone. Never NULL; a failure
+ * is reported by statement_end.
  */
 Statement *store_query_(Store *store, const char *sql, bool dynamic, const StoreValue *values, size_t count);
 #define store_query(store, sql, ...)                                                    \
@@ -72,10 +76,10 @@ bool statement_next(Statement *statement);
 Slice statement_slice(Statement *statement, int column);     /* data NULL for NULL */
 int64_t statement_integer(Statement *statement, int column); /* 0 for NULL */
 bool statement_is_null(Statement *statement, int column);
-/* ERROR_AGAIN where the query failed half-way (disk). */
+/* Ends the query and reports its first failure: ERROR_AGAIN (disk), ERROR_CONFLICT (a constraint) or ERROR_INTERNAL (damage). */
 Result statement_end(Statement *statement);
 
-/* Number of rows the last store_run changed. */
+/* Rows changed by the last store_run. */
 int64_t store_changes(Store *store);
 
 #endif

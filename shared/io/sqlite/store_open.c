@@ -1,11 +1,11 @@
 /*
- * The life of a store's file. A view's file is written without fsync, so only the operating system's memory holds what
- * was written last. A process that dies leaves that memory alone; a machine that dies takes it along, and then the file
- * may hold old pages beside new ones, which no check can see. So the file itself says, durably, in which boot it is open:
+ * Opening and closing the file of a store. A view is written without fsync, so recent writes are only in the page cache. They
+ * survive a crash of the process but not of the machine, after which the file may mix old pages with new ones, which no check
+ * detects. So the file records, durably, the boot in which it is open:
  *
- *   closed cleanly (fsynced, then marked)   taken as it is
- *   open, of this boot                      quick_check, dropped when it finds something
- *   open, of another boot                   dropped
+ *   closed cleanly (fsynced, mark cleared)   used as it is
+ *   open since this boot                     quick_check; deleted if damaged
+ *   open since another boot                  deleted
  */
 #include "shared/io/sqlite/store_internal.h"
 
@@ -20,7 +20,7 @@ enum { BUSY_MS = 5000, BOOT_SIZE = 40 };
 
 #define BOOT_FILE "/proc/sys/kernel/random/boot_id"
 
-/* Unusable: the file is sound SQLite or not, but nobody can go on with it; a view of it is dropped. */
+/* UNUSABLE: damaged, or of an old schema that cannot be upgraded; a view is deleted then. */
 typedef enum { FILE_FINE, FILE_FAILED, FILE_UNUSABLE } FileState;
 
 static bool path_is_memory(const char *path)
@@ -33,7 +33,7 @@ static bool is_view(const StoreOptions *options)
 	return !options->durable && !options->read_only && !path_is_memory(options->path);
 }
 
-/* Names this boot of the machine; where the kernel does not say, every boot is another one. */
+/* The id of this boot of the machine; unique to this process if the kernel has none. */
 static void boot_read(char out[static BOOT_SIZE])
 {
 	FILE *file = fopen(BOOT_FILE, "re");
@@ -44,7 +44,7 @@ static void boot_read(char out[static BOOT_SIZE])
 		fclose(file);
 }
 
-/* ---- the mark ---------------------------------------------------------------------------------------------------- */
+/* ---- the mark of an open file ------------------------------------------------------------------------------------ */
 
 static Result mark_write(sqlite3 *db, const char *boot)
 {
@@ -54,7 +54,7 @@ static Result mark_write(sqlite3 *db, const char *boot)
 	return sqlite_file_run(db, sql);
 }
 
-/* On disk, in the database itself: frames of the WAL are overwritten later without an fsync. */
+/* Checkpointed into the database file: frames of the WAL may be overwritten later without an fsync. */
 static Result mark_open(Store *store)
 {
 	char boot[BOOT_SIZE];
@@ -74,7 +74,7 @@ static Result mark_closed(Store *store)
 	return mark_write(store->db, "");
 }
 
-/* Empty where it was closed, or never marked. */
+/* Empty: the file was closed cleanly or never marked. */
 static Result mark_read(sqlite3 *db, char out[static BOOT_SIZE])
 {
 	sqlite3_stmt *statement = NULL;
@@ -89,14 +89,14 @@ static Result mark_read(sqlite3 *db, char out[static BOOT_SIZE])
 	return result;
 }
 
-static bool is_sound(sqlite3 *db)
+static bool passes_quick_check(sqlite3 *db)
 {
 	sqlite3_stmt *statement = NULL;
-	bool sound = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
+	bool passed = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
 		     sqlite3_step(statement) == SQLITE_ROW &&
 		     strcmp((const char *)sqlite3_column_text(statement, 0), "ok") == 0;
 	sqlite3_finalize(statement);
-	return sound;
+	return passed;
 }
 
 static FileState view_check(sqlite3 *db, Result *result)
@@ -108,7 +108,7 @@ static FileState view_check(sqlite3 *db, Result *result)
 	if (marked[0] == '\0')
 		return FILE_FINE;
 	boot_read(boot);
-	return strcmp(marked, boot) == 0 && is_sound(db) ? FILE_FINE : FILE_UNUSABLE;
+	return strcmp(marked, boot) == 0 && passes_quick_check(db) ? FILE_FINE : FILE_UNUSABLE;
 }
 
 /* ---- the schema -------------------------------------------------------------------------------------------------- */
@@ -121,7 +121,7 @@ static bool steps_need_rebuild(const StoreOptions *options, int64_t from)
 	return false;
 }
 
-/* A new file takes all steps that are there, an older one the missing ones. */
+/* A new file runs all steps, an older one the missing ones; steps that are NULL are skipped. */
 static Result steps_run(Store *store, const StoreOptions *options, int64_t from)
 {
 	char version[64];
@@ -136,20 +136,20 @@ static Result steps_run(Store *store, const StoreOptions *options, int64_t from)
 	if (!result_failed(result))
 		return store_commit(store);
 	store_rollback(store);
-	return result_wrap(result, "bringing the schema from version %lld to %d", (long long)from, options->version);
+	return result_wrap(result, "upgrading the schema from version %lld to %d", (long long)from, options->version);
 }
 
 static FileState schema_check(const StoreOptions *options, int64_t version, Result *result)
 {
 	if (version > options->version) {
 		*result = result_fail(ERROR_INPUT,
-				      "it was made by a newer Tocsin (schema %lld, this one knows %d): start that "
-				      "version again, or restore what was kept from before the upgrade",
+				      "it was made by a newer Tocsin (schema %lld, this version knows %d): start that "
+				      "version again, or restore a backup from before the upgrade",
 				      (long long)version, options->version);
 		return FILE_FAILED;
 	}
 	if (options->read_only && version != options->version) {
-		*result = result_fail(ERROR_AGAIN, "its schema is version %lld, not yet %d", (long long)version,
+		*result = result_fail(ERROR_AGAIN, "its schema has version %lld and is not upgraded to %d yet", (long long)version,
 				      options->version);
 		return FILE_FAILED;
 	}
@@ -171,7 +171,7 @@ static Result pragmas_run(Store *store, const StoreOptions *options)
 	return sqlite_file_run(store->db, options->durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
 }
 
-static FileState file_take(Store *store, const StoreOptions *options, Result *result)
+static FileState file_prepare(Store *store, const StoreOptions *options, Result *result)
 {
 	int64_t version = 0;
 	*result = pragmas_run(store, options);
@@ -208,7 +208,7 @@ static FileState file_open(const StoreOptions *options, Store **out, Result *res
 	FileState state = FILE_FAILED;
 	*result = sqlite_file_open(options->path, flags, BUSY_MS, &store->db);
 	if (!result_failed(*result))
-		state = file_take(store, options, result);
+		state = file_prepare(store, options, result);
 	if (state == FILE_FINE) {
 		*out = store;
 		return state;
@@ -219,11 +219,11 @@ static FileState file_open(const StoreOptions *options, Store **out, Result *res
 
 static Result file_drop(const char *path)
 {
-	static const char *const parts[] = { "", "-wal", "-shm", "-journal" };
-	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		char name[PATH_MAX];
-		if (snprintf(name, sizeof name, "%s%s", path, parts[i]) >= (int)sizeof name)
-			return result_fail(ERROR_INPUT, "the path is too long");
+		if (snprintf(name, sizeof name, "%s%s", path, suffixes[i]) >= (int)sizeof name)
+			return result_fail(ERROR_INPUT, "%s: the path is too long", path);
 		if (unlink(name) != 0 && errno != ENOENT)
 			return result_fail(ERROR_AGAIN, "%s cannot be removed: %s", name, strerror(errno));
 	}
@@ -234,8 +234,8 @@ static Result unusable(const StoreOptions *options, Result result)
 {
 	if (result_failed(result))
 		return result_wrap(result, "%s is damaged: restore it from a backup", options->path);
-	must(!options->durable); /* a step that is NULL in what is no view */
-	return result_fail(ERROR_INTERNAL, "%s cannot be used any more", options->path);
+	must(!options->durable); /* a NULL step is allowed in views only */
+	return result_fail(ERROR_INTERNAL, "%s has a schema that cannot be upgraded", options->path);
 }
 
 Result store_open(const StoreOptions *options, Store **out, bool *rebuilt)
@@ -262,23 +262,23 @@ void store_close(Store *store)
 		return;
 	store_rollback(store);
 	statements_free(store);
-	/* Where that fails the mark stays, and the next open looks closer. */
+	/* After a failure the mark stays, and the next open checks the file. */
 	if (store->marked)
 		(void)mark_closed(store);
 	store_free(store);
 }
 
-/* ---- making it new ----------------------------------------------------------------------------------------------- */
+/* ---- reset ------------------------------------------------------------------------------------------------------- */
 
-/* The statement that drops a table of the service's or the runtime's; false: there is none any more. */
-static bool drop_statement(Store *store, char *sql, size_t room)
+/* The statement that drops one table other than store_meta; false: none is left. */
+static bool drop_statement(Store *store, char *sql, size_t sql_size)
 {
 	Statement *row = store_query_(store,
 				      "SELECT format('DROP TABLE \"%w\"', name) FROM sqlite_schema"
 				      " WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'store_meta' LIMIT 1",
 				      true, NULL, 0);
-	bool there = statement_next(row) && text_copy(statement_slice(row, 0), sql, room);
-	return !result_failed(statement_end(row)) && there;
+	bool found = statement_next(row) && text_copy(statement_slice(row, 0), sql, sql_size);
+	return !result_failed(statement_end(row)) && found;
 }
 
 static Result tables_drop(Store *store)
@@ -289,7 +289,7 @@ static Result tables_drop(Store *store)
 	return result_ok();
 }
 
-static Result tables_make(Store *store, const StoreOptions *options)
+static Result tables_create(Store *store, const StoreOptions *options)
 {
 	for (int i = 0; i < options->version; i++)
 		if (options->steps[i] != NULL)
@@ -304,7 +304,7 @@ Result store_reset(Store *store, const StoreOptions *options)
 	TRY(store_begin(store));
 	Result result = tables_drop(store);
 	if (!result_failed(result))
-		result = tables_make(store, options);
+		result = tables_create(store, options);
 	if (!result_failed(result))
 		return store_commit(store);
 	store_rollback(store);

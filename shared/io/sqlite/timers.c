@@ -7,7 +7,7 @@
 
 enum { TIMER_ID_MAX = 128, OWNER_MAX = 63 };
 
-/* show_at: due_at, or the end of the lease. The index gives what is due in the order in which it is shown. */
+/* show_at: due_at, or the end of the lease. The index returns due timers in the order in which they are shown. */
 static const char *const timers_steps[] = {
 	"CREATE TABLE timers (owner TEXT NOT NULL, id BLOB NOT NULL, due_at INTEGER NOT NULL, show_at INTEGER NOT NULL,"
 	" PRIMARY KEY (owner, id)) WITHOUT ROWID;"
@@ -20,7 +20,7 @@ typedef struct {
 	Store *store;
 } SqliteTimers;
 
-/* What was leased and is to be shown, copied, so that a visit may arm and disarm. */
+/* A leased timer; copied, so that the visit may arm and disarm timers. */
 typedef struct {
 	Instant due_at;
 	size_t id_size;
@@ -29,7 +29,7 @@ typedef struct {
 
 typedef struct {
 	Due *list;
-	size_t count, room;
+	size_t count, capacity;
 } DueList;
 
 static Result sqlite_arm(Timers *base, const char *owner, uint64_t term, Slice id, Instant due_at)
@@ -61,9 +61,9 @@ static Result sqlite_disarm(Timers *base, const char *owner, uint64_t term, Slic
 
 static void due_add(DueList *due, Slice id, Instant due_at)
 {
-	if (due->count == due->room) {
-		due->room = due->room == 0 ? 64 : due->room * 2;
-		due->list = realloc(due->list, due->room * sizeof *due->list);
+	if (due->count == due->capacity) {
+		due->capacity = due->capacity == 0 ? 64 : due->capacity * 2;
+		due->list = realloc(due->list, due->capacity * sizeof *due->list);
 		must(due->list != NULL);
 	}
 	Due *added = &due->list[due->count++];
@@ -129,7 +129,7 @@ static Instant sqlite_next(Timers *base, const char *owner)
 				       V_TEXT(slice_of(owner)));
 	if (statement_next(query))
 		next = statement_integer(query, 0);
-	(void)statement_end(query); /* none for now: the owner asks again */
+	(void)statement_end(query); /* after a failure INSTANT_NONE: the owner asks again */
 	pthread_mutex_unlock(&timers->mutex);
 	return next;
 }

@@ -20,19 +20,19 @@ enum {
 	RETRY_AFTER_MAX_S = 24 * 60 * 60,
 };
 
-/* What the callbacks of one call share. */
+/* State shared by the callbacks of one call. */
 typedef struct {
 	const OutboundCallSettings *settings;
-	bool listed_only; /* plain http: */
-	unsigned opened, denied;
+	bool listed_only; /* plain http: only addresses of the operator's list */
+	unsigned opened, denied; /* sockets */
 	size_t received;
 	Slice upload;
 	size_t uploaded;
 } Call;
 
-/* ---- callbacks ------------------------------------------------------------------------------------------------- */
+/* ---- callbacks --------------------------------------------------------------------------------------------------- */
 
-/* Judged is the address that was resolved, just before it is connected to. */
+/* Checks the resolved address just before libcurl connects to it. */
 static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	Call *call = context;
@@ -47,7 +47,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* Nobody reads what receivers say; too much of it ends the call. */
+/* Discards the body of a response; more than RESPONSE_MAX bytes end the call. */
 static size_t on_response(char *data, size_t size, size_t count, void *context)
 {
 	Call *call = context;
@@ -69,7 +69,7 @@ static size_t on_upload(char *data, size_t size, size_t count, void *context)
 	return taken;
 }
 
-/* libcurl goes back to the beginning when a connection it kept turned out to be gone. */
+/* libcurl rewinds when a kept connection turns out to be closed. */
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
 	Call *call = context;
@@ -88,14 +88,14 @@ static int on_progress(void *context, curl_off_t down_total, curl_off_t down, cu
 	return atomic_load(&call->settings->abort) ? 1 : 0;
 }
 
-/* ---- what both kinds have in common ---------------------------------------------------------------------------- */
+/* ---- common to webhooks and mail --------------------------------------------------------------------------------- */
 
 static void curl_prepare(CURL *curl, Call *call, const char *protocols, long timeout_ms)
 {
 	curl_easy_reset(curl);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocols);
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* one of the environment would connect in our place, unjudged */
+	curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* ignore http_proxy: a proxy would bypass the egress check */
 	curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
@@ -114,25 +114,25 @@ static void outcome_set(OutboundOutcome *out, int outcome, const char *detail)
 	snprintf(out->detail, sizeof(out->detail), "%s", detail);
 }
 
-/* Names for the failures an operator meets; libcurl's own words for the rest. None of them holds anything of the URL. */
+/* Texts for common failures; others are libcurl's. None contains any part of the URL. */
 static const char *failure_text(CURL *curl, CURLcode code)
 {
 	long number = 0;
 
 	switch (code) {
-	case CURLE_COULDNT_RESOLVE_HOST: return "the name was not resolved";
+	case CURLE_COULDNT_RESOLVE_HOST: return "the host name cannot be resolved";
 	case CURLE_COULDNT_CONNECT:
 		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
 		return number > 0 ? strerrordesc_np((int)number) : "could not connect";
 	case CURLE_OPERATION_TIMEDOUT: return "timed out";
-	case CURLE_PEER_FAILED_VERIFICATION: return "the certificate was not accepted";
-	case CURLE_ABORTED_BY_CALLBACK: return "stopped";
+	case CURLE_PEER_FAILED_VERIFICATION: return "the certificate is not trusted";
+	case CURLE_ABORTED_BY_CALLBACK: return "stopped: the service is closing";
 	case CURLE_WRITE_ERROR: return "the receiver answered with more than 64 KiB";
 	default: return curl_easy_strerror(code);
 	}
 }
 
-/* ---- webhooks -------------------------------------------------------------------------------------------------- */
+/* ---- webhooks ---------------------------------------------------------------------------------------------------- */
 
 static void header_add_line(struct curl_slist **headers, const char *name, const char *value)
 {
@@ -145,8 +145,8 @@ static void header_add_line(struct curl_slist **headers, const char *name, const
 	*headers = more;
 }
 
-/* False: the secret is none. */
-static bool webhook_headers(const OutboundRequest *message, struct curl_slist **headers)
+/* False: the secret is invalid. */
+static bool webhook_headers(const OutboundRequest *request, struct curl_slist **headers)
 {
 	int64_t timestamp_s = clock_now() / 1000;
 	char timestamp[24];
@@ -155,11 +155,11 @@ static bool webhook_headers(const OutboundRequest *message, struct curl_slist **
 
 	snprintf(timestamp, sizeof(timestamp), "%lld", (long long)timestamp_s);
 	header_add_line(headers, "Content-Type", "application/json");
-	header_add_line(headers, "webhook-id", message->key);
+	header_add_line(headers, "webhook-id", request->key);
 	header_add_line(headers, "webhook-timestamp", timestamp);
-	if (message->secret) {
+	if (request->secret) {
 		buffer_init(&signature, 512);
-		usable = webhook_sign(message->secret, message->key, timestamp_s, message->body, &signature);
+		usable = webhook_sign(request->secret, request->key, timestamp_s, request->body, &signature);
 		if (usable)
 			header_add_line(headers, "webhook-signature", signature.data);
 		buffer_release(&signature);
@@ -177,9 +177,9 @@ static void webhook_judge(CURL *curl, const Call *call, CURLcode code, OutboundO
 	if (call->denied > 0 && call->opened == 0)
 		return outcome_set(out, OUTCOME_REFUSED, "address not allowed: set TOCSIN_EGRESS_ALLOW");
 	if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
-		return outcome_set(out, OUTCOME_REFUSED, "the URL must be https:, or http: to an allowed address");
+		return outcome_set(out, OUTCOME_REFUSED, "the URL must begin with https:, or with http: for addresses in TOCSIN_EGRESS_ALLOW");
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	/* A receiver that says 200 and then talks on has taken the message. */
+	/* A response that is too long still has a valid status. */
 	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status > 0))
 		return outcome_set(out, OUTCOME_RETRY, failure_text(curl, code));
 	snprintf(detail, sizeof(detail), "HTTP %ld", status);
@@ -189,31 +189,31 @@ static void webhook_judge(CURL *curl, const Call *call, CURLcode code, OutboundO
 		out->retry_after_ms = (retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S) * 1000;
 }
 
-static void webhook_call(CURL *curl, Call *call, const OutboundRequest *message, OutboundOutcome *out)
+static void webhook_call(CURL *curl, Call *call, const OutboundRequest *request, OutboundOutcome *out)
 {
 	struct curl_slist *headers = NULL;
 
-	call->listed_only = strncasecmp(message->url, "https:", 6) != 0;
+	call->listed_only = strncasecmp(request->url, "https:", 6) != 0;
 	curl_prepare(curl, call, "http,https", WEBHOOK_TIMEOUT_MS);
-	curl_easy_setopt(curl, CURLOPT_URL, message->url);
+	curl_easy_setopt(curl, CURLOPT_URL, request->url);
 	curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, call);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "tocsin/" TOCSIN_VERSION);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)message->body.size);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, message->body.size > 0 ? message->body.data : "");
-	if (webhook_headers(message, &headers)) {
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.size > 0 ? request->body.data : "");
+	if (webhook_headers(request, &headers)) {
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 		webhook_judge(curl, call, curl_easy_perform(curl), out);
 	} else {
-		outcome_set(out, OUTCOME_REFUSED, "the webhook's secret is not whsec_ and base64");
+		outcome_set(out, OUTCOME_REFUSED, "the secret of the webhook is not whsec_ followed by base64");
 	}
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 }
 
-/* ---- mail ------------------------------------------------------------------------------------------------------ */
+/* ---- mail -------------------------------------------------------------------------------------------------------- */
 
-/* The server's URL with our own name as its path, where libcurl looks for it; NULL when it is none. */
+/* The server's URL with the EHLO name as its path, as libcurl expects it. NULL: the URL is invalid. */
 static CURLU *mail_url(const char *url, const char *host)
 {
 	CURLU *parts = curl_url();
@@ -237,8 +237,8 @@ static bool is_this_machine(const char *host)
 	return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
 }
 
-/* A password goes over an encrypted connection to a server that proved its name, or to this machine. */
-static bool password_needs_guard(CURLU *url)
+/* A password is sent only over an encrypted connection to a server with a valid certificate, or to this machine. */
+static bool password_needs_encryption(CURLU *url)
 {
 	char *password = NULL, *host = NULL;
 	bool needed = false;
@@ -251,20 +251,20 @@ static bool password_needs_guard(CURLU *url)
 	return needed;
 }
 
-static void mail_guard(CURL *curl, CURLU *url)
+static void mail_set_encryption(CURL *curl, CURLU *url)
 {
 	char *scheme = NULL;
 	bool encrypted =
 		curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK && strcasecmp(scheme, "smtps") == 0;
 
 	curl_free(scheme);
-	if (encrypted || password_needs_guard(url)) {
+	if (encrypted || password_needs_encryption(url)) {
 		curl_easy_setopt(curl, CURLOPT_USE_SSL, (long)CURLUSESSL_ALL);
 		return;
 	}
 	/*
-	 * Encrypted where the server offers it. Its certificate is not looked at: whoever could stand between could hide
-	 * the offer as well, and would then get the mail in plain.
+	 * Opportunistic: encrypted if the server offers it. The certificate is not verified, because an attacker in the middle
+	 * could remove the offer as well and would then receive the mail in plain text.
 	 */
 	curl_easy_setopt(curl, CURLOPT_USE_SSL, (long)CURLUSESSL_TRY);
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
@@ -277,7 +277,7 @@ static void mail_judge(CURL *curl, CURLcode code, OutboundOutcome *out)
 	char detail[32];
 
 	if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
-		return outcome_set(out, OUTCOME_REFUSED, "the server must be smtp: or smtps:");
+		return outcome_set(out, OUTCOME_REFUSED, "the URL of the mail server must begin with smtp: or smtps:");
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply);
 	snprintf(detail, sizeof(detail), "SMTP %ld", reply);
 	if (code == CURLE_OK)
@@ -287,15 +287,15 @@ static void mail_judge(CURL *curl, CURLcode code, OutboundOutcome *out)
 	outcome_set(out, OUTCOME_RETRY, failure_text(curl, code));
 }
 
-static void mail_transfer(CURL *curl, Call *call, CURLU *url, const OutboundRequest *message, OutboundOutcome *out)
+static void mail_transfer(CURL *curl, Call *call, CURLU *url, const OutboundRequest *request, OutboundOutcome *out)
 {
 	char from[MAIL_ADDRESS_MAX + 3], to[MAIL_ADDRESS_MAX + 3];
 
-	snprintf(from, sizeof(from), "<%s>", message->from);
-	snprintf(to, sizeof(to), "<%s>", message->to);
+	snprintf(from, sizeof(from), "<%s>", request->from);
+	snprintf(to, sizeof(to), "<%s>", request->to);
 	struct curl_slist *recipients = curl_slist_append(NULL, to);
 	curl_prepare(curl, call, "smtp,smtps", MAIL_TIMEOUT_MS);
-	mail_guard(curl, url);
+	mail_set_encryption(curl, url);
 	curl_easy_setopt(curl, CURLOPT_CURLU, url);
 	curl_easy_setopt(curl, CURLOPT_MAIL_FROM, from);
 	curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, recipients);
@@ -311,37 +311,37 @@ static void mail_transfer(CURL *curl, Call *call, CURLU *url, const OutboundRequ
 	curl_slist_free_all(recipients);
 }
 
-static void mail_call(CURL *curl, Call *call, const OutboundRequest *message, OutboundOutcome *out)
+static void mail_call(CURL *curl, Call *call, const OutboundRequest *request, OutboundOutcome *out)
 {
 	const char *host = call->settings->host;
-	Mail mail = { .id = message->key,
-		      .thread = message->thread,
+	Mail mail = { .id = request->key,
+		      .thread = request->thread,
 		      .host = host,
-		      .from = message->from,
-		      .to = message->to,
-		      .to_name = message->to_name,
-		      .subject = message->subject ? message->subject : "",
-		      .language = message->language,
+		      .from = request->from,
+		      .to = request->to,
+		      .to_name = request->to_name,
+		      .subject = request->subject ? request->subject : "",
+		      .language = request->language,
 		      .date = clock_now(),
-		      .body = message->body };
+		      .body = request->body };
 	Buffer text;
 
-	if (!mail_is_address(message->from) || !mail_is_address(message->to))
-		return outcome_set(out, OUTCOME_REFUSED, "sender or recipient is no mail address");
-	CURLU *url = mail_url(message->url, host);
+	if (!mail_is_address(request->from) || !mail_is_address(request->to))
+		return outcome_set(out, OUTCOME_REFUSED, "the mail address of the sender or of the recipient is invalid");
+	CURLU *url = mail_url(request->url, host);
 	if (!url)
-		return outcome_set(out, OUTCOME_REFUSED, "the server must be smtp: or smtps:");
+		return outcome_set(out, OUTCOME_REFUSED, "the URL of the mail server must begin with smtp: or smtps:");
 	buffer_init(&text, MAIL_TEXT_MAX);
 	mail_write(&mail, &text);
 	call->upload = buffer_slice(&text);
-	mail_transfer(curl, call, url, message, out);
+	mail_transfer(curl, call, url, request, out);
 	buffer_release(&text);
 	curl_url_cleanup(url);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 
-void outbound_call(CURL *curl, const OutboundCallSettings *settings, const OutboundRequest *message, OutboundOutcome *out)
+void outbound_call(CURL *curl, const OutboundCallSettings *settings, const OutboundRequest *request, OutboundOutcome *out)
 {
 	static void (*const calls[])(CURL *, Call *, const OutboundRequest *, OutboundOutcome *) = {
 		[OUTBOUND_WEBHOOK] = webhook_call,
@@ -349,7 +349,7 @@ void outbound_call(CURL *curl, const OutboundCallSettings *settings, const Outbo
 	};
 	Call call = { .settings = settings };
 
-	*out = (OutboundOutcome){ .attempt = message->attempt };
-	must(text_copy(slice_of(message->key), out->key, sizeof(out->key)));
-	calls[message->kind](curl, &call, message, out);
+	*out = (OutboundOutcome){ .attempt = request->attempt };
+	must(text_copy(slice_of(request->key), out->key, sizeof(out->key)));
+	calls[request->kind](curl, &call, request, out);
 }

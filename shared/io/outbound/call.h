@@ -1,4 +1,4 @@
-/* One call to the outside through libcurl: from a message to its outcome, waiting for it. Private to outbound/curl.c. */
+/* One synchronous call through libcurl: from a request to its outcome. Private to outbound/curl.c. */
 #ifndef TOCSIN_IO_OUTBOUND_CALL_H
 #define TOCSIN_IO_OUTBOUND_CALL_H
 
@@ -12,11 +12,11 @@ enum { OUTBOUND_HOST = 128 };
 
 typedef struct {
 	EgressRules egress;
-	char host[OUTBOUND_HOST]; /* how we name ourselves in mail */
-	atomic_bool abort; /* set: calls end within a second */
+	char host[OUTBOUND_HOST]; /* name in EHLO and Message-ID */
+	atomic_bool abort; /* true: calls end within a second */
 } OutboundCallSettings;
 
-/* curl is reused for the next call; out->key and attempt are set as well. */
-void outbound_call(CURL *curl, const OutboundCallSettings *settings, const OutboundRequest *message, OutboundOutcome *out);
+/* Sets all of *out. curl is reset and may be reused for the next call by the same thread. */
+void outbound_call(CURL *curl, const OutboundCallSettings *settings, const OutboundRequest *request, OutboundOutcome *out);
 
 #endif

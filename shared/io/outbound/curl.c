@@ -9,8 +9,8 @@
 #include <time.h>
 
 /*
- * A worker takes a job only when there is room for its outcome, so neither list can pass its bound and no outcome is lost:
- * if nobody collects outcomes, the queue fills, and send says so.
+ * A worker takes a job only when there is room for its outcome, so both lists stay within their bounds and no outcome is lost:
+ * if outcomes are not taken, the queue fills and send returns ERROR_AGAIN.
  */
 
 enum {
@@ -18,16 +18,15 @@ enum {
 	WORKERS_MAX = 64,
 	QUEUE_MAX = 1024,
 	BODY_MAX = 1024 * 1024,
-	GRACE_MS =
-		1000, /* for calls that run when we close; then they are told to end, which takes libcurl up to a second */
+	GRACE_MS = 1000, /* for calls running at close; then they are aborted, which takes libcurl up to a second */
 };
 
 typedef struct Job Job;
 
-/* One piece of memory with the texts behind it. */
+/* One allocation, with the texts behind the struct. */
 struct Job {
 	Job *next;
-	OutboundRequest message;
+	OutboundRequest request;
 	char texts[];
 };
 
@@ -36,11 +35,11 @@ typedef struct OutboundCurl OutboundCurl;
 typedef struct {
 	OutboundCurl *owner;
 	pthread_t thread;
-	Job *job; /* under way, or NULL */
+	Job *job; /* being sent, or NULL */
 } Worker;
 
 struct OutboundCurl {
-	Outbound outside;
+	Outbound outbound; /* first */
 	OutboundCallSettings settings;
 	pthread_mutex_t mutex;
 	pthread_cond_t work, idle;
@@ -49,65 +48,65 @@ struct OutboundCurl {
 	OutboundOutcome *outcomes; /* a ring of queue_max */
 	unsigned outcome_first, outcome_count;
 	bool closing;
-	pthread_mutex_t wake_mutex; /* held while wake runs, so that notify(NULL) ends it for good */
+	pthread_mutex_t wake_mutex; /* held while wake runs, so that none runs after notify(NULL) */
 	void (*wake)(void *context);
 	void *wake_context;
 	unsigned worker_count;
 	Worker workers[WORKERS_MAX];
 };
 
-/* ---- jobs ------------------------------------------------------------------------------------------------------ */
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
-static const size_t message_texts[] = {
+static const size_t request_texts[] = {
 	offsetof(OutboundRequest, key),     offsetof(OutboundRequest, url),      offsetof(OutboundRequest, secret),
 	offsetof(OutboundRequest, from),    offsetof(OutboundRequest, to),       offsetof(OutboundRequest, to_name),
 	offsetof(OutboundRequest, subject), offsetof(OutboundRequest, language), offsetof(OutboundRequest, thread),
 };
 
-enum { MESSAGE_TEXTS = sizeof(message_texts) / sizeof(message_texts[0]) };
+enum { REQUEST_TEXTS = sizeof(request_texts) / sizeof(request_texts[0]) };
 
-static const char **message_text(OutboundRequest *message, size_t i)
+static const char **request_text(OutboundRequest *request, size_t i)
 {
-	return (const char **)(void *)((char *)message + message_texts[i]);
+	return (const char **)(void *)((char *)request + request_texts[i]);
 }
 
-static Job *job_new(const OutboundRequest *message)
+static Job *job_new(const OutboundRequest *request)
 {
-	OutboundRequest copy = *message;
-	size_t size = message->body.size;
+	OutboundRequest copy = *request;
+	size_t size = request->body.size;
 
-	for (size_t i = 0; i < MESSAGE_TEXTS; i++)
-		if (*message_text(&copy, i))
-			size += strlen(*message_text(&copy, i)) + 1;
+	for (size_t i = 0; i < REQUEST_TEXTS; i++)
+		if (*request_text(&copy, i))
+			size += strlen(*request_text(&copy, i)) + 1;
 	Job *job = malloc(sizeof(*job) + size);
 	must(job != NULL);
-	*job = (Job){ .message = copy };
-	char *room = job->texts;
-	for (size_t i = 0; i < MESSAGE_TEXTS; i++) {
-		const char **text = message_text(&job->message, i);
+	*job = (Job){ .request = copy };
+	char *end = job->texts;
+	for (size_t i = 0; i < REQUEST_TEXTS; i++) {
+		const char **text = request_text(&job->request, i);
 		if (!*text)
 			continue;
 		size_t length = strlen(*text) + 1;
-		*text = memcpy(room, *text, length);
-		room += length;
+		*text = memcpy(end, *text, length);
+		end += length;
 	}
-	if (message->body.size > 0)
-		job->message.body.data = memcpy(room, message->body.data, message->body.size);
+	if (request->body.size > 0)
+		job->request.body.data = memcpy(end, request->body.data, request->body.size);
 	return job;
 }
 
-static bool under_way(const OutboundCurl *self, const char *key)
+static bool is_queued_or_sent(const OutboundCurl *self, const char *key)
 {
 	for (unsigned i = 0; i < self->worker_count; i++)
-		if (self->workers[i].job && strcmp(self->workers[i].job->message.key, key) == 0)
+		if (self->workers[i].job && strcmp(self->workers[i].job->request.key, key) == 0)
 			return true;
 	for (const Job *job = self->first; job; job = job->next)
-		if (strcmp(job->message.key, key) == 0)
+		if (strcmp(job->request.key, key) == 0)
 			return true;
 	return false;
 }
 
-/* The next job, when there is room for what comes of it; NULL: closing. */
+/* Waits for a job and for room for its outcome. NULL: closing. */
 static Job *job_take(OutboundCurl *self, Worker *worker)
 {
 	while (!self->closing && (!self->first || self->outcome_count + self->running >= self->queue_max))
@@ -123,7 +122,7 @@ static Job *job_take(OutboundCurl *self, Worker *worker)
 	return worker->job;
 }
 
-/* ---- workers --------------------------------------------------------------------------------------------------- */
+/* ---- workers ----------------------------------------------------------------------------------------------------- */
 
 static void outcome_put(OutboundCurl *self, Worker *worker, const OutboundOutcome *outcome)
 {
@@ -155,17 +154,17 @@ static void *worker_run(void *context)
 		pthread_mutex_unlock(&self->mutex);
 		if (!job)
 			break;
-		outbound_call(curl, &self->settings, &job->message, &outcome);
+		outbound_call(curl, &self->settings, &job->request, &outcome);
 		outcome_put(self, worker, &outcome);
 	}
 	curl_easy_cleanup(curl);
 	return NULL;
 }
 
-/* ---- operations ------------------------------------------------------------------------------------------------ */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
-/* The key stands in headers as it is. */
-static bool key_fits(const char *key)
+/* The key is used in headers unescaped. */
+static bool key_is_valid(const char *key)
 {
 	for (const char *c = key; *c != '\0'; c++)
 		if (*c <= ' ' || *c >= 0x7f)
@@ -173,20 +172,20 @@ static bool key_fits(const char *key)
 	return key[0] != '\0' && strlen(key) < OUTBOUND_KEY;
 }
 
-static Result curl_send(Outbound *outside, const OutboundRequest *message)
+static Result curl_send(Outbound *outbound, const OutboundRequest *request)
 {
-	OutboundCurl *self = (OutboundCurl *)outside;
+	OutboundCurl *self = (OutboundCurl *)outbound;
 	Result result = result_ok();
 
-	if (!message->key || !message->url || !key_fits(message->key) || message->body.size > BODY_MAX)
+	if (!request->key || !request->url || !key_is_valid(request->key) || request->body.size > BODY_MAX)
 		return result_fail(ERROR_INPUT,
-				   "a message needs a key of printable characters, a URL and at most 1 MiB of body");
+				   "a request needs a key of 1 to 63 printable ASCII characters, a URL, and a body of at most 1 MiB");
 	pthread_mutex_lock(&self->mutex);
-	if (!under_way(self, message->key)) {
+	if (!is_queued_or_sent(self, request->key)) {
 		if (self->queued >= self->queue_max) {
-			result = result_fail(ERROR_AGAIN, "%u messages are waiting to be sent already", self->queued);
+			result = result_fail(ERROR_AGAIN, "the queue is full: %u requests are waiting", self->queued);
 		} else {
-			Job *job = job_new(message);
+			Job *job = job_new(request);
 			*self->last = job;
 			self->last = &job->next;
 			self->queued++;
@@ -197,26 +196,26 @@ static Result curl_send(Outbound *outside, const OutboundRequest *message)
 	return result;
 }
 
-static bool curl_outcome(Outbound *outside, OutboundOutcome *out)
+static bool curl_outcome(Outbound *outbound, OutboundOutcome *out)
 {
-	OutboundCurl *self = (OutboundCurl *)outside;
-	bool there;
+	OutboundCurl *self = (OutboundCurl *)outbound;
+	bool found;
 
 	pthread_mutex_lock(&self->mutex);
-	there = self->outcome_count > 0;
-	if (there) {
+	found = self->outcome_count > 0;
+	if (found) {
 		*out = self->outcomes[self->outcome_first];
 		self->outcome_first = (self->outcome_first + 1) % self->queue_max;
 		self->outcome_count--;
 		pthread_cond_signal(&self->work);
 	}
 	pthread_mutex_unlock(&self->mutex);
-	return there;
+	return found;
 }
 
-static void curl_notify(Outbound *outside, void (*wake)(void *context), void *context)
+static void curl_notify(Outbound *outbound, void (*wake)(void *context), void *context)
 {
-	OutboundCurl *self = (OutboundCurl *)outside;
+	OutboundCurl *self = (OutboundCurl *)outbound;
 
 	pthread_mutex_lock(&self->wake_mutex);
 	self->wake = wake;
@@ -224,7 +223,7 @@ static void curl_notify(Outbound *outside, void (*wake)(void *context), void *co
 	pthread_mutex_unlock(&self->wake_mutex);
 }
 
-/* Running calls get a while to end by themselves, then are told to. What is queued is dropped: its ledger sends it again. */
+/* Running calls get GRACE_MS to end, then are aborted. Queued requests are dropped: the service sends them again. */
 static void wait_for_idle(OutboundCurl *self)
 {
 	struct timespec until;
@@ -240,9 +239,9 @@ static void wait_for_idle(OutboundCurl *self)
 	pthread_mutex_unlock(&self->mutex);
 }
 
-static void curl_close(Outbound *outside)
+static void curl_close(Outbound *outbound)
 {
-	OutboundCurl *self = (OutboundCurl *)outside;
+	OutboundCurl *self = (OutboundCurl *)outbound;
 
 	wait_for_idle(self);
 	for (unsigned i = 0; i < self->worker_count; i++)
@@ -267,9 +266,9 @@ static const OutboundOperations operations = {
 	.close = curl_close,
 };
 
-/* ---- opening --------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-static void curl_begin(void)
+static void curl_init_once(void)
 {
 	must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
@@ -287,7 +286,7 @@ static void locks_init(OutboundCurl *self)
 	pthread_condattr_destroy(&monotonic);
 }
 
-/* Workers take no signals: those are the program's. */
+/* Workers block all signals: the program handles them. */
 static void workers_start(OutboundCurl *self, unsigned count)
 {
 	sigset_t all, before;
@@ -302,27 +301,27 @@ static void workers_start(OutboundCurl *self, unsigned count)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* A host name stands in mail and in a URL as it is; what is none becomes "localhost". */
+/* The host name is used in mail and in a URL unescaped; an invalid one is replaced by "localhost". */
 static void host_copy(const char *host, char out[static OUTBOUND_HOST])
 {
-	static const char fitting[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+	static const char valid[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
 
-	if (!host || host[0] == '\0' || host[strspn(host, fitting)] != '\0' ||
+	if (!host || host[0] == '\0' || host[strspn(host, valid)] != '\0' ||
 	    !text_copy(slice_of(host), out, OUTBOUND_HOST))
 		text_copy(SLICE("localhost"), out, OUTBOUND_HOST);
 }
 
 Result outbound_curl_open(const OutboundCurlOptions *options, Outbound **out)
 {
-	static pthread_once_t begun = PTHREAD_ONCE_INIT;
+	static pthread_once_t initialised = PTHREAD_ONCE_INIT;
 	unsigned workers = options->workers > 0 ? options->workers : WORKERS;
 	EgressRules egress;
 
 	TRY(egress_parse(options->egress_allow, &egress));
-	pthread_once(&begun, curl_begin);
+	pthread_once(&initialised, curl_init_once);
 	OutboundCurl *self = calloc(1, sizeof(*self));
 	must(self != NULL);
-	self->outside.operations = &operations;
+	self->outbound.operations = &operations;
 	self->settings.egress = egress;
 	host_copy(options->mail_host, self->settings.host);
 	self->queue_max = options->queue_max > 0 ? options->queue_max : QUEUE_MAX;
@@ -331,6 +330,6 @@ Result outbound_curl_open(const OutboundCurlOptions *options, Outbound **out)
 	self->last = &self->first;
 	locks_init(self);
 	workers_start(self, workers < WORKERS_MAX ? workers : WORKERS_MAX);
-	*out = &self->outside;
+	*out = &self->outbound;
 	return result_ok();
 }

@@ -17,13 +17,13 @@ enum { IPV4_BITS = 96 };
 static const EgressNet ipv4 = IPV4(0, 0, 0, 0, 0);
 static const EgressNet ipv6_public = { { 0x20 }, 3 };
 
-/* Within the two above, what the IANA special-purpose registries keep from the public. */
+/* Networks within the two above that the IANA special-purpose registries list as not public. */
 static const EgressNet denied[] = {
 	IPV4(0, 0, 0, 0, 8), /* this network */
 	IPV4(10, 0, 0, 0, 8), /* private */
-	IPV4(100, 64, 0, 0, 10), /* carriers' own */
+	IPV4(100, 64, 0, 0, 10), /* carrier-grade NAT */
 	IPV4(127, 0, 0, 0, 8), /* loopback */
-	IPV4(169, 254, 0, 0, 16), /* link-local: where clouds keep their metadata */
+	IPV4(169, 254, 0, 0, 16), /* link-local: metadata services of clouds */
 	IPV4(172, 16, 0, 0, 12), /* private */
 	IPV4(192, 0, 0, 0, 24), /* protocol assignments */
 	IPV4(192, 0, 2, 0, 24), /* documentation */
@@ -34,9 +34,9 @@ static const EgressNet denied[] = {
 	IPV4(203, 0, 113, 0, 24), /* documentation */
 	IPV4(224, 0, 0, 0, 4), /* multicast */
 	IPV4(240, 0, 0, 0, 4), /* reserved, broadcast */
-	{ { 0x20, 0x01 }, 23 }, /* protocol assignments: Teredo and others carry IPv4 inside */
+	{ { 0x20, 0x01 }, 23 }, /* protocol assignments: Teredo and others embed IPv4 */
 	{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 }, /* documentation */
-	{ { 0x20, 0x02 }, 16 }, /* 6to4: carries IPv4 inside */
+	{ { 0x20, 0x02 }, 16 }, /* 6to4: embeds IPv4 */
 	{ { 0x3f, 0xff }, 20 }, /* documentation */
 };
 
@@ -90,9 +90,9 @@ bool egress_allowed(const EgressRules *rules, const struct sockaddr *address)
 	       !nets_have(denied, sizeof(denied) / sizeof(denied[0]), bytes);
 }
 
-/* ---- a URL ------------------------------------------------------------------------------------------------------ */
+/* ---- a URL ------------------------------------------------------------------------------------------------------- */
 
-/* The address a host is by itself, in any spelling; false: it is a name. */
+/* Parses a host that is an address in any spelling. False: it is a name. */
 static bool host_address(const char *host, struct sockaddr_storage *out)
 {
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
@@ -118,22 +118,22 @@ static bool host_refused(const EgressRules *rules, bool plain, const char *host)
 	       !(plain ? egress_listed : egress_allowed)(rules, (const struct sockaddr *)&address);
 }
 
-static Result target_judge(const EgressRules *rules, const char *scheme, const char *host)
+static Result target_check(const EgressRules *rules, const char *scheme, const char *host)
 {
 	bool plain = strcasecmp(scheme, "http") == 0;
 
 	if (!plain && strcasecmp(scheme, "https") != 0)
-		return result_fail(ERROR_INPUT, "its URL must begin with https:, or with http: for addresses of your own");
+		return result_fail(ERROR_INPUT, "its URL must begin with https:, or with http: for addresses in TOCSIN_EGRESS_ALLOW");
 	if (plain && rules->count == 0)
-		return result_fail(ERROR_INPUT, "http: goes only to addresses that TOCSIN_EGRESS_ALLOW names, and it is not set");
+		return result_fail(ERROR_INPUT, "http: needs TOCSIN_EGRESS_ALLOW, and it is not set: set it, or use https:");
 	if (host_refused(rules, plain, host))
-		return result_fail(ERROR_INPUT, "its address is not allowed: set TOCSIN_EGRESS_ALLOW");
+		return result_fail(ERROR_INPUT, "its address is not allowed: add it to TOCSIN_EGRESS_ALLOW");
 	return result_ok();
 }
 
 Result egress_url(const EgressRules *rules, const char *url)
 {
-	Result result = result_fail(ERROR_INPUT, "its URL is not one: https://HOST[:PORT]/PATH would be");
+	Result result = result_fail(ERROR_INPUT, "its URL is invalid: write https://HOST[:PORT]/PATH");
 	CURLU *parts = curl_url();
 	char *scheme = NULL, *host = NULL;
 
@@ -141,16 +141,16 @@ Result egress_url(const EgressRules *rules, const char *url)
 	if (curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
 	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
 	    curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK)
-		result = target_judge(rules, scheme, host);
+		result = target_check(rules, scheme, host);
 	curl_free(scheme);
 	curl_free(host);
 	curl_url_cleanup(parts);
 	return result;
 }
 
-/* ---- the operator's list --------------------------------------------------------------------------------------- */
+/* ---- the operator's list ----------------------------------------------------------------------------------------- */
 
-/* Address into out; *width is how many bits it has. */
+/* Parses an address into *out; *width is its number of bits. */
 static bool address_parse(Slice text, EgressNet *out, unsigned *width)
 {
 	char copy[INET6_ADDRSTRLEN];
@@ -165,8 +165,8 @@ static bool address_parse(Slice text, EgressNet *out, unsigned *width)
 	return inet_pton(AF_INET6, copy, out->bytes) == 1;
 }
 
-/* No bit is set behind the prefix. */
-static bool net_is_whole(const EgressNet *net)
+/* True: no bit is set behind the prefix. */
+static bool net_is_canonical(const EgressNet *net)
 {
 	for (unsigned bit = net->bits; bit < 128; bit++)
 		if (net->bytes[bit / 8] & 0x80 >> bit % 8)
@@ -189,7 +189,7 @@ static bool net_parse(Slice text, EgressNet *out)
 	if (bits < 0 || bits > width)
 		return false;
 	out->bits = (unsigned)bits + 128 - width;
-	return net_is_whole(out);
+	return net_is_canonical(out);
 }
 
 Result egress_parse(const char *list, EgressRules *out)
@@ -201,10 +201,10 @@ Result egress_parse(const char *list, EgressRules *out)
 	     at += strcspn(at, separators)) {
 		Slice net = { at, strcspn(at, separators) };
 		if (rules.count == EGRESS_NETS_MAX)
-			return result_fail(ERROR_INPUT, "more than %d networks", EGRESS_NETS_MAX);
+			return result_fail(ERROR_INPUT, "more than %d networks are listed: merge some", EGRESS_NETS_MAX);
 		if (!net_parse(net, &rules.nets[rules.count]))
 			return result_fail(ERROR_INPUT,
-					   "'%.*s' is no network: 10.1.0.0/16, 192.168.1.7 or fd00:1::/32 would be one",
+					   "'%.*s' is not a network: write for example 10.1.0.0/16, 192.168.1.7 or fd00:1::/32",
 					   (int)(net.size < 64 ? net.size : 64), net.data);
 		rules.count++;
 	}

@@ -1,11 +1,11 @@
 /*
- * Which addresses webhooks may reach: whoever can name a URL must not thereby reach into the network we stand in. Judged
- * is the address a connection is really about to be made to, after the name was resolved, so that neither an odd spelling
- * of a number nor a name that changes its mind gets past it.
+ * The addresses that webhooks may reach: a person who can configure a URL must not be able to reach into the server's network.
+ * The check applies to the resolved address just before the connection, so neither an unusual spelling of an address nor a name
+ * that resolves differently the second time bypasses it.
  *
- * Public addresses are allowed; private, link-local, loopback, documentation, multicast and reserved ones are not, unless
- * the operator's list has them. Plain http: goes only to addresses of that list. The mail server is a setting of the
- * operator's own and is not judged here.
+ * Public addresses are allowed. Private, link-local, loopback, documentation, multicast and reserved addresses are not, unless
+ * the operator's list (TOCSIN_EGRESS_ALLOW) has them. Plain http: is allowed only to addresses in that list. The mail server is a
+ * setting of the operator and is not checked.
  */
 #ifndef TOCSIN_IO_OUTBOUND_EGRESS_H
 #define TOCSIN_IO_OUTBOUND_EGRESS_H
@@ -17,7 +17,7 @@ struct sockaddr;
 
 enum { EGRESS_NETS_MAX = 64 };
 
-/* IPv4 stands as ::ffff:a.b.c.d, so that both spellings of an address are one. */
+/* IPv4 is stored as ::ffff:a.b.c.d, so that both spellings of an address are equal. */
 typedef struct {
 	unsigned char bytes[16];
 	unsigned bits;
@@ -28,19 +28,21 @@ typedef struct {
 	EgressNet nets[EGRESS_NETS_MAX];
 } EgressRules;
 
-/* Addresses and CIDRs by comma or space; NULL: none. ERROR_INPUT for what is none, more than EGRESS_NETS_MAX, or has bits
- * behind its prefix. */
+/*
+ * Parses addresses and CIDRs separated by commas or spaces; NULL: none. ERROR_INPUT, and *out is unchanged: an entry is invalid
+ * or has bits set behind its prefix, or there are more than EGRESS_NETS_MAX.
+ */
 Result egress_parse(const char *list, EgressRules *out);
 
-/* The operator's list has it. */
+/* True: the address is in the operator's list. */
 bool egress_listed(const EgressRules *rules, const struct sockaddr *address);
 
-/* The operator's list has it, or it is public. */
+/* True: the address is in the operator's list or public. */
 bool egress_allowed(const EgressRules *rules, const struct sockaddr *address);
 
 /*
- * What a webhook's URL tells before any name is asked for: ERROR_INPUT, with what to do and without the URL, which may be
- * a secret, when no call to it could ever be allowed. That it is fine says only the call itself.
+ * Checks the URL of a webhook without resolving names. ERROR_INPUT: no call to it can be allowed; the text does not contain the
+ * URL, which may be a secret. Success is no guarantee: the call checks the resolved address.
  */
 Result egress_url(const EgressRules *rules, const char *url);
 

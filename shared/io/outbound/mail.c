@@ -13,7 +13,7 @@ enum {
 	WORD_MAX = 75,
 };
 
-/* ---- texts in headers ------------------------------------------------------------------------------------------ */
+/* ---- texts in headers -------------------------------------------------------------------------------------------- */
 
 /* Bytes of the character at the beginning of well-formed UTF-8. */
 static size_t character_size(unsigned char first)
@@ -25,7 +25,7 @@ static size_t character_size(unsigned char first)
 	return first < 0xf0 ? 3 : 4;
 }
 
-/* How much of text ends with a character and is at most max bytes. */
+/* Bytes of the longest prefix of whole characters with at most max bytes. */
 static size_t whole_characters(Slice text, size_t max)
 {
 	size_t size = 0;
@@ -39,7 +39,7 @@ static size_t whole_characters(Slice text, size_t max)
 	return size;
 }
 
-/* Text made fit for a header: no control characters, well-formed, bounded. */
+/* The text for a header: without control characters, valid UTF-8, at most MAIL_HEADER_TEXT bytes. */
 static Slice text_clean(const char *text, char out[static MAIL_HEADER_TEXT])
 {
 	Slice given = slice_of(text);
@@ -64,7 +64,7 @@ static bool text_is_plain(Slice text)
 	return true;
 }
 
-/* Encoded words, the first beginning at a column of its line. */
+/* Encoded words; the first begins at the given column of its line. */
 static void words_append(Buffer *out, Slice text, size_t column)
 {
 	while (text.size > 0) {
@@ -94,7 +94,7 @@ static void subject_append(Buffer *out, const char *subject)
 	buffer_text(out, "\r\n");
 }
 
-/* A name is quoted in words always: an encoded word needs no thought about the characters that mean something to mail. */
+/* A name is always written as encoded words, which need no escaping of the special characters of mail. */
 static void to_append(Buffer *out, const char *to_name, const char *to)
 {
 	char copy[MAIL_HEADER_TEXT];
@@ -108,7 +108,7 @@ static void to_append(Buffer *out, const char *to_name, const char *to)
 	buffer_format(out, "<%s>\r\n", to);
 }
 
-/* The part of a message id left or right of the @: anything odd becomes a hyphen. */
+/* The part of a message id left or right of the @; other characters become hyphens. */
 static void id_part_append(Buffer *out, const char *text)
 {
 	for (; *text != '\0'; text++) {
@@ -127,7 +127,7 @@ static void id_append(Buffer *out, const char *name, const char *id, const char 
 	buffer_text(out, ">\r\n");
 }
 
-/* ---- the message ----------------------------------------------------------------------------------------------- */
+/* ---- the message ------------------------------------------------------------------------------------------------- */
 
 static void body_append(Buffer *out, Slice body)
 {

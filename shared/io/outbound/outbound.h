@@ -1,7 +1,6 @@
 /*
- * Sends to the outside world (webhooks, mail) without anybody waiting for them: a bounded set of workers does the calls
- * and the outcomes are collected by whoever asked. The intent was accepted in a ledger before; the key makes a repeat
- * recognisable at the receiver.
+ * Sends webhooks and mail asynchronously: a bounded set of workers makes the calls, and the caller collects the outcomes. The
+ * decision to send is in a ledger before; delivery is at least once, and the key lets the receiver recognise a repeat.
  */
 #ifndef TOCSIN_IO_OUTBOUND_OUTBOUND_H
 #define TOCSIN_IO_OUTBOUND_OUTBOUND_H
@@ -16,41 +15,42 @@ typedef enum { OUTBOUND_WEBHOOK, OUTBOUND_MAIL } OutsideKind;
 
 enum { OUTBOUND_KEY = 64, OUTBOUND_DETAIL = 256 };
 
-/* Borrowed for the call. */
+/* A request of a service to send one message. Borrowed for the call. */
 typedef struct {
 	OutsideKind kind;
-	const char *key;     /* msg_…, the same on every attempt */
+	const char *key;     /* msg_…, the same on every attempt; printable ASCII, below OUTBOUND_KEY bytes */
 	int attempt;         /* from 1 */
-	const char *url;     /* webhook: https://… ; mail: smtp://[user:password@]host:port, smtps: */
-	const char *secret;  /* webhook: whsec_…, or NULL: unsigned */
+	const char *url;     /* webhook: https://…; mail: smtp://[user:password@]host:port, or smtps: */
+	const char *secret;  /* webhook: whsec_…; NULL: unsigned */
 	const char *from, *to; /* mail: addresses */
 	const char *to_name;   /* mail: display name, UTF-8, or NULL */
-	const char *subject;   /* mail: UTF-8 */
-	const char *language;  /* mail: "zh-CN" for Content-Language */
-	const char *thread;    /* mail: incident id, for References */
-	Slice body;            /* webhook: JSON; mail: text, UTF-8 */
+	const char *subject;   /* mail: UTF-8, or NULL */
+	const char *language;  /* mail: "zh-CN" for Content-Language, or NULL */
+	const char *thread;    /* mail: incident id for References, or NULL */
+	Slice body;            /* webhook: JSON; mail: text, UTF-8; at most 1 MiB */
 } OutboundRequest;
 
 typedef struct {
 	char key[OUTBOUND_KEY];
 	int attempt;
-	enum { OUTCOME_SENT, OUTCOME_RETRY, OUTCOME_REFUSED } outcome; /* REFUSED: trying again is useless */
-	int64_t retry_after_ms;    /* what the receiver asked for, 0: nothing */
-	char detail[OUTBOUND_DETAIL]; /* "HTTP 503", "connection refused": never response bodies or secrets */
+	enum { OUTCOME_SENT, OUTCOME_RETRY, OUTCOME_REFUSED } outcome; /* REFUSED: do not retry */
+	int64_t retry_after_ms;    /* requested by the receiver, at most a day; 0: not requested */
+	char detail[OUTBOUND_DETAIL]; /* "HTTP 503", "Connection refused": never response bodies or secrets */
 } OutboundOutcome;
 
 typedef struct {
 	/*
-	 * Copies the message and returns at once; ERROR_AGAIN when the queue is full; a key under way already is taken silently;
-	 * ERROR_INPUT for a key that is empty, too long or not printable ASCII, no URL, or a body over 1 MiB.
+	 * Copies the request and returns at once. A key that is queued or being sent already is accepted and ignored. ERROR_AGAIN:
+	 * the queue is full; ERROR_INPUT: the key is empty, too long or not printable ASCII, there is no URL, or the body is
+	 * larger than 1 MiB.
 	 */
-	Result (*send)(Outbound *outside, const OutboundRequest *message);
-	/* Takes one outcome; false when there is none. */
-	bool (*outcome)(Outbound *outside, OutboundOutcome *out);
-	/* wake is called from a worker whenever an outcome was added; NULL ends that: none is running when this returns. */
-	void (*notify)(Outbound *outside, void (*wake)(void *context), void *context);
-	/* Waits at most 2 s for calls that run; what is queued and outcomes not taken are dropped. Frees. */
-	void (*close)(Outbound *outside);
+	Result (*send)(Outbound *outbound, const OutboundRequest *request);
+	/* Takes one outcome. False: none is available. */
+	bool (*outcome)(Outbound *outbound, OutboundOutcome *out);
+	/* wake is called by a worker after each added outcome. NULL ends this: no wake is running when notify returns. */
+	void (*notify)(Outbound *outbound, void (*wake)(void *context), void *context);
+	/* Waits at most 2 s for running calls, drops queued requests and outcomes, frees. NULL in a share (shares.h). */
+	void (*close)(Outbound *outbound);
 } OutboundOperations;
 
 struct Outbound {
@@ -58,14 +58,14 @@ struct Outbound {
 };
 
 typedef struct {
-	const char *egress_allow; /* CIDRs by comma or space that webhooks may reach besides public addresses (egress.h); may be
-				   * NULL. The mail server is the operator's own setting and is not held to it. */
-	const char *mail_host;    /* right-hand side of Message-ID, and our name in EHLO; NULL or no host name: "localhost" */
+	const char *egress_allow; /* CIDRs, by comma or space, that webhooks may reach in addition to public addresses (egress.h);
+				   * may be NULL. The mail server is a setting of the operator and is not checked. */
+	const char *mail_host;    /* right-hand side of Message-ID, and name in EHLO; NULL or invalid: "localhost" */
 	unsigned workers;         /* 0: 4; at most 64 */
-	unsigned queue_max;       /* 0: 1024 */
+	unsigned queue_max;       /* requests queued, and outcomes not taken; 0: 1024 */
 } OutboundCurlOptions;
 
-/* Workers on libcurl. ERROR_INPUT for a bad CIDR list. */
+/* Workers on libcurl. The options are copied. ERROR_INPUT: egress_allow is invalid. */
 Result outbound_curl_open(const OutboundCurlOptions *options, Outbound **out);
 
 #endif

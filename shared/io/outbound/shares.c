@@ -5,165 +5,165 @@
 #include <string.h>
 
 typedef struct {
-	Outbound outside; /* first: what the partition sees */
-	OutboundShares *parts;
+	Outbound outbound; /* first */
+	OutboundShares *shares;
 	void (*wake)(void *context);
 	void *context;
-} Part;
+} Share;
 
-/* A message from its sending until its outcome is taken. */
+/* A request, from its send until its outcome is taken. */
 typedef struct {
-	Part *part;
+	Share *share;
 	char key[OUTBOUND_KEY];
 	bool done;
-	OutboundOutcome outcome; /* where done */
-} Message;
+	OutboundOutcome outcome; /* if done */
+} Pending;
 
 struct OutboundShares {
-	Outbound *outside;
-	pthread_mutex_t mutex; /* never held while the outside is called: its workers call us */
-	Message *messages;
-	size_t count, room, part_count;
-	Part parts[];
+	Outbound *outbound;
+	pthread_mutex_t mutex; /* never held while the outbound is called: its workers call wake_all */
+	Pending *pending;
+	size_t count, capacity, share_count;
+	Share shares[];
 };
 
-/* ---- messages; called with the mutex held */
+/* ---- pending requests; called with the mutex held */
 
-static Message *message_find(OutboundShares *parts, const char *key)
+static Pending *pending_find(OutboundShares *shares, const char *key)
 {
-	for (size_t i = 0; i < parts->count; i++)
-		if (!parts->messages[i].done && strcmp(parts->messages[i].key, key) == 0)
-			return &parts->messages[i];
+	for (size_t i = 0; i < shares->count; i++)
+		if (!shares->pending[i].done && strcmp(shares->pending[i].key, key) == 0)
+			return &shares->pending[i];
 	return NULL;
 }
 
-static void message_add(OutboundShares *parts, Part *part, const char *key)
+static void pending_add(OutboundShares *shares, Share *share, const char *key)
 {
-	if (message_find(parts, key))
+	if (pending_find(shares, key))
 		return;
-	if (parts->count == parts->room) {
-		parts->room = parts->room == 0 ? 16 : parts->room * 2;
-		parts->messages = realloc(parts->messages, parts->room * sizeof *parts->messages);
-		must(parts->messages != NULL);
+	if (shares->count == shares->capacity) {
+		shares->capacity = shares->capacity == 0 ? 16 : shares->capacity * 2;
+		shares->pending = realloc(shares->pending, shares->capacity * sizeof *shares->pending);
+		must(shares->pending != NULL);
 	}
-	Message *message = &parts->messages[parts->count++];
-	message->part = part;
-	message->done = false;
-	must(text_copy(slice_of(key), message->key, sizeof message->key));
+	Pending *added = &shares->pending[shares->count++];
+	added->share = share;
+	added->done = false;
+	must(text_copy(slice_of(key), added->key, sizeof added->key));
 }
 
-static void message_drop(OutboundShares *parts, Message *message)
+static void pending_remove(OutboundShares *shares, Pending *pending)
 {
-	*message = parts->messages[--parts->count];
+	*pending = shares->pending[--shares->count];
 }
 
-/* ---- what a partition calls */
+/* ---- operations of a share */
 
-static Result part_send(Outbound *outside, const OutboundRequest *message)
+static Result share_send(Outbound *outbound, const OutboundRequest *request)
 {
-	Part *part = (Part *)outside;
-	OutboundShares *parts = part->parts;
-	bool fits = message->key != NULL && strlen(message->key) < OUTBOUND_KEY;
-	/* Before it is sent: its outcome may be there at once. */
-	pthread_mutex_lock(&parts->mutex);
+	Share *share = (Share *)outbound;
+	OutboundShares *shares = share->shares;
+	bool fits = request->key != NULL && strlen(request->key) < OUTBOUND_KEY;
+	/* Added before it is sent: the outcome may arrive before send returns. */
+	pthread_mutex_lock(&shares->mutex);
 	if (fits)
-		message_add(parts, part, message->key);
-	pthread_mutex_unlock(&parts->mutex);
-	Result result = parts->outside->operations->send(parts->outside, message);
+		pending_add(shares, share, request->key);
+	pthread_mutex_unlock(&shares->mutex);
+	Result result = shares->outbound->operations->send(shares->outbound, request);
 	if (!fits || !result_failed(result))
 		return result;
-	pthread_mutex_lock(&parts->mutex);
-	Message *added = message_find(parts, message->key);
+	pthread_mutex_lock(&shares->mutex);
+	Pending *added = pending_find(shares, request->key);
 	if (added)
-		message_drop(parts, added);
-	pthread_mutex_unlock(&parts->mutex);
+		pending_remove(shares, added);
+	pthread_mutex_unlock(&shares->mutex);
 	return result;
 }
 
-/* Everything that is there, to those who sent it. */
-static void outcomes_sort(OutboundShares *parts)
+/* Assigns all available outcomes to the requests that are pending; others are dropped. */
+static void outcomes_assign(OutboundShares *shares)
 {
 	OutboundOutcome outcome;
-	while (parts->outside->operations->outcome(parts->outside, &outcome)) {
-		pthread_mutex_lock(&parts->mutex);
-		Message *message = message_find(parts, outcome.key);
-		if (message) {
-			message->outcome = outcome;
-			message->done = true;
+	while (shares->outbound->operations->outcome(shares->outbound, &outcome)) {
+		pthread_mutex_lock(&shares->mutex);
+		Pending *pending = pending_find(shares, outcome.key);
+		if (pending) {
+			pending->outcome = outcome;
+			pending->done = true;
 		}
-		pthread_mutex_unlock(&parts->mutex);
+		pthread_mutex_unlock(&shares->mutex);
 	}
 }
 
-static bool part_outcome(Outbound *outside, OutboundOutcome *out)
+static bool share_outcome(Outbound *outbound, OutboundOutcome *out)
 {
-	Part *part = (Part *)outside;
-	OutboundShares *parts = part->parts;
+	Share *share = (Share *)outbound;
+	OutboundShares *shares = share->shares;
 	bool found = false;
-	outcomes_sort(parts);
-	pthread_mutex_lock(&parts->mutex);
-	for (size_t i = 0; i < parts->count && !found; i++) {
-		Message *message = &parts->messages[i];
-		found = message->done && message->part == part;
+	outcomes_assign(shares);
+	pthread_mutex_lock(&shares->mutex);
+	for (size_t i = 0; i < shares->count && !found; i++) {
+		Pending *pending = &shares->pending[i];
+		found = pending->done && pending->share == share;
 		if (found) {
-			*out = message->outcome;
-			message_drop(parts, message);
+			*out = pending->outcome;
+			pending_remove(shares, pending);
 		}
 	}
-	pthread_mutex_unlock(&parts->mutex);
+	pthread_mutex_unlock(&shares->mutex);
 	return found;
 }
 
-static void part_notify(Outbound *outside, void (*wake)(void *context), void *context)
+static void share_notify(Outbound *outbound, void (*wake)(void *context), void *context)
 {
-	Part *part = (Part *)outside;
-	pthread_mutex_lock(&part->parts->mutex);
-	part->wake = wake;
-	part->context = context;
-	pthread_mutex_unlock(&part->parts->mutex);
+	Share *share = (Share *)outbound;
+	pthread_mutex_lock(&share->shares->mutex);
+	share->wake = wake;
+	share->context = context;
+	pthread_mutex_unlock(&share->shares->mutex);
 }
 
-static const OutboundOperations part_operations = { part_send, part_outcome, part_notify, NULL };
+static const OutboundOperations share_operations = { share_send, share_outcome, share_notify, NULL };
 
-/* ---- all of them */
+/* ---- all shares */
 
-/* An outcome was added: whoever waits for one looks. */
+/* An outcome was added; its share is not known yet, so all are woken. */
 static void wake_all(void *context)
 {
-	OutboundShares *parts = context;
-	pthread_mutex_lock(&parts->mutex);
-	for (size_t i = 0; i < parts->part_count; i++)
-		if (parts->parts[i].wake)
-			parts->parts[i].wake(parts->parts[i].context);
-	pthread_mutex_unlock(&parts->mutex);
+	OutboundShares *shares = context;
+	pthread_mutex_lock(&shares->mutex);
+	for (size_t i = 0; i < shares->share_count; i++)
+		if (shares->shares[i].wake)
+			shares->shares[i].wake(shares->shares[i].context);
+	pthread_mutex_unlock(&shares->mutex);
 }
 
-OutboundShares *outbound_shares_new(Outbound *outside, size_t count)
+OutboundShares *outbound_shares_new(Outbound *outbound, size_t count)
 {
-	OutboundShares *parts = calloc(1, sizeof *parts + count * sizeof parts->parts[0]);
-	must(parts != NULL && pthread_mutex_init(&parts->mutex, NULL) == 0);
-	parts->outside = outside;
-	parts->part_count = count;
+	OutboundShares *shares = calloc(1, sizeof *shares + count * sizeof shares->shares[0]);
+	must(shares != NULL && pthread_mutex_init(&shares->mutex, NULL) == 0);
+	shares->outbound = outbound;
+	shares->share_count = count;
 	for (size_t i = 0; i < count; i++)
-		parts->parts[i] = (Part){ .outside = { &part_operations }, .parts = parts };
-	outside->operations->notify(outside, wake_all, parts);
-	return parts;
+		shares->shares[i] = (Share){ .outbound = { &share_operations }, .shares = shares };
+	outbound->operations->notify(outbound, wake_all, shares);
+	return shares;
 }
 
-void outbound_shares_free(OutboundShares *parts)
+void outbound_shares_free(OutboundShares *shares)
 {
-	if (!parts)
+	if (!shares)
 		return;
-	parts->outside->operations->notify(parts->outside, NULL, NULL);
-	pthread_mutex_destroy(&parts->mutex);
-	free(parts->messages);
-	free(parts);
+	shares->outbound->operations->notify(shares->outbound, NULL, NULL);
+	pthread_mutex_destroy(&shares->mutex);
+	free(shares->pending);
+	free(shares);
 }
 
-Outbound *outbound_share(OutboundShares *parts, size_t index)
+Outbound *outbound_share(OutboundShares *shares, size_t index)
 {
-	if (!parts)
+	if (!shares)
 		return NULL;
-	must(index < parts->part_count);
-	return &parts->parts[index].outside;
+	must(index < shares->share_count);
+	return &shares->shares[index].outbound;
 }

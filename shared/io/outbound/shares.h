@@ -1,6 +1,6 @@
 /*
- * One Outbound for several partitions of a service: each is told what became of what it sent itself, and nothing of
- * others'. Keys differ between partitions. What is remembered is what is under way, which the Outbound itself bounds.
+ * Lets several partitions of a service share one Outbound: each has a share, which returns only the outcomes of requests that
+ * it sent itself. Keys differ between partitions. The number of remembered requests is bounded by the Outbound.
  */
 #ifndef TOCSIN_IO_OUTBOUND_SHARES_H
 #define TOCSIN_IO_OUTBOUND_SHARES_H
@@ -11,13 +11,13 @@
 
 typedef struct OutboundShares OutboundShares;
 
-/* outside is borrowed. */
-OutboundShares *outbound_shares_new(Outbound *outside, size_t count);
+/* `count` shares of outbound, which is borrowed until outbound_shares_free and whose notify is taken. Never NULL. */
+OutboundShares *outbound_shares_new(Outbound *outbound, size_t count);
 
-/* Nobody uses a part any more. Takes NULL. */
-void outbound_shares_free(OutboundShares *parts);
+/* No share may be in use. Accepts NULL. */
+void outbound_shares_free(OutboundShares *shares);
 
-/* The Outbound of one of them; borrowed, never closed. NULL of NULL. */
-Outbound *outbound_share(OutboundShares *parts, size_t index);
+/* The share at index, below count; borrowed, and its close is NULL. NULL for shares NULL. */
+Outbound *outbound_share(OutboundShares *shares, size_t index);
 
 #endif

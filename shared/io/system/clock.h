@@ -1,4 +1,4 @@
-/* The clock and the dice, read only at the edge and by programs, and handed on as arguments. */
+/* Clock and random numbers. Only io and programs read them; pure code gets them as arguments. */
 #ifndef TOCSIN_IO_SYSTEM_CLOCK_H
 #define TOCSIN_IO_SYSTEM_CLOCK_H
 
@@ -7,18 +7,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Wall clock, ms since 1970. */
+/* Wall clock, milliseconds since 1970. */
 Instant clock_now(void);
 
-/* Microseconds of a clock that never goes back; for measuring. */
+/* Monotonic clock in microseconds, for durations and deadlines. */
 int64_t clock_monotonic_us(void);
 
-/* From now until then, by that clock; 0 when it has passed. */
+/* Milliseconds until until_us, a time of clock_monotonic_us; 0 after it. */
 int64_t clock_left_ms(int64_t until_us);
 
-/* Bytes from the kernel's generator; aborts where it has none. */
+/* Fills out with bytes of the kernel's random generator; aborts if that fails. */
 void clock_random(void *out, size_t size);
 
+/* Sleeps for the whole time, through signals; 0 or less: returns at once. */
 void clock_sleep_ms(int64_t wait_ms);
 
 #endif

@@ -12,11 +12,11 @@
 
 enum { CHUNK = 16384 };
 
-static Result fail_errno(const char *path, const char *what)
+static Result fail_errno(const char *path, const char *problem)
 {
 	int number = errno;
 	ErrorKind kind = number == ENOENT || number == ENOTDIR ? ERROR_NOT_FOUND : ERROR_AGAIN;
-	return result_fail(kind, "%s %s: %s", path, what, strerror(number));
+	return result_fail(kind, "%s %s: %s", path, problem, strerror(number));
 }
 
 /* ---- whole files ------------------------------------------------------------------------------------------------- */
@@ -66,7 +66,7 @@ static bool bytes_write(int fd, Slice bytes, off_t at)
 	return true;
 }
 
-/* A new name is durable when its directory is. */
+/* A new name is durable once its directory is fsynced. */
 static bool directory_sync_of(const char *path)
 {
 	char directory[PATH_MAX];
@@ -92,8 +92,8 @@ static Result temporary_fill(int fd, const char *path, Slice bytes, mode_t mode)
 Result file_rename(const char *from, const char *to)
 {
 	if (rename(from, to) != 0)
-		return fail_errno(to, "cannot be renamed to");
-	return directory_sync_of(to) ? result_ok() : fail_errno(to, "cannot be made durable");
+		return fail_errno(to, "cannot be replaced");
+	return directory_sync_of(to) ? result_ok() : fail_errno(to, "cannot be synced to disk");
 }
 
 Result file_write(const char *path, Slice bytes, mode_t mode)
@@ -121,11 +121,11 @@ static Result directory_make_one(const char *path, mode_t mode)
 	if (mkdir(path, mode) == 0)
 		return result_ok();
 	if (errno != EEXIST)
-		return fail_errno(path, "cannot be made");
+		return fail_errno(path, "cannot be created");
 	if (stat(path, &found) != 0)
-		return fail_errno(path, "cannot be looked at");
+		return fail_errno(path, "cannot be inspected");
 	if (!S_ISDIR(found.st_mode))
-		return result_fail(ERROR_AGAIN, "%s is there and is no directory", path);
+		return result_fail(ERROR_AGAIN, "%s exists and is not a directory: remove it", path);
 	return result_ok();
 }
 
@@ -148,7 +148,7 @@ Result file_lock(const char *path, int *fd)
 	if (opened < 0)
 		return fail_errno(path, "cannot be opened");
 	if (flock(opened, LOCK_EX | LOCK_NB) != 0) {
-		Result result = errno == EWOULDBLOCK ? result_fail(ERROR_CONFLICT, "%s is held by another process", path)
+		Result result = errno == EWOULDBLOCK ? result_fail(ERROR_CONFLICT, "%s is locked by another process", path)
 						     : fail_errno(path, "cannot be locked");
 		close(opened);
 		return result;
@@ -176,22 +176,22 @@ Result program_directory(char *out, size_t out_size)
 struct AppendFile {
 	int fd;
 	int64_t size;
-	bool broken; /* bytes that do not count are behind size and could not be cut off */
+	bool broken; /* bytes of a failed write are behind size and could not be truncated */
 	char path[];
 };
 
-static Result append_file_cut(int fd, const char *path, int64_t size)
+static Result append_file_truncate(int fd, const char *path, int64_t size)
 {
 	struct stat found;
 	if (fstat(fd, &found) != 0)
-		return fail_errno(path, "cannot be looked at");
+		return fail_errno(path, "cannot be inspected");
 	if (found.st_size < size)
-		return result_fail(ERROR_INTERNAL, "%s has %lld bytes, but %lld were accepted", path,
+		return result_fail(ERROR_INTERNAL, "%s has %lld bytes, but %lld were accepted: restore it from a backup", path,
 				   (long long)found.st_size, (long long)size);
 	if (found.st_size > size && (ftruncate(fd, size) != 0 || fsync(fd) != 0))
-		return fail_errno(path, "cannot be cut");
+		return fail_errno(path, "cannot be truncated");
 	if (size == 0 && !directory_sync_of(path))
-		return fail_errno(path, "cannot be made durable");
+		return fail_errno(path, "cannot be synced to disk");
 	return result_ok();
 }
 
@@ -201,7 +201,7 @@ Result append_file_open(const char *path, int64_t size, AppendFile **out)
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_errno(path, "cannot be opened");
-	Result result = append_file_cut(fd, path, size);
+	Result result = append_file_truncate(fd, path, size);
 	if (result_failed(result)) {
 		close(fd);
 		return result;
@@ -214,11 +214,11 @@ Result append_file_open(const char *path, int64_t size, AppendFile **out)
 	return result_ok();
 }
 
-/* After a failure the file is cut back, so that what is written next stands right behind what counts. */
+/* After a failure the file is truncated, so that the next write follows the last durable byte. */
 Result append_file_write(AppendFile *file, Slice bytes)
 {
 	if (file->broken && ftruncate(file->fd, file->size) != 0)
-		return fail_errno(file->path, "cannot be cut back");
+		return fail_errno(file->path, "cannot be truncated");
 	file->broken = false;
 	if (bytes_write(file->fd, bytes, file->size) && fdatasync(file->fd) == 0) {
 		file->size += (int64_t)bytes.size;

@@ -1,4 +1,7 @@
-/* Small things of the file system. */
+/*
+ * Files, directories, locks. ERROR_NOT_FOUND: the file or its directory does not exist; other failures are ERROR_AGAIN, and
+ * ERROR_INPUT for a path that is too long.
+ */
 #ifndef TOCSIN_IO_SYSTEM_FILES_H
 #define TOCSIN_IO_SYSTEM_FILES_H
 
@@ -7,34 +10,34 @@
 
 #include <sys/types.h>
 
-/* The umask of our programs: what they write, databases too, holds reports and personal data, and nobody else reads it. */
+/* The umask of all programs: their files hold reports and personal data, readable by their user only. */
 enum { PRIVATE_UMASK = 077 };
 
-/* Whole file appended to out; ERROR_NOT_FOUND, ERROR_INPUT when larger than out can take, ERROR_AGAIN otherwise. */
+/* Appends the whole file to out. ERROR_INPUT: larger than the room in out. On failure out is unchanged. */
 Result file_read(const char *path, Buffer *out);
 
-/* Written to a temporary name beside it, fsynced, renamed: there whole or not at all. */
+/* Replaces the file atomically and durably: writes a temporary file beside it, fsyncs, renames. */
 Result file_write(const char *path, Slice bytes, mode_t mode);
 
-/* The new name, durably; whatever had it before is replaced. Both are in one directory. */
+/* Renames durably and replaces an existing file. Both names are in one directory. */
 Result file_rename(const char *from, const char *to);
 
-/* The directory and its parents; fine when it is there already. */
+/* Creates the directory and its parents; succeeds if it exists. */
 Result directory_make(const char *path, mode_t mode);
 
-/* Takes `path` exclusively for the life of the process (or until *fd is closed); ERROR_CONFLICT when another has it. */
+/* Locks `path` exclusively until *fd is closed or the process ends. ERROR_CONFLICT: another process holds the lock. */
 Result file_lock(const char *path, int *fd);
 
-/* The directory of the running program, "/usr/local/bin". */
+/* The directory of the running program, "/usr/local/bin". ERROR_INPUT: longer than out. */
 Result program_directory(char *out, size_t out_size);
 
 /*
- * An append-only file of lines for audit. Open: cut back to `size` bytes (what the ledger accepted) when it is longer;
- * ERROR_INTERNAL when it is shorter.
+ * An append-only file for the audit log. Opening truncates it to `size`, the bytes that the ledger accepted. ERROR_INTERNAL: the
+ * file is shorter. append_file_close accepts NULL.
  */
 typedef struct AppendFile AppendFile;
 Result append_file_open(const char *path, int64_t size, AppendFile **out);
-Result append_file_write(AppendFile *file, Slice bytes); /* written and fsynced when it returns */
+Result append_file_write(AppendFile *file, Slice bytes); /* durable when it returns; a failed write leaves no bytes */
 int64_t append_file_size(const AppendFile *file);
 void append_file_close(AppendFile *file);
 

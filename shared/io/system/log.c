@@ -8,24 +8,24 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A byte may become six (\u001f), so that a line of the most members fits, whatever is in them. */
+/* A line of MEMBERS_MAX members fits even if each byte is escaped to six (\u001f). */
 enum { VALUE_BYTES_MAX = 512, MEMBERS_MAX = 24, LINE_BYTES_MAX = (MEMBERS_MAX + 4) * (VALUE_BYTES_MAX * 6 + 128) };
 
 const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
-static _Atomic int level_in_force = LOG_INFO;
+static _Atomic int level_max = LOG_INFO;
 
 void log_set_level(LogLevel level)
 {
-	level_in_force = (int)level;
+	level_max = (int)level;
 }
 
 bool log_enabled(LogLevel level)
 {
-	return (int)level <= atomic_load_explicit(&level_in_force, memory_order_relaxed);
+	return (int)level <= atomic_load_explicit(&level_max, memory_order_relaxed);
 }
 
-/* What is no UTF-8 would break the whole line for its readers: its bytes beyond ASCII become question marks. */
+/* Invalid UTF-8 would make the whole line invalid JSON: its bytes beyond ASCII become question marks. */
 static void text_escape(Buffer *line, Slice text)
 {
 	char ascii[VALUE_BYTES_MAX];
@@ -63,7 +63,7 @@ static void line_send(Slice line)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent <= 0)
-			return; /* nobody listens: there is no other place to say so */
+			return; /* stdout is closed: the failure cannot be reported */
 		line.data += sent;
 		line.size -= (size_t)sent;
 	}

@@ -1,8 +1,7 @@
 /*
- * Log lines: one JSON object a line on stdout, written by one write(2), members ts, level, event (a constant name),
- * service (the name of a service, a program or a client, without the prefix "tocsin-"), then what the caller adds:
- * ids, counts, names of things. Never document contents, never secrets; values are escaped and cut to 512 bytes.
- * Only programs, the runtime and handlers log: base, domain and cores never do.
+ * Log lines on stdout: one JSON object per line, written by one write(2). Members: ts, level, event (a constant name), service
+ * (the name of a service, a program or a client, without the prefix "tocsin-"), then those of the caller: ids, counts, names.
+ * Never document contents or secrets. Values are escaped and cut to 512 bytes. base, domain and cores never log.
  */
 #ifndef TOCSIN_IO_SYSTEM_LOG_H
 #define TOCSIN_IO_SYSTEM_LOG_H
@@ -15,6 +14,7 @@ typedef enum { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG } LogLevel;
 
 extern const char *const log_levels[]; /* "error", "warn", "info", "debug", NULL */
 
+/* For the whole process; LOG_INFO at start. */
 void log_set_level(LogLevel level);
 bool log_enabled(LogLevel level);
 
@@ -26,8 +26,8 @@ typedef struct {
 } LogMember;
 
 /*
- * For lines that come by the thousand: true for the first and then once in pause_us, however many threads ask. *quiet_until_us
- * begins as 0.
+ * Limits the rate of a line: true for the first call and then at most once in pause_us, over all threads. *quiet_until_us starts
+ * as 0.
  */
 bool log_due(_Atomic int64_t *quiet_until_us, int64_t pause_us);
 
@@ -36,7 +36,7 @@ bool log_due(_Atomic int64_t *quiet_until_us, int64_t pause_us);
 #define L_INTEGER(name_, n_) ((LogMember){ .name = (name_), .type = LOG_INTEGER_VALUE, .integer = (n_) })
 
 void log_line_(LogLevel level, const char *service, const char *event, const LogMember *members, size_t count);
-/* At least one member. */
+/* Needs at least one member; those beyond 24 are dropped. Blocks while stdout does; lines are lost if it is closed. */
 #define log_line(level, service, event, ...)                                             \
 	log_line_((level), (service), (event), (const LogMember[]){ __VA_ARGS__ },       \
 		  sizeof((const LogMember[]){ __VA_ARGS__ }) / sizeof(LogMember))

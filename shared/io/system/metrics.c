@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL_SIZE = 64, SLOTS_PER_FAMILY = 2 * METRIC_SERIES_MAX, BUCKETS = 14 };
+enum { LABEL_SIZE = 64, CELLS_PER_FAMILY = 2 * METRIC_SERIES_MAX, BUCKETS = 14 };
 
 const Metric metrics_table[METRICS] = {
 	[METRIC_HTTP_REQUESTS] = { "tocsin_http_requests_total", METRIC_COUNTER, { "route", "code" },
@@ -19,37 +19,37 @@ const Metric metrics_table[METRICS] = {
 	[METRIC_HTTP_INFLIGHT] = { "tocsin_http_inflight_requests", METRIC_GAUGE, { NULL },
 				   "HTTP requests not answered yet." },
 	[METRIC_INGEST_EVENTS] = { "tocsin_ingest_events_total", METRIC_COUNTER, { "result" },
-				   "Events received, by what became of them." },
+				   "Events received, by result." },
 	[METRIC_DEAD_LETTERS] = { "tocsin_dead_letters_total", METRIC_COUNTER, { "service" },
-				  "Records put aside because nobody could handle them." },
+				  "Records that a service could not process." },
 	[METRIC_NOTIFICATIONS] = { "tocsin_notifications_total", METRIC_COUNTER, { "channel", "result" },
-				   "Notifications by outcome: sent, queued again, failed, skipped." },
+				   "Notifications, by outcome: sent, queued again, failed, skipped." },
 	[METRIC_INCIDENTS_OPENED] = { "tocsin_incidents_opened_total", METRIC_COUNTER, { "kind", "grade" },
 				      "Incidents opened." },
 	[METRIC_LEDGER_CLAIMS] = { "tocsin_ledger_claims_total", METRIC_COUNTER, { "service" },
-				   "Claims of a ledger's partition." },
+				   "Claims of a ledger partition made by this process." },
 	[METRIC_LEDGER_DEPOSED] = { "tocsin_ledger_deposed_total", METRIC_COUNTER, { "service" },
-				    "Times that another's claim ended an ownership." },
+				    "Ownerships that ended because another replica claimed the partition." },
 	[METRIC_LEDGER_DROPPED] = { "tocsin_ledger_dropped_records_total", METRIC_COUNTER, { "service" },
 				    "Ledger records that the rule did not accept." },
 	[METRIC_LEDGER_DOUBTS] = { "tocsin_ledger_doubts_total", METRIC_COUNTER, { "service" },
-				   "Batches given up because their fate was not known." },
+				   "Batches abandoned because an append was in doubt." },
 	[METRIC_LEDGER_READBACK] = { "tocsin_ledger_readback_seconds", METRIC_HISTOGRAM, { "service" },
-				     "Time from a batch's append until it was read back as accepted." },
+				     "Time from the append of a batch until it was read back as accepted." },
 	[METRIC_LEDGER_OWNER] = { "tocsin_ledger_owner", METRIC_GAUGE, { "service", "partition" },
 				  "1 where this process owns the partition of the ledger." },
 	[METRIC_BUS_APPENDED] = { "tocsin_bus_appended_total", METRIC_COUNTER, { NULL },
-				  "Records appended to the bus durably." },
+				  "Records durably appended to the bus." },
 	[METRIC_BUS_COMMIT_SECONDS] = { "tocsin_bus_commit_seconds", METRIC_HISTOGRAM, { NULL },
-					"Time of one durable commit of the bus." },
+					"Duration of one durable commit of the bus." },
 	[METRIC_BUS_PRODUCERS_REPLACED] = { "tocsin_bus_producers_replaced_total", METRIC_COUNTER, { NULL },
-					    "Times that a connection for appends failed for good and was made anew." },
+					    "Producers replaced after a fatal error." },
 	[METRIC_BUS_LAG] = { "tocsin_bus_lag_records", METRIC_GAUGE, { "service", "topic" },
-			     "Records of a topic that a service has still to read, in the partitions it reads here." },
+			     "Records of a topic that a service has not read yet, in the partitions that this process reads." },
 	[METRIC_AUDIT_RECORDS] = { "tocsin_audit_records_total", METRIC_COUNTER, { NULL },
 				   "Records written to the audit log." },
 	[METRIC_POLICY_RELOADS] = { "tocsin_policy_reloads_total", METRIC_COUNTER, { "result" },
-				    "Times that a policy pack was read." },
+				    "Reloads of the policy pack, by result." },
 };
 
 static const struct {
@@ -67,16 +67,16 @@ static const char *const type_names[] = {
 	[METRIC_HISTOGRAM] = "histogram",
 };
 
-/* One combination of label values; never freed, never changed but for its numbers. */
+/* One combination of label values. It is never freed, and only its numbers change. */
 typedef struct {
 	char labels[2][LABEL_SIZE];
 	_Atomic int64_t value;               /* counter, gauge; histogram: sum in µs */
 	_Atomic uint64_t counts[BUCKETS + 1]; /* not cumulative; the last one is +Inf */
 } Series;
 
-/* Slots are filled under the mutex and read without it; `made` holds the series in the order of their first use. */
+/* Cells are filled under the mutex and read without it; `made` lists the series in the order of their first use. */
 typedef struct {
-	_Atomic(Series *) slots[SLOTS_PER_FAMILY];
+	_Atomic(Series *) cells[CELLS_PER_FAMILY];
 	_Atomic(Series *) made[METRIC_SERIES_MAX];
 	_Atomic size_t count;
 } Family;
@@ -102,14 +102,14 @@ static size_t labels_hash(const char *const labels[2])
 	return (size_t)(hash ^ hash >> 32);
 }
 
-/* The slot that holds the series, or the empty one where it would stand: there are twice as many slots as series. */
-static _Atomic(Series *) *slot_find(Family *family, const char *const labels[2])
+/* The cell of the series, or the empty cell for it. There are twice as many cells as series, so that probing ends. */
+static _Atomic(Series *) *cell_find(Family *family, const char *const labels[2])
 {
-	size_t slot = labels_hash(labels) % SLOTS_PER_FAMILY;
-	for (;; slot = (slot + 1) % SLOTS_PER_FAMILY) {
-		const Series *series = atomic_load_explicit(&family->slots[slot], memory_order_acquire);
+	size_t cell = labels_hash(labels) % CELLS_PER_FAMILY;
+	for (;; cell = (cell + 1) % CELLS_PER_FAMILY) {
+		const Series *series = atomic_load_explicit(&family->cells[cell], memory_order_acquire);
 		if (series == NULL || (label_is(series->labels[0], labels[0]) && label_is(series->labels[1], labels[1])))
-			return &family->slots[slot];
+			return &family->cells[cell];
 	}
 }
 
@@ -123,8 +123,8 @@ static void label_copy(char to[LABEL_SIZE], const char *value)
 /* With the mutex held. */
 static Series *series_make(Family *family, const char *const labels[2])
 {
-	_Atomic(Series *) *slot = slot_find(family, labels);
-	Series *series = atomic_load(slot);
+	_Atomic(Series *) *cell = cell_find(family, labels);
+	Series *series = atomic_load(cell);
 	if (series != NULL)
 		return series;
 	series = calloc(1, sizeof *series);
@@ -132,20 +132,19 @@ static Series *series_make(Family *family, const char *const labels[2])
 	label_copy(series->labels[0], labels[0]);
 	label_copy(series->labels[1], labels[1]);
 	size_t count = family->count;
-	atomic_store_explicit(slot, series, memory_order_release);
+	atomic_store_explicit(cell, series, memory_order_release);
 	atomic_store_explicit(&family->made[count], series, memory_order_release);
 	atomic_store_explicit(&family->count, count + 1, memory_order_release);
 	return series;
 }
 
-/* The last place of a family is kept for "other". */
+/* The last series of a family is reserved for "other". */
 static Series *series_add(MetricId id, const char *const labels[2])
 {
-	static const char *const others[2] = { "other", "other" };
-	const char *const other[2] = { others[0], metrics_table[id].labels[1] == NULL ? "" : others[1] };
+	const char *const other[2] = { "other", metrics_table[id].labels[1] == NULL ? "" : "other" };
 	Family *family = &families[id];
 	pthread_mutex_lock(&families_mutex);
-	Series *series = atomic_load(slot_find(family, labels));
+	Series *series = atomic_load(cell_find(family, labels));
 	if (series == NULL)
 		series = series_make(family, family->count < METRIC_SERIES_MAX - 1 ? labels : other);
 	pthread_mutex_unlock(&families_mutex);
@@ -159,7 +158,7 @@ static Series *series_of(MetricId id, const char *first, const char *second)
 		metric->labels[0] == NULL || first == NULL ? "" : first,
 		metric->labels[1] == NULL || second == NULL ? "" : second,
 	};
-	Series *series = atomic_load_explicit(slot_find(&families[id], labels), memory_order_acquire);
+	Series *series = atomic_load_explicit(cell_find(&families[id], labels), memory_order_acquire);
 	return series != NULL ? series : series_add(id, labels);
 }
 
@@ -203,7 +202,7 @@ static void label_escape(Buffer *out, const char *value)
 	}
 }
 
-/* {route="…",code="…",le="…"}, as far as there are any. */
+/* {route="…",code="…",le="…"}; nothing if there is no label. */
 static void labels_write(Buffer *out, const Metric *metric, const Series *series, const char *le)
 {
 	char before = '{';
@@ -248,7 +247,7 @@ static void series_write(Buffer *out, const Metric *metric, const Series *series
 	buffer_format(out, " %lld\n", (long long)atomic_load_explicit(&series->value, memory_order_relaxed));
 }
 
-/* A family without labels is there from the start, so that a scraper sees it begin at 0. */
+/* A family without labels is written from the start, so that a scraper sees it start at 0. */
 static void family_write(Buffer *out, MetricId id)
 {
 	const Metric *metric = &metrics_table[id];

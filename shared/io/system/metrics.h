@@ -1,7 +1,7 @@
 /*
- * Metrics by one table: a row a family, with at most two labels whose values come from small closed sets (never ids,
- * addresses, user text). Counters and gauges are atomics; histograms have fixed buckets. Prometheus text format 0.0.4.
- * A family holds at most METRIC_SERIES_MAX label combinations; more are counted under the label value "other".
+ * Metrics in Prometheus text format 0.0.4. One table has a row for each family, with at most two labels whose values come from
+ * small closed sets (never ids, addresses or user text). Counters and gauges are atomics; histograms have fixed buckets. A
+ * family holds at most METRIC_SERIES_MAX label combinations; further ones are counted under the label value "other".
  */
 #ifndef TOCSIN_IO_SYSTEM_METRICS_H
 #define TOCSIN_IO_SYSTEM_METRICS_H
@@ -27,7 +27,7 @@ typedef enum {
 	METRIC_BUS_APPENDED,         /* tocsin_bus_appended_total */
 	METRIC_BUS_COMMIT_SECONDS,   /* tocsin_bus_commit_seconds histogram */
 	METRIC_BUS_PRODUCERS_REPLACED, /* tocsin_bus_producers_replaced_total */
-	METRIC_BUS_LAG,              /* tocsin_bus_lag_records{service,topic} gauge: the sum over partitions read here */
+	METRIC_BUS_LAG,              /* tocsin_bus_lag_records{service,topic} gauge: sum over the partitions read by this process */
 	METRIC_AUDIT_RECORDS,        /* tocsin_audit_records_total */
 	METRIC_POLICY_RELOADS,       /* tocsin_policy_reloads_total{result} */
 	METRICS,
@@ -46,12 +46,12 @@ extern const Metric metrics_table[METRICS];
 
 enum { METRIC_SERIES_MAX = 128 };
 
-/* Labels beyond the family's are ignored; NULL is "". Cheap: no lock after a series' first use. */
+/* From any thread; no lock after the first use of a series. Values of labels that the family lacks are ignored; NULL is "". */
 void metric_add(MetricId id, const char *first, const char *second, int64_t amount);
 void metric_set(MetricId id, const char *first, const char *second, int64_t value);
 void metric_observe_us(MetricId id, const char *first, const char *second, int64_t microseconds);
 
-/* All families, tocsin_build_info and process_* appended in text format. */
+/* Appends all families, tocsin_build_info and process_* in text format. */
 void metrics_write(Buffer *out);
 
 #endif

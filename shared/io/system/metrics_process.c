@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Fields of /proc/self/stat from the state on, which follows the name in brackets and is the third in proc(5). */
+/* Fields of /proc/self/stat, counted from the state, which follows the name in brackets and is field 3 in proc(5). */
 enum {
 	STAT_USER = 14 - 3,
 	STAT_SYSTEM = 15 - 3,
@@ -34,9 +34,9 @@ static bool stat_read(double fields[static STAT_FIELDS])
 	char *after = file_line("/proc/self/stat", "", line, sizeof line) ? strrchr(line, ')') : NULL;
 	if (after == NULL)
 		return false;
-	char *place = NULL;
-	char *word = strtok_r(after + 1, " ", &place);
-	for (int i = 0; i < STAT_FIELDS; i++, word = strtok_r(NULL, " ", &place)) {
+	char *rest = NULL;
+	char *word = strtok_r(after + 1, " ", &rest);
+	for (int i = 0; i < STAT_FIELDS; i++, word = strtok_r(NULL, " ", &rest)) {
 		if (word == NULL)
 			return false;
 		fields[i] = strtod(word, NULL);
@@ -67,7 +67,7 @@ static void stat_write(Buffer *out)
 		return;
 	value_write(out, "process_cpu_seconds_total", "counter", "CPU time, user and system.",
 		    (fields[STAT_USER] + fields[STAT_SYSTEM]) / ticks);
-	value_write(out, "process_start_time_seconds", "gauge", "When the process started, since 1970.",
+	value_write(out, "process_start_time_seconds", "gauge", "Start time of the process, in seconds since 1970.",
 		    boot_seconds() + fields[STAT_START] / ticks);
 	whole_write(out, "process_virtual_memory_bytes", "Virtual memory.", fields[STAT_VIRTUAL]);
 	whole_write(out, "process_resident_memory_bytes", "Resident memory.",
@@ -83,7 +83,7 @@ static void descriptors_write(Buffer *out)
 		for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
 			count += entry->d_name[0] != '.';
 		closedir(directory);
-		whole_write(out, "process_open_fds", "Open file descriptors.", count - 1); /* not the directory's own */
+		whole_write(out, "process_open_fds", "Open file descriptors.", count - 1); /* without the descriptor of the directory */
 	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		whole_write(out, "process_max_fds", "Most file descriptors allowed.", (double)limit.rlim_cur);
@@ -91,7 +91,7 @@ static void descriptors_write(Buffer *out)
 
 void metrics_process_write(Buffer *out)
 {
-	buffer_text(out, "# HELP tocsin_build_info The version that runs.\n# TYPE tocsin_build_info gauge\n"
+	buffer_text(out, "# HELP tocsin_build_info The running version.\n# TYPE tocsin_build_info gauge\n"
 			 "tocsin_build_info{version=\"" TOCSIN_VERSION "\"} 1\n");
 	stat_write(out);
 	descriptors_write(out);

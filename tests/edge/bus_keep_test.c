@@ -1,4 +1,4 @@
-/* Retention and trimming of the embedded bus: what goes, what stays, and for whom. It waits for real seconds. */
+/* Retention and trimming of the embedded bus. The tests wait for real seconds. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -24,18 +24,18 @@ static const BusTopic bus_topics[TOPIC_COUNT] = {
 	[LEDGER] = { .short_name = "journal" },
 };
 
-/* Kept for long: only the bytes may make it go. */
+/* A long keep_ms: only the byte limit deletes records. */
 static const BusTopic byte_topics[TOPIC_COUNT] = {
 	[EVENTS] = { .short_name = "events", .stream = true, .keep_ms = 3600000 },
 	[LEDGER] = { .short_name = "journal" },
 };
 
-/* What SQLite calls to sync the file: may be slow, and may be the last thing that the process does. */
-static _Atomic int sync_ms, syncs_to_live;
+/* Replaces the sync that SQLite calls: slower by sync_ms, and fatal at the sync that brings syncs_left to 0. */
+static _Atomic int sync_ms, syncs_left;
 
 int fdatasync(int fd)
 {
-	if (syncs_to_live > 0 && --syncs_to_live == 0)
+	if (syncs_left > 0 && --syncs_left == 0)
 		kill(getpid(), SIGKILL);
 	if (sync_ms > 0)
 		clock_sleep_ms(sync_ms);
@@ -48,7 +48,7 @@ typedef struct {
 	BusSqliteOptions options;
 	Bus *bus;
 	_Atomic int done, failed;
-	int asked;
+	int accepted;
 } Edge;
 
 static int setup(void **state)
@@ -95,16 +95,16 @@ static Result append(Edge *edge, unsigned topic, unsigned partition, Slice body)
 {
 	BusRecord record = { .body = body };
 	Result result = bus_append(edge->bus, topic, partition, &record, count_done, edge);
-	edge->asked += !result_failed(result);
+	edge->accepted += !result_failed(result);
 	return result;
 }
 
 static void settle(Edge *edge)
 {
 	int64_t until_us = clock_monotonic_us() + 20000000;
-	while (edge->done < edge->asked && clock_monotonic_us() < until_us)
+	while (edge->done < edge->accepted && clock_monotonic_us() < until_us)
 		clock_sleep_ms(1);
-	assert_int_equal(edge->done, edge->asked);
+	assert_int_equal(edge->done, edge->accepted);
 }
 
 static void append_many(Edge *edge, unsigned topic, unsigned partition, int count, Slice body)
@@ -159,7 +159,7 @@ static void retention_stops_at_the_slowest_group_and_keeps_the_newest_record(voi
 	assert_int_equal(edge->bus->operations->end(edge->bus, EVENTS, 0), 10);
 }
 
-static void what_no_group_reads_goes_by_time_alone(void **state)
+static void records_that_no_group_reads_are_limited_by_time_alone(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -167,7 +167,7 @@ static void what_no_group_reads_goes_by_time_alone(void **state)
 	assert_true(first_becomes(edge, 1, 4));
 }
 
-static void a_stream_beyond_its_bytes_loses_what_was_read_even_under_load(void **state)
+static void a_stream_above_its_bytes_loses_read_records_even_under_load(void **state)
 {
 	Edge *edge = *state;
 	static char body[4096];
@@ -184,7 +184,7 @@ static void a_stream_beyond_its_bytes_loses_what_was_read_even_under_load(void *
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 300);
 	assert_true(first_becomes(edge, 1, 50));
 	edge_close(edge);
-	edge_open(edge); /* the bytes are estimated anew: still beyond, still held by the reader */
+	edge_open(edge); /* the bytes are estimated again: still above the limit, still held by the reader */
 	clock_sleep_ms(1500);
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 1), 50);
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 300);
@@ -209,13 +209,13 @@ static ErrorKind read_from(Edge *edge, int64_t from, int64_t *next)
 {
 	BusReader *reader;
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
-	BusPosition place = { LEDGER, 0, from };
-	Result result = edge->bus->operations->read(reader, place, SIZE_MAX, true, ignore_record, NULL, next);
+	BusPosition position = { LEDGER, 0, from };
+	Result result = edge->bus->operations->read(reader, position, SIZE_MAX, true, ignore_record, NULL, next);
 	edge->bus->operations->reader_close(reader);
 	return result.kind;
 }
 
-/* What is there is there from the first to the last, and what is before it is said to be gone. */
+/* All records from first to end can be read, and a read before first fails with ERROR_NOT_FOUND. */
 static void assert_whole(Edge *edge)
 {
 	int64_t next, first = edge->bus->operations->first(edge->bus, LEDGER, 0);
@@ -225,7 +225,7 @@ static void assert_whole(Edge *edge)
 		assert_int_equal(read_from(edge, first - 1, &next), ERROR_NOT_FOUND);
 }
 
-static void what_is_trimmed_is_gone_for_good(void **state)
+static void trimmed_records_stay_deleted(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -246,7 +246,7 @@ static void what_is_trimmed_is_gone_for_good(void **state)
 	assert_whole(edge);
 }
 
-static void an_offset_is_never_used_again_even_where_nothing_remains(void **state)
+static void an_offset_is_never_reused_even_in_an_empty_partition(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -282,8 +282,8 @@ static void *trim_run(void *context)
 	return NULL;
 }
 
-/* An append comes behind the step under way, and goes along with the next one. */
-static void a_long_trim_keeps_no_append_waiting(void **state)
+/* An append waits for the step in progress and commits with the next one. */
+static void a_long_trim_does_not_block_appends(void **state)
 {
 	Edge *edge = *state;
 	Trimming trimming = { .edge = edge, .first = LONG };
@@ -305,8 +305,8 @@ static void a_long_trim_keeps_no_append_waiting(void **state)
 	assert_in_range(quick, appends / 2, appends);
 }
 
-/* Long bodies fill the log, so that checkpoints, slow ones, stand between a step's commit and what is known of it. */
-static void whoever_reads_what_is_being_trimmed_is_told_that_it_is_gone(void **state)
+/* Long bodies cause slow checkpoints between the commit of a step and the update of the bounds in memory. */
+static void a_read_during_a_trim_finds_no_damage(void **state)
 {
 	Edge *edge = *state;
 	Trimming trimming = { .edge = edge, .first = 8000 };
@@ -315,7 +315,7 @@ static void whoever_reads_what_is_being_trimmed_is_told_that_it_is_gone(void **s
 	int64_t next;
 	bool damaged = false;
 	edge_open(edge);
-	for (int i = 0; i < 81; i++) /* what the queue takes at once */
+	for (int i = 0; i < 81; i++) /* as many as fit in the queue */
 		append_many(edge, LEDGER, 0, 100, (Slice){ body, sizeof body });
 	sync_ms = 10;
 	pthread_create(&thread, NULL, trim_run, &trimming);
@@ -330,7 +330,7 @@ static void whoever_reads_what_is_being_trimmed_is_told_that_it_is_gone(void **s
 	assert_whole(edge);
 }
 
-/* Trims in a process of its own, which dies with a sync. */
+/* Trims in a child process that is killed during a sync. */
 static void child_trim(Edge *edge, int syncs)
 {
 	pid_t child = fork();
@@ -338,7 +338,7 @@ static void child_trim(Edge *edge, int syncs)
 	if (child == 0) {
 		if (result_failed(bus_sqlite_open(&edge->options, &edge->bus)))
 			_exit(2);
-		syncs_to_live = syncs;
+		syncs_left = syncs;
 		edge->bus->operations->trim(edge->bus, LEDGER, 0, LONG);
 		_exit(1);
 	}
@@ -374,12 +374,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(retention_stops_at_the_slowest_group_and_keeps_the_newest_record),
-		CASE(what_no_group_reads_goes_by_time_alone),
-		CASE(a_stream_beyond_its_bytes_loses_what_was_read_even_under_load),
-		CASE(what_is_trimmed_is_gone_for_good),
-		CASE(an_offset_is_never_used_again_even_where_nothing_remains),
-		CASE(a_long_trim_keeps_no_append_waiting),
-		CASE(whoever_reads_what_is_being_trimmed_is_told_that_it_is_gone),
+		CASE(records_that_no_group_reads_are_limited_by_time_alone),
+		CASE(a_stream_above_its_bytes_loses_read_records_even_under_load),
+		CASE(trimmed_records_stay_deleted),
+		CASE(an_offset_is_never_reused_even_in_an_empty_partition),
+		CASE(a_long_trim_does_not_block_appends),
+		CASE(a_read_during_a_trim_finds_no_damage),
 		CASE(a_crash_while_trimming_leaves_a_whole_partition),
 	};
 	return cmocka_run_group_tests_name("bus_keep", tests, NULL, NULL);

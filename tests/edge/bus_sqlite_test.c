@@ -1,4 +1,4 @@
-/* What the embedded bus alone promises: many appenders, waiting, bounds, files of others. */
+/* Promises specific to the embedded bus: concurrent appenders, waiting, bounds, foreign files. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -29,7 +29,7 @@ typedef struct {
 	BusSqliteOptions options;
 	Bus *bus;
 	_Atomic int done, failed;
-	int asked;
+	int accepted;
 } Edge;
 
 static int setup(void **state)
@@ -76,16 +76,16 @@ static Result append(Edge *edge, unsigned topic, unsigned partition, Slice body)
 {
 	BusRecord record = { .body = body };
 	Result result = bus_append(edge->bus, topic, partition, &record, count_done, edge);
-	edge->asked += !result_failed(result);
+	edge->accepted += !result_failed(result);
 	return result;
 }
 
 static void settle(Edge *edge)
 {
 	int64_t until_us = clock_monotonic_us() + 20000000;
-	while (edge->done < edge->asked && clock_monotonic_us() < until_us)
+	while (edge->done < edge->accepted && clock_monotonic_us() < until_us)
 		clock_sleep_ms(1);
-	assert_int_equal(edge->done, edge->asked);
+	assert_int_equal(edge->done, edge->accepted);
 }
 
 static void append_many(Edge *edge, unsigned topic, unsigned partition, int count, Slice body)
@@ -148,7 +148,7 @@ static bool check_order(void *context, const BusRecord *record)
 	return true;
 }
 
-/* Appends from all threads at once, until all of it was acknowledged or a while is over. */
+/* Appends from all threads at once; returns when all is acknowledged or after about ten seconds. */
 static void append_from_threads(Edge *edge, Appender appenders[static THREADS])
 {
 	pthread_t threads[THREADS];
@@ -171,17 +171,17 @@ static void order_check(Edge *edge, Order *order)
 	BusReader *reader;
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
 	for (unsigned partition = 0; partition < PARTITIONS; partition++) {
-		BusPosition place = { LEDGER, partition, 0 };
+		BusPosition position = { LEDGER, partition, 0 };
 		order->expected_offset = 0;
-		while (place.from < edge->bus->operations->end(edge->bus, LEDGER, partition))
-			assert_int_equal(edge->bus->operations->read(reader, place, 777, true, check_order, order,
-								     &place.from).kind, ERROR_NONE);
-		assert_int_equal(place.from, THREADS / PARTITIONS * EACH);
+		while (position.from < edge->bus->operations->end(edge->bus, LEDGER, partition))
+			assert_int_equal(edge->bus->operations->read(reader, position, 777, true, check_order, order,
+								     &position.from).kind, ERROR_NONE);
+		assert_int_equal(position.from, THREADS / PARTITIONS * EACH);
 	}
 	edge->bus->operations->reader_close(reader);
 }
 
-static void eight_threads_lose_nothing_double_nothing_and_each_keeps_its_order(void **state)
+static void concurrent_appends_are_kept_once_and_in_order_of_each_thread(void **state)
 {
 	Edge *edge = *state;
 	static Appender appenders[THREADS];
@@ -198,14 +198,14 @@ static void eight_threads_lose_nothing_double_nothing_and_each_keeps_its_order(v
 	bus_sqlite_figures(edge->bus, &figures);
 	assert_int_equal(figures.appended, THREADS * EACH);
 	assert_int_equal(figures.failed_commits, 0);
-	assert_true(figures.commits < THREADS * EACH / 10); /* many share a commit */
+	assert_true(figures.commits < THREADS * EACH / 10); /* many appends share a commit */
 }
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 typedef struct {
 	BusReader *reader;
-	BusPosition place;
+	BusPosition position;
 	int wait_ms;
 	int64_t took_us;
 } Waiting;
@@ -214,17 +214,17 @@ static void *wait_in_thread(void *context)
 {
 	Waiting *waiting = context;
 	int64_t begun_us = clock_monotonic_us();
-	waiting->reader->bus->operations->wait(waiting->reader, &waiting->place, 1, waiting->wait_ms);
+	waiting->reader->bus->operations->wait(waiting->reader, &waiting->position, 1, waiting->wait_ms);
 	waiting->took_us = clock_monotonic_us() - begun_us;
 	return NULL;
 }
 
-/* Lets two readers wait, one for each partition of the ledger, and does something after 100 ms. */
+/* Two readers wait, one for each partition of the ledger; act runs after 100 ms. */
 static void wait_while(Edge *edge, int wait_ms, void (*act)(Edge *edge, BusReader *first), Waiting out[2])
 {
 	pthread_t threads[2];
 	for (unsigned i = 0; i < 2; i++) {
-		out[i] = (Waiting){ .place = { LEDGER, i, 0 }, .wait_ms = wait_ms };
+		out[i] = (Waiting){ .position = { LEDGER, i, 0 }, .wait_ms = wait_ms };
 		assert_int_equal(edge->bus->operations->reader_open(edge->bus, &out[i].reader).kind, ERROR_NONE);
 		pthread_create(&threads[i], NULL, wait_in_thread, &out[i]);
 	}
@@ -247,7 +247,7 @@ static void act_wake(Edge *edge, BusReader *first)
 	edge->bus->operations->wake(first);
 }
 
-static void an_append_ends_the_wait_of_those_whose_partition_it_is(void **state)
+static void an_append_wakes_the_readers_of_its_partition_only(void **state)
 {
 	Edge *edge = *state;
 	Waiting waiting[2];
@@ -257,7 +257,7 @@ static void an_append_ends_the_wait_of_those_whose_partition_it_is(void **state)
 	assert_in_range(waiting[1].took_us, 2490000, 20000000);
 }
 
-static void a_wake_ends_the_wait_of_its_reader_alone(void **state)
+static void a_wake_ends_the_wait_of_its_reader_only(void **state)
 {
 	Edge *edge = *state;
 	Waiting waiting[2];
@@ -274,7 +274,7 @@ typedef struct {
 	Edge *edge;
 } Gate;
 
-static void stand_at_gate(void *context, bool failed, int64_t offset)
+static void wait_at_gate(void *context, bool failed, int64_t offset)
 {
 	Gate *gate = context;
 	pthread_mutex_lock(&gate->mutex);
@@ -282,7 +282,7 @@ static void stand_at_gate(void *context, bool failed, int64_t offset)
 	count_done(gate->edge, failed, offset);
 }
 
-static void a_full_queue_refuses_at_once_and_calls_nobody(void **state)
+static void a_full_queue_refuses_at_once_and_makes_no_callback(void **state)
 {
 	Edge *edge = *state;
 	Gate gate = { .edge = edge };
@@ -291,24 +291,24 @@ static void a_full_queue_refuses_at_once_and_calls_nobody(void **state)
 	pthread_mutex_init(&gate.mutex, NULL);
 	edge->options.queue_bytes = 65536;
 	edge_open(edge);
-	pthread_mutex_lock(&gate.mutex); /* the committer stands in its first callback */
+	pthread_mutex_lock(&gate.mutex); /* blocks the committer in its first callback */
 	Result result = result_ok();
-	while (edge->asked < 1000 && !result_failed(result)) {
-		result = bus_append(edge->bus, EVENTS, 0, &record, stand_at_gate, &gate);
-		edge->asked += !result_failed(result);
+	while (edge->accepted < 1000 && !result_failed(result)) {
+		result = bus_append(edge->bus, EVENTS, 0, &record, wait_at_gate, &gate);
+		edge->accepted += !result_failed(result);
 	}
 	assert_int_equal(result.kind, ERROR_AGAIN);
-	assert_in_range(edge->asked, 60, 130); /* one queue, and one that the committer may have taken */
+	assert_in_range(edge->accepted, 60, 130); /* one batch, and one that the committer may have taken */
 	assert_int_equal(edge->done, 0);
 	pthread_mutex_unlock(&gate.mutex);
 	settle(edge);
 	assert_int_equal(edge->failed, 0);
-	assert_int_equal(edge->bus->operations->end(edge->bus, EVENTS, 0), edge->asked);
+	assert_int_equal(edge->bus->operations->end(edge->bus, EVENTS, 0), edge->accepted);
 	assert_int_equal(append(edge, EVENTS, 0, record.body).kind, ERROR_NONE);
 	settle(edge);
 }
 
-static void a_record_larger_than_the_queue_is_refused_for_good(void **state)
+static void a_record_larger_than_the_queue_is_invalid_input(void **state)
 {
 	Edge *edge = *state;
 	static char body[20000];
@@ -317,7 +317,7 @@ static void a_record_larger_than_the_queue_is_refused_for_good(void **state)
 	assert_int_equal(append(edge, EVENTS, 0, (Slice){ body, sizeof body }).kind, ERROR_INPUT);
 }
 
-static void closing_makes_durable_what_is_queued(void **state)
+static void close_makes_queued_records_durable(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -330,7 +330,7 @@ static void closing_makes_durable_what_is_queued(void **state)
 	assert_int_equal(edge->bus->operations->end(edge->bus, LEDGER, 0), 3000);
 }
 
-/* ---- files of others --------------------------------------------------------------------------------------------- */
+/* ---- foreign files ----------------------------------------------------------------------------------------------- */
 
 static void assert_refused(Edge *edge, ErrorKind kind, const char *word)
 {
@@ -340,7 +340,7 @@ static void assert_refused(Edge *edge, ErrorKind kind, const char *word)
 	assert_null(edge->bus);
 }
 
-static void a_file_of_a_newer_schema_is_refused_with_what_to_do(void **state)
+static void a_file_of_a_newer_schema_is_refused_with_a_remedy(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -349,7 +349,7 @@ static void a_file_of_a_newer_schema_is_refused_with_what_to_do(void **state)
 	assert_refused(edge, ERROR_INPUT, "newer Tocsin");
 }
 
-static void another_number_of_partitions_is_refused_with_what_to_do(void **state)
+static void another_number_of_partitions_is_refused_with_a_remedy(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -362,7 +362,7 @@ static void another_number_of_partitions_is_refused_with_what_to_do(void **state
 	assert_int_equal(edge->bus->operations->end(edge->bus, LEDGER, 1), 1);
 }
 
-static void a_file_of_another_program_is_refused_and_left_as_it_was(void **state)
+static void a_file_of_another_program_is_refused_and_unchanged(void **state)
 {
 	Edge *edge = *state;
 	run_sql(edge->path, "CREATE TABLE precious (a)");
@@ -370,14 +370,14 @@ static void a_file_of_another_program_is_refused_and_left_as_it_was(void **state
 	run_sql(edge->path, "INSERT INTO precious VALUES (1)");
 }
 
-static void a_place_that_cannot_be_written_is_said(void **state)
+static void the_error_names_a_path_that_cannot_be_written(void **state)
 {
 	Edge *edge = *state;
 	edge->options.path = "/proc/nowhere/bus.db";
 	assert_refused(edge, ERROR_AGAIN, "/proc/nowhere/bus.db");
 }
 
-static void the_cluster_id_is_drawn_once(void **state)
+static void the_cluster_id_is_generated_once(void **state)
 {
 	Edge *edge = *state;
 	char first[64];
@@ -413,17 +413,17 @@ static void the_file_is_a_wal_of_8_kib_pages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(eight_threads_lose_nothing_double_nothing_and_each_keeps_its_order),
-		CASE(an_append_ends_the_wait_of_those_whose_partition_it_is),
-		CASE(a_wake_ends_the_wait_of_its_reader_alone),
-		CASE(a_full_queue_refuses_at_once_and_calls_nobody),
-		CASE(a_record_larger_than_the_queue_is_refused_for_good),
-		CASE(closing_makes_durable_what_is_queued),
-		CASE(a_file_of_a_newer_schema_is_refused_with_what_to_do),
-		CASE(another_number_of_partitions_is_refused_with_what_to_do),
-		CASE(a_file_of_another_program_is_refused_and_left_as_it_was),
-		CASE(a_place_that_cannot_be_written_is_said),
-		CASE(the_cluster_id_is_drawn_once),
+		CASE(concurrent_appends_are_kept_once_and_in_order_of_each_thread),
+		CASE(an_append_wakes_the_readers_of_its_partition_only),
+		CASE(a_wake_ends_the_wait_of_its_reader_only),
+		CASE(a_full_queue_refuses_at_once_and_makes_no_callback),
+		CASE(a_record_larger_than_the_queue_is_invalid_input),
+		CASE(close_makes_queued_records_durable),
+		CASE(a_file_of_a_newer_schema_is_refused_with_a_remedy),
+		CASE(another_number_of_partitions_is_refused_with_a_remedy),
+		CASE(a_file_of_another_program_is_refused_and_unchanged),
+		CASE(the_error_names_a_path_that_cannot_be_written),
+		CASE(the_cluster_id_is_generated_once),
 		CASE(the_file_is_a_wal_of_8_kib_pages),
 	};
 	return cmocka_run_group_tests_name("bus_sqlite", tests, NULL, NULL);

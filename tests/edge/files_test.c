@@ -60,7 +60,7 @@ static int entries(const char *path)
 	return count;
 }
 
-static void a_written_file_is_read_back_with_its_mode_and_nothing_is_left_beside_it(void **state)
+static void a_written_file_has_its_mode_and_leaves_no_temporary_file(void **state)
 {
 	Edge *edge = *state;
 	struct stat found;
@@ -72,7 +72,7 @@ static void a_written_file_is_read_back_with_its_mode_and_nothing_is_left_beside
 	assert_int_equal(entries(edge->scratch.directory), 1);
 }
 
-static void a_file_that_is_not_there_is_not_found(void **state)
+static void a_missing_file_is_not_found(void **state)
 {
 	Edge *edge = *state;
 	assert_int_equal(file_read(edge->path, &edge->text).kind, ERROR_NOT_FOUND);
@@ -93,14 +93,14 @@ static void a_file_larger_than_the_buffer_is_refused_and_adds_nothing(void **sta
 	assert_false(edge->text.overflowed);
 }
 
-static void a_file_cannot_be_written_where_no_directory_is(void **state)
+static void a_file_cannot_be_written_without_its_directory(void **state)
 {
 	Edge *edge = *state;
 	scratch_path(&edge->scratch, "nowhere/file", edge->path);
 	assert_int_not_equal(file_write(edge->path, SLICE("x"), 0600).kind, ERROR_NONE);
 }
 
-static void a_directory_is_made_with_its_parents_and_may_be_there_already(void **state)
+static void a_directory_is_created_with_its_parents_and_may_exist(void **state)
 {
 	Edge *edge = *state;
 	scratch_path(&edge->scratch, "a/b/c", edge->path);
@@ -111,7 +111,7 @@ static void a_directory_is_made_with_its_parents_and_may_be_there_already(void *
 	assert_int_equal(directory_make(edge->path, 0700).kind, ERROR_AGAIN);
 }
 
-static void a_lock_is_held_by_one_until_its_descriptor_is_closed(void **state)
+static void a_lock_is_exclusive_until_its_descriptor_is_closed(void **state)
 {
 	Edge *edge = *state;
 	int one, other;
@@ -141,7 +141,7 @@ static Result append_open(Edge *edge, int64_t size)
 	return append_file_open(edge->path, size, &edge->file);
 }
 
-static void appended_lines_stand_behind_each_other(void **state)
+static void appended_lines_follow_each_other(void **state)
 {
 	Edge *edge = *state;
 	assert_int_equal(append_open(edge, 0).kind, ERROR_NONE);
@@ -151,7 +151,7 @@ static void appended_lines_stand_behind_each_other(void **state)
 	assert_holds(edge, "one\ntwo\n");
 }
 
-static void what_is_beyond_the_accepted_size_is_cut_off(void **state)
+static void bytes_beyond_the_accepted_size_are_truncated(void **state)
 {
 	Edge *edge = *state;
 	assert_int_equal(append_open(edge, 0).kind, ERROR_NONE);
@@ -161,7 +161,7 @@ static void what_is_beyond_the_accepted_size_is_cut_off(void **state)
 	assert_holds(edge, "one\n2\n");
 }
 
-static void a_file_shorter_than_accepted_is_an_error_that_stops(void **state)
+static void a_file_shorter_than_accepted_is_an_internal_error(void **state)
 {
 	Edge *edge = *state;
 	assert_int_equal(append_open(edge, 0).kind, ERROR_NONE);
@@ -178,7 +178,7 @@ static void files_limit(rlim_t bytes)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-static void a_write_that_fails_half_way_leaves_nothing_behind(void **state)
+static void a_failed_write_leaves_no_bytes(void **state)
 {
 	Edge *edge = *state;
 	signal(SIGXFSZ, SIG_IGN);
@@ -196,7 +196,7 @@ static void a_write_that_fails_half_way_leaves_nothing_behind(void **state)
 
 /* ---- the clock --------------------------------------------------------------------------------------------------- */
 
-static void the_clocks_run_and_random_bytes_differ(void **state)
+static void clocks_advance_and_random_bytes_differ(void **state)
 {
 	(void)state;
 	uint8_t one[32] = { 0 }, other[32] = { 0 };
@@ -216,18 +216,18 @@ static void the_clocks_run_and_random_bytes_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(a_written_file_is_read_back_with_its_mode_and_nothing_is_left_beside_it),
-		CASE(a_file_that_is_not_there_is_not_found),
+		CASE(a_written_file_has_its_mode_and_leaves_no_temporary_file),
+		CASE(a_missing_file_is_not_found),
 		CASE(a_file_larger_than_the_buffer_is_refused_and_adds_nothing),
-		CASE(a_file_cannot_be_written_where_no_directory_is),
-		CASE(a_directory_is_made_with_its_parents_and_may_be_there_already),
-		CASE(a_lock_is_held_by_one_until_its_descriptor_is_closed),
+		CASE(a_file_cannot_be_written_without_its_directory),
+		CASE(a_directory_is_created_with_its_parents_and_may_exist),
+		CASE(a_lock_is_exclusive_until_its_descriptor_is_closed),
 		CASE(the_program_knows_its_directory),
-		CASE(appended_lines_stand_behind_each_other),
-		CASE(what_is_beyond_the_accepted_size_is_cut_off),
-		CASE(a_file_shorter_than_accepted_is_an_error_that_stops),
-		CASE(a_write_that_fails_half_way_leaves_nothing_behind),
-		CASE(the_clocks_run_and_random_bytes_differ),
+		CASE(appended_lines_follow_each_other),
+		CASE(bytes_beyond_the_accepted_size_are_truncated),
+		CASE(a_file_shorter_than_accepted_is_an_internal_error),
+		CASE(a_failed_write_leaves_no_bytes),
+		CASE(clocks_advance_and_random_bytes_differ),
 	};
 	return cmocka_run_group_tests_name("files", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* More connections than there is room for: who is served, who is told to come again, and that the server stops all the same. */
+/* More connections than the limit: some are served, others get 503, and the server still stops. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 enum { FLOOD = 1500, FLOOD_THREADS = 8, FLOOD_ROOM = 1008, FLOOD_DESCRIPTORS = 4000, HANG_SECONDS = 120 };
-enum { STOP_MAX_MS = 15000 }; /* a moment, on a machine that stands still for some; who waited for clients would take 30 s */
-/* As http/watch.c has it: nobody is ended for others who was idle for less, and none while so much room is left. */
-enum { KEPT_SURELY_US = 4500000, FLOOD_RESERVE = FLOOD_ROOM / 16 };
+enum { STOP_MAX_MS = 15000 }; /* generous for a slow machine; a server that waited for its clients would take 30 s */
+/* As in http/connections.c: a connection idle for less is not closed for others, nor is any while this many are free. */
+enum { KEPT_AT_LEAST_US = 4500000, FLOOD_RESERVE = FLOOD_ROOM / 16 };
 
 #define COMPLETE "GET /hello HTTP/1.1\r\n" HOST "\r\n"
 #define HALF_HEAD "POST /echo HTTP/1.1\r\nAuth"
@@ -27,7 +27,7 @@ enum { KEPT_SURELY_US = 4500000, FLOOD_RESERVE = FLOOD_ROOM / 16 };
 
 static struct rlimit descriptors_before;
 
-/* Both ends of every connection are in this process. A server that hangs ends it. */
+/* Both ends of every connection are in this process. The alarm kills it if the server hangs. */
 static int flood_begin(void **state)
 {
 	struct rlimit more;
@@ -67,7 +67,7 @@ static void flood(const HttpServer *other, const char *request, int clients[stat
 {
 	for (int i = 0; i < FLOOD; i++) {
 		clients[i] = client_connect(http_server_address(other));
-		send(clients[i], request, strlen(request), MSG_NOSIGNAL); /* fails where it was refused already */
+		send(clients[i], request, strlen(request), MSG_NOSIGNAL); /* fails on a connection that was refused already */
 	}
 }
 
@@ -77,7 +77,7 @@ static void close_all(const int *clients, int count)
 		close(clients[i]);
 }
 
-/* How many were told 503; those that were taken last stand for all, since they came when there was no room. */
+/* The number of 503 answers among the last 100 connections, which arrived above the limit. */
 static unsigned flood_refused(int clients[static FLOOD])
 {
 	static Received received;
@@ -86,7 +86,7 @@ static unsigned flood_refused(int clients[static FLOOD])
 	for (int i = FLOOD - 100; i < FLOOD; i++) {
 		client_receive_of(clients[i], 0, false, &received);
 		if (received.size == 0)
-			continue; /* closed unread: there were too many at once to wait for each */
+			continue; /* closed without lingering: too many at once */
 		expect_one_problem(&received, 503);
 		assert_non_null(strstr(received.text, "Retry-After: 1\r\n"));
 		refused++;
@@ -94,7 +94,7 @@ static unsigned flood_refused(int clients[static FLOOD])
 	return refused;
 }
 
-static void a_flood_of_connections_passes(void **state)
+static void the_server_answers_after_a_flood_of_connections(void **state)
 {
 	static const char *const requests[] = { COMPLETE, HALF_HEAD, HALF_BODY };
 	HttpServer *other = flood_server();
@@ -111,8 +111,8 @@ static void a_flood_of_connections_passes(void **state)
 	http_server_stop(other);
 }
 
-/* Each that was there before the flood, and each that the flood left room for, is answered as ever. */
-static void a_full_server_answers_those_it_took(void **state)
+/* Every connection within the limit is answered. */
+static void a_full_server_answers_its_connections(void **state)
 {
 	HttpServer *other = flood_server();
 	int clients[FLOOD], answered = 0;
@@ -121,7 +121,7 @@ static void a_full_server_answers_those_it_took(void **state)
 	(void)state;
 	int64_t from_us = clock_monotonic_us();
 	flood(other, "", clients);
-	bool slow = clock_monotonic_us() - from_us > KEPT_SURELY_US;
+	bool slow = clock_monotonic_us() - from_us > KEPT_AT_LEAST_US;
 	for (int i = 0; i < FLOOD; i++) {
 		if (send(clients[i], COMPLETE, strlen(COMPLETE), MSG_NOSIGNAL) < 0)
 			continue;
@@ -143,12 +143,12 @@ static bool answered_on(int client)
 	return strncmp(received.text, "HTTP/1.1 200 ", 13) == 0;
 }
 
-/* Who has a connection open for his next request keeps nobody out, and keeps it as long as he uses it. */
-static void kept_connections_leave_room_for_new_ones(void **state)
+/* Idle connections do not shut out new ones; connections in use stay open. */
+static void idle_connections_do_not_shut_out_new_ones(void **state)
 {
-	enum { BUSY = 10, COMERS = 300, IDLE_MS = 6000, ALLOWANCE = 30 }; /* the busy ones: the last, whom filling slowly does not end */
+	enum { BUSY = 10, NEW_CLIENTS = 300, IDLE_MS = 6000, ALLOWANCE = 30 }; /* busy: the last ones, not idle long enough even if connecting is slow */
 	HttpServer *other = flood_server();
-	int kept[FLOOD_ROOM], comers[COMERS], still = 0;
+	int kept[FLOOD_ROOM], new_clients[NEW_CLIENTS], still = 0;
 
 	(void)state;
 	for (int i = 0; i < FLOOD_ROOM; i++) {
@@ -159,28 +159,28 @@ static void kept_connections_leave_room_for_new_ones(void **state)
 	for (int i = FLOOD_ROOM - BUSY; i < FLOOD_ROOM; i++)
 		assert_true(answered_on(kept[i]));
 	int refused = 0;
-	for (int i = 0; i < COMERS; i++) {
-		comers[i] = client_connect(http_server_address(other));
-		refused += !answered_on(comers[i]);
+	for (int i = 0; i < NEW_CLIENTS; i++) {
+		new_clients[i] = client_connect(http_server_address(other));
+		refused += !answered_on(new_clients[i]);
 	}
-	assert_in_range(refused, 0, ALLOWANCE); /* until the first that were ended are gone */
+	assert_in_range(refused, 0, ALLOWANCE); /* until the first evicted connections are closed */
 	for (int i = 0; i < FLOOD_ROOM; i++) {
 		bool open = answered_on(kept[i]);
 		assert_true(open || i < FLOOD_ROOM - BUSY);
 		still += open;
 		close(kept[i]);
 	}
-	assert_in_range(still, FLOOD_ROOM - COMERS - FLOOD_RESERVE, FLOOD_ROOM - COMERS + ALLOWANCE);
-	close_all(comers, COMERS);
+	assert_in_range(still, FLOOD_ROOM - NEW_CLIENTS - FLOOD_RESERVE, FLOOD_ROOM - NEW_CLIENTS + ALLOWANCE);
+	close_all(new_clients, NEW_CLIENTS);
 	http_server_stop(other);
 }
 
-/* Nor does one who sends a byte now and then, so that each is idle no more when its turn comes. */
-static void a_byte_now_and_then_keeps_nobody_out(void **state)
+/* Nor do connections that send a byte now and then, and so are not idle when they would be evicted. */
+static void slow_bytes_do_not_shut_out_new_connections(void **state)
 {
-	enum { COMERS = 40, IDLE_MS = 6000, ALLOWANCE = 20 };
+	enum { NEW_CLIENTS = 40, IDLE_MS = 6000, ALLOWANCE = 20 };
 	HttpServer *other = flood_server();
-	int kept[FLOOD_ROOM], comers[COMERS], refused = 0;
+	int kept[FLOOD_ROOM], new_clients[NEW_CLIENTS], refused = 0;
 
 	(void)state;
 	for (int i = 0; i < FLOOD_ROOM; i++) {
@@ -188,24 +188,24 @@ static void a_byte_now_and_then_keeps_nobody_out(void **state)
 		assert_true(answered_on(kept[i]));
 	}
 	clock_sleep_ms(IDLE_MS);
-	for (int i = 0; i < COMERS; i++) {
-		client_send(kept[2 * i], "G"); /* the oldest, or one that is soon to be */
+	for (int i = 0; i < NEW_CLIENTS; i++) {
+		client_send(kept[2 * i], "G"); /* the oldest connections */
 		client_send(kept[2 * i + 1], "G");
-		comers[i] = client_connect(http_server_address(other));
-		refused += !answered_on(comers[i]);
+		new_clients[i] = client_connect(http_server_address(other));
+		refused += !answered_on(new_clients[i]);
 	}
 	assert_in_range(refused, 0, ALLOWANCE);
 	close_all(kept, FLOOD_ROOM);
-	close_all(comers, COMERS);
+	close_all(new_clients, NEW_CLIENTS);
 	http_server_stop(other);
 }
 
-/* Who has no key and begins a thousand heads keeps nobody out for long either. */
-static void half_sent_heads_leave_room_for_new_ones(void **state)
+/* Nor does a client without a key that begins a thousand heads. */
+static void half_sent_heads_do_not_shut_out_new_connections(void **state)
 {
-	enum { COMERS = 100, IDLE_MS = 7000, ALLOWANCE = 30 }; /* a second until bytes are seen, five until they are late */
+	enum { NEW_CLIENTS = 100, IDLE_MS = 7000, ALLOWANCE = 30 }; /* one second until bytes are seen, five until eviction */
 	HttpServer *other = flood_server();
-	int halves[FLOOD_ROOM], comers[COMERS], refused = 0;
+	int halves[FLOOD_ROOM], new_clients[NEW_CLIENTS], refused = 0;
 
 	(void)state;
 	for (int i = 0; i < FLOOD_ROOM; i++) {
@@ -213,17 +213,17 @@ static void half_sent_heads_leave_room_for_new_ones(void **state)
 		client_send(halves[i], HALF_HEAD);
 	}
 	clock_sleep_ms(IDLE_MS);
-	for (int i = 0; i < COMERS; i++) {
-		comers[i] = client_connect(http_server_address(other));
-		refused += !answered_on(comers[i]);
+	for (int i = 0; i < NEW_CLIENTS; i++) {
+		new_clients[i] = client_connect(http_server_address(other));
+		refused += !answered_on(new_clients[i]);
 	}
 	assert_in_range(refused, 0, ALLOWANCE);
 	close_all(halves, FLOOD_ROOM);
-	close_all(comers, COMERS);
+	close_all(new_clients, NEW_CLIENTS);
 	http_server_stop(other);
 }
 
-static void a_server_stops_whatever_is_connected(void **state)
+static void a_server_stops_with_any_connections(void **state)
 {
 	static const char *const requests[] = { "", COMPLETE, HALF_HEAD, HALF_BODY };
 
@@ -249,8 +249,8 @@ static int64_t cpu_us(void)
 	return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
 
-/* The clients have their descriptors before the server's run out. */
-static void a_server_without_descriptors_waits_and_stops(void **state)
+/* The clients open their descriptors before the server runs out of them. */
+static void a_server_without_descriptors_waits_idle_and_stops(void **state)
 {
 	enum { CLIENTS_WAITING = 60, DESCRIPTORS_LEFT = 20 };
 	HttpServer *other = flood_server();
@@ -274,11 +274,11 @@ static void a_server_without_descriptors_waits_and_stops(void **state)
 	client_receive_of(clients[0], 1, false, &received);
 	expect(&received, 200);
 	for (int i = 0; i < CLIENTS_WAITING / 2; i++)
-		shutdown(clients[i], SHUT_RDWR); /* frees the server's descriptor, not ours */
-	client_send(clients[CLIENTS_WAITING / 2], COMPLETE); /* its turn has come */
+		shutdown(clients[i], SHUT_RDWR); /* frees the server's descriptor, not the client's */
+	client_send(clients[CLIENTS_WAITING / 2], COMPLETE); /* accepted now */
 	client_receive_of(clients[CLIENTS_WAITING / 2], 1, false, &received);
 	expect(&received, 200);
-	clock_sleep_ms(200); /* until they have run out again */
+	clock_sleep_ms(200); /* until all descriptors are in use again */
 	assert_int_equal(dup(clients[0]), -1);
 	from_us = clock_monotonic_us();
 	http_server_stop(other);
@@ -289,13 +289,13 @@ static void a_server_without_descriptors_waits_and_stops(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_flood_of_connections_passes, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(a_full_server_answers_those_it_took, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(kept_connections_leave_room_for_new_ones, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(a_byte_now_and_then_keeps_nobody_out, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(half_sent_heads_leave_room_for_new_ones, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(a_server_stops_whatever_is_connected, flood_begin, flood_end),
-		cmocka_unit_test_setup_teardown(a_server_without_descriptors_waits_and_stops, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(the_server_answers_after_a_flood_of_connections, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(a_full_server_answers_its_connections, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(idle_connections_do_not_shut_out_new_ones, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(slow_bytes_do_not_shut_out_new_connections, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(half_sent_heads_do_not_shut_out_new_connections, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(a_server_stops_with_any_connections, flood_begin, flood_end),
+		cmocka_unit_test_setup_teardown(a_server_without_descriptors_waits_idle_and_stops, flood_begin, flood_end),
 	};
 	return cmocka_run_group_tests_name("http_flood", tests, site_start, site_end);
 }

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- routes ----------------------------------------------------------------------------------------------------- */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 static void a_route_answers(void **state)
 {
@@ -31,7 +31,7 @@ static void a_route_answers(void **state)
 	assert_non_null(strstr(received->text, "Content-Type: text/plain\r\n"));
 }
 
-static void a_handler_sees_path_and_query(void **state)
+static void a_handler_gets_path_and_query(void **state)
 {
 	Received *received = ask("GET /items/a%2Fb?limit=1%200&other&x=%3D+y HTTP/1.1\r\n" HOST "\r\n");
 
@@ -42,7 +42,7 @@ static void a_handler_sees_path_and_query(void **state)
 	assert_non_null(strstr(received->text, "ETag: \"7\"\r\n"));
 }
 
-static void the_absolute_form_of_a_path_is_understood(void **state)
+static void the_absolute_form_of_a_target_is_accepted(void **state)
 {
 	(void)state;
 	expect(ask("GET http://a:80/hello HTTP/1.1\r\n" HOST "\r\n"), 200);
@@ -68,7 +68,7 @@ static void an_unknown_path_is_not_found(void **state)
 	assert_non_null(strstr(received->text, "application/problem+json"));
 }
 
-static void a_wrong_method_is_told_the_right_ones(void **state)
+static void a_wrong_method_gets_the_allowed_ones(void **state)
 {
 	Received *received = ask("PUT /items/1 HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n");
 
@@ -119,9 +119,9 @@ static void a_refused_request_leaves_the_connection_open(void **state)
 	close(client);
 }
 
-/* ---- before the body -------------------------------------------------------------------------------------------- */
+/* ---- before the body --------------------------------------------------------------------------------------------- */
 
-static void without_a_key_a_request_is_refused(void **state)
+static void a_request_without_a_key_is_refused(void **state)
 {
 	Received *received = ask("GET /closed HTTP/1.1\r\n" HOST "\r\n");
 
@@ -131,7 +131,7 @@ static void without_a_key_a_request_is_refused(void **state)
 	expect(ask("GET /closed HTTP/1.1\r\n" HOST KEY "\r\n"), 200);
 }
 
-static void a_route_that_is_open_asks_for_no_key(void **state)
+static void an_open_route_needs_no_key(void **state)
 {
 	int before = atomic_load(&admissions);
 
@@ -140,7 +140,7 @@ static void a_route_that_is_open_asks_for_no_key(void **state)
 	assert_int_equal(atomic_load(&admissions), before);
 }
 
-static void a_key_is_looked_at_before_the_body(void **state)
+static void a_key_is_checked_before_the_body(void **state)
 {
 	Received *received = ask("POST /echo HTTP/1.1\r\n" HOST JSON "Content-Length: 500\r\n\r\n");
 
@@ -149,7 +149,7 @@ static void a_key_is_looked_at_before_the_body(void **state)
 	assert_non_null(strstr(received->text, "Connection: close\r\n"));
 }
 
-static void a_declared_body_over_the_bound_is_refused_at_once(void **state)
+static void a_declared_body_above_the_limit_is_refused_at_once(void **state)
 {
 	(void)state;
 	expect(ask("POST /echo HTTP/1.1\r\n" HOST KEY JSON "Content-Length: 1001\r\n\r\n"), 413);
@@ -158,7 +158,7 @@ static void a_declared_body_over_the_bound_is_refused_at_once(void **state)
 	expect(ask("DELETE /items/1 HTTP/1.1\r\n" HOST "Content-Length: 65537\r\n\r\n"), 413);
 }
 
-static void a_chunked_body_over_the_bound_is_refused(void **state)
+static void a_chunked_body_above_the_limit_is_refused(void **state)
 {
 	char request[2048];
 
@@ -180,7 +180,7 @@ static void a_body_of_another_type_is_refused(void **state)
 	       202);
 }
 
-static void bodies_at_the_bound_arrive_whole(void **state)
+static void bodies_at_the_limit_arrive_whole(void **state)
 {
 	char request[2048], body[BODY_MAX + 1];
 
@@ -209,7 +209,7 @@ static void a_post_without_a_body_reaches_its_handler(void **state)
 	assert_string_equal(strstr(received->text, "\r\n\r\n"), "\r\n\r\n");
 }
 
-static void a_body_nobody_wants_is_read_and_dropped(void **state)
+static void an_unused_body_is_read_and_dropped(void **state)
 {
 	Received received;
 	int client = client_new();
@@ -223,8 +223,8 @@ static void a_body_nobody_wants_is_read_and_dropped(void **state)
 	close(client);
 }
 
-/* A second request hidden behind each of these must not be answered. */
-static void requests_that_end_in_two_places_are_refused_and_closed(void **state)
+/* A second request smuggled behind each of these must not be answered. */
+static void requests_with_an_ambiguous_end_are_refused_and_closed(void **state)
 {
 	static const char *const heads[] = {
 		"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
@@ -259,7 +259,7 @@ static void a_nul_in_the_target_is_refused(void **state)
 	expect(ask("GET /items/1?limit=a%00b HTTP/1.1\r\n" HOST "\r\n"), 400);
 }
 
-/* ---- answers that come later -------------------------------------------------------------------------------------- */
+/* ---- suspended requests ------------------------------------------------------------------------------------------ */
 
 static size_t collect(char *data, size_t size, size_t count, void *context)
 {
@@ -294,7 +294,7 @@ static void *client_run(void *context)
 	long connections;
 	curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &connections);
 	if (connections > 0)
-		atomic_store(right, -1000000); /* the last one should have found its connection alive */
+		atomic_store(right, -1000000); /* the last request should have reused its connection */
 	buffer_release(&answer);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);
@@ -315,7 +315,7 @@ static void suspended_requests_get_their_own_answers(void **state)
 	idle_wait();
 }
 
-static void an_answer_may_come_before_the_suspension_is_over(void **state)
+static void an_answer_may_come_before_the_handler_returns(void **state)
 {
 	Received received;
 	int client = client_new();
@@ -358,7 +358,7 @@ static void an_aborted_request_is_closed_without_an_answer(void **state)
 	expect_closed(client);
 }
 
-static void a_client_that_left_harms_nobody(void **state)
+static void a_client_that_disconnects_does_no_harm(void **state)
 {
 	int client = client_new();
 
@@ -373,9 +373,9 @@ static void a_client_that_left_harms_nobody(void **state)
 	expect(ask("GET /hello HTTP/1.1\r\n" HOST "\r\n"), 200);
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
-/* Sends a byte every 50 ms; returns after how many ms the server closed, or -1 if it did not meanwhile for three deadlines. */
+/* Sends a byte every 50 ms; the ms until the server closed, or -1 if it did not within three deadlines. */
 static int64_t trickle(const char *start)
 {
 	int client = client_new();
@@ -393,7 +393,7 @@ static int64_t trickle(const char *start)
 	return cut_ms;
 }
 
-static void slow_senders_are_cut(void **state)
+static void slow_senders_are_disconnected(void **state)
 {
 	static const char *const starts[] = {
 		"GET /hel", /* in the request line */
@@ -426,7 +426,7 @@ static void an_idle_connection_is_kept(void **state)
 	close(client);
 }
 
-static void a_suspended_request_may_take_its_time(void **state)
+static void a_suspended_request_has_no_deadline(void **state)
 {
 	Received received;
 	int client = client_new();
@@ -461,9 +461,9 @@ static void a_reader_gets_time_for_a_large_answer(void **state)
 	close(client);
 }
 
-/* ---- starting and stopping -------------------------------------------------------------------------------------- */
+/* ---- starting and stopping --------------------------------------------------------------------------------------- */
 
-static void a_port_in_use_is_said_so(void **state)
+static void the_error_says_that_a_port_is_in_use(void **state)
 {
 	HttpServerOptions options = options_of(1);
 	HttpServer *other = NULL;
@@ -476,7 +476,7 @@ static void a_port_in_use_is_said_so(void **state)
 	assert_null(other);
 }
 
-static void a_bad_address_is_said_so(void **state)
+static void an_invalid_address_is_refused(void **state)
 {
 	static const char *const addresses[] = {
 		"",           "8080",       "localhost:8080", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
@@ -492,7 +492,7 @@ static void a_bad_address_is_said_so(void **state)
 	}
 }
 
-/* A second address that is surely free: bound once, then let go. */
+/* An address that is free: bound once, then released. */
 static void free_address(char out[static 32])
 {
 	HttpServerOptions options = options_of(1);
@@ -533,7 +533,7 @@ static bool listening(const char *address)
 	return connected;
 }
 
-static void a_quiesced_server_finishes_what_it_has(void **state)
+static void a_quiesced_server_finishes_its_requests(void **state)
 {
 	HttpServerOptions options = options_of(2);
 	HttpServer *other;
@@ -556,8 +556,8 @@ static void a_quiesced_server_finishes_what_it_has(void **state)
 	http_server_stop(other);
 }
 
-/* Its owner answers only after the server is gone, and must not notice. */
-static void a_server_stops_though_a_request_was_never_answered(void **state)
+/* The holder of the request answers only after the server was freed. */
+static void a_server_stops_with_an_unanswered_request(void **state)
 {
 	HttpServerOptions options = options_of(2);
 	HttpServer *other;
@@ -578,8 +578,8 @@ static void a_server_stops_though_a_request_was_never_answered(void **state)
 	later_hold(false);
 }
 
-/* Many times, under load: stopping must never meet a connection in the middle of something. */
-static void *hammer_run(void *context)
+/* Load for a server that stops while connections are in any state. */
+static void *load_run(void *context)
 {
 	const char *address = context;
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -605,23 +605,23 @@ static void a_server_stops_under_load(void **state)
 	for (int round = 0; round < 20; round++) {
 		HttpServerOptions options = options_of(1 + (unsigned)round % 3);
 		HttpServer *other;
-		pthread_t hammers[4];
+		pthread_t loaders[4];
 		char address[32];
 		assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
 		snprintf(address, sizeof(address), "%s", http_server_address(other));
 		for (int i = 0; i < 4; i++)
-			assert_int_equal(pthread_create(&hammers[i], NULL, hammer_run, address), 0);
+			assert_int_equal(pthread_create(&loaders[i], NULL, load_run, address), 0);
 		clock_sleep_ms(15);
 		http_server_quiesce(other);
 		http_server_stop(other);
 		for (int i = 0; i < 4; i++)
-			pthread_join(hammers[i], NULL);
+			pthread_join(loaders[i], NULL);
 	}
 }
 
-/* ---- heads that libmicrohttpd would answer itself ------------------------------------------------------------------ */
+/* ---- invalid heads that libmicrohttpd would answer itself -------------------------------------------------------- */
 
-static void a_broken_head_gets_one_answer_of_ours(void **state)
+static void an_invalid_head_gets_one_problem_document(void **state)
 {
 	static const struct {
 		const char *request;
@@ -648,8 +648,8 @@ static void a_broken_head_gets_one_answer_of_ours(void **state)
 	expect(ask("GET /hello HTTP/1.0\r\n\r\n"), 200);
 }
 
-/* Both heads are coming in when libmicrohttpd finds the fault in one, and does not say in which. */
-static void a_broken_length_harms_no_neighbour(void **state)
+/* Both heads are being received when libmicrohttpd finds the fault in one; its message does not name the connection. */
+static void an_invalid_length_does_not_affect_other_connections(void **state)
 {
 	HttpServerOptions options = options_of(1);
 	HttpServer *other;
@@ -672,7 +672,7 @@ static void a_broken_length_harms_no_neighbour(void **state)
 	http_server_stop(other);
 }
 
-/* ---- senders that write before they read ---------------------------------------------------------------------------- */
+/* ---- senders that write before they read ------------------------------------------------------------------------- */
 
 static void client_send_bytes(int client, size_t size)
 {
@@ -686,7 +686,7 @@ static void client_send_bytes(int client, size_t size)
 	}
 }
 
-static void a_sender_of_a_whole_body_reads_its_refusal(void **state)
+static void a_client_that_sends_the_whole_body_reads_its_refusal(void **state)
 {
 	static const struct {
 		const char *headers;
@@ -702,7 +702,7 @@ static void a_sender_of_a_whole_body_reads_its_refusal(void **state)
 		snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\n" HOST "%sContent-Length: %zu\r\n\r\n",
 			 cases[i % 2].headers, sizes[i / 2]);
 		client_send(client, head);
-		clock_sleep_ms(i % 2 ? 50 : 0); /* the refusal is out before the body begins, or not */
+		clock_sleep_ms(i % 2 ? 50 : 0); /* the refusal is sent before the body begins, or not */
 		client_send_bytes(client, sizes[i / 2]);
 		client_receive_of(client, 0, false, &received);
 		expect_one_problem(&received, cases[i % 2].status);
@@ -710,7 +710,7 @@ static void a_sender_of_a_whole_body_reads_its_refusal(void **state)
 	}
 }
 
-static void a_chunked_body_beyond_all_bounds_is_refused_too(void **state)
+static void a_chunked_body_above_the_drain_limit_is_refused(void **state)
 {
 	enum { CHUNK = 1 << 20, CHUNKS = 17 };
 	Received received;
@@ -733,45 +733,45 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_route_answers),
-		cmocka_unit_test(a_handler_sees_path_and_query),
-		cmocka_unit_test(the_absolute_form_of_a_path_is_understood),
+		cmocka_unit_test(a_handler_gets_path_and_query),
+		cmocka_unit_test(the_absolute_form_of_a_target_is_accepted),
 		cmocka_unit_test(a_header_value_with_a_line_end_is_dropped),
 		cmocka_unit_test(an_unknown_path_is_not_found),
-		cmocka_unit_test(a_wrong_method_is_told_the_right_ones),
+		cmocka_unit_test(a_wrong_method_gets_the_allowed_ones),
 		cmocka_unit_test(a_head_request_gets_the_headers_of_get),
 		cmocka_unit_test(an_answer_without_a_type_has_no_body),
 		cmocka_unit_test(a_path_longer_than_any_route_is_refused),
 		cmocka_unit_test(a_refused_request_leaves_the_connection_open),
-		cmocka_unit_test(without_a_key_a_request_is_refused),
-		cmocka_unit_test(a_route_that_is_open_asks_for_no_key),
-		cmocka_unit_test(a_key_is_looked_at_before_the_body),
-		cmocka_unit_test(a_declared_body_over_the_bound_is_refused_at_once),
-		cmocka_unit_test(a_chunked_body_over_the_bound_is_refused),
+		cmocka_unit_test(a_request_without_a_key_is_refused),
+		cmocka_unit_test(an_open_route_needs_no_key),
+		cmocka_unit_test(a_key_is_checked_before_the_body),
+		cmocka_unit_test(a_declared_body_above_the_limit_is_refused_at_once),
+		cmocka_unit_test(a_chunked_body_above_the_limit_is_refused),
 		cmocka_unit_test(a_body_of_another_type_is_refused),
-		cmocka_unit_test(bodies_at_the_bound_arrive_whole),
+		cmocka_unit_test(bodies_at_the_limit_arrive_whole),
 		cmocka_unit_test(a_post_without_a_body_reaches_its_handler),
-		cmocka_unit_test(a_body_nobody_wants_is_read_and_dropped),
-		cmocka_unit_test(requests_that_end_in_two_places_are_refused_and_closed),
+		cmocka_unit_test(an_unused_body_is_read_and_dropped),
+		cmocka_unit_test(requests_with_an_ambiguous_end_are_refused_and_closed),
 		cmocka_unit_test(a_nul_in_the_target_is_refused),
 		cmocka_unit_test(suspended_requests_get_their_own_answers),
-		cmocka_unit_test(an_answer_may_come_before_the_suspension_is_over),
+		cmocka_unit_test(an_answer_may_come_before_the_handler_returns),
 		cmocka_unit_test(pipelined_requests_are_answered_in_order),
 		cmocka_unit_test(an_aborted_request_is_closed_without_an_answer),
-		cmocka_unit_test(a_client_that_left_harms_nobody),
-		cmocka_unit_test(slow_senders_are_cut),
+		cmocka_unit_test(a_client_that_disconnects_does_no_harm),
+		cmocka_unit_test(slow_senders_are_disconnected),
 		cmocka_unit_test(an_idle_connection_is_kept),
-		cmocka_unit_test(a_suspended_request_may_take_its_time),
+		cmocka_unit_test(a_suspended_request_has_no_deadline),
 		cmocka_unit_test(a_reader_gets_time_for_a_large_answer),
-		cmocka_unit_test(a_port_in_use_is_said_so),
-		cmocka_unit_test(a_bad_address_is_said_so),
+		cmocka_unit_test(the_error_says_that_a_port_is_in_use),
+		cmocka_unit_test(an_invalid_address_is_refused),
 		cmocka_unit_test(operations_have_a_listener_of_their_own),
-		cmocka_unit_test(a_quiesced_server_finishes_what_it_has),
-		cmocka_unit_test(a_server_stops_though_a_request_was_never_answered),
+		cmocka_unit_test(a_quiesced_server_finishes_its_requests),
+		cmocka_unit_test(a_server_stops_with_an_unanswered_request),
 		cmocka_unit_test(a_server_stops_under_load),
-		cmocka_unit_test(a_broken_head_gets_one_answer_of_ours),
-		cmocka_unit_test(a_broken_length_harms_no_neighbour),
-		cmocka_unit_test(a_sender_of_a_whole_body_reads_its_refusal),
-		cmocka_unit_test(a_chunked_body_beyond_all_bounds_is_refused_too),
+		cmocka_unit_test(an_invalid_head_gets_one_problem_document),
+		cmocka_unit_test(an_invalid_length_does_not_affect_other_connections),
+		cmocka_unit_test(a_client_that_sends_the_whole_body_reads_its_refusal),
+		cmocka_unit_test(a_chunked_body_above_the_drain_limit_is_refused),
 	};
 	return cmocka_run_group_tests_name("http_server", tests, site_start, site_end);
 }

@@ -33,7 +33,7 @@ static void a_line_is_one_json_object_with_time_level_event_and_service(void **s
 	json_decref(line);
 }
 
-static void a_program_s_lines_are_its_service_s(void **state)
+static void lines_of_a_program_name_its_service(void **state)
 {
 	(void)state;
 	catch_begin();
@@ -44,7 +44,7 @@ static void a_program_s_lines_are_its_service_s(void **state)
 	assert_non_null(strstr(caught, "\"service\":\"tocsin\""));
 }
 
-static void values_are_escaped_and_cut_and_never_break_the_line(void **state)
+static void values_are_escaped_and_cut_so_that_a_line_stays_valid(void **state)
 {
 	(void)state;
 	char tail[1026], control[512];
@@ -59,14 +59,14 @@ static void values_are_escaped_and_cut_and_never_break_the_line(void **state)
 	json_t *line = json_loads(caught, 0, NULL);
 	assert_non_null(line);
 	assert_string_equal(json_string_value(json_object_get(line, "quotes")), "a\"b\\c\nd");
-	assert_int_equal(strlen(json_string_value(json_object_get(line, "long"))), 511); /* no half character */
+	assert_int_equal(strlen(json_string_value(json_object_get(line, "long"))), 511); /* a character is not split */
 	assert_string_equal(json_string_value(json_object_get(line, "latin")), "caf?");
 	assert_string_equal(json_string_value(json_object_get(line, "none")), "");
 	assert_int_equal(json_string_length(json_object_get(line, "control")), 512);
 	json_decref(line);
 }
 
-static void what_comes_by_the_thousand_is_due_once_in_a_while(void **state)
+static void a_limited_line_is_due_once_per_pause(void **state)
 {
 	(void)state;
 	_Atomic int64_t quiet_until_us = 0;
@@ -96,9 +96,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_one_json_object_with_time_level_event_and_service),
-		cmocka_unit_test(a_program_s_lines_are_its_service_s),
-		cmocka_unit_test(values_are_escaped_and_cut_and_never_break_the_line),
-		cmocka_unit_test(what_comes_by_the_thousand_is_due_once_in_a_while),
+		cmocka_unit_test(lines_of_a_program_name_its_service),
+		cmocka_unit_test(values_are_escaped_and_cut_so_that_a_line_stays_valid),
+		cmocka_unit_test(a_limited_line_is_due_once_per_pause),
 		cmocka_unit_test(lines_below_the_level_are_not_written),
 	};
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The wire of the bus in memory: what simulations do to a record on its way. */
+/* The wire of the in-memory bus: the faults that a simulation can inject between append and log. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 typedef struct {
 	Bus *bus;
 	BusReader *reader;
-	Buffer reports; /* what done was told: offset or "failed", in order */
+	Buffer reports; /* offset or "failed" of each done call, in order */
 } Edge;
 
 static int setup(void **state)
@@ -67,7 +67,7 @@ static void assert_log(Edge *edge, const char *bodies, const char *reports)
 	buffer_release(&seen);
 }
 
-static void nothing_arrives_and_nobody_is_told_before_a_step(void **state)
+static void without_a_step_no_record_arrives_and_none_is_reported(void **state)
 {
 	Edge *edge = *state;
 	append(edge, 0, "a");
@@ -78,18 +78,18 @@ static void nothing_arrives_and_nobody_is_told_before_a_step(void **state)
 	assert_false(memory_bus_step(edge->bus, 0, WIRE_DELIVER));
 }
 
-static void streams_interleave_as_the_driver_chooses_and_each_keeps_its_order(void **state)
+static void the_driver_interleaves_streams_and_each_keeps_its_order(void **state)
 {
 	Edge *edge = *state;
 	append(edge, 3, "a");
 	append(edge, 3, "b");
 	append(edge, 7, "x");
 	append(edge, 7, "y");
-	assert_true(memory_bus_step(edge->bus, 1, WIRE_DELIVER)); /* the second of the streams 3 and 7 */
-	assert_true(memory_bus_step(edge->bus, 2, WIRE_DELIVER)); /* modulo 2: the first */
+	assert_true(memory_bus_step(edge->bus, 1, WIRE_DELIVER)); /* stream 7, the second of streams 3 and 7 */
+	assert_true(memory_bus_step(edge->bus, 2, WIRE_DELIVER)); /* modulo 2: stream 3 */
 	assert_true(memory_bus_step_stream(edge->bus, 7, WIRE_DELIVER));
 	assert_false(memory_bus_step_stream(edge->bus, 7, WIRE_DELIVER));
-	assert_true(memory_bus_step(edge->bus, 1, WIRE_DELIVER)); /* only 3 is left */
+	assert_true(memory_bus_step(edge->bus, 1, WIRE_DELIVER)); /* only stream 3 is left */
 	assert_log(edge, "xayb", "0;1;2;3;");
 }
 
@@ -103,7 +103,7 @@ static void a_lost_record_is_reported_and_never_arrives(void **state)
 	assert_log(edge, "b", "failed;0;");
 }
 
-static void a_record_that_failed_but_arrives_does_so_before_its_successors(void **state)
+static void a_failed_record_that_arrives_does_so_before_its_successors(void **state)
 {
 	Edge *edge = *state;
 	append(edge, 0, "a");
@@ -111,13 +111,13 @@ static void a_record_that_failed_but_arrives_does_so_before_its_successors(void 
 	memory_bus_step(edge->bus, 0, WIRE_FAIL_BUT_ARRIVE);
 	assert_log(edge, "", "failed;");
 	assert_int_equal(memory_bus_pending(edge->bus), 2);
-	memory_bus_step(edge->bus, 0, WIRE_LOSE); /* it arrives, whatever the mode */
+	memory_bus_step(edge->bus, 0, WIRE_LOSE); /* it arrives in any mode */
 	assert_log(edge, "a", "failed;");
 	memory_bus_step(edge->bus, 0, WIRE_DELIVER);
 	assert_log(edge, "ab", "failed;1;");
 }
 
-static void a_late_report_comes_with_the_next_step_and_may_be_false(void **state)
+static void a_late_report_comes_with_the_next_step_and_may_be_wrong(void **state)
 {
 	Edge *edge = *state;
 	append(edge, 0, "a");
@@ -144,7 +144,7 @@ static void a_doubled_record_arrives_again_later_as_a_straggler(void **state)
 	assert_int_equal(memory_bus_pending(edge->bus), 0);
 }
 
-static void a_crash_leaves_what_is_kept_on_the_wire_and_lets_go_of_the_rest(void **state)
+static void a_crash_keeps_a_prefix_on_the_wire_and_drops_the_rest(void **state)
 {
 	Edge *edge = *state;
 	append(edge, 0, "a");
@@ -157,7 +157,7 @@ static void a_crash_leaves_what_is_kept_on_the_wire_and_lets_go_of_the_rest(void
 	assert_log(edge, "abx", "failed;failed;failed;2;");
 }
 
-static void a_full_wire_refuses(void **state)
+static void a_full_wire_refuses_appends(void **state)
 {
 	Edge *edge = *state;
 	memory_bus_set_wire_max(edge->bus, 2);
@@ -170,7 +170,7 @@ static void a_full_wire_refuses(void **state)
 	assert_log(edge, "abc", "0;1;2;");
 }
 
-static void what_was_trimmed_is_no_longer_kept(void **state)
+static void trimmed_records_are_no_longer_kept(void **state)
 {
 	Edge *edge = *state;
 	int64_t next;
@@ -187,7 +187,7 @@ static void what_was_trimmed_is_no_longer_kept(void **state)
 	assert_true(slice_is(record.body, "b"));
 }
 
-static void a_wake_is_remembered_until_asked(void **state)
+static void a_wake_is_remembered_until_it_is_taken(void **state)
 {
 	Edge *edge = *state;
 	assert_false(memory_bus_take_wake(edge->reader));
@@ -196,16 +196,16 @@ static void a_wake_is_remembered_until_asked(void **state)
 	assert_false(memory_bus_take_wake(edge->reader));
 }
 
-/* Some history that uses all modes; its bodies, as they stand in the log, are appended to out. */
+/* Makes a history that uses all modes; appends the bodies in the log to out. */
 static void history_make(Edge *edge, Buffer *out)
 {
-	uint32_t dice = 42;
+	uint32_t seed = 42;
 	int64_t next;
 	for (int i = 0; i < 300; i++) {
 		char body[2] = { (char)('a' + i % 26), '\0' };
 		append(edge, (unsigned)i % 5, body);
-		dice = dice * 1664525u + 1013904223u;
-		memory_bus_step(edge->bus, dice >> 16, (WireMode)((dice >> 8) % WIRE_MODES));
+		seed = seed * 1664525u + 1013904223u;
+		memory_bus_step(edge->bus, seed >> 16, (WireMode)((seed >> 8) % WIRE_MODES));
 	}
 	memory_bus_deliver_all(edge->bus);
 	edge->bus->operations->read(edge->reader, (BusPosition){ 1, 0, 0 }, 10000, true, see, out, &next);
@@ -236,16 +236,16 @@ static void a_reset_bus_repeats_the_same_history_from_the_same_calls(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(nothing_arrives_and_nobody_is_told_before_a_step),
-		CASE(streams_interleave_as_the_driver_chooses_and_each_keeps_its_order),
+		CASE(without_a_step_no_record_arrives_and_none_is_reported),
+		CASE(the_driver_interleaves_streams_and_each_keeps_its_order),
 		CASE(a_lost_record_is_reported_and_never_arrives),
-		CASE(a_record_that_failed_but_arrives_does_so_before_its_successors),
-		CASE(a_late_report_comes_with_the_next_step_and_may_be_false),
+		CASE(a_failed_record_that_arrives_does_so_before_its_successors),
+		CASE(a_late_report_comes_with_the_next_step_and_may_be_wrong),
 		CASE(a_doubled_record_arrives_again_later_as_a_straggler),
-		CASE(a_crash_leaves_what_is_kept_on_the_wire_and_lets_go_of_the_rest),
-		CASE(a_full_wire_refuses),
-		CASE(what_was_trimmed_is_no_longer_kept),
-		CASE(a_wake_is_remembered_until_asked),
+		CASE(a_crash_keeps_a_prefix_on_the_wire_and_drops_the_rest),
+		CASE(a_full_wire_refuses_appends),
+		CASE(trimmed_records_are_no_longer_kept),
+		CASE(a_wake_is_remembered_until_it_is_taken),
 		CASE(a_reset_bus_repeats_the_same_history_from_the_same_calls),
 	};
 	return cmocka_run_group_tests_name("memory_bus", tests, NULL, NULL);

@@ -38,7 +38,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void a_counter_adds_up_per_combination_of_labels(void **state)
+static void a_counter_adds_up_for_each_combination_of_labels(void **state)
 {
 	(void)state;
 	metric_add(METRIC_HTTP_REQUESTS, "getIncident", "200", 2);
@@ -49,10 +49,10 @@ static void a_counter_adds_up_per_combination_of_labels(void **state)
 	assert_has("# TYPE tocsin_http_requests_total counter");
 }
 
-static void a_gauge_is_set_and_moved(void **state)
+static void a_gauge_is_set_and_adjusted(void **state)
 {
 	(void)state;
-	assert_has("tocsin_http_inflight_requests 0"); /* there before its first use */
+	assert_has("tocsin_http_inflight_requests 0"); /* written before its first use */
 	metric_add(METRIC_HTTP_INFLIGHT, NULL, NULL, 3);
 	metric_add(METRIC_HTTP_INFLIGHT, "ignored", "too", -1);
 	assert_has("tocsin_http_inflight_requests 2");
@@ -114,7 +114,7 @@ static void *count_in_thread(void *context)
 	return NULL;
 }
 
-static void threads_that_meet_at_a_new_series_lose_nothing(void **state)
+static void threads_that_create_a_series_at_once_lose_no_counts(void **state)
 {
 	(void)state;
 	pthread_t threads[THREADS];
@@ -137,7 +137,7 @@ static double value_of(const char *name)
 	return strtod(line + strlen(start), NULL);
 }
 
-static void the_process_describes_itself(void **state)
+static void metrics_of_the_process_are_plausible(void **state)
 {
 	(void)state;
 	assert_has("tocsin_build_info{version=\"" TOCSIN_VERSION "\"} 1");
@@ -165,13 +165,13 @@ static void every_family_has_a_row_with_help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_counter_adds_up_per_combination_of_labels),
-		cmocka_unit_test(a_gauge_is_set_and_moved),
+		cmocka_unit_test(a_counter_adds_up_for_each_combination_of_labels),
+		cmocka_unit_test(a_gauge_is_set_and_adjusted),
 		cmocka_unit_test(a_histogram_counts_cumulatively_in_seconds),
 		cmocka_unit_test(label_values_are_escaped_and_a_missing_one_is_empty),
 		cmocka_unit_test(combinations_beyond_the_bound_are_counted_as_other),
-		cmocka_unit_test(threads_that_meet_at_a_new_series_lose_nothing),
-		cmocka_unit_test(the_process_describes_itself),
+		cmocka_unit_test(threads_that_create_a_series_at_once_lose_no_counts),
+		cmocka_unit_test(metrics_of_the_process_are_plausible),
 		cmocka_unit_test(every_family_has_a_row_with_help),
 	};
 	return cmocka_run_group_tests_name("metrics", tests, setup, teardown);

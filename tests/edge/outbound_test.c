@@ -22,7 +22,7 @@
 
 #define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-/* ---- somebody at the other end: serves one connection after the other and writes down what it was told ------------ */
+/* ---- a receiver: serves one connection after the other and records the bytes it gets ----------------------------- */
 
 enum { REPLIES_MAX = 16 };
 
@@ -36,7 +36,7 @@ struct Peer {
 	unsigned port;
 	pthread_t thread;
 	pthread_mutex_t mutex;
-	Buffer said; /* by the client */
+	Buffer received;
 	atomic_uint connections, requests;
 	atomic_bool hold; /* HTTP: do not answer while set */
 };
@@ -47,8 +47,8 @@ static void *peer_run(void *context)
 	int client;
 
 	while ((client = accept(peer->socket, NULL, NULL)) >= 0) {
-		struct timeval patience = { .tv_sec = 10 };
-		setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		struct timeval timeout = { .tv_sec = 10 };
+		setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 		atomic_fetch_add(&peer->connections, 1);
 		peer->serve(peer, client);
 		close(client);
@@ -62,7 +62,7 @@ static void peer_start(Peer *peer, void (*serve)(Peer *peer, int client))
 	socklen_t size = sizeof(address);
 
 	peer->serve = serve;
-	buffer_init(&peer->said, 1 << 20);
+	buffer_init(&peer->received, 1 << 20);
 	pthread_mutex_init(&peer->mutex, NULL);
 	peer->socket = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(peer->socket, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -78,26 +78,26 @@ static void peer_stop(Peer *peer)
 	shutdown(peer->socket, SHUT_RDWR);
 	pthread_join(peer->thread, NULL);
 	close(peer->socket);
-	buffer_release(&peer->said);
+	buffer_release(&peer->received);
 	pthread_mutex_destroy(&peer->mutex);
 }
 
-static void peer_note(Peer *peer, const char *text, size_t size)
+static void peer_record(Peer *peer, const char *text, size_t size)
 {
 	pthread_mutex_lock(&peer->mutex);
-	buffer_append(&peer->said, (Slice){ text, size });
+	buffer_append(&peer->received, (Slice){ text, size });
 	pthread_mutex_unlock(&peer->mutex);
 }
 
-static bool peer_heard(Peer *peer, const char *text)
+static bool peer_received(Peer *peer, const char *text)
 {
 	pthread_mutex_lock(&peer->mutex);
-	bool heard = strstr(peer->said.data, text) != NULL;
+	bool found = strstr(peer->received.data, text) != NULL;
 	pthread_mutex_unlock(&peer->mutex);
-	return heard;
+	return found;
 }
 
-static void peer_say(int client, const char *text)
+static void peer_send(int client, const char *text)
 {
 	send(client, text, strlen(text), MSG_NOSIGNAL);
 }
@@ -114,7 +114,7 @@ static void serve_http(Peer *peer, int client)
 		ssize_t got = recv(client, text + size, sizeof(text) - 1 - size, 0);
 		if (got <= 0)
 			return;
-		peer_note(peer, text + size, (size_t)got);
+		peer_record(peer, text + size, (size_t)got);
 		size += (size_t)got;
 		text[size] = '\0';
 		body = strstr(text, "\r\n\r\n");
@@ -125,12 +125,12 @@ static void serve_http(Peer *peer, int client)
 	const char *reply = peer->replies[peer->reply_next];
 	if (peer->reply_next + 1 < REPLIES_MAX && peer->replies[peer->reply_next + 1])
 		peer->reply_next++;
-	peer_say(client, "HTTP/1.1 ");
-	peer_say(client, reply ? reply : "200 OK\r\n");
-	peer_say(client, "Connection: close\r\nContent-Length: 0\r\n\r\n");
+	peer_send(client, "HTTP/1.1 ");
+	peer_send(client, reply ? reply : "200 OK\r\n");
+	peer_send(client, "Connection: close\r\nContent-Length: 0\r\n\r\n");
 }
 
-/* More than anybody wants to hear. */
+/* A response of 16 MiB. */
 static void serve_flood(Peer *peer, int client)
 {
 	char bytes[4096];
@@ -138,12 +138,12 @@ static void serve_flood(Peer *peer, int client)
 	(void)peer;
 	recv(client, bytes, sizeof(bytes), 0);
 	memset(bytes, 'x', sizeof(bytes));
-	peer_say(client, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+	peer_send(client, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
 	for (int i = 0; i < 4096 && send(client, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0; i++)
 		atomic_fetch_add(&peer->requests, 1);
 }
 
-/* The reply to a command: the one the test chose, or the usual one. */
+/* The reply to a command: chosen by the test, or the default. */
 static const char *smtp_reply(const Peer *peer, const char *line)
 {
 	static const char *const usual[] = { "EHLO=250-test\r\n250 8BITMIME",
@@ -180,29 +180,29 @@ static void serve_smtp(Peer *peer, int client)
 	const char *greeting = smtp_reply(peer, "GREETING");
 
 	snprintf(reply, sizeof(reply), "%s\r\n", is_code(greeting, "500") ? "220 test" : greeting);
-	peer_say(client, reply);
+	peer_send(client, reply);
 	while (fgets(line, sizeof(line), stream)) {
-		peer_note(peer, line, strlen(line));
+		peer_record(peer, line, strlen(line));
 		if (data && strcmp(line, ".\r\n") != 0)
 			continue;
 		snprintf(reply, sizeof(reply), "%s\r\n", smtp_reply(peer, line));
 		data = is_code(reply, "354");
-		peer_say(client, reply);
+		peer_send(client, reply);
 	}
 	fclose(stream);
 }
 
 /* ---- helpers ----------------------------------------------------------------------------------------------------- */
 
-static Outbound *outside_new(const char *allow, unsigned workers, unsigned queue_max)
+static Outbound *outbound_new(const char *allow, unsigned workers, unsigned queue_max)
 {
 	OutboundCurlOptions options = {
 		.egress_allow = allow, .mail_host = "tocsin.example", .workers = workers, .queue_max = queue_max
 	};
-	Outbound *outside = NULL;
+	Outbound *outbound = NULL;
 
-	assert_int_equal(outbound_curl_open(&options, &outside).kind, ERROR_NONE);
-	return outside;
+	assert_int_equal(outbound_curl_open(&options, &outbound).kind, ERROR_NONE);
+	return outbound;
 }
 
 static OutboundRequest webhook(const char *key, const char *url)
@@ -215,7 +215,7 @@ static OutboundRequest webhook(const char *key, const char *url)
 				 .body = SLICE("{\"type\":\"incident.opened\"}") };
 }
 
-static OutboundRequest letter(const char *url)
+static OutboundRequest mail(const char *url)
 {
 	return (OutboundRequest){ .kind = OUTBOUND_MAIL,
 				 .key = "msg_1",
@@ -230,53 +230,53 @@ static OutboundRequest letter(const char *url)
 				 .body = SLICE("你好\n.\n") };
 }
 
-static OutboundOutcome outcome_of(Outbound *outside)
+static OutboundOutcome outcome_of(Outbound *outbound)
 {
 	OutboundOutcome outcome;
 
 	for (int i = 0; i < 10000; i++) {
-		if (outside->operations->outcome(outside, &outcome))
+		if (outbound->operations->outcome(outbound, &outcome))
 			return outcome;
 		clock_sleep_ms(1);
 	}
-	fail_msg("no outcome came");
+	fail_msg("no outcome within ten seconds");
 	return (OutboundOutcome){ 0 };
 }
 
-static OutboundOutcome send_and_wait(Outbound *outside, const OutboundRequest *message)
+static OutboundOutcome send_and_wait(Outbound *outbound, const OutboundRequest *request)
 {
-	Result result = outside->operations->send(outside, message);
+	Result result = outbound->operations->send(outbound, request);
 
 	if (result_failed(result))
 		fail_msg("%s", result.text);
-	OutboundOutcome outcome = outcome_of(outside);
-	assert_string_equal(outcome.key, message->key);
-	assert_int_equal(outcome.attempt, message->attempt);
+	OutboundOutcome outcome = outcome_of(outbound);
+	assert_string_equal(outcome.key, request->key);
+	assert_int_equal(outcome.attempt, request->attempt);
 	return outcome;
 }
 
-/* One message to one peer. */
+/* Sends one request to one peer. */
 static OutboundOutcome webhook_to(Peer *peer, const char *allow)
 {
-	Outbound *outside = outside_new(allow, 1, 8);
+	Outbound *outbound = outbound_new(allow, 1, 8);
 	char url[64];
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/hook", peer->port);
-	OutboundRequest message = webhook("msg_1", url);
-	OutboundOutcome outcome = send_and_wait(outside, &message);
-	outside->operations->close(outside);
+	OutboundRequest request = webhook("msg_1", url);
+	OutboundOutcome outcome = send_and_wait(outbound, &request);
+	outbound->operations->close(outbound);
 	return outcome;
 }
 
-static OutboundOutcome letter_to(Peer *peer, const char *server)
+static OutboundOutcome mail_to(Peer *peer, const char *server)
 {
-	Outbound *outside = outside_new(NULL, 1, 8);
+	Outbound *outbound = outbound_new(NULL, 1, 8);
 	char url[128];
 
 	snprintf(url, sizeof(url), "%s:%u", server, peer->port);
-	OutboundRequest message = letter(url);
-	OutboundOutcome outcome = send_and_wait(outside, &message);
-	outside->operations->close(outside);
+	OutboundRequest request = mail(url);
+	OutboundOutcome outcome = send_and_wait(outbound, &request);
+	outbound->operations->close(outbound);
 	return outcome;
 }
 
@@ -293,63 +293,63 @@ static void header_read(const char *text, const char *name, char *out, size_t ou
 
 /* ---- webhooks ---------------------------------------------------------------------------------------------------- */
 
-static void a_webhook_refused_for_a_while_is_sent_again_and_verifies(void **state)
+static void a_webhook_is_retried_after_503_and_its_signature_verifies(void **state)
 {
 	Peer peer = { .replies = { "503 Busy\r\nRetry-After: 7\r\n", "204 No Content\r\n" } };
-	Outbound *outside = outside_new("127.0.0.0/8", 2, 8);
+	Outbound *outbound = outbound_new("127.0.0.0/8", 2, 8);
 	char url[64], id[64], timestamp[32], signature[128];
 	Buffer expected;
 
 	(void)state;
 	peer_start(&peer, serve_http);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/hook", peer.port);
-	OutboundRequest message = webhook("msg_p5jXN8AQM9LWM0D4loKWxJek", url);
-	OutboundOutcome outcome = send_and_wait(outside, &message);
+	OutboundRequest request = webhook("msg_p5jXN8AQM9LWM0D4loKWxJek", url);
+	OutboundOutcome outcome = send_and_wait(outbound, &request);
 	assert_int_equal(outcome.outcome, OUTCOME_RETRY);
 	assert_string_equal(outcome.detail, "HTTP 503");
 	assert_int_equal(outcome.retry_after_ms, 7000);
-	message.attempt = 2;
-	outcome = send_and_wait(outside, &message);
+	request.attempt = 2;
+	outcome = send_and_wait(outbound, &request);
 	assert_int_equal(outcome.outcome, OUTCOME_SENT);
 	assert_string_equal(outcome.detail, "HTTP 204");
-	outside->operations->close(outside);
+	outbound->operations->close(outbound);
 
-	assert_true(peer_heard(&peer, "POST /hook HTTP/1.1\r\n"));
-	assert_true(peer_heard(&peer, "Content-Type: application/json\r\n"));
-	assert_true(peer_heard(&peer, "User-Agent: tocsin/" TOCSIN_VERSION "\r\n"));
-	assert_false(peer_heard(&peer, "Expect:"));
-	header_read(peer.said.data, "webhook-id", id, sizeof(id));
-	header_read(peer.said.data, "webhook-timestamp", timestamp, sizeof(timestamp));
-	header_read(peer.said.data, "webhook-signature", signature, sizeof(signature));
-	assert_string_equal(id, message.key);
+	assert_true(peer_received(&peer, "POST /hook HTTP/1.1\r\n"));
+	assert_true(peer_received(&peer, "Content-Type: application/json\r\n"));
+	assert_true(peer_received(&peer, "User-Agent: tocsin/" TOCSIN_VERSION "\r\n"));
+	assert_false(peer_received(&peer, "Expect:"));
+	header_read(peer.received.data, "webhook-id", id, sizeof(id));
+	header_read(peer.received.data, "webhook-timestamp", timestamp, sizeof(timestamp));
+	header_read(peer.received.data, "webhook-signature", signature, sizeof(signature));
+	assert_string_equal(id, request.key);
 	assert_true(llabs(atoll(timestamp) - (long long)time(NULL)) < 30);
 	buffer_init(&expected, 256);
-	assert_true(webhook_sign(SECRET, id, atoll(timestamp), message.body, &expected));
+	assert_true(webhook_sign(SECRET, id, atoll(timestamp), request.body, &expected));
 	assert_string_equal(signature, expected.data);
-	assert_non_null(strstr(peer.said.data, "\r\n\r\n{\"type\":\"incident.opened\"}"));
+	assert_non_null(strstr(peer.received.data, "\r\n\r\n{\"type\":\"incident.opened\"}"));
 	buffer_release(&expected);
 	peer_stop(&peer);
 }
 
-static void without_a_secret_a_webhook_is_not_signed(void **state)
+static void a_webhook_without_a_secret_is_not_signed(void **state)
 {
 	Peer peer = { .replies = { NULL } };
-	Outbound *outside = outside_new("127.0.0.0/8", 1, 8);
+	Outbound *outbound = outbound_new("127.0.0.0/8", 1, 8);
 	char url[64];
 
 	(void)state;
 	peer_start(&peer, serve_http);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", peer.port);
-	OutboundRequest message = webhook("msg_1", url);
-	message.secret = NULL;
-	assert_int_equal(send_and_wait(outside, &message).outcome, OUTCOME_SENT);
-	assert_true(peer_heard(&peer, "webhook-id: msg_1\r\n"));
-	assert_false(peer_heard(&peer, "webhook-signature"));
-	outside->operations->close(outside);
+	OutboundRequest request = webhook("msg_1", url);
+	request.secret = NULL;
+	assert_int_equal(send_and_wait(outbound, &request).outcome, OUTCOME_SENT);
+	assert_true(peer_received(&peer, "webhook-id: msg_1\r\n"));
+	assert_false(peer_received(&peer, "webhook-signature"));
+	outbound->operations->close(outbound);
 	peer_stop(&peer);
 }
 
-static void a_receiver_may_name_a_date_to_come_back(void **state)
+static void retry_after_may_be_a_date(void **state)
 {
 	char reply[128], date[64];
 	time_t later = time(NULL) + 100;
@@ -383,7 +383,7 @@ static void a_redirection_is_not_followed(void **state)
 	peer_stop(&target);
 }
 
-static void a_receiver_that_is_gone_is_refused(void **state)
+static void status_410_is_not_retried(void **state)
 {
 	Peer peer = { .replies = { "410 Gone\r\nRetry-After: 5\r\n" } };
 
@@ -396,7 +396,7 @@ static void a_receiver_that_is_gone_is_refused(void **state)
 	peer_stop(&peer);
 }
 
-static void too_long_an_answer_is_cut_and_thrown_away(void **state)
+static void a_response_that_is_too_long_is_cut_and_dropped(void **state)
 {
 	Peer peer = { .replies = { NULL } };
 
@@ -416,35 +416,35 @@ static void addresses_that_are_not_public_are_not_connected_to(void **state)
 					     "https://127.0.0.1", "http://[::ffff:127.0.0.1]", "https://[::1]",
 					     "https://localhost", "HTTP://127.0.0.1" };
 	Peer peer = { .replies = { NULL } };
-	Outbound *outside = outside_new("10.0.0.0/8", 1, 8);
+	Outbound *outbound = outbound_new("10.0.0.0/8", 1, 8);
 
 	(void)state;
 	peer_start(&peer, serve_http);
 	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
 		char url[96];
 		snprintf(url, sizeof(url), "%s:%u/", hosts[i], peer.port);
-		OutboundRequest message = webhook("msg_1", url);
-		OutboundOutcome outcome = send_and_wait(outside, &message);
+		OutboundRequest request = webhook("msg_1", url);
+		OutboundOutcome outcome = send_and_wait(outbound, &request);
 		if (outcome.outcome != OUTCOME_REFUSED ||
 		    strcmp(outcome.detail, "address not allowed: set TOCSIN_EGRESS_ALLOW") != 0)
 			fail_msg("%s: %s", url, outcome.detail);
 	}
 	assert_int_equal(atomic_load(&peer.connections), 0);
-	outside->operations->close(outside);
+	outbound->operations->close(outbound);
 	peer_stop(&peer);
 }
 
-/* Nothing is connected to here: a public address would be fine, but not in plain. */
+/* Makes no connection: a public address is allowed, but not with plain http. */
 static void plain_http_goes_only_to_listed_addresses(void **state)
 {
-	Outbound *outside = outside_new(NULL, 1, 8);
-	OutboundRequest message = webhook("msg_1", "http://1.1.1.1/");
+	Outbound *outbound = outbound_new(NULL, 1, 8);
+	OutboundRequest request = webhook("msg_1", "http://1.1.1.1/");
 
 	(void)state;
-	OutboundOutcome outcome = send_and_wait(outside, &message);
+	OutboundOutcome outcome = send_and_wait(outbound, &request);
 	assert_int_equal(outcome.outcome, OUTCOME_REFUSED);
 	assert_non_null(strstr(outcome.detail, "TOCSIN_EGRESS_ALLOW"));
-	outside->operations->close(outside);
+	outbound->operations->close(outbound);
 }
 
 static void other_protocols_are_refused(void **state)
@@ -456,18 +456,18 @@ static void other_protocols_are_refused(void **state)
 					    "smtp://127.0.0.1/",
 					    "://",
 					    "http://" };
-	Outbound *outside = outside_new("0.0.0.0/0", 1, 8);
+	Outbound *outbound = outbound_new("0.0.0.0/0", 1, 8);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
-		OutboundRequest message = webhook("msg_1", urls[i]);
-		if (send_and_wait(outside, &message).outcome != OUTCOME_REFUSED)
-			fail_msg("%s was tried", urls[i]);
+		OutboundRequest request = webhook("msg_1", urls[i]);
+		if (send_and_wait(outbound, &request).outcome != OUTCOME_REFUSED)
+			fail_msg("%s was not refused", urls[i]);
 	}
-	outside->operations->close(outside);
+	outbound->operations->close(outbound);
 }
 
-static void a_proxy_of_the_environment_is_not_used(void **state)
+static void http_proxy_is_ignored(void **state)
 {
 	Peer proxy = { .replies = { NULL } }, peer = { .replies = { NULL } };
 	char url[64];
@@ -487,7 +487,7 @@ static void a_proxy_of_the_environment_is_not_used(void **state)
 	peer_stop(&peer);
 }
 
-static void a_port_nobody_listens_on_is_tried_again(void **state)
+static void a_refused_connection_is_retried(void **state)
 {
 	Peer peer = { .replies = { NULL } };
 
@@ -499,20 +499,20 @@ static void a_port_nobody_listens_on_is_tried_again(void **state)
 	assert_string_equal(outcome.detail, "Connection refused");
 }
 
-static void a_secret_that_is_none_is_refused(void **state)
+static void an_invalid_secret_is_refused(void **state)
 {
-	Outbound *outside = outside_new("127.0.0.1", 1, 8);
-	OutboundRequest message = webhook("msg_1", "http://127.0.0.1:1/");
+	Outbound *outbound = outbound_new("127.0.0.1", 1, 8);
+	OutboundRequest request = webhook("msg_1", "http://127.0.0.1:1/");
 
 	(void)state;
-	message.secret = "hunter2";
-	OutboundOutcome outcome = send_and_wait(outside, &message);
+	request.secret = "hunter2";
+	OutboundOutcome outcome = send_and_wait(outbound, &request);
 	assert_int_equal(outcome.outcome, OUTCOME_REFUSED);
 	assert_null(strstr(outcome.detail, "hunter2"));
-	outside->operations->close(outside);
+	outbound->operations->close(outbound);
 }
 
-/* ---- the queue ---------------------------------------------------------------------------------------------------- */
+/* ---- the queue --------------------------------------------------------------------------------------------------- */
 
 static void wait_for_requests(Peer *peer, unsigned count)
 {
@@ -521,45 +521,45 @@ static void wait_for_requests(Peer *peer, unsigned count)
 	assert_int_equal(atomic_load(&peer->requests), count);
 }
 
-static void a_key_under_way_is_not_sent_twice(void **state)
+static void a_key_being_sent_is_not_sent_twice(void **state)
 {
 	Peer peer = { .replies = { NULL }, .hold = true };
-	Outbound *outside = outside_new("127.0.0.1", 2, 8);
+	Outbound *outbound = outbound_new("127.0.0.1", 2, 8);
 	OutboundOutcome outcome;
 	char url[64];
 
 	(void)state;
 	peer_start(&peer, serve_http);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", peer.port);
-	OutboundRequest message = webhook("msg_1", url);
-	assert_int_equal(outside->operations->send(outside, &message).kind, ERROR_NONE);
+	OutboundRequest request = webhook("msg_1", url);
+	assert_int_equal(outbound->operations->send(outbound, &request).kind, ERROR_NONE);
 	wait_for_requests(&peer, 1);
-	assert_int_equal(outside->operations->send(outside, &message).kind, ERROR_NONE);
+	assert_int_equal(outbound->operations->send(outbound, &request).kind, ERROR_NONE);
 	atomic_store(&peer.hold, false);
-	outcome_of(outside);
+	outcome_of(outbound);
 	clock_sleep_ms(50);
-	assert_false(outside->operations->outcome(outside, &outcome));
+	assert_false(outbound->operations->outcome(outbound, &outcome));
 	assert_int_equal(atomic_load(&peer.requests), 1);
-	send_and_wait(outside, &message);
+	send_and_wait(outbound, &request);
 	assert_int_equal(atomic_load(&peer.requests), 2);
-	outside->operations->close(outside);
+	outbound->operations->close(outbound);
 	peer_stop(&peer);
 }
 
-static Result send_numbered(Outbound *outside, const char *url, int number)
+static Result send_numbered(Outbound *outbound, const char *url, int number)
 {
 	char key[32];
 	snprintf(key, sizeof(key), "msg_%d", number);
-	OutboundRequest message = webhook(key, url);
+	OutboundRequest request = webhook(key, url);
 
-	return outside->operations->send(outside, &message);
+	return outbound->operations->send(outbound, &request);
 }
 
-/* One under way and two queued fill it; uncollected outcomes fill it as well, and none is lost. */
-static void a_full_queue_says_so_and_loses_nothing(void **state)
+/* One running call and two queued requests fill it; so do outcomes that are not taken. None is lost. */
+static void a_full_queue_refuses_requests_and_loses_no_outcome(void **state)
 {
 	Peer peer = { .replies = { NULL }, .hold = true };
-	Outbound *outside = outside_new("127.0.0.1", 1, 2);
+	Outbound *outbound = outbound_new("127.0.0.1", 1, 2);
 	bool seen[16] = { false };
 	char url[64];
 	int taken = 0;
@@ -567,30 +567,30 @@ static void a_full_queue_says_so_and_loses_nothing(void **state)
 	(void)state;
 	peer_start(&peer, serve_http);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", peer.port);
-	assert_int_equal(send_numbered(outside, url, taken++).kind, ERROR_NONE);
+	assert_int_equal(send_numbered(outbound, url, taken++).kind, ERROR_NONE);
 	wait_for_requests(&peer, 1);
-	assert_int_equal(send_numbered(outside, url, taken++).kind, ERROR_NONE);
-	assert_int_equal(send_numbered(outside, url, taken++).kind, ERROR_NONE);
-	assert_int_equal(send_numbered(outside, url, 15).kind, ERROR_AGAIN);
+	assert_int_equal(send_numbered(outbound, url, taken++).kind, ERROR_NONE);
+	assert_int_equal(send_numbered(outbound, url, taken++).kind, ERROR_NONE);
+	assert_int_equal(send_numbered(outbound, url, 15).kind, ERROR_AGAIN);
 	atomic_store(&peer.hold, false);
 	wait_for_requests(&peer, 2);
-	while (send_numbered(outside, url, taken).kind == ERROR_NONE)
+	while (send_numbered(outbound, url, taken).kind == ERROR_NONE)
 		assert_true(++taken < 8);
 	clock_sleep_ms(50);
 	assert_int_equal(atomic_load(&peer.requests), 2);
 	for (int i = 0; i < taken; i++) {
-		OutboundOutcome outcome = outcome_of(outside);
+		OutboundOutcome outcome = outcome_of(outbound);
 		assert_int_equal(outcome.outcome, OUTCOME_SENT);
 		assert_false(seen[atoi(outcome.key + 4)]);
 		seen[atoi(outcome.key + 4)] = true;
 	}
-	outside->operations->close(outside);
+	outbound->operations->close(outbound);
 	peer_stop(&peer);
 }
 
-static void a_message_nobody_can_send_is_not_taken(void **state)
+static void an_invalid_request_is_refused(void **state)
 {
-	Outbound *outside = outside_new(NULL, 1, 2);
+	Outbound *outbound = outbound_new(NULL, 1, 2);
 	static char body[1024 * 1024 + 1];
 	OutboundRequest good = webhook("msg_1", "http://127.0.0.1:1/"), bad[6] = { good, good, good, good, good, good };
 
@@ -602,8 +602,8 @@ static void a_message_nobody_can_send_is_not_taken(void **state)
 	bad[4].url = NULL;
 	bad[5].body = (Slice){ body, sizeof(body) };
 	for (size_t i = 0; i < 6; i++)
-		assert_int_equal(outside->operations->send(outside, &bad[i]).kind, ERROR_INPUT);
-	outside->operations->close(outside);
+		assert_int_equal(outbound->operations->send(outbound, &bad[i]).kind, ERROR_INPUT);
+	outbound->operations->close(outbound);
 }
 
 static void count_up(void *context)
@@ -611,85 +611,85 @@ static void count_up(void *context)
 	atomic_fetch_add((atomic_int *)context, 1);
 }
 
-static void every_outcome_wakes(void **state)
+static void every_outcome_wakes_the_caller(void **state)
 {
-	Outbound *outside = outside_new(NULL, 2, 8);
+	Outbound *outbound = outbound_new(NULL, 2, 8);
 	atomic_int woken = 0;
 
 	(void)state;
-	outside->operations->notify(outside, count_up, &woken);
-	OutboundRequest message = webhook("msg_1", "http://127.0.0.1:1/");
+	outbound->operations->notify(outbound, count_up, &woken);
+	OutboundRequest request = webhook("msg_1", "http://127.0.0.1:1/");
 	for (int i = 0; i < 5; i++)
-		send_and_wait(outside, &message);
+		send_and_wait(outbound, &request);
 	for (int i = 0; i < 1000 && atomic_load(&woken) < 5; i++)
 		clock_sleep_ms(1);
 	assert_int_equal(atomic_load(&woken), 5);
-	outside->operations->notify(outside, NULL, NULL);
-	send_and_wait(outside, &message);
+	outbound->operations->notify(outbound, NULL, NULL);
+	send_and_wait(outbound, &request);
 	clock_sleep_ms(10);
 	assert_int_equal(atomic_load(&woken), 5);
-	outside->operations->close(outside);
+	outbound->operations->close(outbound);
 }
 
-static void closing_does_not_wait_for_a_receiver_that_hangs(void **state)
+static void close_does_not_wait_for_a_receiver_that_hangs(void **state)
 {
 	Peer peer = { .replies = { NULL }, .hold = true };
-	Outbound *outside = outside_new("127.0.0.1", 1, 8);
+	Outbound *outbound = outbound_new("127.0.0.1", 1, 8);
 	char url[64];
 
 	(void)state;
 	peer_start(&peer, serve_http);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", peer.port);
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(send_numbered(outside, url, i).kind, ERROR_NONE);
+		assert_int_equal(send_numbered(outbound, url, i).kind, ERROR_NONE);
 	wait_for_requests(&peer, 1);
 	int64_t from_us = clock_monotonic_us();
-	outside->operations->close(outside);
-	assert_true(clock_monotonic_us() - from_us < 10000000); /* it would hang for ever */
+	outbound->operations->close(outbound);
+	assert_true(clock_monotonic_us() - from_us < 10000000); /* the receiver never answers */
 	peer_stop(&peer);
 	assert_int_equal(atomic_load(&peer.requests), 1);
 }
 
-static void a_bad_list_of_networks_is_refused(void **state)
+static void an_invalid_list_of_networks_is_refused(void **state)
 {
 	OutboundCurlOptions options = { .egress_allow = "10.0.0.0/99" };
-	Outbound *outside = NULL;
+	Outbound *outbound = NULL;
 
 	(void)state;
-	assert_int_equal(outbound_curl_open(&options, &outside).kind, ERROR_INPUT);
-	assert_null(outside);
+	assert_int_equal(outbound_curl_open(&options, &outbound).kind, ERROR_INPUT);
+	assert_null(outbound);
 }
 
-/* ---- mail ----------------------------------------------------------------------------------------------------------- */
+/* ---- mail -------------------------------------------------------------------------------------------------------- */
 
-static void a_letter_is_delivered(void **state)
+static void a_mail_is_delivered(void **state)
 {
 	Peer peer = { .replies = { NULL } };
 	Buffer body;
 
 	(void)state;
 	peer_start(&peer, serve_smtp);
-	OutboundOutcome outcome = letter_to(&peer, "smtp://127.0.0.1");
+	OutboundOutcome outcome = mail_to(&peer, "smtp://127.0.0.1");
 	assert_int_equal(outcome.outcome, OUTCOME_SENT);
 	assert_string_equal(outcome.detail, "SMTP 250");
-	assert_true(peer_heard(&peer, "EHLO tocsin.example\r\n"));
-	assert_true(peer_heard(&peer, "MAIL FROM:<tocsin@tocsin.example>"));
-	assert_true(peer_heard(&peer, "RCPT TO:<li@soc.example>\r\n"));
-	assert_true(peer_heard(&peer, "\r\nTo: =?UTF-8?B?5p2O?=\r\n <li@soc.example>\r\n"));
-	assert_true(peer_heard(&peer, "\r\nSubject: =?UTF-8?B?5Lil6YeN?=\r\n"));
-	assert_true(peer_heard(&peer, "\r\nMessage-ID: <msg_1@tocsin.example>\r\n"));
-	assert_true(peer_heard(&peer, "\r\nReferences: <inc_1@tocsin.example>\r\n"));
-	assert_true(peer_heard(&peer, "\r\nContent-Language: zh-CN\r\n"));
-	const char *text = strstr(strstr(peer.said.data, "Content-Transfer-Encoding: base64"), "\r\n\r\n") + 4;
+	assert_true(peer_received(&peer, "EHLO tocsin.example\r\n"));
+	assert_true(peer_received(&peer, "MAIL FROM:<tocsin@tocsin.example>"));
+	assert_true(peer_received(&peer, "RCPT TO:<li@soc.example>\r\n"));
+	assert_true(peer_received(&peer, "\r\nTo: =?UTF-8?B?5p2O?=\r\n <li@soc.example>\r\n"));
+	assert_true(peer_received(&peer, "\r\nSubject: =?UTF-8?B?5Lil6YeN?=\r\n"));
+	assert_true(peer_received(&peer, "\r\nMessage-ID: <msg_1@tocsin.example>\r\n"));
+	assert_true(peer_received(&peer, "\r\nReferences: <inc_1@tocsin.example>\r\n"));
+	assert_true(peer_received(&peer, "\r\nContent-Language: zh-CN\r\n"));
+	const char *text = strstr(strstr(peer.received.data, "Content-Transfer-Encoding: base64"), "\r\n\r\n") + 4;
 	buffer_init(&body, 1024);
 	assert_true(base64_decode((Slice){ text, strcspn(text, "\r") }, &body));
 	assert_true(slice_is(buffer_slice(&body), "你好\n.\n"));
 	buffer_release(&body);
-	assert_true(peer_heard(&peer, "\r\n.\r\n"));
+	assert_true(peer_received(&peer, "\r\n.\r\n"));
 	peer_stop(&peer);
 }
 
-static void replies_of_the_mail_server_decide(void **state)
+static void replies_of_the_mail_server_decide_the_outcome(void **state)
 {
 	static const struct {
 		const char *reply;
@@ -710,127 +710,127 @@ static void replies_of_the_mail_server_decide(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		Peer peer = { .replies = { cases[i].reply } };
 		peer_start(&peer, serve_smtp);
-		OutboundOutcome outcome = letter_to(&peer, "smtp://127.0.0.1");
+		OutboundOutcome outcome = mail_to(&peer, "smtp://127.0.0.1");
 		if ((int)outcome.outcome != cases[i].outcome || strcmp(outcome.detail, cases[i].detail) != 0)
 			fail_msg("%s: %d, %s", cases[i].reply, outcome.outcome, outcome.detail);
 		peer_stop(&peer);
 	}
 }
 
-static void a_mail_server_that_is_not_there_is_tried_again(void **state)
+static void a_refused_connection_to_the_mail_server_is_retried(void **state)
 {
 	Peer peer = { .replies = { NULL } };
 
 	(void)state;
 	peer_start(&peer, serve_smtp);
 	peer_stop(&peer);
-	OutboundOutcome outcome = letter_to(&peer, "smtp://127.0.0.1");
+	OutboundOutcome outcome = mail_to(&peer, "smtp://127.0.0.1");
 	assert_int_equal(outcome.outcome, OUTCOME_RETRY);
 	assert_string_equal(outcome.detail, "Connection refused");
 }
 
-static void encryption_is_used_where_it_is_offered(void **state)
+static void encryption_is_used_if_offered(void **state)
 {
 	Peer peer = { .replies = { "EHLO=250-test\r\n250 STARTTLS" } };
 
 	(void)state;
 	peer_start(&peer, serve_smtp);
-	assert_int_equal(letter_to(&peer, "smtp://127.0.0.1").outcome, OUTCOME_SENT);
-	assert_true(peer_heard(&peer, "STARTTLS\r\n"));
+	assert_int_equal(mail_to(&peer, "smtp://127.0.0.1").outcome, OUTCOME_SENT);
+	assert_true(peer_received(&peer, "STARTTLS\r\n"));
 	peer_stop(&peer);
 }
 
 #define LOGIN_OFFERED "EHLO=250-test\r\n250 AUTH PLAIN"
 
-static void a_password_is_told_to_this_machine(void **state)
+static void a_password_is_sent_to_this_machine(void **state)
 {
 	Peer peer = { .replies = { LOGIN_OFFERED } };
 
 	(void)state;
 	peer_start(&peer, serve_smtp);
-	assert_int_equal(letter_to(&peer, "smtp://tocsin:hunter2@127.0.0.1").outcome, OUTCOME_SENT);
-	assert_true(peer_heard(&peer, "AUTH PLAIN"));
-	assert_true(peer_heard(&peer, "AHRvY3NpbgBodW50ZXIy")); /* NUL tocsin NUL hunter2 */
+	assert_int_equal(mail_to(&peer, "smtp://tocsin:hunter2@127.0.0.1").outcome, OUTCOME_SENT);
+	assert_true(peer_received(&peer, "AUTH PLAIN"));
+	assert_true(peer_received(&peer, "AHRvY3NpbgBodW50ZXIy")); /* NUL tocsin NUL hunter2 */
 	peer_stop(&peer);
 }
 
-/* 0.0.0.0 is this machine too, but does not look it. */
-static void a_password_is_not_told_in_plain(void **state)
+/* 0.0.0.0 is this machine, but not recognised as such. */
+static void a_password_is_not_sent_unencrypted(void **state)
 {
 	Peer peer = { .replies = { LOGIN_OFFERED } };
 
 	(void)state;
 	peer_start(&peer, serve_smtp);
-	OutboundOutcome outcome = letter_to(&peer, "smtp://tocsin:hunter2@0.0.0.0");
+	OutboundOutcome outcome = mail_to(&peer, "smtp://tocsin:hunter2@0.0.0.0");
 	assert_int_equal(outcome.outcome, OUTCOME_RETRY);
 	assert_int_equal(atomic_load(&peer.connections), 1);
-	assert_true(peer_heard(&peer, "EHLO"));
-	assert_false(peer_heard(&peer, "AUTH"));
-	assert_false(peer_heard(&peer, "MAIL"));
+	assert_true(peer_received(&peer, "EHLO"));
+	assert_false(peer_received(&peer, "AUTH"));
+	assert_false(peer_received(&peer, "MAIL"));
 	assert_null(strstr(outcome.detail, "hunter2"));
 	peer_stop(&peer);
 }
 
-static void a_wrong_password_is_tried_again_and_not_told(void **state)
+static void a_wrong_password_is_retried_and_not_shown(void **state)
 {
 	Peer peer = { .replies = { LOGIN_OFFERED, "AHRv=535 hunter2 is wrong" } };
 
 	(void)state;
 	peer_start(&peer, serve_smtp);
-	OutboundOutcome outcome = letter_to(&peer, "smtp://tocsin:hunter2@127.0.0.1");
+	OutboundOutcome outcome = mail_to(&peer, "smtp://tocsin:hunter2@127.0.0.1");
 	assert_int_equal(outcome.outcome, OUTCOME_RETRY);
 	assert_string_equal(outcome.detail, "SMTP 535");
 	peer_stop(&peer);
 }
 
-static void an_address_cannot_carry_commands(void **state)
+static void an_address_cannot_inject_commands(void **state)
 {
 	Peer peer = { .replies = { NULL } };
-	Outbound *outside = outside_new(NULL, 1, 8);
+	Outbound *outbound = outbound_new(NULL, 1, 8);
 	char url[64];
 
 	(void)state;
 	peer_start(&peer, serve_smtp);
 	snprintf(url, sizeof(url), "smtp://127.0.0.1:%u", peer.port);
-	OutboundRequest message = letter(url);
-	message.to = "li@soc.example>\r\nRCPT TO:<eve@evil.example";
-	assert_int_equal(send_and_wait(outside, &message).outcome, OUTCOME_REFUSED);
-	message = letter("http://127.0.0.1/");
-	assert_int_equal(send_and_wait(outside, &message).outcome, OUTCOME_REFUSED);
+	OutboundRequest request = mail(url);
+	request.to = "li@soc.example>\r\nRCPT TO:<eve@evil.example";
+	assert_int_equal(send_and_wait(outbound, &request).outcome, OUTCOME_REFUSED);
+	request = mail("http://127.0.0.1/");
+	assert_int_equal(send_and_wait(outbound, &request).outcome, OUTCOME_REFUSED);
 	assert_int_equal(atomic_load(&peer.connections), 0);
-	outside->operations->close(outside);
+	outbound->operations->close(outbound);
 	peer_stop(&peer);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_webhook_refused_for_a_while_is_sent_again_and_verifies),
-		cmocka_unit_test(without_a_secret_a_webhook_is_not_signed),
-		cmocka_unit_test(a_receiver_may_name_a_date_to_come_back),
+		cmocka_unit_test(a_webhook_is_retried_after_503_and_its_signature_verifies),
+		cmocka_unit_test(a_webhook_without_a_secret_is_not_signed),
+		cmocka_unit_test(retry_after_may_be_a_date),
 		cmocka_unit_test(a_redirection_is_not_followed),
-		cmocka_unit_test(a_receiver_that_is_gone_is_refused),
-		cmocka_unit_test(too_long_an_answer_is_cut_and_thrown_away),
+		cmocka_unit_test(status_410_is_not_retried),
+		cmocka_unit_test(a_response_that_is_too_long_is_cut_and_dropped),
 		cmocka_unit_test(addresses_that_are_not_public_are_not_connected_to),
 		cmocka_unit_test(plain_http_goes_only_to_listed_addresses),
 		cmocka_unit_test(other_protocols_are_refused),
-		cmocka_unit_test(a_proxy_of_the_environment_is_not_used),
-		cmocka_unit_test(a_port_nobody_listens_on_is_tried_again),
-		cmocka_unit_test(a_secret_that_is_none_is_refused),
-		cmocka_unit_test(a_key_under_way_is_not_sent_twice),
-		cmocka_unit_test(a_full_queue_says_so_and_loses_nothing),
-		cmocka_unit_test(a_message_nobody_can_send_is_not_taken),
-		cmocka_unit_test(every_outcome_wakes),
-		cmocka_unit_test(closing_does_not_wait_for_a_receiver_that_hangs),
-		cmocka_unit_test(a_bad_list_of_networks_is_refused),
-		cmocka_unit_test(a_letter_is_delivered),
-		cmocka_unit_test(replies_of_the_mail_server_decide),
-		cmocka_unit_test(a_mail_server_that_is_not_there_is_tried_again),
-		cmocka_unit_test(encryption_is_used_where_it_is_offered),
-		cmocka_unit_test(a_password_is_told_to_this_machine),
-		cmocka_unit_test(a_password_is_not_told_in_plain),
-		cmocka_unit_test(a_wrong_password_is_tried_again_and_not_told),
-		cmocka_unit_test(an_address_cannot_carry_commands),
+		cmocka_unit_test(http_proxy_is_ignored),
+		cmocka_unit_test(a_refused_connection_is_retried),
+		cmocka_unit_test(an_invalid_secret_is_refused),
+		cmocka_unit_test(a_key_being_sent_is_not_sent_twice),
+		cmocka_unit_test(a_full_queue_refuses_requests_and_loses_no_outcome),
+		cmocka_unit_test(an_invalid_request_is_refused),
+		cmocka_unit_test(every_outcome_wakes_the_caller),
+		cmocka_unit_test(close_does_not_wait_for_a_receiver_that_hangs),
+		cmocka_unit_test(an_invalid_list_of_networks_is_refused),
+		cmocka_unit_test(a_mail_is_delivered),
+		cmocka_unit_test(replies_of_the_mail_server_decide_the_outcome),
+		cmocka_unit_test(a_refused_connection_to_the_mail_server_is_retried),
+		cmocka_unit_test(encryption_is_used_if_offered),
+		cmocka_unit_test(a_password_is_sent_to_this_machine),
+		cmocka_unit_test(a_password_is_not_sent_unencrypted),
+		cmocka_unit_test(a_wrong_password_is_retried_and_not_shown),
+		cmocka_unit_test(an_address_cannot_inject_commands),
 	};
-	return cmocka_run_group_tests_name("outside", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("outbound", tests, NULL, NULL);
 }

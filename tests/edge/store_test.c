@@ -81,8 +81,8 @@ static int64_t things(Store *store)
 	return count;
 }
 
-/* Runs in a process of its own that dies without closing anything. */
-static void in_dying_process(Edge *edge, void (*act)(Store *store))
+/* Runs act in a child process that exits without closing the store. */
+static void in_killed_process(Edge *edge, void (*act)(Store *store))
 {
 	pid_t child = fork();
 	if (child == 0) {
@@ -99,7 +99,7 @@ static void in_dying_process(Edge *edge, void (*act)(Store *store))
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 
-static void values_of_every_type_come_back_as_they_went(void **state)
+static void values_of_every_type_are_read_as_written(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -148,7 +148,7 @@ static int64_t sum_of_pairs(Store *store, int depth)
 	return sum;
 }
 
-static void a_query_may_be_asked_again_while_it_is_being_read(void **state)
+static void a_query_may_run_again_while_it_is_read(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -157,7 +157,7 @@ static void a_query_may_be_asked_again_while_it_is_being_read(void **state)
 	assert_int_equal(sum_of_pairs(edge->store, 2), 9 * 6);
 }
 
-static void a_text_that_is_no_literal_is_prepared_for_its_one_use(void **state)
+static void a_dynamic_text_is_prepared_for_one_use(void **state)
 {
 	Edge *edge = *state;
 	char sql[64];
@@ -172,7 +172,7 @@ static void a_text_that_is_no_literal_is_prepared_for_its_one_use(void **state)
 	}
 }
 
-static void what_breaks_a_constraint_is_a_conflict(void **state)
+static void a_violated_constraint_is_a_conflict(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -181,7 +181,7 @@ static void what_breaks_a_constraint_is_a_conflict(void **state)
 	assert_int_equal(thing_add(edge->store, 2, "b").kind, ERROR_NONE);
 }
 
-static void a_transaction_is_whole_or_not_there(void **state)
+static void a_transaction_is_applied_whole_or_not_at_all(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -192,13 +192,13 @@ static void a_transaction_is_whole_or_not_there(void **state)
 	assert_int_equal(store_begin(edge->store).kind, ERROR_NONE);
 	thing_add(edge->store, 1, "a");
 	assert_int_equal(store_commit(edge->store).kind, ERROR_NONE);
-	store_rollback(edge->store); /* nothing is open: nothing happens */
+	store_rollback(edge->store); /* no effect without a transaction */
 	assert_int_equal(things(edge->store), 1);
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
-static void what_was_stored_is_there_after_a_clean_close(void **state)
+static void rows_survive_a_clean_close(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -210,7 +210,7 @@ static void what_was_stored_is_there_after_a_clean_close(void **state)
 	assert_int_equal(things(edge->store), 1);
 }
 
-static void an_older_file_is_brought_up_and_keeps_its_rows(void **state)
+static void an_older_file_is_upgraded_and_keeps_its_rows(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -226,7 +226,7 @@ static void an_older_file_is_brought_up_and_keeps_its_rows(void **state)
 	statement_end(query);
 }
 
-static void an_older_view_without_a_step_is_dropped_and_made_anew(void **state)
+static void an_older_view_without_a_step_is_rebuilt(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -244,7 +244,7 @@ static void an_older_view_without_a_step_is_dropped_and_made_anew(void **state)
 	assert_int_equal(things(edge->store), 1);
 }
 
-static void a_newer_file_is_refused_with_what_to_do(void **state)
+static void a_newer_file_is_refused_with_a_remedy(void **state)
 {
 	Edge *edge = *state;
 	edge->options.steps = two_steps;
@@ -258,7 +258,7 @@ static void a_newer_file_is_refused_with_what_to_do(void **state)
 	assert_null(edge->store);
 }
 
-static void steps_that_fail_leave_the_file_as_it_was(void **state)
+static void failed_steps_leave_the_file_unchanged(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
@@ -273,7 +273,7 @@ static void steps_that_fail_leave_the_file_as_it_was(void **state)
 	assert_int_equal(things(edge->store), 1);
 }
 
-static void a_second_connection_reads_what_the_first_committed(void **state)
+static void a_second_connection_reads_committed_rows(void **state)
 {
 	Edge *edge = *state;
 	Store *reader;
@@ -292,19 +292,19 @@ static void a_second_connection_reads_what_the_first_committed(void **state)
 	thing_add(edge->store, 2, "b");
 	assert_int_equal(things(reader), 2);
 	thing_add(edge->store, 3, "c");
-	assert_int_equal(things(reader), 2); /* one view of the file for the whole transaction */
+	assert_int_equal(things(reader), 2); /* one snapshot of the file for the whole transaction */
 	assert_int_equal(store_commit(reader).kind, ERROR_NONE);
 	store_close(reader);
 }
 
-static void a_file_that_is_not_there_cannot_be_opened_for_reading(void **state)
+static void a_missing_file_cannot_be_opened_read_only(void **state)
 {
 	Edge *edge = *state;
 	edge->options.read_only = true;
 	assert_int_equal(store_open(&edge->options, &edge->store, NULL).kind, ERROR_AGAIN);
 }
 
-/* ---- after an end that was not clean ----------------------------------------------------------------------------- */
+/* ---- after an unclean end ---------------------------------------------------------------------------------------- */
 
 static void act_add(Store *store)
 {
@@ -335,57 +335,57 @@ static void act_begin(Store *store)
 	act_add(store);
 }
 
-static void what_a_killed_process_had_committed_is_there(void **state)
+static void committed_rows_survive_a_killed_process(void **state)
 {
 	Edge *edge = *state;
-	in_dying_process(edge, act_add);
+	in_killed_process(edge, act_add);
 	edge_open(edge);
 	assert_false(edge->rebuilt);
 	assert_int_equal(things(edge->store), 1);
 }
 
-static void what_a_killed_process_had_not_committed_is_not_there(void **state)
+static void uncommitted_rows_of_a_killed_process_are_gone(void **state)
 {
 	Edge *edge = *state;
-	in_dying_process(edge, act_begin);
+	in_killed_process(edge, act_begin);
 	edge_open(edge);
 	assert_int_equal(things(edge->store), 0);
 }
 
-/* Writes nonsense over some pages in the middle of the file. */
-static void file_damage(const char *path)
+/* Overwrites two pages in the middle of the file. */
+static void file_corrupt(const char *path)
 {
-	char nonsense[8192];
+	char garbage[8192];
 	struct stat found;
-	memset(nonsense, 0x5a, sizeof nonsense);
+	memset(garbage, 0x5a, sizeof garbage);
 	int fd = open(path, O_RDWR);
 	assert_int_equal(fstat(fd, &found), 0);
 	assert_true(found.st_size > 100 * 4096);
-	assert_int_equal(pwrite(fd, nonsense, sizeof nonsense, 40 * 4096), sizeof nonsense);
+	assert_int_equal(pwrite(fd, garbage, sizeof garbage, 40 * 4096), sizeof garbage);
 	close(fd);
 }
 
-static void a_view_found_broken_after_an_unclean_end_is_dropped(void **state)
+static void a_damaged_view_is_deleted_after_an_unclean_end(void **state)
 {
 	Edge *edge = *state;
-	in_dying_process(edge, act_fill);
-	file_damage(edge->path);
+	in_killed_process(edge, act_fill);
+	file_corrupt(edge->path);
 	edge_open(edge);
 	assert_true(edge->rebuilt);
 	assert_int_equal(things(edge->store), 0);
 	assert_int_equal(thing_add(edge->store, 1, "a").kind, ERROR_NONE);
 }
 
-static void a_view_left_open_by_another_boot_is_dropped_unseen(void **state)
+static void a_view_left_open_by_another_boot_is_deleted_unchecked(void **state)
 {
 	Edge *edge = *state;
-	in_dying_process(edge, act_fill_in_another_boot);
+	in_killed_process(edge, act_fill_in_another_boot);
 	edge_open(edge);
 	assert_true(edge->rebuilt);
 	assert_int_equal(things(edge->store), 0);
 }
 
-static void a_view_that_is_no_database_is_dropped(void **state)
+static void a_view_that_is_not_a_database_is_deleted(void **state)
 {
 	Edge *edge = *state;
 	int fd = open(edge->path, O_RDWR | O_CREAT, 0600);
@@ -395,7 +395,7 @@ static void a_view_that_is_no_database_is_dropped(void **state)
 	assert_true(edge->rebuilt);
 }
 
-static void a_durable_file_that_is_broken_is_refused_and_kept(void **state)
+static void a_damaged_durable_file_is_refused_and_kept(void **state)
 {
 	Edge *edge = *state;
 	struct stat found;
@@ -408,11 +408,11 @@ static void a_durable_file_that_is_broken_is_refused_and_kept(void **state)
 	assert_int_equal(found.st_size, 56);
 }
 
-static void a_durable_file_of_a_killed_process_is_taken_as_it_is(void **state)
+static void a_durable_file_of_a_killed_process_is_opened_unchanged(void **state)
 {
 	Edge *edge = *state;
 	edge->options.durable = true;
-	in_dying_process(edge, act_add);
+	in_killed_process(edge, act_add);
 	edge_open(edge);
 	assert_false(edge->rebuilt);
 	assert_int_equal(things(edge->store), 1);
@@ -424,26 +424,26 @@ static void a_durable_file_of_a_killed_process_is_taken_as_it_is(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(values_of_every_type_come_back_as_they_went),
+		BOTH(values_of_every_type_are_read_as_written),
 		BOTH(a_statement_can_run_again_with_other_values),
-		BOTH(a_query_may_be_asked_again_while_it_is_being_read),
-		BOTH(a_text_that_is_no_literal_is_prepared_for_its_one_use),
-		BOTH(what_breaks_a_constraint_is_a_conflict),
-		BOTH(a_transaction_is_whole_or_not_there),
-		CASE(what_was_stored_is_there_after_a_clean_close),
-		CASE(an_older_file_is_brought_up_and_keeps_its_rows),
-		CASE(an_older_view_without_a_step_is_dropped_and_made_anew),
-		CASE(a_newer_file_is_refused_with_what_to_do),
-		CASE(steps_that_fail_leave_the_file_as_it_was),
-		CASE(a_second_connection_reads_what_the_first_committed),
-		CASE(a_file_that_is_not_there_cannot_be_opened_for_reading),
-		CASE(what_a_killed_process_had_committed_is_there),
-		CASE(what_a_killed_process_had_not_committed_is_not_there),
-		CASE(a_view_found_broken_after_an_unclean_end_is_dropped),
-		CASE(a_view_left_open_by_another_boot_is_dropped_unseen),
-		CASE(a_view_that_is_no_database_is_dropped),
-		CASE(a_durable_file_that_is_broken_is_refused_and_kept),
-		CASE(a_durable_file_of_a_killed_process_is_taken_as_it_is),
+		BOTH(a_query_may_run_again_while_it_is_read),
+		BOTH(a_dynamic_text_is_prepared_for_one_use),
+		BOTH(a_violated_constraint_is_a_conflict),
+		BOTH(a_transaction_is_applied_whole_or_not_at_all),
+		CASE(rows_survive_a_clean_close),
+		CASE(an_older_file_is_upgraded_and_keeps_its_rows),
+		CASE(an_older_view_without_a_step_is_rebuilt),
+		CASE(a_newer_file_is_refused_with_a_remedy),
+		CASE(failed_steps_leave_the_file_unchanged),
+		CASE(a_second_connection_reads_committed_rows),
+		CASE(a_missing_file_cannot_be_opened_read_only),
+		CASE(committed_rows_survive_a_killed_process),
+		CASE(uncommitted_rows_of_a_killed_process_are_gone),
+		CASE(a_damaged_view_is_deleted_after_an_unclean_end),
+		CASE(a_view_left_open_by_another_boot_is_deleted_unchecked),
+		CASE(a_view_that_is_not_a_database_is_deleted),
+		CASE(a_damaged_durable_file_is_refused_and_kept),
+		CASE(a_durable_file_of_a_killed_process_is_opened_unchanged),
 	};
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

@@ -3,25 +3,25 @@
 #include <stdio.h>
 #include <string.h>
 
-static Result fake_send(Outbound *outside, const OutboundRequest *message)
+static Result fake_send(Outbound *outbound, const OutboundRequest *request)
 {
-	FakeOutbound *fake = (FakeOutbound *)outside;
+	FakeOutbound *fake = (FakeOutbound *)outbound;
 	if (fake->full)
 		return result_fail(ERROR_AGAIN, "the queue is full");
 	must(fake->sent_count < FAKE_OUTBOUND_MAX);
 	FakeMessage *sent = &fake->sent[fake->sent_count++];
-	*sent = (FakeMessage){ .attempt = message->attempt, .kind = message->kind };
-	must(text_copy(slice_of(message->key), sent->key, sizeof(sent->key)));
-	snprintf(sent->to, sizeof(sent->to), "%s", message->kind == OUTBOUND_MAIL ? message->to : message->url);
-	snprintf(sent->subject, sizeof(sent->subject), "%s", message->subject ? message->subject : "");
-	if (message->kind == OUTBOUND_WEBHOOK)
-		must(!result_failed(json_read(message->body, &sent->body)));
+	*sent = (FakeMessage){ .attempt = request->attempt, .kind = request->kind };
+	must(text_copy(slice_of(request->key), sent->key, sizeof(sent->key)));
+	snprintf(sent->to, sizeof(sent->to), "%s", request->kind == OUTBOUND_MAIL ? request->to : request->url);
+	snprintf(sent->subject, sizeof(sent->subject), "%s", request->subject ? request->subject : "");
+	if (request->kind == OUTBOUND_WEBHOOK)
+		must(!result_failed(json_read(request->body, &sent->body)));
 	return result_ok();
 }
 
-static bool fake_outcome(Outbound *outside, OutboundOutcome *out)
+static bool fake_outcome(Outbound *outbound, OutboundOutcome *out)
 {
-	FakeOutbound *fake = (FakeOutbound *)outside;
+	FakeOutbound *fake = (FakeOutbound *)outbound;
 	if (fake->silent || fake->answered == fake->sent_count)
 		return false;
 	const FakeMessage *sent = &fake->sent[fake->answered++];

@@ -1,4 +1,4 @@
-/* An outside that sends nothing: it keeps what it was given, and answers as the test says. */
+/* An Outbound that sends nothing: it records requests and returns the outcome chosen by the test. */
 #ifndef TOCSIN_TESTS_SUPPORT_FAKE_OUTBOUND_H
 #define TOCSIN_TESTS_SUPPORT_FAKE_OUTBOUND_H
 
@@ -15,19 +15,19 @@ typedef struct {
 } FakeMessage;
 
 typedef struct {
-	Outbound outside; /* first: what the service is given */
+	Outbound outside; /* first */
 	FakeMessage sent[FAKE_OUTBOUND_MAX];
 	size_t sent_count, answered;
-	bool silent; /* no answers yet */
-	bool full; /* the queue takes nothing */
+	bool silent; /* return no outcomes */
+	bool full; /* refuse requests with ERROR_AGAIN */
 	OutboundOutcome answer;
 } FakeOutbound;
 
-/* Answers that all was sent, until told otherwise. */
+/* Every outcome is OUTCOME_SENT until fake_outside_answers is called. */
 void fake_outbound_init(FakeOutbound *fake);
 void fake_outside_release(FakeOutbound *fake);
 
-/* What becomes of messages from now on: OUTCOME_…, and a detail. */
+/* Sets the following outcomes: OUTCOME_…, and a detail. */
 void fake_outside_answers(FakeOutbound *fake, int outcome, const char *detail);
 
 #endif

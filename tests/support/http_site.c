@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- a server with some routes ---------------------------------------------------------------------------------- */
+/* ---- a server with some routes ----------------------------------------------------------------------------------- */
 
 enum { LATER_MAX = 64 };
 
@@ -70,7 +70,7 @@ static void on_hello(HttpRequest *request, void *context)
 	answer_text(request, 200, "hello");
 }
 
-/* Says back what it was given. */
+/* Answers with the body of the request. */
 static void on_echo(HttpRequest *request, void *context)
 {
 	HttpResponse response = { .status = 202, .content_type = "application/json", .body = http_body(request) };
@@ -120,7 +120,7 @@ static void on_later(HttpRequest *request, void *context)
 	pthread_mutex_unlock(&later.mutex);
 }
 
-/* Suspended and answered in one go: the resume comes before libmicrohttpd was told of the suspension. */
+/* Suspends and answers in the handler: the resume comes before libmicrohttpd has processed the suspension. */
 static void on_at_once(HttpRequest *request, void *context)
 {
 	(void)context;
@@ -267,19 +267,19 @@ void idle_wait(void)
 	assert_int_equal(http_server_inflight(server), 0);
 }
 
-/* ---- a client that sends what it is told ---------------------------------------------------------------------- */
+/* ---- a client that sends exact bytes ----------------------------------------------------------------------------- */
 
 int client_connect(const char *address)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
-	struct timeval patience = { .tv_sec = 10 };
+	struct timeval timeout = { .tv_sec = 10 };
 	char host[32];
 	int client = socket(AF_INET, SOCK_STREAM, 0);
 
 	assert_true(text_copy((Slice){ address, strcspn(address, ":") }, host, sizeof(host)));
 	assert_int_equal(inet_pton(AF_INET, host, &to.sin_addr), 1);
 	to.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
-	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
 	return client;
 }
@@ -345,7 +345,7 @@ void expect(const Received *received, unsigned status)
 
 	snprintf(line, sizeof(line), "HTTP/1.1 %u ", status);
 	if (strncmp(received->text, line, strlen(line)) != 0)
-		fail_msg("%u was expected, this came: %s", status, received->text);
+		fail_msg("expected %u, got: %s", status, received->text);
 }
 
 void expect_closed(int client)

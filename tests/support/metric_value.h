@@ -1,10 +1,10 @@
-/* What a test reads off the metrics, as a scraper would. */
+/* Reads a metric from the text format, as a scraper does. */
 #ifndef TOCSIN_TESTS_METRIC_VALUE_H
 #define TOCSIN_TESTS_METRIC_VALUE_H
 
 #include <stdint.h>
 
-/* Of a series as it is written, tocsin_bus_lag_records{service="intake",topic="events"}; 0 where it is not there. */
+/* The value of a series such as tocsin_bus_lag_records{service="intake",topic="events"}; 0: the series does not exist. */
 int64_t metric_value(const char *series);
 
 #endif

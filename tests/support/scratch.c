@@ -15,9 +15,9 @@ void scratch_make(Scratch *scratch)
 	must(mkdtemp(scratch->directory) != NULL);
 }
 
-static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *place)
+static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *walk)
 {
-	(void)found, (void)kind, (void)place;
+	(void)found, (void)kind, (void)walk;
 	return remove(path);
 }
 

@@ -1,4 +1,4 @@
-/* A directory of a test's own, on disk (on tmpfs nothing is ever durable), removed with all that is in it. */
+/* A temporary directory for a test, on disk because tmpfs has no durable writes; removed with its contents. */
 #ifndef TOCSIN_TESTS_SCRATCH_H
 #define TOCSIN_TESTS_SCRATCH_H
 
@@ -8,13 +8,13 @@ typedef struct {
 	char directory[128];
 } Scratch;
 
-/* Under TMPDIR, or /var/tmp; aborts when it cannot be made. */
+/* Created under TMPDIR, or /var/tmp; aborts on failure. */
 void scratch_make(Scratch *scratch);
 void scratch_remove(Scratch *scratch);
 
 enum { SCRATCH_PATH = 256 };
 
-/* DIRECTORY/name in out; returns out. */
+/* Writes DIRECTORY/name to out; returns out. */
 char *scratch_path(const Scratch *scratch, const char *name, char out[static SCRATCH_PATH]);
 
 #endif

@@ -1,4 +1,4 @@
-/* How a notice becomes a webhook or a mail. */
+/* Notices encoded as webhooks and mail. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -92,7 +92,7 @@ static json_t *incident_make(void)
 static Notice notice_of(json_t *incident, const char *channel, const char *person)
 {
 	static char recipient[64];
-	const PersonPolicy *who = person ? policy_person(policy, person) : NULL;
+	const PersonPolicy *contact = person ? policy_person(policy, person) : NULL;
 	snprintf(recipient, sizeof(recipient), "%s%s", person ? "person:" : "channel:", person ? person : channel);
 	return (Notice){ .policy = policy,
 			 .channel = policy_channel(policy, channel),
@@ -100,8 +100,8 @@ static Notice notice_of(json_t *incident, const char *channel, const char *perso
 			 .incident = incident,
 			 .key = "msg_1",
 			 .recipient = recipient,
-			 .address = who ? who->email : NULL,
-			 .language = who ? who->language : NULL,
+			 .address = contact ? contact->email : NULL,
+			 .language = contact ? contact->language : NULL,
 			 .escalation_level = 1,
 			 .attempt = 2,
 			 .reached_at = 1795420800123 };
@@ -109,39 +109,39 @@ static Notice notice_of(json_t *incident, const char *channel, const char *perso
 
 /* ---- settings */
 
-static void a_channel_with_all_its_settings_lacks_nothing(void **state)
+static void a_channel_with_all_its_settings_is_complete(void **state)
 {
-	char lack[CHANNEL_MISSING] = "";
+	char missing[CHANNEL_MISSING] = "";
 	(void)state;
-	assert_false(channel_missing_setting(policy_channel(policy, "hook"), &environment, lack));
-	assert_false(channel_missing_setting(policy_channel(policy, "post"), &environment, lack));
+	assert_false(channel_missing_setting(policy_channel(policy, "hook"), &environment, missing));
+	assert_false(channel_missing_setting(policy_channel(policy, "post"), &environment, missing));
 }
 
-static void a_channel_says_which_setting_it_lacks(void **state)
+static void the_missing_setting_of_a_channel_is_named(void **state)
 {
-	char lack[CHANNEL_MISSING];
+	char missing[CHANNEL_MISSING];
 	(void)state;
 	set("TOCSIN_WEBHOOK_URL", NULL);
-	assert_true(channel_missing_setting(policy_channel(policy, "hook"), &environment, lack));
-	assert_string_equal(lack, "TOCSIN_WEBHOOK_URL");
+	assert_true(channel_missing_setting(policy_channel(policy, "hook"), &environment, missing));
+	assert_string_equal(missing, "TOCSIN_WEBHOOK_URL");
 	set("TOCSIN_WEBHOOK_URL", "");
-	assert_true(channel_missing_setting(policy_channel(policy, "hook"), &environment, lack));
+	assert_true(channel_missing_setting(policy_channel(policy, "hook"), &environment, missing));
 	set("TOCSIN_MAIL_FROM", NULL);
-	assert_true(channel_missing_setting(policy_channel(policy, "post"), &environment, lack));
-	assert_string_equal(lack, "TOCSIN_MAIL_FROM");
+	assert_true(channel_missing_setting(policy_channel(policy, "post"), &environment, missing));
+	assert_string_equal(missing, "TOCSIN_MAIL_FROM");
 	set("TOCSIN_SMTP_URL", NULL);
-	assert_true(channel_missing_setting(policy_channel(policy, "post"), &environment, lack));
-	assert_string_equal(lack, "TOCSIN_SMTP_URL");
-	assert_true(channel_missing_setting(&(ChannelPolicy){ .id = "x", .type = "webhook" }, &environment, lack));
-	assert_string_equal(lack, "url");
-	assert_true(channel_missing_setting(&(ChannelPolicy){ .id = "x", .type = "pigeon" }, &environment, lack));
-	assert_string_equal(lack, "type");
+	assert_true(channel_missing_setting(policy_channel(policy, "post"), &environment, missing));
+	assert_string_equal(missing, "TOCSIN_SMTP_URL");
+	assert_true(channel_missing_setting(&(ChannelPolicy){ .id = "x", .type = "webhook" }, &environment, missing));
+	assert_string_equal(missing, "url");
+	assert_true(channel_missing_setting(&(ChannelPolicy){ .id = "x", .type = "pigeon" }, &environment, missing));
+	assert_string_equal(missing, "type");
 }
 
-static void settings_are_put_where_they_are_named(void **state)
+static void setting_references_are_replaced(void **state)
 {
 	static const struct {
-		const char *text, *expected, *lack;
+		const char *text, *expected, *missing;
 	} cases[] = {
 		{ "https://a.example/x", "https://a.example/x", NULL },
 		{ "${TOCSIN_MAIL_FROM}", "tocsin@site.example", NULL },
@@ -155,13 +155,13 @@ static void settings_are_put_where_they_are_named(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char lack[CHANNEL_MISSING] = "";
+		char missing[CHANNEL_MISSING] = "";
 		Buffer out;
 		buffer_init(&out, 1024);
-		assert_int_equal(setting_resolve(&environment, cases[i].text, "name", &out, lack),
-				 cases[i].lack == NULL);
-		if (cases[i].lack)
-			assert_string_equal(lack, cases[i].lack);
+		assert_int_equal(setting_resolve(&environment, cases[i].text, "name", &out, missing),
+				 cases[i].missing == NULL);
+		if (cases[i].missing)
+			assert_string_equal(missing, cases[i].missing);
 		else
 			assert_string_equal(out.data, cases[i].expected);
 		buffer_release(&out);
@@ -170,19 +170,19 @@ static void settings_are_put_where_they_are_named(void **state)
 
 /* ---- webhooks */
 
-static void a_webhook_carries_the_whole_incident_as_the_contract_says(void **state)
+static void a_webhook_carries_the_whole_incident(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make(), *body JSON_AUTO = NULL;
 	Notice notice = notice_of(incident, "hook", NULL);
-	OutboundMessage letter;
-	assert_false(result_failed(outbound_message_write(&notice, &letter)));
-	assert_int_equal(letter.message.kind, OUTBOUND_WEBHOOK);
-	assert_string_equal(letter.message.key, "msg_1");
-	assert_int_equal(letter.message.attempt, 2);
-	assert_string_equal(letter.message.url, "https://hooks.site.example/in?key=1");
-	assert_string_equal(letter.message.secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-	assert_false(result_failed(json_read(letter.message.body, &body)));
+	OutboundMessage encoded;
+	assert_false(result_failed(outbound_message_write(&notice, &encoded)));
+	assert_int_equal(encoded.message.kind, OUTBOUND_WEBHOOK);
+	assert_string_equal(encoded.message.key, "msg_1");
+	assert_int_equal(encoded.message.attempt, 2);
+	assert_string_equal(encoded.message.url, "https://hooks.site.example/in?key=1");
+	assert_string_equal(encoded.message.secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+	assert_false(result_failed(json_read(encoded.message.body, &body)));
 	assert_int_equal(json_object_size(body), 3);
 	assert_string_equal(json_string_value(json_at(body, "/type")), "incident.opened");
 	assert_string_equal(json_string_value(json_at(body, "/timestamp")), "2026-11-23T08:00:00.123Z");
@@ -190,21 +190,21 @@ static void a_webhook_carries_the_whole_incident_as_the_contract_says(void **sta
 	assert_true(json_equal(json_at(body, "/data/incident"), incident));
 	assert_int_equal(json_integer_value(json_at(body, "/data/escalation_level")), 1);
 	assert_string_equal(json_string_value(json_at(body, "/data/recipient")), "channel:hook");
-	outbound_message_release(&letter);
+	outbound_message_release(&encoded);
 }
 
-static void a_webhook_of_a_higher_level_says_escalated(void **state)
+static void a_webhook_of_a_higher_level_has_type_escalated(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make(), *body JSON_AUTO = NULL;
 	Notice notice = notice_of(incident, "hook", NULL);
-	OutboundMessage letter;
+	OutboundMessage encoded;
 	notice.escalation_level = 3;
-	assert_false(result_failed(outbound_message_write(&notice, &letter)));
-	assert_false(result_failed(json_read(letter.message.body, &body)));
+	assert_false(result_failed(outbound_message_write(&notice, &encoded)));
+	assert_false(result_failed(json_read(encoded.message.body, &body)));
 	assert_string_equal(json_string_value(json_at(body, "/type")), "incident.escalated");
 	assert_int_equal(json_integer_value(json_at(body, "/data/escalation_level")), 3);
-	outbound_message_release(&letter);
+	outbound_message_release(&encoded);
 }
 
 static void a_webhook_without_a_secret_is_unsigned(void **state)
@@ -212,22 +212,22 @@ static void a_webhook_without_a_secret_is_unsigned(void **state)
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "hook", NULL);
-	OutboundMessage letter;
+	OutboundMessage encoded;
 	set("TOCSIN_WEBHOOK_SECRET", NULL);
-	assert_false(result_failed(outbound_message_write(&notice, &letter)));
-	assert_null(letter.message.secret);
-	outbound_message_release(&letter);
+	assert_false(result_failed(outbound_message_write(&notice, &encoded)));
+	assert_null(encoded.message.secret);
+	outbound_message_release(&encoded);
 }
 
-static void a_channel_that_lost_its_setting_writes_nothing(void **state)
+static void a_channel_without_its_setting_encodes_nothing(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "hook", NULL);
-	OutboundMessage letter;
+	OutboundMessage encoded;
 	set("TOCSIN_WEBHOOK_URL", NULL);
-	assert_int_equal(outbound_message_write(&notice, &letter).kind, ERROR_INPUT);
-	outbound_message_release(&letter);
+	assert_int_equal(outbound_message_write(&notice, &encoded).kind, ERROR_INPUT);
+	outbound_message_release(&encoded);
 }
 
 /* ---- mail */
@@ -236,22 +236,22 @@ static void mail_check(const char *person, const char *text)
 {
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "post", person);
-	OutboundMessage letter;
-	assert_false(result_failed(outbound_message_write(&notice, &letter)));
-	assert_int_equal(letter.message.kind, OUTBOUND_MAIL);
-	assert_string_equal(letter.message.url, "smtp://mail.site.example:25");
-	assert_string_equal(letter.message.from, "tocsin@site.example");
-	assert_string_equal(letter.message.to, notice.address);
-	assert_string_equal(letter.message.to_name, policy_person(policy, person)->name);
-	assert_string_equal(letter.message.language, notice.language);
-	assert_string_equal(letter.message.thread, "inc_01j0000000000000000000000a");
-	assert_string_equal(letter.message.subject,
+	OutboundMessage encoded;
+	assert_false(result_failed(outbound_message_write(&notice, &encoded)));
+	assert_int_equal(encoded.message.kind, OUTBOUND_MAIL);
+	assert_string_equal(encoded.message.url, "smtp://mail.site.example:25");
+	assert_string_equal(encoded.message.from, "tocsin@site.example");
+	assert_string_equal(encoded.message.to, notice.address);
+	assert_string_equal(encoded.message.to_name, policy_person(policy, person)->name);
+	assert_string_equal(encoded.message.language, notice.language);
+	assert_string_equal(encoded.message.thread, "inc_01j0000000000000000000000a");
+	assert_string_equal(encoded.message.subject,
 			    "[Tocsin] [high/II] INC-2026-7K3M-9QRX 勒索软件 on HR-01  Bcc: evil@example.org");
-	assert_string_equal(letter.body.data, text);
-	outbound_message_release(&letter);
+	assert_string_equal(encoded.body.data, text);
+	outbound_message_release(&encoded);
 }
 
-static void a_mail_is_written_in_the_persons_language(void **state)
+static void a_mail_is_in_the_language_of_the_person(void **state)
 {
 	(void)state;
 	mail_check("li",
@@ -268,56 +268,56 @@ static void a_mail_is_written_in_the_persons_language(void **state)
 			  "Tocsin.\n");
 }
 
-static void a_mail_of_a_drill_or_a_higher_level_says_so_first(void **state)
+static void a_mail_of_a_drill_or_a_higher_level_begins_with_that(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "post", "ann");
-	OutboundMessage letter;
+	OutboundMessage encoded;
 	const char *begin = "This is a drill.\n\nNobody has acknowledged it; this is level 2.\n\n";
 	notice.escalation_level = 2;
 	member_set(incident, "flags", json_pack("[s]", "drill"));
-	assert_false(result_failed(outbound_message_write(&notice, &letter)));
-	assert_memory_equal(letter.body.data, begin, strlen(begin));
-	outbound_message_release(&letter);
+	assert_false(result_failed(outbound_message_write(&notice, &encoded)));
+	assert_memory_equal(encoded.body.data, begin, strlen(begin));
+	outbound_message_release(&encoded);
 }
 
-static void a_mail_about_little_known_things_has_only_what_is_known(void **state)
+static void a_mail_omits_missing_values(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_new();
 	Notice notice = notice_of(incident, "post", "ann");
-	OutboundMessage letter;
+	OutboundMessage encoded;
 	notice.environment = &(NotificationEnvironment){ .setting = setting };
-	assert_false(result_failed(outbound_message_write(&notice, &letter)));
-	assert_string_equal(letter.message.subject, "[Tocsin] [-/-] - ");
-	assert_string_equal(letter.body.data,
+	assert_false(result_failed(outbound_message_write(&notice, &encoded)));
+	assert_string_equal(encoded.message.subject, "[Tocsin] [-/-] - ");
+	assert_string_equal(encoded.body.data,
 			    "A new case waits for you.\n\n\nDetails: /v1/incidents/\n\nSent by Tocsin.\n");
-	outbound_message_release(&letter);
+	outbound_message_release(&encoded);
 }
 
-static void a_mail_to_somebody_the_policy_forgot_still_goes_to_the_address(void **state)
+static void a_mail_to_a_person_removed_from_the_policy_is_still_sent(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_make();
 	Notice notice = notice_of(incident, "post", "li");
-	OutboundMessage letter;
+	OutboundMessage encoded;
 	notice.recipient = "person:gone";
 	notice.language = NULL;
-	assert_false(result_failed(outbound_message_write(&notice, &letter)));
-	assert_null(letter.message.to_name);
-	assert_string_equal(letter.message.to, "li@site.example");
-	assert_string_equal(letter.message.language, "zh-CN");
-	outbound_message_release(&letter);
+	assert_false(result_failed(outbound_message_write(&notice, &encoded)));
+	assert_null(encoded.message.to_name);
+	assert_string_equal(encoded.message.to, "li@site.example");
+	assert_string_equal(encoded.message.language, "zh-CN");
+	outbound_message_release(&encoded);
 }
 
-/* ---- the pack that is delivered */
+/* ---- the default pack */
 
 static void check_no_key_left(const char *text)
 {
-	static const char *const families[] = { "mail.", "skip." };
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		for (const char *at = text; (at = strstr(at, families[i])); at++)
+	static const char *const prefixes[] = { "mail.", "skip." };
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		for (const char *at = text; (at = strstr(at, prefixes[i])); at++)
 			/* "mail.site.example" is a host */
 			if (at == text || at[-1] == '\n' || at[-1] == ' ')
 				fail_msg("a word is missing: %s", at);
@@ -337,19 +337,19 @@ static void check_mail_words(const Policy *default_pack, const char *language, c
 	member_set(incident, "flags", json_pack("[s]", "drill"));
 	for (int64_t level = 1; level <= 2; level++) {
 		Notice notice = notice_of(incident, "post", "ann");
-		OutboundMessage letter;
+		OutboundMessage encoded;
 		notice.policy = default_pack;
 		notice.channel = &channel;
 		notice.language = language;
 		notice.escalation_level = level;
-		assert_false(result_failed(outbound_message_write(&notice, &letter)));
-		check_no_key_left(letter.body.data);
-		assert_null(strchr(letter.body.data, '{'));
-		outbound_message_release(&letter);
+		assert_false(result_failed(outbound_message_write(&notice, &encoded)));
+		check_no_key_left(encoded.body.data);
+		assert_null(strchr(encoded.body.data, '{'));
+		outbound_message_release(&encoded);
 	}
 }
 
-static void the_default_pack_has_every_word_that_notices_need(void **state)
+static void the_default_pack_has_every_word_of_notices(void **state)
 {
 	Policy *default_pack = pack_compiled(NULL);
 	(void)state;
@@ -371,18 +371,18 @@ static void the_default_pack_has_every_word_that_notices_need(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_channel_with_all_its_settings_lacks_nothing, all_set),
-		cmocka_unit_test_setup(a_channel_says_which_setting_it_lacks, all_set),
-		cmocka_unit_test_setup(settings_are_put_where_they_are_named, all_set),
-		cmocka_unit_test_setup(a_webhook_carries_the_whole_incident_as_the_contract_says, all_set),
-		cmocka_unit_test_setup(a_webhook_of_a_higher_level_says_escalated, all_set),
+		cmocka_unit_test_setup(a_channel_with_all_its_settings_is_complete, all_set),
+		cmocka_unit_test_setup(the_missing_setting_of_a_channel_is_named, all_set),
+		cmocka_unit_test_setup(setting_references_are_replaced, all_set),
+		cmocka_unit_test_setup(a_webhook_carries_the_whole_incident, all_set),
+		cmocka_unit_test_setup(a_webhook_of_a_higher_level_has_type_escalated, all_set),
 		cmocka_unit_test_setup(a_webhook_without_a_secret_is_unsigned, all_set),
-		cmocka_unit_test_setup(a_channel_that_lost_its_setting_writes_nothing, all_set),
-		cmocka_unit_test_setup(a_mail_is_written_in_the_persons_language, all_set),
-		cmocka_unit_test_setup(a_mail_of_a_drill_or_a_higher_level_says_so_first, all_set),
-		cmocka_unit_test_setup(a_mail_about_little_known_things_has_only_what_is_known, all_set),
-		cmocka_unit_test_setup(a_mail_to_somebody_the_policy_forgot_still_goes_to_the_address, all_set),
-		cmocka_unit_test_setup(the_default_pack_has_every_word_that_notices_need, all_set),
+		cmocka_unit_test_setup(a_channel_without_its_setting_encodes_nothing, all_set),
+		cmocka_unit_test_setup(a_mail_is_in_the_language_of_the_person, all_set),
+		cmocka_unit_test_setup(a_mail_of_a_drill_or_a_higher_level_begins_with_that, all_set),
+		cmocka_unit_test_setup(a_mail_omits_missing_values, all_set),
+		cmocka_unit_test_setup(a_mail_to_a_person_removed_from_the_policy_is_still_sent, all_set),
+		cmocka_unit_test_setup(the_default_pack_has_every_word_of_notices, all_set),
 	};
 	return cmocka_run_group_tests_name("channels", tests, pack_make, pack_drop);
 }

@@ -127,7 +127,7 @@ static void addresses_that_are_not_public_are_denied(void **state)
 			fail_msg("%s was allowed", addresses[i]);
 }
 
-static void the_operators_list_wins(void **state)
+static void the_list_of_the_operator_takes_precedence(void **state)
 {
 	(void)state;
 	assert_true(allowed("10.1.0.0/16", "10.1.255.255"));
@@ -143,7 +143,7 @@ static void the_operators_list_wins(void **state)
 	assert_false(allowed("100.64.0.0/11", "100.96.0.0"));
 }
 
-static void both_spellings_of_an_address_are_one(void **state)
+static void both_spellings_of_an_address_are_equal(void **state)
 {
 	(void)state;
 	assert_true(allowed("10.0.0.0/8", "::ffff:10.1.2.3"));
@@ -158,7 +158,7 @@ static void only_listed_addresses_are_listed(void **state)
 	assert_true(listed(" , 10.0.0.0/8 ,", "10.9.9.9"));
 }
 
-static void a_family_nobody_knows_is_denied(void **state)
+static void an_unknown_address_family_is_denied(void **state)
 {
 	EgressRules rules = rules_of("0.0.0.0/0 ::/0");
 	struct sockaddr_un local = { .sun_family = AF_UNIX };
@@ -168,7 +168,7 @@ static void a_family_nobody_knows_is_denied(void **state)
 	assert_false(egress_listed(&rules, (struct sockaddr *)&local));
 }
 
-static void a_list_with_a_mistake_is_refused(void **state)
+static void an_invalid_list_is_refused(void **state)
 {
 	static const char *const lists[] = {
 		"10.0.0.0/33",          "10.0.0.0/-1", "10.0.0.0/",   "10.0.0.0/x",   "10.0.0/8",
@@ -181,7 +181,7 @@ static void a_list_with_a_mistake_is_refused(void **state)
 		EgressRules rules = { .count = 7 };
 		Result result = egress_parse(lists[i], &rules);
 		if (result.kind != ERROR_INPUT || rules.count != 7)
-			fail_msg("'%s' was taken", lists[i]);
+			fail_msg("'%s' was accepted", lists[i]);
 	}
 }
 
@@ -199,7 +199,7 @@ static void a_list_is_bounded(void **state)
 	assert_int_equal(egress_parse(list, &rules).kind, ERROR_INPUT);
 }
 
-static void a_url_that_no_call_could_reach_is_told_from_others(void **state)
+static void a_url_that_no_call_can_reach_is_refused(void **state)
 {
 	static const struct {
 		const char *list, *url;
@@ -208,7 +208,7 @@ static void a_url_that_no_call_could_reach_is_told_from_others(void **state)
 		{ NULL, "https://hooks.example.org/a?token=b", true },
 		{ NULL, "https://8.8.8.8:8443/", true },
 		{ NULL, "http://hooks.example.org/", false },
-		{ "10.0.0.0/8", "http://hooks.example.org/", true }, /* only the resolver knows */
+		{ "10.0.0.0/8", "http://hooks.example.org/", true }, /* decided when the name is resolved */
 		{ "10.0.0.0/8", "http://10.1.2.3:9000/", true },
 		{ "10.0.0.0/8", "http://8.8.8.8/", false },
 		{ NULL, "https://10.1.2.3/", false },
@@ -243,13 +243,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(public_addresses_are_allowed),
 		cmocka_unit_test(addresses_that_are_not_public_are_denied),
-		cmocka_unit_test(the_operators_list_wins),
-		cmocka_unit_test(both_spellings_of_an_address_are_one),
+		cmocka_unit_test(the_list_of_the_operator_takes_precedence),
+		cmocka_unit_test(both_spellings_of_an_address_are_equal),
 		cmocka_unit_test(only_listed_addresses_are_listed),
-		cmocka_unit_test(a_family_nobody_knows_is_denied),
-		cmocka_unit_test(a_list_with_a_mistake_is_refused),
+		cmocka_unit_test(an_unknown_address_family_is_denied),
+		cmocka_unit_test(an_invalid_list_is_refused),
 		cmocka_unit_test(a_list_is_bounded),
-		cmocka_unit_test(a_url_that_no_call_could_reach_is_told_from_others),
+		cmocka_unit_test(a_url_that_no_call_can_reach_is_refused),
 	};
 	return cmocka_run_group_tests_name("egress", tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static HttpMatch match(const char *method, const char *path)
 	return match_in(HTTP_ROUTES_ALL, method, path);
 }
 
-static void a_path_without_names_is_found(void **state)
+static void a_path_without_names_matches(void **state)
 {
 	(void)state;
 	assert_ptr_equal(match("GET", "/v1/incidents").route, &routes[1]);
@@ -53,7 +53,7 @@ static void a_name_takes_one_whole_segment(void **state)
 	assert_true(slice_is(found.values[1].value, "close"));
 }
 
-static void paths_that_only_look_alike_are_unknown(void **state)
+static void similar_paths_do_not_match(void **state)
 {
 	static const char *const unknown[] = { "",
 					       "/",
@@ -72,7 +72,7 @@ static void paths_that_only_look_alike_are_unknown(void **state)
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
 		HttpMatch found = match("GET", unknown[i]);
 		if (found.route || found.allow[0] != '\0')
-			fail_msg("'%s' was taken for a known path", unknown[i]);
+			fail_msg("'%s' matches a route or a path", unknown[i]);
 	}
 }
 
@@ -85,7 +85,7 @@ static void a_wrong_method_lists_the_right_ones(void **state)
 	assert_string_equal(match("HEAD", "/v1/events").allow, "POST");
 }
 
-static void a_head_request_means_the_get_route(void **state)
+static void a_head_request_matches_the_get_route(void **state)
 {
 	(void)state;
 	assert_ptr_equal(match("HEAD", "/v1/incidents/inc_1").route, &routes[3]);
@@ -103,7 +103,7 @@ static void values_are_decoded_after_the_match(void **state)
 	assert_true(slice_is(found.values[1].value, "\xe4\xb8\xad"));
 }
 
-static void a_broken_escape_or_a_nul_is_no_value(void **state)
+static void a_broken_escape_or_a_nul_matches_no_route(void **state)
 {
 	static const char *const broken[] = { "/v1/incidents/a%", "/v1/incidents/a%2", "/v1/incidents/a%2x",
 					      "/v1/incidents/a%00b" };
@@ -115,7 +115,7 @@ static void a_broken_escape_or_a_nul_is_no_value(void **state)
 	}
 }
 
-static void operations_are_served_where_they_belong(void **state)
+static void operations_routes_are_served_by_their_listener_only(void **state)
 {
 	(void)state;
 	assert_ptr_equal(match_in(HTTP_ROUTES_ALL, "GET", "/livez").route, &routes[0]);
@@ -142,7 +142,7 @@ static HttpHead head_of(const Line *lines, size_t count)
 
 #define HEAD(...) head_of((const Line[]){ __VA_ARGS__ }, sizeof((const Line[]){ __VA_ARGS__ }) / sizeof(Line))
 
-static void clean_headers_have_no_fault(void **state)
+static void valid_headers_have_no_fault(void **state)
 {
 	HttpHead plain = HEAD({ "Host", "a" }, { "X-It's_fine.~", "\"any, thing\"" });
 	HttpHead sized = HEAD({ "host", "a" }, { "content-LENGTH", "17" }, { "content-type", "application/json" });
@@ -158,7 +158,7 @@ static void clean_headers_have_no_fault(void **state)
 	assert_int_equal(http_head_length(&chunked), -1);
 }
 
-static void headers_that_two_readers_may_read_differently_are_faults(void **state)
+static void ambiguous_headers_are_faults(void **state)
 {
 	HttpHead heads[] = {
 		HEAD({ "Content-Length", "2" }, { "Transfer-Encoding", "chunked" }),
@@ -184,7 +184,7 @@ static void headers_that_two_readers_may_read_differently_are_faults(void **stat
 	(void)state;
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
 		if (!http_head_fault(&heads[i]))
-			fail_msg("case %zu was taken for clean", i);
+			fail_msg("case %zu has no fault", i);
 }
 
 static const char *media_fault(const char *type, const char *coding)
@@ -192,7 +192,7 @@ static const char *media_fault(const char *type, const char *coding)
 	return http_media_fault(&(HttpHead){ .content_type = type, .content_encoding = coding });
 }
 
-static void json_is_told_from_other_media_types(void **state)
+static void only_json_is_accepted(void **state)
 {
 	(void)state;
 	assert_null(media_fault("application/json", NULL));
@@ -229,17 +229,17 @@ static void a_compressed_body_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_path_without_names_is_found),
+		cmocka_unit_test(a_path_without_names_matches),
 		cmocka_unit_test(a_name_takes_one_whole_segment),
-		cmocka_unit_test(paths_that_only_look_alike_are_unknown),
+		cmocka_unit_test(similar_paths_do_not_match),
 		cmocka_unit_test(a_wrong_method_lists_the_right_ones),
-		cmocka_unit_test(a_head_request_means_the_get_route),
+		cmocka_unit_test(a_head_request_matches_the_get_route),
 		cmocka_unit_test(values_are_decoded_after_the_match),
-		cmocka_unit_test(a_broken_escape_or_a_nul_is_no_value),
-		cmocka_unit_test(operations_are_served_where_they_belong),
-		cmocka_unit_test(clean_headers_have_no_fault),
-		cmocka_unit_test(headers_that_two_readers_may_read_differently_are_faults),
-		cmocka_unit_test(json_is_told_from_other_media_types),
+		cmocka_unit_test(a_broken_escape_or_a_nul_matches_no_route),
+		cmocka_unit_test(operations_routes_are_served_by_their_listener_only),
+		cmocka_unit_test(valid_headers_have_no_fault),
+		cmocka_unit_test(ambiguous_headers_are_faults),
+		cmocka_unit_test(only_json_is_accepted),
 		cmocka_unit_test(a_body_of_another_charset_is_refused),
 		cmocka_unit_test(a_compressed_body_is_refused),
 	};

@@ -33,7 +33,7 @@ static Buffer written(const Mail *mail)
 	return out;
 }
 
-/* The value of a header, unfolded and with its encoded words decoded as a reader does; checks lengths on the way. */
+/* The value of a header, unfolded and with its encoded words decoded; checks the length of each word. */
 static void header_read(const Buffer *mail, const char *name, Buffer *out)
 {
 	char start[64];
@@ -59,7 +59,7 @@ static void header_read(const Buffer *mail, const char *name, Buffer *out)
 	}
 }
 
-static void lines_are_short(const Buffer *mail)
+static void assert_lines_are_short(const Buffer *mail)
 {
 	const char *line = mail->data;
 
@@ -94,7 +94,7 @@ static void a_plain_message_is_written_whole(void **state)
 	buffer_release(&out);
 }
 
-static void what_is_not_there_is_left_out(void **state)
+static void missing_values_are_omitted(void **state)
 {
 	Mail mail = plain;
 	mail.thread = mail.language = NULL;
@@ -106,8 +106,8 @@ static void what_is_not_there_is_left_out(void **state)
 	buffer_release(&out);
 }
 
-/* Every length, so that every place of a cut is met. */
-static void texts_in_any_script_come_back_as_they_were(void **state)
+/* All lengths, so that a text is split at every possible byte. */
+static void texts_in_any_script_are_decoded_unchanged(void **state)
 {
 	static const char *const pieces[] = { "严重", "é", "\xf0\x9f\x94\xa5", "a", "告警 x" };
 	char subject[MAIL_HEADER_TEXT];
@@ -120,7 +120,7 @@ static void texts_in_any_script_come_back_as_they_were(void **state)
 			strcat(subject, pieces[(i * i + round) % 5]);
 			mail.subject = mail.to_name = subject;
 			Buffer out = written(&mail), read;
-			lines_are_short(&out);
+			assert_lines_are_short(&out);
 			header_read(&out, "Subject", &read);
 			assert_string_equal(read.data, subject);
 			buffer_release(&read);
@@ -143,7 +143,7 @@ static void a_long_plain_subject_is_folded(void **state)
 	subject[300] = '\0';
 	mail.subject = subject;
 	Buffer out = written(&mail), read;
-	lines_are_short(&out);
+	assert_lines_are_short(&out);
 	header_read(&out, "Subject", &read);
 	assert_string_equal(read.data, subject);
 	buffer_release(&read);
@@ -163,11 +163,11 @@ static void a_subject_cannot_end_its_header(void **state)
 	assert_null(strstr(out.data, "\nBcc"));
 	assert_null(strstr(out.data, "\nX-Evil"));
 	assert_non_null(strstr(out.data, "Subject: a  Bcc: eve@evil.example    body\r\n"));
-	lines_are_short(&out);
+	assert_lines_are_short(&out);
 	buffer_release(&out);
 }
 
-static void what_looks_like_an_encoded_word_is_encoded(void **state)
+static void a_text_like_an_encoded_word_is_encoded(void **state)
 {
 	Mail mail = plain;
 	mail.subject = "=?UTF-8?B?ZXZpbA==?=";
@@ -181,7 +181,7 @@ static void what_looks_like_an_encoded_word_is_encoded(void **state)
 	buffer_release(&out);
 }
 
-static void broken_utf8_is_made_harmless(void **state)
+static void invalid_utf8_becomes_question_marks(void **state)
 {
 	Mail mail = plain;
 	mail.subject = "a\xff\xc3";
@@ -192,7 +192,7 @@ static void broken_utf8_is_made_harmless(void **state)
 	buffer_release(&out);
 }
 
-static void a_text_too_long_is_cut_between_characters(void **state)
+static void a_long_text_is_cut_between_characters(void **state)
 {
 	char subject[MAIL_HEADER_TEXT * 2];
 	Mail mail = plain;
@@ -210,7 +210,7 @@ static void a_text_too_long_is_cut_between_characters(void **state)
 	buffer_release(&out);
 }
 
-static void a_body_of_any_length_comes_back(void **state)
+static void a_body_of_any_length_is_decoded_unchanged(void **state)
 {
 	char body[300];
 	Mail mail = plain;
@@ -223,7 +223,7 @@ static void a_body_of_any_length_comes_back(void **state)
 		mail.body = (Slice){ body, size };
 		Buffer out = written(&mail);
 		buffer_init(&read, sizeof(body));
-		lines_are_short(&out);
+		assert_lines_are_short(&out);
 		for (const char *line = strstr(out.data, "\r\n\r\n") + 4; *line != '\0';
 		     line = strstr(line, "\r\n") + 2)
 			assert_true(base64_decode((Slice){ line, strcspn(line, "\r") }, &read));
@@ -233,7 +233,7 @@ static void a_body_of_any_length_comes_back(void **state)
 	}
 }
 
-static void addresses_are_told_from_injections(void **state)
+static void addresses_that_could_inject_are_refused(void **state)
 {
 	static const char *const bad[] = {
 		"",       "li",    "@a",      "li@",      "li@a@b",      "li @a", "li@a\r\nRCPT TO:<x@y>",
@@ -247,7 +247,7 @@ static void addresses_are_told_from_injections(void **state)
 	assert_true(mail_is_address("first.last+tag@sub.soc.example"));
 	for (size_t i = 0; bad[i]; i++)
 		if (mail_is_address(bad[i]))
-			fail_msg("'%s' was taken", bad[i]);
+			fail_msg("'%s' was accepted", bad[i]);
 	assert_false(mail_is_address(NULL));
 	memset(longest, 'a', sizeof(longest));
 	longest[1] = '@';
@@ -258,7 +258,7 @@ static void addresses_are_told_from_injections(void **state)
 	assert_false(mail_is_address(longest));
 }
 
-static void replies_say_what_to_do_next(void **state)
+static void replies_map_to_outcomes(void **state)
 {
 	(void)state;
 	assert_int_equal(mail_outcome(250), OUTCOME_SENT);
@@ -274,16 +274,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plain_message_is_written_whole),
-		cmocka_unit_test(what_is_not_there_is_left_out),
-		cmocka_unit_test(texts_in_any_script_come_back_as_they_were),
+		cmocka_unit_test(missing_values_are_omitted),
+		cmocka_unit_test(texts_in_any_script_are_decoded_unchanged),
 		cmocka_unit_test(a_long_plain_subject_is_folded),
 		cmocka_unit_test(a_subject_cannot_end_its_header),
-		cmocka_unit_test(what_looks_like_an_encoded_word_is_encoded),
-		cmocka_unit_test(broken_utf8_is_made_harmless),
-		cmocka_unit_test(a_text_too_long_is_cut_between_characters),
-		cmocka_unit_test(a_body_of_any_length_comes_back),
-		cmocka_unit_test(addresses_are_told_from_injections),
-		cmocka_unit_test(replies_say_what_to_do_next),
+		cmocka_unit_test(a_text_like_an_encoded_word_is_encoded),
+		cmocka_unit_test(invalid_utf8_becomes_question_marks),
+		cmocka_unit_test(a_long_text_is_cut_between_characters),
+		cmocka_unit_test(a_body_of_any_length_is_decoded_unchanged),
+		cmocka_unit_test(addresses_that_could_inject_are_refused),
+		cmocka_unit_test(replies_map_to_outcomes),
 	};
 	return cmocka_run_group_tests_name("mail", tests, NULL, NULL);
 }

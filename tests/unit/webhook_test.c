@@ -18,8 +18,8 @@ static bool sign(const char *secrets, Slice body, Buffer *out)
 	return webhook_sign(secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, out);
 }
 
-/* The vector of the Standard Webhooks reference libraries. */
-static void the_published_vector_is_met(void **state)
+/* The test vector of the Standard Webhooks reference libraries. */
+static void the_published_vector_is_reproduced(void **state)
 {
 	Buffer signature;
 
@@ -29,7 +29,7 @@ static void the_published_vector_is_met(void **state)
 	buffer_release(&signature);
 }
 
-static void every_part_counts(void **state)
+static void every_part_changes_the_signature(void **state)
 {
 	Buffer one, other;
 
@@ -63,7 +63,7 @@ static void two_secrets_give_two_signatures(void **state)
 	buffer_release(&second);
 }
 
-static void what_is_no_secret_signs_nothing(void **state)
+static void an_invalid_secret_signs_nothing(void **state)
 {
 	static const char *const secrets[] = { "",
 					       " ",
@@ -83,7 +83,7 @@ static void what_is_no_secret_signs_nothing(void **state)
 	}
 }
 
-static void a_signature_that_does_not_fit_is_none(void **state)
+static void a_signature_that_does_not_fit_fails(void **state)
 {
 	Buffer small;
 
@@ -93,7 +93,7 @@ static void a_signature_that_does_not_fit_is_none(void **state)
 	buffer_release(&small);
 }
 
-static void statuses_say_what_to_do_next(void **state)
+static void statuses_map_to_outcomes(void **state)
 {
 	static const struct {
 		unsigned status;
@@ -115,12 +115,12 @@ static void statuses_say_what_to_do_next(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_published_vector_is_met),
-		cmocka_unit_test(every_part_counts),
+		cmocka_unit_test(the_published_vector_is_reproduced),
+		cmocka_unit_test(every_part_changes_the_signature),
 		cmocka_unit_test(two_secrets_give_two_signatures),
-		cmocka_unit_test(what_is_no_secret_signs_nothing),
-		cmocka_unit_test(a_signature_that_does_not_fit_is_none),
-		cmocka_unit_test(statuses_say_what_to_do_next),
+		cmocka_unit_test(an_invalid_secret_signs_nothing),
+		cmocka_unit_test(a_signature_that_does_not_fit_fails),
+		cmocka_unit_test(statuses_map_to_outcomes),
 	};
 	return cmocka_run_group_tests_name("webhook", tests, NULL, NULL);
 }

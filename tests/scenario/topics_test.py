@@ -197,7 +197,7 @@ def one_command_runs_the_distributed_mode_and_one_ctrl_c_ends_it(scratch):
     check("another make run-distributed uses" in second.stderr, second.stderr)
     os.kill(again.programs()["tocsin-intake"], signal.SIGKILL)
     check_equal(again.process.wait(90), 137, "exit code after a program was killed")
-    check("run-distributed: tocsin-intake ended with exit code 137, so all end" in again.said(), "\n".join(again.said()))
+    check("run-distributed: tocsin-intake ended with exit code 137: all programs end" in again.said(), "\n".join(again.said()))
     check_equal(_left_over(scratch), [], "processes left over")
 
 

@@ -72,6 +72,8 @@ fi
 if flavour sanitized; then
 	echo "---- again, with -fsanitize=$sanitizers"
 	export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1} UBSAN_OPTIONS=print_stacktrace=1
+	# A selection that runs the code of every service in both modes.
+	export SCENARIO_FILES=${SCENARIO_FILES-start flow input stop webhook mail kill programs}
 	build /sanitized SAN=$sanitizers
 	for name in unit fuzz contract edge simulation scenario; do
 		selected $name && part "$base-${sanitizers//,/-}" $name /sanitized SAN=$sanitizers

@@ -52,7 +52,7 @@ def _found(done, partition, incident):
 
 def _sound(done, incidents, events):
     check_equal((done.returncode, done.stderr), (0, ""), f"check ledger\n{done.stdout}")
-    counts = re.findall(r"^reports\.\d+ +(\d+) incidents recounted from \d+ kept events  0 findings$", done.stdout, re.M)
+    counts = re.findall(r"^reports\.\d+ +(\d+) incidents recounted from (\d+) kept events  0 findings$", done.stdout, re.M)
     check_equal([sum(map(int, column)) for column in zip(*counts)], [incidents, events], f"incidents and events recounted\n{done.stdout}")
 
 

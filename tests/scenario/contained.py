@@ -91,12 +91,12 @@ class Inner:
 
     @staticmethod
     def code(code):
-        """podman says 128 + N where the process was ended by signal N."""
+        """The exit code as subprocess reports it: podman reports 128 + N for a process that signal N ended, subprocess -N."""
         return 128 - code if code is not None and code > 128 else code
 
 
 def contained(scratch, home, settings):
-    """Not started yet. The scenario's directory belongs to the container's user, as a volume would."""
+    """A Contained, not started. The scenario's directory belongs to the user of the container, like a volume."""
     os.chown(scratch.directory, USER, USER)
     server = Contained(scratch.binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings)
     server.scratch = scratch

@@ -61,7 +61,7 @@ def _snapshot(server):
 
 
 def _check_same(before, server, waiting):
-    eventually(lambda: len(server.incidents()) == len(before), "all incidents are there", seconds=30)
+    eventually(lambda: len(server.incidents()) == len(before), "all incidents are shown", seconds=30)
     after = _snapshot(server)
     check_equal(sorted(after), sorted(before), "ids")
     for id, (incident, timeline) in before.items():
@@ -170,7 +170,7 @@ def a_home_with_an_interrupted_import_does_not_start(scratch):
     one = scratch.server("one")
     for number in range(300):
         _alarm(one, number, f"host-{number}")
-    eventually(lambda: len(one.incidents(limit=200)) == 300, "all incidents are there", seconds=60)
+    eventually(lambda: len(one.incidents(limit=200)) == 300, "all incidents are shown", seconds=60)
     one.stop()
     file = str(scratch.path("good"))
     _done(one.command("export", file))
@@ -267,7 +267,7 @@ def a_backup_is_restored_into_new_topics_beside_old_state_files(scratch):
     programs = site.programs()
     for number in range(40):
         _alarm(programs["gateway"], 0, f"host-{number}")
-    eventually(lambda: len(programs["gateway"].incidents(limit=200)) == 41, "all incidents are there", 30)
+    eventually(lambda: len(programs["gateway"].incidents(limit=200)) == 41, "all incidents are shown", 30)
     eventually(lambda: len(receiver.requests) == 41, "all incidents are notified", 30)
     before = _snapshot(programs["gateway"])
     for program in programs.values():
@@ -282,7 +282,7 @@ def a_backup_is_restored_into_new_topics_beside_old_state_files(scratch):
     programs = site.programs()
     began = time.monotonic()
     gateway = programs["gateway"]
-    eventually(lambda: len(gateway.incidents(limit=200)) == 41, "all incidents are there again", 30)
+    eventually(lambda: len(gateway.incidents(limit=200)) == 41, "all incidents are shown again", 30)
     check_equal(_snapshot(gateway)[first][1], before[first][1], "the first timeline")
     for number in range(8):
         gateway.incident_of(_alarm(gateway, 0, f"new-{number}"), seconds=20)

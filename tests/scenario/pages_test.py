@@ -208,12 +208,12 @@ def serve_counts_every_metric_of_the_operators_page(scratch):
         _lag(servers, service, topic)
     _await_no_lag(servers)
     _check_counted(servers, NOT_EMBEDDED)
-    opened, written = (_sum(server, f"tocsin_{what}_total") for what in ("incidents_opened", "audit_records"))
+    opened, written = (_sum(server, f"tocsin_{metric}_total") for metric in ("incidents_opened", "audit_records"))
     check(opened == 3 and written >= 6, f"{opened} incidents, {written} lines of the audit log")
     server.kill()
     server.start()
-    for what in ("incidents_opened", "notifications", "dead_letters"):
-        check_equal(_sum(server, f"tocsin_{what}_total"), 0, f"{what} after a start that read all records again")
+    for metric in ("incidents_opened", "notifications", "dead_letters"):
+        check_equal(_sum(server, f"tocsin_{metric}_total"), 0, f"{metric} after a start that read all records again")
 
 
 @not_in_a_container("six programs")

@@ -313,7 +313,7 @@ def _partition(id):
 
 def _incident_of_each_partition(gateway):
     accepted = [gateway.event(title="hit", asset=f"host{n}") for n in range(10 * PARTITIONS)]
-    eventually(lambda: len(gateway.incidents()) == len(accepted), "all incidents are there", seconds=20, pause=0.2)
+    eventually(lambda: len(gateway.incidents()) == len(accepted), "all incidents are shown", seconds=20, pause=0.2)
     found = {_partition(incident["id"]): incident for incident in gateway.incidents()}
     check_equal(sorted(found), list(range(PARTITIONS)), "partitions with an incident")
     return found

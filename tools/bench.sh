@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs one measurement: tests/bench/NAME.sh, else the program made of tests/bench/NAME.c, beside a Kafka and a Redis. A Kafka
-# that is started for it has Java's thorough compiler, as a broker at work has.
+# Runs one measurement: bench.sh NAME runs tests/bench/NAME.sh, or the program of tests/bench/NAME.c with a Kafka and a Redis. A Kafka
+# that is started for it uses all of Java's compilers, as a broker in production does.
 set -euo pipefail
 export KAFKA_JAVA=${KAFKA_JAVA-}
 name=$1
@@ -9,5 +9,5 @@ if [[ -f tests/bench/$name.sh ]]; then
 elif [[ -x ${BUILD:-build}/tests/bench/$name ]]; then
 	exec tools/with-outside.sh "${BUILD:-build}/tests/bench/$name"
 fi
-echo "tocsin: there is no measurement '$name'; there are: $(cd tests/bench && ls | sed 's/\.[a-z]*$//' | sort -u | tr '\n' ' ')" >&2
+echo "bench: no measurement is named '$name': use one of $(cd tests/bench && ls | sed 's/\.[a-z]*$//' | sort -u | tr '\n' ' ')" >&2
 exit 2

@@ -1,5 +1,5 @@
 #!/bin/bash
-# compile_commands.json for editors: the compiler call, then the sources.
+# Prints compile_commands.json, which editors read: compile-commands.sh COMPILER-CALL SOURCES….
 set -euo pipefail
 call=${1//\\/\\\\}
 call=${call//\"/\\\"}

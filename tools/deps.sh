@@ -1,14 +1,15 @@
 #!/bin/bash
-# Installs the Debian packages named, where they are missing; says which. "one|other" is satisfied by either.
+# Installs the missing ones of the named Debian packages and prints their names: deps.sh PACKAGES…. "one|other" is satisfied by either;
+# the first is installed. Exit code 3: packages are missing and root privileges cannot be had.
 set -euo pipefail
 
 if ! command -v dpkg-query >/dev/null; then
-	echo "tocsin: this is no Debian or Ubuntu; if compiling fails, install the equivalents of: $*" >&2
+	echo "deps: dpkg is not here, so no package is installed: if compilation fails, install the equivalents of $*" >&2
 	exit 0
 fi
 
-# One call for all names: this runs before every build.
-# shellcheck disable=SC2046 # names of packages, a word each
+# One call for all names, because every build runs this script.
+# shellcheck disable=SC2046 # each word is the name of a package
 installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' $(tr '|' ' ' <<<"$*") 2>/dev/null | sed -n 's/^ii *//p' || true)
 missing=()
 for wanted in "$@"; do
@@ -23,7 +24,7 @@ done
 root=()
 if [[ $(id -u) -ne 0 ]]; then
 	if ! command -v sudo >/dev/null; then
-		echo "tocsin: packages are missing and there is no sudo; as root: apt-get install ${missing[*]}" >&2
+		echo "deps: packages are missing and sudo is not installed: as root, run apt-get install ${missing[*]}" >&2
 		exit 3
 	fi
 	root=(sudo)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Holds C sources to the layout of the house: format.py [--write] FILES…
+"""Checks the layout of C sources: format.py [--write] FILES…
 
-clang-format (.clang-format) says how a file would be laid out. Its answer is taken for everything but what is laid out by hand:
-columns of tables within a line, where a statement or an initialiser that goes on is broken, and macros. A difference that is
-more than that is printed as FILE:LINE with both sides, or, with --write, settled as clang-format would.
+Compares each file with the output of clang-format (.clang-format). Three things may differ, because they are laid out by hand: columns
+of tables within a line, the places where a long statement or initialiser is broken, and macros. Every other difference is printed as
+FILE:LINE with both sides or, with --write, replaced by clang-format's layout.
 
-Held to besides: no blanks at a line's end, and no line of code of more than 132 columns, unless it holds a string; a comment
-behind it is not counted.
+Also checks that no line ends with blanks and that no line of code has more than 132 columns, unless it holds a string; a comment at the
+end of the line is not counted.
 """
 
 import difflib
@@ -17,19 +17,19 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 COLUMNS = 132
-# A line may be broken after one of the first and before one of the second; a statement, a body or a block begins a line of its own.
+# A line may be broken after one of the first and before one of the second. A statement, a body or a block begins a new line.
 GOES_ON_AFTER = tuple(',(=?&|+-*/<>%"')
 GOES_ON_BEFORE = tuple('?:."')
 
 
 def laid_out(line):
-    """The line with columns taken out: what stands before its first word, and one blank for many after it."""
+    """The line without columns: its indentation, and single blanks after it."""
     start = len(line) - len(line.lstrip(" \t"))
     return line[:start] + re.sub(r"[ \t]+", " ", line[start:])
 
 
 def joined(lines):
-    """The characters that are no blanks; the indentation of lines, by number of characters before; where blanks are, by the same."""
+    """(characters without blanks, indentation of each line by the number of characters before it, numbers of characters before blanks)."""
     text, indents, blanks = "", {}, set()
     for line in lines:
         indents[len(text)] = line[:len(line) - len(line.lstrip())]
@@ -40,19 +40,19 @@ def joined(lines):
 
 
 def goes_on(text, at, before):
-    """True when a line that begins there goes on with what stands before it."""
+    """True if a line that begins there continues the statement before it."""
     head, tail = re.sub(r"/\*((?!\*/).)*\*/$", "", before + text[:at]), text[at:]
     if not tail:
         return False
-    if head.endswith("{"):  # of a list; what follows another begins a statement or a member
+    if head.endswith("{"):  # of a list; after any other brace a statement or a member begins
         return re.search(r"([=,{(]|enum\w*){$", head) is not None
-    if head.endswith(":"):  # of a choice; what follows a label begins a statement
+    if head.endswith(":"):  # of a conditional expression; after a label a statement begins
         return "?" in re.split(r"[;{}]", head)[-1]
     return head.endswith(GOES_ON_AFTER) or tail.startswith(GOES_ON_BEFORE)
 
 
 def broken_by_hand(ours, theirs, before):
-    """True when the two differ only in where something that goes on is broken, and in how far in it goes on."""
+    """True if the two differ only in the places where statements are broken and in the indentation of the continued lines."""
     text, our_indents, our_blanks = joined(ours)
     their_text, their_indents, their_blanks = joined(theirs)
     starts = our_indents.keys() | their_indents.keys()
@@ -61,7 +61,7 @@ def broken_by_hand(ours, theirs, before):
 
 
 def within_macro(lines):
-    """The numbers of lines that a macro's definition takes."""
+    """The numbers of the lines of macro definitions."""
     numbers, inside = set(), False
     for number, line in enumerate(lines):
         if inside or re.match(r"\s*#\s*define\b", line):
@@ -71,7 +71,7 @@ def within_macro(lines):
 
 
 def differences(ours, theirs):
-    """(first, end, replacement) of what is not as it should be in ours; lines from first to before end."""
+    """(first, end, replacement) for each difference; the lines from first to before end are to be replaced."""
     macros = within_macro(ours)
     matcher = difflib.SequenceMatcher(None, [laid_out(line) for line in ours], [laid_out(line) for line in theirs], autojunk=False)
     for kind, first, end, start, stop in matcher.get_opcodes():
@@ -87,22 +87,22 @@ def too_long(line):
 
 
 def check(name, write):
-    """What is wrong with a file, or, with write, what was done about it."""
+    """Messages about a file: its differences or, with write, the number of replaced ones, and its other faults."""
     with open(name, encoding="utf-8") as file:
         ours = file.read().split("\n")
     theirs = subprocess.run(["clang-format", name], capture_output=True, text=True, check=True).stdout
-    theirs = re.sub(r"(\(\w+\)) ~", r"\1~", theirs).split("\n")  # some versions take the cast before ~ for a value
+    theirs = re.sub(r"(\(\w+\)) ~", r"\1~", theirs).split("\n")  # some versions read the cast before ~ as a value
     found, wrong = list(differences(ours, theirs)), []
     if write and found:
         for first, end, replacement in reversed(found):
             ours[first:end] = replacement
         with open(name, "w", encoding="utf-8") as file:
             file.write("\n".join(ours))
-        wrong.append(f"{name}: {len(found)} mended")
+        wrong.append(f"{name}: {len(found)} replaced")
     for first, end, replacement in () if write else found:
-        wrong += [f"{name}:{first + 1}: would be laid out so", *(f"  -{line}" for line in ours[first:end]), *(f"  +{line}" for line in replacement)]
-    wrong += [f"{name}:{number}: longer than {COLUMNS} columns" for number, line in enumerate(ours, 1) if too_long(line)]
-    wrong += [f"{name}:{number}: blanks at its end" for number, line in enumerate(ours, 1) if line != line.rstrip()]
+        wrong += [f"{name}:{first + 1}: clang-format lays this out differently", *(f"  -{line}" for line in ours[first:end]), *(f"  +{line}" for line in replacement)]
+    wrong += [f"{name}:{number}: more than {COLUMNS} columns: break the line" for number, line in enumerate(ours, 1) if too_long(line)]
+    wrong += [f"{name}:{number}: blanks at the end of the line: remove them" for number, line in enumerate(ours, 1) if line != line.rstrip()]
     return wrong
 
 
@@ -110,7 +110,7 @@ def main():
     write, files = "--write" in sys.argv, [word for word in sys.argv[1:] if word != "--write"]
     with ThreadPoolExecutor(os.cpu_count()) as several:
         wrong = [line for lines in several.map(lambda name: check(name, write), files) for line in lines]
-    print("\n".join(wrong) if wrong else f"{len(files)} files are laid out as they should be")
+    print("\n".join(wrong) if wrong else f"the layout of {len(files)} files is right")
     return 1 if wrong and not write else 0
 
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Searches for inputs that break a reader: fuzz.sh TARGETS…, programs of libFuzzer. What it finds new stands in $BUILD/fuzz/NAME;
-# what broke something, in $BUILD/fuzz/NAME.broken-*. FUZZ_SECONDS: how long each is searched.
+# Searches for inputs that break a parser: fuzz.sh TARGETS…, which are programs with libFuzzer. Inputs that reach new code are kept in
+# $BUILD/fuzz/NAME, inputs that break the parser in $BUILD/fuzz/NAME.broken-*. FUZZ_SECONDS (60) is the search time of each target.
 set -euo pipefail
 for target in "$@"; do
 	name=$(basename "$target")
@@ -11,7 +11,7 @@ for target in "$@"; do
 	"$target" -max_total_time="$FUZZ_SECONDS" -timeout=5 -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1 \
 		-artifact_prefix="$found.broken-" "$found" "${seeds[@]}" 2>&1 | grep -E '^(SUMMARY|stat::(number_of_exec|average|new_units|peak)|==|Test unit|artifact)|DONE' || true
 	if compgen -G "$found.broken-*" >/dev/null; then
-		echo "fuzz: $name was broken by $(compgen -G "$found.broken-*" | head -n 1)" >&2
+		echo "fuzz: an input breaks $name: $(compgen -G "$found.broken-*" | head -n 1)" >&2
 		exit 1
 	fi
 done

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Builds the container image with docker or podman, whichever is there (ENGINES chooses), and labels it with the version in its
-# tag and the commit it was built from:
+# Builds the container image with the first engine of ENGINES ("docker podman") that runs, and labels it with the version of its tag and
+# with the commit:
 #
-#   tools/images.sh TAG [OPTIONS of the build…]
-#   tools/images.sh revision                     that commit; with -modified where files are not as they were committed
+#   tools/images.sh TAG [BUILD-OPTIONS…]
+#   tools/images.sh revision               prints the commit, followed by -modified if files differ from it
 set -euo pipefail
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 [[ -z $(git status --porcelain 2>/dev/null) ]] || revision+=-modified
@@ -13,15 +13,15 @@ if [[ $tag == revision ]]; then
 	exit
 fi
 shift
-# As options: a LABEL that an argument fills is taken from the cache by some engines, with the value of the build before.
+# Labels are options: for a LABEL that contains a build argument, some engines take the value of the previous build from the cache.
 label=org.opencontainers.image
 set -- --label "$label.version=${tag##*:}" --label "$label.revision=$revision" --tag "$tag" "$@"
 for engine in ${ENGINES:-docker podman}; do
 	if command -v "$engine" >/dev/null && "$engine" info >/dev/null 2>&1; then
-		# podman's own format has no HEALTHCHECK.
+		# The OCI format, podman's default, has no HEALTHCHECK.
 		[[ $engine == podman ]] && set -- --format docker "$@"
 		exec "$engine" build "$@" .
 	fi
 done
-echo "tocsin: images are built by ${ENGINES:-docker or podman}: not installed, or not running" >&2
+echo "images: ${ENGINES:-docker or podman} is not installed or does not run: install it, or start its service" >&2
 exit 3

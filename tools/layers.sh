@@ -1,9 +1,9 @@
 #!/bin/bash
-# Who may include whom (ARCHITECTURE.md, "Layers"). A row a rule: the files it is about, and what they may include of ours.
-# Outbound libraries are known only to the edge.
+# Checks each #include in shared and services against the rules of ARCHITECTURE.md, "Directories": the project's headers that a directory
+# may include, and the one directory that may include an external library.
 set -uo pipefail
 
-# files -> the headers of ours they may include; the first row that fits counts. SELF: the service's own name.
+# Files -> the headers of the project that they may include. The first rule that matches a file applies. SELF is the name of its service.
 rules=(
 	'^shared/base/ -> ^shared/base/'
 	'^shared/domain/ -> ^shared/(base|domain)/'
@@ -21,7 +21,7 @@ rules=(
 	'^services/cli/ -> ^(shared|services)/'
 	'^services/[a-z]+/ -> ^(shared/|services/SELF/)'
 )
-# outside library -> the one room that may include it
+# Header of an external library -> the directory that may include it.
 libraries=(
 	'^sqlite3 -> ^shared/io/sqlite/'
 	'^(microhttpd|ulfius) -> ^shared/io/http/'
@@ -43,13 +43,13 @@ for file in $(find shared services -name '*.[ch]' | sort); do
 	for rule in "${rules[@]}"; do
 		[[ -z $allowed && $file =~ ${rule%% -> *} ]] && allowed=${rule##* -> }
 	done
-	[[ $allowed ]] || refuse "$file" "something" "it lies in no layer"
+	[[ $allowed ]] || refuse "$file" headers "no rule covers this file"
 	while read -r header; do
-		[[ $header =~ ${allowed//SELF/$self} ]] || refuse "$file" "$header" "its layer must not know it"
+		[[ $header =~ ${allowed//SELF/$self} ]] || refuse "$file" "$header" "no rule allows it"
 	done < <(sed -n 's/^#include "\(.*\)"$/\1/p' "$file")
 	while read -r header; do
 		for library in "${libraries[@]}"; do
-			[[ $header =~ ${library%% -> *} && ! $file =~ ${library##* -> } ]] && refuse "$file" "<$header>" "another room's library"
+			[[ $header =~ ${library%% -> *} && ! $file =~ ${library##* -> } ]] && refuse "$file" "<$header>" "only ${library##* -> } may"
 		done
 	done < <(sed -n 's/^#include <\(.*\)>$/\1/p' "$file")
 	[[ $failed -eq $before ]] && passed=$((passed + 1))

@@ -1,4 +1,4 @@
-/* Prints who reads and writes what, from the six tables themselves: reading it is reading the architecture. */
+/* Prints the inputs, the ledger and the outputs of each service, from the tables of the six services, and then all topics. */
 #include "services/audit/audit.h"
 #include "services/classification/classification.h"
 #include "services/gateway/gateway.h"
@@ -26,8 +26,8 @@ static void service_print(const Service *service)
 	for (size_t i = 0; i < service->output_count; i++)
 		topic_print("writes", service->outputs[i], "");
 	if (service->table.state)
-		topic_print("states", service->table.topic, "a table for readers outside");
-	printf("    keeps  %s%s\n\n", service->schema == NULL ? "nothing" : "a view of its ledger, or of what it reads",
+		topic_print("states", service->table.topic, "a table for external readers");
+	printf("    keeps  %s%s\n\n", service->schema == NULL ? "nothing" : "a view of its ledger or its inputs",
 	       service->single ? "; one instance" : "");
 }
 

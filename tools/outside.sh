@@ -1,22 +1,22 @@
 #!/bin/bash
-# A real Apache Kafka (one KRaft broker) and a real Redis on 127.0.0.1, with everything they keep below one directory:
+# Runs Apache Kafka (one KRaft broker) and Redis on 127.0.0.1, with all their files in one directory:
 #
-#   tools/outside.sh start kafka|redis DIRECTORY   unless it runs, waits until it answers, prints HOST:PORT
-#   tools/outside.sh stop kafka|redis DIRECTORY    in good order
-#   tools/outside.sh kill kafka|redis DIRECTORY    with SIGKILL, as a crash would; start brings it back on the same port
-#   tools/outside.sh need kafka|redis              gets ready what start needs (Kafka's jars, once, by Maven)
+#   tools/outside.sh start kafka|redis DIRECTORY   starts the server if it does not run, waits until it answers, prints HOST:PORT
+#   tools/outside.sh stop kafka|redis DIRECTORY    stops it with SIGTERM
+#   tools/outside.sh kill kafka|redis DIRECTORY    kills it with SIGKILL, like a crash; start uses the same port again
+#   tools/outside.sh need kafka|redis              prepares start (downloads Kafka's jars by Maven, once)
 #
-# The process's id stands in DIRECTORY/NAME/pid, its port in DIRECTORY/NAME/port, what it says in DIRECTORY/NAME/log.
-# Exit code 3: something it needs is not installed; INSTEAD names what to set where there are servers already.
-# KAFKA_VERSION chooses another Kafka, KAFKA_JAVA other options of its Java: by default the quick compiler alone, since tests
-# end before the thorough one has paid; where it stays longer (measurements, make run-distributed) it is set empty.
+# DIRECTORY/NAME/pid holds the process id, DIRECTORY/NAME/port the port, DIRECTORY/NAME/log the output. Exit code 3: a package is not
+# installed; the message names the settings in INSTEAD, which name servers that run already. KAFKA_VERSION selects another Kafka,
+# KAFKA_JAVA other options of its Java. By default Java uses only its fast compiler, because tests end before the optimising one pays
+# off; for longer use (measurements, make run-distributed) KAFKA_JAVA is empty.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${BUILD:=build}" "${KAFKA_VERSION:=4.1.1}" "${KAFKA_JAVA=-XX:TieredStopAtLevel=1}" "${START_SECONDS:=60}"
 : "${INSTEAD:=TOCSIN_TEST_KAFKA_BROKERS and TOCSIN_TEST_REDIS_URL}"
 jars=$(realpath -m "$BUILD/kafka/$KAFKA_VERSION")
 
-fail() { # CODE SENTENCE
+fail() { # EXIT-CODE MESSAGE
 	echo "outside: $2" >&2
 	exit "$1"
 }
@@ -25,10 +25,10 @@ installed() { # COMMAND PACKAGE
 	command -v "$1" >/dev/null || fail 3 "$1 is not installed: apt-get install $2, or set $INSTEAD"
 }
 
-# ---- what each needs -------------------------------------------------------------------------------------------------
+# ---- packages --------------------------------------------------------------------------------------------------------
 need_redis() { installed redis-server redis-server; }
 
-# Several callers may come at once: one fetches, the others wait for it.
+# Of several concurrent callers one downloads and the others wait.
 need_kafka() {
 	installed java openjdk-17-jre-headless
 	[[ -e $jars/complete ]] && return
@@ -37,22 +37,22 @@ need_kafka() {
 	(
 		flock 9
 		[[ -e $jars/complete ]] && exit
-		echo "outside: fetching Apache Kafka $KAFKA_VERSION by Maven, once" >&2
+		echo "outside: downloading Apache Kafka $KAFKA_VERSION by Maven, once" >&2
 		mvn -q -B -f tests/support/kafka/pom.xml -Dkafka.version="$KAFKA_VERSION" dependency:copy-dependencies \
 			-DoutputDirectory="$jars" >"$jars/log" 2>&1 && touch "$jars/complete"
-	) 9>"$jars/lock" || fail 3 "Maven could not fetch Apache Kafka $KAFKA_VERSION: see $jars/log"
+	) 9>"$jars/lock" || fail 3 "Maven could not download Apache Kafka $KAFKA_VERSION: see $jars/log"
 }
 
 # ---- processes and ports --------------------------------------------------------------------------------------------
-# Known by its working directory: a process that ended has none, even where nobody collects it, and one that was given
-# an old number since works elsewhere.
+# The working directory identifies the process: a process that ended has none, even before its parent collects it, and another process
+# that reuses the id has another directory.
 alive() { [[ $(readlink "/proc/$1/cwd") == "$home" ]]; }
 
 running() { [[ -s $home/pid ]] && alive "$(<"$home/pid")"; }
 
 taken() { (: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Below the range that outgoing connections are given their ports from.
+# Below the range of ephemeral ports.
 free_port() {
 	local port
 	for port in $(shuf -i 20000-29999 -n 50); do
@@ -61,14 +61,14 @@ free_port() {
 	fail 1 'no free port found on 127.0.0.1'
 }
 
-# The port of the time before, unless another took it since.
+# Keeps the port of the previous start, unless another process uses it.
 choose_port() { # FILE
 	if [[ ! -s $1 ]] || taken "$(<"$1")"; then
 		free_port >"$1"
 	fi
 }
 
-# In a session of its own, so that a Ctrl-C for the caller does not take away what the caller still needs to end well.
+# In a separate session, so that Ctrl-C ends the caller only, which may still need the server to stop cleanly.
 launch() {
 	cd "$home"
 	setsid "$@" </dev/null >>log 2>&1 &
@@ -78,7 +78,7 @@ launch() {
 await() { # NAME
 	local deadline=$((SECONDS + START_SECONDS))
 	until answers_"$1" "$(<"$home/port")"; do
-		running || fail 1 "$1 ended while starting; the end of $home/log: $(tail -n 3 "$home/log" | tr '\n' ' ')"
+		running || fail 1 "$1 ended during its start; the last lines of $home/log: $(tail -n 3 "$home/log" | tr '\n' ' ')"
 		((SECONDS < deadline)) || fail 1 "$1 does not answer after $START_SECONDS s: see $home/log"
 		sleep 0.1
 	done
@@ -105,8 +105,7 @@ launch_redis() {
 answers_redis() { [[ $(ask "$1" 'PING\r\n' 7 2>/dev/null) == *50' '4f* ]]; } # "PO" of "+PONG"
 
 # ---- Kafka -----------------------------------------------------------------------------------------------------------
-# Small, and quick to notice that its former self died: without the session timeout a killed broker is back only after
-# 15 s.
+# Small. The short session timeout lets a killed broker start again at once instead of after 15 s.
 kafka_settings() {
 	cat <<-END
 		process.roles=broker,controller
@@ -142,9 +141,9 @@ kafka_settings() {
 kafka() { # HEAP CLASS ARGUMENT…
 	local heap=$1
 	shift
-	# Neither its statistics nor its unpacked libraries outside of its directory, which may be in memory: a machine that waits
-	# for a disk, waits with all of its threads.
-	# shellcheck disable=SC2086 # options, a word each
+	# Java's statistics and unpacked libraries stay in the server's directory, which may be in memory: writing them to a slow disk would
+	# block all of its threads.
+	# shellcheck disable=SC2086 # each word is an option
 	exec java -XX:+PerfDisableSharedMem -Xms64m -Xmx"$heap" -XX:+UseSerialGC $KAFKA_JAVA -Djava.awt.headless=true \
 		-Djava.io.tmpdir="$home" \
 		-Dorg.slf4j.simpleLogger.defaultLogLevel="${KAFKA_LOG_LEVEL:-warn}" \
@@ -157,19 +156,19 @@ launch_kafka() {
 	kafka_settings >"$home/settings"
 	if [[ ! -e $home/data/meta.properties ]]; then
 		(kafka 64m kafka.tools.StorageTool format -t "$(head -c 16 /dev/urandom | base64 | tr '+/' 'ab' | tr -d =)" \
-			-c "$home/settings") >"$home/log" 2>&1 || fail 1 "Kafka's storage cannot be prepared: see $home/log"
+			-c "$home/settings") >"$home/log" 2>&1 || fail 1 "Kafka's storage cannot be formatted: see $home/log"
 	fi
 	export -f kafka
 	export home jars KAFKA_JAVA
 	launch bash -c 'kafka 256m kafka.Kafka "$1"' bash "$home/settings"
 }
 
-# A metadata request (version 1, no topics) that is answered with at least one broker: then it leads and serves.
+# Sends a metadata request (version 1, no topics). An answer with one broker means that the broker is its own leader and serves.
 answers_kafka() {
 	[[ $(ask "$1" '\0\0\0\x10\0\x03\0\x01\0\0\0\x01\0\x02up\0\0\0\0' 12 2>/dev/null) == *' 00 00 00 01 00 00 00 01' ]]
 }
 
-# Sends bytes, gives back the first so many of the answer, in hex.
+# Sends BYTES and prints the first COUNT bytes of the answer in hexadecimal.
 ask() { # PORT BYTES COUNT
 	exec 3<>"/dev/tcp/127.0.0.1/$1" || return
 	printf "$2" >&3
@@ -179,7 +178,7 @@ ask() { # PORT BYTES COUNT
 # ---------------------------------------------------------------------------------------------------------------------
 action=${1:-} name=${2:-}
 [[ $name == kafka || $name == redis ]] || fail 2 'usage: tools/outside.sh start|stop|kill|need kafka|redis [DIRECTORY]'
-[[ $action == need || -n ${3:-} ]] || fail 2 "which directory does $name keep its files in?"
+[[ $action == need || -n ${3:-} ]] || fail 2 "DIRECTORY is missing: name the directory for the files of $name"
 mkdir -p "${3:-$BUILD}"
 home=$(cd "${3:-$BUILD}" && pwd)/$name
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Base, domain and cores call nothing impure: nm shows what their objects want from outside.
+# Checks that base, domain and cores call no impure function: nm lists the undefined symbols of their objects.
 set -uo pipefail
 : "${BUILD:=build}"
 
@@ -26,7 +26,7 @@ for source in shared/base/*.c shared/domain/*.c services/*/core/*.c; do
 	[[ -f $source ]] || continue
 	object=$BUILD/obj/${source%.c}.o
 	if [[ ! -f $object ]]; then
-		echo "$object is missing: make build first"
+		echo "$object is missing: run make build"
 		failed=$((failed + 1))
 		continue
 	fi

@@ -1,11 +1,13 @@
 #!/bin/bash
-# Runs the programs of one part of the tests, a line each, and leaves "passed failed skipped" in $BUILD/results/PART, and why
-# something was skipped in $BUILD/results/PART.skipped. Understands cmocka's summary and lines "N passed, N failed, N skipped". A
-# program that fails without saying so, or that reports no test at all, counts as a failure. With STRICT=1 a skipped test fails the
-# part, unless MAY_SKIP names it: "image fresh" where the machine is known to run no containers.
+# Runs the programs of one part of the tests and prints a line for each: run-tests.sh PART PROGRAMS…. Writes "passed failed skipped" to
+# $BUILD/results/PART and the reasons of skipped tests to $BUILD/results/PART.skipped. Reads cmocka's summary and lines "N passed, N
+# failed, N skipped". A program that exits with an error but reports no failure, or that reports no test, counts as one failure. With
+# STRICT=1 a skipped test fails the part, unless MAY_SKIP names the part: "image fresh" for a machine that can run no containers. The
+# last line holds the counts and the wall time, without compilation.
 set -uo pipefail
-# A script that calls make of itself names what it wants, and finds it built.
+# A test that runs make itself passes its own variables and finds its targets built.
 unset MAKEFLAGS MFLAGS MAKELEVEL SAN STEPS
+began=$(date +%s%N)
 part=$1
 shift
 results=$BUILD/results
@@ -13,12 +15,12 @@ mkdir -p "$results/logs"
 rm -f "$results/$part" "$results/$part.skipped"
 passed=0 failed=0 skipped=0
 : "${TEST_TIMEOUT_SECONDS:=900}"
-[[ $part == scenario* || $part == lint ]] && shown=yes || shown= # as it goes, since each of its lines takes a while
+[[ $part == scenario* || $part == lint ]] && shown=yes || shown= # prints the output at once: each of its lines takes seconds
 
-# Sums the last number on each line that fits a pattern: one line a group in cmocka, one a script.
+# Sums the number that the pattern captures on each matching line: cmocka prints one line for each group, a script one in all.
 count() { sed -n "$1" "$2" | awk '{ sum += $1 } END { print sum + 0 }'; }
 
-# The lines of a log that say what was skipped, and why where that is said.
+# The lines of a log that name a skipped test, with the reason if there is one.
 skipped_of() { sed -nE '/^[0-9]+ passed, /d; /(^| )skipped[,:] /p; s/^\[  SKIPPED \] ([a-z].*)/\1/p' "$1" | awk '!seen[$0]++'; }
 
 run() {
@@ -30,13 +32,14 @@ run() {
 export -f run
 export PYTHON BUILD
 
-# As many at once as there are cores: units, and of edges those that neither measure time closely nor kill what they share.
-is_beside() { # PROGRAM
+# True for a program that runs beside others, one for each core: all of unit, and of edge those that neither measure short times nor kill
+# a shared server.
+is_parallel() { # PROGRAM
 	[[ $part == unit || $part/$(basename "$1") =~ ^edge/bus_(crash|kafka|keep|sqlite|)_?test$ ]]
 }
 
-# One program: its line, and its counts in FILE for the sum.
-play() { # PROGRAM FILE
+# Runs one program, prints its line and writes its counts to FILE.
+run_and_count() { # PROGRAM FILE
 	local name log start code ok bad skip word=ok
 	name=$(basename "$1")
 	log=$results/logs/$part-$name.log
@@ -55,7 +58,7 @@ play() { # PROGRAM FILE
 	printf '%-7s %-40s %4d passed %3d failed %3d skipped %6d ms\n' $word "$part/$name" $ok $bad $skip $((($(date +%s%N) - start) / 1000000))
 	[[ $skip -gt 0 ]] && skipped_of "$log" | sed "s|^|$part/$name: |" >"$2.skipped"
 	if [[ $bad -gt 0 && -z $shown ]]; then
-		echo "        exit code $code; the end of $log:"
+		echo "        exit code $code; the last lines of $log:"
 		tail -n 40 "$log" | sed 's/^/        /'
 	fi
 	echo "$ok $bad $skip" >"$2"
@@ -66,17 +69,17 @@ trap 'rm -rf "$counts"' EXIT
 number=0
 alone=()
 for program in "$@"; do
-	if ! is_beside "$program"; then
+	if ! is_parallel "$program"; then
 		alone+=("$program")
 		continue
 	fi
 	file=$counts/$((++number))
 	[[ $number -gt $(nproc) ]] && wait -n
-	(play "$program" "$file" >"$file.said" && cat "$file.said") &
+	(run_and_count "$program" "$file" >"$file.output" && cat "$file.output") &
 done
 wait
 for program in "${alone[@]}"; do
-	play "$program" "$counts/$((++number))"
+	run_and_count "$program" "$counts/$((++number))"
 done
 
 for ((i = 1; i <= number; i++)); do
@@ -86,9 +89,10 @@ for ((i = 1; i <= number; i++)); do
 done
 echo "$passed $failed $skipped" >"$results/$part"
 [[ -e $results/$part.skipped ]] && cat "$results/$part.skipped"
-echo "$part: $passed passed, $failed failed, $skipped skipped"
+tenths=$((($(date +%s%N) - began) / 100000000))
+echo "$part: $passed passed, $failed failed, $skipped skipped in $((tenths / 10)).$((tenths % 10)) s"
 [[ $failed -eq 0 ]] || exit 1
 if [[ ${STRICT:-} == 1 && $skipped -gt 0 && " ${MAY_SKIP:-} " != *" $part "* ]]; then
-	echo "$part: with STRICT=1 nothing may be skipped"
+	echo "$part: STRICT=1: $skipped skipped tests count as failures"
 	exit 1
 fi

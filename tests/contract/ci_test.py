@@ -42,7 +42,7 @@ done
 
 def environment(**more):
     kept = {name: value for name, value in os.environ.items()
-            if name not in ("BUILD", "STRICT", "MAY_SKIP", "PARTS", "FLAVOURS", "MORE", "MAKEFLAGS", "MAKELEVEL", "SAN", "STEPS")}
+            if name not in ("BUILD", "STRICT", "MAY_SKIP", "PARTS", "FLAVOURS", "MORE", "MAKEFLAGS", "MAKELEVEL", "SAN", "STEPS", "INSTALL_SECONDS")}
     return kept | more
 
 
@@ -83,13 +83,15 @@ def a_program_that_tests_nothing_fails():
     assert run_tests("silent")[0::2] == (1, "0 1 0")
 
 
-def pretended(**settings):
+def pretended(budget=None, **settings):
     """.ci/run in a tree of its own: exit code, the lines it said, and what it asked make for."""
     with tempfile.TemporaryDirectory() as directory:
         tree = Path(directory)
-        for name in (".ci/run", "tools/test-all.sh"):
+        for name in (".ci/run", "tools/test-all.sh", "tests/budget"):
             (tree / name).parent.mkdir()
             shutil.copy(ROOT / name, tree / name)
+        if budget:
+            (tree / "tests/budget").write_text(budget)
         (tree / "bin").mkdir()
         (tree / "bin/make").write_text(MAKE)
         (tree / "bin/make").chmod(0o755)
@@ -126,6 +128,33 @@ def the_last_line_holds_the_totals_of_all_parts_and_the_lines_before_what_was_no
         total = [len(parts(calls)) - len(asked) + one[0] * len(asked), one[1] * len(asked), one[2] * len(asked)]
         assert said[-1] == "{} passed, {} failed, {} skipped".format(*total), (results, said[-1], total)
         assert not one[2] or f"  {name}/run.sh: skipped, it cannot be had" in said[-5:], said[-6:]
+
+
+def budget_minutes():
+    """{part: minutes} of tests/budget."""
+    return {name: float(minutes) for name, minutes in re.findall(r"^([a-z][a-z/-]*) +([0-9.]+)$", (ROOT / "tests/budget").read_text(), re.M)}
+
+
+@case
+def the_budget_has_one_line_for_each_part_and_no_other_line():
+    _, said, _ = pretended()
+    limits = budget_minutes()
+    printed = [re.fullmatch(r"---- ([a-z/-]+): \d+ s of (\d+) s", line) for line in said if line.startswith("---- ") and "again" not in line]
+    assert all(printed), said
+    assert {line[1]: int(line[2]) for line in printed} == {name: int(minutes * 60) for name, minutes in limits.items()}, (printed, limits)
+    assert sum(limits.values()) - limits["total"] <= limits["total"] <= 50, limits
+    assert not [line for line in said if line.startswith("budget:")], said
+
+
+@case
+def a_part_over_its_limit_is_a_warning_and_a_run_over_the_total_a_failure():
+    lines = "".join(f"{name} 5\n" for name in budget_minutes())
+    code, said, _ = pretended(budget=lines.replace("unit 5\n", "unit -1\n", 1))
+    assert code == 0 and [line for line in said if line.startswith("budget: unit took ")], said
+    code, said, _ = pretended(budget=lines.replace("total 5\n", "total -1\n"))
+    assert code and [line for line in said if line.startswith("budget: total took ")] and said[-1].endswith(" passed, 0 failed, 0 skipped"), said
+    code, said, _ = pretended(budget=lines.replace("model 5\n", ""))
+    assert code == 0 and [line for line in said if line.startswith("budget: model ") and "has no line" in line], said
 
 
 sys.exit(main())

@@ -410,7 +410,7 @@ static void a_refusal_is_told_and_passes(void **state)
 		arm(edge->timers, 1, "refused", -1);
 		assert_true(await(ill, edge->timers));
 		assert_non_null(strstr(edge->timers->operations->health(edge->timers).text, refusals[i].word));
-		/* A replica is not taken for more than it is because it answers. */
+		/* A replica that answers stays refused. The time must pass: nothing outside shows that the client asked again. */
 		for (Instant until = clock_now() + 700; i == 0 && clock_now() < until; clock_sleep_ms(5))
 			assert_true(ill(edge->timers));
 		command(edge, refusals[i].allow);

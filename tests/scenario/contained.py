@@ -1,7 +1,6 @@
-"""`tocsin serve` in a container of the image, with the rights that k8s/ gives it: the scenarios are played to it as to a program.
+"""`tocsin serve` in a container of the image, with the rights that k8s/ gives it and the interface of a Server.
 
-Its state is a directory of the scenario's, at the same place in the container. Signals go to the process itself, found by podman,
-so that a kill is a kill.
+The scenario's directory is mounted at the same path in the container. Signals go to the process in the container, whose id podman knows.
 """
 
 import itertools
@@ -25,17 +24,17 @@ class Contained(Server):
     container = None
 
     def run(self, environment, *arguments, name=None):
-        """The command line that runs tocsin with these arguments in a container."""
-        given = [word for key in environment if key.startswith("TOCSIN_") for word in ("--env", key)]
-        return [*self.container_of(name), *given, IMAGE, "tocsin", *arguments]
+        """The command line of tocsin with these arguments in a container."""
+        variables = [word for key in environment if key.startswith("TOCSIN_") for word in ("--env", key)]
+        return [*self.container_of(name), *variables, IMAGE, "tocsin", *arguments]
 
     def container_of(self, name=None):
-        """The scenario's directory and the policy packs are at the same places in it."""
+        """The command line up to the image. The scenario's directory and the policy packs have the same paths in the container."""
         directory, packs = self.scratch.directory, REPOSITORY / "shared/policy"
         return [*PODMAN, "run", "--rm", *RIGHTS, *(("--name", name) if name else ()), "--volume", f"{directory}:{directory}",
                 "--volume", f"{packs}:{packs}:ro", "--workdir", str(directory)]
 
-    def words(self):
+    def command_line(self):
         self.container = f"tocsin-scenario-{os.getpid()}-{next(numbers)}"
         return self.run(self.environment(), *self.arguments, name=self.container)
 
@@ -55,9 +54,8 @@ class Contained(Server):
             environment["TOCSIN_URL"] = self.url
         return subprocess.run(self.run(environment, *arguments), env=environment, capture_output=True, text=True, timeout=120)
 
-
     def programs(self):
-        """A `tocsin` that runs in a container with the settings of who types it."""
+        """The directory of a `tocsin` command that runs in a container with the TOCSIN_ variables of its caller."""
         directory = self.scratch.path("bin")
         directory.mkdir(exist_ok=True)
         program = directory / "tocsin"
@@ -68,12 +66,12 @@ class Contained(Server):
 
 
 class Inner:
-    """The process in the container, with podman's process as the one that is waited for."""
+    """A process with the id of the one in the container; wait() and poll() concern podman's process."""
 
     def __init__(self, outer, container):
         self.outer, self.stderr = outer, outer.stderr
-        asked = [*PODMAN, "inspect", "--format", "{{.State.Pid}}", container]
-        self.pid = eventually(lambda: int(subprocess.run(asked, capture_output=True, text=True, timeout=30).stdout.strip() or 0), "the container has a process")
+        inspect = [*PODMAN, "inspect", "--format", "{{.State.Pid}}", container]
+        self.pid = eventually(lambda: int(subprocess.run(inspect, capture_output=True, text=True, timeout=30).stdout.strip() or 0), "the container has a process")
 
     def send_signal(self, number):
         os.kill(self.pid, number)
@@ -93,12 +91,12 @@ class Inner:
 
     @staticmethod
     def code(code):
-        """podman says 128 + N where the process was ended by signal N."""
+        """The exit code as subprocess reports it: podman reports 128 + N for a process that signal N ended, subprocess -N."""
         return 128 - code if code is not None and code > 128 else code
 
 
 def contained(scratch, home, settings):
-    """Not started yet. The scenario's directory belongs to the container's user, as a volume would."""
+    """A Contained, not started. The scenario's directory belongs to the user of the container, like a volume."""
     os.chown(scratch.directory, USER, USER)
     server = Contained(scratch.binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings)
     server.scratch = scratch

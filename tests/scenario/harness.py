@@ -1,8 +1,7 @@
-"""What scenarios share: a real server in a scratch directory, requests to it, receivers of what it sends.
+"""The tools of the scenarios: a server in a scratch directory, requests to it, and receivers of its messages.
 
-A scenario is a function whose name is a sentence; it gets a Scratch and fails by raising. Nothing here reaches into the
-server: it is started, asked over HTTP, signalled by the id of its own process, and its files are read by the program's own
-commands.
+A scenario is a function whose name is a sentence. It gets a Scratch and fails by raising. The tools treat the server as a black box:
+they start it, send it requests and signals, and read its files with the program's own commands.
 """
 
 import collections
@@ -29,11 +28,11 @@ STOP_SECONDS = 30
 
 
 class Failure(AssertionError):
-    """A scenario did not go as it should."""
+    """A check of a scenario failed."""
 
 
 class Skip(Exception):
-    """Something the scenario needs is not on this machine."""
+    """The machine lacks something that the scenario needs."""
 
 
 def check(condition, message):
@@ -41,32 +40,30 @@ def check(condition, message):
         raise Failure(message)
 
 
-def check_equal(found, expected, what):
+def check_equal(found, expected, name):
     if found != expected:
-        raise Failure(f"{what}: expected {expected!r}, found {found!r}")
+        raise Failure(f"{name}: expected {expected!r}, found {found!r}")
 
 
-# A shared machine stands still for ten seconds now and then, and the broker with it: no scenario is about that.
-PATIENCE = 3
+# Factor of all waiting times: a shared machine, and the broker on it, may stall for ten seconds.
+TIMEOUT_FACTOR = 3
 
 
-def eventually(question, what, seconds=5.0, pause=0.02, explain=None):
-    """
-    Asks until the answer is true, and gives it back; PATIENCE times as long as it may take on a quiet machine. What must not take
-    longer than it does, is measured instead. explain: more to say where it does not come true.
-    """
-    seconds *= PATIENCE
-    until = time.monotonic() + seconds
+def eventually(condition, name, seconds=5.0, pause=0.02, explain=None):
+    """Calls condition until its value is true and returns the value. Fails after TIMEOUT_FACTOR * seconds; a scenario that requires a
+    shorter time measures it. explain returns more text for the failure."""
+    seconds *= TIMEOUT_FACTOR
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            answer = question()
-        except TimeoutError as error:  # the machine stands still
-            answer = None
+            value = condition()
+        except TimeoutError as error:  # the machine stalls
+            value = None
             explain = explain or (lambda error=error: str(error))
-        if answer:
-            return answer
-        if time.monotonic() > until:
-            raise Failure(f"{what}: not within {seconds:.0f} s (last answer: {answer!r}){' ' + explain() if explain else ''}")
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failure(f"{name}: not within {seconds:.0f} s (last value: {value!r}){' ' + explain() if explain else ''}")
         time.sleep(pause)
 
 
@@ -84,14 +81,14 @@ class Answer:
 
 
 class Server:
-    """One `tocsin serve` or program, and what can be asked of it. May be started again on the same directory after its end."""
+    """One `tocsin serve` or one program of a service, and its API. It can be started again on the same directory after its end."""
 
     def __init__(self, binary, home, log, settings, arguments=("serve",)):
         self.binary, self.home, self.log, self.settings, self.arguments = binary, home, log, settings, arguments
-        self.process = self.listener = None
+        self.process = self.reader = None
         self.url = self.greeting = None
         self.start_ms = None
-        self.said = ""  # on stderr, after the ready line, once the process has ended
+        self.stderr_text = ""  # after the ready line; complete once the process has ended
 
     def environment(self):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
@@ -99,13 +96,12 @@ class Server:
         environment.update({name: str(value) for name, value in self.settings.items()})
         return environment
 
-    def words(self):
-        """The command line."""
+    def command_line(self):
         return [self.binary, *self.arguments]
 
     def launch(self):
         began = time.monotonic()
-        self.process = subprocess.Popen(self.words(), env=self.environment(), stdout=open(self.log, "ab"),
+        self.process = subprocess.Popen(self.command_line(), env=self.environment(), stdout=open(self.log, "ab"),
                                         stderr=subprocess.PIPE, text=True)
         return began
 
@@ -128,13 +124,13 @@ class Server:
         self.start_ms = (time.monotonic() - began) * 1000
         self.greeting = "".join(lines)
         if self.url is None or self.process.poll() is not None:
-            raise Failure(f"the server did not start: exit code {self.process.wait()}, it said:\n{self.greeting}")
-        self.listener = threading.Thread(target=self.listen, args=(self.process.stderr,), daemon=True)
-        self.listener.start()
+            raise Failure(f"the server did not start: exit code {self.process.wait()}, stderr:\n{self.greeting}")
+        self.reader = threading.Thread(target=self.read, args=(self.process.stderr,), daemon=True)
+        self.reader.start()
         return self
 
-    def listen(self, stream):
-        self.said = stream.read()
+    def read(self, stream):
+        self.stderr_text = stream.read()
 
     def end(self, number):
         self.process.send_signal(number)
@@ -153,8 +149,8 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(STOP_SECONDS)
-        if self.listener:
-            self.listener.join(STOP_SECONDS)
+        if self.reader:
+            self.reader.join(STOP_SECONDS)
 
     @property
     def key(self):
@@ -172,17 +168,17 @@ class Server:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def command(self, *arguments, **settings):
-        """Runs another tocsin command with this server's settings."""
+        """Runs a tocsin command with this server's settings."""
         return run_command(self, self.binary, *arguments, **settings)
 
     def programs(self):
-        """The directory `tocsin` is found in by who types it."""
+        """The directory of the `tocsin` command, for PATH."""
         return pathlib.Path(self.binary).parent
 
     # ---- HTTP
 
     def request(self, method, path, body=None, headers=None, key="", timeout=30):
-        """body: bytes as they are, else anything JSON. key: None for none, "" for the right one."""
+        """body: bytes are sent unchanged, other values as JSON. key: None sends no key, "" the admin key."""
         headers = dict(headers or {})
         if key is not None:
             headers.setdefault("Authorization", f"Bearer {key or self.key}")
@@ -192,7 +188,7 @@ class Server:
                 body = json.dumps(body).encode()
         url = self.url
         if url is None:
-            raise ConnectionError("there is no server at present")
+            raise ConnectionError("the server does not run")
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=timeout)
         try:
             connection.request(method, path, body, headers)
@@ -218,7 +214,7 @@ class Server:
         return self.post("/v1/reports", {"kind": kind, "description": description, **members}).expect(202).json
 
     def incidents(self, **filters):
-        """All of them, over all pages."""
+        """The incidents of all pages."""
         items, cursor = [], None
         while True:
             query = urllib.parse.urlencode(filters | ({"cursor": cursor} if cursor else {}))
@@ -229,19 +225,19 @@ class Server:
                 return items
 
     def incident_of(self, accepted, seconds=5.0):
-        """The incident an accepted event or report belongs to, once it is there."""
+        """The newest incident of an accepted event or report, once there is one."""
         key = accepted["correlation_key"]
         return eventually(lambda: self.incidents(correlation_key=key), f"no incident for {accepted['id']}", seconds)[0]
 
     def incident(self, id):
         return self.get(f"/v1/incidents/{id}").expect(200).json
 
-    def incident_where(self, id, fits, what, seconds=5.0):
-        """The incident, once it is as asked for."""
-        def look():
+    def incident_where(self, id, condition, name, seconds=5.0):
+        """The incident, once the condition is true for it."""
+        def read():
             incident = self.incident(id)
-            return incident if fits(incident) else None
-        return eventually(look, what, seconds)
+            return incident if condition(incident) else None
+        return eventually(read, name, seconds)
 
     def timeline(self, id):
         items, cursor = [], None
@@ -257,13 +253,12 @@ class Server:
 
 
 def free_port(count=1):
-    """Nobody listens there, nor at the count - 1 after it. Below the ports that outgoing connections and port 0 are given, so that
-    nobody else is given it soon."""
+    """The first of count consecutive free ports, below the range of ephemeral ports, so that the system does not assign them."""
     for port in random.sample(range(10000, 20000), 50):
         try:
-            with contextlib.ExitStack() as held:
+            with contextlib.ExitStack() as sockets:
                 for each in range(port, port + count):
-                    held.enter_context(socket.create_server(("127.0.0.1", each)))
+                    sockets.enter_context(socket.create_server(("127.0.0.1", each)))
                 return port
         except OSError:
             continue
@@ -271,7 +266,7 @@ def free_port(count=1):
 
 
 def run_command(server, binary, *arguments, **settings):
-    """A command with a server's settings, which asks that server where it is known at which address."""
+    """Runs a command with a server's settings and, if the server runs, its address."""
     environment = server.environment() | settings
     if server.url:
         environment["TOCSIN_URL"] = server.url
@@ -279,7 +274,7 @@ def run_command(server, binary, *arguments, **settings):
 
 
 def embedded_only(reason):
-    """For a scenario that has no meaning with six programs."""
+    """Marks a scenario that does not apply to six programs."""
     def mark(function):
         function.embedded_only = reason
         return function
@@ -287,7 +282,7 @@ def embedded_only(reason):
 
 
 def not_in_a_container(reason):
-    """For a scenario that has no meaning with `tocsin serve` in a container."""
+    """Marks a scenario that does not apply to `tocsin serve` in a container."""
     def mark(function):
         function.not_in_a_container = reason
         return function
@@ -295,7 +290,7 @@ def not_in_a_container(reason):
 
 
 def audit_records(home):
-    """The records in the audit log, as far as it is written."""
+    """The records of the complete lines of the audit log."""
     lines = (home / "audit/ledger.jsonl").read_text().splitlines()
     return [json.loads(line)["record"] for line in lines if line.endswith("}")]
 
@@ -303,18 +298,19 @@ def audit_records(home):
 def check_record_ids(home):
     """No two records of the audit log have the same id."""
     ids = collections.Counter(record["id"] for record in audit_records(home))
-    check_equal([id for id, count in ids.items() if count > 1], [], "ids that several records of the audit log have")
+    check_equal([id for id, count in ids.items() if count > 1], [], "ids of several records of the audit log")
 
 
 class Scratch:
-    """What one scenario may use; everything is gone at its end. server: makes (scratch, home, settings) another kind of Server."""
+    """The directory, servers and receivers of one scenario, which dispose() removes. server: a function of (scratch, home, settings) that
+    makes another kind of Server."""
 
     def __init__(self, binary, server=None):
         self.binary, self.other_server = str(pathlib.Path(binary).resolve()), server
-        # Beside the shared Kafka, in memory where there is room for it (tools/with-outside.sh): disks here stand still for half a minute.
+        # In the directory of the shared Kafka, which is in memory if it fits (tools/with-outside.sh): a shared disk may stall for half a minute.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-scenario-", dir=os.environ.get("TOCSIN_TEST_OUTSIDE")))
-        self.slow_start = bool(server) or "address" in self.binary or "thread" in self.binary  # containers and sanitizers take their time
-        self.visible_seconds = 10 if server else 2  # a record, after the 202 of what made it
+        self.slow_start = bool(server) or "address" in self.binary or "thread" in self.binary  # containers and sanitizers are slow
+        self.visible_seconds = 10 if server else 2  # from a 202 until the incident is shown
         self.servers, self.closers, self.notes = [], [], []
 
     def path(self, name):
@@ -329,7 +325,7 @@ class Scratch:
         return server.start() if start else server
 
     def pack(self, name="pack", **files):
-        """The default policy pack with the scenarios' own rules, people and channels, and some files replaced."""
+        """The default policy pack with the scenarios' rules, people and channels. files: contents of further files, by name."""
         target = self.directory / name
         shutil.copytree(REPOSITORY / "shared/policy/default", target)
         shutil.copytree(pathlib.Path(__file__).parent / "pack", target, dirs_exist_ok=True)
@@ -343,17 +339,17 @@ class Scratch:
         return receiver
 
     def note(self, text):
-        """Something worth reading beside the scenario's name: a measured figure."""
+        """Prints a measured figure beside the scenario's name."""
         self.notes.append(text)
 
     def end_servers(self):
-        """Whatever a sanitizer said on the way is a failure."""
+        """Stops the servers. A report of a sanitizer is a failure."""
         for server in self.servers:
             server.dispose()
-            check("Sanitizer" not in server.said, f"{server.log.name}: {server.said}")
+            check("Sanitizer" not in server.stderr_text, f"{server.log.name}: {server.stderr_text}")
 
     def dispose(self, keep=False):
-        """keep: the directory stays. Nothing that runs does: the next scenario may have the same Kafka."""
+        """Stops everything, because the next scenario may use the same Kafka. keep: the directory stays."""
         for server in self.servers:
             server.dispose()
         for close in self.closers:
@@ -362,14 +358,14 @@ class Scratch:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def logs(self):
-        """The ends of the servers' logs, for a scenario that failed."""
+        """The last lines of the servers' logs, for a failed scenario."""
         return "\n".join(f"--- {server.log.name}, exit code {server.process and server.process.poll()}\n"
-                         + server.log.read_text(errors="replace")[-2500:] + server.said[-4000:]
+                         + server.log.read_text(errors="replace")[-2500:] + server.stderr_text[-4000:]
                          for server in self.servers if server.log.exists())
 
 
 class Receiver:
-    """A webhook's other side: answers as told, then 204, and keeps what came."""
+    """A webhook receiver: answers with the given statuses, then with 204, and keeps the requests."""
 
     def __init__(self, answers):
         self.answers, self.requests = answers, []

@@ -1,9 +1,8 @@
-"""Bad input: every refusal is a problem document that says what to mend, and leaves nothing behind."""
+"""Invalid input: every refusal is a problem document that names the fault, and changes nothing."""
 
 import gzip
 import json
 import socket
-import time
 
 from harness import check, check_equal
 
@@ -23,7 +22,7 @@ def _check_problem(answer, status, code):
     return problem
 
 
-def documents_that_are_no_json_are_malformed(scratch):
+def documents_that_are_not_json_are_malformed(scratch):
     server = scratch.server()
     deep = b'{"source":"s","title":"t","attributes":' + b'{"a":' * 40 + b"1" + b"}" * 41
     for body in (b"", b"{", b"[]", b'"text"', b"null", b'{"source":"s","title":"t"} x', b'{"source":"s","source":"s","title":"t"}',
@@ -33,7 +32,7 @@ def documents_that_are_no_json_are_malformed(scratch):
     check_equal(server.incidents(), [], "incidents")
 
 
-def every_mistake_in_a_document_is_named_with_its_pointer(scratch):
+def every_fault_in_a_document_is_reported_with_its_pointer(scratch):
     server = scratch.server()
     body = {"title": "", "severity": "dire", "occurred_at": "yesterday", "colour": "red", "asset": 7,
             "observables": [{"type": "ip", "value": "192.0.2.1"}, {"type": "smell"}]}
@@ -41,13 +40,13 @@ def every_mistake_in_a_document_is_named_with_its_pointer(scratch):
     pointers = {error["pointer"] for error in problem["errors"]}
     for pointer in ("/source", "/title", "/severity", "/occurred_at", "/colour", "/asset", "/observables/1/type", "/observables/1/value"):
         check(pointer in pointers, f"{pointer} is not among {sorted(pointers)}")
-    check(all(error["detail"] for error in problem["errors"]), "an error without detail")
+    check(all(error["detail"] for error in problem["errors"]), "an error has no detail")
     problem = _check_problem(server.post("/v1/reports", {"kind": "robbery", "reporter": {"relation": "friend"}}), 422, "validation-failed")
     pointers = {error["pointer"] for error in problem["errors"]}
     check({"/kind", "/description", "/reporter/relation"} <= pointers, f"{sorted(pointers)}")
 
 
-def bounds_are_kept_to_the_character(scratch):
+def length_limits_are_exact_to_the_character(scratch):
     server = scratch.server()
     server.event(title="界" * 512)
     server.event(source="界" * 256)
@@ -57,7 +56,7 @@ def bounds_are_kept_to_the_character(scratch):
         _check_problem(server.post("/v1/events", EVENT | members), 422, "validation-failed")
 
 
-def without_the_right_key_nothing_is_answered(scratch):
+def requests_without_a_valid_key_are_unauthorized(scratch):
     server = scratch.server()
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": server.key}, {"Authorization": f"Basic {server.key}"},
                     {"Authorization": f"Bearer {server.key[:-1]}"}, {"Authorization": f"Bearer {server.key}x"}):
@@ -68,7 +67,7 @@ def without_the_right_key_nothing_is_answered(scratch):
             check("Bearer" in answer.headers["WWW-Authenticate"], "WWW-Authenticate")
 
 
-def what_is_not_there_is_not_found(scratch):
+def unknown_resources_are_not_found(scratch):
     server = scratch.server()
     for path in ("/v1/incidents/inc_00000000000000000000000000", "/v1/incidents/nonsense", "/v1/commands/cmd_00000000000000000000000000",
                  "/v1/incidents/inc_00000000000000000000000000/timeline", "/v1/nothing", "/", "/v1/incidents/../../etc/passwd"):
@@ -76,7 +75,7 @@ def what_is_not_there_is_not_found(scratch):
     _check_problem(server.do("inc_00000000000000000000000000", "close", {"resolution": "resolved", "reason": "x"}), 404, "not-found")
 
 
-def a_wrong_method_is_told_the_right_ones(scratch):
+def a_wrong_method_is_answered_with_the_allowed_methods(scratch):
     server = scratch.server()
     for method, path, allowed in (("DELETE", "/v1/events", "POST"), ("GET", "/v1/reports", "POST"), ("PUT", "/v1/incidents", "GET"),
                                   ("POST", "/readyz", "GET")):
@@ -85,7 +84,7 @@ def a_wrong_method_is_told_the_right_ones(scratch):
         check(allowed in answer.headers["Allow"], f"Allow: {answer.headers['Allow']}")
 
 
-def bodies_too_large_or_of_another_type_are_refused(scratch):
+def too_large_bodies_and_other_media_types_are_refused(scratch):
     server = scratch.server(TOCSIN_BODY_MAX=8192)
     server.event(attributes={"a": "x" * 7000})
     large = _check_problem(server.post("/v1/events", json.dumps(EVENT | {"attributes": {"a": "x" * 9000}}).encode()), 413, "too-large")
@@ -100,7 +99,7 @@ def bodies_too_large_or_of_another_type_are_refused(scratch):
     server.post("/v1/events", EVENT, headers={"Content-Type": "application/json; charset=utf-8"}).expect(202)
 
 
-def commands_are_checked_like_everything_else(scratch):
+def commands_are_validated_like_events(scratch):
     server = scratch.server()
     id = server.incident_of(server.report())["id"]
     for command, body in (("note", {}), ("note", {"text": ""}), ("close", {"resolution": "gone", "reason": "x"}), ("close", {}),
@@ -110,7 +109,7 @@ def commands_are_checked_like_everything_else(scratch):
     for header in ("7", "*x", '"seven"', ""):
         check(server.do(id, "note", {"text": "x"}, headers={"If-Match": header}).status in (400, 412), f"If-Match: {header}")
     _check_problem(server.do(id, "explode", {}), 404, "not-found")
-    check("noted" not in [entry["type"] for entry in server.timeline(id)], "something was done all the same")
+    check("noted" not in [entry["type"] for entry in server.timeline(id)], "a refused command was executed")
 
 
 def broken_connections_do_no_harm(scratch):
@@ -124,13 +123,12 @@ def broken_connections_do_no_harm(scratch):
             try:
                 connection.sendall(bytes)
             except OSError:
-                pass  # it was cut off already
-    time.sleep(0.2)
+                pass  # the server closed the connection
     server.incident_of(server.event())
     check_equal(len(server.incidents()), 1, "incidents")
 
 
-def a_body_in_pieces_is_taken_as_a_whole(scratch):
+def a_chunked_body_is_accepted(scratch):
     server = scratch.server()
     host, port = server.address.split(":")
     body = json.dumps(EVENT).encode()
@@ -140,6 +138,5 @@ def a_body_in_pieces_is_taken_as_a_whole(scratch):
         for at in range(0, len(body), 5):
             piece = body[at:at + 5]
             connection.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-            time.sleep(0.01)
         connection.sendall(b"0\r\n\r\n")
-        check(connection.recv(4096).startswith(b"HTTP/1.1 202"), "it was not taken")
+        check(connection.recv(4096).startswith(b"HTTP/1.1 202"), "the body was not accepted")

@@ -1,4 +1,4 @@
-"""An installation of the distributed mode: a Kafka and a Redis, and the six programs beside them."""
+"""An installation of the distributed mode: Kafka, Redis and the six programs."""
 
 import contextlib
 import fcntl
@@ -16,46 +16,46 @@ from harness import REPOSITORY, Failure, Server, Skip, check, eventually, run_co
 SERVICES = ("gateway", "intake", "classification", "response", "notification", "audit")
 KEY = "0123456789abcdef0123456789abcdef-scenario"
 PARTITIONS = 4
-NOT_COORDINATOR = 16  # an error code of Kafka's
+NOT_COORDINATOR = 16  # an error code of Kafka: the group does not exist
 
 
-class Outbound:
-    """The Kafka and the Redis that were started for the scenarios, as good as new; a scenario may kill and stall them. Topics have
-    fixed names, so there is one such scenario at a time. Where they are somebody else's, a pair in a directory of its own."""
+class Backends:
+    """A Kafka and a Redis without topics, groups and timers, which a scenario may kill and stall: those that tools/with-outside.sh has
+    started, else a pair of its own. Topics have fixed names, so that only one scenario at a time may use a pair."""
 
     def __init__(self, scratch):
         if not os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"):
-            raise Skip("there is no Kafka (tools/with-outside.sh)")
+            raise Skip("no Kafka runs (tools/with-outside.sh starts one)")
         shared = os.environ.get("TOCSIN_TEST_OUTSIDE")
         self.directory = pathlib.Path(shared or tempfile.mkdtemp(prefix="outside-", dir=scratch.directory))
         if shared:
-            self._take(scratch)
+            self._lock(scratch)
         else:
             scratch.closers.append(self.close)
         self.redis_url = f"redis://{self.do('start', 'redis')}/0"
         self.brokers = self.do("start", "kafka")
         _clear(scratch, self.brokers, self.redis_url)
 
-    def _take(self, scratch):
-        """Two that clear each other's topics would not be seen otherwise (has_kafka in run.py)."""
+    def _lock(self, scratch):
+        """Detects two scenarios that delete each other's topics (has_kafka in run.py)."""
         lock = open(self.directory / "taken", "w")
         scratch.closers.append(lock.close)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Failure("another scenario is on this Kafka: it is not known of one of them that it makes a Site") from None
+            raise Failure("another scenario uses this Kafka: has_kafka in run.py must return True for both") from None
 
-    def do(self, action, name, again=True):
+    def do(self, action, name, retry=True):
         done = subprocess.run([REPOSITORY / "tools/outside.sh", action, name, self.directory], capture_output=True, text=True, timeout=90)
-        if done.returncode and action == "start" and again:
-            return self.do(action, name, again=False)  # another may have taken its port just before it was used
+        if done.returncode and action == "start" and retry:
+            return self.do(action, name, retry=False)  # another process may have taken the chosen port
         if done.returncode:
             raise Failure(f"outside.sh {action} {name}: {done.stderr}")
         return done.stdout.strip()
 
     @contextlib.contextmanager
     def stalled(self, name):
-        """Stopped, not ended: its connections stay, and nothing is answered."""
+        """SIGSTOP for the time of the context: connections stay open and nothing is answered."""
         process = int((self.directory / name / "pid").read_text())
         os.kill(process, signal.SIGSTOP)
         try:
@@ -70,17 +70,17 @@ class Outbound:
 
 
 class Site:
-    """What all its programs share; each may be started, stopped and asked like any server."""
+    """The settings of the programs on one Kafka and Redis. Each program is a Server."""
 
     def __init__(self, scratch, partitions=PARTITIONS, topics=True, **settings):
-        self.scratch, self.outside = scratch, Outbound(scratch)
-        self.settings = {"TOCSIN_KAFKA_BROKERS": self.outside.brokers, "TOCSIN_REDIS_URL": self.outside.redis_url,
+        self.scratch, self.backends = scratch, Backends(scratch)
+        self.settings = {"TOCSIN_KAFKA_BROKERS": self.backends.brokers, "TOCSIN_REDIS_URL": self.backends.redis_url,
                          "TOCSIN_KAFKA_PARTITIONS": partitions, "TOCSIN_KAFKA_REPLICAS": 1, "TOCSIN_ADMIN_KEY": KEY, **settings}
         if topics:
             self.tocsin("topics", "apply").check_returncode()
 
     def tocsin(self, *arguments):
-        """The tocsin command in this site's environment."""
+        """Runs a tocsin command with the settings of this site."""
         return self.scratch.server(start=False, **self.settings).command(*arguments)
 
     def program(self, service, start=True, home="home", **settings):
@@ -88,7 +88,7 @@ class Site:
         return server.start() if start else server
 
     def programs(self, **settings):
-        """All six, started together and ready, by name; in one home, as on one machine."""
+        """{service: server} of all six, started together in one home and ready."""
         servers = {service: self.program(service, start=False, **settings) for service in SERVICES}
         began = {service: server.launch() for service, server in servers.items()}
         for service, server in servers.items():
@@ -97,7 +97,7 @@ class Site:
 
 
 def program(scratch, service, home="home", kind=Server, **settings):
-    """A program that is not started yet."""
+    """The Server of a program, not started."""
     binary = str(pathlib.Path(scratch.binary).parent / f"tocsin-{service}")
     _instance_note(settings.get("TOCSIN_INSTANCE", socket.gethostname()))
     server = kind(binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings, arguments=())
@@ -106,10 +106,8 @@ def program(scratch, service, home="home", kind=Server, **settings):
 
 
 class Together(Server):
-    """Six programs that are started, asked, stopped and killed like one server: the gateway, and the five beside it.
-
-    others, tocsin: the five, and the path of the tocsin command; given by `together`.
-    """
+    """Six programs with the interface of one server. The object itself is the gateway; `together` sets others, the Servers of the other
+    five, and tocsin, the path of the tocsin command."""
 
     def launch(self):
         self.began = [other.launch() for other in self.others]
@@ -122,7 +120,7 @@ class Together(Server):
         return self
 
     def end(self, number):
-        """The gateway first: who sends is refused before anybody stops who would do the work."""
+        """The gateway ends first, so that no event is accepted after the other programs have ended."""
         code = super().end(number)
         codes = [other.end(number) for other in self.others]
         check(all(each == code for each in codes), f"exit codes {[code, *codes]}")
@@ -132,14 +130,14 @@ class Together(Server):
         return super().log_lines() + [line for other in self.others for line in other.log_lines()]
 
     def command(self, *arguments, **settings):
-        """Of the tocsin command, which is told where the ledgers are."""
+        """Runs a tocsin command; check ledger gets --kafka."""
         kafka = ("--kafka",) if arguments == ("check", "ledger") else ()
         return run_command(self, self.tocsin, *arguments, *kafka, **settings)
 
 
 def together(scratch, home, settings):
-    """Not started yet. Its Kafka and Redis served the scenarios before, and are empty."""
-    outside_clear(scratch)
+    """A Together, not started, on the shared Kafka and Redis, which are cleared before."""
+    backends_clear(scratch)
     settings = {"TOCSIN_KAFKA_BROKERS": os.environ["TOCSIN_TEST_KAFKA_BROKERS"], "TOCSIN_REDIS_URL": os.environ["TOCSIN_TEST_REDIS_URL"],
                 "TOCSIN_KAFKA_PARTITIONS": PARTITIONS, "TOCSIN_KAFKA_REPLICAS": 1, "TOCSIN_ADMIN_KEY": KEY, **settings}
     server = program(scratch, "gateway", home, Together, **settings)
@@ -150,11 +148,11 @@ def together(scratch, home, settings):
     return server
 
 
-def outside_clear(scratch):
-    """No topic of ours and no timer is left in the Kafka and the Redis that scenarios share."""
+def backends_clear(scratch):
+    """Removes topics, group members and timers from the shared Kafka and Redis."""
     brokers, redis = os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"), os.environ.get("TOCSIN_TEST_REDIS_URL")
     if not brokers or not redis:
-        raise Skip("there is no Kafka (tools/with-outside.sh)")
+        raise Skip("no Kafka runs (tools/with-outside.sh starts one)")
     _clear(scratch, brokers, redis)
 
 
@@ -170,7 +168,7 @@ def _instances_file():
 
 
 def _instance_note(name):
-    """Under which names groups were joined so far, by scenarios in whatever process."""
+    """Records the instance name of a group member, for all processes that run scenarios."""
     if os.environ.get("TOCSIN_TEST_OUTSIDE"):
         with open(_instances_file(), "a") as file:
             file.write(f"{name}\n")
@@ -186,13 +184,12 @@ def _text(value):
 
 
 def _members_remove(brokers, group):
-    """Those of scenarios before keep their partitions until their sessions end, unless they are removed by their names. False: not
-    possible yet."""
-    return _leave_group(brokers, group) in (0, NOT_COORDINATOR)  # that one: there has been no group yet
+    """Removes the members of earlier scenarios, which would keep their partitions until their sessions end. False: try again."""
+    return _leave_group(brokers, group) in (0, NOT_COORDINATOR)
 
 
 def _leave_group(brokers, group):
-    """The request, in version 3, by which Kafka's own admin client removes members; its error code."""
+    """Sends LeaveGroup in version 3, by which Kafka's admin client removes members. Returns the error code."""
     members = [_text("") + _text(instance) for instance in _instances()]
     request = struct.pack(">hhi", 13, 3, 0) + _text("scenario") + _text(group) + struct.pack(">i", len(members)) + b"".join(members)
     host, port = brokers.split(",")[0].split(":")
@@ -208,6 +205,6 @@ def _topics_delete(scratch, brokers, *topic):
 
 
 def topics_clear(site, *topic):
-    """The site's topics made anew (or one of them), as before a restore; its Redis and its homes are as they were."""
-    _topics_delete(site.scratch, site.outside.brokers, *topic)
+    """Deletes and creates the topics of a site, or one of them, as before a restore. Redis and the homes keep their contents."""
+    _topics_delete(site.scratch, site.backends.brokers, *topic)
     site.tocsin("topics", "apply").check_returncode()

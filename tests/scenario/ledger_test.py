@@ -1,7 +1,7 @@
-"""tocsin check ledger: it counts the kept events again and finds a ledger that counts more than there are.
+"""tocsin check ledger recounts the kept events and finds a ledger with a higher count.
 
-The forgery is what an owner with an incomplete duplicate filter would have written: one more report of the incident, in the owner's own
-term and with the next number, so that every reader accepts it; its count is one too high.
+The forged record is one that an owner with an incomplete duplicate filter would write: one more report of the incident, in the owner's
+epoch and with the next sequence number, so that every reader accepts it; its count is one too high.
 """
 
 import contextlib
@@ -13,13 +13,13 @@ import threading
 
 from harness import check, check_equal
 from installation import Site
-from table_test import Outsider
+from table_test import Kcat
 
-TERM = ("ce_epoch", "ce_owner", "ce_positions", "ce_derived")
+OWNERSHIP_HEADERS = ("ce_epoch", "ce_owner", "ce_positions", "ce_derived")
 
 
 def _story(server):
-    """An incident of four different events, one of which is sent three times, and a second incident. Gives the first one's id."""
+    """Makes an incident of four events, one of which is sent three times, and a second incident. Returns the id of the first."""
     for number in (1, 2, 1, 3, 1, 4):
         accepted = server.event(source="edr", title="Ransom note", asset="fs1", severity="high", id=f"fs1-{number}")
     server.incident_of(server.event(source="edr", title="Ransom note", asset="fs2", severity="high", id="fs2-1"), seconds=20)
@@ -29,7 +29,7 @@ def _story(server):
 
 
 def _forged(records, incident):
-    """The next accepted record of a ledger: the incident's last one again, with one event more. records: (key, headers, body) of all."""
+    """The next accepted record of a ledger: the incident's last one, with one more event. records: (key, headers, body) of all."""
     key, headers, body = next(record for record in reversed(records) if record[1].get("ce_subject") == incident)
     last = next(record for _, record, _ in reversed(records) if int(record["ce_seq"]) > 0)
     window = re.sub(r"\b(version|count)=(\d+)", lambda found: f"{found[1]}={int(found[2]) + 1}", headers["window"])
@@ -37,28 +37,28 @@ def _forged(records, incident):
     document |= {"event_count": document["event_count"] + 1, "report_version": document["report_version"] + 1,
                  "number": None, "form": None, "document": None, "clock_offset_ms": None}
     forged = {"ce_id": "rep_" + "0" * 26, "ce_type": "tocsin.report.repeated.v1", "ce_time": headers["ce_time"], "ce_subject": incident}
-    forged |= {name: last[name] for name in TERM} | {"ce_seq": str(int(last["ce_seq"]) + 1), "window": window}
+    forged |= {name: last[name] for name in OWNERSHIP_HEADERS} | {"ce_seq": str(int(last["ce_seq"]) + 1), "window": window}
     return key, forged, json.dumps(document)
 
 
 def _found(done, partition, incident):
-    """It says no and names the incident, and finds nothing else."""
-    said = [line for line in done.stderr.splitlines() if not line.endswith("so far")]
-    check_equal((done.returncode, len(said)), (1, 1), f"exit code and lines of check ledger\n{done.stdout}{done.stderr}")
+    """The command fails, names the incident and has no other finding."""
+    errors = [line for line in done.stderr.splitlines() if not line.endswith("so far")]
+    check_equal((done.returncode, len(errors)), (1, 1), f"exit code and lines of check ledger\n{done.stdout}{done.stderr}")
     check(re.fullmatch(rf"tocsin: reports\.{partition} offset \d+: incident {incident}: the ledger counts 5 events in "
-                       r"\[\d+, \d+\), the log holds 4 different ones", said[0]), said[0])
+                       r"\[\d+, \d+\), the log holds 4 different ones", errors[0]), errors[0])
     check("the ledgers DO NOT hold what they promise" in done.stdout, done.stdout)
 
 
 def _sound(done, incidents, events):
     check_equal((done.returncode, done.stderr), (0, ""), f"check ledger\n{done.stdout}")
-    counts = re.findall(r"^reports\.\d+ +(\d+) incidents recounted from \d+ kept events  0 findings$", done.stdout, re.M)
-    check_equal([sum(map(int, column)) for column in zip(*counts)], [incidents, events], f"what was recounted\n{done.stdout}")
+    counts = re.findall(r"^reports\.\d+ +(\d+) incidents recounted from (\d+) kept events  0 findings$", done.stdout, re.M)
+    check_equal([sum(map(int, column)) for column in zip(*counts)], [incidents, events], f"incidents and events recounted\n{done.stdout}")
 
 
 @contextlib.contextmanager
 def _load(server):
-    """Events all the time, each of them sent twice."""
+    """Sends events during the context, each of them twice."""
     ended = threading.Event()
 
     def send():
@@ -80,7 +80,7 @@ def _sound_under_load(server, command, *flags):
     with _load(server):
         for _ in range(4):
             done = command("check", "ledger", *flags)
-            check_equal((done.returncode, done.stderr), (0, ""), f"check ledger beside programs that count\n{done.stdout}")
+            check_equal((done.returncode, done.stderr), (0, ""), f"check ledger with running programs\n{done.stdout}")
 
 
 class _File:
@@ -106,7 +106,7 @@ class _File:
         self.database.commit()
 
 
-def a_home_whose_ledger_counts_an_event_too_many_is_found_by_recounting(scratch):
+def check_ledger_finds_an_event_too_many_in_a_home(scratch):
     server = scratch.server()
     incident = _story(server)
     _sound(server.command("check", "ledger"), 2, 7)
@@ -117,16 +117,16 @@ def a_home_whose_ledger_counts_an_event_too_many_is_found_by_recounting(scratch)
     _found(server.command("check", "ledger"), 0, incident)
     ledger.drop_last()
     check_equal(server.command("check", "ledger").returncode, 0, "exit code of check ledger without the forgery")
-    ledger.database.execute('DELETE FROM "events.0" WHERE offset < 3')  # as retention does; the rest may repeat what is gone
+    ledger.database.execute('DELETE FROM "events.0" WHERE offset < 3')  # as retention does; the remaining events may repeat dropped ones
     ledger.database.commit()
     done = server.command("check", "ledger")
-    check_equal((done.returncode, done.stderr), (0, ""), f"check ledger of a log whose beginning is gone\n{done.stdout}")
+    check_equal((done.returncode, done.stderr), (0, ""), f"check ledger of a log without its oldest events\n{done.stdout}")
     check(re.search(r"from \d+ kept events, of which \d+ may repeat events that are not kept any more  0 findings$", done.stdout, re.M), done.stdout)
 
 
-def a_ledger_on_kafka_that_counts_an_event_too_many_is_found_by_recounting(scratch):
+def check_ledger_finds_an_event_too_many_on_kafka(scratch):
     site = Site(scratch)
-    outsider = Outsider(site)
+    kcat = Kcat(site)
     programs = site.programs()
     incident = _story(programs["gateway"])
     _sound(site.tocsin("check", "ledger", "--kafka"), 2, 7)
@@ -134,12 +134,12 @@ def a_ledger_on_kafka_that_counts_an_event_too_many_is_found_by_recounting(scrat
     for program in programs.values():
         program.stop()
     check_equal(site.tocsin("check", "ledger", "--kafka").returncode, 0, "exit code of check ledger without the forgery")
-    lines = outsider.run("-C", "-t", "tocsin.reports", "-o", "beginning", "-e", "-f", "%p\t%o\t%k\t%h\t%s\n").splitlines()
+    lines = kcat.run("-C", "-t", "tocsin.reports", "-o", "beginning", "-e", "-f", "%p\t%o\t%k\t%h\t%s\n").splitlines()
     logs = {}
     for partition, offset, key, headers, body in sorted((line.split("\t", 4) for line in lines), key=lambda line: int(line[1])):
         logs.setdefault(int(partition), []).append((key, dict(pair.split("=", 1) for pair in headers.split(",")), body))
     partition = next(number for number, records in logs.items() if any(record[1].get("ce_subject") == incident for record in records))
     key, headers, body = _forged(logs[partition], incident)
     flags = [word for name, value in headers.items() for word in ("-H", f"{name}={value}")]
-    outsider.run("-P", "-t", "tocsin.reports", "-p", str(partition), "-k", key, *flags, said=body)
+    kcat.run("-P", "-t", "tocsin.reports", "-p", str(partition), "-k", key, *flags, stdin=body)
     _found(site.tocsin("check", "ledger", "--kafka"), partition, incident)

@@ -1,4 +1,4 @@
-"""Mail over real SMTP, in the language of whoever reads it."""
+"""Mail over SMTP, in the language of its recipient."""
 
 import email
 import email.policy
@@ -32,13 +32,13 @@ def _mail_server(scratch):
     except ImportError:
         raise Skip("python3-aiosmtpd is not installed") from None
 
-    class Free(Controller):
-        def _trigger_server(self):  # port 0: ask the socket which it got, before the controller connects to it
+    class AnyPort(Controller):
+        def _trigger_server(self):  # port 0: read the assigned port before the controller connects to it
             self.port = self.server.sockets[0].getsockname()[1]
             super()._trigger_server()
 
     box = _Box()
-    controller = Free(box, hostname="127.0.0.1", port=0)
+    controller = AnyPort(box, hostname="127.0.0.1", port=0)
     controller.start()
     scratch.closers.append(controller.stop)
     return box, f"smtp://127.0.0.1:{controller.port}"
@@ -61,14 +61,14 @@ def people_get_mail_in_their_language(scratch):
     check_equal(len({mail["Message-ID"] for mail in mails.values()}), 2, "message ids")
     chinese = re.compile("[\u4e00-\u9fff]{2}")
     without_title = {to: mail.get_content().replace("勒索", "") for to, mail in mails.items()}
-    check(chinese.search(without_title["li@example.org"]), "the Chinese mail holds no Chinese")
-    check(not chinese.search(without_title["ann@example.org"]), f"the English mail holds Chinese: {without_title['ann@example.org']}")
+    check(chinese.search(without_title["li@example.org"]), "the Chinese mail contains no Chinese")
+    check(not chinese.search(without_title["ann@example.org"]), f"the English mail contains Chinese: {without_title['ann@example.org']}")
     sent = eventually(lambda: len(d := [e["data"] for e in server.timeline(incident["id"])
-                                        if e["type"] == "delivery" and e["data"]["state"] == "sent"]) == 2 and d, "both are recorded as sent")
+                                        if e["type"] == "delivery" and e["data"]["state"] == "sent"]) == 2 and d, "both deliveries are recorded as sent")
     check_equal({d["recipient"] for d in sent}, {"person:li", "person:ann"}, "recipients in the timeline")
 
 
-def addresses_of_people_do_not_stand_in_the_log(scratch):
+def the_log_contains_no_mail_addresses(scratch):
     box, url = _mail_server(scratch)
     server = scratch.server(TOCSIN_POLICY=scratch.pack(escalation=LEVELS), TOCSIN_SMTP_URL=url, TOCSIN_EGRESS_ALLOW="127.0.0.1/32",
                             TOCSIN_MAIL_FROM="tocsin@example.org", TOCSIN_LOG_LEVEL="debug")
@@ -76,6 +76,6 @@ def addresses_of_people_do_not_stand_in_the_log(scratch):
     eventually(lambda: len(box.mails) >= 2, "two mails", seconds=10)
     server.stop()
     log = pathlib.Path(server.log).read_text()
-    check(log and all(line["ts"] and line["level"] and line["event"] for line in server.log_lines()), "log lines lack members")
+    check(log and all(line["ts"] and line["level"] and line["event"] for line in server.log_lines()), "a log line lacks a member")
     for word in ("li@example.org", "secret-word", server.key):
-        check(word not in log, f"{word[:12]}… stands in the log")
+        check(word not in log, f"the log contains {word[:12]}…")

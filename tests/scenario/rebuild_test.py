@@ -1,4 +1,4 @@
-"""What a process keeps on its disk, and what Redis keeps, is a view of the ledgers: lost, it is made again as it was."""
+"""State files and the contents of Redis are views of the ledgers: after a loss they are rebuilt unchanged."""
 
 import concurrent.futures
 import contextlib
@@ -26,26 +26,26 @@ policies:
 
 
 def _send(gateway, **event):
-    """As senders do: where it was not taken, or is not known to be, again under the same id."""
+    """Posts an event, again under the same id, until it is acknowledged."""
     document = {"source": "siem", "title": "something happened", **event}
-    eventually(lambda: gateway.post("/v1/events", document).status == 202, f"{event['id']} is taken", seconds=40, pause=1)
+    eventually(lambda: gateway.post("/v1/events", document).status == 202, f"{event['id']} is accepted", seconds=40, pause=1)
 
 
 def _load(gateway):
-    """A third of the incidents stays open, a third is acknowledged, a third closed; the ids of each third."""
+    """Opens INCIDENTS incidents and returns the ids of three thirds: open, acknowledged, closed."""
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: _send(gateway, id=f"e{n}", asset=f"host{n}", severity="high"), range(INCIDENTS)))
         eventually(lambda: len(gateway.incidents()) == INCIDENTS, f"{INCIDENTS} incidents", seconds=20, pause=0.1)
         ids = sorted(incident["id"] for incident in gateway.incidents())
-        eventually(lambda: _all_sent(gateway, ids), "everybody is told", seconds=20, pause=0.2)
-        waiting, taken, over = ids[0::3], ids[1::3], ids[2::3]
-        list(pool.map(lambda id: gateway.do(id, "acknowledge", {"note": "mine"}).expect(200), taken))
-        list(pool.map(lambda id: gateway.do(id, "close", {"resolution": "resolved", "reason": "done"}).expect(200), over))
-    return waiting, taken, over
+        eventually(lambda: _all_sent(gateway, ids), "every incident is notified", seconds=20, pause=0.2)
+        waiting, acknowledged, closed = ids[0::3], ids[1::3], ids[2::3]
+        list(pool.map(lambda id: gateway.do(id, "acknowledge", {"note": "mine"}).expect(200), acknowledged))
+        list(pool.map(lambda id: gateway.do(id, "close", {"resolution": "resolved", "reason": "done"}).expect(200), closed))
+    return waiting, acknowledged, closed
 
 
-def _told(receiver):
-    """(incident, level) of every message, each message id once."""
+def _notices(receiver):
+    """Sorted (incident, level) of the messages, each message id once."""
     messages = {}
     for request in list(receiver.requests):
         headers = {name.lower(): value for name, value in request["headers"].items()}
@@ -63,7 +63,7 @@ def _dump(gateway, ids):
 
 
 def _lose_and_start(server):
-    """Killed, its files gone; the seconds until it is ready again."""
+    """Kills a program, deletes its state files and starts it; returns the seconds until it is ready."""
     service = server.binary.rpartition("-")[2]
     server.kill()
     check((server.home / service).is_dir(), f"{service} keeps no files")
@@ -73,46 +73,50 @@ def _lose_and_start(server):
     return time.monotonic() - began
 
 
-def what_is_lost_is_made_again_as_it_was(scratch):
+def lost_state_is_rebuilt_unchanged(scratch):
     receiver = scratch.receiver()
     site = Site(scratch, TOCSIN_POLICY=scratch.pack(rules=RULES, escalation=LEVELS), TOCSIN_WEBHOOK_URL=receiver.url,
                 TOCSIN_EGRESS_ALLOW="127.0.0.1/32")
     servers = site.programs()
     gateway = servers["gateway"]
     began = time.monotonic()
-    waiting, taken, over = _load(gateway)
+    waiting, acknowledged, closed = _load(gateway)
     late = time.monotonic() - began >= LEVEL_SECONDS
-    before = _dump(gateway, taken + over)
+    before = _dump(gateway, acknowledged + closed)
     for service in ("gateway", "response", "intake", "notification"):
         took = _lose_and_start(servers[service])
         eventually(lambda: len(gateway.incidents()) == INCIDENTS, f"{INCIDENTS} incidents after {service} lost its files", seconds=20)
         found = _dump(gateway, before)
         check_equal([id for id in before if found[id] != before[id]], [], f"incidents that changed when {service} lost its files")
         scratch.note(f"{service} {took:.1f} s")
-    # Each knows again what it knew: response the versions, intake the ids.
-    gateway.do(taken[0], "note", {"text": "late"}, headers={"If-Match": '"1"'}).expect(412)
-    again = gateway.event(id="e0", asset="host0", severity="high")
-    time.sleep(1.5)
-    check_equal([i["event_count"] for i in gateway.incidents(correlation_key=again["correlation_key"])], [1], "an event sent again")
-    subprocess.run(["redis-cli", "-u", site.outside.redis_url, "flushall"], check=True, capture_output=True)
+    # The rebuilt state of response contains the versions, that of intake the ids.
+    gateway.do(acknowledged[0], "note", {"text": "late"}, headers={"If-Match": '"1"'}).expect(412)
+    asset = gateway.incident(waiting[0])["asset"]
+    gateway.event(id=asset.replace("host", "e"), asset=asset, severity="high")
+    gateway.event(id="marker", asset=asset, severity="high")  # follows the repeat: when it is counted, a repeat that counts twice is counted too
+    counted = gateway.incident_where(waiting[0], lambda i: i["event_count"] >= 2, "the marker is counted", seconds=20)
+    check_equal(counted["event_count"], 2, "event_count after a repeat and a new event")
+    subprocess.run(["redis-cli", "-u", site.backends.redis_url, "flushall"], check=True, capture_output=True)
     wanted = [(id, level) for id in waiting for level in (1, 2)]
-    # One level, unless it took so long that the second was due before it was acknowledged or closed; none after that.
+    # One level, or two if the second was due before the incident was acknowledged or closed.
     wanted += [(id, level) for id, (incident, _) in before.items() for level in range(1, (incident["escalation_level"] if late else 1) + 1)]
-    check(len(wanted) >= len(waiting) * 2 + len(before), "somebody was told of every incident")
-    eventually(lambda: len(_told(receiver)) >= len(wanted), "the second level is told without what Redis knew", seconds=LEVEL_SECONDS + 20, pause=0.2)
-    time.sleep(1)
-    check_equal(_told(receiver), sorted(wanted), "who was told of what, each once")
+    check(len(wanted) >= len(waiting) * 2 + len(before), "every incident was notified")
+    eventually(lambda: len(_notices(receiver)) >= len(wanted), "the second level is notified after the loss in Redis", seconds=LEVEL_SECONDS + 20,
+               pause=0.2)
+    later = gateway.incident_of(gateway.event(id="later", asset="later", severity="high"), seconds=20)["id"]
+    eventually(lambda: (later, 1) in _notices(receiver), "a later incident is notified", seconds=20)
+    check_equal(_notices(receiver), sorted([*wanted, (later, 1)]), "notices, each once")
 
 
-# ---- a gateway that has not read everything yet
+# ---- a gateway that has not read all records
 
 LOST = 12  # incidents
 
 
 @contextlib.contextmanager
 def _view_held(home):
-    """The gateway's view as a start without its file makes it, before anything was read. While the context lasts no batch can be stored,
-    as on a full disk: the trigger makes a value that SQLite refuses as too large."""
+    """Empties the gateway's view, and fails every batch during the context, as a full disk does: the trigger makes a value that is too large
+    for SQLite."""
     view = sqlite3.connect(home / "gateway/0.db", isolation_level=None, timeout=30)
     for (table,) in view.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'store_meta'").fetchall():
         view.execute(f'DELETE FROM "{table}"')
@@ -128,18 +132,18 @@ def _view_held(home):
 
 
 def _questions(incident, command):
-    """The requests, each with a check of an answer other than 503: it must know everything."""
-    def is_whole(answer):
+    """{name: (request, check of an answer other than 503, which must be complete)}."""
+    def is_complete(answer):
         return answer.status == 200 and len(answer.json["items"]) >= LOST
 
-    def is_there(answer):
+    def is_found(answer):
         return answer.status == 200 and answer.json["id"] in (incident, command)
     return {
-        "incident": (("GET", f"/v1/incidents/{incident}"), is_there),
-        "list": (("GET", "/v1/incidents?limit=200"), is_whole),
-        "search": (("GET", "/v1/incidents?limit=200&q=broken"), is_whole),
+        "incident": (("GET", f"/v1/incidents/{incident}"), is_found),
+        "list": (("GET", "/v1/incidents?limit=200"), is_complete),
+        "search": (("GET", "/v1/incidents?limit=200&q=broken"), is_complete),
         "timeline": (("GET", f"/v1/incidents/{incident}/timeline"), lambda a: a.status == 200 and len(a.json["items"]) >= 2),
-        "command": (("GET", f"/v1/commands/{command}"), lambda a: is_there(a) and a.json["status"] == "done"),
+        "command": (("GET", f"/v1/commands/{command}"), lambda a: is_found(a) and a.json["status"] == "done"),
         "new command": (("POST", f"/v1/incidents/{incident}/note", {"text": "late"}), lambda a: a.status == 202),
     }
 
@@ -161,18 +165,18 @@ def _is_ready(gateway):
 
 
 def _filled(gateway):
-    """The ids of an incident and of a command that was done to it, among LOST of them."""
+    """Opens LOST incidents; returns the ids of one of them and of a command that changed it."""
     for number in range(LOST):
         _send(gateway, id=f"e{number}", title="broken disk", asset=f"host{number}")
     incidents = eventually(lambda: [all for all in [gateway.incidents()] if len(all) == LOST], f"{LOST} incidents", seconds=20)[0]
     incident = incidents[0]["id"]
     command = gateway.do(incident, "note", {"text": "seen"}).expect(202).json["id"]
-    eventually(lambda: gateway.get(f"/v1/commands/{command}").expect(200).json["status"] == "done", "the note is taken", seconds=20)
+    eventually(lambda: gateway.get(f"/v1/commands/{command}").expect(200).json["status"] == "done", "the note is written", seconds=20)
     return incident, command
 
 
-def _asked_from_the_first_moment_on(gateway):
-    """A gateway without its view answers 503 from its first answer on until the view is there again, and takes events all along."""
+def _check_answers_during_rebuild(gateway):
+    """A gateway without its view answers 503 from its first answer until the view is complete, and accepts events meanwhile."""
     incident, command = _filled(gateway)
     questions = _questions(incident, command)
     gateway.stop()
@@ -180,48 +184,48 @@ def _asked_from_the_first_moment_on(gateway):
     with _view_held(gateway.home):
         began = gateway.launch()
         gateway.url = f"http://{gateway.settings['TOCSIN_LISTEN']}"
-        eventually(lambda: _listens(gateway), "it listens", seconds=20, pause=0.001)
-        accepted = eventually(lambda: _asked_once(gateway, questions), "an event is taken", seconds=20)
-        eventually(lambda: "waiting" in {line["event"] for line in gateway.log_lines()}, "the rebuild is held", seconds=20)
-        check(_asked_once(gateway, questions), "events are taken while the rebuild is held")
-        check(not _is_ready(gateway), "/readyz says yes while the rebuild is held")
+        eventually(lambda: _listens(gateway), "the gateway listens", seconds=20, pause=0.001)
+        accepted = eventually(lambda: _ask_all(gateway, questions), "an event is accepted", seconds=20)
+        eventually(lambda: "waiting" in {line["event"] for line in gateway.log_lines()}, "the rebuild waits", seconds=20)
+        check(_ask_all(gateway, questions), "no event is accepted during the rebuild")
+        check(not _is_ready(gateway), "/readyz answers 200 during the rebuild")
     while not _is_ready(gateway):
         for name in questions:
-            _asked(gateway, name, questions)
-        check(time.monotonic() - began < 60, "it is not ready within 60 s")
+            _ask(gateway, name, questions)
+        check(time.monotonic() - began < 60, "the gateway is not ready within 60 s")
     gateway.await_ready(began)
     for name in questions:
-        check(not _asked(gateway, name, questions), f"{name} is answered when /readyz says 200")
-    check(gateway.incident_of(accepted, seconds=20)["title"] == "meanwhile", "the event that came meanwhile")
+        check(not _ask(gateway, name, questions), f"{name} is refused although /readyz answers 200")
+    check(gateway.incident_of(accepted, seconds=20)["title"] == "meanwhile", "title of the event accepted during the rebuild")
 
 
-def _asked(gateway, name, questions):
-    """True: refused with 503. An answer that does not know everything is a failure."""
-    request, is_whole = questions[name]
+def _ask(gateway, name, questions):
+    """True if the request is refused with 503. An incomplete answer is a failure."""
+    request, is_complete = questions[name]
     answer = gateway.request(*request)
     refused = _is_refused(answer)
-    check(refused or is_whole(answer), f"{name}: {answer.status} {answer.body[:300]!r}")
+    check(refused or is_complete(answer), f"{name}: {answer.status} {answer.body[:300]!r}")
     return refused
 
 
-def _asked_once(gateway, questions):
-    """Asks everything, which must be refused, and posts an event. The answer to the event, or None where no policy is in force yet."""
+def _ask_all(gateway, questions):
+    """Sends all requests, which must be refused, and an event. Returns the answer to the event, or None if the gateway has no policy yet."""
     for name in questions:
-        check(_asked(gateway, name, questions), f"{name} was not refused")
+        check(_ask(gateway, name, questions), f"{name} was not refused")
     answer = gateway.post("/v1/events", {"source": "siem", "title": "meanwhile", "asset": "late", "id": "meanwhile"})
     check(answer.status in (202, 503), f"an event: {answer.status} {answer.body[:300]!r}")
     return answer.json if answer.status == 202 else None
 
 
-def a_gateway_that_builds_its_view_again_says_so_instead_of_404(scratch):
-    _asked_from_the_first_moment_on(scratch.server(TOCSIN_COMMAND_WAIT_MS=0))
+def a_gateway_without_its_view_answers_503_instead_of_404(scratch):
+    _check_answers_during_rebuild(scratch.server(TOCSIN_COMMAND_WAIT_MS=0))
 
 
-def a_gateway_that_builds_its_view_again_from_kafka_says_so_instead_of_404(scratch):
-    _asked_from_the_first_moment_on(Site(scratch, TOCSIN_COMMAND_WAIT_MS=0).programs()["gateway"])
+def a_gateway_without_its_view_answers_503_instead_of_404_on_kafka(scratch):
+    _check_answers_during_rebuild(Site(scratch, TOCSIN_COMMAND_WAIT_MS=0).programs()["gateway"])
 
 
-# ---- the audit log, of which there is no copy: the page for operators says what then
+# ---- the audit log, which has no copy: the operators' page describes the recovery
 
 
 def _checks(command, *flags):
@@ -235,29 +239,29 @@ def _lines(home):
     return log.read_text().splitlines() if log.exists() else []
 
 
-def an_audit_log_that_is_lost_begins_anew(scratch):
+def a_lost_audit_log_is_written_again_from_the_ledgers(scratch):
     server = scratch.server()
     kept = server.incident_of(server.event(title="before"))
     eventually(lambda: len(_lines(server.home)) >= 2, "lines in the audit log")
     server.stop()
     shutil.rmtree(server.home / "audit")
     server.launch()
-    _, said = server.process.communicate(timeout=30)
-    check_equal(server.process.returncode, 3, f"exit code without the log ({said})")
-    check("audit" in said and "operators" in said, said)
+    _, errors = server.process.communicate(timeout=30)
+    check_equal(server.process.returncode, 3, f"exit code without the log ({errors})")
+    check("audit" in errors and "operators" in errors, errors)
     shutil.rmtree(server.home / "audit")
     bus = sqlite3.connect(server.home / "bus.db", isolation_level=None)
     bus.execute('DELETE FROM "checkpoints.0"')
     bus.close()
     server.start()
     server.incident_of(server.event(title="after"))
-    eventually(lambda: any(kept["id"] in line for line in _lines(server.home)), "what the ledgers hold is in the new log", 10)
+    eventually(lambda: any(kept["id"] in line for line in _lines(server.home)), "the records of the ledgers are in the new log", 10)
     server.stop()
     server.start()
     _checks(server.command)
 
 
-def an_audit_log_that_is_lost_begins_anew_on_kafka(scratch):
+def a_lost_audit_log_is_written_again_from_the_ledgers_on_kafka(scratch):
     site = Site(scratch)
     programs = site.programs()
     kept = programs["gateway"].incident_of(programs["gateway"].event(title="before"), seconds=20)
@@ -269,7 +273,7 @@ def an_audit_log_that_is_lost_begins_anew_on_kafka(scratch):
     topics_clear(site, "tocsin.checkpoints")
     programs = site.programs()
     programs["gateway"].incident_of(programs["gateway"].event(title="after"), seconds=20)
-    eventually(lambda: any(kept["id"] in line for line in _lines(home)), "what the ledgers hold is in the new log", 20)
+    eventually(lambda: any(kept["id"] in line for line in _lines(home)), "the records of the ledgers are in the new log", 20)
     for program in programs.values():
         program.stop()
     _checks(site.tocsin, "--kafka")

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Runs the scenarios: run.py [--binary PATH] [--mode MODE] [--jobs N] [--keep] [WORDS…]; words choose those whose name holds one of them.
+"""Runs the scenarios: run.py [--binary PATH] [--mode MODE] [--jobs N] [--keep] [WORDS…]. WORDS select the scenarios whose file or name
+contains one of them.
 
-MODE is embedded (one `tocsin serve`); distributed: the same scenarios with six programs in its place; or container: with
-`tocsin serve` in a container of the image (tests/image/run.sh). Those about one mode only are played in embedded, or start what
-they need themselves. Scenarios mostly wait: N of them are played at a time, each in a process, a directory and at ports of its own; of those
-that have a Kafka one at a time, since they share it. First, one after the other, the files with some that measure (ALONE).
+MODE is embedded (one `tocsin serve`), distributed (six programs in its place) or container (`tocsin serve` in a container of the image,
+tests/image/run.sh). Scenarios about the distributed mode run in MODE embedded and start their own programs. The files in ALONE measure
+time and run first, one after the other. Of the others N run at a time, each in its own process and directory and on its own ports; of
+those that use the shared Kafka one at a time. SCENARIO_FILES="flow stop" restricts the run to these files.
 """
 
 import argparse
@@ -20,28 +21,31 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from harness import PATIENCE, REPOSITORY, Failure, Scratch, Skip
+from harness import TIMEOUT_FACTOR, REPOSITORY, Failure, Scratch, Skip
 from contained import contained
 from installation import together
 
-LIMIT_SECONDS = 180 * PATIENCE
-FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "away", "topics", "rebuild", "table", "takeover", "upgrade", "ledger"]
-ASKED_FOR = ["chaos"]  # takes minutes: only when it is named (make test-chaos)
-# What one server does, six programs do, and one in a container. The others are about six programs on a Kafka for them alone, and what a
-# container changes (rights, a read-only root, another user, signals to process 1) is one for all programs of the image.
+LIMIT_SECONDS = 180 * TIMEOUT_FACTOR
+FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "away", "topics", "rebuild", "table",
+         "takeover", "upgrade", "ledger"]
+ON_REQUEST = ["chaos"]  # takes minutes: runs only if it is named (make test-chaos)
+# The behaviour of one server, of six programs and of a server in a container is the same. The other files start six programs on a Kafka
+# of their own, or concern differences of a container (rights, a read-only root, another user, signals to process 1).
 BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]
 PLAYED = {"embedded": FILES, "distributed": BOTH_WAYS, "container": BOTH_WAYS + ["start", "readme", "pages", "export"]}
-LEFT_OUT = {"embedded": None, "distributed": "embedded_only", "container": "not_in_a_container"}  # marks of scenarios, each with its reason
+EXCLUDED_BY = {"embedded": None, "distributed": "embedded_only", "container": "not_in_a_container"}  # marks of scenarios, with reasons
 ALONE = ["start", "kill", "stop", "programs", "away", "chaos"]
 SERVERS = {"embedded": None, "distributed": together, "container": contained}
 
 
 def scenarios(words, mode):
-    for file in PLAYED[mode] + [file for file in ASKED_FOR if file in words and mode == "embedded"]:
+    """(file, name, function) of the mode's scenarios."""
+    selected = os.environ.get("SCENARIO_FILES", "").split()
+    for file in [file for file in PLAYED[mode] if not selected or file in selected] + [file for file in ON_REQUEST if file in words and mode == "embedded"]:
         module = importlib.import_module(f"{file}_test")
         for name, function in vars(module).items():
             if inspect.isfunction(function) and getattr(function, "__module__", "") == module.__name__ and not name.startswith("_"):
-                if "scratch" in function.__code__.co_varnames[:1] and not (LEFT_OUT[mode] and hasattr(function, LEFT_OUT[mode])):
+                if "scratch" in function.__code__.co_varnames[:1] and not (EXCLUDED_BY[mode] and hasattr(function, EXCLUDED_BY[mode])):
                     yield file, name, function
 
 
@@ -50,7 +54,7 @@ def too_long(*_):
 
 
 def run(function, binary, keep, server):
-    """None when it went well, else what did not."""
+    """(None or the text of the failure, notes)."""
     scratch = Scratch(binary, server)
     signal.alarm(LIMIT_SECONDS)
     try:
@@ -59,18 +63,18 @@ def run(function, binary, keep, server):
         return None, scratch.notes
     except Skip:
         raise
-    except Exception as problem:  # whatever it is, it is this scenario's failure and no other's
+    except Exception as problem:  # any exception is a failure of this scenario only
         text = "" if isinstance(problem, Failure) else traceback.format_exc() + "\n"
         frame = traceback.extract_tb(problem.__traceback__)
-        place = next((f"{f.filename}:{f.lineno}" for f in reversed(frame) if f.filename.endswith("_test.py")), "")
-        return f"{place}: {problem}\n{text}{scratch.logs()}", scratch.notes
+        position = next((f"{f.filename}:{f.lineno}" for f in reversed(frame) if f.filename.endswith("_test.py")), "")
+        return f"{position}: {problem}\n{text}{scratch.logs()}", scratch.notes
     finally:
         signal.alarm(0)
         scratch.dispose(keep)
 
 
 def played(function, arguments):
-    """(what did not go well, whether it was skipped, notes, seconds)"""
+    """(failure or reason of the skip, was skipped, notes, seconds)."""
     began = time.monotonic()
     try:
         problem, notes = run(function, arguments.binary, arguments.keep, SERVERS[arguments.mode])
@@ -80,7 +84,7 @@ def played(function, arguments):
 
 
 class Played:
-    """A scenario under way in a process of its own."""
+    """A scenario that runs in its own process."""
 
     def __init__(self, file, name, function, arguments):
         self.file, self.name, self.function = file, name, function
@@ -93,32 +97,32 @@ class Played:
         try:
             outcome = self.ours.recv()
         except EOFError:
-            outcome = "it ended without a word", False, [], 0
+            outcome = "the process of the scenario ended without an outcome", False, [], 0
         self.process.join()
         return outcome
 
 
 def has_kafka(file, function):
-    """The one that all share, or one that it starts."""
+    """True if the scenario uses the shared Kafka or starts one."""
     return file == "topics" or "Site(" in inspect.getsource(function)
 
 
-def following_of(waiting, running):
-    """What can be played beside what is running: those on Kafka first, which take longest; None: nothing."""
+def next_of(waiting, running):
+    """A scenario that may run beside the running ones, or None. Those on Kafka come first, because they take longest."""
     taken = any(has_kafka(one.file, one.function) for one in running)
     fitting = [each for each in waiting if not (taken and has_kafka(each[0], each[2]))]
     return min(fitting, key=lambda each: not has_kafka(each[0], each[2]), default=None)
 
 
 def outcomes(chosen, arguments):
-    """((file, name), outcome) of each, as they come."""
+    """((file, name), outcome) of each scenario, in the order of their ends."""
     alone = [each for each in chosen if arguments.jobs == 1 or each[0] in ALONE]
     waiting = [each for each in chosen if each not in alone]
     for file, name, function in alone:
         yield (file, name), played(function, arguments)
     running = {}
     while waiting or running:
-        while len(running) < arguments.jobs and (following := following_of(waiting, running.values())):
+        while len(running) < arguments.jobs and (following := next_of(waiting, running.values())):
             waiting.remove(following)
             one = Played(*following, arguments)
             running[one.ours] = one
@@ -128,7 +132,7 @@ def outcomes(chosen, arguments):
 
 
 def jobs_of(mode):
-    """Six programs share one Kafka with the scenario before."""
+    """In the distributed mode all scenarios share one Kafka."""
     return 1 if mode == "distributed" else int(os.environ.get("SCENARIO_JOBS") or 2)
 
 
@@ -136,13 +140,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", default=str(REPOSITORY / os.environ.get("BUILD", "build") / "bin/tocsin"))
     parser.add_argument("--mode", choices=SERVERS, default=os.environ.get("MODE") or "embedded")
-    parser.add_argument("--jobs", type=int, help="how many at a time (SCENARIO_JOBS, 2; 1 with six programs, whose Kafka all share)")
-    parser.add_argument("--keep", action="store_true", help="leave scratch directories behind")
+    parser.add_argument("--jobs", type=int, help="number of scenarios at a time (SCENARIO_JOBS, else 2; 1 in the distributed mode)")
+    parser.add_argument("--keep", action="store_true", help="keep the scratch directories")
     parser.add_argument("words", nargs="*")
     arguments = parser.parse_args()
     arguments.jobs = arguments.jobs or jobs_of(arguments.mode)
     signal.signal(signal.SIGALRM, too_long)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would hand on that it is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell inherits that it is ignored
     chosen = [s for s in scenarios(arguments.words, arguments.mode) if not arguments.words or any(word in f"{s[0]} {s[1]}" for word in arguments.words)]
     passed = skipped = 0
     failed = []

@@ -1,4 +1,4 @@
-"""Starting: what is made, what is said, and one clear line where it cannot be."""
+"""Start: the created files, the greeting, and one clear line for each reason not to start."""
 
 import os
 import re
@@ -13,25 +13,25 @@ LINE_AND_COLUMN = re.compile(r"tocsin: \S+\.yaml:\d+:\d+: \S")
 
 
 def _refused(server, code, *words):
-    """The server does not start, and says why in plain lines."""
+    """The server ends with this exit code; its lines on stderr begin with "tocsin: " and contain the words. Returns them, without warnings."""
     server.launch()
-    _, said = server.process.communicate(timeout=30)
-    check_equal(server.process.returncode, code, f"exit code ({said})")
-    lines = [line for line in said.splitlines() if not line.startswith("tocsin: warning: ")]
-    check(lines and all(line.startswith("tocsin: ") for line in lines), f"not plain lines: {said}")
+    _, errors = server.process.communicate(timeout=30)
+    check_equal(server.process.returncode, code, f"exit code ({errors})")
+    lines = [line for line in errors.splitlines() if not line.startswith("tocsin: warning: ")]
+    check(lines and all(line.startswith("tocsin: ") for line in lines), f"lines of another form: {errors}")
     for word in words:
-        check(word in said, f"{word!r} is not in: {said}")
+        check(word in errors, f"{word!r} is not in: {errors}")
     return lines
 
 
-def the_first_start_makes_a_home_and_greets(scratch):
+def the_first_start_creates_a_home_and_prints_a_greeting(scratch):
     server = scratch.server()
     for name, mode in ((".", 0o700), ("admin.key", 0o600), ("audit", 0o700)):
         check_equal(stat.S_IMODE((server.home / name).stat().st_mode), mode, f"mode of {name}")
     open_to_others = [str(path.relative_to(server.home)) for path in server.home.rglob("*") if path.lstat().st_mode & 0o077]
-    check_equal(open_to_others, [], "what others could read if they came into the home")
-    check(re.fullmatch(r"tcs_[0-9a-hjkmnp-tv-z]{8}_[0-9a-hjkmnp-tv-z]{52}\n", (server.home / "admin.key").read_text()), "the key's form")
-    check(str(server.home / "admin.key") in server.greeting, "the greeting does not say where the key is")
+    check_equal(open_to_others, [], "files with permissions for other users")
+    check(re.fullmatch(r"tcs_[0-9a-hjkmnp-tv-z]{8}_[0-9a-hjkmnp-tv-z]{52}\n", (server.home / "admin.key").read_text()), "the key has another form")
+    check(str(server.home / "admin.key") in server.greeting, "the greeting does not name the file of the key")
     check_equal(server.greeting.count("curl "), 2, "curl commands in the greeting")
     check_equal(server.greeting.splitlines()[-1], f"tocsin: ready on {server.url}", "the last line")
     scratch.note(f"ready after {server.start_ms:.0f} ms, {server.rss_kib() / 1024:.1f} MiB resident")
@@ -45,7 +45,7 @@ def the_first_start_makes_a_home_and_greets(scratch):
         check(min(first_ms, server.start_ms) < 1000, f"ready only after {first_ms:.0f} ms, and again after {server.start_ms:.0f} ms")
 
 
-def the_greeting_can_be_followed(scratch):
+def the_commands_of_the_greeting_work(scratch):
     server = scratch.server()
     commands = re.findall(r"curl (?:.*\\\n)*.*", server.greeting)
     for command in commands:
@@ -54,19 +54,19 @@ def the_greeting_can_be_followed(scratch):
         check('"correlation_key"' in done.stdout or '"items"' in done.stdout, f"{command} answered {done.stdout}")
 
 
-def a_port_in_use_is_said(scratch):
+def a_port_in_use_is_reported(scratch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         _refused(scratch.server(start=False, TOCSIN_LISTEN=f"127.0.0.1:{port}"), 3, str(port))
 
 
-def a_second_process_on_one_home_is_refused(scratch):
+def a_second_process_on_one_home_does_not_start(scratch):
     scratch.server()
     lines = _refused(scratch.server(start=False), 3, "another")
     check_equal(len(lines), 1, "lines")
 
 
-def a_home_that_cannot_be_written_is_said(scratch):
+def a_home_that_cannot_be_written_is_reported(scratch):
     if os.geteuid() == 0:
         path = "/proc/tocsin"
     else:
@@ -77,47 +77,47 @@ def a_home_that_cannot_be_written_is_said(scratch):
     check_equal(len(lines), 1, "lines")
 
 
-def a_file_in_place_of_the_home_is_said(scratch):
+def a_file_in_place_of_the_home_is_reported(scratch):
     scratch.path("home").write_text("")
     _refused(scratch.server(start=False), 3, str(scratch.path("home")))
 
 
-def all_wrong_settings_are_said_at_once(scratch):
+def all_invalid_settings_are_reported_at_once(scratch):
     lines = _refused(scratch.server(start=False, TOCSIN_LISTEN="everywhere", TOCSIN_LOG_LEVEL="loud", TOCSIN_BODY_MAX="12",
                                     TOCSIN_ADMIN_KEY="short", TOCSIN_EGRESS_ALLOW="10.0.0.0/40", TOCSIN_SMTP_URL="mail",
                                     TOCSIN_WEBHOOK_SECRET="abc", TOCSIN_HOME_FILE="/nowhere", TOCSIN_HOME=""), 2)
     for name in ("LISTEN", "LOG_LEVEL", "BODY_MAX", "ADMIN_KEY", "EGRESS_ALLOW", "SMTP_URL", "WEBHOOK_SECRET", "HOME_FILE"):
-        check(any(f"TOCSIN_{name}" in line for line in lines), f"TOCSIN_{name} is not said: {lines}")
-    check(not any("short" in line or "abc" in line.split() for line in lines), "a secret is repeated")
+        check(any(f"TOCSIN_{name}" in line for line in lines), f"TOCSIN_{name} is not reported: {lines}")
+    check(not any("short" in line or "abc" in line.split() for line in lines), "a line contains a secret")
 
 
-def unknown_settings_are_warned_about_and_known_ones_of_others_are_not(scratch):
+def unknown_settings_cause_warnings_and_settings_of_other_programs_do_not(scratch):
     server = scratch.server(TOCSIN_LISTENN="x", TOCSIN_KAFKA_BROKERS="k:9092", TOCSIN_REDIS_URL="redis://r", TOCSIN_SERVICE_HOST="10.0.0.1")
     warnings = [line for line in server.greeting.splitlines() if "warning" in line]
     check_equal(len(warnings), 2, f"warnings: {warnings}")
     check(any("TOCSIN_LISTENN" in line for line in warnings), f"{warnings}")
 
 
-def settings_can_come_from_files(scratch):
+def settings_are_read_from_files(scratch):
     scratch.path("key").write_text("0123456789abcdef0123456789abcdef-key\n")
     server = scratch.server(TOCSIN_ADMIN_KEY_FILE=scratch.path("key"))
     server.get("/v1/incidents", key="0123456789abcdef0123456789abcdef-key").expect(200)
-    check(not (server.home / "admin.key").exists(), "a key was made all the same")
+    check(not (server.home / "admin.key").exists(), "a key was created although one is set")
 
 
-def a_broken_policy_is_said_with_every_place(scratch):
+def an_invalid_policy_is_reported_with_every_position(scratch):
     pack = scratch.pack(rules="rules:\n  - {id: a, when: [], then: {kind: catastrophe}}\n  - {id: a, wenn: []}\n", escalation="policies: {\n")
     server = scratch.server(start=False, TOCSIN_POLICY=pack)
     lines = _refused(server, 2, "rules.yaml:2:", "rules.yaml:3:", "escalation.yaml:")
     check(all(LINE_AND_COLUMN.match(line) for line in lines), f"no FILE:LINE:COLUMN in {lines}")
     checked = server.command("check", str(pack))
     check_equal(checked.returncode, 1, "exit code of check")
-    check_equal(checked.stderr.splitlines(), lines, "what check says")
+    check_equal(checked.stderr.splitlines(), lines, "lines of check")
     check_equal(server.command("check", str(REPOSITORY / "shared/policy/default")).returncode, 0, "exit code of check of the default pack")
     _refused(scratch.server(start=False, TOCSIN_POLICY=scratch.path("nowhere")), 2, "nowhere")
 
 
-def check_says_what_a_pack_leaves_out_and_which_channels_tell_nobody(scratch):
+def check_reports_missing_files_of_a_pack_and_channels_that_notify_nobody(scratch):
     channels = 'channels:\n  - {id: hook, type: webhook, url: "${TOCSIN_WEBHOK_URL}"}\n  - {id: mail, type: email, server: "smtp://a.example", from: "${TOCSIN_MAIL_FROM}"}\n'
     escalation = "policies: [{id: all, when: {}, team: soc, levels: [{after_seconds: 0, notify: ['channel:hook', 'channel:mail']}]}]\n"
     pack = scratch.pack(channels=channels, escalation=escalation)
@@ -129,22 +129,22 @@ def check_says_what_a_pack_leaves_out_and_which_channels_tell_nobody(scratch):
     hook, mail = notes()
     check("hook" in hook and "TOCSIN_WEBHOK_URL is no setting" in hook, hook)
     check("mail" in mail and "TOCSIN_MAIL_FROM is not set" in mail, mail)
-    check_equal(notes(TOCSIN_MAIL_FROM="soc@a.example"), [hook], "notes where the mail is set up")
+    check_equal(notes(TOCSIN_MAIL_FROM="soc@a.example"), [hook], "notes if the mail channel is complete")
     (pack / "channels.yaml").write_text(channels.replace("WEBHOK", "WEBHOOK"))
     for url, egress, words in (("http://127.0.0.1:9000/secret", "", "it is not set"), ("https://10.1.2.3/secret", "10.9.0.0/16", "not allowed"),
                                ("http://10.9.2.3/secret", "10.9.0.0/16", "")):
-        said = [note for note in notes(TOCSIN_WEBHOOK_URL=url, TOCSIN_EGRESS_ALLOW=egress) if "hook" in note]
-        check_equal(len(said), 1 if words else 0, f"notes of {url}: {said}")
-        check(not words or (words in said[0] and "TOCSIN_EGRESS_ALLOW" in said[0] and "secret" not in said[0]), f"{said}")
+        found = [note for note in notes(TOCSIN_WEBHOOK_URL=url, TOCSIN_EGRESS_ALLOW=egress) if "hook" in note]
+        check_equal(len(found), 1 if words else 0, f"notes of {url}: {found}")
+        check(not words or (words in found[0] and "TOCSIN_EGRESS_ALLOW" in found[0] and "secret" not in found[0]), f"{found}")
     for file, words in (("rules", "no rules"), ("escalation", "no escalation")):
         (pack / f"{file}.yaml").rename(pack / f"{file}.yml")
         done = scratch.server(start=False).command("check", str(pack))
         check_equal((done.returncode, f"{file}.yml:1:1: is not read" in done.stderr), (1, True), f"check of {file}.yml ({done.stderr})")
         (pack / f"{file}.yml").unlink()
-        check(any(words in note for note in notes()), f"nothing is said of {words}")
+        check(any(words in note for note in notes()), f"no note contains {words}")
 
 
-def a_policy_is_read_again_on_sighup_and_a_broken_one_never_is(scratch):
+def sighup_loads_a_changed_policy_and_refuses_an_invalid_one(scratch):
     pack = scratch.pack()
     server = scratch.server(TOCSIN_POLICY=pack)
     first = server.incident_of(server.event(title="ransom one", asset="a"))
@@ -170,7 +170,7 @@ def a_policy_is_read_again_on_sighup_and_a_broken_one_never_is(scratch):
     server.get("/readyz", key=None).expect(200)
 
 
-def operations_can_have_a_listener_of_their_own(scratch):
+def operational_endpoints_can_have_a_separate_listener(scratch):
     port = free_port()
     server = scratch.server(TOCSIN_OPS_LISTEN=f"127.0.0.1:{port}")
     server.get("/livez", key=None).expect(404)
@@ -186,15 +186,15 @@ def operations_can_have_a_listener_of_their_own(scratch):
     server.url = main
 
 
-def every_flag_and_command_explains_itself(scratch):
+def every_flag_and_command_prints_its_usage(scratch):
     server = scratch.server(start=False)
     for arguments, code, words in ((["help"], 0, "serve"), (["--help"], 0, "serve"), (["version"], 0, "tocsin "), (["--version"], 0, "tocsin "),
                                    (["version", "--json"], 0, '"version"'), (["--settings"], 0, "TOCSIN_HOME"), (["--check"], 0, "right"),
                                    ([], 2, ""), (["fly"], 2, ""), (["serve", "now"], 2, ""), (["version", "-x"], 2, "")):
         done = server.command(*arguments)
         check_equal(done.returncode, code, f"exit code of {arguments}")
-        check(words in done.stdout, f"{words!r} is not in what {arguments} says: {done.stdout}")
+        check(words in done.stdout, f"{words!r} is not in the output of {arguments}: {done.stdout}")
         if code:
-            check("tocsin" in done.stderr, f"{arguments} says nothing")
+            check("tocsin" in done.stderr, f"{arguments} prints no error")
     check_equal(server.command("healthcheck", "http://127.0.0.1:1").returncode, 1, "exit code of healthcheck without a server")
     check_equal(server.command("check", "ledger").returncode, 3, "exit code of check ledger without a ledger")

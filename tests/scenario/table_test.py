@@ -1,4 +1,4 @@
-"""tocsin.incidents: what readers outside see who know Kafka and nothing of Tocsin (here kcat)."""
+"""tocsin.incidents, the table for readers outside Tocsin, read by kcat."""
 
 import json
 import shutil
@@ -8,36 +8,36 @@ from harness import Skip, check_equal, eventually
 from installation import Site, topics_clear
 
 
-class Outsider:
+class Kcat:
     def __init__(self, site):
         self.program = shutil.which("kcat") or shutil.which("kafkacat")
         if not self.program:
-            raise Skip("there is no kcat")
-        self.brokers = site.outside.brokers
+            raise Skip("kcat is not installed")
+        self.brokers = site.backends.brokers
 
-    def run(self, *arguments, said=""):
-        done = subprocess.run([self.program, "-q", "-b", self.brokers, *arguments], input=said, capture_output=True, text=True, timeout=60)
+    def run(self, *arguments, stdin=""):
+        done = subprocess.run([self.program, "-q", "-b", self.brokers, *arguments], input=stdin, capture_output=True, text=True, timeout=60)
         check_equal((done.returncode, done.stderr), (0, ""), f"kcat {arguments}")
         return done.stdout
 
     def table(self):
-        """Key → the last record's document."""
+        """{key: document of the last record}."""
         lines = self.run("-C", "-t", "tocsin.incidents", "-o", "beginning", "-e", "-f", "%k\t%s\n").splitlines()
         return {key: json.loads(document) for key, document in (line.split("\t", 1) for line in lines)}
 
     def overwrite(self, document, partition):
-        """As one would that was deposed and does not know it yet."""
+        """Writes a record as a former owner may that has not yet detected the take-over."""
         version = f"ce_version={document['version']}"
-        self.run("-P", "-t", "tocsin.incidents", "-p", str(partition), "-k", document["id"], "-H", version, said=json.dumps(document))
+        self.run("-P", "-t", "tocsin.incidents", "-p", str(partition), "-k", document["id"], "-H", version, stdin=json.dumps(document))
 
 
-def _as_shown(gateway):
+def _api_view(gateway):
     return {incident["id"]: incident for incident in gateway.incidents(limit=200)}
 
 
-def the_table_of_incidents_is_what_the_api_shows(scratch):
+def the_incidents_table_shows_what_the_api_shows(scratch):
     site = Site(scratch)
-    outsider = Outsider(site)
+    kcat = Kcat(site)
     programs = site.programs()
     gateway = programs["gateway"]
     for number in range(20):
@@ -46,22 +46,22 @@ def the_table_of_incidents_is_what_the_api_shows(scratch):
     early = gateway.incidents()[0]
     gateway.do(early["id"], "note", {"text": "looked at"}).expect(200)
     gateway.do(early["id"], "close", {"resolution": "resolved", "reason": "a scan of ours"}).expect(200)
-    eventually(lambda: outsider.table() == _as_shown(gateway), "the table is what the API shows", 20, 0.5)
-    # What a deposed owner writes late is put right, and so is what was written while nobody was there.
-    partition = _partition_of(outsider, early["id"])
-    outsider.overwrite(early, partition)
-    eventually(lambda: outsider.table() == _as_shown(gateway), "an older version is put right", 20, 0.5)
+    eventually(lambda: kcat.table() == _api_view(gateway), "the table equals the API's view", 20, 0.5)
+    # The owner corrects a late record of a former owner, and after its start a record that was written without an owner.
+    partition = _partition_of(kcat, early["id"])
+    kcat.overwrite(early, partition)
+    eventually(lambda: kcat.table() == _api_view(gateway), "an older version is corrected", 20, 0.5)
     programs["response"].stop()
-    outsider.overwrite(early, partition)
+    kcat.overwrite(early, partition)
     shutil.rmtree(programs["response"].home / "response")
     programs["response"].start()
-    eventually(lambda: outsider.table() == _as_shown(gateway), "and by one who made its state anew", 20, 0.5)
+    eventually(lambda: kcat.table() == _api_view(gateway), "an owner with rebuilt state corrects it too", 20, 0.5)
     programs["response"].stop()
     topics_clear(site, "tocsin.incidents")
     programs["response"].start()
-    eventually(lambda: outsider.table() == _as_shown(gateway), "a topic made anew is filled again", 20, 0.5)
+    eventually(lambda: kcat.table() == _api_view(gateway), "a new topic is filled again", 20, 0.5)
 
 
-def _partition_of(outsider, id):
-    lines = outsider.run("-C", "-t", "tocsin.incidents", "-o", "beginning", "-e", "-f", "%k %p\n").splitlines()
+def _partition_of(kcat, id):
+    lines = kcat.run("-C", "-t", "tocsin.incidents", "-o", "beginning", "-e", "-f", "%k %p\n").splitlines()
     return next(int(partition) for key, partition in map(str.split, lines) if key == id)

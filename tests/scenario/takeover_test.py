@@ -1,4 +1,4 @@
-"""Another intake replica takes partitions over: ids that were counted before do not count again, though it decides on them now."""
+"""Take-over by another intake replica: ids that the former owner counted do not count again."""
 
 import collections
 import re
@@ -10,7 +10,7 @@ PARTITIONS, KEYS, EVENTS, ROUNDS, SESSION_SECONDS = 12, 12, 240, 3, 6
 
 
 def _owned(server):
-    """Partitions of the report ledger whose owner this replica is."""
+    """Number of partitions of the report ledger that this replica owns."""
     figures = server.get("/metrics", key=None).expect(200).body.decode()
     return sum(int(value) for value in re.findall(r'^tocsin_ledger_owner\{[^}]*service="intake"[^}]*\} (\d+)', figures, re.M))
 
@@ -24,7 +24,7 @@ def _counted(gateway):
 
 
 def _await_counts(gateway, sent, seconds):
-    """Counts of all assets, once they reach what was sent: an event that counts twice shows then, or never comes to rest there."""
+    """Waits until all sent events are counted, and compares: an event that counts twice makes a count too high."""
     wanted = collections.Counter(f"host{number % KEYS}" for number in sent)
     eventually(lambda: all(_counted(gateway).get(asset, 0) >= count for asset, count in wanted.items()), f"{len(sent)} events are counted", seconds, 0.1,
                lambda: f"counted {_counted(gateway)}")
@@ -47,7 +47,7 @@ def ids_counted_before_a_replica_is_killed_do_not_count_again_afterwards(scratch
         killed.kill()
         eventually(lambda: _owned(survivor) == PARTITIONS, "the other replica owns all partitions", 60, 0.2, lambda: f"{_owned(survivor)}")
         check_equal(_post(gateway, sent), answers, "answers to the same ids")
-        # One more event a key comes behind the repeats: once it is counted, so are they.
+        # One marker for each key follows the repeats: when it is counted, the repeats have been processed.
         markers = range(-(turn + 1) * KEYS, -turn * KEYS)
         answers |= _post(gateway, markers)
         sent += markers

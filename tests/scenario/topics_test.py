@@ -1,4 +1,4 @@
-"""tocsin topics, and the distributed mode as `make run-distributed` starts it."""
+"""The commands `tocsin topics` and `make run-distributed`."""
 
 import os
 import pathlib
@@ -16,13 +16,13 @@ START_SECONDS = 120
 
 
 def _no_broker(scratch, *arguments, **settings):
-    """A topics command where nobody answers, and how long it took."""
+    """Runs a topics command without a broker; returns its outcome and its seconds."""
     began = time.monotonic()
     done = scratch.server(start=False, **settings).command("topics", *arguments)
     return done, time.monotonic() - began
 
 
-def topics_wait_for_kafka_as_long_as_they_are_told(scratch):
+def topics_commands_wait_for_kafka_for_the_start_timeout(scratch):
     for command in ("plan", "apply", "check"):
         done, seconds = _no_broker(scratch, command, TOCSIN_KAFKA_BROKERS="127.0.0.1:1", TOCSIN_START_TIMEOUT_MS=1500)
         check_equal(done.returncode, 3, f"exit code of topics {command}")
@@ -32,7 +32,7 @@ def topics_wait_for_kafka_as_long_as_they_are_told(scratch):
         check_equal(done.stdout, "", "stdout")
 
 
-def topics_name_a_wrong_kafka_option(scratch):
+def topics_commands_name_an_invalid_kafka_option(scratch):
     done, _ = _no_broker(scratch, "plan", TOCSIN_KAFKA_OPTIONS="no.such.option=1")
     check_equal(done.returncode, 2, "exit code")
     check_equal(done.stderr, 'tocsin: TOCSIN_KAFKA_OPTIONS cannot be taken: librdkafka knows no option "no.such.option"\n', "stderr")
@@ -43,7 +43,7 @@ def topics_are_planned_applied_and_checked(scratch):
     plan = site.tocsin("topics", "plan")
     check_equal(plan.returncode, 1, "exit code of a plan with something to do")
     lines = plan.stdout.splitlines()
-    check_equal(len(lines), TOPICS, "topics to create")
+    check_equal(len(lines), TOPICS, "lines of the plan")
     events = next(line for line in lines if "tocsin.events" in line)
     check("partitions=4 replicas=1 cleanup.policy=delete retention.ms=604800000" in events, events)
     missing = site.tocsin("topics", "check")
@@ -56,7 +56,7 @@ def topics_are_planned_applied_and_checked(scratch):
         again = site.tocsin("topics", command)
         check_equal((again.returncode, again.stdout, again.stderr), (0, f"{TOPICS} topics are as they must be\n", ""), f"{command} after")
     _partitions_cannot_be_changed(site)
-    _copies_need_brokers(site)
+    _replicas_need_brokers(site)
 
 
 def _partitions_cannot_be_changed(site):
@@ -65,12 +65,12 @@ def _partitions_cannot_be_changed(site):
         done = site.tocsin("topics", command)
         check_equal((done.returncode, done.stdout), (1, ""), f"{command} with other partitions")
         check("tocsin: tocsin.events has 4 partitions, not 6, and that cannot be changed" in done.stderr, done.stderr)
-        check("tocsin.policies" not in done.stderr, "a topic of one partition has always one")
+        check("tocsin.policies" not in done.stderr, "a topic that always has one partition is reported")
     site.settings["TOCSIN_KAFKA_PARTITIONS"] = 4
-    check_equal(site.tocsin("topics", "check").returncode, 0, "nothing was changed")
+    check_equal(site.tocsin("topics", "check").returncode, 0, "exit code of check with the former partitions")
 
 
-def _copies_need_brokers(site):
+def _replicas_need_brokers(site):
     site.settings["TOCSIN_KAFKA_REPLICAS"] = 3
     done = site.tocsin("topics", "check")
     check_equal(done.returncode, 1, "exit code")
@@ -78,18 +78,18 @@ def _copies_need_brokers(site):
     check("tocsin: tocsin.events has min.insync.replicas=1, not 2\n" in done.stderr, done.stderr)
 
 
-def more_copies_than_brokers_are_refused_with_what_to_set(scratch):
+def more_replicas_than_brokers_are_refused_with_the_remedy(scratch):
     site = Site(scratch, topics=False, TOCSIN_START_TIMEOUT_MS=1000)
     site.settings["TOCSIN_KAFKA_REPLICAS"] = 3
     done = site.tocsin("topics", "apply")
     check_equal((done.returncode, done.stdout), (2, ""), "exit code and stdout")
     reason = "3 copies of each partition are asked for, and Kafka has 1 broker: set TOCSIN_KAFKA_REPLICAS=1, or start more brokers"
-    check_equal(done.stderr.splitlines()[-1], f"tocsin: {reason}", "what it said")
+    check_equal(done.stderr.splitlines()[-1], f"tocsin: {reason}", "the last line of stderr")
     check(re.match(r"tocsin: waiting 1 s: 3 copies", done.stderr), done.stderr)
     check_equal(site.tocsin("topics", "plan").returncode, 2, "exit code of the plan")
 
 
-def topics_are_applied_by_several_at_once(scratch):
+def concurrent_topics_apply_commands_create_each_topic_once(scratch):
     site = Site(scratch, topics=False)
     results = []
     threads = [threading.Thread(target=lambda: results.append(site.tocsin("topics", "apply"))) for _ in range(5)]
@@ -99,7 +99,7 @@ def topics_are_applied_by_several_at_once(scratch):
         thread.join()
     check_equal([(result.returncode, result.stderr) for result in results], [(0, "")] * 5, "exit codes and stderr")
     created = [line for result in results for line in result.stdout.splitlines() if line.startswith("done: create")]
-    check_equal(len(created), TOPICS, "creations, all told")
+    check_equal(len(created), TOPICS, "created topics in all")
     check_equal(site.tocsin("topics", "check").returncode, 0, "check")
 
 
@@ -107,11 +107,11 @@ def topics_are_applied_by_several_at_once(scratch):
 
 
 SCRIPT = (str(REPOSITORY / "tools/run-distributed.sh"),)
-MAKE = ("make", "run-distributed")  # as it is typed: what it needs is built already
+MAKE = ("make", "run-distributed")
 
 
 class _Run:
-    """It in a terminal's foreground, so to speak: a process group that Ctrl-C goes to."""
+    """A run in its own process group, to which a signal can be sent like Ctrl-C."""
 
     def __init__(self, scratch, command=SCRIPT, **settings):
         environment = {name: value for name, value in os.environ.items()
@@ -125,21 +125,21 @@ class _Run:
         scratch.closers.append(self.dispose)
         self.gateway = Server(scratch.binary, scratch.path("var"), self.log, {})
 
-    def said(self):
-        """What it said to people: log lines of the programs stand behind their names."""
+    def messages(self):
+        """The output without the log lines of the programs."""
         return [line for line in self.log.read_text().splitlines() if not re.match(r"[a-z]+ +\{", line)]
 
     def await_ready(self):
-        until = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         while self.gateway.url is None:
             ready = re.search(r"^run-distributed: ready on (\S+)$", self.log.read_text(), re.M)
-            check(self.process.poll() is None and time.monotonic() < until, "it does not start: " + "\n".join(self.said()[-20:]))
+            check(self.process.poll() is None and time.monotonic() < deadline, "run-distributed does not start: " + "\n".join(self.messages()[-20:]))
             self.gateway.url = ready and ready.group(1)
             time.sleep(0.05)
         return self
 
     def programs(self):
-        """Process ids of the programs, by name."""
+        """{name: process id} of the programs."""
         shown = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,comm="], capture_output=True, text=True).stdout
         processes = [(int(pid), int(parent), name) for pid, parent, name in (line.split(None, 2) for line in shown.splitlines())]
         ours = {self.process.pid} | {pid for pid, parent, _ in processes if parent == self.process.pid}  # make, and the script it runs
@@ -158,65 +158,65 @@ class _Run:
 
 
 def _left_over(scratch):
-    """Processes that still work in the scenario's directory."""
+    """The ids of processes whose working directory is in the scenario's directory."""
     left = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            place = os.readlink(process / "cwd")
-        except OSError:  # another's, or gone meanwhile
+            directory = os.readlink(process / "cwd")
+        except OSError:  # a process of another user, or one that has ended
             continue
-        if place.startswith(str(scratch.directory)):
+        if directory.startswith(str(scratch.directory)):
             left.append(process.name)
     return left
 
 
-def one_command_runs_the_distributed_mode_and_one_ctrl_c_ends_it(scratch):
+def make_run_distributed_starts_six_programs_and_ctrl_c_ends_them(scratch):
     if not os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"):
-        raise Skip("there is no Kafka (tools/with-outside.sh)")
+        raise Skip("no Kafka runs (tools/with-outside.sh starts one)")
     run = _Run(scratch, MAKE, TOCSIN_KAFKA_PARTITIONS="4").await_ready()
     check_equal(len(run.programs()), 6, "programs")
     check_equal(scratch.path("var/admin.key").stat().st_mode & 0o777, 0o600, "mode of the key's file")
     accepted = run.gateway.event(title="Ransom note on the file server", severity="critical")
     incident = run.gateway.incident_of(accepted, seconds=20)
-    curls = [line for line in run.said() if "curl -H" in line]
+    curls = [line for line in run.messages() if "curl -H" in line]
     check_equal(len(curls), 2, "curls in the greeting")
     answer = subprocess.run(["bash", "-c", curls[1].strip() + " -s"], capture_output=True, text=True, timeout=30)
-    check(incident["id"] in answer.stdout, f"the greeting's curl answered {answer.stdout} {answer.stderr}")
-    check_equal(run.end(signal.SIGINT, whole_group=True), -signal.SIGINT, "how make ends after Ctrl-C, once what it runs has")
-    check("run-distributed: ended" in run.said(), "\n".join(run.said()[-20:]))
+    check(incident["id"] in answer.stdout, f"output of the second curl of the greeting: {answer.stdout} {answer.stderr}")
+    check_equal(run.end(signal.SIGINT, whole_group=True), -signal.SIGINT, "exit code of make after Ctrl-C")
+    check("run-distributed: ended" in run.messages(), "\n".join(run.messages()[-20:]))
     check_equal(_left_over(scratch), [], "processes left over")
-    check(re.search(r'^audit +\{.*"event":"stopped"', run.log.read_text(), re.M), "the log does not say that audit stopped")
+    check(re.search(r'^audit +\{.*"event":"stopped"', run.log.read_text(), re.M), "audit has not logged its stop")
 
     began = time.monotonic()
     again = _Run(scratch, TOCSIN_KAFKA_PARTITIONS="4").await_ready()
-    scratch.note(f"restart on the same files {time.monotonic() - began:.1f} s")
+    scratch.note(f"restart with the same files: {time.monotonic() - began:.1f} s")
     check_equal(again.gateway.incident_of(accepted, seconds=20)["id"], incident["id"], "the incident after a restart")
     second = subprocess.run([REPOSITORY / "tools/run-distributed.sh"], capture_output=True, text=True, timeout=30,
                             env=os.environ | {"TOCSIN_HOME": str(scratch.path("var"))})
-    check_equal(second.returncode, 3, "exit code of a second one")
+    check_equal(second.returncode, 3, "exit code of a second run")
     check("another make run-distributed uses" in second.stderr, second.stderr)
     os.kill(again.programs()["tocsin-intake"], signal.SIGKILL)
     check_equal(again.process.wait(90), 137, "exit code after a program was killed")
-    check("run-distributed: tocsin-intake ended with exit code 137, so all end" in again.said(), "\n".join(again.said()))
+    check("run-distributed: tocsin-intake ended with exit code 137: all programs end" in again.messages(), "\n".join(again.messages()))
     check_equal(_left_over(scratch), [], "processes left over")
 
 
-def without_java_the_distributed_mode_runs_on_a_mock(scratch):
+def run_distributed_needs_no_java_with_the_mock_broker(scratch):
     port = free_port(6)
     run = _Run(scratch, KAFKA="mock", TOCSIN_LISTEN=f"127.0.0.1:{port}").await_ready()
     ready = set(re.findall(r"^(\w+) +tocsin: ready on http://127.0.0.1:(\d+)$", run.log.read_text(), re.M))
-    check_equal(ready, {(service, str(port + number)) for number, service in enumerate(SERVICES)}, "who listens where")
+    check_equal(ready, {(service, str(port + number)) for number, service in enumerate(SERVICES)}, "ports of the programs")
     notification = next(pid for name, pid in run.programs().items() if name.startswith("tocsin-noti"))  # ps cuts names
     environment = pathlib.Path(f"/proc/{notification}/environ").read_text().split("\0")
-    check(f"TOCSIN_PUBLIC_URL=http://127.0.0.1:{port}" in environment, "links in what people are sent lead elsewhere")
-    check(re.search("^mock_kafka: .*keeps nothing past its end", run.log.read_text(), re.M), "it says not what it does not keep")
+    check(f"TOCSIN_PUBLIC_URL=http://127.0.0.1:{port}" in environment, "links in messages have another address")
+    check(re.search("^mock_kafka: .*keeps nothing past its end", run.log.read_text(), re.M), "the mock broker does not report that it keeps no records")
     run.gateway.incident_of(run.gateway.event(), seconds=20)
     check_equal(run.end(signal.SIGTERM), 0, "exit code after SIGTERM")
     check_equal(_left_over(scratch), [], "processes left over")
-    check(not scratch.path("var/distributed-mock").exists(), "nothing of the mock's is left")
+    check(not scratch.path("var/distributed-mock").exists(), "the files of the mock broker were not removed")
 
 
-def without_java_and_brokers_the_distributed_mode_says_what_to_do(scratch):
+def run_distributed_without_java_and_brokers_reports_the_remedy(scratch):
     path = scratch.path("bin")
     path.mkdir()
     for command in ("bash", "dirname", "realpath", "mkdir"):
@@ -228,5 +228,5 @@ def without_java_and_brokers_the_distributed_mode_says_what_to_do(scratch):
                              "TOCSIN_KAFKA_BROKERS or KAFKA=mock\n", "stderr")
     done = subprocess.run([REPOSITORY / "tools/run-distributed.sh"], env=environment | {"TOCSIN_LISTEN": "127.0.0.1:65533"}, capture_output=True,
                           text=True, timeout=30)
-    check_equal((done.returncode, "five ports after 65533" in done.stderr), (2, True), f"the answer to too high a port: {done.stderr}")
-    check(not scratch.path("var").exists(), "nothing was made")
+    check_equal((done.returncode, "five ports after 65533" in done.stderr), (2, True), f"a port without five ports after it: {done.stderr}")
+    check(not scratch.path("var").exists(), "a refused run created TOCSIN_HOME")

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""An installation of a program before ids held the correlation key, for upgrade_test.py: upgrade_fixture.py BINARY makes it again.
-
-BINARY is `tocsin` of such a program (the last one is that of commit 3175a9d). Into data/before-correlated-ids go its home after a
-stop, its export, and the answers and incidents it gave. The admin key is the scenarios' own and stands in no file.
+"""Makes the data of upgrade_test.py: upgrade_fixture.py BINARY, where BINARY is a `tocsin` whose event ids do not contain the correlation key
+(the last one is that of commit 3175a9d). Writes its home after a stop, its export, its answers and its incidents to
+data/before-correlated-ids. No file contains the admin key.
 """
 
 import json
@@ -30,7 +29,7 @@ def _event(key=None, **members):
     return "event", key, {"title": "odd", **members}
 
 
-# What was sent: (kind of document, Idempotency-Key, document). A probe without an asset has no correlation member.
+# {name: (kind of document, Idempotency-Key, document)} of all events and reports. A probe without an asset has no correlation member.
 SENT = {
     **{f"a-{n}": _event(source="siem", rule="r1", asset="fs1", id=f"a-{n}") for n in range(1, 5)},
     "b-1": _event(source="edr", title="Ransom note on FS1", severity="critical", asset="fs1", id="b-1"),
@@ -50,23 +49,23 @@ def settings(scratch, window=900, joins=""):
 
 
 def send_all(server):
-    """The answers, by the names in SENT."""
+    """Sends all documents of SENT; returns {name: answer}."""
     return {name: server.post(PATHS[kind], document, headers={"Idempotency-Key": key} if key else {}).expect(202).json
             for name, (kind, key, document) in SENT.items()}
 
 
 def _story(server):
     answers = send_all(server)
-    check_equal(send_all(server), answers, "the answers to the same again")
-    eventually(lambda: sum(i["event_count"] for i in server.incidents()) == len(SENT), "all are counted, each once")
+    check_equal(send_all(server), answers, "the answers to repeats")
+    eventually(lambda: sum(i["event_count"] for i in server.incidents()) == len(SENT), "each document is counted once")
     server.do(server.incident_of(answers[CLOSED])["id"], "close", {"resolution": "resolved", "reason": "done"}).expect(200)
     linked = [server.incident_of(answers[name])["id"] for name in ("a-1", "b-1")]
-    eventually(lambda: all("links" in server.incident(id) for id in linked), "they are linked")
+    eventually(lambda: all("links" in server.incident(id) for id in linked), "the incidents are linked")
     return {"answers": answers, "incidents": [{member: incident.get(member) for member in KEPT} for incident in server.incidents()]}
 
 
 def _anonymous(member):
-    """Without the owner, and without the files that belong to one machine (None leaves them out)."""
+    """A filter of tarfile: removes the owner; returns None, which omits the member, for the lock and the admin key."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return None if pathlib.Path(member.name).name in ("lock", "admin.key") else member
@@ -75,7 +74,7 @@ def _anonymous(member):
 def make(binary):
     scratch = Scratch(binary)
     try:
-        server = scratch.server(**settings(scratch, window=5, joins=JOINS))  # windows are over when the tests run, however soon that is
+        server = scratch.server(**settings(scratch, window=5, joins=JOINS))  # windows of 5 s are over when the tests run
         given = _story(server)
         server.stop()
         shutil.rmtree(DATA, ignore_errors=True)

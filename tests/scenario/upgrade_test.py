@@ -1,4 +1,4 @@
-"""The program takes over from one whose event ids did not hold the correlation key, as the operators' page says under "Upgrade"."""
+"""Upgrade from a version whose event ids do not contain the correlation key, as the operators' page describes it under "Upgrade"."""
 
 import collections
 import json
@@ -11,7 +11,7 @@ from installation import Site
 from upgrade_fixture import DATA, KEPT, SENT, UNCORRELATED, send_all, settings
 
 GIVEN = json.loads((DATA / "given.json").read_text())
-MARKED = ("a-1", "b-1", "d-1", "k-1")  # one of each correlation key that others may have
+MARKED = ("a-1", "b-1", "d-1", "k-1")  # one event of each correlation key that is not derived from an id
 
 
 def _kept(incident):
@@ -19,64 +19,65 @@ def _kept(incident):
 
 
 def _check_kept(server):
-    """Ids, numbers, keys, counts and links of all incidents are those of before."""
-    eventually(lambda: len(server.incidents()) == len(GIVEN["incidents"]), "all incidents are there", 20)
+    """Ids, numbers, keys, counts and links of all incidents are unchanged."""
+    eventually(lambda: len(server.incidents()) == len(GIVEN["incidents"]), "all incidents are shown", 20)
     check_equal([_kept(incident) for incident in server.incidents()], GIVEN["incidents"], "incidents after the upgrade")
 
 
 def _check_identities(answers):
-    """Every id is another one; the correlation key is another one where it is derived from the id."""
-    check_equal([name for name in SENT if answers[name]["id"] == GIVEN["answers"][name]["id"]], [], "events whose id is the one of before")
+    """Every event id is new, and so is every correlation key that is derived from it."""
+    check_equal([name for name in SENT if answers[name]["id"] == GIVEN["answers"][name]["id"]], [], "events with an unchanged id")
     changed = [name for name in SENT if answers[name]["correlation_key"] != GIVEN["answers"][name]["correlation_key"]]
-    check_equal(tuple(changed), UNCORRELATED, "events whose correlation key changed")
+    check_equal(tuple(changed), UNCORRELATED, "events with a new correlation key")
 
 
 def _counts(server, answers):
-    """How many events each incident of a correlation key has, the newest incident first."""
+    """{name: event counts of the incidents with the correlation key of that answer, the newest incident first}."""
     counts = collections.defaultdict(list)
     for incident in server.incidents():
         counts[incident["correlation_key"]].append(incident["event_count"])
     return {name: counts[answers[name]["correlation_key"]] for name in SENT}
 
 
-def _await_counts(server, answers, expected, what):
-    eventually(lambda: _counts(server, answers) == expected, what, 20, 0.1, lambda: f"{_counts(server, answers)} instead of {expected}")
+def _await_counts(server, answers, expected, name):
+    eventually(lambda: _counts(server, answers) == expected, name, 20, 0.1, lambda: f"{_counts(server, answers)} instead of {expected}")
 
 
-def _window_opened(server):
-    """The windows of what was stored are over; reopened, one is open, as all are where an upgrade takes less than a window."""
+def _open_window(server):
+    """The windows of the stored incidents are over. Reopening opens one of them, as it would be after a quick upgrade."""
     id = server.incident_of(GIVEN["answers"]["a-1"])["id"]
     server.do(id, "close", {"resolution": "other", "reason": "for its window"}).expect(200)
     server.do(id, "reopen", {"reason": "for its window"}).expect(200)
-    time.sleep(1)  # until intake knows it
+    time.sleep(1)  # until intake has read the reopening, which nothing outside the program shows
 
 
-def _mark(server):
-    """An event that is new, of each of MARKED's keys: what was sent before it to the key is counted when it is."""
+def _send_markers(server):
+    """A new event for each correlation key of MARKED: when it is counted, all earlier events of the key are counted too."""
     for name in MARKED:
         kind, _, document = SENT[name]
-        server.event(**document | {"id": f"mark-of-{name}"})
+        server.event(**document | {"id": f"marker-{name}"})
 
 
-def _check_counted_once_more_and_once(server):
-    """All that was sent before the upgrade is sent again, twice."""
-    _window_opened(server)
+def _check_repeats_count_once_more(server):
+    """Sends all documents of SENT twice: the first repeat counts, because ids are new, the second does not."""
+    _open_window(server)
     answers = send_all(server)
     _check_identities(answers)
     once_more = {name: [8] if name.startswith("a-") else [1] if name in UNCORRELATED else [1, 1] for name in SENT}
-    _await_counts(server, answers, once_more, "each is counted once more")
-    check_equal(send_all(server), answers, "the answers to the same again")
-    _mark(server)
+    _await_counts(server, answers, once_more, "each event is counted once more")
+    check_equal(send_all(server), answers, "the answers to repeats")
+    _send_markers(server)
     marked = once_more | {name: [9] if name.startswith("a-") else [2, 1] for name in SENT if name not in UNCORRELATED}
-    _await_counts(server, answers, marked, "each is counted once more, and only the marks after it")
-    time.sleep(1)  # until a repeat under a key that no mark can have would be counted
+    _await_counts(server, answers, marked, "the markers are counted, and nothing else")
+    # The keys of UNCORRELATED are derived from ids, so that no marker can follow under them; intake reports a repeat within a second.
+    time.sleep(1)
     check_equal(_counts(server, answers), marked, "counts at the end")
     then = {incident["id"]: incident for incident in GIVEN["incidents"]}
     now = {incident["id"]: _kept(incident) for incident in server.incidents()}
-    check_equal(len(now), len(then) + len(SENT) - 4, "incidents: one more for each event but for those of the open window")
+    check_equal(len(now), len(then) + len(SENT) - 4, "incidents: one more for each event, except those of the open window")
     for id, incident in then.items():
         counted = incident["correlation_key"] == answers["a-1"]["correlation_key"]
-        check_equal(now[id], incident | ({"event_count": 9, "status": "triaging"} if counted else {}), "an incident of before the upgrade")
+        check_equal(now[id], incident | ({"event_count": 9, "status": "triaging"} if counted else {}), "an incident from before the upgrade")
 
 
 def _check_sound(command, home, *flags):
@@ -86,19 +87,19 @@ def _check_sound(command, home, *flags):
     check_record_ids(home)
 
 
-def a_home_of_before_is_opened_and_what_was_sent_counts_once_more_and_once(scratch):
+def an_old_home_is_opened_and_events_sent_again_count_exactly_once_more(scratch):
     server = scratch.server(start=False, **settings(scratch))
     shutil.unpack_archive(DATA / "home.tar.xz", scratch.directory)
     server.start()
     _check_kept(server)
-    _check_counted_once_more_and_once(server)
+    _check_repeats_count_once_more(server)
     server.stop()
     _check_sound(server.command, server.home)
     server.start()
-    check_equal(len(server.incidents()), len(GIVEN["incidents"]) + len(SENT) - 4, "incidents after another start")
+    check_equal(len(server.incidents()), len(GIVEN["incidents"]) + len(SENT) - 4, "incidents after a restart")
 
 
-def an_export_of_before_is_imported_and_what_was_sent_counts_once_more_and_once(scratch):
+def an_old_export_is_imported_and_events_sent_again_count_exactly_once_more(scratch):
     site, export = Site(scratch, **settings(scratch)), scratch.path("export.jsonl")
     export.write_bytes(lzma.decompress((DATA / "export.jsonl.xz").read_bytes()))
     done = site.tocsin("import", "--kafka", str(export))
@@ -106,7 +107,7 @@ def an_export_of_before_is_imported_and_what_was_sent_counts_once_more_and_once(
     programs = site.programs()
     gateway = programs["gateway"]
     _check_kept(gateway)
-    _check_counted_once_more_and_once(gateway)
+    _check_repeats_count_once_more(gateway)
     for program in programs.values():
         program.stop()
     _check_sound(site.tocsin, gateway.home, "--kafka")

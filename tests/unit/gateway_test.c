@@ -530,7 +530,7 @@ static void a_view_is_not_dropped_under_its_reader(void **state)
 	for (int i = 0; i < 500 && atomic_load(&gateway->caught_up); i++)
 		clock_sleep_ms(10);
 	assert_int_equal(view_borrow(gateway, &other).kind, ERROR_AGAIN);
-	clock_sleep_ms(50);
+	clock_sleep_ms(50); /* the thread waits for the reader, which nothing shows */
 	assert_false(atomic_load(&dropped));
 	view_return(reader);
 	assert_int_equal(pthread_join(thread, NULL), 0);
@@ -659,10 +659,14 @@ static void nothing_is_pending_that_is_not_durable(void **state)
 	HttpRequest request;
 	gateway_free(gateway);
 	gateway_make(0);
+	HttpRequest later = command_of_test("note", "{\"text\":\"y\"}");
 	request = command_of_test("note", "{\"text\":\"x\"}");
 	mood = BUS_HOLDS;
 	command_issue(&request, gateway);
-	clock_sleep_ms(100);
+	mood = BUS_AT_ONCE;
+	command_issue(&later, gateway);
+	wait_for_answer(&later); /* its time ends after that of the first */
+	assert_status(&later, 202);
 	assert_waits(&request);
 	release(false);
 	assert_status(&request, 202);

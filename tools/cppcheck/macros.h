@@ -1,4 +1,4 @@
-/* For cppcheck, which does not read the libraries' headers: loops of jansson's that it would take for functions. */
+/* Loop macros of jansson. cppcheck does not read the headers of libraries and would parse the macros as function calls. */
 #define json_array_foreach(array, index, value) \
 	for (index = 0; index < json_array_size(array) && (value = json_array_get(array, index)); index++)
 #define json_object_foreach(object, key, value) \

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Everything that reads the sources without running them, one after the other whatever the one before found. A line each; what one
-# of them says is shown where it fails. The last line counts them.
+# Runs all static checks, each even if the one before failed, and prints a line for each, with its output if it failed. The last line
+# counts them.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 : "${PYTHON:=python3}"
 export BUILD=${BUILD:-build}
 passed=0 failed=0 skipped=0
-SKIPPED=77 # the exit code of one that cannot be had here; its only line says why
+SKIPPED=77 # exit code of a check that cannot run here; its output is the reason
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Reads the descriptions of the API and of the bus with what their readers read them with: proto/openapi*.yaml and
-# proto/asyncapi*.yaml with spectral (spectral.yaml has the rules left out, and the reasons), the latter with AsyncAPI's parser too.
+# Checks the descriptions of the API and of the bus with the tools of their readers: proto/openapi*.yaml and proto/asyncapi*.yaml with
+# spectral (spectral.yaml lists the disabled rules with the reasons), the latter also with AsyncAPI's parser.
 #
-#   tools/lint/api.sh need   fetches both by npm, in the versions of package-lock.json, once for each lock file
-#   tools/lint/api.sh        reads; where they could not be fetched, says why, and its exit code is 77
+#   tools/lint/api.sh need   downloads both by npm in the versions of package-lock.json, once for each lock file
+#   tools/lint/api.sh        checks; if the download failed, prints the reason and exits with 77
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 directory=${BUILD:-build}/lint
@@ -18,24 +18,24 @@ need() {
 		return
 	fi
 	cp tools/lint/package.json tools/lint/package-lock.json "$directory"
-	echo 'lint: fetching spectral and the AsyncAPI parser by npm, once'
+	echo 'lint: downloading spectral and the AsyncAPI parser by npm, once'
 	if timeout 300 npm ci --prefix "$directory" --ignore-scripts --no-audit --no-fund --fetch-retries 3 >"$directory/log" 2>&1; then
 		touch "$complete"
 	elif grep -Eq 'EUSAGE|ETARGET|EINTEGRITY' "$directory/log"; then
-		echo "lint: tools/lint/package.json, package-lock.json and what npm has do not agree: see $directory/log" >&2
+		echo "lint: npm refuses tools/lint/package.json or package-lock.json: correct them as $directory/log says" >&2
 		return 1
 	else
 		sed -n 's/^npm err[or!]* //ip' "$directory/log" | grep -v '^code \|^errno \|^syscall ' | head -n 1 >"$directory/missing"
-		[[ -s $directory/missing ]] || echo 'npm was stopped after 300 s' >"$directory/missing"
+		[[ -s $directory/missing ]] || echo 'npm did not end within 300 s' >"$directory/missing"
 	fi
 }
 
-# ---- reading
+# ---- checks
 if [[ ${1:-} == need ]]; then
 	need
 	exit
 elif [[ ! -e $complete ]]; then
-	echo "spectral and the AsyncAPI parser are skipped: $(cat "$directory/missing" 2>/dev/null || echo 'make lint-deps did not fetch them')"
+	echo "spectral and the AsyncAPI parser are skipped: $(cat "$directory/missing" 2>/dev/null || echo 'make lint-deps has not downloaded them')"
 	exit 77
 fi
 node "$directory/node_modules/@stoplight/spectral-cli/dist/index.js" lint --quiet --fail-severity hint --ruleset tools/lint/spectral.yaml \

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Finds words that words.txt rejects: words.py [PATH…], by default in PATHS. Exits with 1 where there is one.
+"""Finds words that words.txt rejects: words.py [PATH…], by default in PATHS. Exits with 1 if there are any.
 
-Prose only: of C the comments and texts, of Markdown all but code, of other files everything. Names of the code may be what they are.
+Searches prose only: comments and strings of C, everything but code in Markdown, the whole text of other files. Names in C are not searched.
 """
 import os
 import re
@@ -10,8 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "tools/lint/words.txt"
-# Add "shared", "services", "tests", "tools", "proto" and "Makefile" here as soon as their texts follow the rule.
-PATHS = ["README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs"]
+# Add "shared", "services", "tests" and "proto" when their texts follow the rule.
+PATHS = ["README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs", "tools", "Makefile", ".ci", ".clang-tidy", ".yamllint",
+         "tests/budget", "tests/fresh", "tests/image", "tests/scenario"]
 SUFFIXES = {".c", ".h", ".md", ".py", ".sh", ".js", ".yaml", ".yml", ".json", ".pml", ".lua", ""}
 LEFT_OUT = {"words.txt", "words.py", "words_test.py", "package-lock.json", "node_modules", "__pycache__", "corpus"}
 
@@ -24,7 +25,7 @@ def blanked(text):
 
 
 def prose(path, text):
-    """The text with everything else blank, so that lines keep their numbers."""
+    """The prose of a text. Everything else is replaced by blanks, so that line numbers do not change."""
     if path.suffix in (".c", ".h"):
         shown = list(blanked(text))
         for match in C_PROSE.finditer(text):
@@ -36,7 +37,7 @@ def prose(path, text):
 
 
 def pattern_of(words):
-    if words.startswith("^"):  # a capital, and no question mark before the sentence ends
+    if words.startswith("^"):  # with a capital, in a sentence that does not end with a question mark
         return re.compile(rf"(?<![\w-]){words[1:]}(?![\w-])(?![^.!?]*\?)")
     if not words.isascii():
         return re.compile(words)
@@ -44,7 +45,7 @@ def pattern_of(words):
 
 
 def rejected():
-    """[(pattern, words, what to write instead)]."""
+    """[(pattern, words, replacement)]."""
     rows = [line.split(" = ", 1) for line in LIST.read_text().splitlines() if line.strip() and not line.startswith("#")]
     return [(pattern_of(words), words, instead) for words, instead in rows]
 

@@ -12,7 +12,7 @@ from installation import Site
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 DRAIN_SECONDS, BEYOND_SECONDS = 3, 5  # TOCSIN_DRAIN_TIMEOUT_MS, and what a stop may take beyond it (program.h)
-SILENT_SECONDS = 15  # without an answer of Kafka's to anything (kafka/pulse.c)
+SILENT_SECONDS = 15  # without an answer of Kafka's to anything (kafka/probe.c)
 
 
 def while_kafka_is_away_the_gateway_says_when_to_come_again(scratch):

@@ -154,7 +154,7 @@ static Result failure(rd_kafka_resp_err_t err, const char *reason)
 {
 	if (err == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE)
 		return result_fail(ERROR_INTERNAL, "this cluster does not support administration: is it a mock?");
-	return result_fail(is_temporary(err) ? ERROR_AGAIN : ERROR_DENIED, "Kafka says: %s",
+	return result_fail(is_temporary(err) ? ERROR_AGAIN : ERROR_DENIED, "the request to Kafka failed: %s",
 			   reason != NULL && reason[0] != '\0' ? reason : rd_kafka_err2str(err));
 }
 

@@ -136,7 +136,7 @@ static Result cluster_learn(BusKafka *bus, int wait_ms)
 {
 	char *cluster = rd_kafka_clusterid(bus->producer.handle, wait_ms);
 	if (!cluster)
-		return result_fail(ERROR_AGAIN, "Kafka at %s does not say which cluster it is", bus->connection.options.brokers);
+		return result_fail(ERROR_AGAIN, "Kafka at %s does not return its cluster id", bus->connection.options.brokers);
 	bool fits = text_copy(slice_of(cluster), bus->cluster, sizeof bus->cluster);
 	rd_kafka_mem_free(bus->producer.handle, cluster);
 	return fits ? result_ok() :

@@ -4,8 +4,8 @@
  * metadata every three seconds. Acknowledged appends, fetched records and known extents count as answers, too: a Kafka that
  * is busy with them is not reported as silent.
  *
- * The handle of the ledgers asks, because it is never replaced and reads in every program. A handle without partitions would ask
- * for all topics of the cluster, and always the same broker.
+ * The probe uses the handle of the ledgers, which is never replaced and reads in every program. A handle that reads no partition
+ * would ask for all topics of the cluster, and always the same broker.
  */
 #ifndef TOCSIN_IO_KAFKA_PROBE_H
 #define TOCSIN_IO_KAFKA_PROBE_H

@@ -145,7 +145,7 @@ static Result extents_ask(KafkaPartitions *partitions, unsigned topic, unsigned 
 	}
 	if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
 		metadata_refresh(partitions, kafka_left_ms(connection, clock_left_ms(until_us)));
-	return result_fail(ERROR_AGAIN, "Kafka does not say where its logs begin and end: %s", rd_kafka_err2str(error));
+	return result_fail(ERROR_AGAIN, "Kafka does not return the offsets of its partitions: %s", rd_kafka_err2str(error));
 }
 
 Result partitions_extents_ask(KafkaPartitions *partitions, unsigned topic, unsigned partition, int wait_ms)
@@ -261,7 +261,7 @@ static Result partition_move(KafkaPartitions *partitions, KafkaPartition *partit
 	if (!partition->queue) {
 		partition->queue = rd_kafka_queue_get_partition(consumer, topic, (int32_t)position.partition);
 		if (!partition->queue)
-			return result_fail(ERROR_AGAIN, "%s/%u cannot be read: it is not known", topic, position.partition);
+			return result_fail(ERROR_AGAIN, "%s/%u cannot be read: librdkafka does not know it", topic, position.partition);
 		rd_kafka_queue_forward(partition->queue, NULL);
 		rd_kafka_queue_cb_event_enable(partition->queue, queue_filled, partition);
 	}
@@ -456,7 +456,7 @@ static Result partition_read(Read *read, size_t max)
 		bool waits = read->count == 0 && exists;
 		int left_ms = waits ? fetch_left_ms(read->partitions->connection, until_us) : 0;
 		if (waits && left_ms == 0)
-			return result_fail(ERROR_AGAIN, "%s/%u does not come from Kafka",
+			return result_fail(ERROR_AGAIN, "%s/%u cannot be read: Kafka delivers no record in time",
 					   topic_name(read->partitions, read->position.topic), read->position.partition);
 		Result result = message_read(read, left_ms, &more);
 		if (result_failed(result))

@@ -1,6 +1,6 @@
 /*
- * The embedded bus when things go wrong: its process is killed, its disk is full or cannot sync. The program stands
- * between SQLite and the C library's two sync functions, to count them and to let them fail.
+ * Faults of the SQLite bus: its process is killed, its disk is full or cannot sync. The program replaces fsync and fdatasync
+ * of the C library, to count calls and to make them fail.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +87,7 @@ static Result edge_open(Edge *edge)
 
 /* ---- kill -9 ----------------------------------------------------------------------------------------------------- */
 
-/* What a killed appender had been told: number `number` stands at `offset`. */
+/* An acknowledgement that the killed appender got: `number` is at `offset`. */
 typedef struct {
 	int64_t offset, number;
 } Receipt;
@@ -105,7 +105,7 @@ static void send_receipt(void *context, bool failed, int64_t offset)
 		_exit(3);
 }
 
-/* Appends numbers until it is killed, a few at a time, so that batches of all sizes are cut. */
+/* Appends numbers until it is killed, with pauses, so that batches of all sizes are interrupted. */
 static _Noreturn void child_append(Edge *edge, int pipe, int64_t number)
 {
 	if (result_failed(edge_open(edge)))
@@ -121,14 +121,14 @@ static _Noreturn void child_append(Edge *edge, int pipe, int64_t number)
 	}
 }
 
-/* Kills the child once it sent some receipts; all it sent are in `told`, by offset. How many there are. */
-static int64_t kill_and_collect(pid_t child, int pipe, int64_t *told, int64_t enough)
+/* Kills the child after `enough` receipts; stores all that it sent in `acknowledged`, by offset, and returns their number. */
+static int64_t kill_and_collect(pid_t child, int pipe, int64_t *acknowledged, int64_t enough)
 {
 	Receipt receipt;
 	int64_t count = 0;
 	while (read(pipe, &receipt, sizeof receipt) == sizeof receipt) {
 		assert_in_range(receipt.offset, 0, RECORDS_MAX - 1);
-		told[receipt.offset] = receipt.number;
+		acknowledged[receipt.offset] = receipt.number;
 		if (++count == enough)
 			kill(child, SIGKILL);
 	}
@@ -139,7 +139,7 @@ static int64_t kill_and_collect(pid_t child, int pipe, int64_t *told, int64_t en
 }
 
 typedef struct {
-	const int64_t *told;
+	const int64_t *acknowledged;
 	int64_t next_offset, last_number;
 	int wrong;
 } Check;
@@ -149,26 +149,26 @@ static bool check_record(void *context, const BusRecord *record)
 	Check *check = context;
 	int64_t number;
 	memcpy(&number, record->body.data, sizeof number);
-	int64_t told = check->told[record->offset];
+	int64_t acknowledged = check->acknowledged[record->offset];
 	check->wrong += record->offset != check->next_offset++ || number <= check->last_number ||
-			(told != 0 && told != number);
+			(acknowledged != 0 && acknowledged != number);
 	check->last_number = number;
 	return true;
 }
 
-static void assert_all_told_is_there(Edge *edge, const int64_t *told)
+static void assert_all_acknowledged_exist(Edge *edge, const int64_t *acknowledged)
 {
-	Check check = { .told = told };
-	BusPosition place = { LEDGER, 0, 0 };
+	Check check = { .acknowledged = acknowledged };
+	BusPosition position = { LEDGER, 0, 0 };
 	assert_int_equal(edge_open(edge).kind, ERROR_NONE);
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &edge->reader).kind, ERROR_NONE);
 	int64_t end = edge->bus->operations->end(edge->bus, LEDGER, 0);
-	while (place.from < end)
-		assert_int_equal(edge->bus->operations->read(edge->reader, place, 1000, true, check_record, &check,
-							     &place.from).kind, ERROR_NONE);
+	while (position.from < end)
+		assert_int_equal(edge->bus->operations->read(edge->reader, position, 1000, true, check_record, &check,
+							     &position.from).kind, ERROR_NONE);
 	assert_int_equal(check.wrong, 0);
 	for (int64_t offset = end; offset < RECORDS_MAX; offset++)
-		assert_int_equal(told[offset], 0);
+		assert_int_equal(acknowledged[offset], 0);
 	edge->bus->operations->reader_close(edge->reader);
 	edge->reader = NULL;
 	edge->bus->operations->close(edge->bus);
@@ -178,7 +178,7 @@ static void assert_all_told_is_there(Edge *edge, const int64_t *told)
 static void every_acknowledged_record_survives_kill_9(void **state)
 {
 	Edge *edge = *state;
-	int64_t *told = calloc(RECORDS_MAX, sizeof *told);
+	int64_t *acknowledged = calloc(RECORDS_MAX, sizeof *acknowledged);
 	for (int kills = 0; kills < KILLS; kills++) {
 		int pipes[2];
 		assert_int_equal(pipe(pipes), 0);
@@ -186,22 +186,22 @@ static void every_acknowledged_record_survives_kill_9(void **state)
 		if (child == 0)
 			child_append(edge, pipes[1], 1 + (int64_t)kills * 1000000);
 		close(pipes[1]);
-		assert_true(kill_and_collect(child, pipes[0], told, 300 + 171 * kills) >= 300 + 171 * kills);
+		assert_true(kill_and_collect(child, pipes[0], acknowledged, 300 + 171 * kills) >= 300 + 171 * kills);
 		close(pipes[0]);
-		assert_all_told_is_there(edge, told);
+		assert_all_acknowledged_exist(edge, acknowledged);
 	}
-	free(told);
+	free(acknowledged);
 }
 
-/* ---- a disk that takes no more ----------------------------------------------------------------------------------- */
+/* ---- a full disk ----------------------------------------------------------------------------------------------- */
 
 typedef struct {
 	_Atomic int done, failed;
 	_Atomic int64_t offset;
-	_Atomic int syncs; /* there had been when done was called */
+	_Atomic int syncs; /* number of them when done was called */
 } Outcome;
 
-static void keep_outcome(void *context, bool failed, int64_t offset)
+static void store_outcome(void *context, bool failed, int64_t offset)
 {
 	Outcome *outcome = context;
 	outcome->offset = offset;
@@ -214,14 +214,14 @@ static Result append_and_wait(Edge *edge, const char *body, Outcome *outcome)
 {
 	BusRecord record = { .body = slice_of(body) };
 	int before = outcome->done;
-	TRY(bus_append(edge->bus, LEDGER, 0, &record, keep_outcome, outcome));
+	TRY(bus_append(edge->bus, LEDGER, 0, &record, store_outcome, outcome));
 	for (int tries = 0; tries < 10000 && outcome->done == before; tries++)
 		clock_sleep_ms(1);
 	assert_int_equal(outcome->done, before + 1);
 	return result_ok();
 }
 
-/* No file of this process may grow beyond the limit: writes fail as on a full disk. */
+/* Limits the size of files, so that writes fail as on a full disk. */
 static void files_limit(rlim_t bytes)
 {
 	struct rlimit limit;
@@ -236,7 +236,7 @@ static bool see_body(void *context, const BusRecord *record)
 	return true;
 }
 
-static void a_full_disk_fails_the_batch_refuses_what_follows_and_heals_by_itself(void **state)
+static void a_full_disk_fails_the_batch_and_refuses_appends_until_there_is_space(void **state)
 {
 	Edge *edge = *state;
 	Outcome outcome = { 0 };
@@ -285,7 +285,7 @@ static void a_full_disk_fails_the_batch_refuses_what_follows_and_heals_by_itself
 
 /* ---- syncs ------------------------------------------------------------------------------------------------------- */
 
-static void nobody_is_told_before_a_sync(void **state)
+static void no_append_is_acknowledged_before_a_sync(void **state)
 {
 	Edge *edge = *state;
 	Outcome outcome = { 0 };
@@ -324,8 +324,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(every_acknowledged_record_survives_kill_9),
-		CASE(a_full_disk_fails_the_batch_refuses_what_follows_and_heals_by_itself),
-		CASE(nobody_is_told_before_a_sync),
+		CASE(a_full_disk_fails_the_batch_and_refuses_appends_until_there_is_space),
+		CASE(no_append_is_acknowledged_before_a_sync),
 		CASE(a_sync_that_fails_fails_the_batch_and_leaves_no_gap),
 	};
 	return cmocka_run_group_tests_name("bus_crash", tests, NULL, NULL);

@@ -1,7 +1,4 @@
-/*
- * The buses under test, each with what brings it to rest: the one in SQLite, the one in memory, and the one on Kafka, with
- * librdkafka's mock cluster and with a real one.
- */
+/* The buses under test: SQLite, in memory, and Kafka with librdkafka's mock cluster and with a real one. */
 #ifndef TOCSIN_TESTS_BUS_EDGES_H
 #define TOCSIN_TESTS_BUS_EDGES_H
 
@@ -22,7 +19,6 @@
 
 enum { EVENTS, LEDGER, TOPIC_COUNT, PARTITIONS = 3 };
 
-/* A bus under test, and how to bring it to rest. */
 typedef struct {
 	Bus *bus;
 	BusReader *reader;
@@ -44,8 +40,8 @@ int edge_teardown(void **state);
 Result edge_open_sqlite(Edge *edge);
 
 /*
- * What another process would have: a handle of its own on Kafka and in memory, with chance in what arrives there. In SQLite a
- * process is alone: its own bus. Closed by edge_newcomer_end.
+ * The bus as a second process opens it: on Kafka and in memory a handle of its own, in memory with random arrival of records.
+ * SQLite has one process, so it is the same bus. Closed by edge_newcomer_end.
  */
 void edge_newcomer(Edge *edge, Bus **bus, BusReader **reader);
 void edge_newcomer_end(const Edge *edge, Bus *bus, BusReader *reader);
@@ -56,10 +52,10 @@ void edge_append_text(Edge *edge, unsigned topic, unsigned partition, const char
 /* BusDone of the appends that edge_settle waits for. */
 void edge_count_done(void *context, bool failed, int64_t offset);
 
-/* Until every append asked for was answered. */
+/* Waits until `done` was called for every append. */
 void edge_settle(Edge *edge);
 
-/* The edge, or the end of the test where there is none of its kind. */
+/* The edge; skips the test where its bus is not available. */
 Edge *edge_of(void **state);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * What only the bus on Kafka can meet: a producer that failed for good, a queue that is full, headers that nobody of ours
- * wrote, members that share the partitions, logs that are cut. Members and cutting (librdkafka's mock cluster knows no
- * DeleteRecords) with a real Kafka, the others with the mock.
+ * Cases of the bus on Kafka alone: a fatal producer, a full queue, headers of other clients, members that share the partitions,
+ * trimmed logs. Members and trimming are tested on a real Kafka (librdkafka's mock cluster has no DeleteRecords), the others on
+ * the mock.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,19 +20,19 @@
 #include <string.h>
 
 enum { PARTITIONS = 4, APPENDS_MAX = 60000, WAIT_MS = 20000, SESSION_MS = 6000, JOIN_MS = 1500 };
-enum { STALL_MS = 5000 }; /* so long the machine may stand still; who did not hurry would take 30 s */
+enum { STALL_MS = 5000 }; /* tolerates a stall of the machine; without the deadline closing would take 30 s */
 
-/* Answers to one append. */
+/* Calls of `done` for one append. */
 typedef struct {
 	atomic_int answers, failures;
-} CommandContext;
+} AppendOutcome;
 
 typedef struct {
 	KafkaCluster cluster;
 	char name[CLUSTER_NAME];
 	BusKafkaTopic topic;
 	Bus *bus;
-	CommandContext *asked;
+	AppendOutcome *outcomes;
 	size_t count;
 } Edge;
 
@@ -60,8 +60,8 @@ static void edge_make(Edge *edge)
 {
 	cluster_topic(&edge->cluster, "events", PARTITIONS, edge->name);
 	edge->topic = (BusKafkaTopic){ .name = edge->name, .slotted = true, .stream = true };
-	edge->asked = calloc(APPENDS_MAX, sizeof *edge->asked);
-	must(edge->asked);
+	edge->outcomes = calloc(APPENDS_MAX, sizeof *edge->outcomes);
+	must(edge->outcomes);
 }
 
 static int mock_setup(void **state)
@@ -89,27 +89,27 @@ static int teardown(void **state)
 		edge->bus->operations->close(edge->bus);
 	if (edge->cluster.host)
 		cluster_end(&edge->cluster);
-	free(edge->asked);
+	free(edge->outcomes);
 	free(edge);
 	return 0;
 }
 
 static void answered(void *context, bool failed, int64_t offset)
 {
-	CommandContext *asked = context;
+	AppendOutcome *outcome = context;
 	(void)offset;
-	asked->failures += failed;
-	asked->answers++;
+	outcome->failures += failed;
+	outcome->answers++;
 }
 
-/* The n-th append that was taken says "n". */
+/* The body of the n-th accepted append is "n". */
 static Result append(Edge *edge)
 {
 	char body[24];
 	assert_true(edge->count < APPENDS_MAX);
 	snprintf(body, sizeof body, "%zu", edge->count);
 	BusRecord record = { .key = SLICE("key"), .body = slice_of(body) };
-	Result result = bus_append(edge->bus, 0, 0, &record, answered, &edge->asked[edge->count]);
+	Result result = bus_append(edge->bus, 0, 0, &record, answered, &edge->outcomes[edge->count]);
 	if (!result_failed(result))
 		edge->count++;
 	return result;
@@ -118,7 +118,7 @@ static Result append(Edge *edge)
 static bool all_answered(Edge *edge)
 {
 	for (size_t i = 0; i < edge->count; i++)
-		if (edge->asked[i].answers == 0)
+		if (edge->outcomes[i].answers == 0)
 			return false;
 	return true;
 }
@@ -128,10 +128,10 @@ static void settle(Edge *edge)
 	for (int waited_ms = 0; waited_ms < WAIT_MS && !all_answered(edge); waited_ms += 10)
 		clock_sleep_ms(10);
 	for (size_t i = 0; i < edge->count; i++)
-		assert_int_equal(edge->asked[i].answers, 1);
+		assert_int_equal(edge->outcomes[i].answers, 1);
 }
 
-/* ---- what stands in partition 0 */
+/* ---- records in partition 0 */
 
 typedef struct {
 	unsigned char times[APPENDS_MAX];
@@ -151,7 +151,7 @@ static void read_all(Edge *edge, BusVisit visit, void *context)
 	BusReader *reader;
 	int64_t end = 0;
 	assert_false(result_failed(edge->bus->operations->reader_open(edge->bus, &reader)));
-	assert_false(result_failed(kafka_extents_ask(bus_kafka(edge->bus), 0, 0, 5000)));
+	assert_false(result_failed(partitions_extents_ask(&bus_kafka(edge->bus)->partitions, 0, 0, 5000)));
 	end = edge->bus->operations->end(edge->bus, 0, 0);
 	for (int64_t at = 0; at < end;) {
 		Result result = edge->bus->operations->read(reader, (BusPosition){ 0, 0, at }, 1000, true, visit, context, &at);
@@ -167,7 +167,7 @@ static void assert_kept(Edge *edge)
 	read_all(edge, count_one, found);
 	for (size_t i = 0; i < edge->count; i++) {
 		assert_true(found->times[i] <= 1);
-		assert_true(found->times[i] == 1 || edge->asked[i].failures == 1);
+		assert_true(found->times[i] == 1 || edge->outcomes[i].failures == 1);
 	}
 	free(found);
 }
@@ -179,9 +179,9 @@ static void a_fatal_producer_is_replaced_and_every_append_is_answered_once(void 
 	Edge *edge = *state;
 	for (int i = 0; i < 500; i++)
 		assert_int_equal(append(edge).kind, ERROR_NONE);
-	rd_kafka_t *handle = producer_handle(bus_kafka(edge->bus));
-	rd_kafka_test_fatal_error(handle, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "asked for by a test");
-	producer_handle_return(bus_kafka(edge->bus));
+	rd_kafka_t *handle = producer_handle(&bus_kafka(edge->bus)->producer);
+	rd_kafka_test_fatal_error(handle, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "injected by a test");
+	producer_handle_return(&bus_kafka(edge->bus)->producer);
 	int refused = 0;
 	for (int i = 0; i < 500; i++)
 		for (Result result = append(edge); result_failed(result); result = append(edge)) {
@@ -193,7 +193,7 @@ static void a_fatal_producer_is_replaced_and_every_append_is_answered_once(void 
 	assert_ptr_not_equal(bus_kafka(edge->bus)->producer.handle, handle);
 	assert_int_equal(metric_value("tocsin_bus_producers_replaced_total"), 1);
 	for (size_t i = edge->count - 100; i < edge->count; i++)
-		assert_int_equal(edge->asked[i].failures, 0);
+		assert_int_equal(edge->outcomes[i].failures, 0);
 	assert_kept(edge);
 }
 
@@ -218,11 +218,11 @@ static void a_full_queue_refuses_and_loses_nothing(void **state)
 	assert_int_equal(append(edge).kind, ERROR_NONE);
 	settle(edge);
 	for (size_t i = 0; i < edge->count; i++)
-		assert_int_equal(edge->asked[i].failures, 0);
+		assert_int_equal(edge->outcomes[i].failures, 0);
 	assert_kept(edge);
 }
 
-static void a_bus_in_a_hurry_is_closed_in_time_and_answers_every_append_though_brokers_do_not(void **state)
+static void closing_with_a_deadline_answers_every_append_though_brokers_do_not(void **state)
 {
 	enum { LEFT_MS = 700, HANDLES = 4 };
 	Edge *edge = *state;
@@ -238,45 +238,45 @@ static void a_bus_in_a_hurry_is_closed_in_time_and_answers_every_append_though_b
 	edge->bus = NULL;
 	const char *line = strstr(catch_end(), "\"event\":\"append-failed\"");
 	int64_t took_ms = (clock_monotonic_us() - begun_us) / 1000;
-	assert_true(took_ms >= LEFT_MS); /* it is waited for what can still become durable */
+	assert_true(took_ms >= LEFT_MS); /* it waits for appends that can still become durable */
 	assert_true(took_ms < LEFT_MS + HANDLES * KAFKA_LAST_MS + STALL_MS);
 	for (size_t i = 0; i < edge->count; i++) {
-		assert_int_equal(edge->asked[i].answers, 1);
-		assert_int_equal(edge->asked[i].failures, i > 0);
+		assert_int_equal(edge->outcomes[i].answers, 1);
+		assert_int_equal(edge->outcomes[i].failures, i > 0);
 	}
 	assert_non_null(line); /* one, not a hundred */
 	assert_null(strstr(strchr(line, '\n'), "append-failed"));
 	assert_non_null(strstr(line, "\"detail\":\"Local: Purged"));
 }
 
-/* Asks how long Kafka has been silent while `asks`, without a pause, as other senders' threads do. */
+/* Calls producer_silence_us without a pause while `asks`, as other senders' threads do. */
 typedef struct {
-	Producer producer;
-	atomic_bool asks, rests, ends;
-	atomic_int complaints;
+	KafkaProducer producer;
+	atomic_bool asks, paused, ends;
+	atomic_int false_alarms;
 } Asker;
 
 static void *ask_on(void *context)
 {
 	Asker *asker = context;
 	while (!asker->ends) {
-		asker->rests = !asker->asks;
-		asker->complaints += asker->asks && producer_silence_us(&asker->producer, clock_monotonic_us()) > 1000000;
+		asker->paused = !asker->asks;
+		asker->false_alarms += asker->asks && producer_silence_us(&asker->producer, clock_monotonic_us()) > 1000000;
 	}
 	return NULL;
 }
 
-/* A minute has passed since the last append was acknowledged. */
+/* Sets the last acknowledgement to a minute ago. */
 static void idle_long(Asker *asker)
 {
-	asker->asks = asker->rests = false;
-	while (!asker->rests)
+	asker->asks = asker->paused = false;
+	while (!asker->paused)
 		;
 	asker->producer.progress_us = clock_monotonic_us() - 60000000;
 	asker->asks = true;
 }
 
-static void the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_silent(void **state)
+static void the_first_append_after_idleness_is_not_taken_for_silence(void **state)
 {
 	(void)state;
 	Asker asker = { 0 };
@@ -284,43 +284,44 @@ static void the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_s
 	assert_int_equal(pthread_create(&thread, NULL, ask_on, &asker), 0);
 	for (int64_t until_us = clock_monotonic_us() + 2000000; clock_left_ms(until_us) > 0;) {
 		idle_long(&asker);
-		producer_begins(&asker.producer, clock_monotonic_us());
-		producer_ends(&asker.producer, clock_monotonic_us());
+		producer_append_begun(&asker.producer, clock_monotonic_us());
+		producer_append_ended(&asker.producer, clock_monotonic_us());
 	}
 	asker.ends = true;
 	pthread_join(thread, NULL);
-	assert_int_equal(asker.complaints, 0);
+	assert_int_equal(asker.false_alarms, 0);
 }
 
-static void silence_is_counted_from_the_first_append_under_way_or_the_last_one_acknowledged(void **state)
+static void silence_is_measured_from_the_first_append_in_flight_or_the_last_acknowledgement(void **state)
 {
 	(void)state;
-	Producer producer = { 0 };
+	KafkaProducer producer = { 0 };
 	assert_int_equal(producer_silence_us(&producer, 5000), 0);
-	producer_begins(&producer, 5000);
-	producer_begins(&producer, 6000);
+	producer_append_begun(&producer, 5000);
+	producer_append_begun(&producer, 6000);
 	assert_int_equal(producer_silence_us(&producer, 8000), 3000);
-	producer_ends(&producer, 9000);
+	producer_append_ended(&producer, 9000);
 	assert_int_equal(producer_silence_us(&producer, 9500), 500);
-	producer_ends(&producer, 0); /* failed: nobody acknowledged anything */
+	producer_append_ended(&producer, 0); /* failed: not an acknowledgement */
 	assert_int_equal(producer_silence_us(&producer, 20000), 0);
-	producer_begins(&producer, 30000);
+	producer_append_begun(&producer, 30000);
 	assert_int_equal(producer_silence_us(&producer, 31000), 1000);
 }
 
-/* Late answers of one who was asked earlier do not take anything back. */
-static void a_kafka_that_answers_nothing_is_said_to_be_away_after_a_while(void **state)
+/* An answer that is noted late does not lower the time of the last one. */
+static void a_kafka_that_answers_nothing_is_reported_after_15_seconds(void **state)
 {
 	(void)state;
-	BusKafka bus = { .options.brokers = "127.0.0.1:9" };
-	probe_answered(&bus.pulse, 20000000);
-	probe_answered(&bus.pulse, 10000000);
-	assert_int_equal(probe_health(&bus, 34999999).kind, ERROR_NONE);
-	Result result = probe_health(&bus, 35000000);
+	KafkaConnection connection = { .options.brokers = "127.0.0.1:9" };
+	KafkaProbe probe = { .connection = &connection };
+	probe_answered(&probe, 20000000);
+	probe_answered(&probe, 10000000);
+	assert_int_equal(probe_health(&probe, 34999999).kind, ERROR_NONE);
+	Result result = probe_health(&probe, 35000000);
 	assert_int_equal(result.kind, ERROR_AGAIN);
 	assert_string_equal(result.text, "Kafka at 127.0.0.1:9 has answered nothing for 15 s");
-	probe_answered(&bus.pulse, 36000000);
-	assert_int_equal(probe_health(&bus, 50000000).kind, ERROR_NONE);
+	probe_answered(&probe, 36000000);
+	assert_int_equal(probe_health(&probe, 50000000).kind, ERROR_NONE);
 }
 
 static bool count_and_stop(void *context, const BusRecord *record)
@@ -330,14 +331,14 @@ static bool count_and_stop(void *context, const BusRecord *record)
 	return false;
 }
 
-/* One that takes part in no group, as the gateway's view: what waits is known of what was fetched. */
-static void a_reader_that_is_behind_knows_how_far(void **state)
+/* Without a group, as for the gateway's view: the lag follows from the high watermark of the last fetch. */
+static void a_reader_that_lags_knows_how_far(void **state)
 {
 	Edge *edge = *state;
 	enum { RECORDS = 50 };
 	Bus *other;
 	BusReader *reader;
-	BusPosition place = { 0, 0, 0 };
+	BusPosition position = { 0, 0, 0 };
 	size_t count = 0;
 	assert_int_equal(bus_make(edge, NULL, "two", &other).kind, ERROR_NONE);
 	assert_int_equal(other->operations->reader_open(other, &reader).kind, ERROR_NONE);
@@ -346,19 +347,19 @@ static void a_reader_that_is_behind_knows_how_far(void **state)
 		assert_int_equal(append(edge).kind, ERROR_NONE);
 	settle(edge);
 	for (int waited_ms = 0; waited_ms < WAIT_MS && bus_reach(other, 0, 0) < RECORDS; waited_ms += 50)
-		other->operations->wait(reader, &place, 1, 50);
-	Result result = other->operations->read(reader, place, RECORDS, true, count_and_stop, &count, &place.from);
+		other->operations->wait(reader, &position, 1, 50);
+	Result result = other->operations->read(reader, position, RECORDS, true, count_and_stop, &count, &position.from);
 	assert_int_equal(result.kind, ERROR_NONE);
 	assert_int_equal(count, 1);
-	assert_in_range(other->operations->end(other, 0, 0), 1, RECORDS - 1); /* as far as it was looked at */
+	assert_in_range(other->operations->end(other, 0, 0), 1, RECORDS - 1); /* as far as records were read */
 	assert_int_equal(bus_reach(other, 0, 0), RECORDS);
 	assert_int_equal(bus_reach(other, 0, 1), 0);
 	other->operations->reader_close(reader);
 	other->operations->close(other);
 }
 
-/* A record as any client can write it; the headers become the message's. */
-static void foreign_write(Edge *edge, rd_kafka_headers_t *headers, const char *body)
+/* Writes a record as any client can; takes ownership of the headers. */
+static void other_client_write(Edge *edge, rd_kafka_headers_t *headers, const char *body)
 {
 	char reason[256];
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -386,8 +387,8 @@ static rd_kafka_headers_t *headers_of(size_t count, const char *name, size_t siz
 	return headers;
 }
 
-/* Bodies in order, each with the value of its header ce_id, where one is found: "body=value;" */
-static bool see(void *context, const BusRecord *record)
+/* Appends "BODY=VALUE;", VALUE of the header ce_id or empty. */
+static bool show(void *context, const BusRecord *record)
 {
 	Slice id = header_get(record->headers, "ce_id");
 	Slice headers = record->headers, name, value;
@@ -398,7 +399,7 @@ static bool see(void *context, const BusRecord *record)
 	return true;
 }
 
-static void headers_of_strangers_hide_and_break_nothing(void **state)
+static void headers_of_other_clients_break_nothing(void **state)
 {
 	Edge *edge = *state;
 	Buffer text;
@@ -408,24 +409,34 @@ static void headers_of_strangers_hide_and_break_nothing(void **state)
 	rd_kafka_header_add(headers, "\xff\xfe", -1, "no UTF-8", 8);
 	rd_kafka_header_add(headers, "line\nfeed", -1, "x", 1);
 	rd_kafka_header_add(headers, "ce_id", -1, "one\0two", 7);
-	foreign_write(edge, headers, "odd");
-	foreign_write(edge, headers_of(1000, "many", 8), "many");
-	foreign_write(edge, headers_of(1, "large", 600 << 10), "large");
-	foreign_write(edge, headers_of(1, "ce_id", 2), "ours");
-	read_all(edge, see, &text);
+	other_client_write(edge, headers, "odd");
+	other_client_write(edge, headers_of(1000, "many", 8), "many");
+	other_client_write(edge, headers_of(1, "large", 600 << 10), "large");
+	other_client_write(edge, headers_of(1, "ce_id", 2), "ours");
+	read_all(edge, show, &text);
 	assert_string_equal(text.data, "odd=one;many=;large=;ours=vv;");
 	buffer_release(&text);
+}
+
+static Result commit(Bus *bus, unsigned topic, unsigned partition, int64_t position)
+{
+	return bus->operations->commit(bus, "tocsin-test", topic, partition, position);
+}
+
+static int64_t committed(Bus *bus, unsigned topic, unsigned partition)
+{
+	return bus->operations->committed(bus, "tocsin-test", topic, partition);
 }
 
 static uint64_t assigned_to(Bus *bus)
 {
 	uint64_t assigned = 0;
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
-		assigned |= (uint64_t)member_assigned(bus, partition) << partition;
+		assigned |= (uint64_t)bus_assigned(bus, partition) << partition;
 	return assigned;
 }
 
-/* Until each of two members has what it shall have; b NULL: a has all. */
+/* Waits until two members have a share each; b NULL: until a has all. */
 static void await_shared(Bus *a, Bus *b, int within_ms)
 {
 	const uint64_t all = (1U << PARTITIONS) - 1;
@@ -440,28 +451,28 @@ static void await_shared(Bus *a, Bus *b, int within_ms)
 	fail_msg("assigned: %llx and %llx", (unsigned long long)of_a, (unsigned long long)of_b);
 }
 
-static void members_share_the_partitions_and_inherit_them_with_the_positions(void **state)
+static void members_share_the_partitions_and_inherit_positions(void **state)
 {
 	Edge *edge = *state;
-	Bus *former, *heir;
+	Bus *former, *successor;
 	if (!edge->cluster.host)
 		skip();
 	assert_false(result_failed(bus_make(edge, edge->name, "one", &former)));
 	await_shared(former, NULL, WAIT_MS);
-	assert_false(result_failed(bus_make(edge, edge->name, "two", &heir)));
-	await_shared(former, heir, WAIT_MS);
+	assert_false(result_failed(bus_make(edge, edge->name, "two", &successor)));
+	await_shared(former, successor, WAIT_MS);
 	uint64_t inherited = assigned_to(former);
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
-		assert_false(result_failed(member_commit(former, edge->name, 0, partition, 7 + partition)));
+		assert_false(result_failed(commit(former, 0, partition, 7 + partition)));
 	former->operations->close(former);
-	await_shared(heir, NULL, SESSION_MS + 5000);
+	await_shared(successor, NULL, SESSION_MS + 5000);
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
-		assert_int_equal(member_committed(heir, edge->name, 0, partition),
+		assert_int_equal(committed(successor, 0, partition),
 				 inherited >> partition & 1 ? 7 + (int)partition : BUS_NONE_COMMITTED);
-	heir->operations->close(heir);
+	successor->operations->close(successor);
 }
 
-static void who_has_no_name_to_come_back_under_leaves_its_share_at_once(void **state)
+static void a_member_without_an_instance_name_gives_up_its_share_at_once(void **state)
 {
 	Edge *edge = *state;
 	Bus *stays, *leaves;
@@ -478,21 +489,22 @@ static void who_has_no_name_to_come_back_under_leaves_its_share_at_once(void **s
 	stays->operations->close(stays);
 }
 
-static void a_group_that_has_not_answered_yet_is_said(void **state)
+static void a_group_that_has_not_answered_yet_is_reported(void **state)
 {
 	(void)state;
-	BusKafka bus = { .options.group = "tocsin-test" };
-	assert_int_equal(member_health(&bus).kind, ERROR_NONE); /* it has not been asked */
-	bus.member.started = true;
-	Result result = member_health(&bus);
+	KafkaConnection connection = { .options.group = "tocsin-test" };
+	KafkaMember member = { .connection = &connection };
+	assert_int_equal(member_health(&member).kind, ERROR_NONE); /* it has not joined */
+	member.started = true;
+	Result result = member_health(&member);
 	assert_int_equal(result.kind, ERROR_AGAIN);
 	assert_string_equal(result.text, "the group tocsin-test has not answered yet");
-	bus.member.assigned_once = true;
-	assert_int_equal(member_health(&bus).kind, ERROR_NONE);
+	member.assigned_once = true;
+	assert_int_equal(member_health(&member).kind, ERROR_NONE);
 }
 
-/* The member's turn has just asked for it, and nobody has heard yet what became of it. */
-static void what_is_being_committed_when_a_process_ends_is_committed(void **state)
+/* The member has just sent the commit, and its result is not known yet. */
+static void a_commit_in_flight_when_a_process_ends_is_committed(void **state)
 {
 	Edge *edge = *state;
 	Bus *ends, *asks;
@@ -502,29 +514,29 @@ static void what_is_being_committed_when_a_process_ends_is_committed(void **stat
 	assert_false(result_failed(bus_kafka_open(&options, 10000, NULL, NULL, &asks)));
 	assert_false(result_failed(bus_make(edge, edge->name, "one", &ends)));
 	await_shared(ends, NULL, WAIT_MS);
-	assert_false(result_failed(member_commit(ends, edge->name, 0, 1, 7)));
-	Member *member = &bus_kafka(ends)->member;
+	assert_false(result_failed(commit(ends, 0, 1, 7)));
+	KafkaMember *member = &bus_kafka(ends)->member;
 	for (bool due = true; due;) {
 		pthread_mutex_lock(&member->mutex);
 		due = member->positions[1].due;
 		pthread_mutex_unlock(&member->mutex);
 	}
 	ends->operations->close(ends);
-	assert_int_equal(member_committed(asks, edge->name, 0, 1), 7);
+	assert_int_equal(committed(asks, 0, 1), 7);
 	asks->operations->close(asks);
 }
 
-static void await_committed(Bus *bus, BusPosition place)
+static void await_committed(Bus *bus, BusPosition position)
 {
 	int64_t found = BUS_NONE_COMMITTED;
-	for (int waited_ms = 0; waited_ms < WAIT_MS && found != place.from; waited_ms += 50) {
+	for (int waited_ms = 0; waited_ms < WAIT_MS && found != position.from; waited_ms += 50) {
 		clock_sleep_ms(50);
-		found = member_committed(bus, "", place.topic, place.partition);
+		found = committed(bus, position.topic, position.partition);
 	}
-	assert_int_equal(found, place.from);
+	assert_int_equal(found, position.from);
 }
 
-static void the_owner_of_the_one_partition_shared_out_commits_all_of_its_inputs(void **state)
+static void the_owner_of_an_unslotted_ledger_commits_all_of_its_inputs(void **state)
 {
 	enum { SHARED, INPUT };
 	Edge *edge = *state;
@@ -539,46 +551,46 @@ static void the_owner_of_the_one_partition_shared_out_commits_all_of_its_inputs(
 	options.group_topic = SHARED;
 	assert_false(result_failed(bus_kafka_open(&options, 10000, NULL, NULL, &edge->bus)));
 	clock_sleep_ms(JOIN_MS); /* time for an unwanted join; a member that does not join leaves no trace */
-	assert_false(member_assigned(edge->bus, 0));
+	assert_false(bus_assigned(edge->bus, 0));
 	assert_false(result_failed(bus_join(edge->bus)));
-	for (int waited_ms = 0; waited_ms < WAIT_MS && !member_assigned(edge->bus, 0); waited_ms += 20)
+	for (int waited_ms = 0; waited_ms < WAIT_MS && !bus_assigned(edge->bus, 0); waited_ms += 20)
 		clock_sleep_ms(20);
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
-		assert_false(result_failed(member_commit(edge->bus, name, INPUT, partition, 5 + partition)));
+		assert_false(result_failed(commit(edge->bus, INPUT, partition, 5 + partition)));
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
 		await_committed(edge->bus, (BusPosition){ INPUT, partition, 5 + partition });
 	edge->bus->operations->close(edge->bus); /* borrows topics */
 	edge->bus = NULL;
 }
 
-/* What a member is told of a partition that is not its own any more (its owner works on until a higher claim) stays here. */
-static void who_lost_a_partition_commits_nothing_over_its_heir(void **state)
+/* A former owner works on until a higher claim; its positions are not committed. */
+static void a_lost_partitions_position_is_not_overwritten(void **state)
 {
 	Edge *edge = *state;
-	Bus *former, *heir;
+	Bus *former, *successor;
 	unsigned moved = 0, kept = 0;
 	if (!edge->cluster.host)
 		skip();
 	assert_false(result_failed(bus_make(edge, edge->name, "one", &former)));
 	await_shared(former, NULL, WAIT_MS);
-	assert_false(result_failed(bus_make(edge, edge->name, "two", &heir)));
-	await_shared(former, heir, WAIT_MS);
-	while (!member_assigned(heir, moved))
+	assert_false(result_failed(bus_make(edge, edge->name, "two", &successor)));
+	await_shared(former, successor, WAIT_MS);
+	while (!bus_assigned(successor, moved))
 		moved++;
-	assert_false(result_failed(member_commit(heir, edge->name, 0, moved, 9)));
-	await_committed(heir, (BusPosition){ 0, moved, 9 });
-	while (!member_assigned(former, kept))
+	assert_false(result_failed(commit(successor, 0, moved, 9)));
+	await_committed(successor, (BusPosition){ 0, moved, 9 });
+	while (!bus_assigned(former, kept))
 		kept++;
-	assert_false(result_failed(member_commit(former, edge->name, 0, moved, 3)));
-	assert_false(result_failed(member_commit(former, edge->name, 0, kept, 4))); /* goes out with or after the other */
-	await_committed(heir, (BusPosition){ 0, kept, 4 });
-	assert_int_equal(member_committed(heir, edge->name, 0, moved), 9);
+	assert_false(result_failed(commit(former, 0, moved, 3)));
+	assert_false(result_failed(commit(former, 0, kept, 4))); /* goes out with or after the other */
+	await_committed(successor, (BusPosition){ 0, kept, 4 });
+	assert_int_equal(committed(successor, 0, moved), 9);
 	former->operations->close(former);
-	assert_int_equal(member_committed(heir, edge->name, 0, moved), 9);
-	heir->operations->close(heir);
+	assert_int_equal(committed(successor, 0, moved), 9);
+	successor->operations->close(successor);
 }
 
-/* ---- trimming: librdkafka's mock cannot */
+/* ---- trimming, which librdkafka's mock does not support */
 
 static void assert_not_kept(Bus *bus, int64_t from)
 {
@@ -592,14 +604,14 @@ static void assert_not_kept(Bus *bus, int64_t from)
 	bus->operations->reader_close(reader);
 }
 
-static void assert_stands(Bus *bus, int64_t first, int64_t end)
+static void assert_extents(Bus *bus, int64_t first, int64_t end)
 {
-	assert_false(result_failed(kafka_extents_ask(bus_kafka(bus), 0, 0, 5000)));
+	assert_false(result_failed(partitions_extents_ask(&bus_kafka(bus)->partitions, 0, 0, 5000)));
 	assert_int_equal(bus->operations->first(bus, 0, 0), first);
 	assert_int_equal(bus->operations->end(bus, 0, 0), end);
 }
 
-/* The n-th record stands at offset n. */
+/* The n-th record is at offset n. */
 static bool in_place(void *context, const BusRecord *record)
 {
 	(void)context;
@@ -618,7 +630,7 @@ static void assert_reads(Bus *bus, int64_t from, int64_t end)
 	bus->operations->reader_close(reader);
 }
 
-static void a_log_is_cut_to_the_offset_and_who_comes_before_the_cut_is_told_so(void **state)
+static void a_log_is_trimmed_and_a_read_before_its_beginning_fails(void **state)
 {
 	Edge *edge = *state;
 	Bus *other;
@@ -630,20 +642,20 @@ static void a_log_is_cut_to_the_offset_and_who_comes_before_the_cut_is_told_so(v
 	settle(edge);
 	assert_false(result_failed(bus_make(edge, NULL, "two", &other)));
 	assert_int_equal(edge->bus->operations->trim(edge->bus, 0, 0, 6).kind, ERROR_NONE);
-	assert_stands(edge->bus, 6, 10);
+	assert_extents(edge->bus, 6, 10);
 	assert_int_equal(edge->bus->operations->trim(edge->bus, 0, 0, 4).kind, ERROR_NONE);
-	assert_int_equal(other->operations->first(other, 0, 0), 0); /* it knows of no cut, and asks Kafka for a smaller one */
+	assert_int_equal(other->operations->first(other, 0, 0), 0); /* it knows nothing of the trim, and asks Kafka for a smaller one */
 	assert_int_equal(other->operations->trim(other, 0, 0, 4).kind, ERROR_NONE);
-	assert_stands(edge->bus, 6, 10);
+	assert_extents(edge->bus, 6, 10);
 	assert_not_kept(edge->bus, 5);
 	assert_int_equal(other->operations->first(other, 0, 0), 4);
-	assert_not_kept(other, 5); /* which only the broker can say */
+	assert_not_kept(other, 5); /* only the broker knows */
 	assert_int_equal(other->operations->first(other, 0, 0), 6);
 	assert_reads(other, 6, 10);
 	other->operations->close(other);
 }
 
-static void a_log_that_is_cut_to_its_end_goes_on_from_there(void **state)
+static void a_log_that_is_trimmed_to_its_end_continues_from_there(void **state)
 {
 	Edge *edge = *state;
 	Bus *later;
@@ -669,24 +681,24 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_full_queue_refuses_and_loses_nothing, mock_setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_bus_in_a_hurry_is_closed_in_time_and_answers_every_append_though_brokers_do_not, mock_setup,
+			closing_with_a_deadline_answers_every_append_though_brokers_do_not, mock_setup,
 			teardown),
-		cmocka_unit_test(the_first_append_after_idleness_makes_nobody_believe_that_kafka_is_silent),
-		cmocka_unit_test(silence_is_counted_from_the_first_append_under_way_or_the_last_one_acknowledged),
-		cmocka_unit_test(a_kafka_that_answers_nothing_is_said_to_be_away_after_a_while),
-		cmocka_unit_test_setup_teardown(a_reader_that_is_behind_knows_how_far, mock_setup, teardown),
-		cmocka_unit_test_setup_teardown(headers_of_strangers_hide_and_break_nothing, mock_setup, teardown),
-		cmocka_unit_test_setup_teardown(members_share_the_partitions_and_inherit_them_with_the_positions, real_setup,
+		cmocka_unit_test(the_first_append_after_idleness_is_not_taken_for_silence),
+		cmocka_unit_test(silence_is_measured_from_the_first_append_in_flight_or_the_last_acknowledgement),
+		cmocka_unit_test(a_kafka_that_answers_nothing_is_reported_after_15_seconds),
+		cmocka_unit_test_setup_teardown(a_reader_that_lags_knows_how_far, mock_setup, teardown),
+		cmocka_unit_test_setup_teardown(headers_of_other_clients_break_nothing, mock_setup, teardown),
+		cmocka_unit_test_setup_teardown(members_share_the_partitions_and_inherit_positions, real_setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(the_owner_of_the_one_partition_shared_out_commits_all_of_its_inputs, real_setup,
+		cmocka_unit_test_setup_teardown(the_owner_of_an_unslotted_ledger_commits_all_of_its_inputs, real_setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(who_lost_a_partition_commits_nothing_over_its_heir, real_setup, teardown),
-		cmocka_unit_test_setup_teardown(who_has_no_name_to_come_back_under_leaves_its_share_at_once, real_setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_being_committed_when_a_process_ends_is_committed, real_setup, teardown),
-		cmocka_unit_test(a_group_that_has_not_answered_yet_is_said),
-		cmocka_unit_test_setup_teardown(a_log_is_cut_to_the_offset_and_who_comes_before_the_cut_is_told_so, real_setup,
+		cmocka_unit_test_setup_teardown(a_lost_partitions_position_is_not_overwritten, real_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_member_without_an_instance_name_gives_up_its_share_at_once, real_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_commit_in_flight_when_a_process_ends_is_committed, real_setup, teardown),
+		cmocka_unit_test(a_group_that_has_not_answered_yet_is_reported),
+		cmocka_unit_test_setup_teardown(a_log_is_trimmed_and_a_read_before_its_beginning_fails, real_setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_log_that_is_cut_to_its_end_goes_on_from_there, real_setup, teardown),
+		cmocka_unit_test_setup_teardown(a_log_that_is_trimmed_to_its_end_continues_from_there, real_setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * The promise of bus.h to a reader that is new to a partition: its process knows where the log ended when the bus was opened,
- * and nothing of the records that others append after that. CommandContext of each bus; in SQLite a process is alone and knows all.
+ * The rules of bus.h for a reader that is new to a partition: its process knows the end of the log at the time the bus was opened,
+ * and nothing of records that others append later. Run on every bus; on SQLite there is one process, which knows all.
  */
 #include "tests/edge/bus_edges.h"
 
@@ -9,7 +9,7 @@
 
 enum { RECORDS = 600, READ_MAX = 7, MORE_MS = 30000 };
 
-/* The n-th record says n. */
+/* The body of record n is n. */
 static void append_numbers(Edge *edge, unsigned topic, unsigned partition, int from, int until)
 {
 	for (int i = from; i < until; i++) {
@@ -34,31 +34,32 @@ static bool see_in_order(void *context, const BusRecord *record)
 	return ++order->visits != order->stop_after;
 }
 
-/* Reads on until the offset that is known from elsewhere, as often as it takes; never a failure, a gap or a step back. */
-static unsigned read_until(Bus *bus, BusReader *reader, BusPosition place, int64_t until, bool waiting)
+/* Reads up to an offset known from elsewhere; each read succeeds, in order. Returns the number of empty reads. */
+static unsigned read_until(Bus *bus, BusReader *reader, BusPosition position, int64_t until, bool waiting)
 {
-	InOrder order = { .next = place.from };
+	InOrder order = { .next = position.from };
 	unsigned empty = 0;
 	int64_t until_us = clock_monotonic_us() + MORE_MS * INT64_C(1000), next, end = 0;
 	while (order.next < until && clock_monotonic_us() < until_us) {
-		place.from = order.next;
-		assert_int_equal(bus->operations->read(reader, place, READ_MAX, true, see_in_order, &order, &next).kind, ERROR_NONE);
+		position.from = order.next;
+		Result result = bus->operations->read(reader, position, READ_MAX, true, see_in_order, &order, &next);
+		assert_int_equal(result.kind, ERROR_NONE);
 		assert_int_equal(next, order.next);
-		assert_true(bus->operations->end(bus, place.topic, place.partition) >= end);
-		end = bus->operations->end(bus, place.topic, place.partition);
+		assert_true(bus->operations->end(bus, position.topic, position.partition) >= end);
+		end = bus->operations->end(bus, position.topic, position.partition);
 		assert_in_range(end, order.next, until);
-		empty += next == place.from;
-		place.from = next;
+		empty += next == position.from;
+		position.from = next;
 		if (next < until && waiting)
-			bus->operations->wait(reader, &place, 1, 50);
-		else if (next == place.from && next < until)
+			bus->operations->wait(reader, &position, 1, 50);
+		else if (next == position.from && next < until)
 			clock_sleep_ms(1);
 	}
 	assert_int_equal(order.next, until);
 	return empty;
 }
 
-static void a_newcomer_reads_all_of_it_though_it_does_not_know_the_end(void **state)
+static void a_newcomer_reads_all_records_without_knowing_the_end(void **state)
 {
 	Edge *edge = edge_of(state);
 	Bus *bus;
@@ -68,7 +69,7 @@ static void a_newcomer_reads_all_of_it_though_it_does_not_know_the_end(void **st
 	if (bus != edge->bus)
 		assert_int_equal(bus->operations->end(bus, EVENTS, 1), 0);
 	unsigned empty = read_until(bus, reader, (BusPosition){ EVENTS, 1, 0 }, RECORDS, false);
-	if (edge->memory) /* as on Kafka, where it depends on the time that a fetch takes */
+	if (edge->memory) /* on Kafka this depends on the duration of a fetch */
 		assert_true(empty > 0);
 	edge_newcomer_end(edge, bus, reader);
 }
@@ -84,29 +85,29 @@ static void an_empty_read_is_not_the_end(void **state)
 	edge_newcomer(edge, &bus, &reader);
 	assert_int_equal(bus->operations->end(bus, EVENTS, 0), 2);
 	append_numbers(edge, EVENTS, 0, 2, 4);
-	BusPosition place = { EVENTS, 0, 2 };
-	for (int i = 0; i < 3; i++) { /* whatever it gives, it gives it without failing, and none of it twice */
-		place.from = order.next;
-		assert_int_equal(bus->operations->read(reader, place, 1, true, see_in_order, &order, &next).kind, ERROR_NONE);
+	BusPosition position = { EVENTS, 0, 2 };
+	for (int i = 0; i < 3; i++) { /* each read succeeds, possibly empty, and repeats no record */
+		position.from = order.next;
+		assert_int_equal(bus->operations->read(reader, position, 1, true, see_in_order, &order, &next).kind, ERROR_NONE);
 		assert_int_equal(next, order.next);
 	}
 	read_until(bus, reader, (BusPosition){ EVENTS, 0, order.next }, 4, false);
 	edge_newcomer_end(edge, bus, reader);
 }
 
-static void waiting_tells_a_newcomer_that_there_is_more(void **state)
+static void waiting_shows_a_newcomer_that_there_is_more(void **state)
 {
 	Edge *edge = edge_of(state);
 	Bus *bus;
 	BusReader *reader;
 	edge_newcomer(edge, &bus, &reader);
 	append_numbers(edge, LEDGER, 2, 0, 3);
-	BusPosition place = { LEDGER, 2, 0 };
+	BusPosition position = { LEDGER, 2, 0 };
 	int64_t until_us = clock_monotonic_us() + MORE_MS * INT64_C(1000);
 	while (bus->operations->end(bus, LEDGER, 2) == 0 && clock_monotonic_us() < until_us)
-		bus->operations->wait(reader, &place, 1, 1000);
+		bus->operations->wait(reader, &position, 1, 1000);
 	assert_in_range(bus->operations->end(bus, LEDGER, 2), 1, 3);
-	read_until(bus, reader, place, 3, true);
+	read_until(bus, reader, position, 3, true);
 	edge_newcomer_end(edge, bus, reader);
 }
 
@@ -120,14 +121,14 @@ static void records_before_the_known_end_are_waited_for(void **state)
 	assert_int_equal(bus->operations->end(bus, EVENTS, 2), RECORDS);
 	for (int64_t at = 0, next; at < RECORDS; at = next) {
 		InOrder order = { .next = at };
-		BusPosition place = { EVENTS, 2, at };
-		assert_int_equal(bus->operations->read(reader, place, 1000, true, see_in_order, &order, &next).kind, ERROR_NONE);
+		BusPosition position = { EVENTS, 2, at };
+		assert_int_equal(bus->operations->read(reader, position, 1000, true, see_in_order, &order, &next).kind, ERROR_NONE);
 		assert_true(next > at);
 	}
 	edge_newcomer_end(edge, bus, reader);
 }
 
-static void a_newcomer_from_before_a_cut_is_told_where_the_log_begins(void **state)
+static void a_newcomer_from_before_a_trim_learns_where_the_log_begins(void **state)
 {
 	Edge *edge = edge_of(state);
 	Bus *bus;
@@ -151,10 +152,10 @@ static void a_newcomer_from_before_a_cut_is_told_where_the_log_begins(void **sta
 	edge_newcomer_end(edge, bus, reader);
 }
 
-#define CASES(bus)                                                       \
-	X(bus, a_newcomer_reads_all_of_it_though_it_does_not_know_the_end) \
-	X(bus, an_empty_read_is_not_the_end)                             \
-	X(bus, waiting_tells_a_newcomer_that_there_is_more)              \
+#define CASES(bus)                                                   \
+	X(bus, a_newcomer_reads_all_records_without_knowing_the_end) \
+	X(bus, an_empty_read_is_not_the_end)                         \
+	X(bus, waiting_shows_a_newcomer_that_there_is_more)          \
 	X(bus, records_before_the_known_end_are_waited_for)
 
 #define X(bus, name) { #name " [" #bus "]", name, edge_##bus##_setup, edge_teardown, NULL },
@@ -162,16 +163,16 @@ static void a_newcomer_from_before_a_cut_is_told_where_the_log_begins(void **sta
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		/* Rows that macros make, without commas. */
+		/* The rows come from macros, without commas. */
 		/* clang-format off */
 		CASES(sqlite)
 		CASES(memory)
 		CASES(mock)
 		CASES(real)
 		/* librdkafka's mock cannot trim. */
-		X(sqlite, a_newcomer_from_before_a_cut_is_told_where_the_log_begins)
-		X(memory, a_newcomer_from_before_a_cut_is_told_where_the_log_begins)
-		X(real, a_newcomer_from_before_a_cut_is_told_where_the_log_begins)
+		X(sqlite, a_newcomer_from_before_a_trim_learns_where_the_log_begins)
+		X(memory, a_newcomer_from_before_a_trim_learns_where_the_log_begins)
+		X(real, a_newcomer_from_before_a_trim_learns_where_the_log_begins)
 		/* clang-format on */
 	};
 	return cmocka_run_group_tests_name("bus-newcomer", tests, NULL, NULL);

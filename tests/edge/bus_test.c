@@ -1,7 +1,4 @@
-/*
- * What every bus promises, asked of each: the one in SQLite, the one in memory, and the one on Kafka, with librdkafka's mock
- * cluster and with a real one.
- */
+/* Conformance of every bus to shared/io/bus.h: SQLite, in memory, and Kafka with librdkafka's mock cluster and with a real one. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -18,35 +15,35 @@
 typedef struct {
 	Buffer text; /* OFFSET=BODY; … */
 	size_t stop_after, visits;
-} DedupFilter;
+} Seen;
 
 static bool see(void *context, const BusRecord *record)
 {
-	DedupFilter *seen = context;
+	Seen *seen = context;
 	buffer_format(&seen->text, "%lld=%.*s;", (long long)record->offset, (int)record->body.size,
 		      record->body.size == 0 ? "" : record->body.data);
 	return ++seen->visits != seen->stop_after;
 }
 
-/* Reads on until the end, `max` or where the visit stops: one read may give less than all (the mock, a batch at a time). */
-static Result read_into(Edge *edge, BusPosition place, size_t max, bool want_bodies, DedupFilter *seen, int64_t *next)
+/* Reads until the end, `max` or the visit's stop: one read may deliver less (the mock delivers one batch at a time). */
+static Result read_into(Edge *edge, BusPosition position, size_t max, bool want_bodies, Seen *seen, int64_t *next)
 {
 	const BusOperations *operations = edge->bus->operations;
-	Result result = operations->read(edge->reader, place, max, want_bodies, see, seen, next);
-	while (!result_failed(result) && *next > place.from && seen->visits < max && seen->visits != seen->stop_after &&
-	       *next < operations->end(edge->bus, place.topic, place.partition)) {
-		place.from = *next;
-		result = operations->read(edge->reader, place, max - seen->visits, want_bodies, see, seen, next);
+	Result result = operations->read(edge->reader, position, max, want_bodies, see, seen, next);
+	while (!result_failed(result) && *next > position.from && seen->visits < max && seen->visits != seen->stop_after &&
+	       *next < operations->end(edge->bus, position.topic, position.partition)) {
+		position.from = *next;
+		result = operations->read(edge->reader, position, max - seen->visits, want_bodies, see, seen, next);
 	}
 	return result;
 }
 
-static void assert_reads(Edge *edge, BusPosition place, size_t max, const char *expected, int64_t expected_next)
+static void assert_reads(Edge *edge, BusPosition position, size_t max, const char *expected, int64_t expected_next)
 {
-	DedupFilter seen = { 0 };
+	Seen seen = { 0 };
 	int64_t next = -1;
 	buffer_init(&seen.text, 65536);
-	assert_int_equal(read_into(edge, place, max, true, &seen, &next).kind, ERROR_NONE);
+	assert_int_equal(read_into(edge, position, max, true, &seen, &next).kind, ERROR_NONE);
 	assert_string_equal(seen.text.size == 0 ? "" : seen.text.data, expected);
 	assert_int_equal(next, expected_next);
 	buffer_release(&seen.text);
@@ -74,7 +71,7 @@ static void records_are_read_in_the_order_they_were_appended(void **state)
 	assert_int_equal(edge->failed, 0);
 }
 
-static void each_partition_of_each_topic_counts_for_itself(void **state)
+static void each_partition_of_each_topic_has_its_own_offsets(void **state)
 {
 	Edge *edge = edge_of(state);
 	edge_append_text(edge, LEDGER, 0, "a");
@@ -88,7 +85,7 @@ static void each_partition_of_each_topic_counts_for_itself(void **state)
 	assert_reads(edge, (BusPosition){ EVENTS, 2, 0 }, 10, "0=c;", 1);
 }
 
-static void a_read_begins_where_it_is_told_and_ends_at_its_bound(void **state)
+static void a_read_begins_at_its_offset_and_ends_at_its_bound(void **state)
 {
 	Edge *edge = edge_of(state);
 	for (int i = 0; i < 5; i++)
@@ -100,10 +97,10 @@ static void a_read_begins_where_it_is_told_and_ends_at_its_bound(void **state)
 	assert_reads(edge, (BusPosition){ EVENTS, 0, 0 }, 0, "", 0);
 }
 
-static void a_visit_that_returns_false_ends_the_read_behind_its_record(void **state)
+static void a_visit_that_returns_false_ends_the_read_after_its_record(void **state)
 {
 	Edge *edge = edge_of(state);
-	DedupFilter seen = { .stop_after = 2 };
+	Seen seen = { .stop_after = 2 };
 	int64_t next = -1;
 	buffer_init(&seen.text, 1024);
 	for (int i = 0; i < 4; i++)
@@ -115,10 +112,10 @@ static void a_visit_that_returns_false_ends_the_read_behind_its_record(void **st
 	buffer_release(&seen.text);
 }
 
-static void bodies_are_left_out_when_they_are_not_wanted(void **state)
+static void bodies_are_omitted_when_they_are_not_wanted(void **state)
 {
 	Edge *edge = edge_of(state);
-	DedupFilter seen = { 0 };
+	Seen seen = { 0 };
 	int64_t next = -1;
 	buffer_init(&seen.text, 1024);
 	edge_append_text(edge, EVENTS, 0, "body");
@@ -129,7 +126,7 @@ static void bodies_are_left_out_when_they_are_not_wanted(void **state)
 	buffer_release(&seen.text);
 }
 
-/* What check_parts expects to be shown. */
+/* The record that check_parts expects. */
 typedef struct {
 	BusRecord expected;
 	bool seen;
@@ -145,7 +142,7 @@ static bool check_parts(void *context, const BusRecord *record)
 	return true;
 }
 
-static void key_headers_and_body_come_back_byte_by_byte(void **state)
+static void key_headers_and_body_are_read_back_byte_by_byte(void **state)
 {
 	Edge *edge = edge_of(state);
 	Parts parts = { .expected = { .key = { "k\0\xff", 3 }, .headers = { "a\0b\0", 4 }, .body = { "\0\x80z", 3 } } };
@@ -170,7 +167,7 @@ static void the_bytes_of_an_append_may_be_overwritten_at_once(void **state)
 	assert_reads(edge, (BusPosition){ EVENTS, 0, 0 }, 1, "0=first;", 1);
 }
 
-static void a_record_of_the_largest_size_is_taken_and_one_byte_more_is_refused(void **state)
+static void a_record_of_the_largest_size_is_accepted_and_one_byte_more_is_refused(void **state)
 {
 	Edge *edge = edge_of(state);
 	char *bytes = malloc(BUS_RECORD_MAX);
@@ -227,24 +224,24 @@ static void two_readers_do_not_disturb_each_other(void **state)
 	edge->bus->operations->reader_close(other);
 }
 
-static void a_wait_for_what_is_there_already_ends_at_once(void **state)
+static void a_wait_for_an_existing_record_ends_at_once(void **state)
 {
 	Edge *edge = edge_of(state);
-	BusPosition places[] = { { LEDGER, 1, 0 }, { EVENTS, 0, 0 } };
+	BusPosition positions[] = { { LEDGER, 1, 0 }, { EVENTS, 0, 0 } };
 	edge_append_text(edge, EVENTS, 0, "x");
 	edge_settle(edge);
 	int64_t begun_us = clock_monotonic_us();
-	edge->bus->operations->wait(edge->reader, places, 2, 60000);
+	edge->bus->operations->wait(edge->reader, positions, 2, 60000);
 	assert_true(clock_monotonic_us() - begun_us < 30000000);
 }
 
 static void a_wake_before_the_wait_is_remembered(void **state)
 {
 	Edge *edge = edge_of(state);
-	BusPosition place = { EVENTS, 0, 0 };
+	BusPosition position = { EVENTS, 0, 0 };
 	int64_t begun_us = clock_monotonic_us();
 	edge->bus->operations->wake(edge->reader);
-	edge->bus->operations->wait(edge->reader, &place, 1, 60000);
+	edge->bus->operations->wait(edge->reader, &position, 1, 60000);
 	assert_true(clock_monotonic_us() - begun_us < 30000000);
 }
 
@@ -269,7 +266,7 @@ static void a_header_is_found_by_its_whole_name(void **state)
 	buffer_release(&headers);
 }
 
-static void a_header_value_is_cut_at_a_nul_and_bad_packing_finds_nothing(void **state)
+static void a_header_value_ends_at_a_nul_and_bad_packing_finds_nothing(void **state)
 {
 	(void)state;
 	Buffer headers;
@@ -283,9 +280,9 @@ static void a_header_value_is_cut_at_a_nul_and_bad_packing_finds_nothing(void **
 	buffer_release(&headers);
 }
 
-/* ---- SQLite's alone needs a second life -------------------------------------------------------------------------- */
+/* ---- SQLite alone: reopening ------------------------------------------------------------------------------------- */
 
-static void records_and_positions_are_there_after_closing_and_opening_again(void **state)
+static void records_and_positions_survive_closing_and_reopening(void **state)
 {
 	Edge *edge = *state;
 	edge_append_text(edge, LEDGER, 1, "a");
@@ -303,23 +300,23 @@ static void records_and_positions_are_there_after_closing_and_opening_again(void
 	assert_reads(edge, (BusPosition){ LEDGER, 1, 0 }, 10, "0=a;1=b;2=c;", 3);
 }
 
-#define CASES(bus)                                                                                            \
-	X(bus, a_new_partition_is_empty_and_begins_at_0)                                                      \
-	X(bus, records_are_read_in_the_order_they_were_appended)                                              \
-	X(bus, each_partition_of_each_topic_counts_for_itself)                                                \
-	X(bus, a_read_begins_where_it_is_told_and_ends_at_its_bound)                                          \
-	X(bus, a_visit_that_returns_false_ends_the_read_behind_its_record)                                    \
-	X(bus, key_headers_and_body_come_back_byte_by_byte)                                                   \
-	X(bus, the_bytes_of_an_append_may_be_overwritten_at_once)                                             \
-	X(bus, a_record_of_the_largest_size_is_taken_and_one_byte_more_is_refused)                            \
-	X(bus, two_readers_do_not_disturb_each_other)                                                         \
-	X(bus, a_wait_for_what_is_there_already_ends_at_once)                                                 \
+#define CASES(bus)                                                                    \
+	X(bus, a_new_partition_is_empty_and_begins_at_0)                              \
+	X(bus, records_are_read_in_the_order_they_were_appended)                      \
+	X(bus, each_partition_of_each_topic_has_its_own_offsets)                      \
+	X(bus, a_read_begins_at_its_offset_and_ends_at_its_bound)                     \
+	X(bus, a_visit_that_returns_false_ends_the_read_after_its_record)             \
+	X(bus, key_headers_and_body_are_read_back_byte_by_byte)                       \
+	X(bus, the_bytes_of_an_append_may_be_overwritten_at_once)                     \
+	X(bus, a_record_of_the_largest_size_is_accepted_and_one_byte_more_is_refused) \
+	X(bus, two_readers_do_not_disturb_each_other)                                 \
+	X(bus, a_wait_for_an_existing_record_ends_at_once)                            \
 	X(bus, a_wake_before_the_wait_is_remembered)
 
-/* On Kafka bodies come along anyway, and a process is a member of one group alone. */
-#define LOCAL_CASES(bus)                                                                                      \
-	X(bus, bodies_are_left_out_when_they_are_not_wanted)                                                  \
-	X(bus, positions_are_kept_by_group_topic_and_partition)                                               \
+/* Kafka always sends bodies, and a process has one group. */
+#define LOCAL_CASES(bus)                                        \
+	X(bus, bodies_are_omitted_when_they_are_not_wanted)     \
+	X(bus, positions_are_kept_by_group_topic_and_partition) \
 	X(bus, a_group_whose_name_is_too_long_is_refused)
 
 #define X(bus, name) { #name " [" #bus "]", name, edge_##bus##_setup, edge_teardown, NULL },
@@ -327,7 +324,7 @@ static void records_and_positions_are_there_after_closing_and_opening_again(void
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		/* Rows that macros make, without commas. */
+		/* The rows come from macros, without commas. */
 		/* clang-format off */
 		CASES(sqlite)
 		CASES(memory)
@@ -335,9 +332,9 @@ int main(void)
 		CASES(real)
 		LOCAL_CASES(sqlite)
 		LOCAL_CASES(memory)
-		X(sqlite, records_and_positions_are_there_after_closing_and_opening_again)
+		X(sqlite, records_and_positions_survive_closing_and_reopening)
 		cmocka_unit_test(a_header_is_found_by_its_whole_name),
-		cmocka_unit_test(a_header_value_is_cut_at_a_nul_and_bad_packing_finds_nothing),
+		cmocka_unit_test(a_header_value_ends_at_a_nul_and_bad_packing_finds_nothing),
 		/* clang-format on */
 	};
 	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);

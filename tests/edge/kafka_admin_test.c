@@ -1,4 +1,4 @@
-/* Against a real Kafka (tools/with-outside.sh); where it must fail, against nobody and a mock cluster. */
+/* Runs against a real Kafka (tools/with-outside.sh); the failures against a closed port and a mock cluster. */
 #include "shared/io/kafka/admin.h"
 
 #include <librdkafka/rdkafka.h>
@@ -16,7 +16,7 @@
 
 enum { LEDGER, STREAM, TABLE, COUNT, WAIT_MS = 20000, NAME_SIZE = 64 };
 
-/* Names of a test's own, since all share a broker. */
+/* Each test has its own topic names, because all share a broker. */
 typedef struct {
 	char name[COUNT][NAME_SIZE];
 	KafkaTopic list[COUNT];
@@ -70,7 +70,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The test's fixture; without a broker the test is skipped. */
+/* The fixture of the test, which is skipped without a broker. */
 static Fixture *broker_needed(void **state)
 {
 	if (brokers() == NULL)
@@ -91,13 +91,13 @@ static void look(Fixture *fixture)
 	kafka_topics_compare(&fixture->wanted, fixture->found.topics, &fixture->differences);
 }
 
-static Result mend(Fixture *fixture)
+static Result repair(Fixture *fixture)
 {
 	return kafka_admin_repair(fixture->admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done,
-				fixture);
+				  fixture);
 }
 
-/* Brokers show what was changed a moment later. */
+/* Brokers show changes a moment later. */
 static void await_difference_count(Fixture *fixture, size_t count)
 {
 	time_t until = time(NULL) + WAIT_MS / 1000;
@@ -110,66 +110,66 @@ static void await_difference_count(Fixture *fixture, size_t count)
 static void make_topics(Fixture *fixture)
 {
 	look(fixture);
-	assert_string_equal(mend(fixture).text, "");
+	assert_string_equal(repair(fixture).text, "");
 	await_difference_count(fixture, 0);
 }
 
-/* ---- somebody else, who uses librdkafka itself */
+/* ---- another client, which uses librdkafka directly */
 
 typedef struct {
 	rd_kafka_t *handle;
 	rd_kafka_queue_t *queue;
 	rd_kafka_ConfigResource_t *topic;
 	rd_kafka_event_t *answer;
-} Stranger;
+} OtherClient;
 
-static Stranger stranger_come(const char *topic)
+static OtherClient client_open(const char *topic)
 {
 	char reason[128];
-	Stranger stranger = { .topic = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic) };
+	OtherClient client = { .topic = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic) };
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", brokers(), reason, sizeof reason),
 			 RD_KAFKA_CONF_OK);
-	stranger.handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
-	assert_non_null(stranger.handle);
-	stranger.queue = rd_kafka_queue_new(stranger.handle);
-	return stranger;
+	client.handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+	assert_non_null(client.handle);
+	client.queue = rd_kafka_queue_new(client.handle);
+	return client;
 }
 
-static void stranger_await(Stranger *stranger)
+static void client_await(OtherClient *client)
 {
-	stranger->answer = rd_kafka_queue_poll(stranger->queue, WAIT_MS);
-	assert_non_null(stranger->answer);
-	assert_int_equal(rd_kafka_event_error(stranger->answer), RD_KAFKA_RESP_ERR_NO_ERROR);
+	client->answer = rd_kafka_queue_poll(client->queue, WAIT_MS);
+	assert_non_null(client->answer);
+	assert_int_equal(rd_kafka_event_error(client->answer), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
-static void stranger_go(Stranger *stranger)
+static void client_close(OtherClient *client)
 {
-	rd_kafka_event_destroy(stranger->answer);
-	rd_kafka_ConfigResource_destroy(stranger->topic);
-	rd_kafka_queue_destroy(stranger->queue);
-	rd_kafka_destroy(stranger->handle);
+	rd_kafka_event_destroy(client->answer);
+	rd_kafka_ConfigResource_destroy(client->topic);
+	rd_kafka_queue_destroy(client->queue);
+	rd_kafka_destroy(client->handle);
 }
 
-/* Sets this and the size of segments, and by that takes away everything else that was set on the topic. */
+/* Sets this and the size of segments, which removes all other settings of the topic. */
 static void alter(const char *topic, const char *name, const char *value)
 {
-	Stranger stranger = stranger_come(topic);
-	rd_kafka_ConfigResource_set_config(stranger.topic, name, value);
-	rd_kafka_ConfigResource_set_config(stranger.topic, "segment.bytes", "7654321");
-	rd_kafka_AlterConfigs(stranger.handle, &stranger.topic, 1, NULL, stranger.queue);
-	stranger_await(&stranger);
-	stranger_go(&stranger);
+	OtherClient client = client_open(topic);
+	rd_kafka_ConfigResource_set_config(client.topic, name, value);
+	rd_kafka_ConfigResource_set_config(client.topic, "segment.bytes", "7654321");
+	rd_kafka_AlterConfigs(client.handle, &client.topic, 1, NULL, client.queue);
+	client_await(&client);
+	client_close(&client);
 }
 
 static void assert_set(const char *topic, const char *name, const char *expected)
 {
 	const char *value = NULL;
 	size_t count;
-	Stranger stranger = stranger_come(topic);
-	rd_kafka_DescribeConfigs(stranger.handle, &stranger.topic, 1, NULL, stranger.queue);
-	stranger_await(&stranger);
-	const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(stranger.answer);
+	OtherClient client = client_open(topic);
+	rd_kafka_DescribeConfigs(client.handle, &client.topic, 1, NULL, client.queue);
+	client_await(&client);
+	const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(client.answer);
 	const rd_kafka_ConfigResource_t *resource = rd_kafka_DescribeConfigs_result_resources(result, &count)[0];
 	const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
 	for (size_t i = 0; i < count; i++)
@@ -177,17 +177,17 @@ static void assert_set(const char *topic, const char *name, const char *expected
 			value = rd_kafka_ConfigEntry_value(entries[i]);
 	assert_non_null(value);
 	assert_string_equal(value, expected);
-	stranger_go(&stranger);
+	client_close(&client);
 }
 
 /* ---- a real broker */
 
-static void what_is_missing_is_created_and_then_nothing_differs(void **state)
+static void missing_topics_are_created_and_then_nothing_differs(void **state)
 {
 	Fixture *fixture = broker_needed(state);
 	look(fixture);
 	assert_int_equal(fixture->differences.count, COUNT);
-	assert_int_equal(mend(fixture).kind, ERROR_NONE);
+	assert_int_equal(repair(fixture).kind, ERROR_NONE);
 	assert_int_equal(fixture->done, COUNT);
 	await_difference_count(fixture, 0);
 	assert_true(fixture->found.brokers >= 1);
@@ -196,22 +196,22 @@ static void what_is_missing_is_created_and_then_nothing_differs(void **state)
 	assert_int_equal(fixture->found.topics[TABLE].partitions, 1);
 }
 
-static void mending_what_is_whole_does_nothing(void **state)
+static void repairing_without_differences_does_nothing(void **state)
 {
 	Fixture *fixture = broker_needed(state);
 	make_topics(fixture);
 	fixture->done = 0;
-	assert_int_equal(mend(fixture).kind, ERROR_NONE);
+	assert_int_equal(repair(fixture).kind, ERROR_NONE);
 	assert_int_equal(fixture->done, 0);
 }
 
-static void another_who_was_quicker_is_no_failure(void **state)
+static void a_topic_that_another_process_created_first_is_not_an_error(void **state)
 {
 	Fixture *fixture = broker_needed(state);
 	look(fixture);
-	assert_int_equal(mend(fixture).kind, ERROR_NONE);
+	assert_int_equal(repair(fixture).kind, ERROR_NONE);
 	assert_int_equal(fixture->done, COUNT);
-	assert_int_equal(mend(fixture).kind, ERROR_NONE); /* what was looked at says still that they are missing */
+	assert_int_equal(repair(fixture).kind, ERROR_NONE); /* in the differences read before, they are still missing */
 	assert_int_equal(fixture->done, COUNT);
 }
 
@@ -232,13 +232,13 @@ static void *rival_run(void *context)
 	rival->result = kafka_admin_look(own->admin, &own->wanted, WAIT_MS, &own->found);
 	if (!result_failed(rival->result)) {
 		kafka_topics_compare(&own->wanted, own->found.topics, &own->differences);
-		rival->result = mend(own);
+		rival->result = repair(own);
 	}
 	kafka_admin_close(own->admin);
 	return NULL;
 }
 
-static void of_several_at_once_each_topic_is_created_by_one(void **state)
+static void of_concurrent_repairs_one_creates_each_topic(void **state)
 {
 	enum { RIVALS = 4 };
 	Fixture *fixture = broker_needed(state);
@@ -258,35 +258,35 @@ static void of_several_at_once_each_topic_is_created_by_one(void **state)
 	await_difference_count(fixture, 0);
 }
 
-static void changed_settings_are_set_back_and_those_of_others_stay(void **state)
+static void changed_settings_are_restored_and_those_of_others_stay(void **state)
 {
 	Fixture *fixture = broker_needed(state);
 	make_topics(fixture);
 	alter(fixture->name[STREAM], "retention.ms", "1000");
-	/* With all else that was set there gone, too: these have the broker's defaults, which for two are not ours. */
+	/* All other settings of the topic have the broker's defaults now; two of the defaults differ from ours. */
 	await_difference_count(fixture, 2);
 	fixture->done = 0;
-	assert_int_equal(mend(fixture).kind, ERROR_NONE);
+	assert_int_equal(repair(fixture).kind, ERROR_NONE);
 	assert_int_equal(fixture->done, 2);
 	await_difference_count(fixture, 0);
 	assert_set(fixture->name[STREAM], "segment.bytes", "7654321");
 }
 
-static void a_compacted_ledger_is_fatal_and_is_mended(void **state)
+static void a_compacted_ledger_is_fatal_and_is_repaired(void **state)
 {
 	Fixture *fixture = broker_needed(state);
 	unsigned fatal = 0;
 	make_topics(fixture);
 	alter(fixture->name[LEDGER], "cleanup.policy", "compact,delete");
-	await_difference_count(fixture, 3); /* with retention and the largest batch, which the same request took away */
+	await_difference_count(fixture, 3); /* with retention and the largest batch, which the same request reset */
 	for (size_t i = 0; i < fixture->differences.count; i++)
 		fatal += fixture->differences.list[i].fatal;
 	assert_int_equal(fatal, 1);
-	assert_int_equal(mend(fixture).kind, ERROR_NONE);
+	assert_int_equal(repair(fixture).kind, ERROR_NONE);
 	await_difference_count(fixture, 0);
 }
 
-static void another_number_of_partitions_is_told_and_left_alone(void **state)
+static void another_number_of_partitions_is_reported_and_left_alone(void **state)
 {
 	Fixture *fixture = broker_needed(state);
 	make_topics(fixture);
@@ -295,7 +295,7 @@ static void another_number_of_partitions_is_told_and_left_alone(void **state)
 	look(fixture);
 	assert_int_equal(fixture->differences.count, 1);
 	assert_int_equal(fixture->differences.list[0].kind, KAFKA_PARTITIONS);
-	assert_int_equal(mend(fixture).kind, ERROR_NONE);
+	assert_int_equal(repair(fixture).kind, ERROR_NONE);
 	assert_int_equal(fixture->done, 0);
 	look(fixture);
 	assert_int_equal(fixture->found.topics[STREAM].partitions, 3);
@@ -306,15 +306,15 @@ static void more_copies_than_brokers_are_refused_before_anything_is_created(void
 	Fixture *fixture = broker_needed(state);
 	look(fixture);
 	fixture->wanted.replicas = fixture->found.brokers + 1;
-	Result result = mend(fixture);
+	Result result = repair(fixture);
 	assert_int_equal(result.kind, ERROR_INPUT);
 	assert_non_null(strstr(result.text, "set TOCSIN_KAFKA_REPLICAS="));
 	look(fixture);
 	assert_int_equal(fixture->differences.count, COUNT);
 }
 
-/* Also what the tests of faults rest upon: a broker that is killed comes back on its port with all it had. */
-static void topics_outlive_a_killed_broker(void **state)
+/* Other fault tests rely on this: a killed broker restarts on its port with all its data. */
+static void topics_survive_a_killed_broker(void **state)
 {
 	Fixture *fixture = broker_needed(state);
 	if (getenv("TOCSIN_TEST_OUTSIDE") == NULL)
@@ -326,9 +326,9 @@ static void topics_outlive_a_killed_broker(void **state)
 	await_difference_count(fixture, 0);
 }
 
-/* ---- none */
+/* ---- without a broker */
 
-static void nobody_there_is_told_with_the_reason(void **state)
+static void an_unreachable_broker_is_reported_with_the_reason(void **state)
 {
 	Fixture *fixture = *state;
 	KafkaAdmin *admin;
@@ -341,7 +341,7 @@ static void nobody_there_is_told_with_the_reason(void **state)
 	kafka_admin_close(admin);
 }
 
-static void an_option_that_librdkafka_refuses_is_a_mistake_of_settings(void **state)
+static void an_option_that_librdkafka_refuses_is_an_input_error(void **state)
 {
 	KafkaAdmin *admin;
 	(void)state;
@@ -359,11 +359,11 @@ static void a_mock_cluster_has_topics_but_no_administration(void **state)
 	assert_int_equal(kafka_admin_open(rd_kafka_mock_cluster_bootstraps(mock), NULL, "tocsin-test", &admin).kind,
 			 ERROR_NONE);
 	assert_int_equal(kafka_admin_look(admin, &fixture->wanted, WAIT_MS, &fixture->found).kind, ERROR_NONE);
-	assert_string_equal(fixture->found.unseen, "this cluster has no administration: a mock?");
+	assert_string_equal(fixture->found.unseen, "this cluster does not support administration: is it a mock?");
 	assert_true(fixture->found.topics[LEDGER].there);
 	assert_false(fixture->found.topics[LEDGER].settings_known);
 	kafka_topics_compare(&fixture->wanted, fixture->found.topics, &fixture->differences);
-	assert_int_equal(fixture->differences.count, COUNT - 1); /* looking at topics that are not there created none */
+	assert_int_equal(fixture->differences.count, COUNT - 1); /* reading missing topics created none */
 	Result result =
 		kafka_admin_repair(admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done, fixture);
 	assert_int_equal(result.kind, ERROR_INTERNAL);
@@ -377,17 +377,17 @@ static void a_mock_cluster_has_topics_but_no_administration(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_is_missing_is_created_and_then_nothing_differs),
-		TEST(mending_what_is_whole_does_nothing),
-		TEST(another_who_was_quicker_is_no_failure),
-		TEST(of_several_at_once_each_topic_is_created_by_one),
-		TEST(changed_settings_are_set_back_and_those_of_others_stay),
-		TEST(a_compacted_ledger_is_fatal_and_is_mended),
-		TEST(another_number_of_partitions_is_told_and_left_alone),
+		TEST(missing_topics_are_created_and_then_nothing_differs),
+		TEST(repairing_without_differences_does_nothing),
+		TEST(a_topic_that_another_process_created_first_is_not_an_error),
+		TEST(of_concurrent_repairs_one_creates_each_topic),
+		TEST(changed_settings_are_restored_and_those_of_others_stay),
+		TEST(a_compacted_ledger_is_fatal_and_is_repaired),
+		TEST(another_number_of_partitions_is_reported_and_left_alone),
 		TEST(more_copies_than_brokers_are_refused_before_anything_is_created),
-		TEST(topics_outlive_a_killed_broker),
-		TEST(nobody_there_is_told_with_the_reason),
-		TEST(an_option_that_librdkafka_refuses_is_a_mistake_of_settings),
+		TEST(topics_survive_a_killed_broker),
+		TEST(an_unreachable_broker_is_reported_with_the_reason),
+		TEST(an_option_that_librdkafka_refuses_is_an_input_error),
 		TEST(a_mock_cluster_has_topics_but_no_administration),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /*
- * Owners that crash at any point, and owners that are held up, deposed and then go on, while Redis loses everything
- * once: each timer fires at least once, few fire twice, and nothing is left behind.
+ * Owners crash at any point, or are paused, superseded and continued, while Redis loses all data once: each timer fires at
+ * least once, few fire twice, and no key is left.
  *
- * The ledger is a piece of shared memory: who owns a partition in which term, and which timers are done. Like the
- * runtime, an owner asks it before a timer is fired, and arms from it what is not done.
+ * The ledger is shared memory: the term of each partition's owner, and the timers that are done. Like the runtime, an owner
+ * reads it before a timer fires, and arms from it the timers that are not done.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ enum {
 	LEASE_MS = 500,
 	BATCH = 20,
 	DEADLINE_MS = 60000,
-	ZOMBIES_MAX = 6,
+	PAUSED_MAX = 6,
 	CRASH_ONE_IN = 60,
 };
 
@@ -60,19 +60,19 @@ typedef struct {
 	unsigned term;
 } Owner;
 
-static unsigned dice(unsigned sides)
+static unsigned random_below(unsigned limit)
 {
 	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return (unsigned)(seed >> 33) % sides;
+	return (unsigned)(seed >> 33) % limit;
 }
 
 static void crash_sometimes(void)
 {
-	if (dice(CRASH_ONE_IN) == 0)
+	if (random_below(CRASH_ONE_IN) == 0)
 		_exit(1);
 }
 
-static bool owner_is(const Owner *owner)
+static bool owner_is_current(const Owner *owner)
 {
 	return atomic_load(&owner->ledger->term) == owner->term;
 }
@@ -83,7 +83,7 @@ static void fire(void *context, Slice id, Instant due_at)
 	int64_t number;
 	(void)due_at;
 	must(slice_integer(id, &number) && number >= 0 && number < EACH);
-	if (!owner_is(owner))
+	if (!owner_is_current(owner))
 		return;
 	crash_sometimes();
 	if (!atomic_load(&owner->ledger->done[number])) {
@@ -111,11 +111,11 @@ static bool owner_arm(Owner *owner)
 	return any;
 }
 
-/* Until it is deposed, or nothing is left to do, in Redis neither. */
-static void owner_live(Owner *owner)
+/* Fires timers until it is superseded, or no timer is left in the ledger and in Redis. */
+static void owner_work(Owner *owner)
 {
 	const TimersOperations *operations = owner->timers->operations;
-	for (owner_arm(owner); owner_is(owner); clock_sleep_ms(2)) {
+	for (owner_arm(owner); owner_is_current(owner); clock_sleep_ms(2)) {
 		Result result = operations->due(owner->timers, owner->name, owner->term, 0, LEASE_MS, BATCH, fire, owner);
 		bool empty = !result_failed(result) && operations->next(owner->timers, owner->name) == INSTANT_NONE;
 		if ((empty || result.kind == ERROR_NOT_FOUND) && !owner_arm(owner) && empty)
@@ -131,7 +131,7 @@ static _Noreturn void owner_run(int number, unsigned term)
 	seed += term * 1000 + (unsigned)number;
 	snprintf(owner.name, sizeof owner.name, "n/%d", number);
 	if (!result_failed(timers_redis_open(&options, 5000, NULL, NULL, &owner.timers))) {
-		owner_live(&owner);
+		owner_work(&owner);
 		owner.timers->operations->close(owner.timers);
 	}
 	_exit(0);
@@ -147,14 +147,14 @@ static pid_t owner_start(int number)
 	return pid;
 }
 
-/* ---- what happens to them ---------------------------------------------------------------------------------------- */
+/* ---- faults ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
-	pid_t owners[OWNERS], zombies[ZOMBIES_MAX];
-	size_t zombie_count;
+	pid_t owners[OWNERS], paused[PAUSED_MAX];
+	size_t paused_count;
 	int crashes;
 	bool emptied;
-} Fate;
+} Faults;
 
 static bool all_done(const Ledger *ledger)
 {
@@ -164,45 +164,45 @@ static bool all_done(const Ledger *ledger)
 	return true;
 }
 
-/* Held up in the middle of something, and going on when there is a successor. */
-static void owner_hold_up(Fate *fate, int number)
+/* Pauses an owner at any point, and continues it when it has a successor. */
+static void owner_pause(Faults *faults, int number)
 {
-	pid_t held = fate->owners[number];
-	kill(held, SIGSTOP);
-	fate->owners[number] = owner_start(number);
-	fate->zombies[fate->zombie_count++] = held;
+	pid_t paused = faults->owners[number];
+	kill(paused, SIGSTOP);
+	faults->owners[number] = owner_start(number);
+	faults->paused[faults->paused_count++] = paused;
 	clock_sleep_ms(100);
-	kill(held, SIGCONT);
+	kill(paused, SIGCONT);
 }
 
-/* False when each has ended in peace. */
-static bool fate_step(Fate *fate)
+/* False when all have ended without a crash. */
+static bool faults_step(Faults *faults)
 {
 	bool alive = false;
 	for (int i = 0; i < OWNERS; i++) {
 		int status = 0;
-		if (fate->owners[i] == 0)
+		if (faults->owners[i] == 0)
 			continue;
 		alive = true;
-		if (waitpid(fate->owners[i], &status, WNOHANG) == 0)
+		if (waitpid(faults->owners[i], &status, WNOHANG) == 0)
 			continue;
 		bool crashed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-		fate->crashes += crashed;
-		fate->owners[i] = crashed || !all_done(&world->ledgers[i]) ? owner_start(i) : 0;
+		faults->crashes += crashed;
+		faults->owners[i] = crashed || !all_done(&world->ledgers[i]) ? owner_start(i) : 0;
 	}
 	Instant passed_ms = clock_now() - world->began;
-	if (passed_ms > SPREAD_MS / 2 && !fate->emptied) {
+	if (passed_ms > SPREAD_MS / 2 && !faults->emptied) {
 		must(!result_failed(redis_command(server.url, "FLUSHALL")));
-		fate->emptied = true;
+		faults->emptied = true;
 	}
-	int victim = (int)fate->zombie_count % OWNERS;
-	if (fate->zombie_count < ZOMBIES_MAX && fate->owners[victim] != 0 &&
-	    passed_ms > SPREAD_MS * (int64_t)(fate->zombie_count + 1) / (ZOMBIES_MAX + 1))
-		owner_hold_up(fate, victim);
+	int victim = (int)faults->paused_count % OWNERS;
+	if (faults->paused_count < PAUSED_MAX && faults->owners[victim] != 0 &&
+	    passed_ms > SPREAD_MS * (int64_t)(faults->paused_count + 1) / (PAUSED_MAX + 1))
+		owner_pause(faults, victim);
 	return alive;
 }
 
-static void assert_each_fired(const Fate *fate)
+static void assert_each_fired(const Faults *faults)
 {
 	unsigned twice = 0;
 	for (int i = 0; i < OWNERS; i++)
@@ -212,28 +212,28 @@ static void assert_each_fired(const Fate *fate)
 				fail_msg("timer %d of owner %d never fired", k, i);
 			twice += fired - 1;
 		}
-	print_message("%d timers, %d crashes, %zu held up: %u fired twice\n", OWNERS * EACH, fate->crashes,
-		      fate->zombie_count, twice);
-	/* One for each crash between firing and noting it, and one for each that was held up there. */
-	assert_in_range(twice, 0, (unsigned)fate->crashes + ZOMBIES_MAX);
-	assert_true(fate->crashes > 0 && fate->emptied && fate->zombie_count == ZOMBIES_MAX);
+	print_message("%d timers, %d crashes, %zu paused: %u fired twice\n", OWNERS * EACH, faults->crashes,
+		      faults->paused_count, twice);
+	/* One for each crash between firing and storing that, and one for each owner paused there. */
+	assert_in_range(twice, 0, (unsigned)faults->crashes + PAUSED_MAX);
+	assert_true(faults->crashes > 0 && faults->emptied && faults->paused_count == PAUSED_MAX);
 }
 
-static void each_timer_fires_and_nothing_is_left(void **state)
+static void each_timer_fires_and_no_key_is_left(void **state)
 {
 	(void)state;
-	Fate fate = { 0 };
+	Faults faults = { 0 };
 	char words[64];
 	if (server.pid == 0)
-		skip(); /* no Redis here */
+		skip(); /* no Redis is installed */
 	world->began = clock_now();
 	for (int i = 0; i < OWNERS; i++)
-		fate.owners[i] = owner_start(i);
-	while (fate_step(&fate) && clock_now() < world->began + DEADLINE_MS)
+		faults.owners[i] = owner_start(i);
+	while (faults_step(&faults) && clock_now() < world->began + DEADLINE_MS)
 		clock_sleep_ms(2);
-	for (size_t i = 0; i < fate.zombie_count; i++)
-		waitpid(fate.zombies[i], NULL, 0);
-	assert_each_fired(&fate);
+	for (size_t i = 0; i < faults.paused_count; i++)
+		waitpid(faults.paused[i], NULL, 0);
+	assert_each_fired(&faults);
 	for (int i = 0; i < OWNERS; i++) {
 		snprintf(words, sizeof words, "EXISTS {tocsin}:n/%d:show {tocsin}:n/%d:data", i, i);
 		assert_int_equal(redis_number(server.url, words), 0);
@@ -265,7 +265,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_timer_fires_and_nothing_is_left),
+		cmocka_unit_test(each_timer_fires_and_no_key_is_left),
 	};
 	return cmocka_run_group_tests_name("timers_redis_crash", tests, setup, teardown);
 }

@@ -1,6 +1,6 @@
 /*
- * The fences of the script that changes timers in Redis, call by call, as they may arrive there: of a deposed owner,
- * late by a connection that was given up, after what they rely on was lost.
+ * The fences of the timer script in Redis, call by call, in orders in which calls may arrive: from a superseded owner, late over a
+ * connection that was given up, after a loss of data.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shared/io/redis/timers_internal.h"
+#include "shared/io/redis/timers_script.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/scratch.h"
 
@@ -25,39 +25,39 @@ typedef struct {
 } Edge;
 
 typedef struct {
-	const char *what;
+	const char *name;
 	const char *process;
-	uint64_t term, call, seen;
-	OwnerBegin begin;
+	uint64_t term, call, answered;
+	StepReset reset;
 	const char *arms, *disarms; /* NULL: none */
-	Status expected, peeked; /* what the call is answered, and what its caller would hear by a peek after it */
-	const char *then;           /* what is armed after it, by name */
+	ScriptStatus expected, peeked; /* the answer to the call, and to a peek of its caller after it */
+	const char *then;              /* ids of the timers armed after it */
 } Case;
 
 static const Case cases[] = {
-	{ "nothing is there to go on with", "one", 1, 1, 0, BEGIN_NOT, "a", NULL, STATUS_LOST, STATUS_LOST, "" },
-	{ "a beginning", "one", 1, 2, 0, BEGIN_AGAIN, "a", NULL, STATUS_OK, STATUS_OK, "a" },
-	{ "the next call", "one", 1, 3, 2, BEGIN_NOT, "b", NULL, STATUS_OK, STATUS_OK, "a b" },
-	{ "a call whose predecessor's answer was not seen", "one", 1, 5, 2, BEGIN_NOT, "c", "a", STATUS_OK, STATUS_OK, "b c" },
-	{ "that predecessor, late", "one", 1, 4, 2, BEGIN_NOT, "a", "b", STATUS_LATE, STATUS_OK, "b c" },
-	{ "the same call again", "one", 1, 5, 2, BEGIN_NOT, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
-	{ "a beginning, late", "one", 1, 1, 0, BEGIN_AGAIN, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
-	{ "what was seen answered is not there", "one", 1, 8, 7, BEGIN_NOT, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
-	{ "another process in the same term", "two", 1, 9, 5, BEGIN_NOT, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
-	{ "a new beginning drops what was there", "one", 1, 10, 0, BEGIN_AGAIN, "e", NULL, STATUS_OK, STATUS_OK, "e" },
-	{ "the successor", "two", 2, 1, 0, BEGIN_AGAIN, "f", NULL, STATUS_OK, STATUS_OK, "f" },
-	{ "the deposed one arms", "one", 1, 11, 10, BEGIN_NOT, "g", NULL, STATUS_FENCED, STATUS_FENCED, "f" },
-	{ "the deposed one disarms", "one", 1, 12, 10, BEGIN_NOT, NULL, "f", STATUS_FENCED, STATUS_FENCED, "f" },
-	{ "the deposed one begins anew", "one", 1, 13, 0, BEGIN_AGAIN, "g", NULL, STATUS_FENCED, STATUS_FENCED, "f" },
-	{ "a greater term without a beginning", "one", 3, 14, 0, BEGIN_NOT, "g", NULL, STATUS_LOST, STATUS_LOST, "f" },
-	{ "the first one is the owner again", "one", 3, 15, 0, BEGIN_AGAIN, "h", NULL, STATUS_OK, STATUS_OK, "h" },
-	{ "terms are compared as numbers", "one", 10, 16, 0, BEGIN_AGAIN, "i", NULL, STATUS_OK, STATUS_OK, "i" },
-	{ "and 9 is less than 10", "two", 9, 17, 0, BEGIN_AGAIN, "j", NULL, STATUS_FENCED, STATUS_FENCED, "i" },
-	{ "the owner by its ledger begins over a greater term", "two", 9, 18, 0, BEGIN_OVER, "j", NULL, STATUS_OK, STATUS_OK, "j" },
-	{ "and goes on", "two", 9, 19, 18, BEGIN_NOT, "m", NULL, STATUS_OK, STATUS_OK, "j m" },
-	{ "that one's next call", "one", 10, 17, 16, BEGIN_NOT, "i", NULL, STATUS_LOST, STATUS_LOST, "j m" },
-	{ "a long life", "one", (1ULL << 53) - 1, (1ULL << 53) - 2, 0, BEGIN_AGAIN, "k", NULL, STATUS_OK, STATUS_OK, "k" },
-	{ "and on", "one", (1ULL << 53) - 1, (1ULL << 53) - 1, (1ULL << 53) - 2, BEGIN_NOT, "l", NULL, STATUS_OK, STATUS_OK,
+	{ "a first call without a reset", "one", 1, 1, 0, RESET_NONE, "a", NULL, STATUS_LOST, STATUS_LOST, "" },
+	{ "a reset", "one", 1, 2, 0, RESET_TERM, "a", NULL, STATUS_OK, STATUS_OK, "a" },
+	{ "the next call", "one", 1, 3, 2, RESET_NONE, "b", NULL, STATUS_OK, STATUS_OK, "a b" },
+	{ "a call after one without an answer", "one", 1, 5, 2, RESET_NONE, "c", "a", STATUS_OK, STATUS_OK, "b c" },
+	{ "the one without an answer, late", "one", 1, 4, 2, RESET_NONE, "a", "b", STATUS_LATE, STATUS_OK, "b c" },
+	{ "the same call again", "one", 1, 5, 2, RESET_NONE, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
+	{ "a reset, late", "one", 1, 1, 0, RESET_TERM, "d", NULL, STATUS_LATE, STATUS_OK, "b c" },
+	{ "the last answered call is missing", "one", 1, 8, 7, RESET_NONE, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
+	{ "another process in the same term", "two", 1, 9, 5, RESET_NONE, "d", NULL, STATUS_LOST, STATUS_LOST, "b c" },
+	{ "a new reset drops all timers", "one", 1, 10, 0, RESET_TERM, "e", NULL, STATUS_OK, STATUS_OK, "e" },
+	{ "the successor", "two", 2, 1, 0, RESET_TERM, "f", NULL, STATUS_OK, STATUS_OK, "f" },
+	{ "the superseded owner arms", "one", 1, 11, 10, RESET_NONE, "g", NULL, STATUS_FENCED, STATUS_FENCED, "f" },
+	{ "the superseded owner disarms", "one", 1, 12, 10, RESET_NONE, NULL, "f", STATUS_FENCED, STATUS_FENCED, "f" },
+	{ "the superseded owner resets", "one", 1, 13, 0, RESET_TERM, "g", NULL, STATUS_FENCED, STATUS_FENCED, "f" },
+	{ "a greater term without a reset", "one", 3, 14, 0, RESET_NONE, "g", NULL, STATUS_LOST, STATUS_LOST, "f" },
+	{ "the first one is the owner again", "one", 3, 15, 0, RESET_TERM, "h", NULL, STATUS_OK, STATUS_OK, "h" },
+	{ "terms are compared as numbers", "one", 10, 16, 0, RESET_TERM, "i", NULL, STATUS_OK, STATUS_OK, "i" },
+	{ "and 9 is less than 10", "two", 9, 17, 0, RESET_TERM, "j", NULL, STATUS_FENCED, STATUS_FENCED, "i" },
+	{ "the owner by its ledger overrides a greater term", "two", 9, 18, 0, RESET_OVERRIDE, "j", NULL, STATUS_OK, STATUS_OK, "j" },
+	{ "and continues", "two", 9, 19, 18, RESET_NONE, "m", NULL, STATUS_OK, STATUS_OK, "j m" },
+	{ "the next call of the greater term", "one", 10, 17, 16, RESET_NONE, "i", NULL, STATUS_LOST, STATUS_LOST, "j m" },
+	{ "the greatest numbers", "one", (1ULL << 53) - 1, (1ULL << 53) - 2, 0, RESET_TERM, "k", NULL, STATUS_OK, STATUS_OK, "k" },
+	{ "and the next call", "one", (1ULL << 53) - 1, (1ULL << 53) - 1, (1ULL << 53) - 2, RESET_NONE, "l", NULL, STATUS_OK, STATUS_OK,
 	  "k l" },
 };
 
@@ -70,10 +70,10 @@ static int setup(void **state)
 	scratch_make(&edge->scratch);
 	redis_server_init(&edge->server, edge->scratch.directory);
 	redis_server_start(&edge->server, NULL);
-	script_init(&edge->script);
+	script_init(&edge->script, "{tocsin}:", "");
 	RedisClientOptions options = { .url = edge->server.url, .timeout_ms = 5000 };
 	return result_failed(redis_client_open(&options, &edge->client)) ||
-	       result_failed(script_load(&edge->script, edge->client, "{tocsin}:"));
+	       result_failed(script_load(&edge->script, edge->client));
 }
 
 static int teardown(void **state)
@@ -116,36 +116,33 @@ static void assert_armed(Edge *edge, const Case *one)
 		snprintf(armed + strlen(armed), sizeof armed - strlen(armed), "%s%.*s", i == 0 ? "" : " ",
 			 (int)answer.values[i].text.size, answer.values[i].text.data);
 	if (strcmp(armed, one->then) != 0)
-		fail_msg("%s: \"%s\" is armed, not \"%s\"", one->what, armed, one->then);
+		fail_msg("%s: \"%s\" is armed, not \"%s\"", one->name, armed, one->then);
 }
 
 static void case_run(Edge *edge, const Case *one)
 {
 	RedisTimer changes[2];
-	RedisTimers timers = { .prefix = "{tocsin}:" };
-	RedisOwner owner = { .name = "n/0", .term = one->term, .seen = one->seen, .begin = one->begin, .queue = changes };
-	RedisOwner *owners = &owner;
-	Status status;
+	/* Asks for due timers only where the call must be refused, because then it must not show any. */
+	ScriptStep step = { .owner = "n/0", .term = one->term, .call = one->call, .answered = one->answered, .reset = one->reset,
+			    .changes = changes, .max = one->expected == STATUS_OK ? 0 : 9, .lease_ms = 1 };
+	ScriptPeek peek = { .owner = "n/0", .term = one->term, .answered = one->answered };
+	ScriptStatus status;
 	Instant now, next;
-	snprintf(timers.process, sizeof timers.process, "%s", one->process);
-	change(changes, &owner.queue_count, one->arms, 1);
-	change(changes, &owner.queue_count, one->disarms, INSTANT_NONE);
-	/* Whatever it does: what it is not allowed to change it must not show either. */
-	owner.ask.phase = ASK_WANTED;
-	owner.ask.max = one->expected == STATUS_OK ? 0 : 9;
-	owner.ask.lease_ms = 1;
-	script_step(&edge->script, edge->client, &timers, &owner, one->call);
+	edge->script.process = one->process;
+	change(changes, &step.change_count, one->arms, 1);
+	change(changes, &step.change_count, one->disarms, INSTANT_NONE);
+	script_step(&edge->script, edge->client, &step);
 	RedisAnswer answer = answer_of(edge);
 	assert_true(step_read(&answer, &status, &now, &next));
 	if (status != one->expected || answer.count != 3)
-		fail_msg("%s: answered %d", one->what, (int)status);
+		fail_msg("%s: answered %d", one->name, (int)status);
 	if (status == STATUS_OK)
 		assert_int_equal(next, 1);
-	script_peek(&edge->script, edge->client, &timers, &owners, 1);
+	script_peek(&edge->script, edge->client, &peek, 1);
 	answer = answer_of(edge);
 	assert_true(peek_now(&answer, 1, &now) && peek_read(&answer, 0, &status, &next));
 	if (status != one->peeked)
-		fail_msg("%s: peeked %d", one->what, (int)status);
+		fail_msg("%s: peeked %d", one->name, (int)status);
 	assert_armed(edge, one);
 }
 

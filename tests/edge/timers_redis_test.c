@@ -1,4 +1,4 @@
-/* Timers in a real Redis that is stopped, killed, emptied, made to wait, and answers nonsense. */
+/* Timers in a real Redis that is stopped, killed, flushed or paused, and in a server that answers nonsense. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -83,11 +83,11 @@ static Edge *edge_of(void **state)
 {
 	Edge *edge = *state;
 	if (edge->timers == NULL)
-		skip(); /* no Redis here */
+		skip(); /* no Redis is installed */
 	return edge;
 }
 
-/* ---- words for what follows -------------------------------------------------------------------------------------- */
+/* ---- helpers ----------------------------------------------------------------------------------------------------- */
 
 static void arm(Timers *timers, uint64_t term, const char *id, int64_t due_ms)
 {
@@ -125,7 +125,7 @@ static void assert_due(Edge *edge, Timers *timers, uint64_t term, const char *ex
 	assert_string_equal(edge->shown.size == 0 ? "" : edge->shown.data, expected);
 }
 
-static void assert_deposed(Edge *edge, Timers *timers, uint64_t term)
+static void assert_fenced(Edge *edge, Timers *timers, uint64_t term)
 {
 	for (Instant until = clock_now() + AWAIT_MS; clock_now() < until; clock_sleep_ms(5))
 		if (due(edge, timers, term).kind == ERROR_CONFLICT)
@@ -148,19 +148,19 @@ static bool healthy(Timers *timers)
 	return !result_failed(timers->operations->health(timers));
 }
 
-static bool ill(Timers *timers)
+static bool unhealthy(Timers *timers)
 {
 	return !healthy(timers);
 }
 
-/* Something is due, or was lost. */
-static bool calls(Timers *timers)
+/* A timer is due, or timers were lost. */
+static bool asks_for_due(Timers *timers)
 {
 	Instant next = timers->operations->next(timers, OWNER);
 	return next != INSTANT_NONE && next <= clock_now();
 }
 
-static bool silent(Timers *timers)
+static bool has_no_next(Timers *timers)
 {
 	return timers->operations->next(timers, OWNER) == INSTANT_NONE;
 }
@@ -180,11 +180,11 @@ static void command(Edge *edge, const char *words)
 	assert_string_equal(result.text, "");
 }
 
-/* What the runtime does when it is told of a loss; what is armed then is due. */
+/* Acts like the runtime after a loss; the timer armed then is due. */
 static void assert_lost_and_armed_again(Edge *edge, uint64_t term)
 {
 	assert_true(await(healthy, edge->timers));
-	assert_true(await(calls, edge->timers));
+	assert_true(await(asks_for_due, edge->timers));
 	assert_int_equal(due(edge, edge->timers, term).kind, ERROR_NOT_FOUND);
 	assert_int_equal(due(edge, edge->timers, term).kind, ERROR_NOT_FOUND); /* until it is armed */
 	arm(edge->timers, term, "again", -1);
@@ -205,7 +205,7 @@ static void two_timers(Edge *edge)
 
 /* ---- losses ------------------------------------------------------------------------------------------------------ */
 
-static void until_all_is_armed_nothing_is_shown(void **state)
+static void no_timer_is_shown_until_all_are_armed(void **state)
 {
 	Edge *edge = edge_of(state);
 	assert_int_equal(edge->timers->operations->next(edge->timers, OWNER), INSTANT_NONE);
@@ -215,7 +215,7 @@ static void until_all_is_armed_nothing_is_shown(void **state)
 	assert_due(edge, edge->timers, 1, "a;");
 }
 
-static void flushall_is_noticed(void **state)
+static void flushall_is_detected(void **state)
 {
 	Edge *edge = edge_of(state);
 	two_timers(edge);
@@ -223,12 +223,12 @@ static void flushall_is_noticed(void **state)
 	assert_lost_and_armed_again(edge, 1);
 }
 
-static void an_owner_without_timers_notices_it_too(void **state)
+static void flushall_is_detected_for_an_owner_without_timers(void **state)
 {
 	Edge *edge = edge_of(state);
 	armed(edge->timers, 1);
 	assert_due(edge, edge->timers, 1, "");
-	assert_true(silent(edge->timers));
+	assert_true(has_no_next(edge->timers));
 	for (Instant until = clock_now() + AWAIT_MS; clock_now() < until; clock_sleep_ms(5))
 		if (redis_number(edge->server.url, "EXISTS {tocsin}:log-1:n/0:state") == 1)
 			break;
@@ -248,22 +248,22 @@ static void a_loss_while_arming_is_not_missed(void **state)
 	assert_lost_and_armed_again(edge, 1);
 }
 
-static void what_is_evicted_or_taken_by_hand_is_noticed(void **state)
+static void evicted_and_deleted_keys_are_detected(void **state)
 {
-	static const char *const hands[] = { "DEL " DATA, "DEL " SHOW, "ZREM " SHOW " again", "HDEL " DATA " later",
+	static const char *const deletions[] = { "DEL " DATA, "DEL " SHOW, "ZREM " SHOW " again", "HDEL " DATA " later",
 					     "DEL {tocsin}:log-1:n/0:state" };
 	Edge *edge = edge_of(state);
 	arm(edge->timers, 1, "again", LONG_MS);
 	arm(edge->timers, 1, "later", LONG_MS);
 	armed(edge->timers, 1);
 	assert_count(edge, 2);
-	for (size_t i = 0; i < sizeof hands / sizeof hands[0]; i++) {
-		command(edge, hands[i]);
+	for (size_t i = 0; i < sizeof deletions / sizeof deletions[0]; i++) {
+		command(edge, deletions[i]);
 		assert_lost_and_armed_again(edge, 1);
 	}
 }
 
-static void a_due_timer_without_data_is_a_loss_even_where_the_numbers_agree(void **state)
+static void a_due_timer_without_data_is_a_loss_although_the_counts_agree(void **state)
 {
 	Edge *edge = edge_of(state);
 	arm(edge->timers, 1, "soon", 400);
@@ -271,21 +271,21 @@ static void a_due_timer_without_data_is_a_loss_even_where_the_numbers_agree(void
 	assert_count(edge, 1);
 	command(edge, "HSET " DATA " other 5");
 	command(edge, "HDEL " DATA " soon");
-	assert_true(await(calls, edge->timers));
+	assert_true(await(asks_for_due, edge->timers));
 	assert_lost_and_armed_again(edge, 1);
 }
 
-static void a_server_that_comes_back_empty_is_noticed(void **state)
+static void a_server_that_restarts_empty_is_detected(void **state)
 {
 	Edge *edge = edge_of(state);
 	two_timers(edge);
 	redis_server_end(&edge->server, SIGKILL);
-	assert_true(await(ill, edge->timers));
+	assert_true(await(unhealthy, edge->timers));
 	redis_server_start(&edge->server, NULL);
 	assert_lost_and_armed_again(edge, 1);
 }
 
-static void a_server_that_comes_back_with_old_data_is_noticed(void **state)
+static void a_server_that_restarts_with_old_data_is_detected(void **state)
 {
 	Edge *edge = edge_of(state);
 	two_timers(edge);
@@ -293,21 +293,21 @@ static void a_server_that_comes_back_with_old_data_is_noticed(void **state)
 	arm(edge->timers, 1, "c", LONG_MS);
 	assert_count(edge, 3);
 	redis_server_end(&edge->server, SIGKILL);
-	assert_true(await(ill, edge->timers));
+	assert_true(await(unhealthy, edge->timers));
 	redis_server_start(&edge->server, NULL);
 	assert_int_equal(redis_number(edge->server.url, "ZCARD " SHOW), 2);
 	assert_lost_and_armed_again(edge, 1);
 }
 
-static void a_server_that_comes_back_with_its_data_goes_on(void **state)
+static void a_server_that_restarts_with_its_data_continues(void **state)
 {
 	Edge *edge = edge_of(state);
 	two_timers(edge);
 	arm(edge->timers, 1, "leased", -1);
 	assert_due(edge, edge->timers, 1, "leased;");
 	redis_server_end(&edge->server, SIGKILL);
-	assert_true(await(ill, edge->timers));
-	assert_due(edge, edge->timers, 1, ""); /* nothing is due: nobody needs Redis */
+	assert_true(await(unhealthy, edge->timers));
+	assert_due(edge, edge->timers, 1, ""); /* no timer is due: Redis is not needed */
 	arm(edge->timers, 1, "meanwhile", -1);
 	redis_server_start(&edge->server, durable);
 	assert_true(await(healthy, edge->timers));
@@ -315,13 +315,13 @@ static void a_server_that_comes_back_with_its_data_goes_on(void **state)
 	assert_count(edge, 4);
 }
 
-static void too_much_armed_while_it_is_away_is_armed_anew(void **state)
+static void too_many_changes_while_redis_is_away_count_as_a_loss(void **state)
 {
 	Edge *edge = edge_of(state);
 	char id[32];
 	two_timers(edge);
 	redis_server_end(&edge->server, SIGKILL);
-	assert_true(await(ill, edge->timers));
+	assert_true(await(unhealthy, edge->timers));
 	for (int i = 0; i < 2000; i++) {
 		snprintf(id, sizeof id, "%d", i);
 		arm(edge->timers, 1, id, LONG_MS);
@@ -336,17 +336,17 @@ static void scripts_that_were_flushed_are_loaded_again(void **state)
 	Edge *edge = edge_of(state);
 	two_timers(edge);
 	command(edge, "SCRIPT FLUSH");
-	assert_true(await(ill, edge->timers));
+	assert_true(await(unhealthy, edge->timers));
 	assert_true(await(healthy, edge->timers));
 	arm(edge->timers, 1, "c", -1);
 	Result result = due(edge, edge->timers, 1);
-	if (result.kind == ERROR_NOT_FOUND) /* it was under way to the scripts that were gone */
+	if (result.kind == ERROR_NOT_FOUND) /* the call met the missing scripts */
 		assert_lost_and_armed_again(edge, 1);
 	else
 		assert_string_equal(edge->shown.data, "c;");
 }
 
-/* ---- a server that does not do as it should ---------------------------------------------------------------------- */
+/* ---- a server that pauses or refuses ----------------------------------------------------------------------------- */
 
 static void assert_quick(Edge *edge, ErrorKind expected)
 {
@@ -357,7 +357,7 @@ static void assert_quick(Edge *edge, ErrorKind expected)
 	assert_in_range(clock_now() - began, 0, STUCK_MS);
 }
 
-static void a_server_that_pauses_keeps_nobody_and_is_found_again(void **state)
+static void a_server_that_pauses_blocks_no_caller_and_is_reconnected(void **state)
 {
 	Edge *edge = edge_of(state);
 	two_timers(edge);
@@ -369,32 +369,32 @@ static void a_server_that_pauses_keeps_nobody_and_is_found_again(void **state)
 			command(edge, "CLIENT PAUSE 2500 ALL");
 		arm(edge->timers, 1, "held up", -1);
 		assert_quick(edge, ERROR_AGAIN);
-		assert_true(ill(edge->timers));
+		assert_true(unhealthy(edge->timers));
 		Instant next = edge->timers->operations->next(edge->timers, OWNER);
-		assert_true(next > clock_now()); /* nobody is driven to ask without a pause */
+		assert_true(next > clock_now()); /* so that no caller loops without a pause */
 		clock_sleep_ms(began + 2500 > clock_now() ? began + 2500 - clock_now() : 0);
 		kill(edge->server.pid, SIGCONT);
 		assert_lost_and_armed_again(edge, 1);
 	}
 }
 
-static void a_late_call_of_a_connection_given_up_changes_nothing(void **state)
+static void a_late_call_over_an_abandoned_connection_changes_nothing(void **state)
 {
 	Edge *edge = edge_of(state);
 	two_timers(edge);
 	kill(edge->server.pid, SIGSTOP);
 	arm(edge->timers, 1, "ghost", -1);
 	disarm(edge->timers, 1, "a");
-	assert_true(await(ill, edge->timers));
+	assert_true(await(unhealthy, edge->timers));
 	assert_int_equal(due(edge, edge->timers, 1).kind, ERROR_AGAIN);
 	kill(edge->server.pid, SIGCONT);
 	assert_lost_and_armed_again(edge, 1);
-	/* What the server still found in the old connection came before the new beginning, or was late. */
+	/* Calls left in the old connection came before the reset, or were late. */
 	assert_due(edge, edge->timers, 1, "");
 	assert_count(edge, 2);
 }
 
-static void a_refusal_is_told_and_passes(void **state)
+static void a_refusal_is_reported_and_recovered_from(void **state)
 {
 	static const struct {
 		const char *refuse, *allow, *word;
@@ -408,15 +408,15 @@ static void a_refusal_is_told_and_passes(void **state)
 	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
 		command(edge, refusals[i].refuse);
 		arm(edge->timers, 1, "refused", -1);
-		assert_true(await(ill, edge->timers));
+		assert_true(await(unhealthy, edge->timers));
 		assert_non_null(strstr(edge->timers->operations->health(edge->timers).text, refusals[i].word));
 		/* A replica that answers stays refused. The time must pass: nothing outside shows that the client asked again. */
 		for (Instant until = clock_now() + 700; i == 0 && clock_now() < until; clock_sleep_ms(5))
-			assert_true(ill(edge->timers));
+			assert_true(unhealthy(edge->timers));
 		command(edge, refusals[i].allow);
 		for (Instant until = clock_now() + AWAIT_MS; clock_now() < until; clock_sleep_ms(5)) {
-			/* Up, and then refused again, until the refusal is over. */
-			assert_true(await(calls, edge->timers));
+			/* Connected, and then refused again, until the refusal is over. */
+			assert_true(await(asks_for_due, edge->timers));
 			if (due(edge, edge->timers, 1).kind == ERROR_NOT_FOUND)
 				break;
 		}
@@ -428,7 +428,7 @@ static void a_refusal_is_told_and_passes(void **state)
 
 /* ---- terms ------------------------------------------------------------------------------------------------------- */
 
-static void a_deposed_owner_changes_nothing_and_is_shown_nothing(void **state)
+static void a_superseded_owner_changes_nothing_and_is_shown_nothing(void **state)
 {
 	Edge *edge = edge_of(state);
 	Timers *next = NULL;
@@ -439,16 +439,16 @@ static void a_deposed_owner_changes_nothing_and_is_shown_nothing(void **state)
 	arm(next, 2, "new", -1);
 	arm(next, 2, "kept", LONG_MS);
 	armed(next, 2);
-	assert_count(edge, 2); /* what only the old one wanted is gone */
+	assert_count(edge, 2); /* the timers of the old owner are gone */
 	arm(edge->timers, 1, "late", -1);
 	disarm(edge->timers, 1, "kept");
-	assert_deposed(edge, edge->timers, 1);
+	assert_fenced(edge, edge->timers, 1);
 	arm(edge->timers, 1, "later", -1);
 	armed(edge->timers, 1);
-	assert_deposed(edge, edge->timers, 1);
+	assert_fenced(edge, edge->timers, 1);
 	assert_due(edge, next, 2, "new;");
 	assert_count(edge, 2);
-	/* Deposed is a term, not a process. */
+	/* The term is superseded, not the process. */
 	arm(edge->timers, 3, "third", -1);
 	armed(edge->timers, 3);
 	assert_due(edge, edge->timers, 3, "third;");
@@ -458,23 +458,23 @@ static void a_deposed_owner_changes_nothing_and_is_shown_nothing(void **state)
 	next->operations->close(next);
 }
 
-static void a_deposed_owner_hears_of_it_without_asking(void **state)
+static void a_superseded_owner_is_notified_without_a_call(void **state)
 {
 	Edge *edge = edge_of(state);
 	Timers *next = NULL;
 	arm(edge->timers, 1, "kept", LONG_MS);
 	armed(edge->timers, 1);
 	assert_due(edge, edge->timers, 1, "");
-	assert_false(calls(edge->timers));
+	assert_false(asks_for_due(edge->timers));
 	assert_int_equal(edge_open(edge, edge->server.url, AWAIT_MS, &next).kind, ERROR_NONE);
 	armed(next, 2);
-	assert_true(await(calls, edge->timers));
-	assert_deposed(edge, edge->timers, 1);
+	assert_true(await(asks_for_due, edge->timers));
+	assert_fenced(edge, edge->timers, 1);
 	next->operations->close(next);
 }
 
-/* Topics made anew on one cluster: epochs begin again, and what is in Redis is of greater terms that nobody holds any more. */
-static void the_owner_by_its_ledger_takes_the_timers_from_greater_terms(void **state)
+/* Topics were recreated on one cluster: epochs began again, and Redis has timers of greater terms without an owner. */
+static void the_owner_by_its_ledger_takes_over_timers_of_greater_terms(void **state)
 {
 	Edge *edge = edge_of(state);
 	Timers *next = NULL;
@@ -483,48 +483,48 @@ static void the_owner_by_its_ledger_takes_the_timers_from_greater_terms(void **s
 	assert_due(edge, edge->timers, 57, "left;");
 	assert_int_equal(edge_open(edge, edge->server.url, AWAIT_MS, &next).kind, ERROR_NONE);
 	armed(next, 2);
-	assert_deposed(edge, next, 2);
+	assert_fenced(edge, next, 2);
 	next->operations->take(next, OWNER, 2);
 	assert_int_equal(due(edge, next, 2).kind, ERROR_NOT_FOUND);
 	arm(next, 2, "new", -1);
 	armed(next, 2);
 	assert_due(edge, next, 2, "new;");
 	assert_count(edge, 1);
-	/* Whoever took them and is not the owner is answered by the owner's next call. */
-	assert_true(await(calls, edge->timers));
+	/* If the caller of `take` was not the owner, the owner takes the timers back. */
+	assert_true(await(asks_for_due, edge->timers));
 	assert_int_equal(due(edge, edge->timers, 57).kind, ERROR_NOT_FOUND);
 	arm(edge->timers, 57, "owner's", -1);
 	armed(edge->timers, 57);
 	assert_due(edge, edge->timers, 57, "owner's;");
-	assert_deposed(edge, next, 2);
+	assert_fenced(edge, next, 2);
 	next->operations->close(next);
 }
 
 typedef struct {
 	Edge *edge;
 	Result result;
-} Asking;
+} Asker;
 
 static void *ask_of_term_one(void *context)
 {
-	Asking *asking = context;
-	asking->result = due(asking->edge, asking->edge->timers, 1);
+	Asker *asker = context;
+	asker->result = due(asker->edge, asker->edge->timers, 1);
 	return NULL;
 }
 
-static void an_answer_to_an_earlier_term_is_nobodys(void **state)
+static void an_answer_to_an_earlier_term_is_ignored(void **state)
 {
 	Edge *edge = edge_of(state);
-	Asking asking = { .edge = edge };
+	Asker asker = { .edge = edge };
 	pthread_t thread;
 	two_timers(edge);
 	kill(edge->server.pid, SIGSTOP);
 	arm(edge->timers, 1, "old", -1);
-	pthread_create(&thread, NULL, ask_of_term_one, &asking);
-	clock_sleep_ms(200); /* it is under way, whenever it began */
+	pthread_create(&thread, NULL, ask_of_term_one, &asker);
+	clock_sleep_ms(200); /* the call is in flight by then */
 	arm(edge->timers, 2, "new", -1);
 	pthread_join(thread, NULL);
-	assert_string_equal(asking.result.text, "");
+	assert_string_equal(asker.result.text, "");
 	assert_int_equal(edge->shown.size, 0);
 	kill(edge->server.pid, SIGCONT);
 	armed(edge->timers, 2);
@@ -532,7 +532,7 @@ static void an_answer_to_an_earlier_term_is_nobodys(void **state)
 	assert_count(edge, 1);
 }
 
-static void another_logs_timers_and_terms_are_not_ours(void **state)
+static void timers_and_terms_of_another_log_are_separate(void **state)
 {
 	Edge *edge = edge_of(state);
 	Timers *other = NULL;
@@ -549,7 +549,7 @@ static void another_logs_timers_and_terms_are_not_ours(void **state)
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-static void a_server_that_is_not_there_is_said_within_the_time(void **state)
+static void an_unreachable_server_is_reported_in_time(void **state)
 {
 	Timers *timers = NULL;
 	Instant began = clock_now();
@@ -560,25 +560,25 @@ static void a_server_that_is_not_there_is_said_within_the_time(void **state)
 	assert_null(timers);
 }
 
-static bool at_once(void *context)
+static bool stop_at_once(void *context)
 {
 	(*(int *)context)++;
 	return true;
 }
 
-static void whoever_waits_for_it_may_stop(void **state)
+static void opening_can_be_stopped(void **state)
 {
 	(void)state;
 	Timers *timers = NULL;
 	int asked = 0;
 	Instant began = clock_now();
 	TimersRedisOptions options = { .url = "redis://127.0.0.1:1/0" };
-	assert_int_equal(timers_redis_open(&options, 60000, at_once, &asked, &timers).kind, ERROR_AGAIN);
+	assert_int_equal(timers_redis_open(&options, 60000, stop_at_once, &asked, &timers).kind, ERROR_AGAIN);
 	assert_int_equal(asked, 1);
 	assert_in_range(clock_now() - began, 0, 5000);
 }
 
-static void assert_not_let_in(Edge *edge, const char *access, const char *words)
+static void assert_denied(Edge *edge, const char *access, const char *words)
 {
 	char url[256];
 	Timers *timers = NULL;
@@ -589,26 +589,26 @@ static void assert_not_let_in(Edge *edge, const char *access, const char *words)
 	assert_null(strstr(result.text, "s3cret"));
 }
 
-static void who_is_not_let_in_is_told_why_but_never_the_password(void **state)
+static void a_denied_access_is_reported_without_the_password(void **state)
 {
 	Edge *edge = edge_of(state);
 	Timers *timers = NULL;
 	char url[256];
-	assert_not_let_in(edge, "", "database 99");
-	assert_not_let_in(edge, ":s3cret@", "signing in");
+	assert_denied(edge, "", "database 99");
+	assert_denied(edge, ":s3cret@", "signing in");
 	command(edge, "ACL SETUSER tocsin on >s3cret@/% ~{tocsin}:* +@all");
-	assert_not_let_in(edge, "tocsin:wrong-s3cret@", "refuses the user or the password");
+	assert_denied(edge, "tocsin:wrong-s3cret@", "refuses the user or the password");
 	snprintf(url, sizeof url, "redis://tocsin:s3cret%%40%%2f%%25@127.0.0.1:%d", edge->server.port);
 	assert_int_equal(edge_open(edge, url, AWAIT_MS, &timers).kind, ERROR_NONE);
 	timers->operations->close(timers);
 	command(edge, "ACL SETUSER tocsin -evalsha");
 	assert_int_equal(edge_open(edge, url, 300, &timers).kind, ERROR_AGAIN);
 	command(edge, "CONFIG SET requirepass s3cret");
-	assert_not_let_in(edge, "", "wants a password");
-	assert_not_let_in(edge, ":not-s3cret@", "refuses the user or the password");
+	assert_denied(edge, "", "requires a password");
+	assert_denied(edge, ":not-s3cret@", "refuses the user or the password");
 }
 
-static void a_url_is_taken_or_refused_with_what_would_be_right(void **state)
+static void urls_are_accepted_or_refused(void **state)
 {
 	(void)state;
 	static const char *const right[] = {
@@ -628,7 +628,7 @@ static void a_url_is_taken_or_refused_with_what_would_be_right(void **state)
 			fail_msg("%s is refused", right[i]);
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		if (redis_url_check(wrong[i]) == NULL)
-			fail_msg("%s is taken", wrong[i]);
+			fail_msg("%s is accepted", wrong[i]);
 	char long_one[2000] = "redis://";
 	memset(long_one + 8, 'h', sizeof long_one - 9);
 	assert_non_null(redis_url_check(long_one));
@@ -638,7 +638,7 @@ static void a_url_is_taken_or_refused_with_what_would_be_right(void **state)
 	assert_null(strstr(result.text, "s3cret"));
 }
 
-static void a_socket_serves_as_well(void **state)
+static void a_unix_socket_works_too(void **state)
 {
 	Edge *edge = edge_of(state);
 	Timers *timers = NULL;
@@ -647,10 +647,10 @@ static void a_socket_serves_as_well(void **state)
 	armed(timers, 1);
 	assert_due(edge, timers, 1, "a;");
 	timers->operations->close(timers);
-	assert_int_equal(edge_open(edge, "unix:///nowhere/redis.sock", 0, &timers).kind, ERROR_AGAIN);
+	assert_int_equal(edge_open(edge, "unix:///missing/redis.sock", 0, &timers).kind, ERROR_AGAIN);
 }
 
-/* ---- a server that is none --------------------------------------------------------------------------------------- */
+/* ---- a server that is not Redis ---------------------------------------------------------------------------------- */
 
 typedef struct {
 	int listener, port;
@@ -694,7 +694,7 @@ static void nonsense_end(Nonsense *nonsense)
 	close(nonsense->listener);
 }
 
-static void nonsense_is_no_answer(void **state)
+static void nonsense_is_reported_as_unreachable(void **state)
 {
 	static const char *const answers[] = {
 		"HTTP/1.1 400 Bad Request\r\n\r\n", "+OK\r\n", ":7\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n", "$5\r\nabc", "\r\n", "",
@@ -789,31 +789,31 @@ static void ten_thousand_timers_of_twelve_owners_are_each_shown_once(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		X(until_all_is_armed_nothing_is_shown),
-		X(flushall_is_noticed),
-		X(an_owner_without_timers_notices_it_too),
+		X(no_timer_is_shown_until_all_are_armed),
+		X(flushall_is_detected),
+		X(flushall_is_detected_for_an_owner_without_timers),
 		X(a_loss_while_arming_is_not_missed),
-		X(what_is_evicted_or_taken_by_hand_is_noticed),
-		X(a_due_timer_without_data_is_a_loss_even_where_the_numbers_agree),
-		X(a_server_that_comes_back_empty_is_noticed),
-		X(a_server_that_comes_back_with_old_data_is_noticed),
-		cmocka_unit_test_setup_teardown(a_server_that_comes_back_with_its_data_goes_on, durable_setup, teardown),
-		X(too_much_armed_while_it_is_away_is_armed_anew),
+		X(evicted_and_deleted_keys_are_detected),
+		X(a_due_timer_without_data_is_a_loss_although_the_counts_agree),
+		X(a_server_that_restarts_empty_is_detected),
+		X(a_server_that_restarts_with_old_data_is_detected),
+		cmocka_unit_test_setup_teardown(a_server_that_restarts_with_its_data_continues, durable_setup, teardown),
+		X(too_many_changes_while_redis_is_away_count_as_a_loss),
 		X(scripts_that_were_flushed_are_loaded_again),
-		X(a_server_that_pauses_keeps_nobody_and_is_found_again),
-		X(a_late_call_of_a_connection_given_up_changes_nothing),
-		X(a_refusal_is_told_and_passes),
-		X(a_deposed_owner_changes_nothing_and_is_shown_nothing),
-		X(a_deposed_owner_hears_of_it_without_asking),
-		X(the_owner_by_its_ledger_takes_the_timers_from_greater_terms),
-		X(an_answer_to_an_earlier_term_is_nobodys),
-		X(another_logs_timers_and_terms_are_not_ours),
-		cmocka_unit_test(a_server_that_is_not_there_is_said_within_the_time),
-		cmocka_unit_test(whoever_waits_for_it_may_stop),
-		X(who_is_not_let_in_is_told_why_but_never_the_password),
-		cmocka_unit_test(a_url_is_taken_or_refused_with_what_would_be_right),
-		X(a_socket_serves_as_well),
-		cmocka_unit_test(nonsense_is_no_answer),
+		X(a_server_that_pauses_blocks_no_caller_and_is_reconnected),
+		X(a_late_call_over_an_abandoned_connection_changes_nothing),
+		X(a_refusal_is_reported_and_recovered_from),
+		X(a_superseded_owner_changes_nothing_and_is_shown_nothing),
+		X(a_superseded_owner_is_notified_without_a_call),
+		X(the_owner_by_its_ledger_takes_over_timers_of_greater_terms),
+		X(an_answer_to_an_earlier_term_is_ignored),
+		X(timers_and_terms_of_another_log_are_separate),
+		cmocka_unit_test(an_unreachable_server_is_reported_in_time),
+		cmocka_unit_test(opening_can_be_stopped),
+		X(a_denied_access_is_reported_without_the_password),
+		cmocka_unit_test(urls_are_accepted_or_refused),
+		X(a_unix_socket_works_too),
+		cmocka_unit_test(nonsense_is_reported_as_unreachable),
 		X(ten_thousand_timers_of_twelve_owners_are_each_shown_once),
 	};
 	return cmocka_run_group_tests_name("timers_redis", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * What every timer store promises, asked of each: the one in SQLite, the one in Redis and the one in memory. Redis has
- * a clock of its own, so these cases arm what is due already, or not for long, and wait for the end of a lease.
+ * Conformance of every timer store to shared/io/timers.h: SQLite, Redis and in memory. Redis uses its own clock, so these cases
+ * arm timers that are due already or far in the future, and wait for the end of a lease.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,14 +28,14 @@ typedef struct {
 	Timers *timers;
 	Scratch scratch;
 	char path[SCRATCH_PATH];
-	Buffer shown; /* ID@DUE; … as times since `now` of the beginning */
+	Buffer shown; /* "ID@DUE;" for each timer, DUE in ms since `began` */
 	bool arm_again, disarm_all;
-	Instant began, now; /* of what has no clock */
+	Instant began, now; /* the time of stores without a clock */
 	bool redis;
 	char prefix[64];
 } Edge;
 
-static RedisServer server; /* where no other is named */
+static RedisServer server; /* unless TOCSIN_TEST_REDIS_URL is set */
 static Scratch server_scratch;
 static const char *redis_url;
 
@@ -64,19 +64,19 @@ static int memory_setup(void **state)
 	return 0;
 }
 
-/* Under a name of its own, since the server may be shared. */
+/* With a random cluster id, because the server may be shared. */
 static int redis_setup(void **state)
 {
 	static const char *const owners[] = { "n/0", "n/1", "n/10", "shared" };
 	Edge *edge = edge_new();
-	uint64_t dice;
+	uint64_t random;
 	char cluster[32];
 	edge->redis = true;
 	*state = edge;
 	if (redis_url == NULL)
 		return 0;
-	clock_random(&dice, sizeof dice);
-	snprintf(cluster, sizeof cluster, "test-%016" PRIx64, dice);
+	clock_random(&random, sizeof random);
+	snprintf(cluster, sizeof cluster, "test-%016" PRIx64, random);
 	snprintf(edge->prefix, sizeof edge->prefix, "{tocsin}:%s:", cluster);
 	TimersRedisOptions options = { .url = redis_url, .name = "tocsin-test", .cluster = cluster };
 	if (result_failed(timers_redis_open(&options, AWAIT_MS, NULL, NULL, &edge->timers)))
@@ -103,7 +103,7 @@ static Edge *edge_of(void **state)
 {
 	Edge *edge = *state;
 	if (edge->timers == NULL)
-		skip(); /* no Redis here */
+		skip(); /* no Redis is installed */
 	return edge;
 }
 
@@ -142,7 +142,7 @@ static Instant next_of(Edge *edge, const char *owner)
 	return edge->timers->operations->next(edge->timers, owner);
 }
 
-/* What is known of Redis comes a moment after what was done there, and by its clock. */
+/* With Redis `next` changes a moment later, and follows Redis' clock. */
 static void assert_next(Edge *edge, const char *owner, Instant expected)
 {
 	Instant slack_ms = edge->redis && expected != INSTANT_NONE ? SLACK_MS : 0, until = clock_now() + AWAIT_MS;
@@ -154,7 +154,7 @@ static void assert_next(Edge *edge, const char *owner, Instant expected)
 	assert_in_range(next - expected + slack_ms, 0, 2 * slack_ms);
 }
 
-/* Until the next one is due. */
+/* Waits until the next timer is due. */
 static void pass(Edge *edge, const char *owner)
 {
 	Instant next = next_of(edge, owner);
@@ -166,7 +166,7 @@ static void pass(Edge *edge, const char *owner)
 
 /* ---- the cases --------------------------------------------------------------------------------------------------- */
 
-static void what_is_due_is_shown_earliest_first_and_the_rest_is_not(void **state)
+static void due_timers_are_shown_earliest_first_and_others_are_not(void **state)
 {
 	Edge *edge = edge_of(state);
 	arm(edge, "n/0", "late", -10);
@@ -178,7 +178,7 @@ static void what_is_due_is_shown_earliest_first_and_the_rest_is_not(void **state
 	assert_due(edge, "n/0", 10, "");
 }
 
-static void at_most_max_are_shown_and_the_others_the_next_time(void **state)
+static void at_most_max_are_shown_and_the_others_next_time(void **state)
 {
 	Edge *edge = edge_of(state);
 	arm(edge, "n/0", "a", -3);
@@ -201,7 +201,7 @@ static void a_leased_timer_is_shown_again_when_its_lease_is_over(void **state)
 	assert_due(edge, "n/0", 9, "");
 }
 
-static void arming_anew_moves_a_timer_and_ends_its_lease(void **state)
+static void arming_again_moves_a_timer_and_ends_its_lease(void **state)
 {
 	Edge *edge = edge_of(state);
 	arm(edge, "n/0", "a", -5);
@@ -291,9 +291,9 @@ static void an_id_is_1_to_128_bytes_of_any_kind(void **state)
 	assert_memory_equal(edge->shown.data, id, 128);
 }
 
-/* ---- of those that are told the time ----------------------------------------------------------------------------- */
+/* ---- stores without a clock -------------------------------------------------------------------------------------- */
 
-static void a_timer_is_due_at_its_very_time_and_shown_again_at_the_very_end_of_its_lease(void **state)
+static void a_timer_is_due_exactly_at_its_time_and_shown_again_exactly_at_the_end_of_its_lease(void **state)
 {
 	Edge *edge = edge_of(state);
 	arm(edge, "n/0", "a", 100);
@@ -308,9 +308,9 @@ static void a_timer_is_due_at_its_very_time_and_shown_again_at_the_very_end_of_i
 	assert_due(edge, "n/0", 9, "a@100;");
 }
 
-/* ---- SQLite's alone ---------------------------------------------------------------------------------------------- */
+/* ---- SQLite alone ------------------------------------------------------------------------------------------------ */
 
-static void timers_are_there_after_closing_and_opening_again(void **state)
+static void timers_survive_closing_and_reopening(void **state)
 {
 	Edge *edge = edge_of(state);
 	arm(edge, "n/0", "a", -5);
@@ -319,7 +319,7 @@ static void timers_are_there_after_closing_and_opening_again(void **state)
 	assert_due(edge, "n/0", 9, "a@-5;");
 }
 
-/* ---- of those that threads share --------------------------------------------------------------------------------- */
+/* ---- thread-safe stores ------------------------------------------------------------------------------------------ */
 
 enum { THREADS = 4, EACH = 300 };
 
@@ -365,7 +365,7 @@ static void threads_share_a_store_and_each_timer_is_shown_to_one_of_them(void **
 	assert_int_equal(shown, THREADS * EACH);
 }
 
-/* ---- memory's alone ---------------------------------------------------------------------------------------------- */
+/* ---- in memory alone --------------------------------------------------------------------------------------------- */
 
 static void a_lost_timer_is_gone_and_a_reset_loses_all(void **state)
 {
@@ -381,20 +381,20 @@ static void a_lost_timer_is_gone_and_a_reset_loses_all(void **state)
 	assert_int_equal(next_of(edge, "n/0"), INSTANT_NONE);
 }
 
-#define CASES(timers)                                                    \
-	X(timers, what_is_due_is_shown_earliest_first_and_the_rest_is_not)    \
-	X(timers, at_most_max_are_shown_and_the_others_the_next_time)         \
-	X(timers, a_leased_timer_is_shown_again_when_its_lease_is_over)       \
-	X(timers, arming_anew_moves_a_timer_and_ends_its_lease)               \
-	X(timers, a_disarmed_timer_is_gone_leased_or_not)                     \
-	X(timers, owners_do_not_see_each_others_timers)                       \
-	X(timers, next_is_the_earliest_due_time_or_end_of_a_lease)            \
-	X(timers, a_visit_may_arm_and_disarm)                                 \
+#define CASES(timers)                                                     \
+	X(timers, due_timers_are_shown_earliest_first_and_others_are_not) \
+	X(timers, at_most_max_are_shown_and_the_others_next_time)         \
+	X(timers, a_leased_timer_is_shown_again_when_its_lease_is_over)   \
+	X(timers, arming_again_moves_a_timer_and_ends_its_lease)          \
+	X(timers, a_disarmed_timer_is_gone_leased_or_not)                 \
+	X(timers, owners_do_not_see_each_others_timers)                   \
+	X(timers, next_is_the_earliest_due_time_or_end_of_a_lease)        \
+	X(timers, a_visit_may_arm_and_disarm)                             \
 	X(timers, an_id_is_1_to_128_bytes_of_any_kind)
 
 #define X(timers, name) { #name " [" #timers "]", name, timers##_setup, teardown, NULL },
 
-/* The Redis that is named, else one of our own, else none: then its cases are skipped. */
+/* TOCSIN_TEST_REDIS_URL, else a server of our own, else none: then the cases of Redis are skipped. */
 static int redis_find(void **state)
 {
 	(void)state;
@@ -408,7 +408,7 @@ static int redis_find(void **state)
 	return 0;
 }
 
-static int redis_leave(void **state)
+static int redis_stop(void **state)
 {
 	(void)state;
 	if (server.pid == 0)
@@ -421,18 +421,18 @@ static int redis_leave(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		/* Rows that macros make, without commas. */
+		/* The rows come from macros, without commas. */
 		/* clang-format off */
 		CASES(sqlite)
 		CASES(redis)
 		CASES(memory)
-		X(sqlite, a_timer_is_due_at_its_very_time_and_shown_again_at_the_very_end_of_its_lease)
-		X(memory, a_timer_is_due_at_its_very_time_and_shown_again_at_the_very_end_of_its_lease)
-		X(sqlite, timers_are_there_after_closing_and_opening_again)
+		X(sqlite, a_timer_is_due_exactly_at_its_time_and_shown_again_exactly_at_the_end_of_its_lease)
+		X(memory, a_timer_is_due_exactly_at_its_time_and_shown_again_exactly_at_the_end_of_its_lease)
+		X(sqlite, timers_survive_closing_and_reopening)
 		X(sqlite, threads_share_a_store_and_each_timer_is_shown_to_one_of_them)
 		X(redis, threads_share_a_store_and_each_timer_is_shown_to_one_of_them)
 		X(memory, a_lost_timer_is_gone_and_a_reset_loses_all)
 		/* clang-format on */
 	};
-	return cmocka_run_group_tests_name("timers", tests, redis_find, redis_leave);
+	return cmocka_run_group_tests_name("timers", tests, redis_find, redis_stop);
 }

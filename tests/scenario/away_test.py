@@ -12,7 +12,7 @@ from installation import Site
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 DRAIN_SECONDS, STOP_SECONDS = 3, 5  # TOCSIN_DRAIN_TIMEOUT_MS, and the further time that a stop may take (program.h)
-SILENT_SECONDS = 15  # without any answer of Kafka until it counts as stalled (kafka/pulse.c)
+SILENT_SECONDS = 15  # without any answer of Kafka until it counts as stalled (kafka/probe.c)
 
 
 def the_gateway_answers_503_with_retry_after_while_kafka_is_down(scratch):

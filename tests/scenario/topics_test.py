@@ -35,7 +35,7 @@ def topics_commands_wait_for_kafka_for_the_start_timeout(scratch):
 def topics_commands_name_an_invalid_kafka_option(scratch):
     done, _ = _no_broker(scratch, "plan", TOCSIN_KAFKA_OPTIONS="no.such.option=1")
     check_equal(done.returncode, 2, "exit code")
-    check_equal(done.stderr, 'tocsin: TOCSIN_KAFKA_OPTIONS cannot be taken: librdkafka knows no option "no.such.option"\n', "stderr")
+    check_equal(done.stderr, 'tocsin: TOCSIN_KAFKA_OPTIONS is invalid: librdkafka has no option "no.such.option": remove it\n', "stderr")
 
 
 def topics_are_planned_applied_and_checked(scratch):

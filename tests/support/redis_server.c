@@ -76,7 +76,7 @@ void redis_server_start(RedisServer *server, const char *const *options)
 			redis_client_ask(client, &ping, 1);
 			Result result = redis_client_answer(client, &answer);
 			redis_client_close(client);
-			/* One that wants a password is there, too. */
+			/* A server that requires a password is running, too. */
 			if (!result_failed(result) || strstr(result.text, "password") != NULL)
 				return;
 		}
@@ -94,7 +94,7 @@ void redis_server_end(RedisServer *server, int signal_number)
 	server->pid = 0;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------ */
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
 
 static size_t words_split(char *text, Slice out[static WORDS_MAX])
 {

@@ -11,13 +11,13 @@ enum { LOOK_MS = 1000, REQUEST_MS = 15000, REPLY_MS = REQUEST_MS + 5000, PAUSE_M
 
 struct KafkaAdmin {
 	rd_kafka_t *handle;
-	char why[WHY_SIZE]; /* the last thing that went wrong on a connection */
-	bool governed; /* a broker is the controller, which requests of administration wait for */
+	char why[WHY_SIZE]; /* the last error of a connection */
+	bool has_controller; /* a broker is the controller: without one, administrative requests would wait for it */
 };
 
 /* ---- connecting -------------------------------------------------------------------------------------------------- */
 
-/* Runs in rd_kafka_poll, on the admin's own thread. That all brokers are down says less than what came before it. */
+/* Runs in rd_kafka_poll, on the caller's thread. "All brokers down" is ignored: the error before it is more precise. */
 static void error_keep(rd_kafka_t *handle, int code, const char *reason, void *context)
 {
 	KafkaAdmin *admin = context;
@@ -33,7 +33,7 @@ Result kafka_admin_open(const char *brokers, const char *options, const char *cl
 	TRY(kafka_conf_new(&address, NULL, 0, &conf));
 	KafkaAdmin *admin = calloc(1, sizeof *admin);
 	must(admin != NULL);
-	/* What goes wrong is told by the one who asked, in one sentence. */
+	/* Not logged: the caller reports each error in one sentence. */
 	rd_kafka_conf_set_log_cb(conf, NULL);
 	rd_kafka_conf_set_error_cb(conf, error_keep);
 	rd_kafka_conf_set_opaque(conf, admin);
@@ -52,9 +52,9 @@ void kafka_admin_close(KafkaAdmin *admin)
 	free(admin);
 }
 
-/* ---- looking: which topics there are ----------------------------------------------------------------------------- */
+/* ---- reading: the topics ----------------------------------------------------------------------------- */
 
-/* All topics are asked for: naming one would create it on a cluster that does so. */
+/* Asks for all topics: naming one would create it where the cluster creates topics automatically. */
 static Result cluster_read(KafkaAdmin *admin, int64_t wait_ms, const rd_kafka_metadata_t **out)
 {
 	int64_t until_us = clock_monotonic_us() + wait_ms * 1000;
@@ -93,8 +93,8 @@ static const rd_kafka_metadata_topic_t *topic_find(const rd_kafka_metadata_t *cl
 	return NULL;
 }
 
-/* A mock cluster names one that is no broker. */
-static bool controller_there(const KafkaAdmin *admin, const rd_kafka_metadata_t *cluster)
+/* False for a mock cluster, whose controller is not one of its brokers. */
+static bool controller_exists(const KafkaAdmin *admin, const rd_kafka_metadata_t *cluster)
 {
 	int32_t controller = rd_kafka_controllerid(admin->handle, LOOK_MS);
 	for (int i = 0; i < cluster->broker_cnt; i++)
@@ -107,7 +107,7 @@ static Result topics_look(KafkaAdmin *admin, const KafkaTopics *wanted, int64_t 
 {
 	const rd_kafka_metadata_t *cluster;
 	TRY(cluster_read(admin, wait_ms, &cluster));
-	admin->governed = controller_there(admin, cluster);
+	admin->has_controller = controller_exists(admin, cluster);
 	out->brokers = (unsigned)cluster->broker_cnt;
 	for (size_t i = 0; i < wanted->count; i++) {
 		const rd_kafka_metadata_topic_t *topic = topic_find(cluster, wanted->list[i].name);
@@ -118,7 +118,7 @@ static Result topics_look(KafkaAdmin *admin, const KafkaTopics *wanted, int64_t 
 	return result_ok();
 }
 
-/* ---- asking and waiting for the answer --------------------------------------------------------------------------- */
+/* ---- requests and replies --------------------------------------------------------------------------- */
 
 typedef struct {
 	rd_kafka_queue_t *queue;
@@ -136,7 +136,7 @@ static Reply reply_begin(KafkaAdmin *admin, rd_kafka_admin_op_t operation)
 	return reply;
 }
 
-static bool passes(rd_kafka_resp_err_t err)
+static bool is_temporary(rd_kafka_resp_err_t err)
 {
 	switch (err) {
 	case RD_KAFKA_RESP_ERR__TIMED_OUT:
@@ -153,8 +153,8 @@ static bool passes(rd_kafka_resp_err_t err)
 static Result failure(rd_kafka_resp_err_t err, const char *reason)
 {
 	if (err == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE)
-		return result_fail(ERROR_INTERNAL, "this cluster has no administration: a mock?");
-	return result_fail(passes(err) ? ERROR_AGAIN : ERROR_DENIED, "Kafka says: %s",
+		return result_fail(ERROR_INTERNAL, "this cluster does not support administration: is it a mock?");
+	return result_fail(is_temporary(err) ? ERROR_AGAIN : ERROR_DENIED, "the request to Kafka failed: %s",
 			   reason != NULL && reason[0] != '\0' ? reason : rd_kafka_err2str(err));
 }
 
@@ -176,14 +176,14 @@ static void reply_end(Reply *reply)
 	rd_kafka_queue_destroy(reply->queue);
 }
 
-/* ---- looking: their settings ------------------------------------------------------------------------------------- */
+/* ---- reading: their settings ------------------------------------------------------------------------------------- */
 
 typedef struct {
 	const rd_kafka_ConfigResource_t **list;
 	size_t count;
 } Resources;
 
-/* The settings of all topics, in the reply's memory. Topics that are not there are in it, with an error. */
+/* The settings of all topics, in the reply's memory. Missing topics are among them, with an error. */
 static Result settings_ask(const KafkaAdmin *admin, const KafkaTopics *wanted, Reply *reply, Resources *out)
 {
 	rd_kafka_ConfigResource_t *asked[BUS_TOPICS_MAX];
@@ -240,7 +240,7 @@ static Result settings_take(const KafkaTopics *wanted, const rd_kafka_ConfigReso
 
 static Result settings_look(KafkaAdmin *admin, const KafkaTopics *wanted, KafkaFound *out)
 {
-	if (!admin->governed)
+	if (!admin->has_controller)
 		return failure(RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, NULL);
 	Reply reply = reply_begin(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
 	Resources resources = { NULL, 0 };
@@ -282,20 +282,20 @@ typedef struct {
 	const KafkaDifferences *differences;
 	KafkaDone done;
 	void *context;
-} Mending;
+} Repair;
 
-/* Says of every difference of a kind in a topic that it is gone. */
-static void mended(const Mending *mending, KafkaDifferenceKind kind, const char *topic)
+/* Reports each difference of a kind in a topic as repaired. */
+static void repaired(const Repair *repair, KafkaDifferenceKind kind, const char *topic)
 {
-	for (size_t i = 0; i < mending->differences->count; i++) {
-		const KafkaDifference *difference = &mending->differences->list[i];
-		if (difference->kind == kind && strcmp(mending->wanted->list[difference->topic].name, topic) == 0)
-			mending->done(mending->context, difference);
+	for (size_t i = 0; i < repair->differences->count; i++) {
+		const KafkaDifference *difference = &repair->differences->list[i];
+		if (difference->kind == kind && strcmp(repair->wanted->list[difference->topic].name, topic) == 0)
+			repair->done(repair->context, difference);
 	}
 }
 
-/* Everything that went well is said, then the first that did not. */
-static Result created(const Mending *mending, const rd_kafka_event_t *event)
+/* Reports all topics that were created, then fails with the first error. */
+static Result created(const Repair *repair, const rd_kafka_event_t *event)
 {
 	size_t count;
 	Result result = result_ok();
@@ -304,7 +304,7 @@ static Result created(const Mending *mending, const rd_kafka_event_t *event)
 	for (size_t i = 0; i < count; i++) {
 		rd_kafka_resp_err_t err = rd_kafka_topic_result_error(topics[i]);
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-			mended(mending, KAFKA_MISSING, rd_kafka_topic_result_name(topics[i]));
+			repaired(repair, KAFKA_MISSING, rd_kafka_topic_result_name(topics[i]));
 		else if (err != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS && !result_failed(result))
 			result = result_wrap(failure(err, rd_kafka_topic_result_error_string(topics[i])), "creating %s",
 					     rd_kafka_topic_result_name(topics[i]));
@@ -312,37 +312,37 @@ static Result created(const Mending *mending, const rd_kafka_event_t *event)
 	return result;
 }
 
-static Result create(KafkaAdmin *admin, const Mending *mending, rd_kafka_NewTopic_t **list, size_t count)
+static Result create(KafkaAdmin *admin, const Repair *repair, rd_kafka_NewTopic_t **list, size_t count)
 {
 	Reply reply = reply_begin(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS);
 	rd_kafka_CreateTopics(admin->handle, list, count, reply.options, reply.queue);
 	Result result = reply_await(&reply);
 	if (!result_failed(result))
-		result = created(mending, reply.event);
+		result = created(repair, reply.event);
 	reply_end(&reply);
 	return result;
 }
 
-static Result create_missing(KafkaAdmin *admin, const Mending *mending)
+static Result create_missing(KafkaAdmin *admin, const Repair *repair)
 {
 	rd_kafka_NewTopic_t *list[BUS_TOPICS_MAX];
-	const KafkaTopics *wanted = mending->wanted;
+	const KafkaTopics *wanted = repair->wanted;
 	size_t count = 0;
-	for (size_t i = 0; i < mending->differences->count; i++)
-		if (mending->differences->list[i].kind == KAFKA_MISSING)
-			list[count++] = creation(wanted, &wanted->list[mending->differences->list[i].topic]);
-	Result result = count > 0 ? create(admin, mending, list, count) : result_ok();
+	for (size_t i = 0; i < repair->differences->count; i++)
+		if (repair->differences->list[i].kind == KAFKA_MISSING)
+			list[count++] = creation(wanted, &wanted->list[repair->differences->list[i].topic]);
+	Result result = count > 0 ? create(admin, repair, list, count) : result_ok();
 	rd_kafka_NewTopic_destroy_array(list, count);
 	return result;
 }
 
 /* ---- changing settings ------------------------------------------------------------------------------------------- */
 
-/* The difference in this setting of the topic, or NULL. */
-static const KafkaDifference *change_of(const Mending *mending, unsigned topic, const char *setting)
+/* The difference in this setting of the topic (NULL: in any setting); NULL: none. */
+static const KafkaDifference *change_of(const Repair *repair, unsigned topic, const char *setting)
 {
-	for (size_t i = 0; i < mending->differences->count; i++) {
-		const KafkaDifference *difference = &mending->differences->list[i];
+	for (size_t i = 0; i < repair->differences->count; i++) {
+		const KafkaDifference *difference = &repair->differences->list[i];
 		if (difference->kind == KAFKA_SETTING && difference->topic == topic &&
 		    (setting == NULL || strcmp(kafka_setting_names[difference->setting], setting) == 0))
 			return difference;
@@ -350,8 +350,8 @@ static const KafkaDifference *change_of(const Mending *mending, unsigned topic, 
 	return NULL;
 }
 
-/* The request replaces all that was set on the topic: what others set there is set again as it was. */
-static void keep_others(const Mending *mending, unsigned topic, const rd_kafka_ConfigResource_t *now,
+/* The request replaces all settings of the topic, so those that others set are sent again unchanged. */
+static void keep_others(const Repair *repair, unsigned topic, const rd_kafka_ConfigResource_t *now,
 			rd_kafka_ConfigResource_t *out)
 {
 	size_t count;
@@ -360,19 +360,19 @@ static void keep_others(const Mending *mending, unsigned topic, const rd_kafka_C
 		const char *name = rd_kafka_ConfigEntry_name(entries[i]),
 			   *value = rd_kafka_ConfigEntry_value(entries[i]);
 		if (rd_kafka_ConfigEntry_source(entries[i]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG &&
-		    value != NULL && change_of(mending, topic, name) == NULL)
+		    value != NULL && change_of(repair, topic, name) == NULL)
 			rd_kafka_ConfigResource_set_config(out, name, value);
 	}
 }
 
-static rd_kafka_ConfigResource_t *alteration(const Mending *mending, unsigned topic,
+static rd_kafka_ConfigResource_t *alteration(const Repair *repair, unsigned topic,
 					     const rd_kafka_ConfigResource_t *now)
 {
 	rd_kafka_ConfigResource_t *out =
-		rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, mending->wanted->list[topic].name);
-	keep_others(mending, topic, now, out);
-	for (size_t i = 0; i < mending->differences->count; i++) {
-		const KafkaDifference *difference = &mending->differences->list[i];
+		rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, repair->wanted->list[topic].name);
+	keep_others(repair, topic, now, out);
+	for (size_t i = 0; i < repair->differences->count; i++) {
+		const KafkaDifference *difference = &repair->differences->list[i];
 		if (difference->kind == KAFKA_SETTING && difference->topic == topic)
 			rd_kafka_ConfigResource_set_config(out, kafka_setting_names[difference->setting],
 							   difference->wanted);
@@ -380,19 +380,19 @@ static rd_kafka_ConfigResource_t *alteration(const Mending *mending, unsigned to
 	return out;
 }
 
-static size_t alterations(const Mending *mending, const Resources *now, rd_kafka_ConfigResource_t **out)
+static size_t alterations(const Repair *repair, const Resources *now, rd_kafka_ConfigResource_t **out)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < now->count; i++) {
-		unsigned topic = topic_index(mending->wanted, rd_kafka_ConfigResource_name(now->list[i]));
-		if (topic < mending->wanted->count && change_of(mending, topic, NULL) != NULL &&
+		unsigned topic = topic_index(repair->wanted, rd_kafka_ConfigResource_name(now->list[i]));
+		if (topic < repair->wanted->count && change_of(repair, topic, NULL) != NULL &&
 		    rd_kafka_ConfigResource_error(now->list[i]) == RD_KAFKA_RESP_ERR_NO_ERROR)
-			out[count++] = alteration(mending, topic, now->list[i]);
+			out[count++] = alteration(repair, topic, now->list[i]);
 	}
 	return count;
 }
 
-static Result altered(const Mending *mending, const rd_kafka_event_t *event)
+static Result altered(const Repair *repair, const rd_kafka_event_t *event)
 {
 	size_t count;
 	Result result = result_ok();
@@ -402,7 +402,7 @@ static Result altered(const Mending *mending, const rd_kafka_event_t *event)
 		rd_kafka_resp_err_t err = rd_kafka_ConfigResource_error(resources[i]);
 		const char *name = rd_kafka_ConfigResource_name(resources[i]);
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-			mended(mending, KAFKA_SETTING, name);
+			repaired(repair, KAFKA_SETTING, name);
 		else if (!result_failed(result))
 			result = result_wrap(failure(err, rd_kafka_ConfigResource_error_string(resources[i])),
 					     "changing %s", name);
@@ -410,29 +410,29 @@ static Result altered(const Mending *mending, const rd_kafka_event_t *event)
 	return result;
 }
 
-static Result alter(KafkaAdmin *admin, const Mending *mending, rd_kafka_ConfigResource_t **list, size_t count)
+static Result alter(KafkaAdmin *admin, const Repair *repair, rd_kafka_ConfigResource_t **list, size_t count)
 {
 	Reply reply = reply_begin(admin, RD_KAFKA_ADMIN_OP_ALTERCONFIGS);
 	rd_kafka_AlterConfigs(admin->handle, list, count, reply.options, reply.queue);
 	Result result = reply_await(&reply);
 	if (!result_failed(result))
-		result = altered(mending, reply.event);
+		result = altered(repair, reply.event);
 	reply_end(&reply);
 	return result;
 }
 
-static Result change_settings(KafkaAdmin *admin, const Mending *mending)
+static Result change_settings(KafkaAdmin *admin, const Repair *repair)
 {
 	rd_kafka_ConfigResource_t *list[BUS_TOPICS_MAX];
 	Resources now = { NULL, 0 };
 	size_t count = 0;
 	Reply reply = reply_begin(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-	Result result = settings_ask(admin, mending->wanted, &reply, &now);
+	Result result = settings_ask(admin, repair->wanted, &reply, &now);
 	if (!result_failed(result))
-		count = alterations(mending, &now, list);
+		count = alterations(repair, &now, list);
 	reply_end(&reply);
 	if (count > 0)
-		result = alter(admin, mending, list, count);
+		result = alter(admin, repair, list, count);
 	rd_kafka_ConfigResource_destroy_array(list, count);
 	return result;
 }
@@ -446,12 +446,12 @@ static bool any(const KafkaDifferences *differences, KafkaDifferenceKind kind)
 }
 
 Result kafka_admin_repair(KafkaAdmin *admin, const KafkaTopics *wanted, const KafkaFound *found,
-			const KafkaDifferences *differences, KafkaDone done, void *context)
+			  const KafkaDifferences *differences, KafkaDone done, void *context)
 {
-	Mending mending = { wanted, differences, done, context };
+	Repair repair = { wanted, differences, done, context };
 	if (any(differences, KAFKA_MISSING) && found->unseen[0] != '\0')
 		return result_fail(ERROR_INTERNAL, "topics cannot be created: %s", found->unseen);
 	TRY(kafka_topics_possible(wanted, differences, found->brokers));
-	TRY(create_missing(admin, &mending));
-	return any(differences, KAFKA_SETTING) ? change_settings(admin, &mending) : result_ok();
+	TRY(create_missing(admin, &repair));
+	return any(differences, KAFKA_SETTING) ? change_settings(admin, &repair) : result_ok();
 }

@@ -1,9 +1,8 @@
 /*
- * Administration of a Kafka cluster: looking at topics, creating them, changing their settings. One thread at a time.
+ * Administration of a Kafka cluster: reads topics, creates them, changes their settings. Used by one thread at a time.
  *
- * Everything may be done again, and by several at once: a topic that is there already is none the worse for it. Settings
- * of a topic that are none of ours (kafka/topics.h) stay as others set them. Nothing is ever deleted, and no number of
- * partitions or copies changed.
+ * Every operation may be repeated, and run by several processes at once: an existing topic is not an error. Settings of a
+ * topic that kafka/topics.h does not name stay as they are. Nothing is ever deleted, and no number of partitions or copies changed.
  */
 #ifndef TOCSIN_IO_KAFKA_ADMIN_H
 #define TOCSIN_IO_KAFKA_ADMIN_H
@@ -13,27 +12,27 @@
 
 typedef struct KafkaAdmin KafkaAdmin;
 
-/* Connects to nobody yet. brokers and options as for kafka/conf.h. ERROR_INPUT: options that librdkafka refuses. */
+/* Does not connect yet. brokers and options as for kafka/conf.h. ERROR_INPUT: options that librdkafka refuses. */
 Result kafka_admin_open(const char *brokers, const char *options, const char *client, KafkaAdmin **out);
 void kafka_admin_close(KafkaAdmin *admin);
 
 typedef struct {
 	unsigned brokers;
-	char unseen[160]; /* why settings could not be looked at: a mock cluster, a missing right; "": they could */
+	char unseen[160]; /* why settings could not be read (a mock cluster, a missing right); "": they were */
 	KafkaTopicFound topics[BUS_TOPICS_MAX];
 } KafkaFound;
 
-/* Tries for wait_ms. ERROR_AGAIN: the cluster cannot be reached, with the reason. */
+/* Tries for wait_ms, at least once. ERROR_AGAIN: the cluster cannot be reached, with the reason. */
 Result kafka_admin_look(KafkaAdmin *admin, const KafkaTopics *wanted, int64_t wait_ms, KafkaFound *out);
 
 typedef void (*KafkaDone)(void *context, const KafkaDifference *difference);
 
 /*
- * Creates what is missing and changes settings, and calls `done` for each difference that it did away with. Brokers may
- * take a moment until all of them show it. ERROR_AGAIN: try again; ERROR_INPUT: more copies than brokers;
- * ERROR_DENIED: the cluster says no, with its reason; ERROR_INTERNAL: it cannot do that at all.
+ * Creates missing topics and changes settings, and calls `done` for each difference that it repaired. Brokers may show the
+ * change a moment later. ERROR_AGAIN: try again; ERROR_INPUT: more copies than brokers; ERROR_DENIED: the cluster refuses, with
+ * its reason; ERROR_INTERNAL: the cluster has no administration.
  */
 Result kafka_admin_repair(KafkaAdmin *admin, const KafkaTopics *wanted, const KafkaFound *found,
-			const KafkaDifferences *differences, KafkaDone done, void *context);
+			  const KafkaDifferences *differences, KafkaDone done, void *context);
 
 #endif

@@ -2,139 +2,45 @@
 
 #include "shared/io/system/clock.h"
 
-unsigned kafka_partitions(const BusKafka *bus, unsigned topic)
+#include <stdlib.h>
+#include <string.h>
+
+enum { ATTEMPT_MS = 2000, PAUSE_MS = 200 };
+
+/* ---- bounds, health, deadline */
+
+static int64_t bus_end(Bus *bus, unsigned topic, unsigned partition)
 {
-	return bus->options.topics[topic].slotted ? bus->options.partitions : 1;
+	return atomic_load(&partition_of(&bus_kafka(bus)->partitions, topic, partition)->end);
 }
 
-KafkaPartition *kafka_partition_of(BusKafka *bus, unsigned topic, unsigned partition)
+static int64_t bus_first(Bus *bus, unsigned topic, unsigned partition)
 {
-	must(topic < bus->options.topic_count && partition < kafka_partitions(bus, topic));
-	return &bus->slots[topic * BUS_PARTITIONS_MAX + partition];
+	return atomic_load(&partition_of(&bus_kafka(bus)->partitions, topic, partition)->first);
 }
 
-void kafka_raise(_Atomic int64_t *value, int64_t to)
-{
-	int64_t known = atomic_load(value);
-	while (known < to && !atomic_compare_exchange_weak(value, &known, to))
-		;
-}
-
-void partition_end_raise(KafkaPartition *slot, int64_t end)
-{
-	kafka_raise(&slot->end, end);
-}
-
-void partition_first_raise(KafkaPartition *slot, int64_t first)
-{
-	kafka_raise(&slot->first, first);
-	kafka_raise(&slot->end, first);
-}
-
-static int64_t kafka_end(Bus *bus, unsigned topic, unsigned partition)
-{
-	return atomic_load(&kafka_partition_of(bus_kafka(bus), topic, partition)->end);
-}
-
-static int64_t kafka_first(Bus *bus, unsigned topic, unsigned partition)
-{
-	return atomic_load(&kafka_partition_of(bus_kafka(bus), topic, partition)->first);
-}
-
-/* The high watermark of the last fetch: further on than what was taken, where a reader is behind. */
-static int64_t kafka_reach(Bus *base, unsigned topic, unsigned partition)
+/* The high watermark of the last fetch, which is beyond `end` where a reader lags. */
+static int64_t bus_high_watermark(Bus *base, unsigned topic, unsigned partition)
 {
 	BusKafka *bus = bus_kafka(base);
-	int64_t first, high, end = kafka_end(base, topic, partition);
-	rd_kafka_resp_err_t error = rd_kafka_get_watermark_offsets(kafka_consumer(bus, topic), bus->options.topics[topic].name,
-								    (int32_t)partition, &first, &high);
+	int64_t first, high, end = bus_end(base, topic, partition);
+	rd_kafka_resp_err_t error =
+		rd_kafka_get_watermark_offsets(partitions_consumer(&bus->partitions, topic),
+					       bus->connection.options.topics[topic].name, (int32_t)partition, &first, &high);
 	return error == RD_KAFKA_RESP_ERR_NO_ERROR && high > end ? high : end;
 }
 
-/* ---- whether it can be worked with */
-
-static Result kafka_health(Bus *base)
+static Result bus_health_of_parts(Bus *base)
 {
-	TRY(producer_health(base));
-	TRY(probe_health(bus_kafka(base), clock_monotonic_us()));
-	return member_health(bus_kafka(base));
+	BusKafka *bus = bus_kafka(base);
+	TRY(producer_health(&bus->producer));
+	TRY(probe_health(&bus->probe, clock_monotonic_us()));
+	return member_health(&bus->member);
 }
 
-/* ---- how long to wait */
-
-void kafka_set_deadline(Bus *base, int64_t wait_ms)
+static void bus_deadline(Bus *bus, int64_t wait_ms)
 {
-	atomic_store(&bus_kafka(base)->until_us, clock_monotonic_us() + wait_ms * 1000);
-}
-
-int kafka_left_ms(const BusKafka *bus, int64_t most_ms)
-{
-	int64_t left_ms = clock_left_ms(atomic_load(&bus->until_us));
-	return (int)(left_ms < most_ms ? left_ms : most_ms);
-}
-
-int kafka_last_ms(const BusKafka *bus, int64_t most_ms)
-{
-	int left_ms = kafka_left_ms(bus, most_ms);
-	return left_ms > KAFKA_LAST_MS ? left_ms : KAFKA_LAST_MS;
-}
-
-/* ---- where partitions begin and end */
-
-static void list_add(rd_kafka_topic_partition_list_t *list, const BusKafka *bus, unsigned topic, unsigned partition, int64_t which)
-{
-	rd_kafka_topic_partition_list_add(list, bus->options.topics[topic].name, (int32_t)partition)->offset = which;
-}
-
-/* Of several errors one is kept; that a partition is not known, before all others. */
-static void answer_take(BusKafka *bus, unsigned topic, unsigned partition, int64_t which,
-			const rd_kafka_topic_partition_t *answer, rd_kafka_resp_err_t *error)
-{
-	if (answer->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-		*error = *error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ? *error : answer->err;
-	else if (which == RD_KAFKA_OFFSET_END)
-		partition_end_raise(kafka_partition_of(bus, topic, partition), answer->offset);
-	else
-		partition_first_raise(kafka_partition_of(bus, topic, partition), answer->offset);
-}
-
-/* A handle that asked while topics were made may keep that answer for minutes: such a partition is not known to it. */
-static void topics_learn_anew(const BusKafka *bus, int wait_ms)
-{
-	const rd_kafka_metadata_t *metadata;
-	if (rd_kafka_metadata(bus->inputs, 1, NULL, &metadata, wait_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
-		rd_kafka_metadata_destroy(metadata);
-}
-
-/* One answer of the cluster for all that is asked: offsets_for_times with the marks that mean beginning and end. */
-static Result extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int64_t which, int wait_ms)
-{
-	bool all = topic == bus->options.topic_count;
-	int64_t until_us = clock_monotonic_us() + (int64_t)wait_ms * 1000;
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(64);
-	for (unsigned t = all ? 0 : topic; t < (all ? bus->options.topic_count : topic + 1); t++)
-		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(bus, t) : partition + 1); p++)
-			list_add(list, bus, t, p, which);
-	rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(bus->inputs, list, wait_ms);
-	bool answered = error == RD_KAFKA_RESP_ERR_NO_ERROR;
-	int i = 0;
-	for (unsigned t = all ? 0 : topic; answered && t < (all ? bus->options.topic_count : topic + 1); t++)
-		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(bus, t) : partition + 1); p++)
-			answer_take(bus, t, p, which, &list->elems[i++], &error);
-	rd_kafka_topic_partition_list_destroy(list);
-	if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-		probe_answered(&bus->pulse, clock_monotonic_us());
-		return result_ok();
-	}
-	if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
-		topics_learn_anew(bus, kafka_left_ms(bus, clock_left_ms(until_us)));
-	return result_fail(ERROR_AGAIN, "Kafka does not say where its logs begin and end: %s", rd_kafka_err2str(error));
-}
-
-Result kafka_extents_ask(BusKafka *bus, unsigned topic, unsigned partition, int wait_ms)
-{
-	TRY(extents_ask(bus, topic, partition, RD_KAFKA_OFFSET_BEGINNING, kafka_left_ms(bus, wait_ms)));
-	return extents_ask(bus, topic, partition, RD_KAFKA_OFFSET_END, kafka_left_ms(bus, wait_ms));
+	kafka_set_deadline(&bus_kafka(bus)->connection, wait_ms);
 }
 
 /* ---- trimming */
@@ -164,41 +70,197 @@ static Result trim_ask(rd_kafka_t *handle, const char *topic, unsigned partition
 	Result result = trim_answer(rd_kafka_queue_poll(queue, wait_ms));
 	rd_kafka_queue_destroy(queue);
 	rd_kafka_DeleteRecords_destroy(request);
-	return result_wrap(result, "%s/%u cannot be cut", topic, partition);
+	return result_wrap(result, "%s/%u cannot be trimmed", topic, partition);
 }
 
-static Result kafka_trim(Bus *base, unsigned topic, unsigned partition, int64_t first)
+static Result bus_trim(Bus *base, unsigned topic, unsigned number, int64_t first)
 {
 	BusKafka *bus = bus_kafka(base);
-	KafkaPartition *slot = kafka_partition_of(bus, topic, partition);
-	must(first <= atomic_load(&slot->end));
-	if (first <= atomic_load(&slot->first))
+	KafkaPartition *partition = partition_of(&bus->partitions, topic, number);
+	must(first <= atomic_load(&partition->end));
+	if (first <= atomic_load(&partition->first))
 		return result_ok();
-	rd_kafka_t *handle = producer_handle(bus);
-	Result result = trim_ask(handle, bus->options.topics[topic].name, partition, first, kafka_left_ms(bus, KAFKA_CALL_MS));
-	producer_handle_return(bus);
+	rd_kafka_t *handle = producer_handle(&bus->producer);
+	Result result = trim_ask(handle, bus->connection.options.topics[topic].name, number, first,
+				 kafka_left_ms(&bus->connection, KAFKA_CALL_MS));
+	producer_handle_return(&bus->producer);
 	if (!result_failed(result))
-		partition_first_raise(slot, first);
+		partition_first_raise(partition, first);
 	return result;
 }
 
-const BusOperations kafka_operations = {
-	.append = producer_append,
-	.end = kafka_end,
-	.first = kafka_first,
-	.reach = kafka_reach,
-	.commit = member_commit,
-	.committed = member_committed,
-	.reader_open = kafka_reader_open,
+/* ---- opening: all topics exist, with the expected number of partitions */
+
+static const rd_kafka_metadata_topic_t *topic_find(const rd_kafka_metadata_t *metadata, const char *name)
+{
+	for (int i = 0; i < metadata->topic_cnt; i++)
+		if (strcmp(metadata->topics[i].topic, name) == 0 && metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			return &metadata->topics[i];
+	return NULL;
+}
+
+static Result topic_check(const KafkaConnection *connection, const rd_kafka_metadata_t *metadata, unsigned topic)
+{
+	const char *name = connection->options.topics[topic].name;
+	const rd_kafka_metadata_topic_t *found = topic_find(metadata, name);
+	unsigned wanted = kafka_partitions(connection, topic);
+	if (!found)
+		return result_fail(ERROR_AGAIN, "Kafka at %s has no topic %s: create them with tocsin topics apply",
+				   connection->options.brokers, name);
+	if ((unsigned)found->partition_cnt != wanted)
+		return result_fail(ERROR_INPUT,
+				   "%s has %d partitions, not %u: their number never changes; set TOCSIN_KAFKA_PARTITIONS to the "
+				   "number it was created with, or move to new topics with tocsin export and import",
+				   name, found->partition_cnt, wanted);
+	for (int i = 0; i < found->partition_cnt; i++)
+		if (found->partitions[i].leader < 0)
+			return result_fail(ERROR_AGAIN, "%s/%d has no leader now", name, i);
+	return result_ok();
+}
+
+static Result topics_check(const KafkaConnection *connection, rd_kafka_t *handle, int wait_ms)
+{
+	const rd_kafka_metadata_t *metadata;
+	rd_kafka_resp_err_t error = rd_kafka_metadata(handle, 1, NULL, &metadata, wait_ms);
+	if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return result_fail(ERROR_AGAIN, "Kafka at %s cannot be reached: %s", connection->options.brokers,
+				   rd_kafka_err2str(error));
+	Result result = result_ok();
+	for (unsigned topic = 0; topic < connection->options.topic_count && !result_failed(result); topic++)
+		result = topic_check(connection, metadata, topic);
+	rd_kafka_metadata_destroy(metadata);
+	return result;
+}
+
+static Result cluster_learn(BusKafka *bus, int wait_ms)
+{
+	char *cluster = rd_kafka_clusterid(bus->producer.handle, wait_ms);
+	if (!cluster)
+		return result_fail(ERROR_AGAIN, "Kafka at %s does not return its cluster id", bus->connection.options.brokers);
+	bool fits = text_copy(slice_of(cluster), bus->cluster, sizeof bus->cluster);
+	rd_kafka_mem_free(bus->producer.handle, cluster);
+	return fits ? result_ok() :
+		      result_fail(ERROR_INPUT, "the id of the Kafka cluster has more than %zu bytes", sizeof bus->cluster - 1);
+}
+
+/*
+ * Each handle reads the topics' metadata itself: the first record of a topic that is new to a handle waits about a second, until
+ * librdkafka's next timer. `inputs` reads them with the extents.
+ */
+static Result cluster_look(BusKafka *bus, int wait_ms)
+{
+	TRY(topics_check(&bus->connection, bus->producer.handle, wait_ms));
+	TRY(topics_check(&bus->connection, bus->partitions.ledgers, wait_ms));
+	TRY(cluster_learn(bus, wait_ms));
+	return partitions_extents_ask(&bus->partitions, (unsigned)bus->connection.options.topic_count, 0, wait_ms);
+}
+
+static Result look_until(BusKafka *bus, int64_t wait_ms, bool (*stop)(void *context), void *context)
+{
+	int64_t until_us = clock_monotonic_us() + wait_ms * 1000;
+	for (;;) {
+		Result result = cluster_look(bus, ATTEMPT_MS);
+		bool again = result.kind == ERROR_AGAIN && clock_monotonic_us() < until_us;
+		if (!again || (stop && stop(context)))
+			return result;
+		clock_sleep_ms(PAUSE_MS);
+	}
+}
+
+static Result handles_open(BusKafka *bus, int64_t wait_ms, bool (*stop)(void *context), void *context)
+{
+	TRY(member_open(&bus->member, &bus->connection, &bus->partitions));
+	TRY(producer_open(&bus->producer, &bus->connection, &bus->partitions, &bus->probe));
+	TRY(partitions_open(&bus->partitions));
+	TRY(look_until(bus, wait_ms, stop, context));
+	return probe_open(&bus->probe, &bus->connection, bus->partitions.ledgers);
+}
+
+/* ---- closing */
+
+static void bus_close(Bus *base)
+{
+	BusKafka *bus = bus_kafka(base);
+	probe_close(&bus->probe);
+	member_stop(&bus->member);
+	member_close(&bus->member, !result_failed(producer_health(&bus->producer)));
+	partitions_close(&bus->partitions);
+	producer_close(&bus->producer);
+	partitions_release(&bus->partitions);
+	kafka_connection_release(&bus->connection);
+	free(bus);
+}
+
+/* ---- operations */
+
+static Result bus_append_record(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context)
+{
+	return producer_append(&bus_kafka(bus)->producer, topic, partition, record, done, context);
+}
+
+/* A process has one group, that of its service; the name is not looked at. */
+static Result bus_commit(Bus *bus, const char *group, unsigned topic, unsigned partition, int64_t position)
+{
+	(void)group;
+	return member_commit(&bus_kafka(bus)->member, topic, partition, position);
+}
+
+static int64_t bus_committed(Bus *bus, const char *group, unsigned topic, unsigned partition)
+{
+	(void)group;
+	return member_committed(&bus_kafka(bus)->member, topic, partition);
+}
+
+static Result bus_reader_open(Bus *bus, BusReader **out)
+{
+	return kafka_reader_open(&bus_kafka(bus)->partitions, bus, out);
+}
+
+static Result bus_join_group(Bus *bus)
+{
+	return member_join(&bus_kafka(bus)->member);
+}
+
+static bool bus_is_assigned(Bus *bus, unsigned partition)
+{
+	return member_assigned(&bus_kafka(bus)->member, partition);
+}
+
+static const BusOperations kafka_operations = {
+	.append = bus_append_record,
+	.end = bus_end,
+	.first = bus_first,
+	.reach = bus_high_watermark,
+	.commit = bus_commit,
+	.committed = bus_committed,
+	.reader_open = bus_reader_open,
 	.reader_close = kafka_reader_close,
 	.read = kafka_read,
 	.fetch = kafka_fetch,
 	.wait = kafka_wait,
 	.wake = kafka_wake,
-	.join = member_join,
-	.assigned = member_assigned,
-	.trim = kafka_trim,
-	.health = kafka_health,
-	.set_deadline = kafka_set_deadline,
-	.close = kafka_close,
+	.join = bus_join_group,
+	.assigned = bus_is_assigned,
+	.trim = bus_trim,
+	.health = bus_health_of_parts,
+	.set_deadline = bus_deadline,
+	.close = bus_close,
 };
+
+Result bus_kafka_open(const BusKafkaOptions *options, int64_t wait_ms, bool (*stop)(void *context), void *context, Bus **out)
+{
+	BusKafka *bus = calloc(1, sizeof *bus);
+	must(bus);
+	bus->bus = (Bus){ .operations = &kafka_operations, .partitions = options->partitions, .outsiders = true,
+			  .cluster = bus->cluster };
+	kafka_connection_init(&bus->connection, options);
+	partitions_init(&bus->partitions, &bus->connection, &bus->probe);
+	Result result = handles_open(bus, wait_ms, stop, context);
+	if (result_failed(result)) {
+		bus_deadline(&bus->bus, 0); /* nothing is queued yet */
+		bus_close(&bus->bus);
+		return result;
+	}
+	*out = &bus->bus;
+	return result_ok();
+}

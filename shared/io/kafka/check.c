@@ -8,8 +8,8 @@
 
 enum { PORT_MAX = 65535 };
 
-/* An IPv6 address stands in brackets: the port is behind the last colon. */
-static bool broker_right(Slice broker)
+/* The port follows the last colon; an IPv6 address is in brackets. */
+static bool broker_is_valid(Slice broker)
 {
 	int64_t port = 1;
 	const char *colon = broker.size == 0 ? NULL : memrchr(broker.data, ':', broker.size);
@@ -27,7 +27,7 @@ const char *kafka_brokers_check(const char *brokers)
 	for (const char *at = brokers;; at++) {
 		at += strspn(at, " ");
 		size_t size = strcspn(at, ",");
-		if (!broker_right((Slice){ at, size }))
+		if (!broker_is_valid((Slice){ at, size }))
 			return "must be host:port,host:port";
 		at += size;
 		if (*at == '\0')
@@ -45,6 +45,6 @@ const char *kafka_options_check(const char *options)
 		rd_kafka_conf_destroy(conf);
 		return NULL;
 	}
-	snprintf(why, sizeof why, "cannot be taken: %s", result.text);
+	snprintf(why, sizeof why, "is invalid: %s", result.text);
 	return why;
 }

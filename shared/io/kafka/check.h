@@ -1,6 +1,6 @@
 /*
- * Whether what an operator wrote for Kafka can be right, before anything is connected to. For settings tables: NULL when it
- * can, else what it must be, until the next call in the same thread. No value is repeated: it may be a password.
+ * Checks of the Kafka settings before anything connects, for settings tables. NULL: the value is valid; else a text to follow
+ * the setting's name, valid until the next call in the same thread. No value is quoted, because it may be a password.
  */
 #ifndef TOCSIN_IO_KAFKA_CHECK_H
 #define TOCSIN_IO_KAFKA_CHECK_H
@@ -8,7 +8,7 @@
 /* "host:port,host:port"; a port may be left out. */
 const char *kafka_brokers_check(const char *brokers);
 
-/* "name=value,…" as librdkafka takes it, without what may not be set (kafka/conf.h). */
+/* "name=value,…": options of librdkafka, without those that kafka/conf.h refuses. */
 const char *kafka_options_check(const char *options);
 
 #endif

@@ -20,46 +20,46 @@ static const KafkaSetting common[] = {
 	{ "log.connection.close", "false" },
 };
 
-/* Option names that are ours alone; each alias of librdkafka has its own row. */
+/* Options that operators may not set; each alias of librdkafka has its own row. */
 static const struct {
 	const char *name, *why;
 } refused[] = {
 	{ "bootstrap.servers", "the brokers have a setting of their own" },
 	{ "metadata.broker.list", "the brokers have a setting of their own" },
-	{ "delivery.report.only.error", "every append waits for its report" },
-	{ "log.queue", "its log lines would be kept and never written" },
+	{ "delivery.report.only.error", "every append waits for its delivery report" },
+	{ "log.queue", "its log lines would be queued and never written" },
 	{ "client.id", "it is the service's name" },
 	{ "group.id", "it is the service's name" },
 	{ "group.instance.id", "the replica's name is a setting of its own" },
-	{ "acks", "a record counts only when all replicas have it" },
-	{ "request.required.acks", "a record counts only when all replicas have it" },
-	{ "enable.idempotence", "without it records would be doubled and change places" },
-	{ "enable.gapless.guarantee", "a failed record must not stop those behind it" },
-	{ "max.in.flight", "more would let records change places" },
-	{ "max.in.flight.requests.per.connection", "more would let records change places" },
-	{ "retries", "message.timeout.ms decides how long an append is tried" },
-	{ "message.send.max.retries", "message.timeout.ms decides how long an append is tried" },
-	{ "message.timeout.ms", "the service decides how long an append is tried" },
-	{ "delivery.timeout.ms", "the service decides how long an append is tried" },
+	{ "acks", "a record is durable only when all replicas have it" },
+	{ "request.required.acks", "a record is durable only when all replicas have it" },
+	{ "enable.idempotence", "without it records would be duplicated and reordered" },
+	{ "enable.gapless.guarantee", "a failed record must not stop later ones" },
+	{ "max.in.flight", "more would reorder records" },
+	{ "max.in.flight.requests.per.connection", "more would reorder records" },
+	{ "retries", "message.timeout.ms limits the time of an append" },
+	{ "message.send.max.retries", "message.timeout.ms limits the time of an append" },
+	{ "message.timeout.ms", "the service limits the time of an append" },
+	{ "delivery.timeout.ms", "the service limits the time of an append" },
 	{ "queuing.strategy", "records must keep their order" },
 	{ "transactional.id", "no transactions are used" },
 	{ "message.max.bytes", "it follows from the largest record" },
-	{ "allow.auto.create.topics", "no topic is created by being named: tocsin topics apply" },
+	{ "allow.auto.create.topics", "topics are created only by tocsin topics apply" },
 	{ "enable.auto.commit", "positions are committed by the service" },
 	{ "auto.commit.enable", "positions are committed by the service" },
 	{ "enable.auto.offset.store", "positions are committed by the service" },
-	{ "auto.offset.reset", "a gap must be seen, never jumped" },
-	{ "enable.partition.eof", "the service decides" },
+	{ "auto.offset.reset", "a gap must be reported, never skipped" },
+	{ "enable.partition.eof", "the bus does not use it" },
 	{ "isolation.level", "no transactions are used" },
-	{ "check.crcs", "damaged records must be noticed" },
-	{ "partition.assignment.strategy", "the numbers of all topics must go to one replica" },
-	{ "plugin.library.paths", "no foreign code is loaded" },
+	{ "check.crcs", "damaged records must be detected" },
+	{ "partition.assignment.strategy", "a replica must get the same partition number of every topic" },
+	{ "plugin.library.paths", "no plugins are loaded" },
 	{ "test.mock.num.brokers", "it would keep all records in memory" },
 };
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
-/* A producer that has no id yet asks again by itself, as it does at every start of a new Kafka. */
+/* GETPID: a producer without an id asks again by itself, as it does at every start of a new Kafka. */
 static LogLevel level_of(int syslog_level, const char *facility)
 {
 	if (syslog_level == 4 && strcmp(facility, "GETPID") == 0)
@@ -67,7 +67,7 @@ static LogLevel level_of(int syslog_level, const char *facility)
 	return syslog_level <= 3 ? LOG_ERROR : syslog_level == 4 ? LOG_WARN : syslog_level <= 6 ? LOG_INFO : LOG_DEBUG;
 }
 
-/* Facilities whose lines come by the dozen while brokers are away. */
+/* Facilities that repeat their lines while brokers are away. */
 static struct {
 	const char *facility;
 	_Atomic int64_t quiet_until_us;
@@ -97,7 +97,7 @@ static void client_of(const rd_kafka_t *handle, char out[static KAFKA_CLIENT_MAX
 static void log_take(const rd_kafka_t *handle, int syslog_level, const char *facility, const char *text)
 {
 	char client[KAFKA_CLIENT_MAX + 1];
-	/* One list of settings serves producers and consumers: that some are for the other is no news. */
+	/* CONFWARN: one list of settings serves producers and consumers, and each warns of those of the other. */
 	if (strcmp(facility, "CONFWARN") == 0 || !log_enabled(level_of(syslog_level, facility)) || repeats(facility))
 		return;
 	client_of(handle, client);
@@ -113,9 +113,9 @@ static Result setting_put(rd_kafka_conf_t *conf, const char *name, const char *v
 	case RD_KAFKA_CONF_OK:
 		return result_ok();
 	case RD_KAFKA_CONF_UNKNOWN:
-		return result_fail(ERROR_INPUT, "librdkafka knows no option \"%s\"", name);
+		return result_fail(ERROR_INPUT, "librdkafka has no option \"%s\": remove it", name);
 	default:
-		return result_fail(ERROR_INPUT, "librdkafka does not take the value given for its option \"%s\"", name);
+		return result_fail(ERROR_INPUT, "the value of the Kafka option \"%s\" is invalid: see the manual of librdkafka", name);
 	}
 }
 
@@ -129,7 +129,7 @@ static Result name_check(const char *name)
 	return result_ok();
 }
 
-/* Copies up to an unescaped `end` or the text's end, without the backslashes; where it stopped, or NULL: too long. */
+/* Copies up to an unescaped `end` or the end of the text, without the backslashes. Returns where it stopped; NULL: too long. */
 static const char *part_take(const char *from, char end, char *out, size_t room)
 {
 	size_t size = 0;
@@ -151,7 +151,7 @@ static void blanks_cut(char *name)
 		name[--size] = '\0';
 }
 
-/* One "name=value"; *at moves behind it. */
+/* Applies one "name=value"; *at moves past it. */
 static Result option_take(rd_kafka_conf_t *conf, const char **at)
 {
 	char name[OPTION_NAME_MAX], value[OPTION_VALUE_MAX];
@@ -218,7 +218,7 @@ Result kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **out)
 	rd_kafka_t *handle = rd_kafka_new(type, conf, reason, sizeof reason);
 	if (handle == NULL) {
 		rd_kafka_conf_destroy(conf);
-		return result_fail(ERROR_INPUT, "librdkafka does not take its settings: %s", reason);
+		return result_fail(ERROR_INPUT, "librdkafka refuses its settings: %s", reason);
 	}
 	*out = handle;
 	return result_ok();

@@ -1,13 +1,13 @@
 /*
- * What every handle of librdkafka is made with: one place for addresses, security, patience and the log.
+ * Configuration of every librdkafka handle: addresses, security, timeouts and the log.
  *
  * An operator's options are librdkafka's own, written "name=value,name=value". A comma inside a value is written "\,", a
- * backslash "\\"; blanks around a name and after a comma are taken away, those of a value stay. They win over ours, but
- * for those without which records could be lost, doubled or read wrongly (acks, enable.idempotence, …): these are refused
- * by name. No value is ever logged or named in a failure: it may be a password.
+ * backslash "\\"; blanks around a name and after a comma are dropped, those of a value stay. They override ours, but for
+ * those without which records could be lost, doubled or misread (acks, enable.idempotence, …): these are refused by name. No
+ * value is ever logged or named in an error, because it may be a password.
  *
  * librdkafka's lines go to log_line as event "kafka" of the service that client.id names. Of a kind of line that repeats
- * while brokers are away (connections that fail, requests that time out) one in 10 s is written.
+ * while brokers are away (failed connections, timed-out requests) one in 10 s is written.
  */
 #ifndef TOCSIN_IO_KAFKA_CONF_H
 #define TOCSIN_IO_KAFKA_CONF_H
@@ -30,12 +30,12 @@ typedef struct {
 } KafkaAddress;
 
 /*
- * A configuration for rd_kafka_new, which takes it over; else the caller destroys it. `ours` come before the operator's
- * options, which may change them. ERROR_INPUT: an option that is unknown, refused or of no possible value.
+ * A configuration for kafka_new, which takes ownership; else the caller destroys it. `ours` come before the operator's
+ * options, which may override them. ERROR_INPUT: an option is unknown, refused, or has an invalid value.
  */
 Result kafka_conf_new(const KafkaAddress *address, const KafkaSetting *ours, size_t count, rd_kafka_conf_t **out);
 
-/* A handle of a configuration, which is taken over in any case. ERROR_INPUT with librdkafka's reason. */
+/* A handle with that configuration; takes ownership of it, also on failure. ERROR_INPUT with librdkafka's reason. */
 Result kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **out);
 
 #endif

@@ -1,22 +1,161 @@
-/*
- * Reading. A partition that is read has one slot in the process: assigned to a consumer at an explicit offset, with the
- * partition's own queue, so that a full one blocks no other. Reading from elsewhere assigns it anew; nothing is ever paused,
- * sought or resumed, which librdkafka 2.0.2 does badly (docs/design/brokers-and-timers.md, "Reading").
- *
- * Every offset is checked: what lies before the one wanted is dropped, and a gap is fetched again once before it is believed.
- */
-#include "shared/io/kafka/bus_internal.h"
+#include "shared/io/kafka/reader.h"
 
 #include "shared/io/system/clock.h"
-#include "shared/io/system/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { HEADERS_BYTES = 64 << 10, ASK_MS = 2000, TURN_MS = 200, REST_AFTER_US = 60000000 };
+enum {
+	HEADERS_MAX = 64, /* headers of a record that are read; ours have fewer */
+	HEADERS_BYTES = 64 << 10,
+	FETCH_MS = 4000, /* records that exist must arrive within it */
+	FETCH_STEP_MS = 200,
+	EXTENTS_MS = 2000,
+	IDLE_US = 60000000,
+};
 
-/* ---- watching: who is to be woken when a partition's queue fills */
+/* ---- partitions and their bounds */
+
+void partitions_init(KafkaPartitions *partitions, const KafkaConnection *connection, KafkaProbe *probe)
+{
+	size_t count = connection->options.topic_count * BUS_PARTITIONS_MAX;
+	partitions->connection = connection;
+	partitions->probe = probe;
+	partitions->list = calloc(count, sizeof *partitions->list);
+	must(partitions->list);
+	pthread_mutex_init(&partitions->mutex, NULL);
+	for (size_t i = 0; i < count; i++) {
+		pthread_mutex_init(&partitions->list[i].reading, NULL);
+		pthread_mutex_init(&partitions->list[i].watching, NULL);
+	}
+}
+
+void partitions_release(KafkaPartitions *partitions)
+{
+	for (size_t i = 0; i < partitions->connection->options.topic_count * BUS_PARTITIONS_MAX; i++) {
+		pthread_mutex_destroy(&partitions->list[i].reading);
+		pthread_mutex_destroy(&partitions->list[i].watching);
+	}
+	pthread_mutex_destroy(&partitions->mutex);
+	free(partitions->list);
+}
+
+/* A consumer that never subscribes: partitions are assigned to it one by one. */
+static Result consumer_make(const KafkaConnection *connection, rd_kafka_t **out)
+{
+	char size[24];
+	snprintf(size, sizeof size, "%d", KAFKA_RECORD_MAX);
+	const KafkaSetting settings[] = {
+		{ "group.id", connection->options.client }, /* required by librdkafka; nothing is committed under it */
+		{ "enable.auto.commit", "false" },
+		{ "enable.auto.offset.store", "false" },
+		{ "auto.offset.reset", "error" },
+		{ "check.crcs", "true" },
+		{ "fetch.wait.max.ms", "100" },
+		{ "fetch.error.backoff.ms", "100" },
+		{ "message.max.bytes", size },
+		{ "fetch.message.max.bytes", size },
+		{ "queued.min.messages", "10000" }, /* enough for a second: librdkafka looks at a full queue once a second */
+		{ "queued.max.messages.kbytes", "4096" },
+	};
+	rd_kafka_conf_t *conf;
+	TRY(kafka_handle_conf(connection, settings, sizeof settings / sizeof settings[0], &conf));
+	return kafka_new(RD_KAFKA_CONSUMER, conf, out);
+}
+
+Result partitions_open(KafkaPartitions *partitions)
+{
+	TRY(consumer_make(partitions->connection, &partitions->ledgers));
+	return consumer_make(partitions->connection, &partitions->inputs);
+}
+
+rd_kafka_t *partitions_consumer(const KafkaPartitions *partitions, unsigned topic)
+{
+	return partitions->connection->options.topics[topic].stream ? partitions->inputs : partitions->ledgers;
+}
+
+KafkaPartition *partition_of(const KafkaPartitions *partitions, unsigned topic, unsigned partition)
+{
+	must(topic < partitions->connection->options.topic_count &&
+	     partition < kafka_partitions(partitions->connection, topic));
+	return &partitions->list[topic * BUS_PARTITIONS_MAX + partition];
+}
+
+void partition_end_raise(KafkaPartition *partition, int64_t end)
+{
+	kafka_raise(&partition->end, end);
+}
+
+void partition_first_raise(KafkaPartition *partition, int64_t first)
+{
+	kafka_raise(&partition->first, first);
+	kafka_raise(&partition->end, first);
+}
+
+/* ---- extents: where partitions begin and end in the cluster */
+
+/* Of several errors one is kept; UNKNOWN_PARTITION before all others. */
+static void extent_take(const KafkaPartitions *partitions, BusPosition asked, const rd_kafka_topic_partition_t *answer,
+			rd_kafka_resp_err_t *error)
+{
+	KafkaPartition *partition = partition_of(partitions, asked.topic, asked.partition);
+	if (answer->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		*error = *error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ? *error : answer->err;
+	else if (asked.from == RD_KAFKA_OFFSET_END)
+		partition_end_raise(partition, answer->offset);
+	else
+		partition_first_raise(partition, answer->offset);
+}
+
+/*
+ * Reads the metadata of all topics again. A handle that asked while topics were created may keep the answer that a partition is
+ * unknown for minutes.
+ */
+static void metadata_refresh(const KafkaPartitions *partitions, int wait_ms)
+{
+	const rd_kafka_metadata_t *metadata;
+	if (rd_kafka_metadata(partitions->inputs, 1, NULL, &metadata, wait_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_metadata_destroy(metadata);
+}
+
+/* One request for all partitions: offsets_for_times with the marks that mean beginning and end (`mark`). */
+static Result extents_ask(KafkaPartitions *partitions, unsigned topic, unsigned partition, int64_t mark, int wait_ms)
+{
+	const KafkaConnection *connection = partitions->connection;
+	const BusKafkaOptions *options = &connection->options;
+	bool all = topic == options->topic_count;
+	unsigned topic_end = all ? (unsigned)options->topic_count : topic + 1;
+	int64_t until_us = clock_monotonic_us() + (int64_t)wait_ms * 1000;
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(64);
+	for (unsigned t = all ? 0 : topic; t < topic_end; t++)
+		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(connection, t) : partition + 1); p++)
+			rd_kafka_topic_partition_list_add(list, options->topics[t].name, (int32_t)p)->offset = mark;
+	rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(partitions->inputs, list, wait_ms);
+	bool answered = error == RD_KAFKA_RESP_ERR_NO_ERROR;
+	int i = 0;
+	for (unsigned t = all ? 0 : topic; answered && t < topic_end; t++)
+		for (unsigned p = all ? 0 : partition; p < (all ? kafka_partitions(connection, t) : partition + 1); p++)
+			extent_take(partitions, (BusPosition){ t, p, mark }, &list->elems[i++], &error);
+	rd_kafka_topic_partition_list_destroy(list);
+	if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		probe_answered(partitions->probe, clock_monotonic_us());
+		return result_ok();
+	}
+	if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+		metadata_refresh(partitions, kafka_left_ms(connection, clock_left_ms(until_us)));
+	return result_fail(ERROR_AGAIN, "Kafka does not return the offsets of its partitions: %s", rd_kafka_err2str(error));
+}
+
+Result partitions_extents_ask(KafkaPartitions *partitions, unsigned topic, unsigned partition, int wait_ms)
+{
+	const KafkaConnection *connection = partitions->connection;
+	TRY(extents_ask(partitions, topic, partition, RD_KAFKA_OFFSET_BEGINNING, kafka_left_ms(connection, wait_ms)));
+	return extents_ask(partitions, topic, partition, RD_KAFKA_OFFSET_END, kafka_left_ms(connection, wait_ms));
+}
+
+/* ---- watchers: the readers to wake when a partition's queue fills */
 
 static void reader_wake(KafkaReader *reader)
 {
@@ -26,14 +165,14 @@ static void reader_wake(KafkaReader *reader)
 	pthread_mutex_unlock(&reader->mutex);
 }
 
-/* All who watch it, but for one (NULL: none). */
-static void partition_notify(KafkaPartition *slot, const KafkaReader *but)
+/* Wakes all watchers except one (NULL: all). */
+static void partition_notify(KafkaPartition *partition, const KafkaReader *except)
 {
-	pthread_mutex_lock(&slot->watching);
-	for (size_t i = 0; i < slot->watcher_count; i++)
-		if (slot->watchers[i] != but)
-			reader_wake(slot->watchers[i]);
-	pthread_mutex_unlock(&slot->watching);
+	pthread_mutex_lock(&partition->watching);
+	for (size_t i = 0; i < partition->watcher_count; i++)
+		if (partition->watchers[i] != except)
+			reader_wake(partition->watchers[i]);
+	pthread_mutex_unlock(&partition->watching);
 }
 
 static void queue_filled(rd_kafka_t *handle, void *context)
@@ -42,43 +181,38 @@ static void queue_filled(rd_kafka_t *handle, void *context)
 	partition_notify(context, NULL);
 }
 
-static void partition_watch(KafkaPartition *slot, KafkaReader *reader)
+static void partition_watch(KafkaPartition *partition, KafkaReader *reader)
 {
-	pthread_mutex_lock(&slot->watching);
+	pthread_mutex_lock(&partition->watching);
 	size_t i = 0;
-	while (i < slot->watcher_count && slot->watchers[i] != reader)
+	while (i < partition->watcher_count && partition->watchers[i] != reader)
 		i++;
-	if (i == slot->watcher_count && i < KAFKA_WATCHERS_MAX)
-		slot->watchers[slot->watcher_count++] = reader;
-	pthread_mutex_unlock(&slot->watching);
+	if (i == partition->watcher_count && i < KAFKA_WATCHERS_MAX)
+		partition->watchers[partition->watcher_count++] = reader;
+	pthread_mutex_unlock(&partition->watching);
 }
 
-static void partition_unwatch(KafkaPartition *slot, const KafkaReader *reader)
+static void partition_unwatch(KafkaPartition *partition, const KafkaReader *reader)
 {
-	pthread_mutex_lock(&slot->watching);
-	for (size_t i = 0; i < slot->watcher_count; i++)
-		if (slot->watchers[i] == reader)
-			slot->watchers[i--] = slot->watchers[--slot->watcher_count];
-	pthread_mutex_unlock(&slot->watching);
+	pthread_mutex_lock(&partition->watching);
+	for (size_t i = 0; i < partition->watcher_count; i++)
+		if (partition->watchers[i] == reader)
+			partition->watchers[i--] = partition->watchers[--partition->watcher_count];
+	pthread_mutex_unlock(&partition->watching);
 }
 
-/* ---- a slot, its `reading` held */
+/* ---- fetching one partition; its `reading` is held */
 
-rd_kafka_t *kafka_consumer(const BusKafka *bus, unsigned topic)
-{
-	return bus->options.topics[topic].stream ? bus->inputs : bus->ledgers;
-}
-
-static Result assign_call(rd_kafka_t *consumer, const char *topic, BusPosition place, bool assign)
+static Result assign_call(rd_kafka_t *consumer, const char *topic, BusPosition position, bool assign)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-	rd_kafka_topic_partition_list_add(list, topic, (int32_t)place.partition)->offset = place.from;
+	rd_kafka_topic_partition_list_add(list, topic, (int32_t)position.partition)->offset = position.from;
 	rd_kafka_error_t *error = assign ? rd_kafka_incremental_assign(consumer, list) :
 					   rd_kafka_incremental_unassign(consumer, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (!error)
 		return result_ok();
-	Result result = result_fail(ERROR_AGAIN, "%s/%u cannot be read: %s", topic, place.partition, rd_kafka_error_string(error));
+	Result result = result_fail(ERROR_AGAIN, "%s/%u cannot be read: %s", topic, position.partition, rd_kafka_error_string(error));
 	rd_kafka_error_destroy(error);
 	return result;
 }
@@ -90,262 +224,320 @@ static void message_drop(rd_kafka_message_t **message)
 	*message = NULL;
 }
 
-void partition_release(KafkaPartition *slot)
+static void partition_release(KafkaPartition *partition)
 {
-	message_drop(&slot->pending);
-	message_drop(&slot->kept);
-	if (slot->queue) {
-		rd_kafka_queue_cb_event_enable(slot->queue, NULL, NULL);
-		rd_kafka_queue_destroy(slot->queue);
+	message_drop(&partition->pending);
+	message_drop(&partition->kept);
+	if (partition->queue) {
+		rd_kafka_queue_cb_event_enable(partition->queue, NULL, NULL);
+		rd_kafka_queue_destroy(partition->queue);
 	}
-	slot->queue = NULL;
+	partition->queue = NULL;
 }
 
-static Result partition_move(BusKafka *bus, KafkaPartition *slot, BusPosition place)
+void partitions_close(KafkaPartitions *partitions)
 {
-	const char *topic = bus->options.topics[place.topic].name;
-	rd_kafka_t *consumer = kafka_consumer(bus, place.topic);
-	message_drop(&slot->pending);
-	if (slot->assigned)
-		TRY(assign_call(consumer, topic, place, false));
-	slot->assigned = false;
-	if (!slot->queue) {
-		slot->queue = rd_kafka_queue_get_partition(consumer, topic, (int32_t)place.partition);
-		if (!slot->queue)
-			return result_fail(ERROR_AGAIN, "%s/%u cannot be read: it is not known", topic, place.partition);
-		rd_kafka_queue_forward(slot->queue, NULL);
-		rd_kafka_queue_cb_event_enable(slot->queue, queue_filled, slot);
+	rd_kafka_t *const consumers[] = { partitions->ledgers, partitions->inputs };
+	for (size_t i = 0; i < partitions->connection->options.topic_count * BUS_PARTITIONS_MAX; i++)
+		partition_release(&partitions->list[i]);
+	for (size_t i = 0; i < sizeof consumers / sizeof consumers[0]; i++)
+		if (consumers[i])
+			kafka_handle_end(partitions->connection, consumers[i]);
+}
+
+static const char *topic_name(const KafkaPartitions *partitions, unsigned topic)
+{
+	return partitions->connection->options.topics[topic].name;
+}
+
+static Result partition_move(KafkaPartitions *partitions, KafkaPartition *partition, BusPosition position)
+{
+	const char *topic = topic_name(partitions, position.topic);
+	rd_kafka_t *consumer = partitions_consumer(partitions, position.topic);
+	message_drop(&partition->pending);
+	if (partition->assigned)
+		TRY(assign_call(consumer, topic, position, false));
+	partition->assigned = false;
+	if (!partition->queue) {
+		partition->queue = rd_kafka_queue_get_partition(consumer, topic, (int32_t)position.partition);
+		if (!partition->queue)
+			return result_fail(ERROR_AGAIN, "%s/%u cannot be read: librdkafka does not know it", topic, position.partition);
+		rd_kafka_queue_forward(partition->queue, NULL);
+		rd_kafka_queue_cb_event_enable(partition->queue, queue_filled, partition);
 	}
-	TRY(assign_call(consumer, topic, place, true));
-	slot->assigned = true;
-	slot->at = place.from;
+	TRY(assign_call(consumer, topic, position, true));
+	partition->assigned = true;
+	partition->next = position.from;
 	return result_ok();
 }
 
-/* Makes the slot give what lies at place.from and after it. */
-static Result partition_seek(BusKafka *bus, KafkaPartition *slot, BusPosition place)
+/* Makes the partition fetch from position.from on. */
+static Result partition_seek(KafkaPartitions *partitions, KafkaPartition *partition, BusPosition position)
 {
-	slot->used_us = clock_monotonic_us();
-	return slot->assigned && slot->at == place.from ? result_ok() : partition_move(bus, slot, place);
+	partition->used_us = clock_monotonic_us();
+	return partition->assigned && partition->next == position.from ? result_ok() :
+									  partition_move(partitions, partition, position);
 }
 
-/* A partition that nobody asks for any more keeps no buffers: its owner is elsewhere now. */
-void partitions_release_idle(BusKafka *bus)
+/* Frees the buffers of partitions whose owner is another process by now. */
+void partitions_release_idle(KafkaPartitions *partitions)
 {
-	int64_t before_us = clock_monotonic_us() - REST_AFTER_US;
-	for (unsigned topic = 0; topic < bus->options.topic_count; topic++)
-		for (unsigned partition = 0; partition < kafka_partitions(bus, topic); partition++) {
-			KafkaPartition *slot = kafka_partition_of(bus, topic, partition);
-			if (pthread_mutex_trylock(&slot->reading) != 0)
+	int64_t before_us = clock_monotonic_us() - IDLE_US;
+	for (unsigned topic = 0; topic < partitions->connection->options.topic_count; topic++)
+		for (unsigned p = 0; p < kafka_partitions(partitions->connection, topic); p++) {
+			KafkaPartition *partition = partition_of(partitions, topic, p);
+			if (pthread_mutex_trylock(&partition->reading) != 0)
 				continue;
-			BusPosition place = { topic, partition, slot->at };
-			if (slot->assigned && slot->used_us < before_us) {
-				message_drop(&slot->pending);
-				message_drop(&slot->kept);
-				slot->assigned = result_failed(
-					assign_call(kafka_consumer(bus, topic), bus->options.topics[topic].name, place, false));
+			BusPosition position = { topic, p, partition->next };
+			if (partition->assigned && partition->used_us < before_us) {
+				message_drop(&partition->pending);
+				message_drop(&partition->kept);
+				partition->assigned = result_failed(assign_call(partitions_consumer(partitions, topic),
+										topic_name(partitions, topic), position, false));
 			}
-			pthread_mutex_unlock(&slot->reading);
+			pthread_mutex_unlock(&partition->reading);
 		}
 }
 
-/* What the broker says instead of a record. The offset is gone, or nothing: it will be tried again by itself. */
-static Result trouble(BusKafka *bus, BusPosition place, const rd_kafka_message_t *message)
+static Result not_kept(const KafkaPartitions *partitions, BusPosition position)
 {
-	bool lost = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
-	KafkaPartition *slot = kafka_partition_of(bus, place.topic, place.partition);
-	if (!lost)
-		return result_fail(ERROR_AGAIN, "%s/%u cannot be read: %s", bus->options.topics[place.topic].name,
-				   place.partition, rd_kafka_err2str(message->err));
-	slot->assigned = false;
-	(void)assign_call(kafka_consumer(bus, place.topic), bus->options.topics[place.topic].name, place, false);
-	TRY(kafka_extents_ask(bus, place.topic, place.partition, ASK_MS));
-	return place.from < atomic_load(&slot->first) ?
-		       result_fail(ERROR_NOT_FOUND, "offset %lld of %s/%u is not kept any more", (long long)place.from,
-				   bus->options.topics[place.topic].name, place.partition) :
-		       result_fail(ERROR_AGAIN, "%s/%u has no offset %lld yet", bus->options.topics[place.topic].name,
-				   place.partition, (long long)place.from);
+	return result_fail(ERROR_NOT_FOUND, "offset %lld of %s/%u is not kept any more", (long long)position.from,
+			   topic_name(partitions, position.topic), position.partition);
 }
 
-/* The next message of the slot, owned by the caller; NULL: none within wait_ms. */
-static rd_kafka_message_t *partition_take(KafkaPartition *slot, int wait_ms)
+/* The result for an error that the broker sent instead of a record: the offset does not exist, or librdkafka retries by itself. */
+static Result fetch_error(KafkaPartitions *partitions, BusPosition position, const rd_kafka_message_t *message)
 {
-	rd_kafka_message_t *message = slot->pending;
-	slot->pending = NULL;
-	while (!message && (message = rd_kafka_consume_queue(slot->queue, wait_ms)) != NULL) {
-		if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || message->offset >= slot->at)
+	bool lost = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+	KafkaPartition *partition = partition_of(partitions, position.topic, position.partition);
+	const char *topic = topic_name(partitions, position.topic);
+	if (!lost)
+		return result_fail(ERROR_AGAIN, "%s/%u cannot be read: %s", topic, position.partition,
+				   rd_kafka_err2str(message->err));
+	partition->assigned = false;
+	(void)assign_call(partitions_consumer(partitions, position.topic), topic, position, false);
+	TRY(partitions_extents_ask(partitions, position.topic, position.partition, EXTENTS_MS));
+	return position.from < atomic_load(&partition->first) ?
+		       not_kept(partitions, position) :
+		       result_fail(ERROR_AGAIN, "%s/%u has no offset %lld yet", topic, position.partition,
+				   (long long)position.from);
+}
+
+/* The next message of the partition, owned by the caller; NULL: none within wait_ms. */
+static rd_kafka_message_t *partition_take(KafkaPartition *partition, int wait_ms)
+{
+	rd_kafka_message_t *message = partition->pending;
+	partition->pending = NULL;
+	while (!message && (message = rd_kafka_consume_queue(partition->queue, wait_ms)) != NULL) {
+		if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || message->offset >= partition->next)
 			break;
-		rd_kafka_message_destroy(message); /* of an assignment before this one */
+		rd_kafka_message_destroy(message); /* of an earlier assignment */
 		message = NULL;
 	}
 	return message;
 }
 
+/* ---- records */
+
+/* True for a header name of shared/base/header.h. Other clients may write more; an export could not hold them. */
+static bool is_name(const char *name)
+{
+	return name[0] && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.")] == 0;
+}
+
+/* Packs the headers into `headers`, which is cleared first; borrows the rest from the message. */
+static void record_of_message(const rd_kafka_message_t *message, Buffer *headers, BusRecord *out)
+{
+	rd_kafka_headers_t *list = NULL;
+	const char *name;
+	const void *value;
+	size_t size;
+	buffer_clear(headers);
+	headers->overflowed = false;
+	bool any = rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR;
+	for (size_t i = 0; any && i < HEADERS_MAX; i++) {
+		if (rd_kafka_header_get_all(list, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+			break;
+		if (is_name(name))
+			header_add(headers, name, (Slice){ value == NULL ? "" : value, value == NULL ? 0 : size });
+	}
+	*out = (BusRecord){ .offset = message->offset,
+			    .key = { message->key, message->key_len },
+			    .headers = headers->overflowed ? SLICE_NONE : buffer_slice(headers),
+			    .body = { message->payload, message->len } };
+}
+
 /* ---- reading */
 
 typedef struct {
-	BusKafka *bus;
-	KafkaPartition *slot;
-	BusPosition place; /* from: the offset wanted next */
+	KafkaPartitions *partitions;
+	KafkaPartition *partition;
+	BusPosition position; /* from: the offset wanted next */
 	Buffer headers;
 	bool gap_tried;
 	size_t count;
 	BusVisit visit;
 	void *context;
-} Reading;
+} Read;
 
 /*
- * With nobody shut out meanwhile: the visit may read here itself. What may be asked for once more is kept: a record that was
- * stopped at, and the last one of a log that all readers of the process share. True: go on.
+ * Visits a record without `reading` held, so that the visit may read the same partition. Records that are likely to be read again
+ * are kept: the one that the visit stopped at, and the last one of an unslotted topic, which all readers of the process share.
+ * True: the next message may be visited.
  */
-static bool message_visit(Reading *reading, rd_kafka_message_t *message)
+static bool message_visit(Read *read, rd_kafka_message_t *message)
 {
-	KafkaPartition *slot = reading->slot;
+	KafkaPartition *partition = read->partition;
 	BusRecord record;
-	reading->place.from = message->offset + 1;
-	reading->count++;
-	partition_end_raise(slot, reading->place.from);
-	pthread_mutex_unlock(&slot->reading);
-	record_of_message(message, &reading->headers, &record);
-	bool more = reading->visit(reading->context, &record);
-	pthread_mutex_lock(&slot->reading);
-	bool keep = !more || !reading->bus->options.topics[reading->place.topic].slotted;
-	message_drop(&slot->kept);
-	slot->kept = keep ? message : NULL;
+	read->position.from = message->offset + 1;
+	read->count++;
+	partition_end_raise(partition, read->position.from);
+	pthread_mutex_unlock(&partition->reading);
+	record_of_message(message, &read->headers, &record);
+	bool more = read->visit(read->context, &record);
+	pthread_mutex_lock(&partition->reading);
+	bool keep = !more || !read->partitions->connection->options.topics[read->position.topic].slotted;
+	message_drop(&partition->kept);
+	partition->kept = keep ? message : NULL;
 	if (!keep)
 		rd_kafka_message_destroy(message);
-	return more && slot->assigned && slot->at == reading->place.from;
+	return more && partition->assigned && partition->next == read->position.from;
 }
 
-/* A gap that is there again after another fetch is one: compaction, or a log that lost records, which its reader will say. */
-static Result gap_check(Reading *reading, rd_kafka_message_t **message)
+/*
+ * Fetches a gap again once; *message is NULL then. A gap that the second fetch repeats is accepted: compaction, or a log that lost
+ * records, which its reader detects.
+ */
+static Result gap_check(Read *read, rd_kafka_message_t **message)
 {
-	if ((*message)->offset == reading->slot->at || reading->gap_tried)
+	if ((*message)->offset == read->partition->next || read->gap_tried)
 		return result_ok();
-	reading->gap_tried = true;
+	read->gap_tried = true;
 	message_drop(message);
-	return partition_move(reading->bus, reading->slot, reading->place);
+	return partition_move(read->partitions, read->partition, read->position);
 }
 
-/* One message, if there is one within wait_ms. *more: a record was visited, and another is wanted. */
-static Result message_read(Reading *reading, int wait_ms, bool *more)
+/* Reads one message if one comes within wait_ms. *more: a record was visited, and another is wanted. */
+static Result message_read(Read *read, int wait_ms, bool *more)
 {
-	KafkaPartition *slot = reading->slot;
-	rd_kafka_message_t *message = partition_take(slot, wait_ms);
+	KafkaPartition *partition = read->partition;
+	rd_kafka_message_t *message = partition_take(partition, wait_ms);
 	*more = false;
 	if (!message)
 		return result_ok();
 	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-		Result result = trouble(reading->bus, reading->place, message);
+		Result result = fetch_error(read->partitions, read->position, message);
 		rd_kafka_message_destroy(message);
 		return result;
 	}
-	if (reading->count == 0) /* once a call is enough */
-		probe_answered(&reading->bus->pulse, clock_monotonic_us());
-	TRY(gap_check(reading, &message));
+	if (read->count == 0) /* once a call is enough */
+		probe_answered(read->partitions->probe, clock_monotonic_us());
+	TRY(gap_check(read, &message));
 	if (!message)
 		return result_ok();
-	slot->at = message->offset + 1;
-	*more = message_visit(reading, message);
+	partition->next = message->offset + 1;
+	*more = message_visit(read, message);
 	return result_ok();
 }
 
-/* What is left of the time that records may take, in turns: the bus may be told to hurry meanwhile. 0: it is up. */
-static int fetch_left_ms(const BusKafka *bus, int64_t until_us)
+/* The time left for a fetch, in short steps, because the deadline may be set meanwhile; 0: it is over. */
+static int fetch_left_ms(const KafkaConnection *connection, int64_t until_us)
 {
 	int64_t left_ms = clock_left_ms(until_us);
-	return kafka_left_ms(bus, left_ms < TURN_MS ? left_ms : TURN_MS);
+	return kafka_left_ms(connection, left_ms < FETCH_STEP_MS ? left_ms : FETCH_STEP_MS);
 }
 
-/* The first of those that are known to be there is waited for, the others are taken as far as they have come. */
-static Result partition_read(Reading *reading, size_t max)
+/* Waits for the first record if it is known to exist; takes the others as far as they have been fetched. */
+static Result partition_read(Read *read, size_t max)
 {
-	bool more = true, there = reading->place.from < atomic_load(&reading->slot->end);
-	int64_t until_us = clock_monotonic_us() + KAFKA_FETCH_MS * 1000;
-	while (reading->count < max && (more || (there && reading->count == 0))) {
-		bool waits = reading->count == 0 && there;
-		int left_ms = waits ? fetch_left_ms(reading->bus, until_us) : 0;
+	bool more = true, exists = read->position.from < atomic_load(&read->partition->end);
+	int64_t until_us = clock_monotonic_us() + FETCH_MS * 1000;
+	while (read->count < max && (more || (exists && read->count == 0))) {
+		bool waits = read->count == 0 && exists;
+		int left_ms = waits ? fetch_left_ms(read->partitions->connection, until_us) : 0;
 		if (waits && left_ms == 0)
-			return result_fail(ERROR_AGAIN, "%s/%u does not come from Kafka",
-					   reading->bus->options.topics[reading->place.topic].name, reading->place.partition);
-		Result result = message_read(reading, left_ms, &more);
+			return result_fail(ERROR_AGAIN, "%s/%u cannot be read: Kafka delivers no record in time",
+					   topic_name(read->partitions, read->position.topic), read->position.partition);
+		Result result = message_read(read, left_ms, &more);
 		if (result_failed(result))
-			return reading->count > 0 ? result_ok() : result;
+			return read->count > 0 ? result_ok() : result;
 	}
 	return result_ok();
 }
 
-static Result place_read(Reading *reading, size_t max)
+static Result position_read(Read *read, size_t max)
 {
-	KafkaPartition *slot = reading->slot;
-	rd_kafka_message_t *kept = slot->kept;
-	if (kept && kept->offset == reading->place.from) {
-		slot->kept = NULL;
-		if (!message_visit(reading, kept) || reading->count == max)
+	KafkaPartition *partition = read->partition;
+	rd_kafka_message_t *kept = partition->kept;
+	if (kept && kept->offset == read->position.from) {
+		partition->kept = NULL;
+		if (!message_visit(read, kept) || read->count == max)
 			return result_ok();
 	}
-	TRY(partition_seek(reading->bus, slot, reading->place));
-	return partition_read(reading, max);
+	TRY(partition_seek(read->partitions, partition, read->position));
+	return partition_read(read, max);
 }
 
-Result kafka_read(BusReader *base, BusPosition place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next)
+Result kafka_read(BusReader *base, BusPosition position, size_t max, bool want_bodies, BusVisit visit, void *context,
+		  int64_t *next)
 {
-	(void)want_bodies; /* they are there anyway */
-	BusKafka *bus = bus_kafka(base->bus);
-	KafkaPartition *slot = kafka_partition_of(bus, place.topic, place.partition);
-	*next = place.from;
+	(void)want_bodies; /* Kafka sends bodies in any case */
+	KafkaReader *reader = (KafkaReader *)base;
+	KafkaPartition *partition = partition_of(reader->partitions, position.topic, position.partition);
+	*next = position.from;
 	if (max == 0)
 		return result_ok();
-	if (place.from < atomic_load(&slot->first))
-		return result_fail(ERROR_NOT_FOUND, "offset %lld of %s/%u is not kept any more", (long long)place.from,
-				   bus->options.topics[place.topic].name, place.partition);
-	Reading reading = { .bus = bus, .slot = slot, .place = place, .visit = visit, .context = context };
-	buffer_init(&reading.headers, HEADERS_BYTES);
-	pthread_mutex_lock(&slot->reading);
-	partition_watch(slot, (KafkaReader *)base);
-	Result result = place_read(&reading, max);
-	pthread_mutex_unlock(&slot->reading);
-	*next = reading.place.from;
-	buffer_release(&reading.headers);
+	if (position.from < atomic_load(&partition->first))
+		return not_kept(reader->partitions, position);
+	Read read = { .partitions = reader->partitions, .partition = partition, .position = position, .visit = visit,
+		      .context = context };
+	buffer_init(&read.headers, HEADERS_BYTES);
+	pthread_mutex_lock(&partition->reading);
+	partition_watch(partition, reader);
+	Result result = position_read(&read, max);
+	pthread_mutex_unlock(&partition->reading);
+	*next = read.position.from;
+	buffer_release(&read.headers);
 	return result;
 }
 
-/* What another reads just now, or what was kept, is not fetched anew. */
-void kafka_fetch(BusReader *base, const BusPosition *places, size_t count)
+/* Leaves out partitions that another reader reads now, and positions whose record is kept. */
+void kafka_fetch(BusReader *base, const BusPosition *positions, size_t count)
 {
-	BusKafka *bus = bus_kafka(base->bus);
+	KafkaPartitions *partitions = ((KafkaReader *)base)->partitions;
 	for (size_t i = 0; i < count; i++) {
-		KafkaPartition *slot = kafka_partition_of(bus, places[i].topic, places[i].partition);
-		if (pthread_mutex_trylock(&slot->reading) != 0)
+		KafkaPartition *partition = partition_of(partitions, positions[i].topic, positions[i].partition);
+		if (pthread_mutex_trylock(&partition->reading) != 0)
 			continue;
-		if (!slot->kept || slot->kept->offset != places[i].from)
-			(void)partition_seek(bus, slot, places[i]); /* where it fails, reading says why */
-		pthread_mutex_unlock(&slot->reading);
+		if (!partition->kept || partition->kept->offset != positions[i].from)
+			(void)partition_seek(partitions, partition, positions[i]); /* kafka_read reports the failure */
+		pthread_mutex_unlock(&partition->reading);
 	}
 }
 
 /* ---- waiting */
 
-/* True when there is something to read at the place; else it is being fetched. */
-static bool place_look(BusKafka *bus, KafkaReader *reader, BusPosition place)
+/* True when there is a record at the position; else it is being fetched. */
+static bool position_look(KafkaReader *reader, BusPosition position)
 {
-	KafkaPartition *slot = kafka_partition_of(bus, place.topic, place.partition);
-	partition_watch(slot, reader);
-	if (place.from < atomic_load(&slot->end))
+	KafkaPartitions *partitions = reader->partitions;
+	KafkaPartition *partition = partition_of(partitions, position.topic, position.partition);
+	partition_watch(partition, reader);
+	if (position.from < atomic_load(&partition->end))
 		return true;
-	if (pthread_mutex_trylock(&slot->reading) != 0)
-		return false; /* another looks just now, raises its end and tells */
-	if (!result_failed(partition_seek(bus, slot, place)))
-		slot->pending = partition_take(slot, 0);
-	if (slot->pending && slot->pending->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-		partition_end_raise(slot, slot->pending->offset + 1);
-		partition_notify(slot, reader);
-	} else if (slot->pending) {
-		(void)trouble(bus, place, slot->pending);
-		message_drop(&slot->pending);
+	if (pthread_mutex_trylock(&partition->reading) != 0)
+		return false; /* its present reader raises the end and wakes the watchers */
+	if (!result_failed(partition_seek(partitions, partition, position)))
+		partition->pending = partition_take(partition, 0);
+	if (partition->pending && partition->pending->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		partition_end_raise(partition, partition->pending->offset + 1);
+		partition_notify(partition, reader);
+	} else if (partition->pending) {
+		(void)fetch_error(partitions, position, partition->pending);
+		message_drop(&partition->pending);
 	}
-	pthread_mutex_unlock(&slot->reading);
-	return place.from < atomic_load(&slot->end);
+	pthread_mutex_unlock(&partition->reading);
+	return position.from < atomic_load(&partition->end);
 }
 
 static void sleep_until_woken(KafkaReader *reader, int wait_ms)
@@ -365,13 +557,13 @@ static void sleep_until_woken(KafkaReader *reader, int wait_ms)
 	pthread_mutex_unlock(&reader->mutex);
 }
 
-void kafka_wait(BusReader *base, const BusPosition *places, size_t count, int wait_ms)
+void kafka_wait(BusReader *base, const BusPosition *positions, size_t count, int wait_ms)
 {
 	KafkaReader *reader = (KafkaReader *)base;
-	bool there = false;
+	bool available = false;
 	for (size_t i = 0; i < count; i++)
-		there |= place_look(bus_kafka(base->bus), reader, places[i]);
-	sleep_until_woken(reader, there ? 0 : wait_ms);
+		available |= position_look(reader, positions[i]);
+	sleep_until_woken(reader, available ? 0 : wait_ms);
 }
 
 void kafka_wake(BusReader *base)
@@ -379,27 +571,27 @@ void kafka_wake(BusReader *base)
 	reader_wake((KafkaReader *)base);
 }
 
-/* ---- life */
+/* ---- readers */
 
-Result kafka_reader_open(Bus *base, BusReader **out)
+Result kafka_reader_open(KafkaPartitions *partitions, Bus *bus, BusReader **out)
 {
-	BusKafka *bus = bus_kafka(base);
 	KafkaReader *reader = calloc(1, sizeof *reader);
 	pthread_condattr_t attributes;
 	must(reader);
-	reader->reader.bus = base;
+	reader->reader.bus = bus;
+	reader->partitions = partitions;
 	pthread_mutex_init(&reader->mutex, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&reader->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
 	size_t i = 0;
-	pthread_mutex_lock(&bus->mutex);
-	while (i < KAFKA_READERS_MAX && bus->readers[i])
+	pthread_mutex_lock(&partitions->mutex);
+	while (i < KAFKA_READERS_MAX && partitions->readers[i])
 		i++;
 	if (i < KAFKA_READERS_MAX)
-		bus->readers[i] = reader;
-	pthread_mutex_unlock(&bus->mutex);
+		partitions->readers[i] = reader;
+	pthread_mutex_unlock(&partitions->mutex);
 	if (i < KAFKA_READERS_MAX) {
 		*out = &reader->reader;
 		return result_ok();
@@ -413,24 +605,24 @@ Result kafka_reader_open(Bus *base, BusReader **out)
 void kafka_reader_close(BusReader *base)
 {
 	KafkaReader *reader = (KafkaReader *)base;
-	BusKafka *bus = bus_kafka(base->bus);
-	for (size_t i = 0; i < bus->options.topic_count * BUS_PARTITIONS_MAX; i++)
-		partition_unwatch(&bus->slots[i], reader);
-	pthread_mutex_lock(&bus->mutex);
+	KafkaPartitions *partitions = reader->partitions;
+	for (size_t i = 0; i < partitions->connection->options.topic_count * BUS_PARTITIONS_MAX; i++)
+		partition_unwatch(&partitions->list[i], reader);
+	pthread_mutex_lock(&partitions->mutex);
 	for (size_t i = 0; i < KAFKA_READERS_MAX; i++)
-		if (bus->readers[i] == reader)
-			bus->readers[i] = NULL;
-	pthread_mutex_unlock(&bus->mutex);
+		if (partitions->readers[i] == reader)
+			partitions->readers[i] = NULL;
+	pthread_mutex_unlock(&partitions->mutex);
 	pthread_cond_destroy(&reader->changed);
 	pthread_mutex_destroy(&reader->mutex);
 	free(reader);
 }
 
-void kafka_wake_all(BusKafka *bus)
+void partitions_wake_readers(KafkaPartitions *partitions)
 {
-	pthread_mutex_lock(&bus->mutex);
+	pthread_mutex_lock(&partitions->mutex);
 	for (size_t i = 0; i < KAFKA_READERS_MAX; i++)
-		if (bus->readers[i])
-			reader_wake(bus->readers[i]);
-	pthread_mutex_unlock(&bus->mutex);
+		if (partitions->readers[i])
+			reader_wake(partitions->readers[i]);
+	pthread_mutex_unlock(&partitions->mutex);
 }

@@ -38,7 +38,7 @@ static bool cleanup(const KafkaTopic *topic, unsigned replicas, char out[static 
 	return word(topic->keep == KAFKA_KEEP_LAST ? "compact" : "delete", out);
 }
 
-/* Age and size mean nothing to a topic that is compacted only. */
+/* Age and size have no effect on a topic that is compacted only. */
 static bool retention_time(const KafkaTopic *topic, unsigned replicas, char out[static KAFKA_VALUE_SIZE])
 {
 	(void)replicas;
@@ -51,7 +51,7 @@ static bool retention_size(const KafkaTopic *topic, unsigned replicas, char out[
 	return topic->keep != KAFKA_KEEP_LAST && number(-1, out);
 }
 
-/* With three copies one broker may be away and no acknowledged record stands on one disk alone. */
+/* With three copies one broker may be away, and every acknowledged record is on two disks. */
 static bool in_sync(const KafkaTopic *topic, unsigned replicas, char out[static KAFKA_VALUE_SIZE])
 {
 	(void)topic;
@@ -114,13 +114,13 @@ static void compare_number(KafkaDifferences *out, KafkaDifferenceKind kind, unsi
 	number(wanted, difference->wanted);
 }
 
-/* Where every record counts and old ones of a key are dropped, records vanish without anybody having asked. */
-static bool destroys(const KafkaTopic *topic, unsigned setting, const char *found)
+/* Compaction drops records of a topic that must keep them all, or keep them by age. */
+static bool drops_records(const KafkaTopic *topic, unsigned setting, const char *found)
 {
 	return setting == CLEANUP && topic->keep != KAFKA_KEEP_LAST && strstr(found, "compact") != NULL;
 }
 
-/* A batch may be larger than asked for. */
+/* The largest batch may be larger than required. */
 static bool fits(unsigned setting, const char *found, const char *wanted)
 {
 	int64_t have, need;
@@ -139,7 +139,7 @@ static void compare_settings(const KafkaTopics *wanted, unsigned topic, const Ka
 			continue;
 		KafkaDifference *difference = difference_add(out, KAFKA_SETTING, topic);
 		difference->setting = setting;
-		difference->fatal = destroys(&wanted->list[topic], setting, found->setting[setting]);
+		difference->fatal = drops_records(&wanted->list[topic], setting, found->setting[setting]);
 		word(found->setting[setting], difference->found);
 		word(value, difference->wanted);
 	}

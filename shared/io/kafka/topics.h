@@ -1,10 +1,9 @@
 /*
- * How topics must stand in Kafka, and what is not so: pure. kafka/admin.h asks a cluster and mends it; this says what
- * is to be mended.
+ * The required topics of a Kafka cluster, and the differences of a cluster from them: pure. kafka/admin.h reads a cluster and
+ * repairs it.
  *
- * What Kafka may do by itself is to drop records: by age, by size or for a newer one of the same key. A ledger is cut by
- * its owner alone, so all three are forbidden there; a stream is dropped by age; of a table the last record of a key
- * stays.
+ * Kafka may drop records by age, by size, or in favour of a newer one with the same key. A ledger is trimmed by its owner
+ * alone, so none of the three is allowed there; a stream drops records by age; a table keeps the last record of each key.
  */
 #ifndef TOCSIN_IO_KAFKA_TOPICS_H
 #define TOCSIN_IO_KAFKA_TOPICS_H
@@ -17,7 +16,7 @@ typedef enum { KAFKA_KEEP_ALL, KAFKA_KEEP_FOR, KAFKA_KEEP_LAST } KafkaKeep;
 
 typedef struct {
 	const char *name; /* "tocsin.events" */
-	unsigned partitions; /* for life: slots are partition numbers */
+	unsigned partitions; /* never changes: slots map to partition numbers */
 	KafkaKeep keep;
 	int64_t keep_ms; /* KAFKA_KEEP_FOR */
 } KafkaTopic;
@@ -29,7 +28,7 @@ typedef struct {
 } KafkaTopics;
 
 /*
- * A batch may take a record, what stands around it, and what compression adds where it does not help. Kafka's own
+ * Bytes of a batch: the largest record, its framing, and the overhead of compression on incompressible bytes. Kafka's
  * default is smaller than the largest record.
  */
 enum { KAFKA_BATCH_MAX = BUS_RECORD_MAX + (64 << 10) };
@@ -38,32 +37,32 @@ enum { KAFKA_BATCH_MAX = BUS_RECORD_MAX + (64 << 10) };
 enum { KAFKA_SETTINGS = 7, KAFKA_VALUE_SIZE = 64 };
 extern const char *const kafka_setting_names[KAFKA_SETTINGS];
 
-/* What a setting must be; false: it may be anything. */
+/* Writes the required value of a setting (an index of kafka_setting_names); false: any value is allowed. */
 bool kafka_setting_wanted(const KafkaTopic *topic, unsigned replicas, unsigned setting,
 			  char out[static KAFKA_VALUE_SIZE]);
 
-/* ---- what there is */
+/* ---- topics of a cluster */
 typedef struct {
 	bool there;
-	unsigned partitions, replicas, leaderless; /* replicas: the fewest a partition has */
-	bool settings_known; /* false: the cluster does not tell */
+	unsigned partitions, replicas, leaderless; /* replicas: the smallest number of a partition */
+	bool settings_known; /* false: the cluster does not show them */
 	char setting[KAFKA_SETTINGS][KAFKA_VALUE_SIZE];
 } KafkaTopicFound;
 
-/* ---- what is not as it must be */
+/* ---- differences from the required topics */
 typedef enum {
-	KAFKA_MISSING, /* can be created */
-	KAFKA_SETTING, /* can be changed */
-	KAFKA_LEADERLESS, /* passes by itself */
-	KAFKA_REPLICAS, /* an operator's work */
-	KAFKA_PARTITIONS, /* only a new topic has another number */
+	KAFKA_MISSING, /* repaired by creating the topic */
+	KAFKA_SETTING, /* repaired by changing the setting */
+	KAFKA_LEADERLESS, /* temporary */
+	KAFKA_REPLICAS, /* an operator has to reassign partitions */
+	KAFKA_PARTITIONS, /* only a new topic can have another number */
 } KafkaDifferenceKind;
 
 typedef struct {
 	KafkaDifferenceKind kind;
 	unsigned topic; /* index in the list */
 	unsigned setting; /* KAFKA_SETTING */
-	bool fatal; /* records would be lost or misread: nothing may run on it */
+	bool fatal; /* records would be lost or misread: no service may run on it */
 	char found[KAFKA_VALUE_SIZE], wanted[KAFKA_VALUE_SIZE];
 } KafkaDifference;
 
@@ -74,16 +73,16 @@ typedef struct {
 	KafkaDifference list[KAFKA_DIFFERENCES_MAX];
 } KafkaDifferences;
 
-/* found: one for each of the list. */
+/* found: one for each topic of wanted->list, in its order. */
 void kafka_topics_compare(const KafkaTopics *wanted, const KafkaTopicFound *found, KafkaDifferences *out);
 
-/* ERROR_INPUT: what is missing cannot be created, since there are fewer brokers than copies asked for. */
+/* ERROR_INPUT: missing topics cannot be created, because wanted->replicas exceeds the number of brokers. */
 Result kafka_topics_possible(const KafkaTopics *wanted, const KafkaDifferences *differences, unsigned brokers);
 
-/* "tocsin.events has 3 partitions, not 12: …", one line without an end. */
+/* Appends a description: "tocsin.events has 3 partitions, not 12: …", one line without a line feed. */
 void kafka_difference_say(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);
 
-/* "create tocsin.events with …": what mending it would do; the same as above where nothing mends it. */
+/* Appends what a repair would do: "create tocsin.events with …"; the description where no repair is possible. */
 void kafka_difference_plan(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);
 
 #endif

@@ -22,10 +22,10 @@ typedef struct {
 
 struct RedisClient {
 	redisContext *context;
-	redisReply *reply; /* the one whose answer is lent */
+	redisReply *reply; /* of the answer that the caller borrows */
 	int64_t timeout_ms, until_us;
-	size_t waiting; /* answers that are still to come */
-	char place[PART_ROOM + 16];
+	size_t waiting; /* number of answers outstanding */
+	char server[PART_ROOM + 16]; /* host:port or path, for error texts */
 	RedisValue values[REDIS_VALUES_MAX];
 	const char *words[REDIS_WORDS_MAX];
 	size_t sizes[REDIS_WORDS_MAX];
@@ -121,7 +121,7 @@ const char *redis_url_check(const char *url)
 {
 	Address address;
 	if (slice_starts(slice_of(url), SLICE("rediss://")))
-		return "must be redis:// to a TLS proxy on this machine, or unix:///path: TLS itself is not spoken";
+		return "must be redis:// to a TLS proxy on this machine, or unix:///path: TLS is not supported";
 	bool right = address_read(url, &address);
 	explicit_bzero(&address, sizeof(address));
 	return right ? NULL
@@ -130,27 +130,27 @@ const char *redis_url_check(const char *url)
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
 
-/* Error codes of Redis, and what they mean to people. Each passes with time or with somebody's help: ERROR_AGAIN. */
+/* Error codes of Redis, and texts for operators. Time or an operator resolves each of them: ERROR_AGAIN. */
 static const struct {
 	const char *code, *meaning;
 } errors[] = {
 	{ "LOADING", "is still loading its data" },
-	{ "READONLY", "is a replica, which takes no writes: name the master" },
+	{ "READONLY", "is a replica, which accepts no writes: set the URL of the master" },
 	{ "MASTERDOWN", "is a replica that has lost its master" },
 	{ "BUSY", "is busy with a script" },
 	{ "OOM", "has no memory left (maxmemory)" },
-	{ "MISCONF", "takes no writes because it cannot save: see its log" },
-	{ "NOREPLICAS", "takes no writes because it has too few replicas (min-replicas-to-write)" },
-	{ "NOSCRIPT", "has forgotten its scripts" },
-	{ "NOAUTH", "wants a password: redis://user:password@…" },
+	{ "MISCONF", "accepts no writes because it cannot save: see its log" },
+	{ "NOREPLICAS", "accepts no writes because it has too few replicas (min-replicas-to-write)" },
+	{ "NOSCRIPT", "has lost the scripts" },
+	{ "NOAUTH", "requires a password: redis://user:password@…" },
 	{ "WRONGPASS", "refuses the user or the password" },
 	{ "NOPERM", "forbids this user a command or key: allow scripts and ~{tocsin}:*" },
-	{ "WRONGTYPE", "holds something else under our keys: {tocsin}:…" },
-	{ "MOVED", "keeps the keys {tocsin}:… on another node of its cluster: name that one" },
+	{ "WRONGTYPE", "has other data under the keys {tocsin}:…" },
+	{ "MOVED", "has the keys {tocsin}:… on another node of its cluster: set the URL of that node" },
 	{ "CROSSSLOT", "is a cluster that cannot run our scripts" },
 };
 
-/* The code: its first word, if it is one. Nothing else of what Redis says is repeated. */
+/* The code: the first word of an error, if it has the form of a code. The rest of the error is not passed on. */
 static void code_copy(const redisReply *reply, char out[static CODE_ROOM])
 {
 	size_t size = 0;
@@ -166,8 +166,8 @@ static Result client_refused(const RedisClient *client, const redisReply *reply)
 	code_copy(reply, code);
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		if (strcmp(code, errors[i].code) == 0)
-			return result_fail(ERROR_AGAIN, "Redis at %s %s", client->place, errors[i].meaning);
-	return result_fail(ERROR_AGAIN, "Redis at %s answers with an error: %s", client->place,
+			return result_fail(ERROR_AGAIN, "Redis at %s %s", client->server, errors[i].meaning);
+	return result_fail(ERROR_AGAIN, "Redis at %s answers with an error: %s", client->server,
 			   strcmp(code, "ERR") == 0 || code[0] == '\0' ? "see its log and version" : code);
 }
 
@@ -175,13 +175,13 @@ static Result client_broken(const RedisClient *client)
 {
 	const redisContext *context = client->context;
 	const char *why = context == NULL || context->err == 0	? "no memory"
-			  : context->err == REDIS_ERR_EOF	? "it closed the connection"
-			  : context->err == REDIS_ERR_PROTOCOL ? "it does not speak Redis' protocol"
+			  : context->err == REDIS_ERR_EOF	? "the server closed the connection"
+			  : context->err == REDIS_ERR_PROTOCOL ? "the server does not use the protocol of Redis"
 								: context->errstr;
-	return result_fail(ERROR_AGAIN, "Redis at %s cannot be reached: %s", client->place, why);
+	return result_fail(ERROR_AGAIN, "Redis at %s cannot be reached: %s", client->server, why);
 }
 
-/* ---- asking and answering ---------------------------------------------------------------------------------------- */
+/* ---- commands and answers ---------------------------------------------------------------------------------------- */
 
 void redis_client_ask(RedisClient *client, const Slice *words, size_t count)
 {
@@ -190,7 +190,7 @@ void redis_client_ask(RedisClient *client, const Slice *words, size_t count)
 		client->words[i] = words[i].data == NULL ? "" : words[i].data;
 		client->sizes[i] = words[i].size;
 	}
-	/* Out of memory only; the next answer then says that the connection is broken. */
+	/* Fails only for lack of memory; redis_client_answer then reports a broken connection. */
 	(void)redisAppendCommandArgv(client->context, (int)count, client->words, client->sizes);
 	if (client->waiting++ == 0)
 		client->until_us = clock_monotonic_us() + client->timeout_ms * 1000;
@@ -205,7 +205,7 @@ static Result client_wait(RedisClient *client, short event)
 		if (ready > 0)
 			return result_ok();
 		if (ready == 0)
-			return result_fail(ERROR_AGAIN, "Redis at %s does not answer within %lld ms", client->place,
+			return result_fail(ERROR_AGAIN, "Redis at %s does not answer within %lld ms", client->server,
 					   (long long)client->timeout_ms);
 		if (errno != EINTR)
 			return client_broken(client);
@@ -235,7 +235,8 @@ static Result client_receive(RedisClient *client)
 		if (redisBufferRead(client->context) != REDIS_OK)
 			return client_broken(client);
 		if (client->context->reader->len > REDIS_ANSWER_BYTES_MAX)
-			return result_fail(ERROR_AGAIN, "Redis at %s answers more than was asked for", client->place);
+			return result_fail(ERROR_AGAIN, "Redis at %s sent an answer of more than %d bytes", client->server,
+					   REDIS_ANSWER_BYTES_MAX);
 	}
 	client->reply = reply;
 	return result_ok();
@@ -280,7 +281,7 @@ Result redis_client_answer(RedisClient *client, RedisAnswer *out)
 	if (client->reply->type == REDIS_REPLY_ERROR)
 		return client_refused(client, client->reply);
 	if (!answer_read(client, out))
-		return result_fail(ERROR_AGAIN, "Redis at %s answers what was not asked for", client->place);
+		return result_fail(ERROR_AGAIN, "Redis at %s sent an answer of an unexpected form", client->server);
 	return result_ok();
 }
 
@@ -304,7 +305,7 @@ static Result client_connect(RedisClient *client, const Address *address)
 	if (!address->unix_socket)
 		(void)redisEnableKeepAlive(client->context);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	/* From here on we wait ourselves: hiredis' own time is one for each read, of which an answer may take many. */
+	/* From here on client_wait waits, because hiredis' timeout is for each read, and an answer may take many. */
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	client->context->flags &= ~REDIS_BLOCK;
 	return result_ok();
@@ -344,9 +345,9 @@ Result redis_client_open(const RedisClientOptions *options, RedisClient **out)
 	must(client != NULL);
 	client->timeout_ms = options->timeout_ms;
 	if (address.unix_socket)
-		snprintf(client->place, sizeof(client->place), "%s", address.host);
+		snprintf(client->server, sizeof(client->server), "%s", address.host);
 	else
-		snprintf(client->place, sizeof(client->place), "%s:%d", address.host, address.port);
+		snprintf(client->server, sizeof(client->server), "%s:%d", address.host, address.port);
 	Result result = client_connect(client, &address);
 	if (!result_failed(result))
 		result = client_sign_in(client, &address, options->name);

@@ -1,7 +1,6 @@
 #include "shared/io/redis/timers_internal.h"
 
 #include "shared/io/system/clock.h"
-#include "shared/io/system/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,23 +12,152 @@ static RedisTimers *redis_timers(Timers *timers)
 	return (RedisTimers *)timers;
 }
 
-/* ---- arming ---------------------------------------------------------------------------------------------------- */
+/* ---- owners; the caller holds the mutex --------------------------------------------------------------------------- */
 
-/* Still the owner it was: not lost, not deposed, not begun anew by another thread. */
-static bool owner_lives(const RedisOwner *owner, uint64_t life)
+/* Wakes the link. */
+static void timers_work(RedisTimers *timers)
 {
-	return owner->life == life && (owner->phase == OWNER_ARMING || owner->phase == OWNER_ARMED);
+	if (!timers->has_work)
+		pthread_cond_signal(&timers->work);
+	timers->has_work = true;
 }
 
-/* Waits for room while Redis takes something off; else the owner is lost, and what was queued is of no use. */
+static RedisOwner *owner_find(RedisTimers *timers, const char *name)
+{
+	for (size_t i = 0; i < timers->owner_count; i++)
+		if (strcmp(timers->owners[i]->name, name) == 0)
+			return timers->owners[i];
+	return NULL;
+}
+
+static Result too_many_owners(void)
+{
+	return result_fail(ERROR_AGAIN, "a process has at most %d owners of timers", OWNERS_MAX);
+}
+
+static RedisOwner *owner_add(RedisTimers *timers, const char *name)
+{
+	if (timers->owner_count == OWNERS_MAX)
+		return NULL;
+	RedisOwner *owner = calloc(1, sizeof(*owner));
+	must(owner != NULL && text_copy(slice_of(name), owner->name, sizeof(owner->name)));
+	timers->owners[timers->owner_count++] = owner;
+	return owner;
+}
+
+/* Drops the queue and the request, and ignores answers to earlier calls; waiting callers look again. */
+static void owner_reset(RedisTimers *timers, RedisOwner *owner, OwnerPhase phase)
+{
+	free(owner->request.shown);
+	owner->request.shown = NULL;
+	owner->request.phase = REQUEST_NONE;
+	owner->phase = phase;
+	owner->generation++;
+	owner->reset = RESET_NONE;
+	owner->conflict_reported = false;
+	owner->answered = 0;
+	owner->queue_count = 0;
+	owner->queued_next = owner->known_next = INSTANT_NONE;
+	pthread_cond_broadcast(&timers->changed);
+}
+
+/* The next call drops all timers in Redis; all must be armed again. */
+static void owner_restart(RedisTimers *timers, RedisOwner *owner, StepReset reset)
+{
+	owner_reset(timers, owner, OWNER_ARMING);
+	owner->reset = reset;
+	timers_work(timers);
+}
+
+void owner_lose(RedisTimers *timers, RedisOwner *owner)
+{
+	owner_reset(timers, owner, OWNER_LOST);
+}
+
+void owner_fence(RedisTimers *timers, RedisOwner *owner)
+{
+	owner_reset(timers, owner, OWNER_FENCED);
+}
+
+/* The owner, added where it is new, and restarted where the term is. NULL: there are OWNERS_MAX. */
+static RedisOwner *owner_of_term(RedisTimers *timers, const char *name, uint64_t term)
+{
+	RedisOwner *owner = owner_find(timers, name);
+	bool added = owner == NULL;
+	if (added)
+		owner = owner_add(timers, name);
+	if (owner != NULL && (added || term > owner->term)) {
+		owner->term = term;
+		owner_restart(timers, owner, RESET_TERM);
+	}
+	return owner;
+}
+
+static void owner_free(RedisOwner *owner)
+{
+	free(owner->request.shown);
+	free(owner->queue);
+	free(owner);
+}
+
+/* The queue must have room. due_at INSTANT_NONE disarms. */
+static void owner_queue(RedisTimers *timers, RedisOwner *owner, Slice id, Instant due_at)
+{
+	must(owner->queue_count < CHANGES_MAX && id.size <= TIMER_ID_MAX);
+	if (owner->queue_count == owner->queue_room) {
+		owner->queue_room = owner->queue_room == 0 ? 16 : owner->queue_room * 2;
+		owner->queue = realloc(owner->queue, owner->queue_room * sizeof(*owner->queue));
+		must(owner->queue != NULL);
+	}
+	RedisTimer *change = &owner->queue[owner->queue_count++];
+	change->due_at = due_at;
+	change->id_size = id.size;
+	memcpy(change->id, id.data, id.size);
+	owner->queued_next = instant_earlier(owner->queued_next, due_at);
+	timers_work(timers);
+}
+
+/* By the caller's clock. */
+static Instant armed_next(const RedisTimers *timers, const RedisOwner *owner)
+{
+	Instant next = instant_earlier(owner->known_next, owner->queued_next);
+	return next == INSTANT_NONE ? INSTANT_NONE : next - timers->ahead_ms;
+}
+
+/* When `due` should be called, by our clock; INSTANT_NONE: not at all. */
+static Instant owner_next(const RedisTimers *timers, const RedisOwner *owner)
+{
+	if (owner->phase == OWNER_FENCED)
+		return owner->conflict_reported ? INSTANT_NONE : 0;
+	Instant next = owner->phase == OWNER_ARMED ? armed_next(timers, owner) : 0;
+	if (timers->up || next == INSTANT_NONE)
+		return next;
+	Instant later = clock_now() + AWAY_MS;
+	return next < later ? later : next;
+}
+
+bool owner_has_work(const RedisOwner *owner)
+{
+	return owner->reset != RESET_NONE || owner->queue_count > 0 || owner->request.phase == REQUEST_WANTED;
+}
+
+/* ---- arming ---------------------------------------------------------------------------------------------------- */
+
+/* True while the owner is in the same generation, and neither lost nor fenced. */
+static bool owner_is_current(const RedisOwner *owner, uint64_t generation)
+{
+	return owner->generation == generation && (owner->phase == OWNER_ARMING || owner->phase == OWNER_ARMED);
+}
+
+/* Waits for room in the queue while Redis accepts calls; else the owner counts as lost, and its queue is dropped. */
 static bool room_await(RedisTimers *timers, RedisOwner *owner)
 {
-	uint64_t life = owner->life;
+	uint64_t generation = owner->generation;
 	int64_t until_us = clock_monotonic_us() + CALLER_MS * 1000;
-	while (owner_lives(owner, life) && owner->queue_count == CHANGES_MAX)
-		if (!timers->up || !link_wait(timers, &timers->moved, until_us))
+	while (owner_is_current(owner, generation) && owner->queue_count == CHANGES_MAX)
+		if (!timers->up || !link_wait(timers, &timers->changed, until_us))
 			owner_lose(timers, owner);
-	return owner_lives(owner, life);
+	return owner_is_current(owner, generation);
 }
 
 static Result redis_change(Timers *base, const char *name, uint64_t term, Slice id, Instant due_at)
@@ -39,17 +167,17 @@ static Result redis_change(Timers *base, const char *name, uint64_t term, Slice 
 		return result_fail(ERROR_INPUT, "a timer's id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
 				   OWNER_TEXT - 1);
 	pthread_mutex_lock(&timers->mutex);
-	RedisOwner *owner = owner_take(timers, name, term);
+	RedisOwner *owner = owner_of_term(timers, name, term);
 	if (owner != NULL && owner->term == term && room_await(timers, owner))
 		owner_queue(timers, owner, id, due_at);
 	pthread_mutex_unlock(&timers->mutex);
-	return owner == NULL ? result_fail(ERROR_AGAIN, "there are too many owners of timers") : result_ok();
+	return owner == NULL ? too_many_owners() : result_ok();
 }
 
 static Result redis_arm(Timers *base, const char *name, uint64_t term, Slice id, Instant due_at)
 {
 	if (due_at <= -REDIS_NUMBER_MAX || due_at >= REDIS_NUMBER_MAX)
-		return result_fail(ERROR_INPUT, "a timer's due time is no time");
+		return result_fail(ERROR_INPUT, "the due time of a timer is out of range");
 	return redis_change(base, name, term, id, due_at);
 }
 
@@ -64,7 +192,7 @@ static void redis_armed(Timers *base, const char *name, uint64_t term)
 	if (strlen(name) >= OWNER_TEXT || term >= REDIS_NUMBER_MAX)
 		return;
 	pthread_mutex_lock(&timers->mutex);
-	RedisOwner *owner = owner_take(timers, name, term);
+	RedisOwner *owner = owner_of_term(timers, name, term);
 	if (owner != NULL && owner->term == term && owner->phase == OWNER_ARMING)
 		owner->phase = OWNER_ARMED;
 	pthread_mutex_unlock(&timers->mutex);
@@ -76,22 +204,22 @@ static void redis_take(Timers *base, const char *name, uint64_t term)
 	if (strlen(name) >= OWNER_TEXT || term >= REDIS_NUMBER_MAX)
 		return;
 	pthread_mutex_lock(&timers->mutex);
-	RedisOwner *owner = owner_take(timers, name, term);
+	RedisOwner *owner = owner_of_term(timers, name, term);
 	if (owner != NULL && owner->term == term && owner->phase == OWNER_FENCED)
-		owner_begin(timers, owner, BEGIN_OVER);
+		owner_restart(timers, owner, RESET_OVERRIDE);
 	pthread_mutex_unlock(&timers->mutex);
 }
 
 /* ---- firing ---------------------------------------------------------------------------------------------------- */
 
-/* By what Redis said last. */
+/* By the last answer of Redis. */
 static bool owner_overdue(const RedisTimers *timers, const RedisOwner *owner, Instant now)
 {
 	return owner->phase != OWNER_ARMED ||
 	       (owner->known_next != INSTANT_NONE && owner->known_next - timers->ahead_ms <= now);
 }
 
-/* What can be said without asking. OK with *ask: Redis is to be asked. */
+/* The result as far as it is known without a call; OK with *ask: Redis must be asked. */
 static Result due_look(RedisTimers *timers, RedisOwner *owner, uint64_t term, bool *ask)
 {
 	Instant now = clock_now();
@@ -99,43 +227,43 @@ static Result due_look(RedisTimers *timers, RedisOwner *owner, uint64_t term, bo
 	if (owner->term != term)
 		return result_ok();
 	if (owner->phase == OWNER_FENCED) {
-		owner->told = true;
-		return result_fail(ERROR_CONFLICT, "Redis knows a later owner of the timers of %s", owner->name);
+		owner->conflict_reported = true;
+		return result_fail(ERROR_CONFLICT, "Redis has a later owner for the timers of %s", owner->name);
 	}
 	if (!timers->up && owner_overdue(timers, owner, now))
-		return timers->why;
+		return timers->reason;
 	if (owner->phase == OWNER_LOST)
-		owner_begin(timers, owner, BEGIN_AGAIN);
+		owner_restart(timers, owner, RESET_TERM);
 	if (owner->phase == OWNER_ARMING)
-		return result_fail(ERROR_NOT_FOUND, "Redis does not have the timers of %s: they must be armed",
+		return result_fail(ERROR_NOT_FOUND, "Redis has lost the timers of %s, or has none yet: they must be armed",
 				   owner->name);
 	Instant next = owner_next(timers, owner);
 	*ask = timers->up && next != INSTANT_NONE && next <= now;
 	return result_ok();
 }
 
-/* Waits for the turn, then for the answer. True: it is there, to be taken. */
+/* Waits until no other request is in progress, then for the answer. True: it is stored in the owner. */
 static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, size_t max)
 {
-	uint64_t life = owner->life;
+	uint64_t generation = owner->generation;
 	int64_t until_us = clock_monotonic_us() + CALLER_MS * 1000;
 	bool in_time = true;
-	while (owner_lives(owner, life) && timers->up && owner->ask.phase != ASK_NONE && in_time)
-		in_time = link_wait(timers, &timers->moved, until_us);
-	if (!owner_lives(owner, life) || owner->ask.phase != ASK_NONE)
+	while (owner_is_current(owner, generation) && timers->up && owner->request.phase != REQUEST_NONE && in_time)
+		in_time = link_wait(timers, &timers->changed, until_us);
+	if (!owner_is_current(owner, generation) || owner->request.phase != REQUEST_NONE)
 		return false;
-	owner->ask.phase = ASK_WANTED;
-	owner->ask.max = max < SHOWN_MAX ? max : SHOWN_MAX;
-	owner->ask.lease_ms = lease_ms < 1 ? 1 : lease_ms;
+	owner->request.phase = REQUEST_WANTED;
+	owner->request.max = max < SHOWN_MAX ? max : SHOWN_MAX;
+	owner->request.lease_ms = lease_ms < 1 ? 1 : lease_ms;
 	timers_work(timers);
-	while (owner_lives(owner, life) && timers->up && owner->ask.phase != ASK_ANSWERED && in_time)
-		in_time = link_wait(timers, &timers->moved, until_us);
-	if (!owner_lives(owner, life) || owner->ask.phase == ASK_ANSWERED)
-		return owner_lives(owner, life);
-	if (owner->ask.phase == ASK_SENT)
-		owner_lose(timers, owner); /* what it leased nobody will see */
-	owner->ask.phase = ASK_NONE;
-	pthread_cond_broadcast(&timers->moved);
+	while (owner_is_current(owner, generation) && timers->up && owner->request.phase != REQUEST_ANSWERED && in_time)
+		in_time = link_wait(timers, &timers->changed, until_us);
+	if (!owner_is_current(owner, generation) || owner->request.phase == REQUEST_ANSWERED)
+		return owner_is_current(owner, generation);
+	if (owner->request.phase == REQUEST_SENT)
+		owner_lose(timers, owner); /* timers that the call leases would not be shown */
+	owner->request.phase = REQUEST_NONE;
+	pthread_cond_broadcast(&timers->changed);
 	return false;
 }
 
@@ -148,11 +276,11 @@ static Result due_fail(RedisTimers *timers, RedisOwner *owner, uint64_t term)
 
 static RedisTimer *due_take(RedisTimers *timers, RedisOwner *owner, size_t *count)
 {
-	RedisTimer *shown = owner->ask.shown;
-	*count = owner->ask.count;
-	owner->ask.shown = NULL;
-	owner->ask.phase = ASK_NONE;
-	pthread_cond_broadcast(&timers->moved);
+	RedisTimer *shown = owner->request.shown;
+	*count = owner->request.count;
+	owner->request.shown = NULL;
+	owner->request.phase = REQUEST_NONE;
+	pthread_cond_broadcast(&timers->changed);
 	return shown;
 }
 
@@ -165,10 +293,10 @@ static Result redis_due(Timers *base, const char *name, uint64_t term, Instant n
 	size_t count = 0;
 	bool ask = false;
 	if (strlen(name) >= OWNER_TEXT || term >= REDIS_NUMBER_MAX)
-		return result_fail(ERROR_INPUT, "an owner of timers has at most %d bytes", OWNER_TEXT - 1);
+		return result_fail(ERROR_INPUT, "the owner of a timer has at most %d bytes", OWNER_TEXT - 1);
 	pthread_mutex_lock(&timers->mutex);
-	RedisOwner *owner = owner_take(timers, name, term);
-	Result result = owner == NULL ? result_fail(ERROR_AGAIN, "there are too many owners of timers")
+	RedisOwner *owner = owner_of_term(timers, name, term);
+	Result result = owner == NULL ? too_many_owners()
 				      : due_look(timers, owner, term, &ask);
 	if (ask && max > 0) {
 		if (due_await(timers, owner, lease_ms, max))
@@ -183,7 +311,7 @@ static Result redis_due(Timers *base, const char *name, uint64_t term, Instant n
 	return result;
 }
 
-/* ---- looking --------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------- */
 
 static Instant redis_next(Timers *base, const char *name)
 {
@@ -199,7 +327,7 @@ static Result redis_health(Timers *base)
 {
 	RedisTimers *timers = redis_timers(base);
 	pthread_mutex_lock(&timers->mutex);
-	Result result = timers->up ? result_ok() : timers->why;
+	Result result = timers->up ? result_ok() : timers->reason;
 	pthread_mutex_unlock(&timers->mutex);
 	return result;
 }
@@ -221,7 +349,7 @@ static void redis_close(Timers *base)
 	secret_free(timers->url);
 	free(timers->name);
 	pthread_cond_destroy(&timers->work);
-	pthread_cond_destroy(&timers->moved);
+	pthread_cond_destroy(&timers->changed);
 	pthread_mutex_destroy(&timers->mutex);
 	free(timers);
 }
@@ -251,12 +379,12 @@ static RedisTimers *timers_new(const TimersRedisOptions *options)
 		 named ? ":" : "");
 	clock_random(&process, sizeof(process));
 	snprintf(timers->process, sizeof(timers->process), "%016" PRIx64, process);
-	timers->why = result_fail(ERROR_AGAIN, "Redis is not connected to yet");
+	timers->reason = result_fail(ERROR_AGAIN, "Redis is not connected yet");
 	pthread_mutex_init(&timers->mutex, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&timers->work, &monotonic);
-	pthread_cond_init(&timers->moved, &monotonic);
+	pthread_cond_init(&timers->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	return timers;
 }
@@ -268,13 +396,13 @@ static Result up_await(RedisTimers *timers, int64_t wait_ms, bool (*stop)(void *
 	bool stopped = false;
 	pthread_mutex_lock(&timers->mutex);
 	while (!timers->up && !stopped && (now_us < until_us || !timers->tried)) {
-		(void)link_wait(timers, &timers->moved, now_us + LOOK_MS * 1000);
+		(void)link_wait(timers, &timers->changed, now_us + LOOK_MS * 1000);
 		pthread_mutex_unlock(&timers->mutex);
 		stopped = stop != NULL && stop(context);
 		now_us = clock_monotonic_us();
 		pthread_mutex_lock(&timers->mutex);
 	}
-	Result result = timers->up ? result_ok() : timers->why;
+	Result result = timers->up ? result_ok() : timers->reason;
 	pthread_mutex_unlock(&timers->mutex);
 	return result;
 }
@@ -286,7 +414,7 @@ Result timers_redis_open(const TimersRedisOptions *options, int64_t wait_ms, boo
 	if (wrong != NULL)
 		return result_fail(ERROR_INPUT, "the URL of Redis %s", wrong);
 	if (options->cluster != NULL && strlen(options->cluster) > CLUSTER_MAX)
-		return result_fail(ERROR_INPUT, "a log's name has at most %d bytes", CLUSTER_MAX);
+		return result_fail(ERROR_INPUT, "the id of a cluster has at most %d bytes", CLUSTER_MAX);
 	RedisTimers *timers = timers_new(options);
 	Result result = link_start(timers);
 	if (!result_failed(result))

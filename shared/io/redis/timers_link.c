@@ -10,20 +10,21 @@
 
 enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 2000, STEADY_MS = 5000 };
 
-/* What a round asked on behalf of an owner, in the order of the answers. */
+/* A call of a round for an owner, in the order of the answers. */
 typedef struct {
 	RedisOwner *owner;
-	uint64_t life, call;
-	bool asks;
-} Sent;
+	uint64_t generation, call;
+	bool asks; /* it carries the request of `due` */
+} SentCall;
 
 typedef struct RedisLink {
 	RedisClient *client; /* NULL: not connected */
 	Script script;
-	uint64_t call;       /* number of the last one */
+	uint64_t call;       /* number of the last call */
 	int64_t pause_ms, connected_at_us, peek_at_us;
-	Sent steps[OWNERS_MAX], peeks[OWNERS_MAX];
-	size_t step_count, peek_count, answered;
+	SentCall steps[OWNERS_MAX], peeks[OWNERS_MAX];
+	ScriptPeek peek_calls[OWNERS_MAX];
+	size_t step_count, peek_count, answer_count;
 	bool peeking;
 	Instant sent_at;
 } RedisLink;
@@ -43,43 +44,43 @@ static void link_up(RedisTimers *timers)
 	bool changed = !timers->up;
 	timers->up = timers->was_up = timers->tried = true;
 	if (changed)
-		pthread_cond_broadcast(&timers->moved);
+		pthread_cond_broadcast(&timers->changed);
 	pthread_mutex_unlock(&timers->mutex);
 	if (returned)
-		log_line(LOG_INFO, timers->name, "redis-reachable", L_STRING("detail", "timers are asked for again"));
-	/* A pause is forgotten only by a connection that lasts: one may be let in and refused at its first write. */
+		log_line(LOG_INFO, timers->name, "redis-reachable", L_STRING("detail", "timers are read and written again"));
+	/* Only a connection that lasts resets the pause: the first write of another may be refused. */
 	if (clock_monotonic_us() > timers->link->connected_at_us + STEADY_MS * INT64_C(1000))
 		timers->link->pause_ms = 0;
 }
 
-/* What was asked and not answered is in doubt. */
-static void link_down(RedisTimers *timers, Result why)
+/* The effect of calls without an answer is unknown: their owners count as lost. */
+static void link_down(RedisTimers *timers, Result reason)
 {
 	RedisLink *link = timers->link;
 	redis_client_close(link->client);
 	link->client = NULL;
 	pthread_mutex_lock(&timers->mutex);
-	for (size_t i = link->answered; i < link->step_count; i++)
-		if (link->steps[i].owner->life == link->steps[i].life)
+	for (size_t i = link->answer_count; i < link->step_count; i++)
+		if (link->steps[i].owner->generation == link->steps[i].generation)
 			owner_lose(timers, link->steps[i].owner);
-	bool left = timers->up;
+	bool was_up = timers->up;
 	timers->up = false;
 	timers->tried = true;
-	timers->why = why;
-	pthread_cond_broadcast(&timers->moved);
+	timers->reason = reason;
+	pthread_cond_broadcast(&timers->changed);
 	pthread_mutex_unlock(&timers->mutex);
-	link->step_count = link->answered = 0;
-	if (left)
-		log_line(LOG_WARN, timers->name, "redis-unreachable", L_STRING("detail", why.text));
+	link->step_count = link->answer_count = 0;
+	if (was_up)
+		log_line(LOG_WARN, timers->name, "redis-unreachable", L_STRING("detail", reason.text));
 }
 
 static int64_t pause_next(RedisLink *link)
 {
-	uint32_t dice;
-	clock_random(&dice, sizeof(dice));
+	uint32_t jitter;
+	clock_random(&jitter, sizeof(jitter));
 	link->pause_ms = link->pause_ms == 0 ? PAUSE_MIN_MS : link->pause_ms * 2;
 	link->pause_ms = link->pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : link->pause_ms;
-	return link->pause_ms / 2 + dice % (uint32_t)(link->pause_ms / 2);
+	return link->pause_ms / 2 + jitter % (uint32_t)(link->pause_ms / 2);
 }
 
 static void link_connect(RedisTimers *timers)
@@ -88,51 +89,53 @@ static void link_connect(RedisTimers *timers)
 	RedisClientOptions options = { .url = timers->url, .name = timers->name, .timeout_ms = ANSWER_MS };
 	Result result = redis_client_open(&options, &link->client);
 	if (!result_failed(result))
-		result = script_load(&link->script, link->client, timers->prefix);
+		result = script_load(&link->script, link->client);
 	link->connected_at_us = clock_monotonic_us();
 	link->peek_at_us = 0;
 	if (result_failed(result))
 		link_down(timers, result);
 }
 
-/* ---- a round: what has come together is asked together ----------------------------------------------------------- */
+/* ---- a round: one call for each owner with work, sent together ---------------------------------------------------- */
 
 static void owner_ask(RedisTimers *timers, RedisOwner *owner)
 {
 	RedisLink *link = timers->link;
-	bool asks = owner->ask.phase == ASK_WANTED;
-	link->steps[link->step_count++] = (Sent){ owner, owner->life, ++link->call, asks };
-	script_step(&link->script, link->client, timers, owner, link->call);
-	owner->begin = BEGIN_NOT;
+	bool asks = owner->request.phase == REQUEST_WANTED;
+	link->steps[link->step_count++] = (SentCall){ owner, owner->generation, ++link->call, asks };
+	script_step(&link->script, link->client,
+		    &(ScriptStep){ .owner = owner->name, .term = owner->term, .call = link->call, .answered = owner->answered,
+				   .reset = owner->reset, .changes = owner->queue, .change_count = owner->queue_count,
+				   .max = asks ? owner->request.max : 0, .lease_ms = asks ? owner->request.lease_ms : 0 });
+	owner->reset = RESET_NONE;
 	owner->queue_count = 0;
 	if (owner->known_next == INSTANT_NONE ||
 	    (owner->queued_next != INSTANT_NONE && owner->queued_next < owner->known_next))
 		owner->known_next = owner->queued_next;
 	owner->queued_next = INSTANT_NONE;
 	if (asks)
-		owner->ask.phase = ASK_SENT;
+		owner->request.phase = REQUEST_SENT;
 }
 
 static void peek_ask(RedisTimers *timers)
 {
 	RedisLink *link = timers->link;
-	RedisOwner *owners[OWNERS_MAX];
 	link->peek_count = 0;
 	for (size_t i = 0; i < timers->owner_count; i++) {
 		RedisOwner *owner = timers->owners[i];
-		if (owner->seen == 0)
+		if (owner->answered == 0)
 			continue;
-		owners[link->peek_count] = owner;
-		link->peeks[link->peek_count++] = (Sent){ .owner = owner, .life = owner->life };
+		link->peek_calls[link->peek_count] = (ScriptPeek){ owner->name, owner->term, owner->answered };
+		link->peeks[link->peek_count++] = (SentCall){ .owner = owner, .generation = owner->generation };
 	}
-	script_peek(&link->script, link->client, timers, owners, link->peek_count);
+	script_peek(&link->script, link->client, link->peek_calls, link->peek_count);
 	link->peek_at_us = clock_monotonic_us() + PEEK_MS * 1000;
 }
 
 static void round_ask(RedisTimers *timers)
 {
 	RedisLink *link = timers->link;
-	link->step_count = link->answered = 0;
+	link->step_count = link->answer_count = 0;
 	link->peeking = clock_monotonic_us() >= link->peek_at_us;
 	link->sent_at = clock_now();
 	pthread_mutex_lock(&timers->mutex);
@@ -142,11 +145,14 @@ static void round_ask(RedisTimers *timers)
 			owner_ask(timers, timers->owners[i]);
 	if (link->peeking)
 		peek_ask(timers);
-	pthread_cond_broadcast(&timers->moved); /* there is room */
+	pthread_cond_broadcast(&timers->changed); /* the queues have room */
 	pthread_mutex_unlock(&timers->mutex);
 }
 
-/* Between our sending and our receiving Redis' clock was read: clocks that may agree are taken to. */
+/*
+ * Redis read its clock between our sending and receiving. A time in that interval, with a millisecond of rounding, counts as
+ * no difference.
+ */
 static void clock_compare(RedisTimers *timers, Instant redis_now)
 {
 	Instant sent_at = timers->link->sent_at, received_at = clock_now();
@@ -154,7 +160,7 @@ static void clock_compare(RedisTimers *timers, Instant redis_now)
 	timers->ahead_ms = agree ? 0 : redis_now - (sent_at + received_at) / 2;
 }
 
-static void owner_told(RedisTimers *timers, RedisOwner *owner, Status status, Instant next)
+static void owner_update(RedisTimers *timers, RedisOwner *owner, ScriptStatus status, Instant next)
 {
 	if (status == STATUS_FENCED)
 		owner_fence(timers, owner);
@@ -164,31 +170,31 @@ static void owner_told(RedisTimers *timers, RedisOwner *owner, Status status, In
 		owner->known_next = next;
 }
 
-static bool step_take(RedisTimers *timers, const Sent *sent, const RedisAnswer *answer)
+static bool step_take(RedisTimers *timers, const SentCall *sent, const RedisAnswer *answer)
 {
-	Status status;
+	ScriptStatus status;
 	Instant now, next;
 	RedisOwner *owner = sent->owner;
 	if (!step_read(answer, &status, &now, &next))
 		return false;
 	clock_compare(timers, now);
-	if (owner->life != sent->life)
+	if (owner->generation != sent->generation)
 		return true;
 	if (status == STATUS_OK && sent->asks) {
-		if (!step_shown(answer, &owner->ask.shown, &owner->ask.count))
+		if (!step_shown(answer, &owner->request.shown, &owner->request.count))
 			return false;
-		owner->ask.phase = ASK_ANSWERED;
-		pthread_cond_broadcast(&timers->moved);
+		owner->request.phase = REQUEST_ANSWERED;
+		pthread_cond_broadcast(&timers->changed);
 	}
-	owner->seen = sent->call;
-	owner_told(timers, owner, status, next);
+	owner->answered = sent->call;
+	owner_update(timers, owner, status, next);
 	return true;
 }
 
 static bool peek_take(RedisTimers *timers, const RedisAnswer *answer)
 {
 	RedisLink *link = timers->link;
-	Status status;
+	ScriptStatus status;
 	Instant now, next;
 	if (!peek_now(answer, link->peek_count, &now))
 		return false;
@@ -197,27 +203,27 @@ static bool peek_take(RedisTimers *timers, const RedisAnswer *answer)
 		RedisOwner *owner = link->peeks[i].owner;
 		if (!peek_read(answer, i, &status, &next))
 			return false;
-		if (owner->life == link->peeks[i].life)
-			owner_told(timers, owner, status, next);
+		if (owner->generation == link->peeks[i].generation)
+			owner_update(timers, owner, status, next);
 	}
 	return true;
 }
 
-static Result round_next(RedisTimers *timers, const Sent *sent)
+static Result round_next(RedisTimers *timers, const SentCall *sent)
 {
 	RedisAnswer answer;
 	TRY(redis_client_answer(timers->link->client, &answer));
 	pthread_mutex_lock(&timers->mutex);
 	bool right = sent == NULL ? peek_take(timers, &answer) : step_take(timers, sent, &answer);
 	pthread_mutex_unlock(&timers->mutex);
-	return right ? result_ok() : result_fail(ERROR_AGAIN, "Redis answers what was not asked for");
+	return right ? result_ok() : result_fail(ERROR_AGAIN, "Redis sent an answer of an unexpected form");
 }
 
 static Result round_answers(RedisTimers *timers)
 {
 	RedisLink *link = timers->link;
-	for (; link->answered < link->step_count; link->answered++)
-		TRY(round_next(timers, &link->steps[link->answered]));
+	for (; link->answer_count < link->step_count; link->answer_count++)
+		TRY(round_next(timers, &link->steps[link->answer_count]));
 	return link->peeking ? round_next(timers, NULL) : result_ok();
 }
 
@@ -233,7 +239,7 @@ static void link_round(RedisTimers *timers)
 
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
 
-/* Until there is something to ask, or for so long when not connected. False: it is time to end. */
+/* Sleeps until there is work or a peek is due, or for the pause when not connected. False: the thread must end. */
 static bool link_sleep(RedisTimers *timers)
 {
 	RedisLink *link = timers->link;
@@ -265,9 +271,9 @@ Result link_start(RedisTimers *timers)
 	sigset_t all, before;
 	RedisLink *link = calloc(1, sizeof(*link));
 	must(link != NULL);
-	script_init(&link->script);
+	script_init(&link->script, timers->prefix, timers->process);
 	timers->link = link;
-	/* Signals are the program's; and where Redis goes away while it is written to, SIGPIPE is nobody's. */
+	/* The thread takes no signals: they are for the main thread, and a write to a closed connection must not raise SIGPIPE. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	bool started = pthread_create(&timers->thread, NULL, link_run, timers) == 0;

@@ -1,29 +1,29 @@
-#include "shared/io/redis/timers_internal.h"
+#include "shared/io/redis/timers_script.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
- * Numbers go out as they came in, as text, and are computed with only up to 2^53. A timer without data is not shown but
- * reported as a loss: its data was evicted, or somebody else's hand was here.
+ * Numbers are passed through as text, and computed with only below 2^53. A timer without data is not shown but reported as
+ * a loss: its data was evicted, or another client removed it.
  */
 static const char *const sources[SCRIPTS] = {
 	/*
-	 * state show data; term process call seen begin (OwnerBegin) max lease_ms, then id due … (due "": disarm)
+	 * KEYS: state show data; ARGV: term process call answered reset (StepReset) max lease_ms, then id due … (due "": disarm)
 	 * -> status now next, then id due …
 	 */
 	[SCRIPT_STEP] =
-		"local term, call, seen = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])\n"
+		"local term, call, answered = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])\n"
 		"local time = redis.call('TIME')\n"
 		"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
 		"local known = redis.call('HMGET', KEYS[1], 'term', 'process', 'call')\n"
 		"local known_term, known_call = tonumber(known[1]) or 0, tonumber(known[3]) or 0\n"
-		"if known_term > term and ARGV[5] ~= '2' then return {'deposed', now, ''} end\n"
+		"if known_term > term and ARGV[5] ~= '2' then return {'fenced', now, ''} end\n"
 		"local own = known_term == term and known[2] == ARGV[2]\n"
 		"if own and known_call >= call then return {'late', now, ''} end\n"
 		"if ARGV[5] ~= '0' then redis.call('UNLINK', KEYS[2], KEYS[3])\n"
-		"elseif not own or known_call < seen then return {'lost', now, ''} end\n"
+		"elseif not own or known_call < answered then return {'lost', now, ''} end\n"
 		"redis.call('HSET', KEYS[1], 'term', ARGV[1], 'process', ARGV[2], 'call', ARGV[3])\n"
 		"for i = 8, #ARGV, 2 do\n"
 		"  if ARGV[i + 1] == '' then\n"
@@ -49,17 +49,17 @@ static const char *const sources[SCRIPTS] = {
 		"end\n"
 		"answer[3] = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] or ''\n"
 		"return answer\n",
-	/* state show data of each owner; process, then term seen of each -> now, then status next of each */
+	/* KEYS: state show data of each owner; ARGV: process, then term answered of each -> now, then status next of each */
 	[SCRIPT_PEEK] =
 		"local time = redis.call('TIME')\n"
 		"local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}\n"
 		"for i = 1, #KEYS / 3 do\n"
 		"  local show, data = KEYS[i * 3 - 1], KEYS[i * 3]\n"
-		"  local term, seen = tonumber(ARGV[i * 2]), tonumber(ARGV[i * 2 + 1])\n"
+		"  local term, answered = tonumber(ARGV[i * 2]), tonumber(ARGV[i * 2 + 1])\n"
 		"  local known = redis.call('HMGET', KEYS[i * 3 - 2], 'term', 'process', 'call')\n"
 		"  local known_term, status = tonumber(known[1]) or 0, 'ok'\n"
-		"  if known_term > term then status = 'deposed'\n"
-		"  elseif known_term < term or known[2] ~= ARGV[1] or (tonumber(known[3]) or 0) < seen\n"
+		"  if known_term > term then status = 'fenced'\n"
+		"  elseif known_term < term or known[2] ~= ARGV[1] or (tonumber(known[3]) or 0) < answered\n"
 		"    or redis.call('ZCARD', show) ~= redis.call('HLEN', data) then status = 'lost' end\n"
 		"  answer[#answer + 1] = status\n"
 		"  answer[#answer + 1] = redis.call('ZRANGE', show, 0, 0, 'WITHSCORES')[2] or ''\n"
@@ -70,16 +70,18 @@ static const char *const sources[SCRIPTS] = {
 static const char *const status_names[STATUSES] = {
 	[STATUS_OK] = "ok",
 	[STATUS_LOST] = "lost",
-	[STATUS_FENCED] = "deposed",
+	[STATUS_FENCED] = "fenced",
 	[STATUS_LATE] = "late",
 };
 
-/* Words of the longest call; they lie in `texts`, which must not move while they are put together. */
+/* Bytes of the numbers and keys of the longest call. */
 enum { TEXTS_MAX = OWNERS_MAX * (3 * KEY_ROOM + 2 * 24) + CHANGES_MAX * 24 + 1024, OWNER_KEYS = 3, STEP_HEAD = 3 };
 
-void script_init(Script *script)
+void script_init(Script *script, const char *prefix, const char *process)
 {
 	memset(script, 0, sizeof(*script));
+	script->prefix = prefix;
+	script->process = process;
 	buffer_init(&script->texts, TEXTS_MAX);
 }
 
@@ -97,12 +99,12 @@ static Result source_load(Script *script, RedisClient *client, ScriptId id)
 	redis_client_ask(client, words, 3);
 	TRY(redis_client_answer(client, &answer));
 	if (answer.count != 1 || answer.values[0].kind != REDIS_TEXT || answer.values[0].text.size != SHA_TEXT - 1)
-		return result_fail(ERROR_AGAIN, "Redis answers what was not asked for");
+		return result_fail(ERROR_AGAIN, "Redis sent an answer of an unexpected form");
 	text_copy(answer.values[0].text, script->sha[id], SHA_TEXT);
 	return result_ok();
 }
 
-/* A replica loads scripts and answers peeks, but takes no timers: a write, of nothing, tells before we rely on it. */
+/* A replica loads scripts and answers peeks, but refuses writes: a write without effect detects it. */
 static Result write_probe(RedisClient *client, const char *prefix)
 {
 	char key[KEY_ROOM + 8];
@@ -116,14 +118,14 @@ static Result write_probe(RedisClient *client, const char *prefix)
 	return redis_client_answer(client, &answer);
 }
 
-Result script_load(Script *script, RedisClient *client, const char *prefix)
+Result script_load(Script *script, RedisClient *client)
 {
 	for (ScriptId id = 0; id < SCRIPTS; id++)
 		TRY(source_load(script, client, id));
-	return write_probe(client, prefix);
+	return write_probe(client, script->prefix);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------ */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 static void word_add(Script *script, Slice word)
 {
@@ -131,7 +133,7 @@ static void word_add(Script *script, Slice word)
 	script->words[script->count++] = word;
 }
 
-/* A word of our own making: only its size is known for good, where it lies when all are there (call_end). */
+/* Adds the last text as a word. Its address is set by call_end, because the buffer may still move. */
 static void text_add(Script *script, size_t begin)
 {
 	word_add(script, (Slice){ NULL, script->texts.size - begin });
@@ -144,12 +146,12 @@ static void number_add(Script *script, int64_t number)
 	text_add(script, begin);
 }
 
-static void keys_add(Script *script, const RedisTimers *timers, const RedisOwner *owner)
+static void keys_add(Script *script, const char *owner)
 {
 	static const char *const kinds[OWNER_KEYS] = { "state", "show", "data" };
 	for (size_t i = 0; i < OWNER_KEYS; i++) {
 		size_t begin = script->texts.size;
-		buffer_format(&script->texts, "%s%s:%s", timers->prefix, owner->name, kinds[i]);
+		buffer_format(&script->texts, "%s%s:%s", script->prefix, owner, kinds[i]);
 		text_add(script, begin);
 	}
 }
@@ -175,21 +177,19 @@ static void call_end(Script *script, RedisClient *client)
 	redis_client_ask(client, script->words, script->count);
 }
 
-void script_step(Script *script, RedisClient *client, const RedisTimers *timers, const RedisOwner *owner,
-		 uint64_t call)
+void script_step(Script *script, RedisClient *client, const ScriptStep *step)
 {
-	bool asks = owner->ask.phase == ASK_WANTED;
 	call_begin(script, SCRIPT_STEP, 1);
-	keys_add(script, timers, owner);
-	number_add(script, (int64_t)owner->term);
-	word_add(script, slice_of(timers->process));
-	number_add(script, (int64_t)call);
-	number_add(script, (int64_t)owner->seen);
-	number_add(script, owner->begin);
-	number_add(script, asks ? (int64_t)owner->ask.max : 0);
-	number_add(script, asks ? owner->ask.lease_ms : 0);
-	for (size_t i = 0; i < owner->queue_count; i++) {
-		const RedisTimer *change = &owner->queue[i];
+	keys_add(script, step->owner);
+	number_add(script, (int64_t)step->term);
+	word_add(script, slice_of(script->process));
+	number_add(script, (int64_t)step->call);
+	number_add(script, (int64_t)step->answered);
+	number_add(script, step->reset);
+	number_add(script, (int64_t)step->max);
+	number_add(script, step->lease_ms);
+	for (size_t i = 0; i < step->change_count; i++) {
+		const RedisTimer *change = &step->changes[i];
 		word_add(script, (Slice){ change->id, change->id_size });
 		if (change->due_at == INSTANT_NONE)
 			word_add(script, SLICE(""));
@@ -199,25 +199,24 @@ void script_step(Script *script, RedisClient *client, const RedisTimers *timers,
 	call_end(script, client);
 }
 
-void script_peek(Script *script, RedisClient *client, const RedisTimers *timers, RedisOwner *const *owners,
-		 size_t count)
+void script_peek(Script *script, RedisClient *client, const ScriptPeek *peeks, size_t count)
 {
 	call_begin(script, SCRIPT_PEEK, count);
 	for (size_t i = 0; i < count; i++)
-		keys_add(script, timers, owners[i]);
-	word_add(script, slice_of(timers->process));
+		keys_add(script, peeks[i].owner);
+	word_add(script, slice_of(script->process));
 	for (size_t i = 0; i < count; i++) {
-		number_add(script, (int64_t)owners[i]->term);
-		number_add(script, (int64_t)owners[i]->seen);
+		number_add(script, (int64_t)peeks[i].term);
+		number_add(script, (int64_t)peeks[i].answered);
 	}
 	call_end(script, client);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool status_read(const RedisValue *value, Status *out)
+static bool status_read(const RedisValue *value, ScriptStatus *out)
 {
-	for (Status status = 0; status < STATUSES; status++)
+	for (ScriptStatus status = 0; status < STATUSES; status++)
 		if (value->kind == REDIS_TEXT && slice_is(value->text, status_names[status])) {
 			*out = status;
 			return true;
@@ -231,7 +230,7 @@ static bool next_read(const RedisValue *value, Instant *out)
 	return (value->kind == REDIS_TEXT && value->text.size == 0) || redis_value_integer(value, out);
 }
 
-bool step_read(const RedisAnswer *answer, Status *status, Instant *now, Instant *next)
+bool step_read(const RedisAnswer *answer, ScriptStatus *status, Instant *now, Instant *next)
 {
 	return answer->count >= STEP_HEAD && status_read(&answer->values[0], status) &&
 	       redis_value_integer(&answer->values[1], now) && next_read(&answer->values[2], next);
@@ -265,12 +264,12 @@ bool step_shown(const RedisAnswer *answer, RedisTimer **out, size_t *count)
 	return true;
 }
 
-bool peek_now(const RedisAnswer *answer, size_t owners, Instant *now)
+bool peek_now(const RedisAnswer *answer, size_t count, Instant *now)
 {
-	return answer->count == 1 + owners * 2 && redis_value_integer(&answer->values[0], now);
+	return answer->count == 1 + count * 2 && redis_value_integer(&answer->values[0], now);
 }
 
-bool peek_read(const RedisAnswer *answer, size_t number, Status *status, Instant *next)
+bool peek_read(const RedisAnswer *answer, size_t index, ScriptStatus *status, Instant *next)
 {
-	return status_read(&answer->values[1 + number * 2], status) && next_read(&answer->values[2 + number * 2], next);
+	return status_read(&answer->values[1 + index * 2], status) && next_read(&answer->values[2 + index * 2], next);
 }

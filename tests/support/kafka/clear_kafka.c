@@ -1,9 +1,9 @@
 /*
- * Deletes Tocsin's topics and waits until they are gone, so that one Kafka serves one scenario after the other:
+ * Deletes Tocsin's topics and waits until they are gone, so that scenarios can use one Kafka in turn:
  *
- *   clear_kafka BROKERS [TOPIC]      that one alone
+ *   clear_kafka BROKERS [PREFIX]      only topics that begin with PREFIX
  *
- * What groups committed in them goes with them. Exit code 1 where they do not go within ten seconds.
+ * The positions that groups committed in them are deleted, too. Exit code 1: they are not gone within ten seconds.
  */
 #include "shared/base/error.h"
 
@@ -16,7 +16,7 @@ enum { TOPICS_MAX = 64, ANSWER_MS = 5000, TRIES = 200, PAUSE_MS = 50, TEXT_SIZE 
 
 static const char *prefix = "tocsin.";
 
-/* How many topics of ours there are; deletes: an array of TOPICS_MAX to name them in, or NULL. -1: nobody answers. */
+/* Returns the number of matching topics, and adds them to `deletes` (room for TOPICS_MAX, or NULL). -1: no broker answers. */
 static int topics_find(rd_kafka_t *client, rd_kafka_DeleteTopic_t **deletes)
 {
 	const struct rd_kafka_metadata *metadata;
@@ -72,6 +72,6 @@ int main(int count, char **arguments)
 	int left = topics_delete(client) < 0 ? -1 : topics_await_end(client);
 	rd_kafka_destroy(client);
 	if (left != 0)
-		fprintf(stderr, "clear_kafka: %s\n", left < 0 ? "no broker answers" : "there are still topics");
+		fprintf(stderr, "clear_kafka: %s\n", left < 0 ? "no broker answers" : "topics are still there after ten seconds");
 	return left != 0;
 }

@@ -1,16 +1,15 @@
 /*
- * A broker of records in memory, for a machine without Java: librdkafka's mock cluster in a process of its own, with
- * Tocsin's topics. Run as
+ * Kafka in memory, for a machine without Java: librdkafka's mock cluster as a process, with Tocsin's topics. Run as
  *
  *   mock_kafka FILE [BROKERS]
  *
- * FILE gets the address, whole or not at all. It ends with its stdin, or by SIGTERM. Lines on stdin, answered on stdout
- * by "ok" or by what is wrong; N is a broker from 1 on, 0 all of them:
+ * The address is written to FILE atomically. The process ends with its stdin, or by SIGTERM. It reads commands from stdin and
+ * answers on stdout with "ok" or an error; N is a broker from 1 on, or 0 for all of them:
  *
- *   down N              broker N takes no connections
- *   up N                and takes them again
- *   rtt N MS            every answer of broker N comes MS later
- *   error KEY CODE COUNT   the next COUNT requests of kind KEY (0 Produce, 1 Fetch, …) are answered by error CODE
+ *   down N              broker N refuses connections
+ *   up N                broker N accepts connections again
+ *   rtt N MS            answers of broker N are delayed by MS
+ *   error KEY CODE COUNT   the next COUNT requests of kind KEY (0 Produce, 1 Fetch, …) get error CODE
  */
 #include "shared/base/error.h"
 #include "shared/domain/topics.h"
@@ -28,7 +27,7 @@ enum { BROKERS_MAX = 9, ERRORS_MAX = 1000, LINE_SIZE = 128 };
 
 typedef rd_kafka_mock_cluster_t Cluster;
 
-/* ---- what a line asks for; each says whether its numbers were right */
+/* ---- commands; false: an argument is out of range */
 
 static int32_t broker_of(int number)
 {
@@ -65,28 +64,28 @@ static const struct {
 	const char *word;
 	int numbers;
 	bool (*run)(Cluster *cluster, const int *number);
-} orders[] = { { "down", 1, down }, { "up", 1, up }, { "rtt", 2, slow }, { "error", 3, fail } };
+} commands[] = { { "down", 1, down }, { "up", 1, up }, { "rtt", 2, slow }, { "error", 3, fail } };
 
 static int numbers_take(const char *text, int number[static 3])
 {
 	return sscanf(text, "%d %d %d", &number[0], &number[1], &number[2]);
 }
 
-static const char *obey(Cluster *cluster, const char *line)
+static const char *command_run(Cluster *cluster, const char *line)
 {
 	size_t size = strcspn(line, " \n");
-	for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
 		int number[3];
-		if (strlen(orders[i].word) != size || memcmp(orders[i].word, line, size) != 0)
+		if (strlen(commands[i].word) != size || memcmp(commands[i].word, line, size) != 0)
 			continue;
-		if (numbers_take(line + size, number) != orders[i].numbers)
-			return "wrong: not as many numbers as it needs";
-		return orders[i].run(cluster, number) ? "ok" : "wrong: there is no such broker or number";
+		if (numbers_take(line + size, number) != commands[i].numbers)
+			return "wrong: this command needs another number of arguments";
+		return commands[i].run(cluster, number) ? "ok" : "wrong: the broker or a number does not exist";
 	}
-	return "wrong: down N, up N, rtt N MS and error KEY CODE COUNT are understood";
+	return "wrong: the commands are down N, up N, rtt N MS and error KEY CODE COUNT";
 }
 
-/* ---- its life ---------------------------------------------------------------------------------------------------- */
+/* ---- process ----------------------------------------------------------------------------------------------------- */
 
 static Cluster *cluster_make(int brokers)
 {
@@ -124,7 +123,7 @@ static void serve(Cluster *cluster)
 {
 	char line[LINE_SIZE];
 	while (fgets(line, sizeof line, stdin) != NULL) {
-		puts(obey(cluster, line));
+		puts(command_run(cluster, line));
 		fflush(stdout);
 	}
 }
@@ -145,7 +144,7 @@ int main(int argc, char **argv)
 		return 3;
 	}
 	fprintf(stderr,
-		"mock_kafka: at %s, in memory: keeps nothing past its end and 5 MiB a partition, knows no retention, "
+		"mock_kafka: at %s, in memory: keeps nothing past its end and at most 5 MiB a partition; has no retention, "
 		"trimming, fencing or administration\n",
 		rd_kafka_mock_cluster_bootstraps(cluster));
 	serve(cluster);

@@ -1,0 +1,51 @@
+/*
+ * The settings that all handles of one bus on Kafka are made with, and the deadline of their blocking calls.
+ */
+#ifndef TOCSIN_IO_KAFKA_CONNECTION_H
+#define TOCSIN_IO_KAFKA_CONNECTION_H
+
+#include "shared/io/kafka/bus.h"
+#include "shared/io/kafka/conf.h"
+
+#include <stdatomic.h>
+
+enum {
+	KAFKA_RECORD_MAX = BUS_RECORD_MAX + (64 << 10), /* a message: body, key and headers */
+	KAFKA_CALL_MS = 5000,                           /* the longest blocking call to the cluster */
+	KAFKA_LAST_MS = 500, /* past the deadline: for the last commit, the end of a handle, the last reports */
+};
+
+typedef struct {
+	BusKafkaOptions options; /* its texts are copies; topics is borrowed */
+	char *texts[5];
+	_Atomic int64_t deadline_us; /* no call waits longer, on the monotonic clock; INT64_MAX: none is set */
+} KafkaConnection;
+
+void kafka_connection_init(KafkaConnection *connection, const BusKafkaOptions *options);
+void kafka_connection_release(KafkaConnection *connection);
+
+/* P, or 1 where the topic is not slotted. */
+unsigned kafka_partitions(const KafkaConnection *connection, unsigned topic);
+
+/* The deadline is wait_ms from now. Any thread. */
+void kafka_set_deadline(KafkaConnection *connection, int64_t wait_ms);
+
+/* The longest a call may wait: most_ms, or the time left before the deadline; 0: it has passed. */
+int kafka_left_ms(const KafkaConnection *connection, int64_t most_ms);
+
+/* The same for the last calls of a handle: at least KAFKA_LAST_MS. */
+int kafka_last_ms(const KafkaConnection *connection, int64_t most_ms);
+
+/* A configuration for a handle; errors and ownership as kafka_conf_new. */
+Result kafka_handle_conf(const KafkaConnection *connection, const KafkaSetting *settings, size_t count, rd_kafka_conf_t **out);
+
+/*
+ * Destroys a handle. One that does not end within KAFKA_CALL_MS, or the time left, is abandoned with a log line: librdkafka
+ * 2.0.2 can hang there.
+ */
+void kafka_handle_end(const KafkaConnection *connection, rd_kafka_t *handle);
+
+/* Raises *value to `to`; never lowers it. Any thread. */
+void kafka_raise(_Atomic int64_t *value, int64_t to);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * Detects a Kafka that has stopped responding. Such a broker (stopped, blocked on its disk, behind a dead link) keeps its
+ * connections open, and a process that appends nothing would not notice for a minute. Therefore each process asks for
+ * metadata every three seconds. Acknowledged appends, fetched records and known extents count as answers, too: a Kafka that
+ * is busy with them is not reported as silent.
+ *
+ * The probe uses the handle of the ledgers, which is never replaced and reads in every program. A handle that reads no partition
+ * would ask for all topics of the cluster, and always the same broker.
+ */
+#ifndef TOCSIN_IO_KAFKA_PROBE_H
+#define TOCSIN_IO_KAFKA_PROBE_H
+
+#include "shared/io/kafka/connection.h"
+
+#include <pthread.h>
+
+typedef struct {
+	const KafkaConnection *connection;
+	rd_kafka_t *handle;
+	pthread_t thread;
+	bool started;
+	atomic_bool stop;
+	_Atomic int64_t answered_us; /* the last answer of Kafka, on the monotonic clock */
+} KafkaProbe;
+
+/* Starts the thread; connection and handle are borrowed until probe_close. ERROR_AGAIN: the thread cannot start. */
+Result probe_open(KafkaProbe *probe, const KafkaConnection *connection, rd_kafka_t *handle);
+void probe_close(KafkaProbe *probe);
+
+/* Kafka answered at now_us (monotonic clock); an earlier time than the last changes nothing. Any thread. */
+void probe_answered(KafkaProbe *probe, int64_t now_us);
+
+/* ERROR_AGAIN: no answer for 15 s. Any thread. */
+Result probe_health(const KafkaProbe *probe, int64_t now_us);
+
+#endif

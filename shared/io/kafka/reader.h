@@ -1,0 +1,98 @@
+/*
+ * Partitions as this process reads them, and the readers of shared/io/bus.h.
+ *
+ * Two consumers that never subscribe fetch: `inputs` the streams, `ledgers` the rest, because a full buffer of inputs must not
+ * block reading a ledger back. A partition has one fetch position in the process: it is assigned to its consumer at an explicit
+ * offset, and has a queue of its own, so that a full queue blocks no other. A reader at another offset moves the position, by a
+ * new assignment: two readers at different offsets move it back and forth, which is slow and correct. No pause, seek or
+ * resume is used, which librdkafka 2.0.2 gets wrong (docs/design/brokers-and-timers.md, "Reading").
+ *
+ * Every offset is checked: records before the wanted one are dropped, and a gap is fetched again once before it is believed.
+ */
+#ifndef TOCSIN_IO_KAFKA_READER_H
+#define TOCSIN_IO_KAFKA_READER_H
+
+#include "shared/io/kafka/probe.h"
+
+enum {
+	KAFKA_WATCHERS_MAX = BUS_PARTITIONS_MAX, /* readers of one partition in a process */
+	KAFKA_READERS_MAX = 256,                 /* readers in a process */
+};
+
+typedef struct KafkaPartitions KafkaPartitions;
+
+typedef struct {
+	BusReader reader;
+	KafkaPartitions *partitions;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	bool woken;
+} KafkaReader;
+
+typedef struct {
+	_Atomic int64_t first, end; /* as far as is known; they only grow */
+	pthread_mutex_t reading;    /* guards all members until watching */
+	bool assigned;
+	int64_t next; /* offset of the next message from the queue */
+	rd_kafka_queue_t *queue;
+	rd_kafka_message_t *pending; /* taken from the queue by a wait, not visited yet */
+	rd_kafka_message_t *kept;    /* visited, and likely to be read again */
+	int64_t used_us;             /* the last read or wait, on the monotonic clock */
+	pthread_mutex_t watching;    /* guards the watchers */
+	KafkaReader *watchers[KAFKA_WATCHERS_MAX];
+	size_t watcher_count;
+} KafkaPartition;
+
+struct KafkaPartitions {
+	const KafkaConnection *connection;
+	KafkaProbe *probe;
+	rd_kafka_t *ledgers, *inputs;
+	KafkaPartition *list; /* topic after topic, BUS_PARTITIONS_MAX each */
+	pthread_mutex_t mutex; /* guards readers */
+	KafkaReader *readers[KAFKA_READERS_MAX];
+};
+
+/* connection and probe are borrowed until partitions_release. */
+void partitions_init(KafkaPartitions *partitions, const KafkaConnection *connection, KafkaProbe *probe);
+
+/* Makes the consumers. ERROR_INPUT: options that librdkafka refuses. */
+Result partitions_open(KafkaPartitions *partitions);
+
+/* Drops all fetched records and ends the consumers; readers must be closed before. */
+void partitions_close(KafkaPartitions *partitions);
+
+/* Frees, after partitions_close and after the last delivery report. */
+void partitions_release(KafkaPartitions *partitions);
+
+/* The consumer that reads a topic. */
+rd_kafka_t *partitions_consumer(const KafkaPartitions *partitions, unsigned topic);
+
+/* topic and partition must exist. */
+KafkaPartition *partition_of(const KafkaPartitions *partitions, unsigned topic, unsigned partition);
+
+/* Raise a bound; never lower it. Any thread. */
+void partition_end_raise(KafkaPartition *partition, int64_t end);
+void partition_first_raise(KafkaPartition *partition, int64_t first);
+
+/*
+ * Reads from the cluster where one partition, or with topic == topic_count every partition, begins and ends now; waits for wait_ms
+ * at most for each of the two. ERROR_AGAIN: Kafka did not answer.
+ */
+Result partitions_extents_ask(KafkaPartitions *partitions, unsigned topic, unsigned partition, int wait_ms);
+
+/* Ends the fetching of partitions that were not read for a minute; called now and then. */
+void partitions_release_idle(KafkaPartitions *partitions);
+
+/* Wakes all readers of the process. */
+void partitions_wake_readers(KafkaPartitions *partitions);
+
+/* The reader operations of shared/io/bus.h. ERROR_AGAIN: the process has KAFKA_READERS_MAX readers. */
+Result kafka_reader_open(KafkaPartitions *partitions, Bus *bus, BusReader **out);
+void kafka_reader_close(BusReader *reader);
+Result kafka_read(BusReader *reader, BusPosition position, size_t max, bool want_bodies, BusVisit visit, void *context,
+		  int64_t *next);
+void kafka_fetch(BusReader *reader, const BusPosition *positions, size_t count);
+void kafka_wait(BusReader *reader, const BusPosition *positions, size_t count, int wait_ms);
+void kafka_wake(BusReader *reader);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * The Lua scripts that hold the timers in Redis: their calls and their answers (redis/timers.h explains keys and fences).
+ *
+ * A `step` carries the changes of one owner and shows its due timers; a `peek` compares what several owners expect with what is in
+ * Redis. Answers are not trusted: a read function returns false where an answer does not have the expected form.
+ */
+#ifndef TOCSIN_IO_REDIS_TIMERS_SCRIPT_H
+#define TOCSIN_IO_REDIS_TIMERS_SCRIPT_H
+
+#include "shared/base/instant.h"
+#include "shared/io/redis/client.h"
+
+enum {
+	OWNER_TEXT = 64, /* with the NUL */
+	OWNERS_MAX = 256,
+	TIMER_ID_MAX = 128,
+	CLUSTER_MAX = 64,
+	KEY_ROOM = OWNER_TEXT + CLUSTER_MAX + 32,
+	SHA_TEXT = 41,
+	CHANGES_MAX = 512, /* in one step, and queued by an owner */
+	SHOWN_MAX = 256,   /* by one step */
+};
+
+/* 2^53: numbers below are exact in Lua. */
+#define REDIS_NUMBER_MAX (INT64_C(1) << 53)
+
+typedef struct {
+	Instant due_at; /* INSTANT_NONE in a change: disarm */
+	size_t id_size;
+	char id[TIMER_ID_MAX];
+} RedisTimer;
+
+typedef enum { SCRIPT_STEP, SCRIPT_PEEK, SCRIPTS } ScriptId;
+
+typedef struct {
+	const char *prefix, *process; /* borrowed: of all keys; this process's random name */
+	char sha[SCRIPTS][SHA_TEXT];
+	Slice words[REDIS_WORDS_MAX];
+	size_t count;
+	Buffer texts; /* numbers and keys among the words */
+} Script;
+
+/* Before its changes a step may drop all timers of the owner. The numbers are arguments of the script. */
+typedef enum {
+	RESET_NONE = 0,
+	RESET_TERM = 1,     /* unless a greater term is known */
+	RESET_OVERRIDE = 2, /* whatever term is known (`take` in timers.h) */
+} StepReset;
+
+typedef struct {
+	const char *owner;
+	uint64_t term;     /* below REDIS_NUMBER_MAX, like the numbers of calls */
+	uint64_t call;     /* number of this call, greater than those of all earlier calls of the process */
+	uint64_t answered; /* number of the last answered call since the reset; 0: none */
+	StepReset reset;
+	const RedisTimer *changes; /* in order */
+	size_t change_count;       /* at most CHANGES_MAX */
+	size_t max;                /* due timers to show, at most SHOWN_MAX */
+	int64_t lease_ms;
+} ScriptStep;
+
+typedef struct {
+	const char *owner;
+	uint64_t term, answered;
+} ScriptPeek;
+
+/* ok: carried out; the others changed nothing and showed nothing (redis/timers.h). */
+typedef enum { STATUS_OK, STATUS_LOST, STATUS_FENCED, STATUS_LATE, STATUSES } ScriptStatus;
+
+void script_init(Script *script, const char *prefix, const char *process);
+void script_release(Script *script);
+
+/* Loads the scripts over a new connection, and checks that it may write. ERROR_AGAIN as redis_client_answer. */
+Result script_load(Script *script, RedisClient *client);
+
+/* Adds the call to what the client sends. */
+void script_step(Script *script, RedisClient *client, const ScriptStep *step);
+void script_peek(Script *script, RedisClient *client, const ScriptPeek *peeks, size_t count);
+
+/* The answer to a step: Redis' clock, and the time of the next due timer or end of a lease (INSTANT_NONE: none). */
+bool step_read(const RedisAnswer *answer, ScriptStatus *status, Instant *now, Instant *next);
+
+/* The timers that a step showed; *out is owned by the caller, NULL where there are none. */
+bool step_shown(const RedisAnswer *answer, RedisTimer **out, size_t *count);
+
+/* The answer to a peek of `count` owners: Redis' clock, and for the owner at `index` its status and next time. */
+bool peek_now(const RedisAnswer *answer, size_t count, Instant *now);
+bool peek_read(const RedisAnswer *answer, size_t index, ScriptStatus *status, Instant *next);
+
+#endif

@@ -11,9 +11,9 @@
 
 static const Field assignee_fields[] = {
 	ROW("team", FIELD_TEXT, ASSIGNEE_PLACE(team), .max = NAME_MAX_CHARACTERS,
-	    .sentence = "The team that works on it"),
+	    .sentence = "Assigned team"),
 	ROW("person", FIELD_TEXT, ASSIGNEE_PLACE(person), .flags = FIELD_PERSONAL, .max = NAME_MAX_CHARACTERS,
-	    .sentence = "The person who works on it"),
+	    .sentence = "Assigned person"),
 };
 static const FieldTable assignee_table = {
 	.name = "assignee",
@@ -23,8 +23,8 @@ static const FieldTable assignee_table = {
 };
 
 static const Field acknowledged_fields[] = {
-	ROW("at", FIELD_TIME, ACKNOWLEDGED_PLACE(at), .sentence = "When somebody took it on"),
-	ROW("by", FIELD_FREE, ACKNOWLEDGED_PLACE(by), .flags = FIELD_PERSONAL, .sentence = "Who did: an actor"),
+	ROW("at", FIELD_TIME, ACKNOWLEDGED_PLACE(at), .sentence = "Time of the first acknowledgement"),
+	ROW("by", FIELD_FREE, ACKNOWLEDGED_PLACE(by), .flags = FIELD_PERSONAL, .sentence = "Actor who acknowledged"),
 };
 static const FieldTable acknowledged_table = {
 	.name = "acknowledged",
@@ -34,41 +34,41 @@ static const FieldTable acknowledged_table = {
 };
 
 static const Field incident_fields[] = {
-	ROW_NAME(Incident, id, 0, "inc_…: one for life, whatever its kind becomes"),
+	ROW_NAME(Incident, id, 0, "inc_…; never changes, even if the kind does"),
 	ROW_NAME(Incident, number, 0, "INC-<year>-XXXX-XXXX, for people"),
 	ROW_NAME(Incident, kind, 0, "event, incident or weakness"),
-	ROW_NAME(Incident, status, 0, "Where it stands in the life of its kind"),
-	ROW_INTEGER(Incident, version, 0, 0, INT64_MAX, "One more with every entry"),
-	ROW_TEXT(Incident, title, 0, TITLE_MAX_CHARACTERS, "What happened, in a line"),
-	ROW_TEXT(Incident, description, FIELD_PERSONAL, TEXT_MAX_CHARACTERS, "The same in full"),
-	ROW_NAME(Incident, source, 0, "Who sent it"),
-	ROW_NAME(Incident, severity, 0, "How bad in itself: info to critical"),
-	ROW_NAME(Incident, grade, 0, "How bad for the organisation: I is the worst of four"),
+	ROW_NAME(Incident, status, 0, "Status in the lifecycle of its kind"),
+	ROW_INTEGER(Incident, version, 0, 0, INT64_MAX, "Version, raised by one with each entry"),
+	ROW_TEXT(Incident, title, 0, TITLE_MAX_CHARACTERS, "One-line summary"),
+	ROW_TEXT(Incident, description, FIELD_PERSONAL, TEXT_MAX_CHARACTERS, "Full description"),
+	ROW_NAME(Incident, source, 0, "Source of the opening event; report for a person's report"),
+	ROW_NAME(Incident, severity, 0, "Severity: info to critical"),
+	ROW_NAME(Incident, grade, 0, "Grade for the organisation, from I (the worst) to IV"),
 	ROW_NAME(Incident, damage_level, 0, "Foreseeable damage: S, A or B"),
 	ROW_NAME(Incident, category, 0, "Code of the category"),
 	ROW_WORDS(Incident, flags, 0, flag_words, 0, 8, "serious, emergency, drill"),
-	ROW_TEXT(Incident, reason, 0, TEXT_MAX_CHARACTERS, "Why it was taken for this"),
-	ROW_NAME(Incident, rule, 0, "The rule that decided"),
-	ROW_NAME(Incident, policy_version, 0, "The policy that decided"),
-	ROW_OBJECT(Incident, assignee, 0, &assignee_table, "Who works on it"),
-	ROW_OBJECT(Incident, acknowledged, 0, &acknowledged_table, "Who took it on first"),
-	ROW_TIME(Incident, acknowledge_by, 0, "When the next level is told if nobody has"),
-	ROW_INTEGER(Incident, escalation_level, 0, 0, INT64_MAX, "The level that has been told"),
-	ROW_NAME(Incident, asset, 0, "What it happened to"),
-	ROW_NAME(Incident, actor, FIELD_PERSONAL, "Who or what did it"),
+	ROW_TEXT(Incident, reason, 0, TEXT_MAX_CHARACTERS, "Reason for the assessment"),
+	ROW_NAME(Incident, rule, 0, "Rule that decided"),
+	ROW_NAME(Incident, policy_version, 0, "Policy version that decided"),
+	ROW_OBJECT(Incident, assignee, 0, &assignee_table, "Assigned team and person"),
+	ROW_OBJECT(Incident, acknowledged, 0, &acknowledged_table, "First acknowledgement"),
+	ROW_TIME(Incident, acknowledge_by, 0, "Time at which the next level is notified unless somebody acknowledges"),
+	ROW_INTEGER(Incident, escalation_level, 0, 0, INT64_MAX, "Last level notified"),
+	ROW_NAME(Incident, asset, 0, "Affected asset"),
+	ROW_NAME(Incident, actor, FIELD_PERSONAL, "Account or address that caused it"),
 	ROW_OBJECTS(Incident, observables, FIELD_PERSONAL, &observable_table, 0, OBSERVABLES_MAX,
-		    "What was seen with it"),
-	ROW_NAME(Incident, correlation_key, 0, "What its events have in common"),
-	ROW_INTEGER(Incident, event_count, 0, 0, INT64_MAX, "How many events it stands for"),
-	ROW_TIME(Incident, first_seen_at, 0, "When its first event was received"),
-	ROW_TIME(Incident, last_seen_at, 0, "When its last event was received"),
-	ROW_TIME(Incident, occurred_at, 0, "When it happened, by its sender"),
-	ROW_TIME(Incident, discovered_at, 0, "When a person noticed"),
-	ROW_TIME(Incident, reported_at, 0, "When it was received"),
-	ROW_TIME(Incident, opened_at, 0, "When it was opened"),
-	ROW_TIME(Incident, updated_at, 0, "When its last entry was made"),
-	ROW_TIME(Incident, closed_at, 0, "When it was closed"),
-	ROW_NAME(Incident, resolution, 0, "How it ended"),
+		    "Observables of its events"),
+	ROW_NAME(Incident, correlation_key, 0, "Correlation key of its events"),
+	ROW_INTEGER(Incident, event_count, 0, 0, INT64_MAX, "Number of events counted"),
+	ROW_TIME(Incident, first_seen_at, 0, "Time of receipt of the first event"),
+	ROW_TIME(Incident, last_seen_at, 0, "Time of receipt of the last event"),
+	ROW_TIME(Incident, occurred_at, 0, "Time of the event by the sender's clock"),
+	ROW_TIME(Incident, discovered_at, 0, "Time at which a person noticed it"),
+	ROW_TIME(Incident, reported_at, 0, "Time of receipt"),
+	ROW_TIME(Incident, opened_at, 0, "Time of opening"),
+	ROW_TIME(Incident, updated_at, 0, "Time of the last entry"),
+	ROW_TIME(Incident, closed_at, 0, "Time of closing"),
+	ROW_NAME(Incident, resolution, 0, "Outcome"),
 	ROW_FREE(Incident, report, FIELD_PERSONAL, "The person's report, as sent"),
 };
 const FieldTable incident_table = FIELD_TABLE("incident", incident_fields, Incident);
@@ -80,13 +80,13 @@ typedef struct {
 
 static const Field link_fields[] = {
 	ROW_NAME(Link, incident_id, FIELD_REQUIRED, "The other incident"),
-	ROW_CHOICE(Link, by, FIELD_REQUIRED, join_words, "What they share: asset or actor"),
+	ROW_CHOICE(Link, by, FIELD_REQUIRED, join_words, "Shared member: asset or actor"),
 };
 static const FieldTable link_table = FIELD_TABLE("link", link_fields, Link);
 
 static const Field incident_more_fields[] = {
 	ROW_OBJECTS(IncidentAddition, links, 0, &link_table, 0, INCIDENT_LINKS_MAX,
-		    "Incidents that were open with it and share its asset or actor; absent where there are none"),
+		    "Incidents that were open at the same time and share its asset or actor; absent if there are none"),
 };
 const FieldTable incident_more_table = FIELD_TABLE("incident-more", incident_more_fields, IncidentAddition);
 

@@ -173,6 +173,7 @@ def compare_field(where, field, schema, answer):
         assert "null" not in types_of(schema), f"{where}: may not be null"
     elif not answer:
         assert "null" in types_of(schema), f"{where}: may be null"
+    assert not field["sentence"] or schema.get("description") == field["sentence"], f"{where}: the sentence of the field table is another"
     compare_bounds(where, field, schema)
     if kind == "time":
         assert schema["format"] == "date-time", where
@@ -242,6 +243,7 @@ def commands_are_the_commands_table():
         if command["internal"]:
             assert name not in SCHEMAS
             continue
+        assert SCHEMAS[name]["description"] == command["sentence"] + ".", name
         compare_table(name, command["arguments"], SCHEMAS[name])
         strict_everywhere(name, {key: value for key, value in SCHEMAS[name].items() if key != "anyOf"})
         one_of = [entry["required"][0] for entry in SCHEMAS[name].get("anyOf", [])]
@@ -404,6 +406,7 @@ def channels_are_the_topics():
     for name, topic in TABLES["topics"].items():
         assert channels[name]["x-kind"] == topic["kind"], name
         assert channels[name]["x-slotted"] == topic["slotted"], name
+        assert channels[name]["description"].startswith(topic["sentence"] + ". "), name
         days = topic["keep_ms"] // 86400000
         assert (f"kept {days} days" in channels[name]["description"]) == (topic["keep_ms"] > 0), name
 

@@ -1,4 +1,4 @@
-/* A document read by its field table in one walk: whatever that is sure of, a tree gives too. */
+/* skim_decode against json_decode: both give the same values for any bytes that skim_decode accepts. */
 #include "tests/fuzz/fuzz.h"
 
 #include "shared/domain/documents.h"

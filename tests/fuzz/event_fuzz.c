@@ -1,4 +1,4 @@
-/* What a sender posts: an event, or a person's report. */
+/* Bodies of POST /v1/events and POST /v1/reports. */
 #include "tests/fuzz/fuzz.h"
 
 #include "services/gateway/core/accept.h"
@@ -26,7 +26,7 @@ static Result ask(Accept *accept, const Policy *policy, Slice body, Accepted *ou
 	return result;
 }
 
-/* What is accepted can be read behind the gateway, and is the same thing when it comes again. */
+/* An accepted body can be read by other services, and gives the same ids when it is repeated. */
 static void take(Accept *accept, const Policy *policy, Slice body)
 {
 	Accepted first, again;

@@ -1,4 +1,4 @@
-/* A policy pack: the first line names a file of the default pack, what follows is put in its place. */
+/* Policy packs: the first line names a file of the default pack, the other lines replace its contents. */
 #include "tests/fuzz/fuzz.h"
 
 #include "tests/unit/pack.h"
@@ -9,7 +9,7 @@
 static const char document[] = "{\"source\":\"suricata\",\"title\":\"a scan of ports\",\"severity\":\"high\",\"category\":\"ATK-SCAN\","
 			       "\"actor\":{\"address\":\"192.0.2.7\"},\"assets\":[{\"name\":\"web-1\"}]}";
 
-/* A pack without mistakes compiles, and its rules judge any document. */
+/* A pack without errors compiles, and its rules match any document without failing. */
 static void use(json_t *message)
 {
 	Policy *policy;

@@ -39,7 +39,7 @@ static const Mistaken mistaken[] = {
 	{ { { "rules.yaml", "rules:\n  - {id: a, then: {kind: event}\n" } },
 	  "rules.yaml:3:1: did not find expected ',' or '}'\n" },
 	{ { { "rules.yaml", "rules: []\nrules: []\n" } },
-	  "rules.yaml:2:1: this key stands twice in its mapping; each may stand once\n" },
+	  "rules.yaml:2:1: duplicate key in this mapping; keys must be unique\n" },
 	{ { { "rules.yaml", "rule: []\n" } },
 	  "rules.yaml:1:1: rules: is required\n"
 	  "rules.yaml:1:7: rule: is not a member of rules.yaml; members are rules\n" },

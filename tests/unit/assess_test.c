@@ -198,29 +198,23 @@ static void the_reason_names_what_decided(void **state)
 	Policy *policy = pack_compiled(NULL);
 	(void)state;
 	assert_reason(policy, "event", "{\"source\":\"edr\",\"title\":\"Ransom note\"}",
-		      "Rule ransomware. Kind incident. Category 01007 (Ransomware). Grade II: importance important × "
-		      "loss grave; "
-		      "social harm general is not worse.");
+		      "Rule ransomware. Kind incident. Category 01007 (Ransomware). Grade II: importance important × loss grave; "
+		      "social harm general does not raise it.");
 	assert_reason(policy, "report", "{\"kind\":\"event\",\"description\":\"x\",\"type\":\"loss\"}",
-		      "Rule loss. Kind event, as the reporter says. Category 03011 (Loss of data). Grade IV: "
-		      "importance important × loss "
-		      "considerable; social harm general is not worse.");
+		      "Rule loss. Kind event, from the reporter. Category 03011 (Loss of data). Grade IV: importance important × "
+		      "loss considerable; social harm general does not raise it.");
 	assert_reason(policy, "event", "{\"source\":\"web\",\"title\":\"defaced\"}",
-		      "Rule defacement. Kind incident. Category 02009 (Web defacement). Grade III: social harm "
-		      "considerable is worse than "
-		      "importance × loss (important × considerable, grade IV).");
+		      "Rule defacement. Kind incident. Category 02009 (Web defacement). Grade III: by social harm considerable, "
+		      "which outweighs importance × loss (important × considerable, grade IV).");
 	assert_reason(policy, "event", "{\"source\":\"fw\",\"title\":\"port scan\"}",
-		      "Rule port-scan-title-noise. Known noise: recorded as a false alarm, nobody is told. Category "
-		      "02001 (Network "
-		      "scanning and probing). Grade IV: importance general × loss considerable, as severity medium "
-		      "lets expect; social "
-		      "harm general is not worse.");
+		      "Rule port-scan-title-noise. Known noise: recorded as a false alarm, nobody is notified. Category 02001 "
+		      "(Network scanning and probing). Grade IV: importance general × loss considerable, derived from severity "
+		      "medium; social harm general does not raise it.");
 	policy_free(policy);
 	policy = with_rules("rules: []\n");
 	assert_reason(policy, "event", "{\"source\":\"a\",\"title\":\"b\",\"severity\":\"high\"}",
-		      "No rule fits. Kind event: no rule says otherwise. No rule names a category: 10000. Grade IV: "
-		      "importance general × "
-		      "loss serious, as severity high lets expect; social harm general is not worse.");
+		      "No rule matches. Kind event, by default. Category 10000, by default. Grade IV: importance general × loss "
+		      "serious, derived from severity high; social harm general does not raise it.");
 	policy_free(policy);
 }
 
@@ -233,7 +227,7 @@ static void the_reason_is_in_the_packs_first_language(void **state)
 	(void)state;
 	assert_reason(policy, "event", "{\"source\":\"edr\",\"title\":\"Ransom note\"}",
 		      "规则 ransomware。 类型：事件。 类别 01007（勒索软件）。 级别 II：重要程度“重要” × "
-		      "损失“特别严重”；社会危害“一般”不更重。");
+		      "损失“特别严重”；社会危害“一般”未提高级别。");
 	policy_free(policy);
 }
 

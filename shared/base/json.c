@@ -33,17 +33,17 @@ static const char *const parser_faults[] = {
 static Result parser_error(const json_error_t *error)
 {
 	size_t code = (size_t)json_error_code(error);
-	const char *what = code < sizeof parser_faults / sizeof parser_faults[0] ? parser_faults[code] : NULL;
+	const char *fault = code < sizeof parser_faults / sizeof parser_faults[0] ? parser_faults[code] : NULL;
 
 	if (code == json_error_out_of_memory)
 		return result_fail(ERROR_INTERNAL, "out of memory while reading a document");
-	if (!what)
-		what = "is not JSON";
-	return result_fail(ERROR_INPUT, "line %d, column %d: %s", error->line, error->column, what);
+	if (!fault)
+		fault = "is not JSON";
+	return result_fail(ERROR_INPUT, "line %d, column %d: %s", error->line, error->column, fault);
 }
 
 /* An error at a byte. Columns count characters, like the parser's. */
-static Result mistake_at(Slice bytes, size_t offset, const char *what)
+static Result fault_at(Slice bytes, size_t offset, const char *fault)
 {
 	size_t line = 1, start = 0;
 
@@ -53,7 +53,7 @@ static Result mistake_at(Slice bytes, size_t offset, const char *what)
 			start = i + 1;
 		}
 	size_t column = text_characters((Slice){ bytes.data + start, offset - start }) + 1;
-	return result_fail(ERROR_INPUT, "line %zu, column %zu: %s", line, column, what);
+	return result_fail(ERROR_INPUT, "line %zu, column %zu: %s", line, column, fault);
 }
 
 /* The byte behind the string whose opening quote is at `at`; behind the end if the string is not closed. */
@@ -77,7 +77,7 @@ static Result check_depth(Slice bytes)
 			continue;
 		}
 		if ((byte == '{' || byte == '[') && ++depth > JSON_DEPTH_MAX)
-			return mistake_at(bytes, at, "is nested too deeply");
+			return fault_at(bytes, at, "is nested too deeply");
 		if ((byte == '}' || byte == ']') && depth > 0)
 			depth--;
 		at++;
@@ -92,8 +92,8 @@ static Result check_top(Slice bytes)
 	while (at < bytes.size && memchr(" \t\r\n", bytes.data[at], 4))
 		at++;
 	if (at == bytes.size)
-		return mistake_at(bytes, at, "is empty; must be a JSON object");
-	return bytes.data[at] == '{' ? result_ok() : mistake_at(bytes, at, "must be a JSON object, beginning with {");
+		return fault_at(bytes, at, "is empty; must be a JSON object");
+	return bytes.data[at] == '{' ? result_ok() : fault_at(bytes, at, "must be a JSON object, beginning with {");
 }
 
 Result json_read(Slice bytes, json_t **out)
@@ -106,7 +106,7 @@ Result json_read(Slice bytes, json_t **out)
 	TRY(check_top(bytes));
 	const char *nul = memchr(bytes.data, '\0', bytes.size);
 	if (nul)
-		return mistake_at(bytes, (size_t)(nul - bytes.data), "has a NUL byte");
+		return fault_at(bytes, (size_t)(nul - bytes.data), "has a NUL byte");
 	TRY(check_depth(bytes));
 	json_t *tree = json_loadb(bytes.data, bytes.size, JSON_REJECT_DUPLICATES, &error);
 	if (!tree)
@@ -180,10 +180,10 @@ void field_errors_add(FieldErrors *errors, const char *pointer, const char *form
 	FieldError *error = &errors->list[errors->count++];
 	pointer_copy(pointer, error->pointer);
 	va_start(arguments, format);
-	int wanted = vsnprintf(error->detail, sizeof error->detail, format, arguments);
+	int length = vsnprintf(error->detail, sizeof error->detail, format, arguments);
 	va_end(arguments);
-	must(wanted >= 0);
-	if ((size_t)wanted >= sizeof error->detail)
+	must(length >= 0);
+	if ((size_t)length >= sizeof error->detail)
 		error->detail[text_whole(error->detail, sizeof error->detail - 1)] = '\0';
 }
 

@@ -137,9 +137,9 @@ static json_t *plain_value(const char *text, size_t size)
 
 /* ---- building ------------------------------------------------------------------------------------------------- */
 
-static Result fault_at(yaml_mark_t mark, const char *what)
+static Result fault_at(yaml_mark_t mark, const char *fault)
 {
-	return result_fail(ERROR_INPUT, "%zu:%zu: %s", mark.line + 1, mark.column + 1, what);
+	return result_fail(ERROR_INPUT, "%zu:%zu: %s", mark.line + 1, mark.column + 1, fault);
 }
 
 static unsigned bounded(size_t number)
@@ -297,27 +297,27 @@ static yaml_mark_t mark_at(Slice bytes, size_t offset)
 
 static Result check_bytes(Slice bytes)
 {
-	size_t good = 0;
+	size_t valid_end = 0;
 
 	if (memchr(bytes.data, '\0', bytes.size))
 		return fault_at(mark_at(bytes, strlen(bytes.data)), "there is a NUL byte");
 	if (text_is_utf8(bytes))
 		return result_ok();
 	for (size_t end = 1; end <= bytes.size; end++)
-		if (text_is_utf8((Slice){ bytes.data + good, end - good }))
-			good = end;
-	return fault_at(mark_at(bytes, good), "this is not well-formed UTF-8");
+		if (text_is_utf8((Slice){ bytes.data + valid_end, end - valid_end }))
+			valid_end = end;
+	return fault_at(mark_at(bytes, valid_end), "this is not well-formed UTF-8");
 }
 
 static Result parser_error(const Builder *builder, Slice bytes)
 {
 	const yaml_parser_t *parser = &builder->parser;
-	const char *what = parser->problem ? parser->problem : "this is not YAML";
+	const char *fault = parser->problem ? parser->problem : "this is not YAML";
 
 	must(parser->error != YAML_MEMORY_ERROR);
 	if (parser->error == YAML_READER_ERROR)
-		return fault_at(mark_at(bytes, parser->problem_offset), what);
-	return fault_at(parser->problem_mark, what);
+		return fault_at(mark_at(bytes, parser->problem_offset), fault);
+	return fault_at(parser->problem_mark, fault);
 }
 
 static Result read_events(Builder *builder, Slice bytes)

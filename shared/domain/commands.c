@@ -111,10 +111,10 @@ bool command_decode(CommandId id, json_t *arguments, bool strict, CommandArgumen
 	must(id < COMMANDS);
 	json_t *none JSON_AUTO = arguments == NULL || json_is_null(arguments) ? json_object() : NULL;
 	json_t *tree = none != NULL ? none : arguments;
-	bool good = json_decode(commands[id].arguments, tree, strict, out, errors);
-	if (good && commands[id].one_of != NULL && !has_one_of(commands[id].one_of, tree)) {
+	bool valid = json_decode(commands[id].arguments, tree, strict, out, errors);
+	if (valid && commands[id].one_of != NULL && !has_one_of(commands[id].one_of, tree)) {
 		refuse_none_of(commands[id].one_of, errors);
-		good = false;
+		valid = false;
 	}
-	return good;
+	return valid;
 }

@@ -8,8 +8,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	Slice document = { (const char *)bytes, size };
-	skimmed_alike(&event_table, document);
-	skimmed_alike(&report_table, document);
-	skimmed_alike(&document_table, document);
+	skim_agrees_with_tree(&event_table, document);
+	skim_agrees_with_tree(&report_table, document);
+	skim_agrees_with_tree(&document_table, document);
 	return 0;
 }

@@ -17,7 +17,7 @@
 static void assert_skimmed(const FieldTable *table, const char *const *documents, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!skimmed_alike(table, slice_of(documents[i])))
+		if (!skim_agrees_with_tree(table, slice_of(documents[i])))
 			fail_msg("not skimmed: %s", documents[i]);
 }
 
@@ -147,7 +147,7 @@ static void other_documents_are_left_to_the_tree(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(documents); i++)
-		if (skimmed_alike(&document_table, documents[i]))
+		if (skim_agrees_with_tree(&document_table, documents[i]))
 			fail_msg("skimmed: %s", documents[i].data ? documents[i].data : "nothing");
 }
 
@@ -161,10 +161,10 @@ static void a_truncated_document_is_not_skimmed_and_not_read_past_its_end(void *
 		char *copy = malloc(size > 0 ? size : 1); /* exact size, so that a sanitizer detects reads past the end */
 		assert_non_null(copy);
 		memcpy(copy, whole, size);
-		assert_false(skimmed_alike(&document_table, (Slice){ copy, size }));
+		assert_false(skim_agrees_with_tree(&document_table, (Slice){ copy, size }));
 		free(copy);
 	}
-	assert_true(skimmed_alike(&document_table, SLICE(whole)));
+	assert_true(skim_agrees_with_tree(&document_table, SLICE(whole)));
 }
 
 static void texts_that_do_not_fit_are_left_to_the_tree(void **state)
@@ -179,7 +179,7 @@ static void texts_that_do_not_fit_are_left_to_the_tree(void **state)
 		for (int i = 0; i < SKIM_TEXTS_MAX - 3 + over; i++)
 			buffer_byte(&bytes, 'x');
 		buffer_text(&bytes, "\"}");
-		assert_int_equal(skimmed_alike(&document_table, buffer_slice(&bytes)), !over);
+		assert_int_equal(skim_agrees_with_tree(&document_table, buffer_slice(&bytes)), !over);
 	}
 	buffer_release(&bytes);
 }
@@ -197,7 +197,7 @@ static void a_decoded_text_may_fill_the_memory(void **state)
 	for (int i = 0; i < SKIM_TEXTS_MAX; i++) /* checked, but not stored */
 		buffer_byte(&bytes, 'x');
 	buffer_text(&bytes, "\"}]}");
-	assert_true(skimmed_alike(&document_table, buffer_slice(&bytes)));
+	assert_true(skim_agrees_with_tree(&document_table, buffer_slice(&bytes)));
 	buffer_release(&bytes);
 }
 
@@ -219,7 +219,7 @@ static void only_open_levels_count(void **state)
 	for (int i = 1; i < SKIM_DEPTH_MAX; i++)
 		buffer_byte(&bytes, ']');
 	buffer_byte(&bytes, '}');
-	assert_true(skimmed_alike(&document_table, buffer_slice(&bytes)));
+	assert_true(skim_agrees_with_tree(&document_table, buffer_slice(&bytes)));
 	buffer_release(&bytes);
 }
 
@@ -235,7 +235,7 @@ static void objects_with_very_many_members_are_left_to_the_tree(void **state)
 		for (int i = 1; i < WALK_MEMBERS_MAX + over; i++)
 			buffer_format(&bytes, ",\"%d\":%d", i, i);
 		buffer_text(&bytes, "}}");
-		assert_int_equal(skimmed_alike(&document_table, buffer_slice(&bytes)), !over);
+		assert_int_equal(skim_agrees_with_tree(&document_table, buffer_slice(&bytes)), !over);
 	}
 	buffer_release(&bytes);
 }

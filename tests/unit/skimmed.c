@@ -25,7 +25,7 @@ static void trees_clear(const FieldTable *table, void *document)
 	}
 }
 
-bool skimmed_alike(const FieldTable *table, Slice bytes)
+bool skim_agrees_with_tree(const FieldTable *table, Slice bytes)
 {
 	SkimTexts texts;
 	void *skimmed = malloc(table->size), *read = malloc(table->size);

@@ -5,6 +5,6 @@
 #include "shared/base/skim.h"
 
 /* The result of skim_decode; aborts if it is true and json_decode refuses the bytes or gives other values. */
-bool skimmed_alike(const FieldTable *table, Slice bytes);
+bool skim_agrees_with_tree(const FieldTable *table, Slice bytes);
 
 #endif

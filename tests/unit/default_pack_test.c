@@ -232,7 +232,7 @@ static void the_words_are_flat_and_sorted(void **state)
 		const char *before = "";
 		json_object_foreach (texts, key, text) {
 			if (strcmp(before, key) >= 0)
-				fail_msg("words/%s.yaml: %s stands behind %s", language, key, before);
+				fail_msg("words/%s.yaml: %s is sorted behind %s", language, key, before);
 			before = key;
 		}
 	}

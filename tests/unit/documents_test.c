@@ -131,7 +131,7 @@ static void a_document_is_accepted_or_refused_with_the_pointer(void **state)
 		if (documents[i].pointer == NULL && errors.count > 0)
 			fail_msg("%s: %s %s", documents[i].document, errors.list[0].pointer, errors.list[0].detail);
 		if (documents[i].pointer != NULL && errors.count != 1)
-			fail_msg("%s: %zu mistakes", documents[i].document, errors.count);
+			fail_msg("%s: %zu errors", documents[i].document, errors.count);
 		if (documents[i].pointer != NULL)
 			assert_string_equal(errors.list[0].pointer, documents[i].pointer);
 	}

@@ -103,7 +103,7 @@ static bool decode(const char *file, json_t *tree, FieldErrors *errors)
 	if (!form && command != COMMANDS)
 		return command_decode(command, tree, true, &arguments, errors);
 	if (!form)
-		fail_msg("%s: begins with no document's name", file);
+		fail_msg("%s: begins with the name of no document", file);
 	if (!form->table)
 		return true;
 	assert_true(form->table->size <= sizeof document);
@@ -115,7 +115,7 @@ static size_t each_example(const char *directory, void (*check)(const char *file
 	DIR *list = opendir(directory);
 	size_t count = 0;
 	if (!list)
-		fail_msg("%s is not there: run at the root of the tree", directory);
+		fail_msg("%s does not exist: run at the root of the source tree", directory);
 	for (struct dirent *entry = readdir(list); entry; entry = readdir(list)) {
 		const char *end = strrchr(entry->d_name, '.');
 		if (!end || strcmp(end, ".json") != 0)
@@ -155,7 +155,7 @@ static void check_invalid(const char *file)
 	assert_true(pointer.size > 0 && pointer.data[pointer.size - 1] == '\n');
 	pointer.data[pointer.size - 1] = '\0';
 	if (errors.count != 1 || strcmp(errors.list[0].pointer, pointer.data) != 0)
-		fail_msg("%s: %zu mistakes, the first at '%s' (%s), not one at '%s'", file, errors.count,
+		fail_msg("%s: %zu errors, the first at '%s' (%s), not one at '%s'", file, errors.count,
 			 errors.list[0].pointer, errors.list[0].detail, pointer.data);
 	buffer_release(&pointer);
 }
@@ -180,7 +180,7 @@ static void check_round(const char *file)
 	json_t *again JSON_AUTO = json_encode(form->table, document);
 	json_t *present JSON_AUTO = json_encode_present(form->table, document);
 	if (!json_equal(tree, again) && !json_equal(tree, present))
-		fail_msg("%s: is not what was read", file);
+		fail_msg("%s: differs from the document that was read", file);
 }
 
 static void records_are_decoded_and_encoded_unchanged(void **state)

@@ -244,7 +244,7 @@ static void base64_that_is_not_strict_is_refused(void **state)
 		Slice text = slice_of(cases[i].text);
 		bool good = cases[i].url ? base64url_decode(text, &out) : base64_decode(text, &out);
 		if (good || strcmp(out.data, "kept") != 0)
-			fail_msg("\"%s\" was taken", cases[i].text);
+			fail_msg("\"%s\" was accepted", cases[i].text);
 		buffer_release(&out);
 	}
 }

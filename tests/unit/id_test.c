@@ -153,7 +153,7 @@ static void a_text_that_is_not_an_incident_id_is_not_parsed(void **state)
 		unsigned slot = 4711;
 		Instant time = -1;
 		if (id_incident_parse(slice_of(cases[i]), &slot, &time) || slot != 4711 || time != -1)
-			fail_msg("%s was taken", cases[i]);
+			fail_msg("%s was accepted", cases[i]);
 	}
 }
 

@@ -229,7 +229,7 @@ static void pointers_find_what_rfc_6901_says(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		json_t *found = json_at(tree, cases[i].pointer);
 		if (!json_is_integer(found) || json_integer_value(found) != cases[i].number)
-			fail_msg("%s found something else", cases[i].pointer);
+			fail_msg("%s found another value", cases[i].pointer);
 	}
 	assert_ptr_equal(json_at(tree, ""), tree);
 	assert_string_equal(json_string_value(json_at(tree, "/foo/1")), "baz");
@@ -247,7 +247,7 @@ static void a_pointer_to_an_absent_value_gives_null(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++)
 		if (json_at(tree, cases[i]))
-			fail_msg("%s found something", cases[i]);
+			fail_msg("%s found a value", cases[i]);
 	assert_null(json_at(NULL, ""));
 	assert_null(json_at(NULL, "/a"));
 }

@@ -27,7 +27,7 @@ typedef struct {
 	const char *mistakes;
 } Mistaken;
 
-static const Mistaken mistaken[] = {
+static const Mistaken invalid_packs[] = {
 	/* files */
 	{ { { "sources.yaml", NULL } }, "sources.yaml:1:1: this file is missing; every pack requires it\n" },
 	{ { { "grading.yaml", NULL } }, "grading.yaml:1:1: this file is missing; every pack requires it\n" },
@@ -229,21 +229,21 @@ static void all_errors_are_reported_at_once_with_file_line_and_column(void **sta
 	static PolicyMistakes mistakes;
 	size_t wrong = 0;
 	(void)state;
-	for (size_t i = 0; i < sizeof mistaken / sizeof mistaken[0]; i++) {
+	for (size_t i = 0; i < sizeof invalid_packs / sizeof invalid_packs[0]; i++) {
 		json_t *message = NULL;
-		Buffer told;
+		Buffer found;
 		PackChange changes[CHANGES_MAX + 1] = { { NULL, NULL } };
-		memcpy(changes, mistaken[i].changes, sizeof mistaken[i].changes);
-		buffer_init(&told, TEXT_MAX);
+		memcpy(changes, invalid_packs[i].changes, sizeof invalid_packs[i].changes);
+		buffer_init(&found, TEXT_MAX);
 		assert_false(pack_read_changed(changes, &message, &mistakes));
 		assert_null(message);
 		assert_false(mistakes.more);
-		join(&mistakes, &told);
-		if (strcmp(told.data, mistaken[i].mistakes) != 0) {
-			print_error("case %zu:\n%sinstead of\n%s\n", i, told.data, mistaken[i].mistakes);
+		join(&mistakes, &found);
+		if (strcmp(found.data, invalid_packs[i].mistakes) != 0) {
+			print_error("case %zu:\n%sinstead of\n%s\n", i, found.data, invalid_packs[i].mistakes);
 			wrong++;
 		}
-		buffer_release(&told);
+		buffer_release(&found);
 	}
 	assert_int_equal(wrong, 0);
 }
@@ -368,13 +368,13 @@ static void a_file_given_twice_is_an_error(void **state)
 	const PolicyFile twice[] = { { "rules.yaml", SLICE("rules: []\n") }, { "rules.yaml", SLICE("rules: []\n") } };
 	static PolicyMistakes mistakes;
 	json_t *message = NULL;
-	Buffer told;
+	Buffer found;
 	(void)state;
-	buffer_init(&told, TEXT_MAX);
+	buffer_init(&found, TEXT_MAX);
 	assert_false(policy_read(twice, 2, &message, &mistakes));
-	join(&mistakes, &told);
-	assert_non_null(strstr(told.data, "rules.yaml:1:1: this file is given twice; give it once\n"));
-	buffer_release(&told);
+	join(&mistakes, &found);
+	assert_non_null(strstr(found.data, "rules.yaml:1:1: this file is given twice; give it once\n"));
+	buffer_release(&found);
 }
 
 static void a_message_from_the_bus_compiles_to_the_same_policy(void **state)
@@ -396,7 +396,7 @@ static void a_message_from_the_bus_compiles_to_the_same_policy(void **state)
 static void an_invalid_message_is_refused_with_the_pointer(void **state)
 {
 	static const struct {
-		const char *pointer, *member, *text, *told;
+		const char *pointer, *member, *text, *found;
 	} broken[] = {
 		{ "", "sources", "[]", "/sources" },
 		{ "/pack", "languages", "[]", "/pack/languages" },
@@ -413,7 +413,7 @@ static void an_invalid_message_is_refused_with_the_pointer(void **state)
 				    json_loads(broken[i].text, JSON_DECODE_ANY, NULL));
 		Result compiled = policy_compile(message, &policy);
 		assert_int_equal(compiled.kind, ERROR_INPUT);
-		assert_non_null(strstr(compiled.text, broken[i].told));
+		assert_non_null(strstr(compiled.text, broken[i].found));
 		assert_null(policy);
 	}
 }
@@ -535,7 +535,7 @@ static void words_are_filled_in_and_fall_back_to_the_first_language_and_the_key(
 /* ---- rules */
 static const struct {
 	const char *document, *rule; /* NULL: none */
-} ruled[] = {
+} rule_cases[] = {
 	{ "{\"type\":\"x\"}", "text" },
 	{ "{\"type\":\"X\"}", NULL },
 	{ "{\"type\":\"xx\"}", NULL },
@@ -573,14 +573,14 @@ static const struct {
 
 static void the_first_rule_that_matches_decides(void **state)
 {
-	for (size_t i = 0; i < sizeof ruled / sizeof ruled[0]; i++) {
-		json_t *document JSON_AUTO = json_loads(ruled[i].document, 0, NULL);
+	for (size_t i = 0; i < sizeof rule_cases / sizeof rule_cases[0]; i++) {
+		json_t *document JSON_AUTO = json_loads(rule_cases[i].document, 0, NULL);
 		assert_non_null(document);
 		const RulePolicy *rule = policy_rule(*state, document);
-		const char *expected = ruled[i].rule != NULL ? ruled[i].rule : "none",
+		const char *expected = rule_cases[i].rule != NULL ? rule_cases[i].rule : "none",
 			   *found = rule != NULL ? rule->id : "none";
 		if (strcmp(expected, found) != 0)
-			fail_msg("%s: rule %s instead of %s", ruled[i].document, found, expected);
+			fail_msg("%s: rule %s instead of %s", rule_cases[i].document, found, expected);
 	}
 }
 

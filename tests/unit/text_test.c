@@ -276,7 +276,7 @@ static void utf8_is_what_rfc_3629_allows(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++)
 		if (text_is_utf8(slice_of(cases[i].text)) != cases[i].good)
-			fail_msg("case %zu is taken for %s", i, cases[i].good ? "bad" : "good");
+			fail_msg("case %zu is reported as %s", i, cases[i].good ? "malformed" : "well-formed");
 }
 
 static void characters_are_code_points(void **state)

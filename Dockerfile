@@ -1,7 +1,7 @@
-# All programs of Tocsin in one image: `tocsin serve`, or one of tocsin-gateway … tocsin-audit as the command.
-# Runs as 10001 on a read-only root; all it writes is in /var/lib/tocsin.
+# All programs of Tocsin in one image: the command is `tocsin serve`, or one of tocsin-gateway … tocsin-audit.
+# Runs as user 10001 with a read-only root file system; writes only to /var/lib/tocsin.
 
-# Any Debian 12 will do in its place, where there is no registry.
+# Without a registry, any Debian 12 image can replace it.
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build
@@ -14,12 +14,12 @@ COPY tools/deps.sh tools/
 RUN make deps
 COPY . .
 RUN make install DESTDIR=/out PREFIX=/usr && strip /out/usr/bin/*
-# The packages that the programs' libraries are in, so that no list of them has to be kept.
+# Finds the packages of the shared libraries that the programs use.
 RUN ldd /out/usr/bin/* | awk '/=> \//{print $3}' | sort -u | xargs -n 1 basename | sed 's|^|*/|' \
 	| xargs dpkg-query -S | cut -d : -f 1 | sort -u | grep -v -- '-dev$' > /out/packages
 
 FROM ${BASE}
-# Version and revision are given by tools/images.sh.
+# tools/images.sh adds version and revision.
 LABEL org.opencontainers.image.title="Tocsin" \
       org.opencontainers.image.description="Information-security incident management with a record anyone can verify" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A cut sentence must not end within a character: the texts go into JSON. */
+/* Cuts between characters, because the texts are written into JSON. */
 static void format_cut(char *out, size_t out_size, const char *format, va_list arguments)
 {
-	int wanted = vsnprintf(out, out_size, format, arguments);
+	int length = vsnprintf(out, out_size, format, arguments);
 
-	if (wanted < 0)
+	if (length < 0)
 		out[0] = '\0';
-	else if ((size_t)wanted >= out_size)
+	else if ((size_t)length >= out_size)
 		out[text_whole(out, out_size - 1)] = '\0';
 }
 
@@ -33,9 +33,9 @@ Result result_fail(ErrorKind kind, const char *format, ...)
 static void text_add(Result *result, const char *more)
 {
 	size_t used = strlen(result->text);
-	size_t wanted = strlen(more);
+	size_t size = strlen(more);
 	size_t room = sizeof result->text - 1 - used;
-	size_t taken = wanted <= room ? wanted : text_whole(more, room);
+	size_t taken = size <= room ? size : text_whole(more, room);
 
 	memcpy(result->text + used, more, taken);
 	result->text[used + taken] = '\0';
@@ -74,6 +74,6 @@ const char *error_kind_name(ErrorKind kind)
 
 _Noreturn void must_fail_(const char *condition, const char *file, int line)
 {
-	fprintf(stderr, "tocsin: %s:%d: this must hold: %s\n", file, line, condition);
+	fprintf(stderr, "tocsin: %s:%d: assertion failed: %s\n", file, line, condition);
 	abort();
 }

@@ -1,18 +1,18 @@
 /*
- * What a call that can fail returns. There is one failure type in Tocsin, and its kind says what the CALLER does next,
- * never where it happened:
+ * Result: the return type of every call that can fail. Its kind tells the CALLER what to do next, not where the failure
+ * happened:
  *
  *   kind        the caller                              HTTP              bus
- *   NONE        goes on                                 2xx               take the next record
- *   INPUT       tells the sender what to mend           400, 422          dead letter, go on
- *   DENIED      says no                                 403               go on
- *   NOT_FOUND   says so                                 404               go on
- *   CONFLICT    says so, with what would be taken       409, 412          go on
- *   AGAIN       waits and tries again                   503 + Retry-After stop that partition, back off, try again
+ *   NONE        continues                               2xx               continue with the next record
+ *   INPUT       reports the fault to the sender         400, 422          write a dead letter, continue
+ *   DENIED      refuses                                 403               continue
+ *   NOT_FOUND   reports it                              404               continue
+ *   CONFLICT    reports it with the alternatives        409, 412          continue
+ *   AGAIN       backs off and retries                   503 + Retry-After stop the partition, back off, retry
  *   INTERNAL    gives up                                500               stop and be restarted
  *
- * The text is set once, where the failure is first seen, and wrapped on the way up. A programming error is no Result:
- * it is an assertion, and assertions stay in release builds.
+ * The text is written once, where the failure is first detected, and wrapped on the way up. A programming error is not a
+ * Result but an assertion (must), which stays in release builds.
  */
 #ifndef TOCSIN_BASE_ERROR_H
 #define TOCSIN_BASE_ERROR_H
@@ -31,13 +31,13 @@ typedef enum {
 
 enum { RESULT_TEXT = 252 };
 
-/* A struct, so that an int or a bool is never taken for it. The text is empty when kind is ERROR_NONE. */
+/* A struct, so that the compiler refuses an int or a bool in its place. The text is empty when kind is ERROR_NONE. */
 typedef struct {
 	ErrorKind kind;
 	char text[RESULT_TEXT];
 } Result;
 
-/* Success. Inline, and only two stores: it is returned by every call there is. */
+/* Success. Inline and only two stores, because nearly every call returns it. */
 static inline Result result_ok(void)
 {
 	Result result;
@@ -46,18 +46,21 @@ static inline Result result_ok(void)
 	return result;
 }
 
-/* A failure of a kind, with one plain sentence; longer ones are cut. Never put document contents or secrets into it. */
+/*
+ * A failure with a formatted text, cut to RESULT_TEXT - 1 bytes between characters. The text must not contain secrets or
+ * the contents of documents. kind is not ERROR_NONE.
+ */
 Result result_fail(ErrorKind kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same failure, with what was being done put before it: "WHAT: text". Success stays success. */
+/* The same failure with a formatted context in front: "CONTEXT: text", cut like result_fail. Success stays success. */
 Result result_wrap(Result inner, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The name of a kind as logs and metrics write it: "input", "again" … */
+/* The name of a kind in logs and metrics: "input", "again" … A constant. */
 const char *error_kind_name(ErrorKind kind);
 
 #define result_failed(result) ((result).kind != ERROR_NONE)
 
-/* Return from the calling function at once when the call failed. */
+/* Returns the failure from the calling function if the call failed. */
 #define TRY(call)                                     \
 	do {                                          \
 		Result try_result_ = (call);          \
@@ -65,7 +68,7 @@ const char *error_kind_name(ErrorKind kind);
 			return try_result_;           \
 	} while (0)
 
-/* An assertion that stays in release builds: prints the place and aborts. */
+/* An assertion that stays in release builds: prints file, line and condition, and aborts. */
 #define must(condition) ((condition) ? (void)0 : must_fail_(#condition, __FILE__, __LINE__))
 _Noreturn void must_fail_(const char *condition, const char *file, int line);
 

@@ -8,7 +8,7 @@
 
 typedef struct {
 	bool strict;
-	bool complained;
+	bool failed;
 	FieldErrors *errors;
 } Decoding;
 
@@ -21,16 +21,16 @@ static void report_error(Decoding *decoding, const Path *path, const char *forma
 
 static void report_error(Decoding *decoding, const Path *path, const char *format, ...)
 {
-	char pointer[FIELD_POINTER], detail[FIELD_DETAIL + 4]; /* a little longer, so that a cut one is cut cleanly */
+	char pointer[FIELD_POINTER], detail[FIELD_DETAIL + 4]; /* longer, so that field_errors_add cuts between characters */
 	va_list arguments;
 
 	pointer_of_path(path, pointer);
 	va_start(arguments, format);
-	int wanted = vsnprintf(detail, sizeof detail, format, arguments);
+	int length = vsnprintf(detail, sizeof detail, format, arguments);
 	va_end(arguments);
-	must(wanted >= 0);
+	must(length >= 0);
 	field_errors_add(decoding->errors, pointer, "%s", detail);
-	decoding->complained = true;
+	decoding->failed = true;
 }
 
 static const char *type_name(const json_t *value)
@@ -44,21 +44,21 @@ static const char *type_name(const json_t *value)
 	return names[json_typeof(value)];
 }
 
-/* ---- checking and taking one value ---------------------------------------------------------------------------- */
+/* ---- decoding one value --------------------------------------------------------------------------------------- */
 
 /*
- * One row a type. A place of NULL only checks. `write` gives NULL for what is absent. These few functions, and those
- * of skim.c that read without a tree, are all that know how a type lies in a struct.
+ * One row a type. `member` is the member of the struct; `read` only checks if it is NULL. `write` returns NULL for an absent
+ * value. Only these functions and those of skim.c depend on how a type is stored in a struct.
  */
 typedef struct {
-	void (*clear)(const Field *field, void *place);
-	void (*read)(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place);
-	json_t *(*write)(const Field *field, const void *place, bool present_only);
+	void (*clear)(const Field *field, void *member);
+	void (*read)(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member);
+	json_t *(*write)(const Field *field, const void *member, bool present_only);
 } FieldKind;
 
 static const FieldKind kinds[FIELD_ANY + 1];
 
-static void field_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place);
+static void field_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member);
 static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out);
 static json_t *object_write(const FieldTable *table, const void *in, bool present_only, size_t *present);
 
@@ -73,12 +73,12 @@ bool field_bounds_hold(const Field *field, int64_t size)
 static void check_bounds(Decoding *decoding, const Field *field, int64_t size, const Path *path, const char *unit)
 {
 	long long min = field->min, max = field->max;
-	bool many = field->type != FIELD_INTEGER;
+	bool counted = field->type != FIELD_INTEGER;
 	const char *verb = field->type == FIELD_LIST ? "have" : "be";
 
 	if (field_bounds_hold(field, size))
 		return;
-	if (!many)
+	if (!counted)
 		report_error(decoding, path, "must be from %lld to %lld", min, max);
 	else if (size < min)
 		report_error(decoding, path, "must %s at least %lld %s", verb, min, unit);
@@ -86,7 +86,7 @@ static void check_bounds(Decoding *decoding, const Field *field, int64_t size, c
 		report_error(decoding, path, "must %s at most %lld %s", verb, max, unit);
 }
 
-/* The text of a value, or NULL after a complaint. */
+/* The text of a value, or NULL after reporting an error. */
 static const char *text_value(Decoding *decoding, json_t *value, const Path *path)
 {
 	const char *text = json_string_value(value);
@@ -96,11 +96,11 @@ static const char *text_value(Decoding *decoding, json_t *value, const Path *pat
 	else if (strlen(text) == json_string_length(value))
 		return text;
 	else
-		report_error(decoding, path, "must not hold a NUL");
+		report_error(decoding, path, "must not contain a NUL");
 	return NULL;
 }
 
-static void text_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void text_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
 	const char *text = text_value(decoding, value, path);
 	Slice slice = slice_of(text);
@@ -111,14 +111,14 @@ static void text_read(Decoding *decoding, const Field *field, json_t *value, con
 		report_error(decoding, path, "must not be empty");
 	else if (decoding->strict && (field->flags & FIELD_NOT_EMPTY) && slice_is_blank(slice))
 		report_error(decoding, path, "must not be blank");
-	/* There are never more characters than bytes: most texts need no counting. */
+	/* A text never has more characters than bytes, so most texts need no counting. */
 	else if (field->min > 0 || (field->max > 0 && (int64_t)slice.size > field->max))
 		check_bounds(decoding, field, (int64_t)text_characters(slice), path, "characters");
-	if (place)
-		*(const char **)place = text;
+	if (member)
+		*(const char **)member = text;
 }
 
-static void integer_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void integer_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
 	if (!json_is_integer(value)) {
 		report_error(decoding, path, "must be a whole number, not %s",
@@ -126,24 +126,24 @@ static void integer_read(Decoding *decoding, const Field *field, json_t *value, 
 		return;
 	}
 	int64_t number = json_integer_value(value);
-	if (number == INT64_MIN) /* it means absent */
+	if (number == INT64_MIN) /* stands for absent */
 		report_error(decoding, path, "must be at least %lld", (long long)INT64_MIN + 1);
 	else
 		check_bounds(decoding, field, number, path, "");
-	if (place)
-		*(int64_t *)place = number;
+	if (member)
+		*(int64_t *)member = number;
 }
 
-static void boolean_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void boolean_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
 	(void)field;
 	if (!json_is_boolean(value))
 		report_error(decoding, path, "must be true or false, not %s", type_name(value));
-	else if (place)
-		*(int *)place = json_is_true(value);
+	else if (member)
+		*(int *)member = json_is_true(value);
 }
 
-static void time_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void time_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
 	const char *text = text_value(decoding, value, path);
 	Instant instant;
@@ -154,17 +154,17 @@ static void time_read(Decoding *decoding, const Field *field, json_t *value, con
 	Result read = instant_parse(slice_of(text), &instant);
 	if (result_failed(read))
 		report_error(decoding, path, "%s", read.text);
-	else if (place)
-		*(Instant *)place = instant;
+	else if (member)
+		*(Instant *)member = instant;
 }
 
-static void choice_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void choice_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
 	int choice = json_string_length(value) > 0 ? choice_of(field->choices, json_string_value(value)) : -1;
 
 	if (choice >= 0 && strlen(field->choices[choice]) == json_string_length(value)) {
-		if (place)
-			*(int *)place = choice;
+		if (member)
+			*(int *)member = choice;
 		return;
 	}
 	WordList words = { .text = "" };
@@ -173,9 +173,9 @@ static void choice_read(Decoding *decoding, const Field *field, json_t *value, c
 	report_error(decoding, path, "must be one of %s", words.text);
 }
 
-static void nested_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void nested_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
-	object_read(decoding, field->table, value, path, place);
+	object_read(decoding, field->table, value, path, member);
 }
 
 Field field_of_items(const Field *list)
@@ -189,7 +189,7 @@ Field field_of_items(const Field *list)
 	return item;
 }
 
-static void list_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void list_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
 	Field item = field_of_items(field);
 
@@ -200,114 +200,114 @@ static void list_read(Decoding *decoding, const Field *field, json_t *value, con
 	check_bounds(decoding, field, (int64_t)json_array_size(value), path, "items");
 	for (size_t i = 0; i < json_array_size(value); i++)
 		field_read(decoding, &item, json_array_get(value, i), &(Path){ .up = path, .index = i }, NULL);
-	if (place)
-		*(json_t **)place = value;
+	if (member)
+		*(json_t **)member = value;
 }
 
-static void free_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void free_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
 	(void)field;
 	if (!json_is_object(value))
 		report_error(decoding, path, "must be an object, not %s", type_name(value));
-	else if (place)
-		*(json_t **)place = value;
+	else if (member)
+		*(json_t **)member = value;
 }
 
-static void any_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void any_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
 	(void)decoding, (void)field, (void)path;
-	if (place)
-		*(json_t **)place = value;
+	if (member)
+		*(json_t **)member = value;
 }
 
 /* ---- absent values -------------------------------------------------------------------------------------------- */
 
-static void text_clear(const Field *field, void *place)
+static void text_clear(const Field *field, void *member)
 {
 	(void)field;
-	*(const char **)place = NULL;
+	*(const char **)member = NULL;
 }
 
-static void integer_clear(const Field *field, void *place)
+static void integer_clear(const Field *field, void *member)
 {
 	(void)field;
-	*(int64_t *)place = INT64_MIN;
+	*(int64_t *)member = INT64_MIN;
 }
 
-static void word_clear(const Field *field, void *place)
+static void word_clear(const Field *field, void *member)
 {
 	(void)field;
-	*(int *)place = -1;
+	*(int *)member = -1;
 }
 
-static void nested_clear(const Field *field, void *place)
+static void nested_clear(const Field *field, void *member)
 {
-	fields_clear(field->table, place);
+	fields_clear(field->table, member);
 }
 
-static void tree_clear(const Field *field, void *place)
+static void tree_clear(const Field *field, void *member)
 {
 	(void)field;
-	*(json_t **)place = NULL;
+	*(json_t **)member = NULL;
 }
 
-/* ---- writing one value ---------------------------------------------------------------------------------------- */
+/* ---- encoding one value --------------------------------------------------------------------------------------- */
 
-static json_t *made(json_t *value)
+static json_t *allocated(json_t *value)
 {
 	must(value != NULL);
 	return value;
 }
 
-static json_t *text_write(const Field *field, const void *place, bool present_only)
+static json_t *text_write(const Field *field, const void *member, bool present_only)
 {
-	const char *text = *(const char *const *)place;
+	const char *text = *(const char *const *)member;
 
 	(void)field, (void)present_only;
-	return text ? made(json_string(text)) : NULL;
+	return text ? allocated(json_string(text)) : NULL;
 }
 
-static json_t *integer_write(const Field *field, const void *place, bool present_only)
+static json_t *integer_write(const Field *field, const void *member, bool present_only)
 {
-	int64_t number = *(const int64_t *)place;
+	int64_t number = *(const int64_t *)member;
 
 	(void)field, (void)present_only;
-	return number != INT64_MIN ? made(json_integer(number)) : NULL;
+	return number != INT64_MIN ? allocated(json_integer(number)) : NULL;
 }
 
-static json_t *boolean_write(const Field *field, const void *place, bool present_only)
+static json_t *boolean_write(const Field *field, const void *member, bool present_only)
 {
-	int boolean = *(const int *)place;
+	int boolean = *(const int *)member;
 
 	(void)field, (void)present_only;
 	return boolean >= 0 ? json_boolean(boolean) : NULL;
 }
 
-static json_t *time_write(const Field *field, const void *place, bool present_only)
+static json_t *time_write(const Field *field, const void *member, bool present_only)
 {
-	Instant instant = *(const Instant *)place;
+	Instant instant = *(const Instant *)member;
 	char text[INSTANT_TEXT];
 
 	(void)field, (void)present_only;
 	if (instant == INSTANT_NONE)
 		return NULL;
 	instant_format(instant, text);
-	return made(json_string_nocheck(text));
+	return allocated(json_string_nocheck(text));
 }
 
-static json_t *choice_write(const Field *field, const void *place, bool present_only)
+static json_t *choice_write(const Field *field, const void *member, bool present_only)
 {
-	int choice = *(const int *)place;
+	int choice = *(const int *)member;
 
 	(void)present_only;
-	return choice >= 0 ? made(json_string(field->choices[choice])) : NULL;
+	return choice >= 0 ? allocated(json_string(field->choices[choice])) : NULL;
 }
 
-/* A struct of nothing but absent values is what an absent object decodes to, so it is written as one. */
-static json_t *nested_write(const Field *field, const void *place, bool present_only)
+/* An absent object decodes to a struct whose members are all absent, so such a struct is encoded as absent. */
+static json_t *nested_write(const Field *field, const void *member, bool present_only)
 {
 	size_t present;
-	json_t *object = object_write(field->table, place, present_only, &present);
+	json_t *object = object_write(field->table, member, present_only, &present);
 
 	if (present > 0 || (field->flags & FIELD_REQUIRED))
 		return object;
@@ -315,10 +315,10 @@ static json_t *nested_write(const Field *field, const void *place, bool present_
 	return NULL;
 }
 
-static json_t *tree_write(const Field *field, const void *place, bool present_only)
+static json_t *tree_write(const Field *field, const void *member, bool present_only)
 {
 	(void)field, (void)present_only;
-	return json_incref(*(json_t *const *)place);
+	return json_incref(*(json_t *const *)member);
 }
 
 /* ---- the types ------------------------------------------------------------------------------------------------ */
@@ -337,7 +337,7 @@ static const FieldKind kinds[FIELD_ANY + 1] = {
 
 /* ---- whole documents ------------------------------------------------------------------------------------------ */
 
-static void *place_in(const Field *field, void *out)
+static void *member_in(const Field *field, void *out)
 {
 	return out ? (char *)out + field->place : NULL;
 }
@@ -346,15 +346,15 @@ void fields_clear(const FieldTable *table, void *out)
 {
 	memset(out, 0, table->size);
 	for (size_t i = 0; i < table->count; i++)
-		kinds[table->fields[i].type].clear(&table->fields[i], place_in(&table->fields[i], out));
+		kinds[table->fields[i].type].clear(&table->fields[i], member_in(&table->fields[i], out));
 }
 
-static void field_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *place)
+static void field_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member)
 {
 	bool absent = !value || json_is_null(value);
 
 	if (!absent)
-		kinds[field->type].read(decoding, field, value, path, place);
+		kinds[field->type].read(decoding, field, value, path, member);
 	else if (field->flags & FIELD_REQUIRED)
 		report_error(decoding, path, "%s", value ? "is required and must not be null" : "is required");
 }
@@ -367,7 +367,7 @@ static bool table_knows(const FieldTable *table, const char *name)
 	return false;
 }
 
-static void complain_of_unknown(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path)
+static void report_unknown(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path)
 {
 	WordList words = { .text = "" };
 	const char *name;
@@ -381,7 +381,7 @@ static void complain_of_unknown(Decoding *decoding, const FieldTable *table, jso
 			         "is not a member of %s; members are %s", table->name, words.text);
 }
 
-/* `out` holds absent values already, or is NULL. */
+/* `out` already holds absent values; NULL only checks. */
 static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out)
 {
 	size_t known = 0;
@@ -394,15 +394,15 @@ static void object_read(Decoding *decoding, const FieldTable *table, json_t *tre
 		const Field *field = &table->fields[i];
 		json_t *value = json_object_get(tree, field->name);
 		known += value != NULL;
-		field_read(decoding, field, value, &(Path){ .up = path, .name = field->name }, place_in(field, out));
+		field_read(decoding, field, value, &(Path){ .up = path, .name = field->name }, member_in(field, out));
 	}
 	if (decoding->strict && known < json_object_size(tree))
-		complain_of_unknown(decoding, table, tree, path);
+		report_unknown(decoding, table, tree, path);
 }
 
 static json_t *object_write(const FieldTable *table, const void *in, bool present_only, size_t *present)
 {
-	json_t *object = made(json_object());
+	json_t *object = allocated(json_object());
 
 	*present = 0;
 	for (size_t i = 0; i < table->count; i++) {
@@ -423,7 +423,7 @@ bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, 
 
 	fields_clear(table, out);
 	object_read(&decoding, table, tree, &(Path){ .up = NULL }, out);
-	return !decoding.complained;
+	return !decoding.failed;
 }
 
 Result json_decode_own(const FieldTable *table, json_t *tree, void *out)

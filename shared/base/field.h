@@ -1,16 +1,16 @@
-/* What all readers of field tables share. Private to shared/base. */
+/* Functions shared by the two readers of field tables, field.c and skim.c. Private to shared/base. */
 #ifndef TOCSIN_BASE_FIELD_H
 #define TOCSIN_BASE_FIELD_H
 
 #include "shared/base/json.h"
 
-/* Every member absent. */
+/* Fills *out (table->size bytes) with absent values. */
 void fields_clear(const FieldTable *table, void *out);
 
-/* Whether what is bounded (characters, a value, items) is within; 0 as an upper bound of many is none. */
+/* True when size (characters, a value, or items) is within the bounds of the field; see Field.min. */
 bool field_bounds_hold(const Field *field, int64_t size);
 
-/* What an item of a list must be, as a field of its own. */
+/* The field that describes one item of a list. */
 Field field_of_items(const Field *list);
 
 #endif

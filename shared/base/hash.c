@@ -9,7 +9,7 @@
 
 /* ---- SHA-256 -------------------------------------------------------------------------------------------------- */
 
-/* Fetching an algorithm and making a context cost more than hashing an id: one is done once, the other by thread. */
+/* Fetching the algorithm and making a context cost more than hashing an id: fetched once, one context a thread. */
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
 static EVP_MAC *hmac;
@@ -57,7 +57,7 @@ Digest digest_hmac(Slice key, const Slice *parts, size_t count)
 {
 	OSSL_PARAM algorithm[] = { OSSL_PARAM_construct_utf8_string("digest", (char[]){ "SHA256" }, 0),
 		                   OSSL_PARAM_construct_end() };
-	const char *key_bytes = key.size > 0 ? key.data : ""; /* NULL would mean: no key yet */
+	const char *key_bytes = key.size > 0 ? key.data : ""; /* EVP_MAC_init takes NULL as "no key yet" */
 	Digest digest;
 	size_t written = 0;
 
@@ -163,7 +163,7 @@ static void encode(const Base64 *form, Buffer *out, Slice bytes)
 		buffer_cut(out, before);
 }
 
-/* One to four characters of one group; false when they are none, a single one is left, or unused bits are set. */
+/* Decodes 1 to 4 characters of one group; false for an invalid character, a single character, or unused bits that are set. */
 static bool decode_group(const Base64 *form, Slice quad, Buffer *out)
 {
 	uint32_t group = 0;
@@ -184,7 +184,7 @@ static bool decode_group(const Base64 *form, Slice quad, Buffer *out)
 	return !out->overflowed;
 }
 
-/* Takes the padding off; false when it is not as it must be. */
+/* Removes the padding; false if the size of a padded text is not a multiple of 4. */
 static bool strip_padding(const Base64 *form, Slice *text)
 {
 	if (!form->padded)

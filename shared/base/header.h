@@ -1,6 +1,4 @@
-/*
- * Packed headers of a record: NAME 0 VALUE 0 NAME 0 VALUE 0 …; names lower case, no NUL in values.
- */
+/* Packed headers of a record: NAME 0 VALUE 0 NAME 0 VALUE 0 … Names are lower case; values contain no NUL. */
 #ifndef TOCSIN_BASE_HEADER_H
 #define TOCSIN_BASE_HEADER_H
 
@@ -8,13 +6,13 @@
 
 #include <stdint.h>
 
-/* Value of a packed header, or the empty slice (data NULL) where it is not there. */
+/* The value of a header, borrowed from headers; SLICE_NONE if it is absent. */
 Slice header_get(Slice headers, const char *name);
 
-/* Takes the first one off a packed list; false when there is none left. */
+/* Removes the first header from *rest; false if none is left. name and value are borrowed from *rest. */
 bool header_next(Slice *rest, Slice *name, Slice *value);
 
-/* Append one to a packed list. A value that holds a NUL is cut there. */
+/* Append a header. A value that contains a NUL is cut at the NUL. */
 void header_add(Buffer *headers, const char *name, Slice value);
 void header_add_integer(Buffer *headers, const char *name, int64_t value);
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Crockford's alphabet: no i, l, o, u. In ASCII order, so that ids sort as the numbers they write. */
+/* Crockford's alphabet, without i, l, o, u. It is in ASCII order, so that ids sort like the numbers they encode. */
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 static const char upper_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -14,7 +14,7 @@ static const char incident_prefix[] = "inc_";
 
 /* ---- base32 --------------------------------------------------------------------------------------------------- */
 
-/* The first 5 * count bits of bytes, the highest bit first. */
+/* Encodes the first 5 * count bits of bytes, the highest bit first. */
 static void base32_write(const char *alphabet, const uint8_t *bytes, size_t count, char *out)
 {
 	uint32_t bits = 0;
@@ -30,7 +30,7 @@ static void base32_write(const char *alphabet, const uint8_t *bytes, size_t coun
 	}
 }
 
-/* False when a byte is no digit. At most 12 digits. */
+/* Reads count digits, at most 12; false if a byte is not a digit. */
 static bool base32_number(const char *text, size_t count, uint64_t *out)
 {
 	uint64_t number = 0;
@@ -47,7 +47,7 @@ static bool base32_number(const char *text, size_t count, uint64_t *out)
 
 /* ---- ids ------------------------------------------------------------------------------------------------------ */
 
-/* An id with its prefix and its NUL; the characters between are the caller's to write, from *body on. */
+/* An id with its prefix; the caller writes the characters from *body on, the NUL is set. */
 static Id id_begin(const char *prefix, size_t *body)
 {
 	Id id = { .text = "" };
@@ -142,7 +142,7 @@ void number_of_incident(Instant received_at, Slice event_id, char out[static NUM
 	char code[9] = "";
 
 	base32_write(upper_digits, digest.bytes, 8, code);
-	/* The remainder tells the compiler what instant.h promises: four digits. */
+	/* instant.h guarantees four digits; the remainder lets the compiler check it. */
 	unsigned year = (unsigned)instant_year(received_at) % 10000;
 	snprintf(out, NUMBER_SIZE, "INC-%04u-%.4s-%.4s", year, code, code + 4);
 }

@@ -1,15 +1,15 @@
 /*
- * Identifiers. All of them are made by pure functions of what they name, so that doing work again makes the same ids
- * ("nothing counts twice" rests on it). Text form: prefix and 26 characters of lower-case Crockford base32.
+ * Identifiers. Every id is a pure function of the input that causes it, so repeated work yields the same ids; that no
+ * input takes effect twice depends on it. Text form: prefix and 26 characters of lower-case Crockford base32.
  *
- *   evt_   of a sender's event or report: 130 bits of SHA-256(domain, first, 0, second, 0, correlation key), where domain
- *          is one byte and (first, second) is (source, id), else (key id, Idempotency-Key); 130 random bits where the
- *          sender gave neither. The correlation key is part of it because the duplicate filter of a partition knows that
- *          partition only, and the key decides the partition: without it, the same (source, id) with another asset would
- *          be a duplicate on one partition and a new event on another. It is empty for an event that has no correlation
- *          member and for a report; their key is derived from the id.
- *   inc_   2 zero bits, 48 bits of the opening event's received time in ms, 12 bits of slot, 68 bits of
- *          SHA-256(event id): sorts by time, and says in which partition the incident lives
+ *   evt_   an event or a report: 130 bits of SHA-256(domain, first, 0, second, 0, correlation key), where domain is one
+ *          byte and (first, second) is (source, id), else (key id, Idempotency-Key); 130 random bits if the sender gave
+ *          neither. The correlation key is included because the duplicate filter covers one partition only, and the key
+ *          determines the partition: without it, the same (source, id) with another asset would be a duplicate on one
+ *          partition and a new event on another. It is empty for a report and for an event without a correlation member;
+ *          their key is derived from the id.
+ *   inc_   2 zero bits, 48 bits of the time of receipt of the opening event in ms, 12 bits of slot, 68 bits of
+ *          SHA-256(event id): sorts by time and contains the slot, which determines the partition
  *   other prefixes (cmd_, rec_, msg_ …): 130 bits of SHA-256(first, 0, second), or random bits
  */
 #ifndef TOCSIN_BASE_ID_H
@@ -27,10 +27,10 @@ typedef struct {
 } Id;
 
 /*
- * The domain byte of an event id: one for each kind of document and of name, so that equal texts in two of them are two
- * identities. Record ids begin with a letter, so no id derived from a record equals one of these either. Stored ids rest
- * on the numbers: they never change. An identity of more parts (the index of an item of a batch behind the
- * Idempotency-Key) takes a domain of its own.
+ * The domain byte of an event id: one for each kind of document and of identity, so that equal texts in two domains give
+ * different ids. Record ids begin with a letter, so ids derived from records cannot collide with these either. Stored ids
+ * depend on the numbers: never change one. An identity with more parts (for example the index of an item in a
+ * batch) needs a domain of its own.
  */
 typedef enum {
 	ID_EVENT_OF_SENDER = 1, /* an event by its (source, id) */
@@ -38,31 +38,31 @@ typedef enum {
 	ID_REPORT_OF_REQUEST = 3, /* a report by (key id, Idempotency-Key) */
 } IdDomain;
 
-/* The id of a sender's event or report. No part holds a NUL; correlation_key may be empty. */
+/* The id of an event or report. No part contains a NUL; correlation_key may be empty. */
 Id id_of_event(IdDomain domain, Slice first, Slice second, Slice correlation_key);
 
 /* Prefix (at most 5 characters, "cmd_") and 130 bits of SHA-256(first, NUL, second). */
 Id id_of_pair(const char *prefix, Slice first, Slice second);
 
-/* Prefix and the 130 first bits of 17 given bytes (random ones, from the edge). */
+/* Prefix and the first 130 bits of 17 bytes, which the caller has drawn at random. */
 Id id_of_bytes(const char *prefix, const uint8_t bytes[static 17]);
 
 /* Prefix and 130 bits of SHA-256(parent, NUL, ordinal in decimal): the id of the ordinal-th output of one input. */
 Id id_derived(const char *prefix, Slice parent, unsigned ordinal);
 
-/* The incident an event opens. slot < SLOTS. */
+/* The id of the incident that an event opens. received_at is 0 to INSTANT_MAX; slot < SLOTS. */
 Id id_of_incident(Instant received_at, unsigned slot, Slice event_id);
 
-/* KafkaPartition and opening time out of an incident id; false when the text is no incident id. */
+/* Reads slot and opening time from an incident id; false, with both untouched, if the text is not one. */
 bool id_incident_parse(Slice incident_id, unsigned *slot, Instant *opened_at);
 
-/* True when text is prefix and 26 base32 characters. */
+/* True when text is the prefix followed by 26 base32 characters. */
 bool id_is(const char *prefix, Slice text);
 
-/* "INC-2026-7K3M-9QRX": 40 bits of SHA-256(event id), upper-case base32, for people. */
+/* "INC-2026-7K3M-9QRX": UTC year, and 40 bits of SHA-256(event id) in upper-case base32. For display only: not unique. */
 void number_of_incident(Instant received_at, Slice event_id, char out[static NUMBER_SIZE]);
 
-/* murmur2(key) & 4095. */
+/* murmur2(key) & (SLOTS - 1). */
 unsigned slot_of(Slice correlation_key);
 
 Slice id_slice(const Id *id);

@@ -25,7 +25,7 @@ static int64_t days_in_month(int64_t year, int64_t month)
 	return days_before_month[month] - days_before_month[month - 1] + (month == 2 && is_leap(year));
 }
 
-/* Days from 1970-01-01 to the first of January; 477 leap days lie before 1970. */
+/* Days from 1970-01-01 to January 1 of the year; there are 477 leap days before 1970. */
 static int64_t days_before_year(int64_t year)
 {
 	int64_t past = year - 1;
@@ -42,7 +42,7 @@ static int64_t days_of_date(Date date)
 
 static Date date_of_days(int64_t days)
 {
-	/* A mean year has 146097 / 400 days: the guess is at most one year off. */
+	/* A mean year has 146097 / 400 days, so the first estimate is at most one year off. */
 	Date date = { .year = 1970 + days * 400 / 146097, .month = 1 };
 
 	while (days_before_year(date.year) > days)
@@ -63,7 +63,7 @@ static bool is_digit(char byte)
 	return byte >= '0' && byte <= '9';
 }
 
-/* Compare with a shape in which 0 stands for any digit, T for itself in either case, + for either sign. */
+/* Compares with a shape in which 0 matches any digit, T either case of T, and + either sign. */
 static bool has_shape(const char *text, const char *shape)
 {
 	for (; *shape; shape++, text++) {
@@ -86,7 +86,7 @@ static int64_t number_at(const char *text, size_t digits)
 	return value;
 }
 
-/* Takes ".123456" off the front; milliseconds, or -1 when there is a point without digits. */
+/* Removes ".123456" from the front and returns the milliseconds; -1 for a point without digits. */
 static int64_t take_fraction(Slice *rest)
 {
 	int64_t milliseconds = 0;
@@ -122,7 +122,7 @@ static Result malformed(void)
 	                                "2026-11-23T16:15:30.250+08:00");
 }
 
-/* Wall-clock milliseconds of a stamp, and whether it shows a second 60 (then the last millisecond of second 59). */
+/* Milliseconds of a stamp without its offset. *leap: it shows second 60, which is read as the last millisecond of 59. */
 static Result read_stamp(const char *text, int64_t milliseconds, int64_t *out, bool *leap)
 {
 	Date date = { number_at(text, 4), number_at(text + 5, 2), number_at(text + 8, 2) };
@@ -131,7 +131,7 @@ static Result read_stamp(const char *text, int64_t milliseconds, int64_t *out, b
 	if (date.month < 1 || date.month > 12)
 		return result_fail(ERROR_INPUT, "must have a month from 01 to 12");
 	if (date.day < 1 || date.day > days_in_month(date.year, date.month))
-		return result_fail(ERROR_INPUT, "must have a day that its month has");
+		return result_fail(ERROR_INPUT, "must have a day that exists in its month");
 	if (hour > 23 || minute > 59 || second > 60)
 		return result_fail(ERROR_INPUT, "must have a time of day from 00:00:00 to 23:59:59");
 	*leap = second == 60;
@@ -154,9 +154,9 @@ Result instant_parse(Slice text, Instant *out)
 	TRY(read_stamp(text.data, milliseconds, &local, &leap));
 	Instant instant = local - offset;
 	if (instant < 0 || instant > INSTANT_MAX)
-		return result_fail(ERROR_INPUT, "must lie in the years 1970 to 9999 in UTC");
+		return result_fail(ERROR_INPUT, "must be in the years 1970 to 9999 in UTC");
 	if (leap && (instant + 1) % DAY_MS != 0)
-		return result_fail(ERROR_INPUT, "must have second 60 only at 23:59 UTC, as leap seconds do");
+		return result_fail(ERROR_INPUT, "must have second 60 only at 23:59 UTC (leap seconds)");
 	*out = instant;
 	return result_ok();
 }

@@ -9,7 +9,7 @@
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* Against hash flooding the seed must be random, and set before any thread makes an object of a stranger's names. */
+/* Against hash flooding, the seed is random and set before any thread builds an object from names that a client chose. */
 static pthread_once_t seeded = PTHREAD_ONCE_INIT;
 
 static void seed(void)
@@ -17,33 +17,33 @@ static void seed(void)
 	json_object_seed(0);
 }
 
-/* Sentences of our own: the parser's quote the document. */
-static const char *const mistakes[] = {
+/* Replace the parser's messages, which quote the document. */
+static const char *const parser_faults[] = {
 	[json_error_stack_overflow] = "is nested too deeply",
 	[json_error_invalid_utf8] = "is not well-formed UTF-8",
 	[json_error_premature_end_of_input] = "ends too early",
-	[json_error_end_of_input_expected] = "has something behind the document; nothing may follow it",
+	[json_error_end_of_input_expected] = "has bytes behind the document; nothing may follow it",
 	[json_error_invalid_syntax] = "is not JSON",
-	[json_error_null_character] = "has a NUL (\\u0000), which no text may hold",
+	[json_error_null_character] = "has a NUL (\\u0000), which no text may contain",
 	[json_error_null_byte_in_key] = "has a NUL in a member's name",
-	[json_error_duplicate_key] = "has a member twice in one object; each name may stand once",
+	[json_error_duplicate_key] = "has a duplicate member in an object; names must be unique",
 	[json_error_numeric_overflow] = "has a number that is too large",
 };
 
-static Result parser_mistake(const json_error_t *error)
+static Result parser_error(const json_error_t *error)
 {
 	size_t code = (size_t)json_error_code(error);
-	const char *what = code < sizeof mistakes / sizeof mistakes[0] ? mistakes[code] : NULL;
+	const char *fault = code < sizeof parser_faults / sizeof parser_faults[0] ? parser_faults[code] : NULL;
 
 	if (code == json_error_out_of_memory)
-		return result_fail(ERROR_INTERNAL, "there is no memory to read a document");
-	if (!what)
-		what = "is not JSON";
-	return result_fail(ERROR_INPUT, "line %d, column %d: %s", error->line, error->column, what);
+		return result_fail(ERROR_INTERNAL, "out of memory while reading a document");
+	if (!fault)
+		fault = "is not JSON";
+	return result_fail(ERROR_INPUT, "line %d, column %d: %s", error->line, error->column, fault);
 }
 
-/* A mistake at a byte; columns count characters, as the parser's do. */
-static Result mistake_at(Slice bytes, size_t offset, const char *what)
+/* An error at a byte. Columns count characters, like the parser's. */
+static Result fault_at(Slice bytes, size_t offset, const char *fault)
 {
 	size_t line = 1, start = 0;
 
@@ -53,10 +53,10 @@ static Result mistake_at(Slice bytes, size_t offset, const char *what)
 			start = i + 1;
 		}
 	size_t column = text_characters((Slice){ bytes.data + start, offset - start }) + 1;
-	return result_fail(ERROR_INPUT, "line %zu, column %zu: %s", line, column, what);
+	return result_fail(ERROR_INPUT, "line %zu, column %zu: %s", line, column, fault);
 }
 
-/* The byte behind a string whose opening quote stands at `at`; the end when it is never closed. */
+/* The byte behind the string whose opening quote is at `at`; behind the end if the string is not closed. */
 static size_t string_end(Slice bytes, size_t at)
 {
 	for (at++; at < bytes.size && bytes.data[at] != '"'; at++)
@@ -65,7 +65,7 @@ static size_t string_end(Slice bytes, size_t at)
 	return at + 1;
 }
 
-/* Before the parser, whose own bound is 2048: a list of lists takes forty times its size in memory. */
+/* Runs before the parser, whose own bound is 2048 levels: nested lists take forty times their size in memory. */
 static Result check_depth(Slice bytes)
 {
 	size_t depth = 0;
@@ -77,7 +77,7 @@ static Result check_depth(Slice bytes)
 			continue;
 		}
 		if ((byte == '{' || byte == '[') && ++depth > JSON_DEPTH_MAX)
-			return mistake_at(bytes, at, "is nested too deeply");
+			return fault_at(bytes, at, "is nested too deeply");
 		if ((byte == '}' || byte == ']') && depth > 0)
 			depth--;
 		at++;
@@ -92,8 +92,8 @@ static Result check_top(Slice bytes)
 	while (at < bytes.size && memchr(" \t\r\n", bytes.data[at], 4))
 		at++;
 	if (at == bytes.size)
-		return mistake_at(bytes, at, "is empty; must be a JSON object");
-	return bytes.data[at] == '{' ? result_ok() : mistake_at(bytes, at, "must be a JSON object, beginning with {");
+		return fault_at(bytes, at, "is empty; must be a JSON object");
+	return bytes.data[at] == '{' ? result_ok() : fault_at(bytes, at, "must be a JSON object, beginning with {");
 }
 
 Result json_read(Slice bytes, json_t **out)
@@ -106,11 +106,11 @@ Result json_read(Slice bytes, json_t **out)
 	TRY(check_top(bytes));
 	const char *nul = memchr(bytes.data, '\0', bytes.size);
 	if (nul)
-		return mistake_at(bytes, (size_t)(nul - bytes.data), "has a NUL byte");
+		return fault_at(bytes, (size_t)(nul - bytes.data), "has a NUL byte");
 	TRY(check_depth(bytes));
 	json_t *tree = json_loadb(bytes.data, bytes.size, JSON_REJECT_DUPLICATES, &error);
 	if (!tree)
-		return parser_mistake(&error);
+		return parser_error(&error);
 	*out = tree;
 	return result_ok();
 }
@@ -180,14 +180,14 @@ void field_errors_add(FieldErrors *errors, const char *pointer, const char *form
 	FieldError *error = &errors->list[errors->count++];
 	pointer_copy(pointer, error->pointer);
 	va_start(arguments, format);
-	int wanted = vsnprintf(error->detail, sizeof error->detail, format, arguments);
+	int length = vsnprintf(error->detail, sizeof error->detail, format, arguments);
 	va_end(arguments);
-	must(wanted >= 0);
-	if ((size_t)wanted >= sizeof error->detail)
+	must(length >= 0);
+	if ((size_t)length >= sizeof error->detail)
 		error->detail[text_whole(error->detail, sizeof error->detail - 1)] = '\0';
 }
 
-/* ---- small things --------------------------------------------------------------------------------------------- */
+/* ---- choices, cleanup --------------------------------------------------------------------------------------------- */
 
 int choice_of(const char *const *choices, const char *word)
 {

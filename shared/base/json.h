@@ -1,11 +1,11 @@
 /*
- * JSON documents by field tables. Every document that crosses a border is one table: a row a member, with its name,
- * type, place in a C struct, bounds. The same table checks, decodes, encodes, documents and feeds fuzzing.
+ * JSON documents by field tables. Every document that enters or leaves a service has a table with one row a member: name,
+ * type, offset in a C struct, bounds. The table is used to check, decode, encode, document and fuzz.
  *
- * A decoded struct BORROWS from the tree it was decoded from: strings point into it, lists and free objects are the
- * tree's own nodes. The tree must outlive the struct; nothing is copied.
+ * A decoded struct BORROWS from its tree: strings point into it, and lists and free objects are nodes of it. The tree must
+ * outlive the struct; nothing is copied.
  *
- * Errors carry RFC 6901 pointers, all of them at once (at most FIELD_ERRORS_MAX).
+ * A decoder reports all errors at once, at most FIELD_ERRORS_MAX, each with an RFC 6901 pointer.
  */
 #ifndef TOCSIN_BASE_JSON_H
 #define TOCSIN_BASE_JSON_H
@@ -18,21 +18,21 @@
 
 typedef enum {
 	FIELD_TEXT,    /* const char *; bounds in characters; NULL when absent */
-	FIELD_INTEGER, /* int64_t; bounds are values; INT64_MIN when absent, and therefore refused; 1.0 is no integer */
+	FIELD_INTEGER, /* int64_t; bounds are values; INT64_MIN when absent, so INT64_MIN itself is refused; so is 1.0 */
 	FIELD_BOOLEAN, /* int: 0, 1, -1 when absent */
 	FIELD_TIME,    /* Instant; INSTANT_NONE when absent; RFC 3339 in JSON */
 	FIELD_CHOICE,  /* int: index into choices, -1 when absent */
-	FIELD_OBJECT,  /* a nested struct at this place, decoded by table; all absent values when absent, or when {} */
-	FIELD_LIST,    /* json_t *, an array; each item checked against `item` (or `table`, for objects), none null;
+	FIELD_OBJECT,  /* a nested struct, decoded by table; all members absent when it is absent or {} */
+	FIELD_LIST,    /* json_t *, an array; each item is checked against `item` (or `table`, for objects) and not null;
 	                  NULL when absent */
-	FIELD_FREE,    /* json_t *, an object of any members; NULL when absent */
-	FIELD_ANY,     /* json_t *, anything, unchecked; NULL when absent */
+	FIELD_FREE,    /* json_t *, an object with any members; NULL when absent */
+	FIELD_ANY,     /* json_t *, any value, unchecked; NULL when absent */
 } FieldType;
 
 enum {
-	FIELD_REQUIRED = 1,  /* must be there and not null */
-	FIELD_PERSONAL = 2,  /* personal data (PIPL, GDPR): what redaction and access tracking look for */
-	FIELD_NOT_EMPTY = 4, /* a text of no characters is refused, where read strictly one of blanks too; on a list: such an item */
+	FIELD_REQUIRED = 1,  /* must be present and not null */
+	FIELD_PERSONAL = 2,  /* personal data (PIPL, GDPR), for redaction and access records */
+	FIELD_NOT_EMPTY = 4, /* an empty text is refused, in strict mode also a blank one; on a list: such an item */
 };
 
 typedef struct Field Field;
@@ -43,18 +43,18 @@ struct Field {
 	FieldType type;
 	size_t place;                /* offsetof in the struct */
 	unsigned flags;
-	int64_t min, max;            /* see FieldType; both 0: unbounded; a list: number of items; in texts and lists a
-	                                max of 0 is no upper bound */
+	int64_t min, max;            /* see FieldType; both 0: unbounded; of a list: number of items; a text or list with
+	                                max 0 has no upper bound */
 	const char *const *choices;  /* FIELD_CHOICE (and list items): NULL-terminated words */
 	const FieldTable *table;     /* FIELD_OBJECT, or FIELD_LIST of objects */
 	FieldType item;              /* FIELD_LIST: type of items when table is NULL; no FIELD_OBJECT, no FIELD_LIST */
-	size_t item_max;             /* FIELD_LIST of texts: characters an item; 0: 256 */
-	const char *since;           /* version of the project in which the member came, "0.1"; NULL: from the start */
-	const char *sentence;        /* what it means, for documentation; may be NULL */
+	size_t item_max;             /* FIELD_LIST of texts: characters in an item; 0: 256 */
+	const char *since;           /* version of Tocsin that added the member, "0.1"; NULL: the first */
+	const char *sentence;        /* the description in the schemas; may be NULL */
 };
 
 struct FieldTable {
-	const char *name;   /* "event", "report": for schemas and messages */
+	const char *name;   /* "event", "report": in schemas and errors */
 	const Field *fields;
 	size_t count;
 	size_t size;        /* sizeof the struct */
@@ -67,63 +67,62 @@ struct FieldTable {
 enum { FIELD_ERRORS_MAX = 32, FIELD_POINTER = 192, FIELD_DETAIL = 192 };
 
 typedef struct {
-	char pointer[FIELD_POINTER]; /* RFC 6901, "" is the whole document; of one that is too long, a parent */
-	char detail[FIELD_DETAIL];   /* what is wrong and what would be right; for people */
+	char pointer[FIELD_POINTER]; /* RFC 6901; "" is the whole document; a parent where it would be too long */
+	char detail[FIELD_DETAIL];   /* the requirement that is not met, for people: "must be …", "is required" */
 } FieldError;
 
-/* Begins with count 0 and more false; the list need not be cleared. */
+/* Set count to 0 and more to false before use; the list need not be cleared. */
 typedef struct {
 	size_t count;
-	bool more; /* there were more than fit */
+	bool more; /* further errors did not fit */
 	FieldError list[FIELD_ERRORS_MAX];
 } FieldErrors;
 
-/* Add one, the detail formatted. */
+/* Adds an error with a formatted detail, or sets more if the list is full. Pointer and detail are cut to their sizes. */
 void field_errors_add(FieldErrors *errors, const char *pointer, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Senders may nest 32 levels (gateway); our records that carry their documents need some more. */
+/* The gateway accepts 32 levels from senders; records that contain such a document need some more. */
 enum { JSON_DEPTH_MAX = 40 };
 
 /*
- * Parse bytes strictly: UTF-8, no duplicate names, no NUL (raw or escaped), nothing behind the value, depth at most
+ * Parses strictly: UTF-8, no duplicate names, no NUL (raw or escaped), nothing behind the value, depth at most
  * JSON_DEPTH_MAX (the top is level 1), an object at the top. *out is a new reference, untouched on failure. ERROR_INPUT
- * with "line N, column N: what", columns in characters; nothing of the document is quoted. Thread-safe.
+ * with "line N, column N: fault", columns in characters; the text quotes nothing of the document. Thread-safe.
  */
 Result json_read(Slice bytes, json_t **out);
 
 /*
- * Check tree against table and decode it into *out (size bytes of table->size; always fully written). strict refuses
- * members the table does not know; otherwise they are ignored. Adds to errors; true when it found nothing wrong. null
- * is the same as absent. A missing member's error points to where it should be. Members of wrong type are left absent,
- * but the struct is not to be used after false. Details are predicates: "must be …", "is required".
+ * Checks tree against table and decodes it into *out (table->size bytes, always fully written). strict refuses unknown
+ * members; otherwise they are ignored. null equals absent. Adds to errors and returns true if it added none; do not use
+ * *out after false. The error for a missing member points to where it should be.
  */
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors);
 
-/* Lenient decode of our own documents from the bus; ERROR_INPUT with the first mistake, "event/title: is required". */
+/* Lenient decoding of records from the bus, as json_decode; ERROR_INPUT with the first error, "event/title: is required". */
 Result json_decode_own(const FieldTable *table, json_t *tree, void *out);
 
 /*
- * A new object of all fields of the struct; absent ones are null. Field order is table order. Lists, free objects and
- * any values are shared with the struct's tree, not copied: do not change them. A nested struct of absent values only
- * is itself absent, unless FIELD_REQUIRED. Aborts on a text that is no UTF-8 or an instant out of range, of which
- * decoding leaves none.
+ * A new object with all fields of the struct in the order of the table; absent ones are null. Lists, free objects and
+ * FIELD_ANY values are shared with the struct's tree, not copied: do not change them. A nested struct whose members are all
+ * absent is itself absent, unless FIELD_REQUIRED. Aborts on a text that is not UTF-8 and on an instant out of range; a
+ * decoded struct contains neither.
  */
 json_t *json_encode(const FieldTable *table, const void *in);
 
-/* The same, but absent fields are left out. */
+/* Like json_encode, but without absent fields. */
 json_t *json_encode_present(const FieldTable *table, const void *in);
 
-/* Compact text of any value, members in their order, appended whole or, when out overflows, not at all. */
+/* Appends any value as compact text, members in their order. If it does not fit, out overflows and nothing is appended. */
 void json_write(json_t *tree, Buffer *out);
 
-/* What stands at an RFC 6901 pointer, borrowed, or NULL. */
+/* The value at an RFC 6901 pointer, borrowed; NULL if there is none. */
 json_t *json_at(json_t *tree, const char *pointer);
 
-/* Index of a word in a NULL-terminated list, or -1. */
+/* The index of a word in a NULL-terminated list; -1 if it is absent or NULL. */
 int choice_of(const char *const *choices, const char *word);
 
-/* Give a new reference to its owner's cleanup: json_t *tree JSON_AUTO = NULL; */
+/* Releases a reference at the end of its scope: json_t *tree JSON_AUTO = NULL; */
 void json_auto_(json_t **tree);
 #define JSON_AUTO __attribute__((cleanup(json_auto_)))
 

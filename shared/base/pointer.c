@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- built ---------------------------------------------------------------------------------------------------- */
+/* ---- building ------------------------------------------------------------------------------------------------- */
 
 static bool put(char out[static FIELD_POINTER], size_t *used, const char *bytes, size_t size)
 {
@@ -25,7 +25,7 @@ static bool put_name(char out[static FIELD_POINTER], size_t *used, const char *n
 	return fits;
 }
 
-/* False when a segment did not fit: it and all behind it are left off then. */
+/* False if a segment did not fit; it and all following ones are then left out. */
 static bool put_path(char out[static FIELD_POINTER], size_t *used, const Path *path)
 {
 	char index[24];
@@ -63,7 +63,7 @@ void pointer_copy(const char *pointer, char out[static FIELD_POINTER])
 	out[size] = '\0';
 }
 
-/* ---- taken apart ---------------------------------------------------------------------------------------------- */
+/* ---- splitting ----------------------------------------------------------------------------------------------- */
 
 bool pointer_next(const char **pointer, Slice *segment)
 {
@@ -77,7 +77,7 @@ bool pointer_next(const char **pointer, Slice *segment)
 	return true;
 }
 
-/* The next byte an escaped segment means; -1 at its end, -2 when an escape is neither ~0 nor ~1. */
+/* The next byte of a segment, unescaped; -1 at its end, -2 for an escape other than ~0 and ~1. */
 static int next_byte(Slice *segment)
 {
 	if (segment->size == 0)

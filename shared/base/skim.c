@@ -5,10 +5,10 @@
 
 /* ---- values by their field ------------------------------------------------------------------------------------ */
 
-static bool field_take(Walk *walk, const Field *field, void *place);
-static bool object_take(Walk *walk, const FieldTable *table, void *out);
+static bool field_skim(Walk *walk, const Field *field, void *member);
+static bool object_skim(Walk *walk, const FieldTable *table, void *out);
 
-static bool text_take(Walk *walk, const Field *field, void *place)
+static bool text_skim(Walk *walk, const Field *field, void *member)
 {
 	WalkString string;
 	char *before = walk->text;
@@ -16,21 +16,21 @@ static bool text_take(Walk *walk, const Field *field, void *place)
 	if (!walk_string(walk, &string))
 		return false;
 	Slice text = string.inside;
-	if ((place || string.escaped) && !walk_text(walk, &string, &text))
+	if ((member || string.escaped) && !walk_text(walk, &string, &text))
 		return false;
 	if ((field->flags & FIELD_NOT_EMPTY) && slice_is_blank(text))
 		return false;
 	bool short_enough = field->min == 0 && (int64_t)text.size <= field->max;
 	if (!short_enough && !field_bounds_hold(field, (int64_t)text_characters(text)))
 		return false;
-	if (place)
-		*(const char **)place = text.data;
+	if (member)
+		*(const char **)member = text.data;
 	else
-		walk->text = before; /* nobody wants it */
+		walk->text = before; /* only checked: free its memory */
 	return true;
 }
 
-static bool integer_take(Walk *walk, const Field *field, void *place)
+static bool integer_skim(Walk *walk, const Field *field, void *member)
 {
 	if (walk_next(walk) == '\0')
 		return false;
@@ -38,22 +38,22 @@ static bool integer_take(Walk *walk, const Field *field, void *place)
 	int64_t number;
 	if (!walk_number(walk) || !slice_integer((Slice){ start, (size_t)(walk->at - start) }, &number))
 		return false;
-	if (place)
-		*(int64_t *)place = number;
+	if (member)
+		*(int64_t *)member = number;
 	return field_bounds_hold(field, number);
 }
 
-static bool boolean_take(Walk *walk, const Field *field, void *place)
+static bool boolean_skim(Walk *walk, const Field *field, void *member)
 {
-	bool yes = walk_next(walk) == 't';
+	bool value = walk_next(walk) == 't';
 
 	(void)field;
-	if (place)
-		*(int *)place = yes;
-	return walk_word(walk, yes ? SLICE("true") : SLICE("false"));
+	if (member)
+		*(int *)member = value;
+	return walk_word(walk, value ? SLICE("true") : SLICE("false"));
 }
 
-static bool time_take(Walk *walk, const Field *field, void *place)
+static bool time_skim(Walk *walk, const Field *field, void *member)
 {
 	Slice text;
 	Instant instant;
@@ -61,12 +61,12 @@ static bool time_take(Walk *walk, const Field *field, void *place)
 	(void)field;
 	if (!walk_plain(walk, &text) || result_failed(instant_parse(text, &instant)))
 		return false;
-	if (place)
-		*(Instant *)place = instant;
+	if (member)
+		*(Instant *)member = instant;
 	return true;
 }
 
-static bool choice_take(Walk *walk, const Field *field, void *place)
+static bool choice_skim(Walk *walk, const Field *field, void *member)
 {
 	Slice word;
 
@@ -74,70 +74,70 @@ static bool choice_take(Walk *walk, const Field *field, void *place)
 		return false;
 	for (int i = 0; field->choices[i]; i++)
 		if (slice_is(word, field->choices[i])) {
-			if (place)
-				*(int *)place = i;
+			if (member)
+				*(int *)member = i;
 			return true;
 		}
 	return false;
 }
 
-static bool nested_take(Walk *walk, const Field *field, void *place)
+static bool nested_skim(Walk *walk, const Field *field, void *member)
 {
-	return object_take(walk, field->table, place);
+	return object_skim(walk, field->table, member);
 }
 
-static bool list_take(Walk *walk, const Field *field, void *place)
+static bool list_skim(Walk *walk, const Field *field, void *member)
 {
 	Field item = field_of_items(field);
 	int64_t count = 0;
 
-	(void)place;
+	(void)member;
 	if (!walk_enter(walk, '['))
 		return false;
 	if (walk_next(walk) != ']')
 		do
-			if (!field_take(walk, &item, NULL))
+			if (!field_skim(walk, &item, NULL))
 				return false;
 		while (++count, walk_pass(walk, ','));
 	walk_leave(walk);
 	return walk_pass(walk, ']') && field_bounds_hold(field, count);
 }
 
-static bool free_take(Walk *walk, const Field *field, void *place)
+static bool free_skim(Walk *walk, const Field *field, void *member)
 {
-	(void)field, (void)place;
+	(void)field, (void)member;
 	return walk_object(walk);
 }
 
-static bool any_take(Walk *walk, const Field *field, void *place)
+static bool any_skim(Walk *walk, const Field *field, void *member)
 {
-	(void)field, (void)place;
+	(void)field, (void)member;
 	return walk_value(walk);
 }
 
-static bool (*const takers[])(Walk *walk, const Field *field, void *place) = {
-	[FIELD_TEXT] = text_take,     [FIELD_INTEGER] = integer_take, [FIELD_BOOLEAN] = boolean_take,
-	[FIELD_TIME] = time_take,     [FIELD_CHOICE] = choice_take,   [FIELD_OBJECT] = nested_take,
-	[FIELD_LIST] = list_take,     [FIELD_FREE] = free_take,       [FIELD_ANY] = any_take,
+static bool (*const skimmers[])(Walk *walk, const Field *field, void *member) = {
+	[FIELD_TEXT] = text_skim,     [FIELD_INTEGER] = integer_skim, [FIELD_BOOLEAN] = boolean_skim,
+	[FIELD_TIME] = time_skim,     [FIELD_CHOICE] = choice_skim,   [FIELD_OBJECT] = nested_skim,
+	[FIELD_LIST] = list_skim,     [FIELD_FREE] = free_skim,       [FIELD_ANY] = any_skim,
 };
 
-/* null is the same as absent. */
-static bool field_take(Walk *walk, const Field *field, void *place)
+/* null equals absent. */
+static bool field_skim(Walk *walk, const Field *field, void *member)
 {
 	if (walk_next(walk) == 'n')
 		return !(field->flags & FIELD_REQUIRED) && walk_word(walk, SLICE("null"));
-	return takers[field->type](walk, field, place);
+	return skimmers[field->type](walk, field, member);
 }
 
 /* ---- objects by their table ----------------------------------------------------------------------------------- */
 
-/* The first byte sorts out nearly all others before any length is looked at. */
+/* Comparing the first byte excludes nearly all other fields cheaply. */
 static bool is_named(const Field *field, Slice name)
 {
 	return name.size > 0 && field->name[0] == name.data[0] && slice_is(name, field->name);
 }
 
-/* The index of the field of that name, or table->count. */
+/* The index of the field with that name, or table->count. */
 static size_t field_find(const FieldTable *table, Slice name)
 {
 	size_t index = 0;
@@ -147,7 +147,7 @@ static size_t field_find(const FieldTable *table, Slice name)
 	return index;
 }
 
-static bool member_take(Walk *walk, const FieldTable *table, void *out, uint64_t *seen)
+static bool member_skim(Walk *walk, const FieldTable *table, void *out, uint64_t *seen)
 {
 	Slice name;
 
@@ -157,7 +157,7 @@ static bool member_take(Walk *walk, const FieldTable *table, void *out, uint64_t
 	if (index == table->count || (*seen & UINT64_C(1) << index))
 		return false;
 	*seen |= UINT64_C(1) << index;
-	return field_take(walk, &table->fields[index], out ? (char *)out + table->fields[index].place : NULL);
+	return field_skim(walk, &table->fields[index], out ? (char *)out + table->fields[index].place : NULL);
 }
 
 static bool required_seen(const FieldTable *table, uint64_t seen)
@@ -168,8 +168,8 @@ static bool required_seen(const FieldTable *table, uint64_t seen)
 	return true;
 }
 
-/* `out` holds absent values already, or is NULL. */
-static bool object_take(Walk *walk, const FieldTable *table, void *out)
+/* `out` already holds absent values; NULL only checks. */
+static bool object_skim(Walk *walk, const FieldTable *table, void *out)
 {
 	uint64_t seen = 0;
 
@@ -178,7 +178,7 @@ static bool object_take(Walk *walk, const FieldTable *table, void *out)
 		return false;
 	if (walk_next(walk) != '}')
 		do
-			if (!member_take(walk, table, out, &seen))
+			if (!member_skim(walk, table, out, &seen))
 				return false;
 		while (walk_pass(walk, ','));
 	walk_leave(walk);
@@ -192,5 +192,5 @@ bool skim_decode(const FieldTable *table, Slice bytes, void *out, SkimTexts *tex
 	Walk walk = { .at = bytes.data, .end = bytes.data + bytes.size,
 		      .text = texts->bytes, .texts_end = texts->bytes + sizeof texts->bytes, .levels = SKIM_DEPTH_MAX };
 	fields_clear(table, out);
-	return object_take(&walk, table, out) && walk_next(&walk) == '\0' && walk.at == walk.end;
+	return object_skim(&walk, table, out) && walk_next(&walk) == '\0' && walk.at == walk.end;
 }

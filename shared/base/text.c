@@ -93,7 +93,7 @@ bool slice_integer(Slice slice, int64_t *out)
 
 	if (slice.size == first)
 		return false;
-	/* Counted downwards, since there is one negative number more than there are positive ones. */
+	/* Counts downwards, because there is one more negative number than positive ones. */
 	for (size_t i = first; i < slice.size; i++) {
 		unsigned digit = (unsigned)(unsigned char)slice.data[i] - '0';
 		if (digit > 9 || __builtin_mul_overflow(value, (int64_t)10, &value) ||
@@ -110,20 +110,20 @@ bool slice_integer(Slice slice, int64_t *out)
 
 enum { BUFFER_FIRST = 64 };
 
-/* What an empty buffer shows before it owns memory, so that making one costs nothing. Never written to. */
-static char nothing[1];
+/* The data of a buffer that owns no memory yet, so that buffer_init does not allocate. Never written. */
+static char empty_data[1];
 
 void buffer_init(Buffer *buffer, size_t max)
 {
 	must(max < SIZE_MAX / 2);
-	*buffer = (Buffer){ .data = nothing, .max = max };
+	*buffer = (Buffer){ .data = empty_data, .max = max };
 }
 
 void buffer_release(Buffer *buffer)
 {
 	if (buffer->capacity > 0)
 		free(buffer->data);
-	*buffer = (Buffer){ .data = nothing, .max = buffer->max };
+	*buffer = (Buffer){ .data = empty_data, .max = buffer->max };
 }
 
 void buffer_clear(Buffer *buffer)
@@ -140,7 +140,7 @@ void buffer_cut(Buffer *buffer, size_t size)
 		buffer->data[size] = '\0';
 }
 
-/* Memory for more bytes and a NUL behind them; doubles, but never past the bound. */
+/* Allocates memory for more bytes and a NUL; doubles the capacity, up to the bound. */
 static void buffer_grow(Buffer *buffer, size_t more)
 {
 	size_t needed = buffer->size + more + 1;
@@ -158,7 +158,7 @@ static void buffer_grow(Buffer *buffer, size_t more)
 	buffer->capacity = capacity;
 }
 
-/* Room for more bytes, or false and overflowed. After an overflow nothing fits any more: no text with holes. */
+/* Reserves room for more bytes; false, with overflowed set, if they do not fit or an earlier append did not. */
 static bool buffer_reserve(Buffer *buffer, size_t more)
 {
 	if (buffer->overflowed || more > buffer->max - buffer->size) {
@@ -248,7 +248,7 @@ void buffer_json_escape(Buffer *buffer, Slice text)
 
 /* ---- UTF-8 ---------------------------------------------------------------------------------------------------- */
 
-/* By the first byte: how long a character is and between what its second byte must lie. RFC 3629, section 4. */
+/* For a range of first bytes: the size of the character and the range of its second byte. RFC 3629, section 4. */
 typedef struct {
 	unsigned char first, last;
 	unsigned char size;
@@ -274,7 +274,7 @@ static bool is_continuation(unsigned char byte)
 	return (byte & 0xc0) == 0x80;
 }
 
-/* Bytes of the character that begins here, 0 when it is none. */
+/* The size of the character at `at`; 0 if it is malformed. */
 static size_t character_size(const unsigned char *at, size_t left)
 {
 	const Lead *lead = lead_of(at[0]);

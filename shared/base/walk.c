@@ -4,7 +4,7 @@
 
 /* ---- bytes ---------------------------------------------------------------------------------------------------- */
 
-/* What may stand in a string: by itself (0), after a backslash, in UTF-8 only, never. */
+/* Classes of bytes in a string; 0: stands for itself. */
 enum { BYTE_QUOTE = 1, BYTE_ESCAPE, BYTE_HIGH, BYTE_CONTROL };
 
 static const unsigned char string_bytes[256] = {
@@ -52,16 +52,16 @@ bool walk_string(Walk *walk, WalkString *out)
 		return false;
 	const char *start = walk->at, *at = start;
 	out->escaped = false;
-	for (unsigned what = 0; what != BYTE_QUOTE; at++) {
+	for (unsigned class = 0; class != BYTE_QUOTE; at++) {
 		if (at >= walk->end)
 			return false;
-		what = string_bytes[(unsigned char)*at];
-		if (what == BYTE_CONTROL)
+		class = string_bytes[(unsigned char)*at];
+		if (class == BYTE_CONTROL)
 			return false;
-		high |= what == BYTE_HIGH;
-		if (what == BYTE_ESCAPE) {
+		high |= class == BYTE_HIGH;
+		if (class == BYTE_ESCAPE) {
 			out->escaped = true;
-			if (++at == walk->end) /* whatever it is, it does not end the string */
+			if (++at == walk->end) /* an escaped byte never ends the string */
 				return false;
 		}
 	}
@@ -70,7 +70,7 @@ bool walk_string(Walk *walk, WalkString *out)
 	return !high || text_is_utf8(out->inside);
 }
 
-/* The four digits behind "\u"; -1: they are none. */
+/* The value of "\uXXXX"; -1 if it is malformed. */
 static int32_t unit_read(const char *at, const char *end)
 {
 	int32_t unit = 0;
@@ -86,7 +86,7 @@ static int32_t unit_read(const char *at, const char *end)
 	return unit;
 }
 
-/* The character of one or two units, at *at and moved behind; -1: no character, or NUL, which no text may hold. */
+/* Reads a character of one or two units and moves *at behind it; -1 if it is malformed, or NUL, which no text may contain. */
 static int32_t character_read(const char **at, const char *end)
 {
 	int32_t unit = unit_read(*at, end);
@@ -115,10 +115,10 @@ static size_t character_write(int32_t character, char out[static 4])
 	return size;
 }
 
-/* The bytes of the escape at *at, moved behind it; 0: it is none. */
+/* Decodes the escape at *at, moves *at behind it and returns the number of bytes; 0 if it is malformed. */
 static size_t escape_read(const char **at, const char *end, char out[static 4])
 {
-	static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+	static const char escapes[] = "\"\\/bfnrt", decoded[] = "\"\\/\b\f\n\r\t";
 	const char *found;
 
 	if (end - *at >= 2 && (*at)[1] == 'u') {
@@ -127,13 +127,13 @@ static size_t escape_read(const char **at, const char *end, char out[static 4])
 	}
 	if (end - *at < 2 || !(found = memchr(escapes, (*at)[1], sizeof escapes - 1)))
 		return 0;
-	out[0] = meant[found - escapes];
+	out[0] = decoded[found - escapes];
 	*at += 2;
 	return 1;
 }
 
-/* A text that nobody wants: its escapes must be ones. */
-static bool string_sound(const WalkString *string)
+/* True when all escapes of a string that is not decoded are valid. */
+static bool escapes_are_valid(const WalkString *string)
 {
 	const char *end = string->inside.data + string->inside.size;
 	char bytes[4];
@@ -148,7 +148,7 @@ static bool string_sound(const WalkString *string)
 	return true;
 }
 
-/* Leaves room for a NUL. */
+/* Appends to the memory for texts; leaves room for a NUL. */
 static bool bytes_put(Walk *walk, const char *bytes, size_t size)
 {
 	if ((size_t)(walk->texts_end - walk->text) <= size)
@@ -290,7 +290,7 @@ bool walk_value(Walk *walk)
 	switch (walk_next(walk)) {
 	case '{': return walk_object(walk);
 	case '[': return inside_pass(walk, '[', items_pass);
-	case '"': return walk_string(walk, &string) && string_sound(&string);
+	case '"': return walk_string(walk, &string) && escapes_are_valid(&string);
 	case 't': return walk_word(walk, SLICE("true"));
 	case 'f': return walk_word(walk, SLICE("false"));
 	case 'n': return walk_word(walk, SLICE("null"));

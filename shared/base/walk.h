@@ -1,51 +1,51 @@
 /*
- * One walk over the bytes of a JSON document: the grammar of skim.h, whose fields know nothing of bytes. Private to shared/base.
+ * A scanner over the bytes of a JSON document, used by skim.c. Private to shared/base.
  *
- * Every function goes on with true, standing behind what it passed, and gives up with false: what is wrong, or rare. Space
- * before what is asked for is passed over. Nothing behind `end` is read.
+ * Unless noted, a function skips white space, reads one element and returns true with `at` behind it; false if the element is
+ * malformed, or rare and therefore not supported. It never reads behind `end`.
  */
 #ifndef TOCSIN_BASE_WALK_H
 #define TOCSIN_BASE_WALK_H
 
 #include "shared/base/text.h"
 
-/* Of an object without a table: more members are rare, and each name is compared with all before it. */
+/* Members of an object without a table: more are rare, and each name is compared with all previous ones. */
 enum { WALK_MEMBERS_MAX = 32 };
 
 typedef struct {
 	const char *at, *end;
-	char *text, *texts_end; /* where the next text goes */
-	unsigned levels;        /* how many may still be entered */
+	char *text, *texts_end; /* memory for decoded texts: the next free byte, the end */
+	unsigned levels;        /* levels that may still be entered */
 } Walk;
 
-/* The inside of a string as it stands in the document, well-formed UTF-8. */
+/* The inside of a string in the document, well-formed UTF-8. */
 typedef struct {
 	Slice inside;
-	bool escaped; /* and whether each escape is one, nobody has looked yet */
+	bool escaped; /* it contains escapes, not checked yet */
 } WalkString;
 
-/* The next byte, which stays where it is; NUL at the end. */
+/* The next byte, not consumed; NUL at the end. */
 char walk_next(Walk *walk);
 
 bool walk_pass(Walk *walk, char byte);
-bool walk_word(Walk *walk, Slice word); /* no space before it */
+bool walk_word(Walk *walk, Slice word); /* skips no white space */
 
 bool walk_string(Walk *walk, WalkString *out);
 
-/* A string without escapes: a name, a word, a time. */
+/* A string without escapes: a name, a choice, a time. */
 bool walk_plain(Walk *walk, Slice *out);
 
-/* The text a string means, written where texts go with a NUL behind it; false also when there is no room. */
+/* Decodes a string into the memory for texts, with a NUL behind it; false also if it does not fit. */
 bool walk_text(Walk *walk, const WalkString *string, Slice *out);
 
-/* A number of at most 18 digits on either side of its point, without an exponent; not at the end, and no space before it. */
+/* A number with at most 18 digits on either side of its point and no exponent. Skips no white space; `at` is not the end. */
 bool walk_number(Walk *walk);
 
-/* Whole values: any, and an object of any members. */
+/* A whole value; a whole object with any members. */
 bool walk_value(Walk *walk);
 bool walk_object(Walk *walk);
 
-/* Into an object or a list by its opening, and out again behind its closing, which the caller passes. */
+/* Enters an object or a list by its opening byte; leaves it before the caller reads the closing byte. */
 bool walk_enter(Walk *walk, char opening);
 void walk_leave(Walk *walk);
 

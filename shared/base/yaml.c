@@ -7,96 +7,96 @@
 #include <string.h>
 #include <yaml.h>
 
-/* Far more than any policy needs; a file of this many nodes is a mistake or an attack. */
+/* Far more than any policy needs; a file with this many nodes is an error or an attack. */
 enum { YAML_NODES_MAX = 1 << 18 };
 
-/* Places refer to their parents, as paths do: pointers written out would repeat every name for every child. */
+/* Marks refer to their parents; whole pointers would repeat every name for every child. */
 typedef struct {
 	unsigned line, column;
-	size_t parent; /* place of the list or mapping this stands in; the root is its own parent */
-	char *name;    /* owned; NULL: an item */
+	size_t parent; /* index of the mark of the enclosing list or mapping; the root is its own parent */
+	char *name;    /* owned; NULL: an item of a list */
 	size_t index;
-} Place;
+} Mark;
 
 struct YamlMarks {
-	Place *list; /* parents stand before their children; the first is the root */
+	Mark *list; /* parents before their children; the root first */
 	size_t count, capacity;
 };
 
-/* A list or mapping that is not closed yet. */
+/* An open list or mapping. */
 typedef struct {
-	json_t *node; /* the tree's own */
-	size_t place;
-	char *key; /* owned; a mapping's key whose value has not come yet */
+	json_t *node; /* borrowed from the tree */
+	size_t mark;      /* index of its mark */
+	char *key; /* owned; the key of a mapping whose value follows */
 } Frame;
 
 typedef struct {
 	yaml_parser_t parser;
 	json_t *root;
-	YamlMarks *places;
+	YamlMarks *marks;
 	Frame frames[JSON_DEPTH_MAX];
 	size_t depth;
 	unsigned documents;
 	bool ended;
 } Builder;
 
-/* ---- places --------------------------------------------------------------------------------------------------- */
+/* ---- marks ---------------------------------------------------------------------------------------------------- */
 
-static YamlMarks *places_new(void)
+static YamlMarks *marks_new(void)
 {
-	YamlMarks *places = calloc(1, sizeof *places);
+	YamlMarks *marks = calloc(1, sizeof *marks);
 
-	must(places != NULL);
-	return places;
+	must(marks != NULL);
+	return marks;
 }
 
-void yaml_marks_free(YamlMarks *places)
+void yaml_marks_free(YamlMarks *marks)
 {
-	if (!places)
+	if (!marks)
 		return;
-	for (size_t i = 0; i < places->count; i++)
-		free(places->list[i].name);
-	free(places->list);
-	free(places);
+	for (size_t i = 0; i < marks->count; i++)
+		free(marks->list[i].name);
+	free(marks->list);
+	free(marks);
 }
 
-static void places_add(YamlMarks *places, Place place)
+static void marks_add(YamlMarks *marks, Mark mark)
 {
-	if (places->count == places->capacity) {
-		places->capacity = places->capacity > 0 ? places->capacity * 2 : 64;
-		places->list = realloc(places->list, places->capacity * sizeof places->list[0]);
-		must(places->list != NULL);
+	if (marks->count == marks->capacity) {
+		marks->capacity = marks->capacity > 0 ? marks->capacity * 2 : 64;
+		marks->list = realloc(marks->list, marks->capacity * sizeof marks->list[0]);
+		must(marks->list != NULL);
 	}
-	places->list[places->count++] = place;
+	marks->list[marks->count++] = mark;
 }
 
-static bool place_is(const Place *place, Slice segment)
+static bool mark_is(const Mark *mark, Slice segment)
 {
 	size_t index;
 
-	if (place->name)
-		return pointer_segment_is(segment, slice_of(place->name));
-	return pointer_segment_index(segment, &index) && index == place->index;
+	if (mark->name)
+		return pointer_segment_is(segment, slice_of(mark->name));
+	return pointer_segment_index(segment, &index) && index == mark->index;
 }
 
-/* The child a segment names, or 0 (the root is nobody's child). */
-static size_t places_child(const YamlMarks *places, size_t parent, Slice segment)
+/* The index of the child that a segment names; 0, the root, if there is none. */
+static size_t marks_child(const YamlMarks *marks, size_t parent, Slice segment)
 {
-	for (size_t i = parent + 1; i < places->count; i++)
-		if (places->list[i].parent == parent && place_is(&places->list[i], segment))
+	for (size_t i = parent + 1; i < marks->count; i++)
+		if (marks->list[i].parent == parent && mark_is(&marks->list[i], segment))
 			return i;
 	return 0;
 }
 
-void yaml_mark(const YamlMarks *places, const char *pointer, unsigned *line, unsigned *column)
+void yaml_mark(const YamlMarks *marks, const char *pointer, unsigned *line, unsigned *column)
 {
 	size_t at = 0, child = 0;
 	Slice segment;
 
-	while (pointer_next(&pointer, &segment) && (child = places_child(places, at, segment)) > 0)
+	while (pointer_next(&pointer, &segment) && (child = marks_child(marks, at, segment)) > 0)
 		at = child;
-	*line = places->list[at].line;
-	*column = places->list[at].column;
+	*line = marks->list[at].line;
+	*column = marks->list[at].column;
 }
 
 /* ---- scalars -------------------------------------------------------------------------------------------------- */
@@ -106,7 +106,7 @@ static size_t count_digits(const char *text)
 	return strspn(text, "0123456789");
 }
 
-/* -?(0|[1-9][0-9]*)(\.[0-9]+)? and nothing else: no exponents, so that 12e4 may be somebody's hash. */
+/* -?(0|[1-9][0-9]*)(\.[0-9]+)? and nothing else: without exponents, because 12e4 may be a hash. */
 static bool is_decimal(const char *text)
 {
 	const char *whole = text + (*text == '-');
@@ -122,7 +122,7 @@ static bool is_decimal(const char *text)
 	return *rest == '\0';
 }
 
-/* NULL when it cannot be held: only for a number that is too large. An empty plain scalar ("key:") is null. */
+/* NULL for a number that is too large. An empty plain scalar ("key:") is null. */
 static json_t *plain_value(const char *text, size_t size)
 {
 	if (size == 0 || strcmp(text, "null") == 0)
@@ -131,15 +131,15 @@ static json_t *plain_value(const char *text, size_t size)
 		return json_true();
 	if (strcmp(text, "false") == 0)
 		return json_false();
-	/* The JSON parser knows overflow, and a decimal point in every locale. */
+	/* The JSON parser detects overflow, and its decimal point does not depend on the locale. */
 	return is_decimal(text) ? json_loadb(text, size, JSON_DECODE_ANY, NULL) : json_stringn(text, size);
 }
 
 /* ---- building ------------------------------------------------------------------------------------------------- */
 
-static Result mistake(yaml_mark_t mark, const char *what)
+static Result fault_at(yaml_mark_t mark, const char *fault)
 {
-	return result_fail(ERROR_INPUT, "%zu:%zu: %s", mark.line + 1, mark.column + 1, what);
+	return result_fail(ERROR_INPUT, "%zu:%zu: %s", mark.line + 1, mark.column + 1, fault);
 }
 
 static unsigned bounded(size_t number)
@@ -147,43 +147,43 @@ static unsigned bounded(size_t number)
 	return number < UINT_MAX ? (unsigned)number : UINT_MAX;
 }
 
-/* Puts a value where it belongs: in the innermost open mapping or list, or at the top. Takes value. */
+/* Adds a value to the innermost open mapping or list, or at the top. Takes the reference. */
 static void builder_attach(Builder *builder, json_t *value, yaml_mark_t mark)
 {
-	Place place = { .line = bounded(mark.line + 1), .column = bounded(mark.column + 1) };
+	Mark entry = { .line = bounded(mark.line + 1), .column = bounded(mark.column + 1) };
 
 	must(value != NULL);
 	if (builder->depth == 0) {
 		builder->root = value;
 	} else {
 		Frame *frame = &builder->frames[builder->depth - 1];
-		place.parent = frame->place;
-		place.name = frame->key;
-		place.index = json_array_size(frame->node);
+		entry.parent = frame->mark;
+		entry.name = frame->key;
+		entry.index = json_array_size(frame->node);
 		int put = frame->key ? json_object_set_new(frame->node, frame->key, value)
 		                     : json_array_append_new(frame->node, value);
 		must(put == 0);
 		frame->key = NULL;
 	}
-	places_add(builder->places, place);
+	marks_add(builder->marks, entry);
 }
 
-static bool wants_key(const Builder *builder)
+static bool expects_key(const Builder *builder)
 {
 	const Frame *frame = builder->depth > 0 ? &builder->frames[builder->depth - 1] : NULL;
 
 	return frame && json_is_object(frame->node) && !frame->key;
 }
 
-/* What every node must not be. */
+/* Refuses anchors and tags, and too many nodes. */
 static Result check_node(const Builder *builder, yaml_mark_t mark, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor)
-		return mistake(mark, "anchors and aliases (&name, *name) are not taken; write it out");
+		return fault_at(mark, "anchors and aliases (&name, *name) are not supported; repeat the value");
 	if (tag)
-		return mistake(mark, "tags (!name) are not taken; put quotes around what is to be a string");
-	if (builder->places->count == YAML_NODES_MAX)
-		return mistake(mark, "there are too many values; at most 262144 are taken");
+		return fault_at(mark, "tags (!name) are not supported; quote the value if it is a string");
+	if (builder->marks->count == YAML_NODES_MAX)
+		return fault_at(mark, "too many values; at most 262144 are allowed");
 	return result_ok();
 }
 
@@ -192,7 +192,7 @@ static Result take_key(Builder *builder, const char *text, yaml_mark_t mark)
 	Frame *frame = &builder->frames[builder->depth - 1];
 
 	if (json_object_get(frame->node, text))
-		return mistake(mark, "this key stands twice in its mapping; each may stand once");
+		return fault_at(mark, "duplicate key in this mapping; keys must be unique");
 	frame->key = slice_copy(slice_of(text));
 	return result_ok();
 }
@@ -205,25 +205,25 @@ static Result on_scalar(Builder *builder, const yaml_event_t *event)
 
 	TRY(check_node(builder, event->start_mark, event->data.scalar.anchor, event->data.scalar.tag));
 	if (strlen(text) != size)
-		return mistake(event->start_mark, "a string must not hold a NUL");
-	if (wants_key(builder))
+		return fault_at(event->start_mark, "a string must not contain a NUL");
+	if (expects_key(builder))
 		return take_key(builder, text, event->start_mark);
 	json_t *value = plain ? plain_value(text, size) : json_stringn(text, size);
 	if (!value)
-		return mistake(event->start_mark, "this number is too large; put quotes around what is to be a string");
+		return fault_at(event->start_mark, "this number is too large; quote it if it is a string");
 	builder_attach(builder, value, event->start_mark);
 	return result_ok();
 }
 
 static Result builder_open(Builder *builder, json_t *(*make)(void), yaml_mark_t mark)
 {
-	if (wants_key(builder))
-		return mistake(mark, "a key must be a string, not a list or mapping");
+	if (expects_key(builder))
+		return fault_at(mark, "a key must be a string, not a list or mapping");
 	if (builder->depth == JSON_DEPTH_MAX)
-		return mistake(mark, "this is nested too deeply; at most 40 levels are taken");
+		return fault_at(mark, "nested too deeply; at most 40 levels are allowed");
 	json_t *node = make();
 	builder_attach(builder, node, mark);
-	builder->frames[builder->depth++] = (Frame){ .node = node, .place = builder->places->count - 1 };
+	builder->frames[builder->depth++] = (Frame){ .node = node, .mark = builder->marks->count - 1 };
 	return result_ok();
 }
 
@@ -254,7 +254,7 @@ static Result on_alias(Builder *builder, const yaml_event_t *event)
 static Result on_document(Builder *builder, const yaml_event_t *event)
 {
 	if (builder->documents++ > 0)
-		return mistake(event->start_mark, "a second document begins here; a file must hold one");
+		return fault_at(event->start_mark, "a second document begins here; a file must contain exactly one");
 	return result_ok();
 }
 
@@ -262,7 +262,7 @@ static Result on_end(Builder *builder, const yaml_event_t *event)
 {
 	builder->ended = true;
 	if (!builder->root)
-		return mistake(event->start_mark, "there is nothing in it; a file must hold one document");
+		return fault_at(event->start_mark, "the file is empty; it must contain one document");
 	return result_ok();
 }
 
@@ -280,7 +280,7 @@ static Result on_event(Builder *builder, const yaml_event_t *event)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* Line and column of a byte, as the parser counts them. */
+/* Line and column of a byte, counted from 0 like the parser's. */
 static yaml_mark_t mark_at(Slice bytes, size_t offset)
 {
 	yaml_mark_t mark = { .index = offset };
@@ -297,27 +297,27 @@ static yaml_mark_t mark_at(Slice bytes, size_t offset)
 
 static Result check_bytes(Slice bytes)
 {
-	size_t good = 0;
+	size_t valid_end = 0;
 
 	if (memchr(bytes.data, '\0', bytes.size))
-		return mistake(mark_at(bytes, strlen(bytes.data)), "there is a NUL byte");
+		return fault_at(mark_at(bytes, strlen(bytes.data)), "there is a NUL byte");
 	if (text_is_utf8(bytes))
 		return result_ok();
 	for (size_t end = 1; end <= bytes.size; end++)
-		if (text_is_utf8((Slice){ bytes.data + good, end - good }))
-			good = end;
-	return mistake(mark_at(bytes, good), "this is not well-formed UTF-8");
+		if (text_is_utf8((Slice){ bytes.data + valid_end, end - valid_end }))
+			valid_end = end;
+	return fault_at(mark_at(bytes, valid_end), "this is not well-formed UTF-8");
 }
 
-static Result parser_mistake(const Builder *builder, Slice bytes)
+static Result parser_error(const Builder *builder, Slice bytes)
 {
 	const yaml_parser_t *parser = &builder->parser;
-	const char *what = parser->problem ? parser->problem : "this is not YAML";
+	const char *fault = parser->problem ? parser->problem : "this is not YAML";
 
 	must(parser->error != YAML_MEMORY_ERROR);
 	if (parser->error == YAML_READER_ERROR)
-		return mistake(mark_at(bytes, parser->problem_offset), what);
-	return mistake(parser->problem_mark, what);
+		return fault_at(mark_at(bytes, parser->problem_offset), fault);
+	return fault_at(parser->problem_mark, fault);
 }
 
 static Result read_events(Builder *builder, Slice bytes)
@@ -325,7 +325,7 @@ static Result read_events(Builder *builder, Slice bytes)
 	while (!builder->ended) {
 		yaml_event_t event;
 		if (!yaml_parser_parse(&builder->parser, &event))
-			return parser_mistake(builder, bytes);
+			return parser_error(builder, bytes);
 		Result taken = on_event(builder, &event);
 		yaml_event_delete(&event);
 		TRY(taken);
@@ -338,7 +338,7 @@ static void builder_release(Builder *builder)
 	for (size_t i = 0; i < builder->depth; i++)
 		free(builder->frames[i].key);
 	json_decref(builder->root);
-	yaml_marks_free(builder->places);
+	yaml_marks_free(builder->marks);
 	yaml_parser_delete(&builder->parser);
 }
 
@@ -350,17 +350,17 @@ static Result build(Builder *builder, Slice bytes)
 	return read_events(builder, bytes);
 }
 
-Result yaml_read(Slice bytes, json_t **tree, YamlMarks **places)
+Result yaml_read(Slice bytes, json_t **tree, YamlMarks **marks)
 {
-	Builder builder = { .places = places_new() };
+	Builder builder = { .marks = marks_new() };
 
 	must(yaml_parser_initialize(&builder.parser) == 1);
 	Result built = build(&builder, bytes.data ? bytes : SLICE(""));
 	if (!result_failed(built)) {
 		*tree = json_incref(builder.root);
-		if (places) {
-			*places = builder.places;
-			builder.places = NULL;
+		if (marks) {
+			*marks = builder.marks;
+			builder.marks = NULL;
 		}
 	}
 	builder_release(&builder);

@@ -1,7 +1,7 @@
 /*
- * Commands: what may be asked to be done to an incident, one row each. The gateway checks a request's body with the row's
- * table before it accepts it; response checks again before it decides, since not everything on the bus comes from the
- * gateway. Who may ask stands in services/response/core/roles.h, when it is taken in core/lifecycle.h.
+ * Commands: the requests to change an incident, one row each. The gateway checks the body of a request with the table of
+ * its row before it accepts it; response checks again before it decides, because other writers exist on the bus. The
+ * permitted roles are in services/response/core/roles.h, the permitted statuses in core/lifecycle.h.
  */
 #ifndef TOCSIN_DOMAIN_COMMANDS_H
 #define TOCSIN_DOMAIN_COMMANDS_H
@@ -21,34 +21,34 @@ typedef enum {
 	COMMANDS,
 } CommandId;
 
-/* The arguments of all commands; each one's table knows only its own. */
+/* The arguments of all commands; the table of a command has only its own. */
 typedef struct {
 	const char *note, *team, *person, *text, *reason;
 	int resolution;           /* index into resolution_words */
 	int64_t escalation_level;
-	Instant base_at;          /* escalated: of the plan whose level it is; INSTANT_NONE: not said */
+	Instant base_at;          /* escalated: start time of the plan; INSTANT_NONE: unknown */
 	const char *incident_id, *number; /* link: the other incident */
 	int by;                   /* link, campaign: index into join_words */
-	int64_t count;            /* campaign: how many incidents there are at least */
+	int64_t count;            /* campaign: minimum number of open incidents */
 } CommandArguments;
 
 typedef struct {
 	const char *name;       /* in paths and records: "false-alarm" */
-	const char *entry;      /* type of the journal entry it makes */
-	bool internal;          /* between services only: not on the API, never named in `allowed` */
+	const char *entry;      /* type of its journal entry */
+	bool internal;          /* between services only: not in the API, never in `allowed` */
 	const FieldTable *arguments;
-	const char *const *one_of; /* NULL-terminated: at least one of these must be there; NULL: no such rule */
+	const char *const *one_of; /* NULL-terminated: at least one of these is required; NULL: none */
 	const char *sentence;
 } Command;
 
 extern const Command commands[COMMANDS];
 
-/* COMMANDS where there is none of that name. name may be NULL. */
+/* The command with that name, or COMMANDS. name may be NULL. */
 CommandId command_of(const char *name);
 
 /*
- * Checks and decodes the arguments: NULL counts as {}. Strict refuses members the command does not know. Adds to errors;
- * true when it added none. *out borrows from the tree.
+ * Checks and decodes arguments; NULL and null count as {}. strict refuses unknown members. Adds to errors and returns true
+ * if it added none. *out borrows from arguments. id is below COMMANDS.
  */
 bool command_decode(CommandId id, json_t *arguments, bool strict, CommandArguments *out, FieldErrors *errors);
 

@@ -1,8 +1,10 @@
-/* What senders post and what every record carries: events, reports of people, actors. */
+/* Field tables of the documents, and the fold of journal entries into an incident. */
 #include "shared/domain/documents.h"
 
 #include "shared/domain/policy.h"
 #include "shared/domain/rows.h"
+
+#include <string.h>
 
 const char *const observable_words[] = { "ip",   "domain",  "url",  "email", "hash",
 					 "file", "account", "host", "other", NULL };
@@ -14,6 +16,12 @@ const char *const origin_words[] = { "internal", "project", NULL };
 const char *const report_type_words[] = { "theft",     "robbery", "fire",   "leak",  "loss", "malware",
 					  "intrusion", "outage",  "misuse", "other", NULL };
 const char *const actor_words[] = { "person", "key", "system", NULL };
+const char *const resolution_words[] = { "resolved", "duplicate", "accepted", "other", NULL };
+const char *const delivery_words[] = { "queued", "sent", "failed", "skipped", NULL };
+const char *const join_words[] = { "asset", "actor", NULL };
+const char *const entry_words[] = { "opened",       "assessed",    "repeated", "assigned",
+				    "acknowledged", "escalated",   "noted",    "closed",
+				    "reopened",     "false-alarm", "linked",   NULL };
 
 /* ---- events */
 typedef struct {
@@ -22,43 +30,43 @@ typedef struct {
 } Observable;
 
 static const Field observable_fields[] = {
-	ROW_CHOICE(Observable, type, FIELD_REQUIRED, observable_words, "What kind of thing was seen"),
+	ROW_CHOICE(Observable, type, FIELD_REQUIRED, observable_words, "Type of the observable"),
 	ROW_TEXT(Observable, value, FIELD_REQUIRED | FIELD_NOT_EMPTY | FIELD_PERSONAL, TEXT_MAX_CHARACTERS,
-		 "The address, name or hash itself"),
+		 "The address, name or hash"),
 };
-const FieldTable observable_table = FIELD_TABLE("observable", observable_fields, Observable);
+static const FieldTable observable_table = FIELD_TABLE("observable", observable_fields, Observable);
 
 static const Field event_fields[] = {
-	ROW_NAME(EventDocument, source, FIELD_REQUIRED | FIELD_NOT_EMPTY, "Who sends it: the sensor or system"),
+	ROW_NAME(EventDocument, source, FIELD_REQUIRED | FIELD_NOT_EMPTY, "Sensor or system that sends the event"),
 	ROW_TEXT(EventDocument, title, FIELD_REQUIRED | FIELD_NOT_EMPTY, TITLE_MAX_CHARACTERS,
-		 "What happened, in a line"),
+		 "One-line summary"),
 	ROW_NAME(EventDocument, id, FIELD_NOT_EMPTY,
-		 "The sender's own id: the same (source, id) with the same correlation key counts once"),
-	ROW_NAME(EventDocument, type, 0, "The sender's word for what it is"),
-	ROW_NAME(EventDocument, rule, 0, "The sender's rule or signature that fired"),
-	ROW_CHOICE(EventDocument, severity, 0, severity_words, "How bad the sender thinks it is; medium where absent"),
-	ROW_TIME(EventDocument, occurred_at, 0, "When it happened; where absent, when it was received"),
-	ROW_NAME(EventDocument, asset, 0, "What it happened to: a host, service, data set"),
-	ROW_NAME(EventDocument, actor, FIELD_PERSONAL, "Who or what did it: an account, an address"),
+		 "The sender's id; the same (source, id) with the same correlation key counts once"),
+	ROW_NAME(EventDocument, type, 0, "The sender's name for this type of event"),
+	ROW_NAME(EventDocument, rule, 0, "Rule or signature of the sender that fired"),
+	ROW_CHOICE(EventDocument, severity, 0, severity_words, "Severity assigned by the sender; medium where absent"),
+	ROW_TIME(EventDocument, occurred_at, 0, "Time of the event; the time of receipt where absent"),
+	ROW_NAME(EventDocument, asset, 0, "Affected asset: a host, service or data set"),
+	ROW_NAME(EventDocument, actor, FIELD_PERSONAL, "Account or address that caused the event"),
 	ROW_OBJECTS(EventDocument, observables, FIELD_PERSONAL, &observable_table, 0, OBSERVABLES_MAX,
-		    "Addresses, names and hashes that were seen"),
-	ROW_FREE(EventDocument, attributes, 0, "Whatever else the sender knows; rules may look into it"),
+		    "Observed addresses, names and hashes"),
+	ROW_FREE(EventDocument, attributes, 0, "Further members defined by the sender; rules may test them"),
 };
 const FieldTable event_table = FIELD_TABLE("event", event_fields, EventDocument);
 
 /* ---- reports of people */
-#define REPORTER_PLACE(member_) (offsetof(ReportDocument, reporter.member_) - offsetof(ReportDocument, reporter))
-#define ACTION_PLACE(member_) (offsetof(ReportDocument, first_action.member_) - offsetof(ReportDocument, first_action))
+#define REPORTER_OFFSET(member_) (offsetof(ReportDocument, reporter.member_) - offsetof(ReportDocument, reporter))
+#define ACTION_OFFSET(member_) (offsetof(ReportDocument, first_action.member_) - offsetof(ReportDocument, first_action))
 
 static const Field reporter_fields[] = {
-	ROW("name", FIELD_TEXT, REPORTER_PLACE(name), .flags = FIELD_PERSONAL, .max = NAME_MAX_CHARACTERS,
-	    .sentence = "Who reports"),
-	ROW("contact", FIELD_TEXT, REPORTER_PLACE(contact), .flags = FIELD_PERSONAL, .max = TEXT_MAX_CHARACTERS,
-	    .sentence = "Where the reporter can be reached with questions and the result"),
-	ROW("relation", FIELD_CHOICE, REPORTER_PLACE(relation), .choices = relation_words,
-	    .sentence = "What the reporter is to the organisation"),
-	ROW("department", FIELD_TEXT, REPORTER_PLACE(department), .flags = FIELD_PERSONAL, .max = NAME_MAX_CHARACTERS,
-	    .sentence = "The reporter's department"),
+	ROW("name", FIELD_TEXT, REPORTER_OFFSET(name), .flags = FIELD_PERSONAL, .max = NAME_MAX_CHARACTERS,
+	    .sentence = "Name of the reporter"),
+	ROW("contact", FIELD_TEXT, REPORTER_OFFSET(contact), .flags = FIELD_PERSONAL, .max = TEXT_MAX_CHARACTERS,
+	    .sentence = "Address or telephone number for questions and the result"),
+	ROW("relation", FIELD_CHOICE, REPORTER_OFFSET(relation), .choices = relation_words,
+	    .sentence = "Relation of the reporter to the organisation"),
+	ROW("department", FIELD_TEXT, REPORTER_OFFSET(department), .flags = FIELD_PERSONAL, .max = NAME_MAX_CHARACTERS,
+	    .sentence = "Department of the reporter"),
 };
 static const FieldTable reporter_table = {
 	.name = "reporter",
@@ -68,9 +76,9 @@ static const FieldTable reporter_table = {
 };
 
 static const Field first_action_fields[] = {
-	ROW("done_at", FIELD_TIME, ACTION_PLACE(done_at), .sentence = "When the police or the fire brigade was called"),
-	ROW("reference", FIELD_TEXT, ACTION_PLACE(reference), .max = TEXT_MAX_CHARACTERS,
-	    .sentence = "Their reference, or who took the call"),
+	ROW("done_at", FIELD_TIME, ACTION_OFFSET(done_at), .sentence = "Time of the call to the police or fire brigade"),
+	ROW("reference", FIELD_TEXT, ACTION_OFFSET(reference), .max = TEXT_MAX_CHARACTERS,
+	    .sentence = "Reference number, or name of the person who took the call"),
 };
 static const FieldTable first_action_table = {
 	.name = "first_action",
@@ -80,32 +88,342 @@ static const FieldTable first_action_table = {
 };
 
 static const Field report_fields[] = {
-	ROW_CHOICE(ReportDocument, kind, FIELD_REQUIRED, kind_words, "What the reporter takes it for"),
+	ROW_CHOICE(ReportDocument, kind, FIELD_REQUIRED, kind_words, "Kind in the reporter's opinion"),
 	ROW_TEXT(ReportDocument, description, FIELD_REQUIRED | FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS,
-		 "What was seen, in the reporter's words"),
-	ROW_TEXT(ReportDocument, title, 0, TITLE_MAX_CHARACTERS, "The same in a line"),
-	ROW_CHOICE(ReportDocument, type, 0, report_type_words, "What kind of thing it is"),
-	ROW_OBJECT(ReportDocument, reporter, FIELD_PERSONAL, &reporter_table, "Who reports"),
+		 "Observation in the reporter's words"),
+	ROW_TEXT(ReportDocument, title, 0, TITLE_MAX_CHARACTERS, "One-line summary"),
+	ROW_CHOICE(ReportDocument, type, 0, report_type_words, "Type of the observation"),
+	ROW_OBJECT(ReportDocument, reporter, FIELD_PERSONAL, &reporter_table, "The person who reports"),
 	ROW_BOOLEAN(ReportDocument, suspected, "Suspected, not observed; false where absent"),
-	ROW_TIME(ReportDocument, occurred_at, 0, "When it happened"),
-	ROW_TIME(ReportDocument, discovered_at, 0, "When it was noticed"),
-	ROW_TEXT(ReportDocument, interim_measures, 0, TEXT_MAX_CHARACTERS, "What has already been done about it"),
-	ROW_CHOICE(ReportDocument, data_classification, 0, data_words, "The highest class of data touched"),
+	ROW_TIME(ReportDocument, occurred_at, 0, "Time at which it happened"),
+	ROW_TIME(ReportDocument, discovered_at, 0, "Time at which it was noticed"),
+	ROW_TEXT(ReportDocument, interim_measures, 0, TEXT_MAX_CHARACTERS, "Measures already taken"),
+	ROW_CHOICE(ReportDocument, data_classification, 0, data_words, "Highest class of the affected data"),
 	ROW_CHOICE(ReportDocument, business_affected, 0, business_words,
-		   "Whether the business is affected, or will be"),
-	ROW_CHOICE(ReportDocument, origin, 0, origin_words, "Within the organisation, or in a project for a client"),
-	ROW_NAME(ReportDocument, project, 0, "Which project"),
-	ROW_NAME(ReportDocument, asset, 0, "What it happened to"),
+		   "Effect on the business: none, expected or present"),
+	ROW_CHOICE(ReportDocument, origin, 0, origin_words, "Internal, or in a project for a client"),
+	ROW_NAME(ReportDocument, project, 0, "Name of the project"),
+	ROW_NAME(ReportDocument, asset, 0, "Affected asset"),
 	ROW_OBJECT(ReportDocument, first_action, 0, &first_action_table,
-		   "The first step that theft, robbery and fire ask for"),
+		   "First step that theft, robbery and fire require"),
 };
 const FieldTable report_table = FIELD_TABLE("report", report_fields, ReportDocument);
 
-/* ---- who did it */
+/* ---- authors */
 static const Field actor_fields[] = {
 	ROW_CHOICE(Actor, kind, FIELD_REQUIRED, actor_words, "A person, an API key, or Tocsin itself"),
 	ROW_NAME(Actor, id, FIELD_REQUIRED | FIELD_PERSONAL, "Id of the person or key, or name of the service"),
-	ROW_NAME(Actor, name, FIELD_PERSONAL, "For people"),
-	ROW_TEXTS(Actor, roles, 0, 0, 32, "What they were allowed to do it as"),
+	ROW_NAME(Actor, name, FIELD_PERSONAL, "Display name"),
+	ROW_TEXTS(Actor, roles, 0, 0, 32, "Roles that permitted it"),
 };
 const FieldTable actor_table = FIELD_TABLE("actor", actor_fields, Actor);
+
+enum { ENTRIES_MAX = 16, LEVELS_MAX = 16, DELIVERIES_MAX = 1024, JOINS_MAX = 8 };
+
+/* ---- intake */
+static const Field report_record_fields[] = {
+	ROW_NAME(ReportRecord, incident_id, FIELD_REQUIRED, "Incident that the record opens or belongs to"),
+	ROW_NAME(ReportRecord, number, 0, "The incident's number, for people"),
+	ROW_NAME(ReportRecord, event_id, FIELD_REQUIRED, "Event of the record; on repeats, the last one counted"),
+	ROW_NAME(ReportRecord, correlation_key, FIELD_REQUIRED, "Correlation key of the incident"),
+	ROW_NAME(ReportRecord, form, 0, "Form of the document: event or report"),
+	ROW_INTEGER(ReportRecord, report_version, FIELD_REQUIRED, 1, INT64_MAX, "1 for the opening record, then one more with each record"),
+	ROW_INTEGER(ReportRecord, event_count, FIELD_REQUIRED, 1, INT64_MAX, "Events counted so far"),
+	ROW_INTEGER(ReportRecord, through, 0, 0, INT64_MAX, "Offset in tocsin.events before which every event of this key is counted"),
+	ROW_INTEGER(ReportRecord, clock_offset_ms, 0, 0, 0, "Sender's clock minus the server's in milliseconds, where known"),
+	ROW_INTEGER(ReportRecord, window_seconds, 0, 0, INT64_MAX,
+		    "Seconds after the last event in which a further one belongs to the incident"),
+	ROW_INTEGER(ReportRecord, cap_seconds, 0, 0, INT64_MAX, "Seconds after the first event in which a further one may belong to the incident"),
+	ROW_TIME(ReportRecord, received_at, FIELD_REQUIRED, "Time of receipt of the event, by the server's clock"),
+	ROW_TIME(ReportRecord, last_seen_at, 0, "Time of receipt of the last event counted"),
+	ROW_FREE(ReportRecord, document, FIELD_PERSONAL, "Document as sent; absent on repeats, unless the severity rose"),
+};
+const FieldTable report_record_table = FIELD_TABLE("report-record", report_record_fields, ReportRecord);
+
+/* ---- classification */
+static const Field assessment_fields[] = {
+	ROW_NAME(Assessment, kind, FIELD_REQUIRED, "event, incident or weakness"),
+	ROW_NAME(Assessment, category, 0, "Code of the category"),
+	ROW_NAME(Assessment, severity, 0, "info, low, medium, high or critical"),
+	ROW_NAME(Assessment, grade, FIELD_REQUIRED, "I, II, III or IV"),
+	ROW_NAME(Assessment, damage_level, FIELD_REQUIRED, "S, A or B"),
+	ROW_NAME(Assessment, rule, 0, "Rule that decided; absent if the defaults did"),
+	ROW_TEXT(Assessment, reason, 0, TEXT_MAX_CHARACTERS, "Reason, in the site's language"),
+	ROW_NAME(Assessment, policy_version, FIELD_REQUIRED, "Policy version that decided"),
+	ROW_WORDS(Assessment, flags, 0, flag_words, 0, 8, "serious, emergency, drill"),
+	ROW_BOOLEAN(Assessment, noise, "Known noise: opens as a false alarm and notifies nobody"),
+};
+const FieldTable assessment_table = FIELD_TABLE("assessment", assessment_fields, Assessment);
+
+static const Field assessment_record_fields[] = {
+	ROW_OBJECT(AssessmentRecord, report, FIELD_REQUIRED, &report_record_table, "The report, as intake wrote it"),
+	ROW_FREE(AssessmentRecord, assessment, 0, "Result of classification; absent if unchanged"),
+};
+const FieldTable assessment_record_table = FIELD_TABLE("assessment-record", assessment_record_fields, AssessmentRecord);
+
+/* ---- commands */
+static const Field command_record_fields[] = {
+	ROW_NAME(CommandRecord, incident_id, FIELD_REQUIRED, "Incident to change"),
+	ROW_NAME(CommandRecord, command, FIELD_REQUIRED, "Name of the command"),
+	ROW_INTEGER(CommandRecord, expected_version, 0, 0, INT64_MAX, "Version that the incident must have; absent: any"),
+	ROW_FREE(CommandRecord, actor, FIELD_REQUIRED | FIELD_PERSONAL, "Author of the command"),
+	ROW_FREE(CommandRecord, arguments, 0, "The request's body, as sent"),
+	ROW_NAME(CommandRecord, fingerprint, 0, "Hash of the request, to recognise a repeated one"),
+	ROW_TIME(CommandRecord, issued_at, FIELD_REQUIRED, "Time of the request"),
+};
+const FieldTable command_record_table = FIELD_TABLE("command-record", command_record_fields, CommandRecord);
+
+/* ---- deliveries */
+static const Field delivery_fields[] = {
+	ROW_NAME(Delivery, key, FIELD_REQUIRED, "Id of the message, the same on every attempt"),
+	ROW_NAME(Delivery, channel, 0, "Id of the channel"),
+	ROW_NAME(Delivery, recipient, FIELD_REQUIRED | FIELD_PERSONAL, "Recipient: team:ID, person:ID or channel:ID"),
+	ROW_INTEGER(Delivery, escalation_level, 0, 0, INT64_MAX, "Escalation level that requested it"),
+	ROW_NAME(Delivery, state, FIELD_REQUIRED, "queued, sent, failed or skipped"),
+	ROW_INTEGER(Delivery, attempt, 0, 0, INT64_MAX, "Number of attempts"),
+	ROW_TIME(Delivery, next_at, 0, "queued: time of the next attempt"),
+	ROW_TEXT(Delivery, detail, 0, TEXT_MAX_CHARACTERS, "Reason for a skip, failure or retry"),
+	ROW_TEXT(Delivery, address, FIELD_PERSONAL, TEXT_MAX_CHARACTERS, "Mail: address of the recipient"),
+	ROW_NAME(Delivery, language, 0, "Mail: language of the text"),
+};
+const FieldTable delivery_table = FIELD_TABLE("delivery", delivery_fields, Delivery);
+
+typedef struct {
+	int64_t escalation_level;
+	Instant due_at;
+} PlannedLevel;
+
+static const Field planned_level_fields[] = {
+	ROW_INTEGER(PlannedLevel, escalation_level, FIELD_REQUIRED, 1, INT64_MAX, "Number of the level, from 1"),
+	ROW_TIME(PlannedLevel, due_at, FIELD_REQUIRED, "Time at which it is due"),
+};
+static const FieldTable planned_level_table = FIELD_TABLE("planned-level", planned_level_fields, PlannedLevel);
+
+static const Field delivery_record_fields[] = {
+	ROW_NAME(DeliveryRecord, incident_id, FIELD_REQUIRED, "Incident that the record concerns"),
+	ROW_NAME(DeliveryRecord, policy_id, 0, "planned: the escalation policy"),
+	ROW_NAME(DeliveryRecord, policy_version, 0, "Version of the policy pack"),
+	ROW_TIME(DeliveryRecord, base_at, 0, "planned: start time of the plan"),
+	ROW_INTEGER(DeliveryRecord, escalation_level, 0, 0, INT64_MAX, "reached: number of the level"),
+	ROW_OBJECTS(DeliveryRecord, levels, 0, &planned_level_table, 0, LEVELS_MAX, "planned: levels and their due times"),
+	ROW_OBJECTS(DeliveryRecord, deliveries, 0, &delivery_table, 0, DELIVERIES_MAX, "Messages and their states"),
+};
+const FieldTable delivery_record_table = FIELD_TABLE("delivery-record", delivery_record_fields, DeliveryRecord);
+
+/* ---- joins */
+static const Field join_fields[] = {
+	ROW_NAME(Join, key, FIELD_REQUIRED | FIELD_NOT_EMPTY, "Join key: hash of the shared asset or actor"),
+	ROW_CHOICE(Join, by, FIELD_REQUIRED, join_words, "asset or actor"),
+	ROW_NAME(Join, incident_id, FIELD_REQUIRED, "The incident"),
+	ROW_NAME(Join, number, 0, "Its number, for people"),
+	ROW_INTEGER(Join, window_seconds, FIELD_REQUIRED, 1, INT64_MAX, "Seconds after this incident in which another is linked with it"),
+	ROW_BOOLEAN(Join, open, "false once the incident is closed"),
+};
+const FieldTable join_table = FIELD_TABLE("join", join_fields, Join);
+
+static const Field joined_incident_fields[] = {
+	ROW_NAME(JoinedIncident, incident_id, FIELD_REQUIRED, "An open incident"),
+	ROW_NAME(JoinedIncident, number, 0, "Its number, for people"),
+	ROW_TIME(JoinedIncident, at, FIELD_REQUIRED, "Time of its announcement"),
+};
+const FieldTable joined_incident_table = FIELD_TABLE("joined-incident", joined_incident_fields, JoinedIncident);
+
+static const Field join_record_fields[] = {
+	ROW_NAME(JoinRecord, key, FIELD_REQUIRED | FIELD_NOT_EMPTY, "Join key: hash of the shared asset or actor"),
+	ROW_CHOICE(JoinRecord, by, FIELD_REQUIRED, join_words, "asset or actor"),
+	ROW_INTEGER(JoinRecord, window_seconds, FIELD_REQUIRED, 1, INT64_MAX, "Seconds after one incident in which another is linked with it"),
+	ROW_OBJECTS(JoinRecord, incidents, 0, &joined_incident_table, 0, JOIN_INCIDENTS_MAX,
+		    "Open incidents with this key, in order of arrival"),
+	ROW_NAME(JoinRecord, entered, 0, "Incident added by this record; it is linked with the others"),
+	ROW_BOOLEAN(JoinRecord, proposed, "True once more incidents came than fit and a possible campaign was noted"),
+	ROW_NAME(JoinRecord, campaign, 0, "Incident on which this record notes the possible campaign"),
+};
+const FieldTable join_record_table = FIELD_TABLE("join-record", join_record_fields, JoinRecord);
+
+/* ---- reopenings */
+static const Field resumption_fields[] = {
+	ROW_INTEGER(Resumption, report_version, FIELD_REQUIRED, 1, INT64_MAX, "Version of the last known report of the incident"),
+	ROW_INTEGER(Resumption, event_count, FIELD_REQUIRED, 1, INT64_MAX, "Number of events counted"),
+	ROW_TIME(Resumption, last_seen_at, FIELD_REQUIRED, "Time of receipt of the last event counted"),
+	ROW_CHOICE(Resumption, severity, 0, severity_words, "Highest severity of these events; absent for a person's report"),
+	ROW_INTEGER(Resumption, window_seconds, FIELD_REQUIRED, 1, INT64_MAX,
+		    "Seconds after the reopening, and after each event, in which a further one belongs to the incident"),
+	ROW_INTEGER(Resumption, cap_seconds, FIELD_REQUIRED, 1, INT64_MAX,
+		    "Seconds after the reopening in which an event may belong to the incident"),
+};
+const FieldTable resumption_table = FIELD_TABLE("resumption", resumption_fields, Resumption);
+
+/* ---- the journal */
+static const Field journal_entry_fields[] = {
+	ROW_INTEGER(JournalEntry, version, FIELD_REQUIRED, 1, INT64_MAX, "Version of the incident after this entry"),
+	ROW_NAME(JournalEntry, type, FIELD_REQUIRED, "Type of the entry"),
+	ROW_TIME(JournalEntry, at, FIELD_REQUIRED, "Time of the entry"),
+	ROW_FREE(JournalEntry, actor, FIELD_PERSONAL, "Author of the entry"),
+	ROW_FREE(JournalEntry, data, FIELD_PERSONAL, "Details for display"),
+	ROW_FREE(JournalEntry, changes, FIELD_PERSONAL, "Members of the incident to set"),
+};
+const FieldTable journal_entry_table = FIELD_TABLE("journal-entry", journal_entry_fields, JournalEntry);
+
+static const Field journal_record_fields[] = {
+	ROW_NAME(JournalRecord, incident_id, FIELD_REQUIRED, "Incident that the record concerns"),
+	ROW_NAME(JournalRecord, command_id, 0, "Command that caused the record"),
+	ROW_NAME(JournalRecord, fingerprint, 0, "Fingerprint of the command"),
+	ROW_OBJECTS(JournalRecord, entries, 0, &journal_entry_table, 0, ENTRIES_MAX,
+		    "New entries; none if nothing changed or the command was refused"),
+	ROW_FREE(JournalRecord, problem, 0, "Reason for a refusal, and the accepted alternatives"),
+	ROW_INTEGER(JournalRecord, version, 0, 0, INT64_MAX, "Version of the incident after the record"),
+	ROW_FREE(JournalRecord, resumption, 0, "On a reopening: state that intake needs to count events for the incident again"),
+	ROW_OBJECTS(JournalRecord, joins, 0, &join_table, 0, JOINS_MAX, "Join keys that the record announces or withdraws, where the policy joins incidents"),
+};
+const FieldTable journal_record_table = FIELD_TABLE("journal-record", journal_record_fields, JournalRecord);
+
+/* ---- incidents */
+#define ASSIGNEE_OFFSET(member_) (offsetof(Incident, assignee.member_) - offsetof(Incident, assignee))
+#define ACKNOWLEDGED_OFFSET(member_) (offsetof(Incident, acknowledged.member_) - offsetof(Incident, acknowledged))
+
+static const Field assignee_fields[] = {
+	ROW("team", FIELD_TEXT, ASSIGNEE_OFFSET(team), .max = NAME_MAX_CHARACTERS,
+	    .sentence = "Assigned team"),
+	ROW("person", FIELD_TEXT, ASSIGNEE_OFFSET(person), .flags = FIELD_PERSONAL, .max = NAME_MAX_CHARACTERS,
+	    .sentence = "Assigned person"),
+};
+static const FieldTable assignee_table = {
+	.name = "assignee",
+	.fields = assignee_fields,
+	.count = sizeof(assignee_fields) / sizeof(assignee_fields[0]),
+	.size = sizeof(((Incident *)NULL)->assignee),
+};
+
+static const Field acknowledged_fields[] = {
+	ROW("at", FIELD_TIME, ACKNOWLEDGED_OFFSET(at), .sentence = "Time of the first acknowledgement"),
+	ROW("by", FIELD_FREE, ACKNOWLEDGED_OFFSET(by), .flags = FIELD_PERSONAL, .sentence = "Actor who acknowledged"),
+};
+static const FieldTable acknowledged_table = {
+	.name = "acknowledged",
+	.fields = acknowledged_fields,
+	.count = sizeof(acknowledged_fields) / sizeof(acknowledged_fields[0]),
+	.size = sizeof(((Incident *)NULL)->acknowledged),
+};
+
+static const Field incident_fields[] = {
+	ROW_NAME(Incident, id, 0, "inc_…; never changes, even if the kind does"),
+	ROW_NAME(Incident, number, 0, "INC-<year>-XXXX-XXXX, for people"),
+	ROW_NAME(Incident, kind, 0, "event, incident or weakness"),
+	ROW_NAME(Incident, status, 0, "Status in the lifecycle of its kind"),
+	ROW_INTEGER(Incident, version, 0, 0, INT64_MAX, "Version, raised by one with each entry"),
+	ROW_TEXT(Incident, title, 0, TITLE_MAX_CHARACTERS, "One-line summary"),
+	ROW_TEXT(Incident, description, FIELD_PERSONAL, TEXT_MAX_CHARACTERS, "Full description"),
+	ROW_NAME(Incident, source, 0, "Source of the opening event; report for a person's report"),
+	ROW_NAME(Incident, severity, 0, "Severity: info to critical"),
+	ROW_NAME(Incident, grade, 0, "Grade for the organisation, from I (the worst) to IV"),
+	ROW_NAME(Incident, damage_level, 0, "Foreseeable damage: S, A or B"),
+	ROW_NAME(Incident, category, 0, "Code of the category"),
+	ROW_WORDS(Incident, flags, 0, flag_words, 0, 8, "serious, emergency, drill"),
+	ROW_TEXT(Incident, reason, 0, TEXT_MAX_CHARACTERS, "Reason for the assessment"),
+	ROW_NAME(Incident, rule, 0, "Rule that decided"),
+	ROW_NAME(Incident, policy_version, 0, "Policy version that decided"),
+	ROW_OBJECT(Incident, assignee, 0, &assignee_table, "Assigned team and person"),
+	ROW_OBJECT(Incident, acknowledged, 0, &acknowledged_table, "First acknowledgement"),
+	ROW_TIME(Incident, acknowledge_by, 0, "Time at which the next level is notified unless somebody acknowledges"),
+	ROW_INTEGER(Incident, escalation_level, 0, 0, INT64_MAX, "Last level notified"),
+	ROW_NAME(Incident, asset, 0, "Affected asset"),
+	ROW_NAME(Incident, actor, FIELD_PERSONAL, "Account or address that caused it"),
+	ROW_OBJECTS(Incident, observables, FIELD_PERSONAL, &observable_table, 0, OBSERVABLES_MAX,
+		    "Observables of its events"),
+	ROW_NAME(Incident, correlation_key, 0, "Correlation key of its events"),
+	ROW_INTEGER(Incident, event_count, 0, 0, INT64_MAX, "Number of events counted"),
+	ROW_TIME(Incident, first_seen_at, 0, "Time of receipt of the first event"),
+	ROW_TIME(Incident, last_seen_at, 0, "Time of receipt of the last event"),
+	ROW_TIME(Incident, occurred_at, 0, "Time of the event by the sender's clock"),
+	ROW_TIME(Incident, discovered_at, 0, "Time at which a person noticed it"),
+	ROW_TIME(Incident, reported_at, 0, "Time of receipt"),
+	ROW_TIME(Incident, opened_at, 0, "Time of opening"),
+	ROW_TIME(Incident, updated_at, 0, "Time of the last entry"),
+	ROW_TIME(Incident, closed_at, 0, "Time of closing"),
+	ROW_NAME(Incident, resolution, 0, "Outcome"),
+	ROW_FREE(Incident, report, FIELD_PERSONAL, "The person's report, as sent"),
+};
+const FieldTable incident_table = FIELD_TABLE("incident", incident_fields, Incident);
+
+typedef struct {
+	const char *incident_id;
+	int by;
+} Link;
+
+static const Field link_fields[] = {
+	ROW_NAME(Link, incident_id, FIELD_REQUIRED, "The other incident"),
+	ROW_CHOICE(Link, by, FIELD_REQUIRED, join_words, "Shared member: asset or actor"),
+};
+static const FieldTable link_table = FIELD_TABLE("link", link_fields, Link);
+
+static const Field incident_more_fields[] = {
+	ROW_OBJECTS(IncidentAddition, links, 0, &link_table, 0, INCIDENT_LINKS_MAX,
+		    "Incidents that were open at the same time and share its asset or actor; absent if there are none"),
+};
+const FieldTable incident_more_table = FIELD_TABLE("incident-more", incident_more_fields, IncidentAddition);
+
+/* ---- folding entries */
+static json_t *object_of_nulls(const FieldTable *table)
+{
+	json_t *object = json_object();
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		json_object_set_new(object, field->name,
+				    field->type == FIELD_OBJECT ? object_of_nulls(field->table) : json_null());
+	}
+	return object;
+}
+
+json_t *incident_new(void)
+{
+	return object_of_nulls(&incident_table);
+}
+
+/* Merges member by member into a new object, because the old one may be shared with an earlier entry. */
+static json_t *nested_merged(const FieldTable *table, json_t *before, json_t *change)
+{
+	json_t *merged = object_of_nulls(table);
+	if (json_is_object(change)) {
+		json_object_update_existing(merged, before);
+		json_object_update_existing(merged, change);
+	}
+	return merged;
+}
+
+static void changes_merge(json_t *incident, json_t *changes, const FieldTable *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		json_t *change = json_object_get(changes, field->name);
+		if (change == NULL)
+			continue;
+		if (field->type == FIELD_OBJECT) {
+			json_t *before = json_object_get(incident, field->name);
+			json_object_set_new(incident, field->name, nested_merged(field->table, before, change));
+		} else {
+			json_object_set(incident, field->name, change);
+		}
+	}
+}
+
+Result incident_apply(json_t *incident, json_t *entry)
+{
+	JournalEntry decoded;
+	TRY(result_wrap(json_decode_own(&journal_entry_table, entry, &decoded), "journal entry"));
+	json_int_t before = json_integer_value(json_object_get(incident, "version"));
+	if (decoded.version != before + 1)
+		return result_fail(ERROR_INTERNAL, "journal entry has version %lld, but the incident has version %lld",
+				   (long long)decoded.version, (long long)before);
+	changes_merge(incident, decoded.changes, &incident_table);
+	changes_merge(incident, decoded.changes, &incident_more_table);
+	json_object_set_new(incident, "version", json_integer(decoded.version));
+	json_object_set(incident, "updated_at", json_object_get(entry, "at"));
+	return result_ok();
+}
+
+bool status_is_open(const char *status)
+{
+	static const char *const finished[] = { "closed", "false-alarm", "informational", "duplicate", "linked",
+					    "merged", "cancelled",   "accepted",      "weakness",  NULL };
+	return status != NULL && choice_of(finished, status) < 0;
+}

@@ -1,11 +1,15 @@
 /*
- * The documents: what senders post, what services exchange, what clients read. One field table each; the table is the
- * contract (proto/schemas is compared with it). Names and bounds are those of proto/openapi.yaml.
+ * The documents that senders post, services exchange and clients read, with one field table each. The table is the contract:
+ * tests/contract compares proto/schemas and proto/openapi.yaml with it. All pointers of a decoded document are borrowed from
+ * its tree.
  */
 #ifndef TOCSIN_DOMAIN_DOCUMENTS_H
 #define TOCSIN_DOMAIN_DOCUMENTS_H
 
 #include "shared/base/json.h"
+
+/* Bounds of the contract, in characters and items. */
+enum { NAME_MAX_CHARACTERS = 256, TITLE_MAX_CHARACTERS = 512, TEXT_MAX_CHARACTERS = 8192, OBSERVABLES_MAX = 64 };
 
 extern const char *const observable_words[]; /* ip domain url email hash file account host other */
 extern const char *const relation_words[];   /* employee contractor … */
@@ -45,7 +49,7 @@ typedef struct {
 } ReportDocument;
 extern const FieldTable report_table;
 
-/* ---- who did it: on every command and entry */
+/* ---- the author of a command or an entry */
 typedef struct {
 	int kind;
 	const char *id, *name;
@@ -53,45 +57,45 @@ typedef struct {
 } Actor;
 extern const FieldTable actor_table;
 
-/* ---- tocsin.reports: bodies of opened, repeated and released records (see services/intake) */
+/* ---- tocsin.reports: opened, repeated and released records (services/intake) */
 typedef struct {
 	const char *incident_id, *number, *event_id, *correlation_key;
-	const char *form;       /* "event" or "report": which table `document` fits */
-	int64_t report_version; /* 1 for opened, then +1 */
+	const char *form;       /* "event" or "report": the form of `document` */
+	int64_t report_version; /* 1 for the opening record, then +1 */
 	int64_t event_count;
-	int64_t through;        /* events offset before which all of this key is counted */
-	int64_t clock_offset_ms; /* sender's clock minus ours where it can be told, INT64_MIN: not known */
-	int64_t window_seconds, cap_seconds; /* opened: how its key slides and ends */
+	int64_t through;        /* offset in tocsin.events before which every event of this key is counted */
+	int64_t clock_offset_ms; /* sender's clock minus the server's; INT64_MIN: unknown */
+	int64_t window_seconds, cap_seconds; /* opened: window and cap of its key */
 	Instant received_at, last_seen_at;
 	json_t *document;       /* as sent; NULL on repeats, unless the severity rose */
 } ReportRecord;
 extern const FieldTable report_record_table;
 
-/* ---- what classification found */
+/* ---- result of classification */
 typedef struct {
 	const char *kind, *category, *severity, *grade, *damage_level; /* words */
-	const char *rule;    /* id of the rule that decided, NULL: none, the defaults did */
+	const char *rule;    /* id of the rule that decided; NULL: the defaults did */
 	const char *reason;  /* for people, in the site's language */
 	const char *policy_version;
 	json_t *flags;       /* list of words */
-	int noise;           /* 1: opens as a false alarm that tells nobody */
+	int noise;           /* 1: opens as a false alarm and notifies nobody */
 } Assessment;
 extern const FieldTable assessment_table;
 
 /* ---- tocsin.assessments */
 typedef struct {
 	ReportRecord report;
-	json_t *assessment; /* object of assessment_table, NULL: as before */
+	json_t *assessment; /* object of assessment_table; NULL: unchanged */
 } AssessmentRecord;
 extern const FieldTable assessment_record_table;
 
 /* ---- tocsin.commands */
 typedef struct {
-	const char *incident_id, *command; /* "acknowledge" … ; system: "escalated" */
+	const char *incident_id, *command; /* name in commands[] */
 	int64_t expected_version;          /* INT64_MIN: any */
 	json_t *actor;                     /* object of actor_table */
 	json_t *arguments;                 /* the body as sent, or {} */
-	const char *fingerprint;           /* hex of the request's hash, for idempotency-mismatch; may be NULL */
+	const char *fingerprint;           /* hash of the request in hex, for idempotency-mismatch; may be NULL */
 	Instant issued_at;
 } CommandRecord;
 extern const FieldTable command_record_table;
@@ -102,47 +106,47 @@ typedef struct {
 	const char *type; /* entry_words */
 	Instant at;
 	json_t *actor;   /* object of actor_table */
-	json_t *data;    /* what a person wants to see of it */
-	json_t *changes; /* members of the incident this entry sets: applying it is merging them */
+	json_t *data;    /* details for display */
+	json_t *changes; /* members of the incident to set */
 } JournalEntry;
 extern const FieldTable journal_entry_table;
 
 typedef struct {
 	const char *incident_id;
-	const char *command_id;  /* where a command caused it */
-	const char *fingerprint; /* the command's */
-	json_t *entries;         /* list of journal_entry_table; empty: nothing changed, or refused */
-	json_t *problem;         /* {code, detail, allowed: [words]} where it was refused, else NULL */
-	int64_t version;         /* of the incident after it */
-	json_t *resumption;      /* a reopening by people: object of resumption_table; else NULL */
-	json_t *joins;           /* where the policy joins incidents and this changes what it joins: list of join_table; else NULL */
+	const char *command_id;  /* the command that caused it; NULL: none */
+	const char *fingerprint; /* of the command */
+	json_t *entries;         /* list of journal_entry_table; empty: unchanged or refused */
+	json_t *problem;         /* {code, detail, allowed: [words]} of a refusal, else NULL */
+	int64_t version;         /* of the incident after the record */
+	json_t *resumption;      /* of a reopening by people: object of resumption_table; else NULL */
+	json_t *joins;           /* list of join_table where the policy joins incidents and the record changes a join key; else NULL */
 } JournalRecord;
 extern const FieldTable journal_record_table;
 
-/* ---- tocsin.events, of a reopening: what intake must know to count to the incident again, should it have forgotten it */
+/* ---- tocsin.events, of a reopening: state that intake needs to count events for an incident that it has dropped */
 typedef struct {
-	int64_t report_version, event_count; /* as response knows them */
+	int64_t report_version, event_count; /* last known to response */
 	Instant last_seen_at;
 	int severity;                        /* index into severity_words; -1: none */
 	int64_t window_seconds, cap_seconds; /* of the incident's source, counted from the reopening */
 } Resumption;
 extern const FieldTable resumption_table;
 
-/* ---- tocsin.joins: an incident has something in common with others, or (closed) has it no more */
+/* ---- tocsin.joins: an incident has a join key, or (closed) no longer has it */
 typedef struct {
-	const char *key;         /* the join key: 26 base32 characters of the hash of `by` and the asset's or actor's name */
+	const char *key;         /* join key: 26 base32 characters of the hash of `by` and the name of the asset or actor */
 	int by;                  /* index into join_words */
 	const char *incident_id, *number;
-	int64_t window_seconds;  /* how long after it another incident is joined to it */
-	int open;                /* 0: no more */
+	int64_t window_seconds;  /* time after this incident in which another is linked with it */
+	int open;                /* 0: closed */
 } Join;
 extern const FieldTable join_table;
 
-/* ---- tocsin.reports: the open incidents of a join key, as they are after this record */
+/* ---- tocsin.reports: all open incidents of a join key after this record */
 enum { JOIN_INCIDENTS_MAX = 64 };
 typedef struct {
 	const char *incident_id, *number;
-	Instant at; /* when it was announced */
+	Instant at; /* time of the announcement */
 } JoinedIncident;
 extern const FieldTable joined_incident_table;
 
@@ -150,14 +154,14 @@ typedef struct {
 	const char *key;
 	int by;
 	int64_t window_seconds;
-	json_t *incidents;    /* list of joined_incident_table, in the order in which they came */
-	const char *entered;  /* the incident that came with this record: it is linked with all others; NULL: none came */
-	int proposed;         /* 1: there were more than fit, and somebody was told that it may be a campaign */
-	const char *campaign; /* the incident to which that is said with this record; NULL: none */
+	json_t *incidents;    /* list of joined_incident_table, in order of arrival, at most JOIN_INCIDENTS_MAX */
+	const char *entered;  /* the incident added by this record; it is linked with all others; NULL: none */
+	int proposed;         /* 1: more incidents came than fit, and a possible campaign was noted */
+	const char *campaign; /* the incident on which this record notes it; NULL: none */
 } JoinRecord;
 extern const FieldTable join_record_table;
 
-/* ---- the incident, as everybody sees it; fields in the order of the answer */
+/* ---- the incident as clients see it; members in the order of the answer */
 typedef struct {
 	const char *id, *number, *kind, *status;
 	int64_t version;
@@ -183,23 +187,24 @@ typedef struct {
 } Incident;
 extern const FieldTable incident_table;
 
-/* Members an incident has only where there is something to say; they stand behind the others. */
+/* Members that an incident has only if they are not empty; they follow the others. */
 enum { INCIDENT_LINKS_MAX = 128 };
 typedef struct {
-	json_t *links; /* list of {incident_id, by}: open incidents with which it shares an asset or an actor */
+	json_t *links; /* list of {incident_id, by}: incidents that share its asset or actor, at most INCIDENT_LINKS_MAX */
 } IncidentAddition;
 extern const FieldTable incident_more_table;
 
-/* A new incident document with every member there and null, to be filled by entries. */
+/* A new incident document with every member null, for incident_apply. A new reference. */
 json_t *incident_new(void);
 
 /*
- * Folds one entry into an incident document: merges its changes, sets version and updated_at. The entry's version must be
- * the document's + 1 (ERROR_INTERNAL otherwise: the ledger's order was broken). PURE; both response and every view use it.
+ * Folds one entry into an incident document: merges its changes and sets version and updated_at. ERROR_INPUT for an invalid
+ * entry; ERROR_INTERNAL unless the entry's version is the incident's plus one, because the order of the ledger is broken
+ * then. incident is unchanged on failure. Response and every view use this function.
  */
 Result incident_apply(json_t *incident, json_t *entry);
 
-/* True for statuses in which a case is still worked on. */
+/* True for statuses in which work on a case is not finished; false for NULL. */
 bool status_is_open(const char *status);
 
 /* ---- tocsin.deliveries */
@@ -209,9 +214,9 @@ typedef struct {
 	int64_t escalation_level;
 	const char *state;     /* delivery_words */
 	int64_t attempt;
-	Instant next_at;       /* queued: when it is tried (again) */
-	const char *detail;    /* why skipped, failed, tried again */
-	const char *address, *language; /* email: where to, in which language */
+	Instant next_at;       /* queued: time of the next attempt */
+	const char *detail;    /* reason for a skip, failure or retry */
+	const char *address, *language; /* email: address, and language of the text */
 } Delivery;
 extern const FieldTable delivery_table;
 
@@ -219,8 +224,8 @@ typedef struct {
 	const char *incident_id;
 	const char *policy_id;     /* planned: the escalation policy */
 	const char *policy_version;
-	Instant base_at;           /* planned: seconds count from here */
-	int64_t escalation_level;  /* reached */
+	Instant base_at;           /* planned: start time of the plan */
+	int64_t escalation_level;  /* reached: the level */
 	json_t *levels;            /* planned: [{escalation_level, due_at}] */
 	json_t *deliveries;        /* reached, attempted: list of delivery_table */
 } DeliveryRecord;

@@ -15,7 +15,7 @@ void event_header_write(Buffer *out, const EventHeader *header)
 		buffer_format(out, ";clock=%" PRId64, header->clock_offset_ms);
 }
 
-/* Cuts what stands before the separator off the front of text. */
+/* Removes and returns the part of *text before the separator. */
 static Slice cut(Slice *text, char separator)
 {
 	size_t end = 0;
@@ -35,14 +35,14 @@ static int name_index(Slice name)
 	return index;
 }
 
-/* Names it does not know are a later version's and are passed over. */
+/* Ignores unknown names, which a later version may add. */
 static Result numbers_read(Slice text, int64_t numbers[static NUMBERS])
 {
 	while (text.size > 0) {
 		Slice value = cut(&text, ';');
 		int index = name_index(cut(&value, '='));
 		if (index < NUMBERS && !slice_integer(value, &numbers[index]))
-			return result_fail(ERROR_INPUT, "event header: %s is no number", names[index]);
+			return result_fail(ERROR_INPUT, "event header: %s must be a whole number", names[index]);
 	}
 	return result_ok();
 }
@@ -52,9 +52,9 @@ Result event_header_read(Slice text, EventHeader *out)
 	int64_t numbers[NUMBERS] = { INT64_MIN, INT64_MIN, -1, INT64_MIN };
 	TRY(numbers_read(text, numbers));
 	if (numbers[0] < 0 || numbers[1] < 0)
-		return result_fail(ERROR_INPUT, "event header: window and cap must be there, in seconds from 0");
+		return result_fail(ERROR_INPUT, "event header: window and cap are required and must be at least 0 seconds");
 	if (numbers[2] < -1 || numbers[2] > 4)
-		return result_fail(ERROR_INPUT, "event header: severity must be 0 to 4");
+		return result_fail(ERROR_INPUT, "event header: severity must be from 0 to 4");
 	*out = (EventHeader){ .window_seconds = numbers[0],
 			      .cap_seconds = numbers[1],
 			      .severity = (int)numbers[2],

@@ -1,6 +1,6 @@
 /*
- * What intake must know of an event without parsing its body: one packed header ("tocsin") that the gateway writes and
- * intake reads, "window=900;cap=86400;severity=2;clock=-120". A storm costs a hash look-up because of it.
+ * The header "tocsin" of an event record: "window=900;cap=86400;severity=2;clock=-120". The gateway writes it and intake
+ * reads it instead of parsing the body, so that a repeated event costs intake one hash look-up.
  */
 #ifndef TOCSIN_DOMAIN_EVENT_HEADER_H
 #define TOCSIN_DOMAIN_EVENT_HEADER_H
@@ -14,11 +14,13 @@
 
 typedef struct {
 	int64_t window_seconds, cap_seconds;
-	int severity;            /* index into severity_words; -1: none (a person's report) */
-	int64_t clock_offset_ms; /* sender's clock minus ours where it can be told; INT64_MIN: not known */
+	int severity;            /* index into severity_words; -1: none (a report of a person) */
+	int64_t clock_offset_ms; /* sender's clock minus the server's; INT64_MIN: unknown */
 } EventHeader;
 
+/* Appends the value. */
 void event_header_write(Buffer *out, const EventHeader *header);
+/* Ignores unknown names. ERROR_INPUT, with *out untouched, for an invalid value. */
 Result event_header_read(Slice text, EventHeader *out);
 
 #endif

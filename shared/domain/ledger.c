@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char decimal[] = "0123456789", hexadecimal[] = "0123456789abcdef";
-static const uint64_t MARK_MAX = UINT64_C(1) << 53; /* of an epoch or a number: far beyond what can be counted to */
+static const uint64_t MARK_MAX = UINT64_C(1) << 53; /* of an epoch or a sequence number: never reached by counting */
 
 LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 {
@@ -35,18 +35,18 @@ LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 		cursor->marked = cursor->next;
 		return LEDGER_CLAIMED;
 	}
-	bool in_term = mark->epoch == cursor->epoch && (mark->owner == cursor->owner || BUG(9));
+	bool current = mark->epoch == cursor->epoch && (mark->owner == cursor->owner || BUG(9));
 	bool next = mark->seq == cursor->seq + 1 || BUG(5);
-	if (!(in_term || BUG(7)) || !next)
+	if (!(current || BUG(7)) || !next)
 		return LEDGER_DROP;
 	cursor->seq = mark->seq;
 	cursor->marked = cursor->next;
 	return LEDGER_ACCEPT;
 }
 
-bool ledger_cursor_fits(const LedgerCursor *cursor, const LedgerMark *there)
+bool ledger_cursor_fits(const LedgerCursor *cursor, const LedgerMark *found)
 {
-	return there->epoch == cursor->epoch && there->owner == cursor->owner && there->seq == cursor->seq;
+	return found->epoch == cursor->epoch && found->owner == cursor->owner && found->seq == cursor->seq;
 }
 
 LedgerCursor ledger_begin(int64_t first)
@@ -63,7 +63,7 @@ LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset)
 	};
 }
 
-/* Digits only: what strtoull takes besides (signs, spaces, 0x) was not written here. */
+/* Digits only: refuses the signs, spaces and 0x that strtoull accepts. */
 static bool unsigned_read(Slice text, int base, const char *digits, uint64_t *out)
 {
 	char copy[24];
@@ -81,7 +81,7 @@ Result ledger_mark_read(Slice headers, LedgerMark *out)
 	    !unsigned_read(header_get(headers, "ce_owner"), 16, hexadecimal, &mark.owner) ||
 	    !unsigned_read(header_get(headers, "ce_seq"), 10, decimal, &mark.seq) || mark.epoch == 0 ||
 	    mark.epoch > MARK_MAX || mark.seq > MARK_MAX)
-		return result_fail(ERROR_INPUT, "not a ledger record: ce_epoch, ce_owner or ce_seq is missing or no number");
+		return result_fail(ERROR_INPUT, "not a ledger record: ce_epoch, ce_owner or ce_seq is missing or invalid");
 	mark.claim = mark.seq == 0;
 	*out = mark;
 	return result_ok();
@@ -116,7 +116,7 @@ Result ledger_opening_check(const LedgerCursor *cursor, Slice headers)
 	return result_ok();
 }
 
-/* "assessments" or "journal/3", then '=', then a number */
+/* "assessments=NUMBER" or "journal/3=NUMBER" */
 static bool position_read(Slice item, unsigned own_partition, LedgerPositions *out)
 {
 	const char *equals = memchr(item.data, '=', item.size);
@@ -149,7 +149,7 @@ Result ledger_positions_read(Slice text, unsigned own_partition, LedgerPositions
 		const char *end = memchr(text.data, ';', text.size);
 		Slice item = { text.data, end ? (size_t)(end - text.data) : text.size };
 		if (!position_read(item, own_partition, &positions))
-			return result_fail(ERROR_INPUT, "ce_positions cannot be read");
+			return result_fail(ERROR_INPUT, "ce_positions is invalid: it must be a list of TOPIC[/PARTITION]=OFFSET, separated by semicolons");
 		size_t used = item.size + (end ? 1 : 0);
 		text = (Slice){ text.data + used, text.size - used };
 	}

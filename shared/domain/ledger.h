@@ -1,10 +1,11 @@
 /*
- * The ledger rule: which records of a ledger count. Pure; every reader of a ledger, in every service, applies it first.
+ * The ledger rule: it decides which records of a ledger are accepted. Every reader of a ledger, in every service, applies it
+ * before anything else.
  *
- * A ledger is the one topic a stateful service writes its truth to. Whoever would own a partition appends a claim with the
- * next epoch and may write entries only after it has read its own claim back. An entry counts when it stands in the epoch
- * and by the owner of the last accepted claim, with the next sequence number. The verdict depends only on what stands
- * before the record, so all readers agree whenever they read. It needs no clock, no lease and no list of known ids.
+ * A ledger is the topic to which a stateful service writes its decisions. A replica that wants to own a partition appends a
+ * claim with the next epoch, and appends entries only after it has read its claim back. An entry is accepted if it has the
+ * epoch and owner of the last accepted claim and the next sequence number. The verdict depends only on the records before
+ * it, so all readers agree at all times, without a clock, a lease or a list of known ids.
  */
 #ifndef TOCSIN_DOMAIN_LEDGER_H
 #define TOCSIN_DOMAIN_LEDGER_H
@@ -14,70 +15,74 @@
 
 #include <stdint.h>
 
-/* What stands in the headers of a ledger record. */
+/* The claim and sequence of a ledger record, from its headers. */
 typedef struct {
 	bool claim;
 	uint64_t epoch;
-	uint64_t owner; /* random, drawn when the owner's process starts */
-	uint64_t seq;   /* 0 for the claim, then 1, 2, 3 … without a hole */
+	uint64_t owner; /* random, drawn when the process of the owner starts */
+	uint64_t seq;   /* 0 for the claim, then 1, 2, 3 … without gaps */
 } LedgerMark;
 
 #define LEDGER_UNKNOWN UINT64_MAX
 
-/* Where a reader stands: the last accepted record, and the same before the claim in force (what ce_prev is checked with). */
+/* Position and state of a reader: the last accepted record, and the last one before the current claim (checked with ce_prev). */
 typedef struct {
 	uint64_t epoch, owner, seq;
-	uint64_t prev_epoch, prev_seq; /* LEDGER_UNKNOWN: entered in the middle, no claim read yet */
+	uint64_t prev_epoch, prev_seq; /* LEDGER_UNKNOWN: the reader began in the middle and has read no claim yet */
 	int64_t next; /* offset of the next record to read */
-	int64_t marked; /* right behind the record that carries this epoch, owner and seq; 0: none was read */
-	uint64_t genesis_owner; /* owner of the log's record 0: another log has another; 0: was not read */
-	bool trimmed; /* next is the first record of a log that was cut there: accepted by definition (ledger_begin) */
+	int64_t marked; /* offset after the record with this epoch, owner and seq; 0: none was read */
+	uint64_t genesis_owner; /* owner of record 0, which identifies the log; 0: not read */
+	bool trimmed; /* next is the first record of a trimmed log, which is accepted by definition (ledger_begin) */
 } LedgerCursor;
 
 typedef enum { LEDGER_DROP, LEDGER_CLAIMED, LEDGER_ACCEPT } LedgerVerdict;
 
-/* Judges the record at cursor->next and moves the cursor behind it. */
+/* Applies the rule to the record at cursor->next and moves the cursor behind it. */
 LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark);
 
-/* Whether a log's record at cursor->marked - 1 is the one that a stored cursor was left by: else it is another log. */
-bool ledger_cursor_fits(const LedgerCursor *cursor, const LedgerMark *there);
+/* True when the record at cursor->marked - 1 has the mark that a stored cursor remembers; false: the log is another one. */
+bool ledger_cursor_fits(const LedgerCursor *cursor, const LedgerMark *found);
 
 /*
- * A reader that knows nothing yet, at the oldest record there is. An owner cuts its log only right before an accepted
- * record, so what stands first in a log whose beginning is gone is accepted, whatever was before it.
+ * The cursor of a reader without state, at `first`, the offset of the oldest record. An owner trims its ledger only up to an
+ * accepted record, so the first record of a trimmed log is accepted.
  */
 LedgerCursor ledger_begin(int64_t first);
 
-/* A reader that enters behind a record it knows to be accepted, at offset. */
+/* The cursor of a reader behind a record at `offset` that is known to be accepted. */
 LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset);
 
-/* Reads the mark out of packed headers; ERROR_INPUT when they are no ledger record's. Epochs begin at 1. */
+/* Reads the mark from packed headers; ERROR_INPUT, with *out untouched, if one is missing or invalid. Epochs begin at 1. */
 Result ledger_mark_read(Slice headers, LedgerMark *out);
 
 /*
- * ledger_take of the record with these headers. Whoever may write to the topic can write anything there: what has no mark
- * is dropped, by every reader alike, and nothing waits for it. *mark is that of the record; its epoch is 0 where it has none.
+ * ledger_take for a record with these headers. Any writer may append anything to the topic: every reader drops a record
+ * without a valid mark and continues. *mark is the mark of the record; its epoch is 0 if the record has none.
  */
 LedgerVerdict ledger_judge(LedgerCursor *cursor, Slice headers, LedgerMark *mark);
+
+/* Appends the mark to packed headers. */
 void ledger_mark_write(Buffer *headers, const LedgerMark *mark);
 
 /*
- * The opening record of the claim in force (cursor stands behind it) must know what stood before that claim (ce_prev):
- * else the log lost or changed accepted records, which every reader looks for, for ever. ERROR_INTERNAL then.
+ * Checks the opening record of the current claim, with the cursor behind it: its ce_prev must name the last record accepted
+ * before the claim. ERROR_INTERNAL if it does not: the log has lost or changed accepted records.
  */
 Result ledger_opening_check(const LedgerCursor *cursor, Slice headers);
 
-/* "commands=9912;assessments=1042" */
+/* Input positions: "commands=9912;assessments=1042". */
 enum { LEDGER_PARTITIONS_MAX = 64, LEDGER_POSITIONS_MAX = 256, LEDGER_POSITIONS_TEXT = LEDGER_POSITIONS_MAX * 40 };
 typedef struct {
 	size_t count;
 	struct {
 		unsigned topic;     /* TopicId */
-		unsigned partition; /* written only when it is not the record's own: "journal/3=12" */
+		unsigned partition; /* written only if it is not the record's own: "journal/3=12" */
 		int64_t position;
 	} list[LEDGER_POSITIONS_MAX];
 } LedgerPositions;
+/* ERROR_INPUT, with *out untouched, for an unknown topic, an invalid number, or more than LEDGER_POSITIONS_MAX. */
 Result ledger_positions_read(Slice text, unsigned own_partition, LedgerPositions *out);
+/* Appends the text. */
 void ledger_positions_write(Buffer *out, unsigned own_partition, const LedgerPositions *positions);
 
 #endif

@@ -1,10 +1,15 @@
 /*
- * A pack, compiled. Texts are borrowed from the message; each part is one array, and what is asked for by id is found
- * in an index of sorted ids, because the gateway asks for the source of every event.
+ * A compiled pack. Texts are borrowed from the message. Each part is one array; look-ups by id use a sorted index, because
+ * the gateway looks up the source of every event.
  */
-#include "shared/domain/documents.h"
-#include "shared/domain/policy_parts.h"
+#include "shared/domain/policy.h"
 
+#include "shared/domain/documents.h"
+#include "shared/domain/policy_check.h"
+#include "shared/domain/policy_rules.h"
+#include "shared/domain/policy_tables.h"
+
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +25,7 @@ typedef struct {
 
 typedef struct {
 	EscalationPolicy policy;
-	unsigned kinds, grades; /* bit i: the word i; 0: any */
+	unsigned kinds, grades; /* bit i: word i; 0: any */
 } Escalation;
 
 struct Policy {
@@ -82,7 +87,7 @@ static const void *index_find(const Index *index, const char *id)
 	return found != NULL ? found->row : NULL;
 }
 
-/* Rows have passed the checks before they are compiled. */
+/* Decodes a row of a message that has passed the checks. */
 static void row_decode(const FieldTable *table, json_t *rows, size_t i, void *out)
 {
 	must(!result_failed(json_decode_own(table, json_array_get(rows, i), out)));
@@ -98,7 +103,7 @@ static unsigned words_mask(json_t *list, const char *const *words)
 	return mask;
 }
 
-/* ---- compiling, a function a part */
+/* ---- compilation, one function a part */
 static void languages_compile(Policy *policy)
 {
 	json_t *languages = policy->document.pack.languages, *item;
@@ -120,12 +125,12 @@ static bool list_has(json_t *list, const char *word)
 
 static SourcePolicy source_compile(const SourceDocument *document)
 {
-	bool said = document->correlate != NULL;
+	bool set = document->correlate != NULL;
 	return (SourcePolicy){
-		.by_source = !said || list_has(document->correlate, "source"),
-		.by_rule = !said || list_has(document->correlate, "rule"),
-		.by_asset = !said || list_has(document->correlate, "asset"),
-		.by_actor = said && list_has(document->correlate, "actor"),
+		.by_source = !set || list_has(document->correlate, "source"),
+		.by_rule = !set || list_has(document->correlate, "rule"),
+		.by_asset = !set || list_has(document->correlate, "asset"),
+		.by_actor = set && list_has(document->correlate, "actor"),
 		.window_seconds = document->window_seconds != INT64_MIN ? document->window_seconds : WINDOW_SECONDS,
 		.cap_seconds = document->cap_seconds != INT64_MIN ? document->cap_seconds : CAP_SECONDS,
 	};
@@ -270,7 +275,7 @@ static void rules_compile(Policy *policy)
 			rule_new(json_array_get(policy->document.rules, policy->rule_count));
 }
 
-/* ---- the whole */
+/* ---- the pack */
 static Result message_check(json_t *message, MessageDocument *document)
 {
 	FieldErrors errors = { .count = 0 };
@@ -343,7 +348,7 @@ void policy_free(Policy *policy)
 	free(policy);
 }
 
-/* ---- what is asked of it */
+/* ---- queries */
 const char *policy_version(const Policy *policy)
 {
 	return policy->document.policy_version;
@@ -464,4 +469,68 @@ const RulePolicy *policy_rule(const Policy *policy, json_t *document)
 const GradingPolicy *policy_grading(const Policy *policy)
 {
 	return &policy->document.grading;
+}
+
+/* ---- texts for people */
+enum { VALUES_MAX = 32 };
+
+typedef struct {
+	size_t count;
+	const char *names[VALUES_MAX], *values[VALUES_MAX];
+} Values;
+
+static const char *text_in(const Policy *policy, const char *language, const char *key)
+{
+	json_t *words = json_object_get(policy->message, "words");
+	return json_string_value(json_object_get(json_object_get(words, language), key));
+}
+
+static const char *text_of(const Policy *policy, const char *language, const char *key)
+{
+	const char *text = language != NULL ? text_in(policy, language, key) : NULL;
+	if (text == NULL)
+		text = text_in(policy, policy->languages[0], key);
+	return text != NULL ? text : key;
+}
+
+static const char *value_named(const Values *values, Slice name)
+{
+	for (size_t i = 0; i < values->count; i++)
+		if (slice_is(name, values->names[i]))
+			return values->values[i] != NULL ? values->values[i] : "";
+	return NULL;
+}
+
+/* A name in braces without a value is copied as text. */
+static void text_fill(Buffer *out, const char *text, const Values *values)
+{
+	while (*text != '\0') {
+		size_t plain = strcspn(text, "{");
+		buffer_append(out, (Slice){ text, plain });
+		text += plain;
+		if (*text == '\0')
+			return;
+		size_t size = strcspn(text + 1, "{}");
+		const char *value = text[1 + size] == '}' ? value_named(values, (Slice){ text + 1, size }) : NULL;
+		if (value != NULL)
+			buffer_text(out, value);
+		else
+			buffer_byte(out, '{');
+		text += value != NULL ? size + 2 : 1;
+	}
+}
+
+void policy_words(const Policy *policy, const char *language, const char *key, Buffer *out, ...)
+{
+	Values values = { .count = 0 };
+	const char *name;
+	va_list arguments;
+	va_start(arguments, out);
+	while ((name = va_arg(arguments, const char *)) != NULL) {
+		must(values.count < VALUES_MAX);
+		values.names[values.count] = name;
+		values.values[values.count++] = va_arg(arguments, const char *);
+	}
+	va_end(arguments);
+	text_fill(out, text_of(policy, language, key), &values);
 }

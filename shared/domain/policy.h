@@ -1,11 +1,13 @@
 /*
- * The policy pack: everything a site decides about its incidents, as versioned data. Read from YAML (policy_read), carried
- * on the bus as one JSON message, compiled once (policy_compile) into tables, and then immutable: many threads may use one
- * Policy. Nothing here reads a clock or a file.
+ * The policy pack: all decisions of a site about its incidents, as versioned data. policy_read reads it from YAML into one
+ * JSON message, which the bus carries; policy_compile compiles the message once into an immutable Policy, which many threads
+ * may use. Nothing here reads a clock or a file.
  *
- * Shape of the JSON: {"id","version","policy_version","pack":{…},"sources":[…],"joins":[…],"categories":[…],"grading":{…},"rules":[…],
- * "people":[…],"teams":[…],"policies":[…],"channels":[…],"words":{"zh-CN":{…},"en":{…}}}. Secrets never stand in it:
- * channels keep their ${TOCSIN_X}, resolved by notification when it sends.
+ * The message: {"id","version","policy_version","pack":{…},"sources":[…],"joins":[…],"categories":[…],"grading":{…},
+ * "rules":[…],"people":[…],"teams":[…],"policies":[…],"channels":[…],"words":{"zh-CN":{…},"en":{…}}}. It contains no
+ * secrets: channels keep their ${TOCSIN_X}, which notification resolves when it sends.
+ *
+ * All pointers that a function here returns are borrowed from the Policy.
  */
 #ifndef TOCSIN_DOMAIN_POLICY_H
 #define TOCSIN_DOMAIN_POLICY_H
@@ -20,48 +22,49 @@ typedef struct {
 	Slice bytes;
 } PolicyFile;
 
-/* One mistake: "rules.yaml:12:7: what, and what would be right". */
+/* Each error is "rules.yaml:12:7: fault and remedy". */
 enum { POLICY_MISTAKES_MAX = 64, POLICY_MISTAKE = 360 };
 typedef struct {
 	size_t count;
-	bool more;
+	bool more; /* further errors did not fit */
 	char list[POLICY_MISTAKES_MAX][POLICY_MISTAKE];
 } PolicyMistakes;
 
 /*
- * All files of a pack into its JSON message; every mistake at once, in the order of file, line and column. true: none,
- * *out is a new reference. pack.yaml, sources.yaml and grading.yaml must be there; of the others an absent one says
- * nothing (no rules: the defaults of services/classification decide; no words: keys stand for themselves). At most
- * 256 files. The hash in policy_version is over name, NUL, bytes, NUL of every file in the order of their names.
+ * Reads all files of a pack into its JSON message and reports all errors at once, in the order of file, line and column.
+ * True: no errors, *out is a new reference. False: *out is untouched. pack.yaml, sources.yaml and grading.yaml are required,
+ * the others are optional (without rules the defaults of services/classification apply; without words a key is its own
+ * text). At most 256 files. policy_version contains the SHA-256 of name, NUL, bytes, NUL of every file, in order of names.
  */
 bool policy_read(const PolicyFile *files, size_t count, json_t **out, PolicyMistakes *mistakes);
 
-/* Takes its own reference to the message. ERROR_INPUT when it is no valid pack. */
+/* *out keeps a reference to the message. ERROR_INPUT, with *out untouched, if the message is not a valid pack. */
 Result policy_compile(json_t *message, Policy **out);
+/* NULL is accepted. */
 void policy_free(Policy *policy);
 
 /* "default@1+0123456789ab" */
 const char *policy_version(const Policy *policy);
-/* The message it was compiled from; borrowed. */
+/* The message from which it was compiled. */
 json_t *policy_message(const Policy *policy);
-/* Languages of the pack, the first is the site's own. NULL-terminated. */
+/* Languages of the pack, NULL-terminated; the first is the site's own. */
 const char *const *policy_languages(const Policy *policy);
 
-/* ---- sources: how events of a source are put together */
+/* ---- sources: correlation of the events of a source */
 typedef struct {
-	bool by_source, by_rule, by_asset, by_actor; /* what makes the correlation key */
-	int64_t window_seconds; /* sliding: since the last one */
-	int64_t cap_seconds;    /* since the first one */
+	bool by_source, by_rule, by_asset, by_actor; /* members in the correlation key */
+	int64_t window_seconds; /* sliding: after the last event */
+	int64_t cap_seconds;    /* after the first event */
 } SourcePolicy;
 /* The row of the source, else the "*" row; never NULL. */
 const SourcePolicy *policy_source(const Policy *policy, const char *source);
 
-/* ---- joins: which open incidents belong together */
+/* ---- joins: links between open incidents */
 typedef struct {
 	int by; /* index into join_words: asset, actor */
-	int64_t window_seconds; /* how long after one was opened another is linked with it */
+	int64_t window_seconds; /* time after the opening of one in which another is linked with it */
 } JoinPolicy;
-/* by: "asset" or "actor"; NULL: incidents that share it are not joined. */
+/* by is "asset" or "actor". NULL: incidents that share it are not linked. */
 const JoinPolicy *policy_join(const Policy *policy, const char *by);
 
 /* ---- people and teams */
@@ -87,8 +90,9 @@ typedef struct {
 	size_t level_count;
 	const EscalationLevel *levels;
 } EscalationPolicy;
-/* The first whose `when` fits; NULL: nobody is told. kind and grade as in documents; grade may be NULL. */
+/* The first policy whose `when` matches; NULL: nobody is notified. kind and grade are words; grade may be NULL. */
 const EscalationPolicy *policy_escalation(const Policy *policy, const char *kind, const char *grade);
+/* NULL: none. id may be NULL. */
 const EscalationPolicy *policy_escalation_by_id(const Policy *policy, const char *id);
 size_t policy_escalation_count(const Policy *policy);
 
@@ -104,16 +108,16 @@ const ChannelPolicy *policy_channel_of_type(const Policy *policy, const char *ty
 /* ---- categories and words */
 /* Name of a category code in a language, or NULL when the code is unknown. */
 const char *policy_category_name(const Policy *policy, const char *code, const char *language);
-/* What a machine's event of a category is where no rule says: index into kind_words; -1: the pack does not say either. */
+/* The default kind of an event of a category: index into kind_words; -1 if the pack has none or the code is unknown. */
 int policy_category_kind(const Policy *policy, const char *code);
 
 /*
- * The text of a key in a language, with {name} replaced by the given values: names and values alternate, NULL ends.
- * Falls back to the pack's first language, then to the key itself. Appended to out.
+ * Appends the text of a key in a language, with {name} replaced by values. The variable arguments are name and value (NULL:
+ * empty) in turn, at most 32 pairs, ended by NULL. Falls back to the first language of the pack, then to the key itself.
  */
 void policy_words(const Policy *policy, const char *language, const char *key, Buffer *out, ...);
 
-/* ---- classification: services/classification/core asks these */
+/* ---- classification: used by services/classification/core */
 typedef enum { IMPORTANCE_GENERAL, IMPORTANCE_IMPORTANT, IMPORTANCE_ESSENTIAL, IMPORTANCES } Importance;     /* 一般 重要 特别重要 */
 typedef enum { LOSS_MINOR, LOSS_CONSIDERABLE, LOSS_SERIOUS, LOSS_GRAVE, LOSSES } Loss;                          /* 较小 较大 严重 特别严重 */
 typedef enum { HARM_GENERAL, HARM_CONSIDERABLE, HARM_SERIOUS, HARM_GRAVE, HARMS } SocialHarm;                   /* 一般 较大 重大 特别重大 */
@@ -124,12 +128,12 @@ extern const char *const severity_words[]; /* "info","low","medium","high","crit
 extern const char *const kind_words[];     /* "event","incident","weakness",NULL */
 extern const char *const flag_words[];     /* "serious","emergency","drill",NULL */
 
-/* What a rule sets; -1 and NULL: says nothing. */
+/* The members that a rule sets; -1 and NULL: not set. */
 typedef struct {
 	int kind, severity, importance, loss, social_harm; /* indices into the words */
 	const char *category;
 	unsigned flags; /* bit i: flag_words[i] */
-	int noise;      /* 0, 1, -1 */
+	int noise;      /* 0 or 1; -1: not set */
 } RuleThen;
 
 typedef struct {
@@ -138,8 +142,8 @@ typedef struct {
 } RulePolicy;
 
 /*
- * The first rule whose every condition fits the document (an event or a report, as sent); NULL: none does. A condition
- * on a member that is not there is false, and so is a pattern that takes too long (a bounded number of steps).
+ * The first rule whose conditions all hold for the document (an event or a report as sent); NULL: none. A condition on an
+ * absent member is false, and so is a pattern that exceeds its bound of 100,000 steps.
  */
 const RulePolicy *policy_rule(const Policy *policy, json_t *document);
 size_t policy_rule_count(const Policy *policy);
@@ -148,7 +152,7 @@ typedef struct {
 	int grade[IMPORTANCES][LOSSES]; /* index into grade_words */
 	int harm_grade[HARMS];
 	int damage[4];                  /* by grade: index into damage_words */
-	int severity_loss[5];           /* by severity, where no rule says the loss */
+	int severity_loss[5];           /* by severity, if no rule sets the loss: index into loss_words */
 } GradingPolicy;
 const GradingPolicy *policy_grading(const Policy *policy);
 

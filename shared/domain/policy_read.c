@@ -1,7 +1,10 @@
-/* The files of a pack into one message, and every mistake to its file, line and column. */
+/* Reads the files of a pack into one message, and locates every error by file, line and column. */
+#include "shared/domain/policy.h"
+
 #include "shared/base/hash.h"
 #include "shared/base/yaml.h"
-#include "shared/domain/policy_parts.h"
+#include "shared/domain/policy_check.h"
+#include "shared/domain/policy_tables.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -12,11 +15,12 @@ enum { READ_FILES_MAX = 256, LANGUAGE_SIZE = 64 };
 
 typedef struct {
 	const char *name;
-	YamlMarks *places; /* NULL: it could not be read */
+	YamlMarks *marks; /* NULL: not readable */
 } ReadFile;
 
 typedef struct {
-	unsigned file, line, column;
+	unsigned file; /* index into Reader.files; file_count: a missing file */
+	unsigned line, column;
 	char text[POLICY_MISTAKE];
 } Mistake;
 
@@ -29,7 +33,7 @@ typedef struct {
 	bool more;
 } Reader;
 
-/* ---- mistakes, kept in the order of their places */
+/* ---- errors, sorted by file, line and column */
 static bool comes_after(const Mistake *one, const Mistake *other)
 {
 	if (one->file != other->file)
@@ -50,13 +54,13 @@ static void mistake_put(Reader *reader, const Mistake *mistake)
 	reader->mistake_count++;
 }
 
-/* At pointer in a file; pointer NULL, or a file that could not be read: at its beginning. */
-static void mistake_at(Reader *reader, unsigned file, const char *name, const char *pointer, const char *what)
+/* Adds an error at a pointer in a file; at the beginning of the file if pointer is NULL or the file is not readable. */
+static void mistake_at(Reader *reader, unsigned file, const char *name, const char *pointer, const char *detail)
 {
 	Mistake mistake = { .file = file, .line = 1, .column = 1 };
-	if (pointer != NULL && file < reader->file_count && reader->files[file].places != NULL)
-		yaml_mark(reader->files[file].places, pointer, &mistake.line, &mistake.column);
-	snprintf(mistake.text, sizeof mistake.text, "%s:%u:%u: %s", name, mistake.line, mistake.column, what);
+	if (pointer != NULL && file < reader->file_count && reader->files[file].marks != NULL)
+		yaml_mark(reader->files[file].marks, pointer, &mistake.line, &mistake.column);
+	snprintf(mistake.text, sizeof mistake.text, "%s:%u:%u: %s", name, mistake.line, mistake.column, detail);
 	mistake_put(reader, &mistake);
 }
 
@@ -68,16 +72,16 @@ static unsigned file_named(const Reader *reader, const char *name)
 	return file;
 }
 
-/* The place says where, the member's name what: "title: is required". Items have no name. */
+/* Names the member in front of the detail: "title: is required". Items of lists have no name. */
 static void field_mistake(Reader *reader, unsigned file, const char *name, const char *pointer, const char *detail)
 {
-	char what[POLICY_MISTAKE];
+	char text[POLICY_MISTAKE];
 	const char *last = strrchr(pointer, '/');
 	if (last != NULL && last[1] != '\0' && strspn(last + 1, "0123456789") != strlen(last + 1))
-		snprintf(what, sizeof what, "%s: %s", last + 1, detail);
+		snprintf(text, sizeof text, "%s: %s", last + 1, detail);
 	else
-		snprintf(what, sizeof what, "%s", detail);
-	mistake_at(reader, file, name, pointer, what);
+		snprintf(text, sizeof text, "%s", detail);
+	mistake_at(reader, file, name, pointer, text);
 }
 
 static void field_mistakes(Reader *reader, unsigned file, const char *name, const FieldErrors *errors)
@@ -87,14 +91,14 @@ static void field_mistakes(Reader *reader, unsigned file, const char *name, cons
 	reader->more |= errors->more;
 }
 
-/* ---- from places in the message to places in files */
+/* ---- locations in the message to locations in files */
 static bool part_is(const char *pointer, const char *part)
 {
 	size_t size = strlen(part);
 	return strncmp(pointer + 1, part, size) == 0 && (pointer[size + 1] == '/' || pointer[size + 1] == '\0');
 }
 
-/* "/words/en/mail.subject" stands in words/en.yaml at /mail.subject. */
+/* "/words/en/mail.subject" is /mail.subject in words/en.yaml. */
 static void words_mistake(Reader *reader, const char *pointer, const char *detail)
 {
 	char name[LANGUAGE_SIZE + 16];
@@ -133,7 +137,7 @@ static const PackFile *pack_file_of(const char *name)
 	return NULL;
 }
 
-/* The language of a file of words, "" for any other file. */
+/* The language of a words file; "" for any other file. */
 static void words_language(const char *name, char language[static LANGUAGE_SIZE])
 {
 	size_t size = strlen(name);
@@ -143,7 +147,7 @@ static void words_language(const char *name, char language[static LANGUAGE_SIZE]
 		snprintf(language, LANGUAGE_SIZE, "%.*s", (int)size - 11, name + 6);
 }
 
-/* A tree that may be NULL (not readable) into the message: a part that is null is one of which nothing can be said. */
+/* Adds the parts of a file to the message. tree is NULL if the file is not readable; its parts are null then. */
 static void parts_put(Reader *reader, const PackFile *file, json_t *tree)
 {
 	for (size_t i = 0; i < PARTS_OF_FILE_MAX && file->parts[i] != NULL; i++) {
@@ -167,11 +171,11 @@ static void tree_check(Reader *reader, unsigned index, const PackFile *file, jso
 static void unknown_file(Reader *reader, unsigned index, const char *name)
 {
 	mistake_at(reader, index, name, NULL,
-		   "is no file of a pack; these are pack, sources, categories, grading, rules, contacts, escalation, "
-		   "channels and words/LANGUAGE, all .yaml");
+		   "is not a file of a pack: remove it, or name it pack, sources, categories, grading, rules, contacts, "
+		   "escalation, channels or words/LANGUAGE, with .yaml");
 }
 
-/* The reader of YAML says "LINE:COLUMN: what". */
+/* yaml_read reports "LINE:COLUMN: fault". */
 static void unreadable_file(Reader *reader, unsigned index, const char *name, const char *text)
 {
 	Mistake mistake = { .file = index };
@@ -194,13 +198,13 @@ static void file_take(Reader *reader, unsigned index, const PolicyFile *bytes)
 		unknown_file(reader, index, bytes->name);
 		return;
 	}
-	Result read = yaml_read(bytes->bytes, &tree, &reader->files[index].places);
+	Result read = yaml_read(bytes->bytes, &tree, &reader->files[index].marks);
 	if (result_failed(read))
 		unreadable_file(reader, index, bytes->name, read.text);
 	else if (file != NULL)
 		tree_check(reader, index, file, tree);
 	else if (!json_is_object(tree))
-		mistake_at(reader, index, bytes->name, "", "must be an object of keys and texts");
+		mistake_at(reader, index, bytes->name, "", "must be a mapping of keys to texts");
 	if (file != NULL)
 		parts_put(reader, file, tree);
 	else
@@ -209,15 +213,15 @@ static void file_take(Reader *reader, unsigned index, const PolicyFile *bytes)
 
 static void missing_files_fill(Reader *reader)
 {
-	json_t *nothing JSON_AUTO = json_object();
+	json_t *empty JSON_AUTO = json_object();
 	for (size_t i = 0; i < pack_file_count; i++) {
 		const PackFile *file = &pack_files[i];
 		if (file_named(reader, file->name) < reader->file_count)
 			continue;
-		parts_put(reader, file, file->required ? NULL : nothing);
+		parts_put(reader, file, file->required ? NULL : empty);
 		if (file->required)
 			mistake_at(reader, reader->file_count, file->name, NULL,
-				   "this file is missing; every pack must have it");
+				   "this file is missing; every pack requires it");
 	}
 }
 
@@ -232,7 +236,7 @@ static void checks_run(Reader *reader)
 	}
 }
 
-/* ---- the version: what a pack is called, and the hash of what it says */
+/* ---- policy_version: id, version and hash of the files */
 static void version_put(json_t *message, const PolicyFile *const *files, size_t count)
 {
 	Slice parts[READ_FILES_MAX * 4];
@@ -254,7 +258,7 @@ static void version_put(json_t *message, const PolicyFile *const *files, size_t 
 	json_object_set_new(message, "version", text);
 }
 
-/* ---- all of it */
+/* ---- the pack */
 static int by_name(const void *one, const void *other)
 {
 	return strcmp((*(const PolicyFile *const *)one)->name, (*(const PolicyFile *const *)other)->name);
@@ -266,14 +270,14 @@ static void files_read(Reader *reader, const PolicyFile *const *files, size_t co
 		reader->files[reader->file_count++].name = files[i]->name;
 	for (unsigned i = 0; i < count; i++) {
 		if (i > 0 && strcmp(files[i - 1]->name, files[i]->name) == 0)
-			mistake_at(reader, i, files[i]->name, NULL, "this file is given twice; a pack has it once");
+			mistake_at(reader, i, files[i]->name, NULL, "this file is given twice; give it once");
 		file_take(reader, i, files[i]);
 	}
 	missing_files_fill(reader);
 	checks_run(reader);
 }
 
-static void mistakes_give(const Reader *reader, PolicyMistakes *out)
+static void mistakes_copy(const Reader *reader, PolicyMistakes *out)
 {
 	out->count = reader->mistake_count;
 	out->more = reader->more;
@@ -284,7 +288,7 @@ static void mistakes_give(const Reader *reader, PolicyMistakes *out)
 static void reader_free(Reader *reader)
 {
 	for (unsigned i = 0; i < reader->file_count; i++)
-		yaml_marks_free(reader->files[i].places);
+		yaml_marks_free(reader->files[i].marks);
 	json_decref(reader->message);
 	free(reader);
 }
@@ -299,12 +303,12 @@ bool policy_read(const PolicyFile *files, size_t count, json_t **out, PolicyMist
 		sorted[i] = &files[i];
 	qsort(sorted, count, sizeof sorted[0], by_name);
 	files_read(reader, sorted, count);
-	mistakes_give(reader, mistakes);
-	bool right = reader->mistake_count == 0;
-	if (right) {
+	mistakes_copy(reader, mistakes);
+	bool valid = reader->mistake_count == 0;
+	if (valid) {
 		version_put(reader->message, sorted, count);
 		*out = json_incref(reader->message);
 	}
 	reader_free(reader);
-	return right;
+	return valid;
 }

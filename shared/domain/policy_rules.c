@@ -1,8 +1,10 @@
 /*
- * Rules, compiled. A condition on a member that is not there is false; so is a pattern that runs into its limit,
- * because a sender must not be able to buy minutes of our time with a text made for one of our expressions.
+ * Classification rules: their field tables, compilation and matching. A condition on an absent member is false, and so is a
+ * pattern that reaches its limit, because a text crafted for an expression must not occupy the server for minutes.
  */
-#include "shared/domain/policy_parts.h"
+#include "shared/domain/policy_rules.h"
+
+#include "shared/domain/rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +15,69 @@
 
 enum { MATCH_LIMIT = 100000, HEAP_LIMIT_KIBIBYTES = 4096, PATTERN_OPTIONS = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C };
 
+enum { CONDITIONS_MAX = 32, PATTERN_MAX_CHARACTERS = 1024 };
+
+/* ---- rules.yaml */
+typedef struct {
+	const char *field;
+	json_t *is, *in;
+	const char *matches;
+	json_t *at_least;
+} ConditionDocument;
+
+typedef struct {
+	const char *id;
+	json_t *when;
+	struct {
+		RuleThen then;
+		json_t *flags;
+	} then;
+} RuleDocument;
+
+static const Field condition_fields[] = {
+	ROW_NAME(ConditionDocument, field, FIELD_REQUIRED | FIELD_NOT_EMPTY, "JSON pointer into the event or report"),
+	ROW_ANY(ConditionDocument, is, 0, "Equal to this text, number or boolean"),
+	ROW_ANY(ConditionDocument, in, 0, "Equal to one of these"),
+	ROW_TEXT(ConditionDocument, matches, FIELD_NOT_EMPTY, PATTERN_MAX_CHARACTERS,
+		 "A text that contains a match of this regular expression (PCRE2)"),
+	ROW_ANY(ConditionDocument, at_least, 0, "This number or more; for /severity, this word or worse"),
+};
+static const FieldTable condition_table = FIELD_TABLE("a condition", condition_fields, ConditionDocument);
+
+#define THEN_OFFSET(member_) (offsetof(RuleDocument, then.member_) - offsetof(RuleDocument, then))
+
+static const Field then_fields[] = {
+	ROW("kind", FIELD_CHOICE, THEN_OFFSET(then.kind), .choices = kind_words),
+	ROW("category", FIELD_TEXT, THEN_OFFSET(then.category), .flags = FIELD_NOT_EMPTY, .max = NAME_MAX_CHARACTERS),
+	ROW("severity", FIELD_CHOICE, THEN_OFFSET(then.severity), .choices = severity_words),
+	ROW("importance", FIELD_CHOICE, THEN_OFFSET(then.importance), .choices = importance_words),
+	ROW("loss", FIELD_CHOICE, THEN_OFFSET(then.loss), .choices = loss_words),
+	ROW("social_harm", FIELD_CHOICE, THEN_OFFSET(then.social_harm), .choices = harm_words),
+	ROW("flags", FIELD_LIST, THEN_OFFSET(flags), .item = FIELD_CHOICE, .choices = flag_words),
+	ROW("noise", FIELD_BOOLEAN, THEN_OFFSET(then.noise)),
+};
+static const FieldTable then_table = {
+	.name = "then",
+	.fields = then_fields,
+	.count = sizeof(then_fields) / sizeof(then_fields[0]),
+	.size = sizeof(((RuleDocument *)NULL)->then),
+};
+
+static const Field rule_fields[] = {
+	ROW_NAME(RuleDocument, id, FIELD_REQUIRED | FIELD_NOT_EMPTY, "Name of the rule in assessments"),
+	ROW_OBJECTS(RuleDocument, when, 0, &condition_table, 0, CONDITIONS_MAX, "Conditions, all of which must hold; default: none"),
+	ROW_OBJECT(RuleDocument, then, FIELD_REQUIRED, &then_table, "Members of the assessment to set"),
+};
+const FieldTable rule_table = FIELD_TABLE("a rule", rule_fields, RuleDocument);
+
+/* ---- compiled rules */
 typedef struct Condition Condition;
 struct Condition {
 	bool (*fits)(const Condition *condition, const json_t *value, RuleScratch *scratch);
 	const char *field;
 	json_t *operand;
 	pcre2_code *pattern; /* owned */
-	int severity; /* at_least on /severity, else -1 */
+	int severity; /* at_least on /severity: index into severity_words; else -1 */
 };
 
 struct Rule {
@@ -39,7 +97,7 @@ static pcre2_code *pattern_compile(const char *pattern, int *code, size_t *offse
 	return pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PATTERN_OPTIONS, code, offset, NULL);
 }
 
-bool pattern_is_wrong(const char *pattern, char *what, size_t what_size)
+bool pattern_is_valid(const char *pattern, char *reason, size_t reason_size)
 {
 	char text[160] = "";
 	int code;
@@ -47,10 +105,10 @@ bool pattern_is_wrong(const char *pattern, char *what, size_t what_size)
 	pcre2_code *compiled = pattern_compile(pattern, &code, &offset);
 	pcre2_code_free(compiled);
 	if (compiled != NULL)
-		return false;
+		return true;
 	pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof text);
-	snprintf(what, what_size, "%s, at character %zu", text, text_characters((Slice){ pattern, offset }) + 1);
-	return true;
+	snprintf(reason, reason_size, "%s, at character %zu", text, text_characters((Slice){ pattern, offset }) + 1);
+	return false;
 }
 
 RuleScratch *rule_scratch_new(void)
@@ -99,7 +157,7 @@ static bool fits_in(const Condition *condition, const json_t *value, RuleScratch
 	return false;
 }
 
-/* Texts out of the JSON parser are well-formed UTF-8: no need to look again. */
+/* Texts from the JSON parser are well-formed UTF-8 and need no second check. */
 static bool fits_matches(const Condition *condition, const json_t *value, RuleScratch *scratch)
 {
 	return json_is_string(value) &&
@@ -116,7 +174,7 @@ static bool fits_at_least(const Condition *condition, const json_t *value, RuleS
 }
 
 /* ---- rules */
-static Condition condition_made(json_t *tree)
+static Condition condition_compile(json_t *tree)
 {
 	ConditionDocument document;
 	Condition condition = { .severity = -1 };
@@ -134,7 +192,7 @@ static Condition condition_made(json_t *tree)
 		condition.fits = fits_matches;
 		condition.pattern = pattern_compile(document.matches, &code, &offset);
 		must(condition.pattern != NULL);
-		pcre2_jit_compile(condition.pattern, PCRE2_JIT_COMPLETE); /* where it cannot, it is interpreted */
+		pcre2_jit_compile(condition.pattern, PCRE2_JIT_COMPLETE); /* on failure the pattern is interpreted */
 	} else {
 		condition.fits = fits_at_least;
 		condition.operand = document.at_least;
@@ -163,7 +221,7 @@ Rule *rule_new(json_t *tree)
 	rule->policy = (RulePolicy){ .id = document.id, .then = document.then.then };
 	rule->policy.then.flags = flags_mask(document.then.flags);
 	for (; rule->count < count; rule->count++)
-		rule->conditions[rule->count] = condition_made(json_array_get(document.when, rule->count));
+		rule->conditions[rule->count] = condition_compile(json_array_get(document.when, rule->count));
 	return rule;
 }
 

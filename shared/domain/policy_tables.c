@@ -1,6 +1,7 @@
-/* What may stand in a policy pack: one table a file, and the words of its choices. */
-#include "shared/domain/documents.h"
-#include "shared/domain/policy_parts.h"
+/* One field table a file of a policy pack, and the words of its choices. */
+#include "shared/domain/policy_tables.h"
+
+#include "shared/domain/policy_rules.h"
 #include "shared/domain/rows.h"
 
 const char *const importance_words[] = { "general", "important", "essential", NULL };
@@ -14,8 +15,8 @@ const char *const flag_words[] = { "serious", "emergency", "drill", NULL };
 const char *const channel_words[] = { "webhook", "email", NULL };
 static const char *const correlate_words[] = { "source", "rule", "asset", "actor", NULL };
 
-enum { ROWS_MAX = 4096, LANGUAGES_MAX = 16, CONDITIONS_MAX = 32, ESCALATION_LEVELS_MAX = 16, NOTIFY_MAX = 64 };
-enum { YEAR_SECONDS = 366 * 86400, PATTERN_MAX_CHARACTERS = 1024 };
+enum { ROWS_MAX = 4096, LANGUAGES_MAX = 16, ESCALATION_LEVELS_MAX = 16, NOTIFY_MAX = 64 };
+enum { YEAR_SECONDS = 366 * 86400 };
 enum { ID = FIELD_REQUIRED | FIELD_NOT_EMPTY };
 
 /* ---- pack.yaml */
@@ -29,29 +30,29 @@ const FieldTable pack_table = FIELD_TABLE("pack.yaml", pack_fields, PackDocument
 
 /* ---- sources.yaml */
 static const Field source_fields[] = {
-	ROW_NAME(SourceDocument, id, ID, "Source of the events, '*' for all others"),
-	ROW_WORDS(SourceDocument, correlate, 0, correlate_words, 1, 4, "What events of one incident have in common"),
-	ROW_INTEGER(SourceDocument, window_seconds, 0, 1, YEAR_SECONDS, "How long after the last one"),
-	ROW_INTEGER(SourceDocument, cap_seconds, 0, 1, YEAR_SECONDS, "How long after the first one"),
+	ROW_NAME(SourceDocument, id, ID, "Source of the events; '*' for all other sources"),
+	ROW_WORDS(SourceDocument, correlate, 0, correlate_words, 1, 4, "Members that events of one incident share"),
+	ROW_INTEGER(SourceDocument, window_seconds, 0, 1, YEAR_SECONDS, "Seconds after the last event"),
+	ROW_INTEGER(SourceDocument, cap_seconds, 0, 1, YEAR_SECONDS, "Seconds after the first event"),
 };
 const FieldTable source_table = FIELD_TABLE("a source", source_fields, SourceDocument);
 
 static const Field join_policy_fields[] = {
-	ROW_CHOICE(JoinPolicy, by, FIELD_REQUIRED, join_words, "What open incidents have in common: asset or actor"),
-	ROW_INTEGER(JoinPolicy, window_seconds, FIELD_REQUIRED, 1, YEAR_SECONDS, "How long after one another is linked with it"),
+	ROW_CHOICE(JoinPolicy, by, FIELD_REQUIRED, join_words, "Member that linked incidents share: asset or actor"),
+	ROW_INTEGER(JoinPolicy, window_seconds, FIELD_REQUIRED, 1, YEAR_SECONDS, "Seconds after one incident in which another is linked with it"),
 };
 const FieldTable join_policy_table = FIELD_TABLE("a join", join_policy_fields, JoinPolicy);
 
 /* ---- categories.yaml */
 static const Field category_fields[] = {
-	ROW_NAME(CategoryDocument, code, ID, "Code of the category, in quotes where it looks like a number"),
+	ROW_NAME(CategoryDocument, code, ID, "Code of the category, in quotes if it looks like a number"),
 	ROW_FREE(CategoryDocument, names, FIELD_REQUIRED, "Its name in each language"),
-	ROW_CHOICE(CategoryDocument, kind, 0, kind_words, "What a machine's event of it is where no rule says"),
-	ROW_NAME(CategoryDocument, rsit, 0, "The same in the Reference Security Incident Taxonomy"),
+	ROW_CHOICE(CategoryDocument, kind, 0, kind_words, "Default kind of an event of this category"),
+	ROW_NAME(CategoryDocument, rsit, 0, "Code in the Reference Security Incident Taxonomy"),
 };
 const FieldTable category_table = FIELD_TABLE("a category", category_fields, CategoryDocument);
 
-/* ---- grading.yaml: straight into GradingPolicy */
+/* ---- grading.yaml: decoded directly into GradingPolicy */
 typedef struct {
 	int grade[LOSSES];
 } MatrixRow;
@@ -120,83 +121,46 @@ static const FieldTable severity_loss_table = {
 
 static const Field grading_fields[] = {
 	ROW("matrix", FIELD_OBJECT, offsetof(GradingPolicy, grade), .flags = FIELD_REQUIRED, .table = &matrix_table,
-	    .sentence = "Grade by importance of what is hit, then by loss"),
+	    .sentence = "Grade by importance of the affected asset, then by loss"),
 	ROW("social_harm", FIELD_OBJECT, offsetof(GradingPolicy, harm_grade), .flags = FIELD_REQUIRED,
 	    .table = &harm_table, .sentence = "Grade by harm to society"),
 	ROW("damage_levels", FIELD_OBJECT, offsetof(GradingPolicy, damage), .flags = FIELD_REQUIRED,
 	    .table = &damage_table, .sentence = "Damage level by grade"),
 	ROW_OBJECT(GradingPolicy, severity_loss, FIELD_REQUIRED, &severity_loss_table,
-		   "Loss by severity, where no rule says it"),
+		   "Loss by severity, if no rule sets it"),
 };
 const FieldTable grading_table = FIELD_TABLE("grading.yaml", grading_fields, GradingPolicy);
-
-/* ---- rules.yaml */
-static const Field condition_fields[] = {
-	ROW_NAME(ConditionDocument, field, ID, "JSON pointer into the event or report"),
-	ROW_ANY(ConditionDocument, is, 0, "Equal to this text, number or boolean"),
-	ROW_ANY(ConditionDocument, in, 0, "Equal to one of these"),
-	ROW_TEXT(ConditionDocument, matches, FIELD_NOT_EMPTY, PATTERN_MAX_CHARACTERS,
-		 "A text in which this regular expression (PCRE2) is found"),
-	ROW_ANY(ConditionDocument, at_least, 0, "This number or more; for /severity this word or worse"),
-};
-const FieldTable condition_table = FIELD_TABLE("a condition", condition_fields, ConditionDocument);
-
-#define THEN_PLACE(member_) (offsetof(RuleDocument, then.member_) - offsetof(RuleDocument, then))
-
-static const Field then_fields[] = {
-	ROW("kind", FIELD_CHOICE, THEN_PLACE(then.kind), .choices = kind_words),
-	ROW("category", FIELD_TEXT, THEN_PLACE(then.category), .flags = FIELD_NOT_EMPTY, .max = NAME_MAX_CHARACTERS),
-	ROW("severity", FIELD_CHOICE, THEN_PLACE(then.severity), .choices = severity_words),
-	ROW("importance", FIELD_CHOICE, THEN_PLACE(then.importance), .choices = importance_words),
-	ROW("loss", FIELD_CHOICE, THEN_PLACE(then.loss), .choices = loss_words),
-	ROW("social_harm", FIELD_CHOICE, THEN_PLACE(then.social_harm), .choices = harm_words),
-	ROW("flags", FIELD_LIST, THEN_PLACE(flags), .item = FIELD_CHOICE, .choices = flag_words),
-	ROW("noise", FIELD_BOOLEAN, THEN_PLACE(then.noise)),
-};
-static const FieldTable then_table = {
-	.name = "then",
-	.fields = then_fields,
-	.count = sizeof(then_fields) / sizeof(then_fields[0]),
-	.size = sizeof(((RuleDocument *)NULL)->then),
-};
-
-static const Field rule_fields[] = {
-	ROW_NAME(RuleDocument, id, ID, "Name of the rule, as assessments give it"),
-	ROW_OBJECTS(RuleDocument, when, 0, &condition_table, 0, CONDITIONS_MAX, "All must fit; none: always fits"),
-	ROW_OBJECT(RuleDocument, then, FIELD_REQUIRED, &then_table, "What it says of what fits"),
-};
-const FieldTable rule_table = FIELD_TABLE("a rule", rule_fields, RuleDocument);
 
 /* ---- contacts.yaml */
 static const Field person_fields[] = {
 	ROW_NAME(PersonPolicy, id, ID, "Id of the person"),
-	ROW_NAME(PersonPolicy, name, FIELD_PERSONAL, "For people; the id where absent"),
-	ROW_NAME(PersonPolicy, language, FIELD_NOT_EMPTY, "Language of notices; the site's own where absent"),
-	ROW_NAME(PersonPolicy, email, FIELD_NOT_EMPTY | FIELD_PERSONAL, "Where mail goes"),
+	ROW_NAME(PersonPolicy, name, FIELD_PERSONAL, "Display name; default: the id"),
+	ROW_NAME(PersonPolicy, language, FIELD_NOT_EMPTY, "Language of notices; default: the first language of the pack"),
+	ROW_NAME(PersonPolicy, email, FIELD_NOT_EMPTY | FIELD_PERSONAL, "Mail address"),
 };
 const FieldTable person_table = FIELD_TABLE("a person", person_fields, PersonPolicy);
 
 static const Field team_fields[] = {
 	ROW_NAME(TeamDocument, id, ID, "Id of the team"),
-	ROW_NAME(TeamDocument, name, 0, "For people; the id where absent"),
+	ROW_NAME(TeamDocument, name, 0, "Display name; default: the id"),
 	ROW_TEXTS(TeamDocument, on_duty, FIELD_NOT_EMPTY, 0, ROWS_MAX,
-		  "The people who are told, the first is assigned"),
+		  "People to notify; the first is assigned"),
 };
 const FieldTable team_table = FIELD_TABLE("a team", team_fields, TeamDocument);
 
 /* ---- escalation.yaml */
 static const Field level_fields[] = {
-	ROW_INTEGER(LevelDocument, after_seconds, FIELD_REQUIRED, 0, YEAR_SECONDS, "From the opening or reopening"),
+	ROW_INTEGER(LevelDocument, after_seconds, FIELD_REQUIRED, 0, YEAR_SECONDS, "Seconds after the opening or reopening"),
 	ROW_TEXTS(LevelDocument, notify, FIELD_REQUIRED | FIELD_NOT_EMPTY, 0, NOTIFY_MAX,
 		  "team:ID, person:ID or channel:ID"),
 };
 const FieldTable level_table = FIELD_TABLE("a level", level_fields, LevelDocument);
 
-#define WHEN_PLACE(member_) (offsetof(EscalationDocument, when.member_) - offsetof(EscalationDocument, when))
+#define WHEN_OFFSET(member_) (offsetof(EscalationDocument, when.member_) - offsetof(EscalationDocument, when))
 
 static const Field escalation_when_fields[] = {
-	ROW("kinds", FIELD_LIST, WHEN_PLACE(kinds), .min = 1, .item = FIELD_CHOICE, .choices = kind_words),
-	ROW("grades", FIELD_LIST, WHEN_PLACE(grades), .min = 1, .item = FIELD_CHOICE, .choices = grade_words),
+	ROW("kinds", FIELD_LIST, WHEN_OFFSET(kinds), .min = 1, .item = FIELD_CHOICE, .choices = kind_words),
+	ROW("grades", FIELD_LIST, WHEN_OFFSET(grades), .min = 1, .item = FIELD_CHOICE, .choices = grade_words),
 };
 static const FieldTable escalation_when_table = {
 	.name = "when",
@@ -207,9 +171,9 @@ static const FieldTable escalation_when_table = {
 
 static const Field escalation_fields[] = {
 	ROW_NAME(EscalationDocument, id, ID, "Name of the policy, as deliveries give it"),
-	ROW_OBJECT(EscalationDocument, when, 0, &escalation_when_table, "Which incidents; absent: all"),
-	ROW_NAME(EscalationDocument, team, FIELD_NOT_EMPTY, "The team they are assigned to"),
-	ROW_OBJECTS(EscalationDocument, levels, 0, &level_table, 0, ESCALATION_LEVELS_MAX, "Who is told, and when"),
+	ROW_OBJECT(EscalationDocument, when, 0, &escalation_when_table, "Incidents to which it applies; default: all"),
+	ROW_NAME(EscalationDocument, team, FIELD_NOT_EMPTY, "Team to which they are assigned"),
+	ROW_OBJECTS(EscalationDocument, levels, 0, &level_table, 0, ESCALATION_LEVELS_MAX, "Levels: whom to notify, and when"),
 };
 const FieldTable escalation_table = FIELD_TABLE("an escalation policy", escalation_fields, EscalationDocument);
 
@@ -217,9 +181,9 @@ const FieldTable escalation_table = FIELD_TABLE("an escalation policy", escalati
 static const Field channel_fields[] = {
 	ROW_NAME(ChannelDocument, id, ID, "Id of the channel"),
 	ROW_CHOICE(ChannelDocument, type, FIELD_REQUIRED, channel_words, "webhook or email"),
-	ROW_TEXT(ChannelDocument, url, FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS, "webhook: where it is posted to"),
+	ROW_TEXT(ChannelDocument, url, FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS, "webhook: URL to post to"),
 	ROW_TEXT(ChannelDocument, server, FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS, "email: smtp://… or smtps://…"),
-	ROW_TEXT(ChannelDocument, secret, FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS, "webhook: what it is signed with"),
+	ROW_TEXT(ChannelDocument, secret, FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS, "webhook: signing secret"),
 	ROW_TEXT(ChannelDocument, from, FIELD_NOT_EMPTY, TEXT_MAX_CHARACTERS, "email: the sender's address"),
 };
 const FieldTable channel_table = FIELD_TABLE("a channel", channel_fields, ChannelDocument);

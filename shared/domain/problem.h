@@ -1,7 +1,6 @@
 /*
- * What a client is told when it does not get what it asked for: application/problem+json (RFC 9457). One table says
- * which codes there are; proto/openapi.yaml is compared with it in a test. Every member is present in every problem,
- * null where there is nothing to say. Pure.
+ * Error answers: application/problem+json (RFC 9457). One table lists the codes; tests/contract compares proto/openapi.yaml
+ * with it. Every problem has every member, null where it does not apply.
  */
 #ifndef TOCSIN_DOMAIN_PROBLEM_H
 #define TOCSIN_DOMAIN_PROBLEM_H
@@ -35,35 +34,35 @@ typedef struct {
 
 extern const ProblemKind problem_kinds[PROBLEMS];
 
-/* By its word; PROBLEM_INTERNAL for an unknown one: nothing refuses a client with a word that is not in the table. */
+/* The code with that word; PROBLEM_INTERNAL for an unknown word and NULL. */
 ProblemCode problem_of_word(const char *word);
 
 /*
- * The code of a refusal of which only the status is known: 400 and unknown ones below 500 are
+ * The first code with that HTTP status, for a refusal with no other information. 400 and unknown statuses below 500 give
  * PROBLEM_INVALID_PARAMETER, unknown ones from 500 on PROBLEM_INTERNAL.
  */
 ProblemCode problem_of_status(unsigned status);
 
-/* What a failed Result means to a client when nothing more is known. */
+/* The code of a failed Result without other information. */
 ProblemCode problem_of_error(ErrorKind kind);
 
 enum { TRACE_ID_TEXT = 33, PROBLEM_DETAIL = 512 };
 
-/* Everything is borrowed. */
+/* All pointers are borrowed. */
 typedef struct {
 	ProblemCode code;
 	const char *detail; /* for people; NULL: none */
 	Slice instance; /* path of the request; empty: none */
 	const char *trace_id; /* 32 hex digits; NULL: none */
-	const FieldErrors *errors; /* NULL or none: null, or: */
-	json_t *error_list; /* list of {pointer, detail} as another service wrote it; NULL: none */
+	const FieldErrors *errors; /* NULL or empty: error_list is used */
+	json_t *error_list; /* list of {pointer, detail} from another service; NULL: none */
 	json_t *allowed; /* list of words; NULL: none */
 } Problem;
 
-/* Appended to out. */
+/* Appends the JSON text to out. */
 void problem_write(Buffer *out, const Problem *problem);
 
-/* The trace id of a W3C traceparent; of a missing or invalid one a new id out of 16 random bytes. */
+/* Writes the trace id of a W3C traceparent; if it is NULL or invalid, a new id from 16 random bytes. */
 void trace_id_of(const char *traceparent, const uint8_t random[static 16], char out[static TRACE_ID_TEXT]);
 
 #endif

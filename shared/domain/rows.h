@@ -1,22 +1,17 @@
 /*
- * Rows of field tables, written short. Private to shared/domain: a document's table is a list of these, in the order
- * its members are written.
+ * Short forms of the rows of field tables. Private to shared/domain. The order of the rows is the order of the members in
+ * the encoded document.
  */
 #ifndef TOCSIN_DOMAIN_ROWS_H
 #define TOCSIN_DOMAIN_ROWS_H
 
-#include "shared/base/json.h"
+#include "shared/domain/documents.h"
 
 #include <stddef.h>
 
-/* Bounds of the contract, in characters and items. */
-enum { NAME_MAX_CHARACTERS = 256, TITLE_MAX_CHARACTERS = 512, TEXT_MAX_CHARACTERS = 8192, OBSERVABLES_MAX = 64 };
-
-extern const FieldTable observable_table; /* {type, value}, in events and incidents */
-
-#define ROW(name_, type_, place_, ...)                                                                                 \
+#define ROW(name_, type_, offset_, ...)                                                                                \
 	{                                                                                                              \
-		.name = (name_), .type = (type_), .place = (place_), __VA_ARGS__                                       \
+		.name = (name_), .type = (type_), .place = (offset_), __VA_ARGS__                                      \
 	}
 
 #define ROW_TEXT(struct_, member_, flags_, max_, sentence_)                                                            \
@@ -39,7 +34,7 @@ extern const FieldTable observable_table; /* {type, value}, in events and incide
 #define ROW_OBJECT(struct_, member_, flags_, table_, sentence_)                                                        \
 	ROW(#member_, FIELD_OBJECT, offsetof(struct_, member_), .flags = (flags_), .table = (table_),                  \
 	    .sentence = (sentence_))
-/* A list of objects, of words, of texts: at least min, at most max items (max 0: unbounded). */
+/* A list of objects, of words or of texts: at least min and at most max items (max 0: unbounded). */
 #define ROW_OBJECTS(struct_, member_, flags_, table_, min_, max_, sentence_)                                           \
 	ROW(#member_, FIELD_LIST, offsetof(struct_, member_), .flags = (flags_), .table = (table_), .min = (min_),     \
 	    .max = (max_), .item = FIELD_OBJECT, .sentence = (sentence_))

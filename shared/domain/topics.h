@@ -1,10 +1,9 @@
 /*
- * The topics: the one table of what flows between services. Names, kinds, retention and who writes stand here and
- * nowhere else; proto/asyncapi.yaml is compared with it in a test.
+ * The topics between the services: names, kinds and retention. tests/contract compares proto/asyncapi.yaml with the table.
  *
- *   stream  many writers, at least once; the receiver drops what it knows
- *   ledger  one owner a partition writes its truth to it; every reader applies the rule of shared/domain/ledger.h first
- *   table   the last message of a key counts
+ *   stream  many writers, at-least-once; the receiver drops duplicates
+ *   ledger  one owner a partition; every reader applies the rule of shared/domain/ledger.h first
+ *   table   compacted: the last message of a key is its value
  */
 #ifndef TOCSIN_DOMAIN_TOPICS_H
 #define TOCSIN_DOMAIN_TOPICS_H
@@ -34,17 +33,18 @@ typedef struct {
 	const char *name;     /* "tocsin.events" */
 	const char *short_name; /* "events": in ce_positions, state files and metrics */
 	TopicKind kind;
-	bool slotted;         /* goes to partition slot mod P; else to partition 0 */
-	int64_t keep_ms;      /* streams: dropped when older and passed by all readers; ledgers: cut by their owner; 0: kept */
+	bool slotted;         /* records go to partition slot mod P; else to partition 0 */
+	int64_t keep_ms;      /* retention; streams: dropped when older and read by all readers; ledgers: trimmed by their owner;
+	                         0: unlimited */
 	const char *sentence;
 } Topic;
 
 extern const Topic topics[TOPICS];
 
-/* How many partitions it has where slotted ones have so many. */
+/* The number of partitions of a topic, if slotted topics have `partitions`. */
 unsigned topic_partitions(TopicId topic, unsigned partitions);
 
-/* Index by short name, or TOPICS when there is none. */
+/* The topic with that short name, or TOPICS. */
 TopicId topic_of(Slice short_name);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * ce_type of every record, in one place. A changed meaning is a new version of the type, never a changed one: readers
- * ignore types and members they do not know.
+ * The ce_type of every record. A new meaning gets a new version of the type; the meaning of a type never changes. Readers
+ * ignore unknown types and members.
  */
 #ifndef TOCSIN_DOMAIN_TYPES_H
 #define TOCSIN_DOMAIN_TYPES_H
@@ -8,19 +8,21 @@
 /* tocsin.events */
 #define TYPE_EVENT_RECEIVED "tocsin.event.received.v1"
 #define TYPE_REPORT_RECEIVED "tocsin.report.received.v1"
-#define TYPE_INCIDENT_CLOSED "tocsin.incident.closed.v1" /* response: its key takes no more repeats */
-#define TYPE_INCIDENT_REOPENED "tocsin.incident.reopened.v1" /* response: its key's next event counts to it again */
+#define TYPE_INCIDENT_CLOSED "tocsin.incident.closed.v1" /* response: events of its key no longer count for it */
+#define TYPE_INCIDENT_REOPENED "tocsin.incident.reopened.v1" /* response: the next event of its key counts for it again */
 
 /* tocsin.reports */
 #define TYPE_REPORT_OPENED "tocsin.report.opened.v1"
 #define TYPE_REPORT_REPEATED "tocsin.report.repeated.v1"
-#define TYPE_REPORT_RELEASED "tocsin.report.released.v1" /* the key is free again; carries the final count */
-#define TYPE_REPORT_RESUMED "tocsin.report.resumed.v1" /* the key counts to a reopened incident again */
-#define TYPE_JOIN_KEPT "tocsin.join.kept.v1" /* the open incidents of a join key, all of them */
+#define TYPE_REPORT_RELEASED "tocsin.report.released.v1" /* the key is released, with the final count */
+#define TYPE_REPORT_RESUMED "tocsin.report.resumed.v1" /* events of the key count for a reopened incident again */
+#define TYPE_JOIN_KEPT "tocsin.join.kept.v1" /* all open incidents of a join key */
+
+/* tocsin.incidents */
+#define TYPE_INCIDENT_STATED "tocsin.incident.stated.v1" /* response: current state of an incident */
 
 /* tocsin.joins */
-#define TYPE_INCIDENT_STATED "tocsin.incident.stated.v1" /* response: an incident as it stands */
-#define TYPE_JOIN_ANNOUNCED "tocsin.join.announced.v1" /* response: an incident has a join key, or has it no more */
+#define TYPE_JOIN_ANNOUNCED "tocsin.join.announced.v1" /* response: an incident has a join key, or no longer has it */
 
 /* tocsin.assessments */
 #define TYPE_ASSESSED "tocsin.assessment.made.v1"
@@ -31,7 +33,7 @@
 
 /* tocsin.journal */
 #define TYPE_JOURNAL_ENTERED "tocsin.journal.entered.v1"
-#define TYPE_JOURNAL_UNCHANGED "tocsin.journal.unchanged.v1" /* a command that changed nothing: answered with 200 */
+#define TYPE_JOURNAL_UNCHANGED "tocsin.journal.unchanged.v1" /* a command that changed nothing; answered with 200 */
 #define TYPE_JOURNAL_REFUSED "tocsin.journal.refused.v1"
 
 /* tocsin.deliveries */

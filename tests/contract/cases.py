@@ -1,11 +1,11 @@
-"""A test here is a function marked `@case`, whose name is a sentence; main() runs them all and prints what is counted."""
+"""Contract tests: each is a function marked `@case` whose name is a sentence. main() runs all and prints the totals."""
 import traceback
 
 CASES = []
 
 
 class Skip(Exception):
-    """Something is not on this machine."""
+    """A tool that the test needs is missing."""
 
 
 def case(function):
@@ -14,7 +14,7 @@ def case(function):
 
 
 def main():
-    """The exit code."""
+    """Runs all cases; returns the exit code."""
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for test in CASES:
         name, verdict = test.__name__.replace("_", " "), "passed"
@@ -23,7 +23,7 @@ def main():
         except Skip as skip:
             verdict = "skipped"
             print(f"{name}: skipped, {skip}")
-        except Exception:  # a wrong document may fail in any way
+        except Exception:  # an invalid document may raise anything
             verdict = "failed"
             print(f"{name}: FAILED\n{traceback.format_exc(limit=4)}")
         counts[verdict] += 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""That what is skipped does not pass for what was tested: run-tests.sh, test-all.sh and .ci/run, with a make that only pretends."""
+"""run-tests.sh, test-all.sh and .ci/run, with a fake make: a skipped test is never counted as passed."""
 import os
 import re
 import shutil
@@ -18,7 +18,7 @@ PROGRAMS = {
     "breaks": "echo '0 passed, 1 failed, 0 skipped'; exit 1",
     "silent": "true",
 }
-# Each part does what $RESULTS says, "PART=passed failed skipped;…", else it passes one test; `make test` is what it is.
+# The fake make. A part has the result in $RESULTS, "PART=passed failed skipped;…"; default: one test passed. `make test` is real.
 MAKE = """#!/bin/bash
 for word in "$@"; do [[ $word == *=* ]] && export "$word"; done
 for word in "$@"; do
@@ -47,7 +47,7 @@ def environment(**more):
 
 
 def run_tests(*programs, part="edge", **settings):
-    """run-tests.sh with pretended programs: exit code, what it said, and what it left."""
+    """run-tests.sh with fake programs: exit code, output, totals and reasons of skipped tests."""
     with tempfile.TemporaryDirectory() as directory:
         for name in programs:
             path = Path(directory, name)
@@ -60,11 +60,11 @@ def run_tests(*programs, part="edge", **settings):
 
 
 @case
-def a_skipped_test_passes_but_where_it_may_not():
+def a_skipped_test_fails_only_in_strict_mode():
     assert run_tests("whole", "skips")[0::2] == (0, "4 0 1")
     assert run_tests("whole", STRICT="1")[0] == 0
-    code, said, counts, _ = run_tests("whole", "skips", STRICT="1")
-    assert (code, counts) == (1, "4 0 1") and "STRICT=1" in said.splitlines()[-1], said
+    code, output, counts, _ = run_tests("whole", "skips", STRICT="1")
+    assert (code, counts) == (1, "4 0 1") and "STRICT=1" in output.splitlines()[-1], output
     assert run_tests("cmocka", STRICT="1")[0] == 1
     assert run_tests("skips", STRICT="1", MAY_SKIP="fresh edge")[0] == 0
     assert run_tests("skips", STRICT="1", MAY_SKIP="fresh")[0] == 1
@@ -72,19 +72,19 @@ def a_skipped_test_passes_but_where_it_may_not():
 
 
 @case
-def what_was_skipped_is_said_with_the_reason():
-    _, said, _, reasons = run_tests("skips", "cmocka", "whole")
+def skipped_tests_are_listed_with_their_reasons():
+    _, output, _, reasons = run_tests("skips", "cmocka", "whole")
     assert reasons.splitlines() == ["edge/skips: image: skipped, there is no podman", "edge/cmocka: kafka_is_asked"], reasons
-    assert reasons in said
+    assert reasons in output
 
 
 @case
-def a_program_that_tests_nothing_fails():
+def a_program_without_tests_fails():
     assert run_tests("silent")[0::2] == (1, "0 1 0")
 
 
-def pretended(budget=None, **settings):
-    """.ci/run in a tree of its own: exit code, the lines it said, and what it asked make for."""
+def fake_run(budget=None, **settings):
+    """Runs .ci/run with the fake make in a separate tree: exit code, lines of output, calls of make."""
     with tempfile.TemporaryDirectory() as directory:
         tree = Path(directory)
         for name in (".ci/run", "tools/test-all.sh", "tests/budget"):
@@ -105,29 +105,29 @@ def parts(calls):
 
 
 @case
-def continuous_integration_plays_everything_and_forgives_only_a_machine_without_containers():
-    code, said, calls = pretended()
-    assert code == 0, said
+def continuous_integration_runs_everything_and_only_containers_may_be_missing():
+    code, output, calls = fake_run()
+    assert code == 0, output
     assert {call.split()[0] for call in parts(calls)} >= {"lint", "test-image", "test-fresh", "test-unit", "test-scenario-distributed"}, calls
     assert all(" STRICT=1 " in call and call.endswith("PARTS=unset MORE=unset") for call in parts(calls)), calls
     assert [call for call in parts(calls) if call.startswith("test-unit ")] != [] and any("SAN=address,undefined" in call for call in calls), calls
-    assert said[-1] == f"{len(parts(calls))} passed, 0 failed, 0 skipped", said[-1]
+    assert output[-1] == f"{len(parts(calls))} passed, 0 failed, 0 skipped", output[-1]
 
 
 @case
-def the_last_line_holds_the_totals_of_all_parts_and_the_lines_before_what_was_not_run():
+def the_last_line_has_the_totals_and_the_lines_before_it_list_skipped_tests():
     for results, settings, wanted in (("image=0 0 1", {}, 0), ("image=0 0 1", {"MAY_SKIP": ""}, 1), ("fresh=5 0 1", {"MAY_SKIP": ""}, 1), ("lint=8 0 1", {}, 1), ("edge=4 0 2", {}, 1),
                                       ("edge=4 0 2", {"MAY_SKIP": "image fresh"}, 1),
                                       ("lint=8 1 0", {}, 1), ("image=none", {}, 1), ("unit=9 1 0", {}, 1)):
-        code, said, calls = pretended(RESULTS=results, **settings)
+        code, output, calls = fake_run(RESULTS=results, **settings)
         assert code == wanted or (wanted and code), (results, settings, code)
-        assert re.fullmatch(r"\d+ passed, \d+ failed, \d+ skipped", said[-1]), said[-3:]
+        assert re.fullmatch(r"\d+ passed, \d+ failed, \d+ skipped", output[-1]), output[-3:]
         name, _, counts = results.partition("=")
         asked = [call for call in parts(calls) if call.split()[0] in (name, f"test-{name}")]
         one = [0, 1, 0] if counts == "none" else [int(count) for count in counts.split()]
         total = [len(parts(calls)) - len(asked) + one[0] * len(asked), one[1] * len(asked), one[2] * len(asked)]
-        assert said[-1] == "{} passed, {} failed, {} skipped".format(*total), (results, said[-1], total)
-        assert not one[2] or f"  {name}/run.sh: skipped, it cannot be had" in said[-5:], said[-6:]
+        assert output[-1] == "{} passed, {} failed, {} skipped".format(*total), (results, output[-1], total)
+        assert not one[2] or f"  {name}/run.sh: skipped, it cannot be had" in output[-5:], output[-6:]
 
 
 def budget_minutes():
@@ -137,7 +137,7 @@ def budget_minutes():
 
 @case
 def the_budget_has_one_line_for_each_part_and_no_other_line():
-    _, said, _ = pretended()
+    _, said, _ = fake_run()
     limits = budget_minutes()
     printed = [re.fullmatch(r"---- ([a-z/-]+): \d+ s of (\d+) s", line) for line in said if line.startswith("---- ") and "again" not in line]
     assert all(printed), said
@@ -149,11 +149,11 @@ def the_budget_has_one_line_for_each_part_and_no_other_line():
 @case
 def a_part_over_its_limit_is_a_warning_and_a_run_over_the_total_a_failure():
     lines = "".join(f"{name} 5\n" for name in budget_minutes())
-    code, said, _ = pretended(budget=lines.replace("unit 5\n", "unit -1\n", 1))
+    code, said, _ = fake_run(budget=lines.replace("unit 5\n", "unit -1\n", 1))
     assert code == 0 and [line for line in said if line.startswith("budget: unit took ")], said
-    code, said, _ = pretended(budget=lines.replace("total 5\n", "total -1\n"))
+    code, said, _ = fake_run(budget=lines.replace("total 5\n", "total -1\n"))
     assert code and [line for line in said if line.startswith("budget: total took ")] and said[-1].endswith(" passed, 0 failed, 0 skipped"), said
-    code, said, _ = pretended(budget=lines.replace("model 5\n", ""))
+    code, said, _ = fake_run(budget=lines.replace("model 5\n", ""))
     assert code == 0 and [line for line in said if line.startswith("budget: model ") and "has no line" in line], said
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A page that the sources name exists, with the section named: `docs/design/ownership.md, "The rule"`; so do the links between pages."""
+"""Citations of pages in the sources, such as `docs/design/ownership.md, "The rule"`, and links between pages lead to an existing section."""
 import os
 import re
 import sys
@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACES = ("shared", "services", "tests", "tools", "proto", "k8s", "docs", ".ci", "Makefile", "Dockerfile", "docker-compose.yml",
           "README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 SKIPPED = {"node_modules", "__pycache__"}
-# A page by its path in the tree, or by its name in the same folder or in docs; then, if one is named, its section.
+# A page by its path in the tree, or by its name in the same directory or in docs, and optionally a section.
 CITATION = re.compile(r"""(?<![\w./:-])((?:[\w.-]+/)*[\w-]+(?:\.[\w-]+)*\.md)\b(?:,? "([^"]+)")?""")
-# What a number of a section looks like: numbers change when a page does.
+# References to a section by number are rejected, because numbers change when a page does.
 NUMBERED = re.compile(r"\.md,? (?:§|section \d)|\b(?:ownership|performance|reliability) §")
 
 
@@ -29,7 +29,7 @@ def files(root):
 
 
 def joined(text):
-    """A text whose sentences go on over the marks of comments."""
+    """The text with line breaks and comment marks replaced by spaces."""
     return re.sub(r"[ \t]*\n[ \t]*(?:\*(?!/)|//|#|--)?[ \t]*", " ", text)
 
 
@@ -49,7 +49,7 @@ def found(root, path, page):
 
 
 def mistakes(root):
-    """["FILE: what is wrong"]. This file is left out: it quotes what must not be written."""
+    """["FILE: error"]. Skips this file, which quotes invalid citations."""
     wrong = []
     for path in files(root):
         if path.resolve() == Path(__file__).resolve():
@@ -61,10 +61,10 @@ def mistakes(root):
         place = path.relative_to(root)
         wrong += [f"{place}: name a section by its title, not its number" for _ in NUMBERED.findall(text)]
         for page, section in CITATION.findall(text):
-            there = found(root, path, page)
-            if there is None:
-                wrong.append(f"{place}: there is no {page}")
-            elif section and section not in sections(there):
+            cited = found(root, path, page)
+            if cited is None:
+                wrong.append(f"{place}: {page} does not exist")
+            elif section and section not in sections(cited):
                 wrong.append(f'{place}: {page} has no section "{section}"')
         if path.suffix == ".md":
             wrong += [f"{place}: {link}: {why}" for link, why in broken_links(path)]
@@ -78,19 +78,19 @@ def broken_links(page):
         name, _, fragment = target.partition("#")
         there = page.parent / name if name else page
         if not there.exists():
-            yield target, "it is not there"
+            yield target, "the file does not exist"
         elif fragment and fragment not in {anchor(heading) for heading in sections(there)}:
-            yield target, "it has no such heading"
+            yield target, "the page has no such heading"
 
 
 @case
-def every_page_that_is_named_exists_with_its_section():
+def every_cited_page_and_section_exists():
     wrong = mistakes(ROOT)
     assert not wrong, "\n".join(wrong)
 
 
 @case
-def the_sources_cite_the_design():
+def every_design_page_is_cited_by_a_source():
     cited = set()
     for path in files(ROOT):
         if path.suffix in (".c", ".h"):
@@ -100,7 +100,7 @@ def the_sources_cite_the_design():
 
 
 @case
-def a_citation_that_leads_nowhere_is_found():
+def an_invalid_citation_is_detected():
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         for place in ("docs/design", "shared"):
@@ -111,7 +111,7 @@ def a_citation_that_leads_nowhere_is_found():
         (root / "shared/bad.c").write_text('/* docs/design/a.md, "Another", docs/gone.md */\n// a.md §4\n')
         wrong = mistakes(root)
     assert not [line for line in wrong if "good.c" in line], wrong
-    expected = ['has no section "Another"', "there is no docs/gone.md", "there is no a.md", "by its title", "no such heading", "it is not there"]
+    expected = ['has no section "Another"', "docs/gone.md does not exist", "a.md does not exist", "by its title", "no such heading", "the file does not exist"]
     for words in expected:
         assert [line for line in wrong if words in line], (words, wrong)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What README, CONTRIBUTING and the pages tell people to type to make: every target is there, and every command is run, here or by
-continuous integration (.ci/run). A command that nobody runs is named, with the reason."""
+"""Commands of make in README, CONTRIBUTING and the pages: every target exists, and every command is run here or by continuous
+integration (.ci/run). The exceptions are listed with their reasons."""
 import os
 import re
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("BUILD", "build")
 PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "ARCHITECTURE.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
 
-# Short enough to be run here. What each must say.
+# Short commands, which are run here, with a word of the expected output.
 RUN_HERE = {
     "make help": "make run-distributed",
     "make build": "",
@@ -26,7 +26,7 @@ RUN_HERE = {
 }
 WITH = {"make fuzz": ["FUZZ=cursor", "FUZZ_SECONDS=1"], "make demo": ["TOCSIN_URL="]}
 
-# Run by .ci/run, or by a part of `make test`: the place, and what stands there.
+# Run by .ci/run or by a part of `make test`: the script, and the text that runs the command.
 RUN_ELSEWHERE = {
     "make run": ("tests/fresh/run.sh", "TOCSIN_LISTEN=127.0.0.1:0 make run >"),
     "make test": (".ci/run", "make test STRICT=1"),
@@ -38,8 +38,8 @@ RUN_ELSEWHERE = {
     "make run-distributed": ("tests/scenario/topics_test.py", '"make", "run-distributed"'),
 }
 ONLY_BY_HAND = {
-    "make test-chaos": "minutes, and a machine that has nothing else to do",
-    "make test-tsan": "a quarter of an hour",
+    "make test-chaos": "takes minutes and needs an idle machine",
+    "make test-tsan": "takes a quarter of an hour",
     "make bench-ingest": "figures are for people to read",
     "make bench-storm": "figures are for people to read",
     "make bench-latency": "figures are for people to read",
@@ -51,7 +51,7 @@ def parts():
 
 
 def typed():
-    """(page, command): what stands after `make` in code, without what only varies it (SAN=…, MODE=…)."""
+    """(page, command) of every `make` in code, without variables (SAN=…, MODE=…)."""
     for page in PAGES:
         text = (ROOT / page).read_text()
         code = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M))
@@ -66,7 +66,7 @@ def typed():
 
 
 def code(text):
-    """A script of shell, make or Python without its comments."""
+    """A shell, make or Python script without its comments."""
     return re.sub(r"(^|\s)#.*$", "", re.sub(r'""".*?"""', "", text, flags=re.S), flags=re.M)
 
 
@@ -76,31 +76,31 @@ def make(*words):
 
 
 @case
-def every_command_of_the_pages_has_somebody_who_runs_it():
+def every_command_of_the_pages_is_run():
     commands = {command for _, command in typed()}
     assert len(commands) > 12, commands
     for page, command in typed():
         part = command.removeprefix("make test-")
-        assert command in RUN_HERE or command in RUN_ELSEWHERE or command in ONLY_BY_HAND or part in parts(), f"{page}: nobody runs {command}"
+        assert command in RUN_HERE or command in RUN_ELSEWHERE or command in ONLY_BY_HAND or part in parts(), f"{page}: {command} is not run by any test"
     for command, (place, words) in RUN_ELSEWHERE.items():
-        assert words in code((ROOT / place).read_text()), f"{command}: {words!r} does not stand in {place}"
+        assert words in code((ROOT / place).read_text()), f"{command}: {words!r} is not in {place}"
 
 
 @case
-def a_comment_runs_nothing():
+def a_comment_does_not_count_as_running():
     text = '# make lint\necho a # make lint\n\t# make lint\n"""make lint\n# make lint"""\nrun "a#b"\n    make test # and so on\n'
     assert "make lint" not in code(text) and "make test" in code(text) and 'run "a#b"' in code(text), code(text)
 
 
 @case
-def every_target_that_the_pages_name_is_there():
+def every_target_of_the_pages_exists():
     for command in sorted({command for _, command in typed()}):
         done = make("-n", command.split()[1])
         assert done.returncode == 0, f"{command}: {done.stderr[-300:]}"
 
 
 @case
-def parts_of_the_tests_in_one_word_are_there():
+def every_part_of_the_tests_in_the_list_of_contributing_exists():
     """CONTRIBUTING writes them as `make test-unit  # or -fuzz, -contract, …`."""
     line = re.search(r"^make test-unit +# or (.*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.M).group(1)
     named = {"unit", *re.findall(r"-([a-z][a-z-]*)", line)}
@@ -110,7 +110,7 @@ def parts_of_the_tests_in_one_word_are_there():
 
 
 @case
-def what_is_short_is_run():
+def short_commands_succeed():
     for command, words in RUN_HERE.items():
         done = make(command.split()[1], *WITH.get(command, []))
         assert done.returncode == 0, f"{command}: {(done.stdout + done.stderr)[-500:]}"
@@ -118,7 +118,7 @@ def what_is_short_is_run():
 
 
 @case
-def scripts_that_contributing_names_can_be_started():
+def scripts_that_contributing_names_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     for path in re.findall(r"`(?:python3 )?((?:tests|tools)/(?!PART)[\w./-]+)", text):
         assert (ROOT / path).exists() or "NAME" in path, path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What proto/ promises against what the program does: its own tables, printed by dump_tables, are the other side."""
+"""The contract in proto/ against the tables of the program, which dump_tables prints."""
 import json
 import os
 import re
@@ -33,9 +33,9 @@ ASYNCAPI = yaml.safe_load((PROTO / "asyncapi.yaml").read_text())
 VALID = sorted((PROTO / "examples/valid").glob("*.json"))
 INVALID = sorted((PROTO / "examples/invalid").glob("*.json"))
 
-# Names of the schemas that stand in openapi.yaml too.
+# Components of openapi.yaml whose schema has another name.
 COMPONENTS = {"CommandStatus": "command-status", "FalseAlarm": "false-alarm"}
-# Members of answers that a table of texts knows, and the contract bounds by words.
+# Members of answers that are texts in the field table and enums in the contract.
 ANSWER_WORDS = {"kind": "kind", "status": "status", "severity": "severity", "grade": "grade",
                 "damage_level": "damage_level", "resolution": "resolution"}
 
@@ -49,7 +49,7 @@ def is_date_time(value):
 
 
 def inlined(node):
-    """References between schema files replaced by what they name."""
+    """Replaces references between schema files by their targets."""
     if isinstance(node, dict):
         if node.get("$ref", "").startswith(PREFIX):
             return inlined(bare(SCHEMAS[node["$ref"][len(PREFIX):]]))
@@ -62,9 +62,9 @@ def bare(schema):
 
 
 def schema_of(path):
-    """The schema an example is of: the longest name its own begins with."""
+    """The schema of an example: the longest schema name with which the file name begins."""
     names = [name for name in SCHEMAS if path.stem == name or path.stem.startswith(name + "-")]
-    assert names, f"{path.name}: begins with no schema's name"
+    assert names, f"{path.name}: begins with the name of no schema"
     return max(names, key=len)
 
 
@@ -81,7 +81,7 @@ def in_openapi(pointer):
 
 
 def resolved(node):
-    """References within openapi.yaml replaced by what they name."""
+    """Replaces references within openapi.yaml by their targets."""
     if isinstance(node, dict):
         if "$ref" in node:
             return resolved(in_openapi(node["$ref"]))
@@ -96,7 +96,7 @@ def operations():
 
 
 def media(node):
-    """Every media type object of openapi.yaml, wherever it stands."""
+    """Every (media type, object) below a node of openapi.yaml."""
     if isinstance(node, dict):
         for kind, value in node.get("content", {}).items() if isinstance(node.get("content"), dict) else ():
             yield kind, value
@@ -127,11 +127,11 @@ def every_valid_example_fits_its_schema():
 
 
 @case
-def every_invalid_example_does_not():
+def every_invalid_example_is_refused_by_its_schema():
     assert INVALID
     for path in INVALID:
-        assert path.with_suffix(".pointer").exists(), f"{path.name}: which pointer is wrong?"
-        assert mistakes(SCHEMAS[schema_of(path)], json.loads(path.read_text())), f"{path.name} fits its schema"
+        assert path.with_suffix(".pointer").exists(), f"{path.name}: has no .pointer file"
+        assert mistakes(SCHEMAS[schema_of(path)], json.loads(path.read_text())), f"{path.name} is valid"
 
 
 @case
@@ -173,6 +173,7 @@ def compare_field(where, field, schema, answer):
         assert "null" not in types_of(schema), f"{where}: may not be null"
     elif not answer:
         assert "null" in types_of(schema), f"{where}: may be null"
+    assert not field["sentence"] or schema.get("description") == field["sentence"], f"{where}: differs from the sentence of the field table"
     compare_bounds(where, field, schema)
     if kind == "time":
         assert schema["format"] == "date-time", where
@@ -195,16 +196,16 @@ def compare_item(where, field, schema, answer):
 
 def compare_table(where, fields, schema, answer=False):
     names = [field["name"] for field in fields]
-    assert list(schema["properties"]) == names, f"{where}: other members, or another order"
+    assert list(schema["properties"]) == names, f"{where}: different members or order"
     required = {field["name"] for field in fields if field["required"] or answer}
-    assert set(schema.get("required", [])) == required, f"{where}: other required members"
+    assert set(schema.get("required", [])) == required, f"{where}: different required members"
     for field in fields:
         compare_field(f"{where}/{field['name']}", field, schema["properties"][field["name"]], answer)
 
 
 def strict_everywhere(where, schema):
     if "properties" in schema:
-        assert schema.get("additionalProperties") is False, f"{where}: unknown members are refused"
+        assert schema.get("additionalProperties") is False, f"{where}: must refuse unknown members"
         for name, member in schema["properties"].items():
             strict_everywhere(f"{where}/{name}", member)
     if "items" in schema:
@@ -225,14 +226,14 @@ def schemas_are_the_field_tables():
 
 
 @case
-def an_incident_has_its_members_and_may_have_more():
+def an_incident_has_its_members_and_optional_ones():
     members, more = (TABLES["tables"][name] for name in ("incident", "incident-more"))
     names = [[field["name"] for field in fields] for fields in (members, more)]
     compare_table("incident", members, without(SCHEMAS["incident"], names[1]), answer=True)
     assert list(SCHEMAS["incident"]["properties"]) == names[0] + names[1]
     for field in more:
         schema = SCHEMAS["incident"]["properties"][field["name"]]
-        assert "null" not in types_of(schema), f"{field['name']}: is absent where there is none"
+        assert "null" not in types_of(schema), f"{field['name']}: is absent instead of null"
         compare_field(f"incident/{field['name']}", field, schema, answer=True)
 
 
@@ -242,6 +243,7 @@ def commands_are_the_commands_table():
         if command["internal"]:
             assert name not in SCHEMAS
             continue
+        assert SCHEMAS[name]["description"] == command["sentence"] + ".", name
         compare_table(name, command["arguments"], SCHEMAS[name])
         strict_everywhere(name, {key: value for key, value in SCHEMAS[name].items() if key != "anyOf"})
         one_of = [entry["required"][0] for entry in SCHEMAS[name].get("anyOf", [])]
@@ -249,7 +251,7 @@ def commands_are_the_commands_table():
 
 
 @case
-def what_senders_post_is_strict():
+def documents_of_senders_are_strict():
     for name in ("event", "report"):
         strict_everywhere(name, SCHEMAS[name])
 
@@ -345,7 +347,7 @@ def every_example_of_openapi_fits():
 
 
 @case
-def every_reference_of_openapi_leads_somewhere():
+def every_reference_of_openapi_has_a_target():
     text = (PROTO / "openapi.yaml").read_text()
     for pointer in re.findall(r"\$ref: '(#[^']+)'", text):
         in_openapi(pointer)
@@ -378,7 +380,7 @@ def commands_in_openapi_are_the_commands_table():
 
 
 @case
-def openapi_says_who_it_is():
+def openapi_has_version_licence_and_unique_operations():
     assert OPENAPI["openapi"].startswith("3.1.")
     assert OPENAPI["info"]["license"]["identifier"] == "Apache-2.0"
     identifiers = [operation["operationId"] for _, _, operation in operations()]
@@ -386,7 +388,7 @@ def openapi_says_who_it_is():
 
 
 @case
-def what_is_served_is_what_stands_in_openapi_yaml():
+def the_served_description_equals_openapi_yaml():
     assert TABLES["description"] == OPENAPI
 
 
@@ -404,6 +406,7 @@ def channels_are_the_topics():
     for name, topic in TABLES["topics"].items():
         assert channels[name]["x-kind"] == topic["kind"], name
         assert channels[name]["x-slotted"] == topic["slotted"], name
+        assert channels[name]["description"].startswith(topic["sentence"] + ". "), name
         days = topic["keep_ms"] // 86400000
         assert (f"kept {days} days" in channels[name]["description"]) == (topic["keep_ms"] > 0), name
 
@@ -419,7 +422,7 @@ def messages_are_the_record_types():
 
 
 @case
-def payloads_are_schemas_that_are_there():
+def payloads_name_existing_schemas():
     for name, message in ASYNCAPI["components"]["messages"].items():
         reference = message["payload"].get("$ref")
         if reference:
@@ -427,7 +430,7 @@ def payloads_are_schemas_that_are_there():
 
 
 @case
-def operations_are_what_the_services_read_and_write():
+def operations_match_the_inputs_and_outputs_of_the_services():
     def topic_of(operation):
         return ASYNCAPI["channels"][operation["channel"]["$ref"].rsplit("/", 1)[1]]["address"]
 

@@ -1,6 +1,6 @@
 /*
- * Prints what the program really does as one JSON object, out of the tables it does it by: routes, problem codes,
- * topics, record types, field tables, commands, words, settings. tests/contract compares proto/ with it.
+ * Prints the tables of the program as one JSON object: routes, problem codes, topics, record types, field tables, commands,
+ * words, settings. tests/contract compares proto/ with it.
  */
 #include "services/audit/audit.h"
 #include "services/gateway/core/filter.h"
@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static json_t *made(json_t *value)
+static json_t *allocated(json_t *value)
 {
 	must(value != NULL);
 	return value;
@@ -26,7 +26,7 @@ static json_t *made(json_t *value)
 
 static void put(json_t *object, const char *name, json_t *value)
 {
-	must(json_object_set_new(object, name, made(value)) == 0);
+	must(json_object_set_new(object, name, allocated(value)) == 0);
 }
 
 static json_t *text(const char *value)
@@ -36,7 +36,7 @@ static json_t *text(const char *value)
 
 static json_t *words(const char *const *list)
 {
-	json_t *array = made(json_array());
+	json_t *array = allocated(json_array());
 
 	for (size_t i = 0; list && list[i]; i++)
 		must(json_array_append_new(array, json_string(list[i])) == 0);
@@ -55,7 +55,7 @@ static json_t *table_dump(const FieldTable *table);
 
 static json_t *field_dump(const Field *field)
 {
-	json_t *row = made(json_object());
+	json_t *row = allocated(json_object());
 
 	put(row, "name", text(field->name));
 	put(row, "type", text(type_words[field->type]));
@@ -75,7 +75,7 @@ static json_t *field_dump(const Field *field)
 
 static json_t *table_dump(const FieldTable *table)
 {
-	json_t *fields = made(json_array());
+	json_t *fields = allocated(json_array());
 
 	for (size_t i = 0; i < table->count; i++)
 		must(json_array_append_new(fields, field_dump(&table->fields[i])) == 0);
@@ -102,7 +102,7 @@ static json_t *tables_dump(void)
 		&join_table,
 		&join_record_table,
 	};
-	json_t *object = made(json_object());
+	json_t *object = allocated(json_object());
 
 	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
 		put(object, tables[i]->name, table_dump(tables[i]));
@@ -111,10 +111,10 @@ static json_t *tables_dump(void)
 
 static json_t *commands_dump(void)
 {
-	json_t *object = made(json_object());
+	json_t *object = allocated(json_object());
 
 	for (unsigned id = 0; id < COMMANDS; id++) {
-		json_t *row = made(json_object());
+		json_t *row = allocated(json_object());
 		put(row, "internal", json_boolean(commands[id].internal));
 		put(row, "arguments", table_dump(commands[id].arguments));
 		put(row, "one_of", commands[id].one_of ? words(commands[id].one_of) : json_null());
@@ -126,15 +126,15 @@ static json_t *commands_dump(void)
 
 /* ---- the rest ------------------------------------------------------------------------------------------------- */
 
-/* The gateway's, then those that every program has. */
+/* Routes of the gateway, then those of every program. */
 static json_t *routes_dump(void)
 {
-	json_t *array = made(json_array());
+	json_t *array = allocated(json_array());
 
 	for (size_t i = 0; i < gateway_route_count + PROGRAM_ROUTES; i++) {
 		const HttpRoute *route = i < gateway_route_count ? &gateway_route_table[i]
 								 : &program_routes[i - gateway_route_count];
-		json_t *row = made(json_object());
+		json_t *row = allocated(json_object());
 		put(row, "method", text(route->method));
 		put(row, "path", text(route->path));
 		put(row, "operation", text(route->operation));
@@ -147,10 +147,10 @@ static json_t *routes_dump(void)
 
 static json_t *problems_dump(void)
 {
-	json_t *object = made(json_object());
+	json_t *object = allocated(json_object());
 
 	for (unsigned code = 0; code < PROBLEMS; code++) {
-		json_t *row = made(json_object());
+		json_t *row = allocated(json_object());
 		put(row, "status", json_integer(problem_kinds[code].status));
 		put(row, "title", text(problem_kinds[code].title));
 		put(object, problem_kinds[code].code, row);
@@ -163,10 +163,10 @@ static json_t *topics_dump(void)
 	static const char *const kinds[] = {
 		[TOPIC_STREAM] = "stream", [TOPIC_LEDGER] = "ledger", [TOPIC_TABLE] = "table"
 	};
-	json_t *object = made(json_object());
+	json_t *object = allocated(json_object());
 
 	for (unsigned id = 0; id < TOPICS; id++) {
-		json_t *row = made(json_object());
+		json_t *row = allocated(json_object());
 		put(row, "kind", text(kinds[topics[id].kind]));
 		put(row, "slotted", json_boolean(topics[id].slotted));
 		put(row, "keep_ms", json_integer(topics[id].keep_ms));
@@ -211,16 +211,16 @@ static json_t *types_dump(void)
 	return words(types);
 }
 
-/* Who reads what: the services' own tables. */
+/* Inputs and outputs of the services, from their tables. */
 static json_t *services_dump(void)
 {
 	static const Service *const services[] = { &gateway_service,  &intake_service,       &classification_service,
 						   &response_service, &notification_service, &audit_service };
-	json_t *object = made(json_object());
+	json_t *object = allocated(json_object());
 
 	for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
 		const Service *service = services[i];
-		json_t *row = made(json_object()), *inputs = made(json_array()), *outputs = made(json_array());
+		json_t *row = allocated(json_object()), *inputs = allocated(json_array()), *outputs = allocated(json_array());
 		for (size_t k = 0; k < service->input_count; k++)
 			must(json_array_append_new(inputs, text(topics[service->inputs[k].topic].name)) == 0);
 		for (size_t k = 0; k < service->output_count; k++)
@@ -238,7 +238,7 @@ static json_t *services_dump(void)
 
 static json_t *words_dump(void)
 {
-	json_t *object = made(json_object());
+	json_t *object = allocated(json_object());
 
 	put(object, "kind", words(kind_words));
 	put(object, "status", words(status_words));
@@ -255,7 +255,7 @@ static json_t *words_dump(void)
 
 static json_t *filters_dump(void)
 {
-	json_t *array = made(json_array());
+	json_t *array = allocated(json_array());
 
 	for (size_t i = 0; i < incident_filter_count; i++)
 		must(json_array_append_new(array, text(incident_filters[i].name)) == 0);
@@ -267,11 +267,11 @@ static json_t *settings_dump(void)
 	static const char *const types[] = {
 		[SETTING_TEXT] = "text", [SETTING_INTEGER] = "integer", [SETTING_CHOICE] = "choice"
 	};
-	json_t *object = made(json_object());
+	json_t *object = allocated(json_object());
 
 	for (size_t i = 0; i < settings_count; i++) {
 		const Setting *setting = &settings_table[i];
-		json_t *row = made(json_object());
+		json_t *row = allocated(json_object());
 		put(row, "type", text(types[setting->type]));
 		put(row, "default", text(setting->fallback));
 		put(row, "min", json_integer(setting->min));
@@ -284,7 +284,7 @@ static json_t *settings_dump(void)
 	return object;
 }
 
-/* What /openapi.json is answered with. */
+/* The answer to /openapi.json. */
 static json_t *description_dump(void)
 {
 	json_t *tree = NULL;
@@ -299,7 +299,7 @@ static json_t *description_dump(void)
 
 int main(void)
 {
-	json_t *all = made(json_object());
+	json_t *all = allocated(json_object());
 
 	put(all, "routes", routes_dump());
 	put(all, "problems", problems_dump());

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The table of metrics against the sources: a row that nobody counts is a promise that nobody keeps."""
+"""The metrics table against the sources: every metric is updated, with the operation and labels of its row."""
 import re
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ def rows():
 
 
 def calls():
-    """[(id, operation, the label values of the call, where)], but for the tests'."""
+    """[(id, operation, label values, file)] of all calls outside the tests."""
     sources = [path for part in ("services", "shared") for path in sorted((ROOT / part).rglob("*.c")) if path != TABLE]
     call = r"metric_(\w+)\((METRIC_\w+), ((?:[^,()]|\((?:[^()]|\([^()]*\))*\))+), ((?:[^,()]|\((?:[^()]|\([^()]*\))*\))+),"
     return [(id, operation, [first.strip(), second.strip()], str(path.relative_to(ROOT)))
@@ -27,13 +27,13 @@ def calls():
 
 
 @case
-def every_row_is_counted_by_somebody():
+def every_metric_is_updated():
     counted = {id for id, *_ in calls()}
     assert len(rows()) > 10 and rows().keys() == counted, rows().keys() ^ counted
 
 
 @case
-def every_call_fits_its_row():
+def every_call_matches_its_row():
     for id, operation, values, where in calls():
         name, type, labels = rows()[id]
         assert operation in CALLS[type], f"{where}: {name} is a {type}"
@@ -41,10 +41,10 @@ def every_call_fits_its_row():
 
 
 @case
-def the_header_says_what_the_table_says():
-    said = re.findall(r"(METRIC_\w+), +/\* (\w+)(?:\{([\w,]*)\})?", HEADER.read_text())
-    assert [id for id, *_ in said] == list(rows()), set(rows()) ^ {id for id, *_ in said}
-    for id, name, labels in said:
+def the_header_agrees_with_the_table():
+    declared = re.findall(r"(METRIC_\w+), +/\* (\w+)(?:\{([\w,]*)\})?", HEADER.read_text())
+    assert [id for id, *_ in declared] == list(rows()), set(rows()) ^ {id for id, *_ in declared}
+    for id, name, labels in declared:
         assert (name, [label for label in labels.split(",") if label]) == (rows()[id][0], rows()[id][2]), id
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is shipped to run Tocsin in containers (Dockerfile, docker-compose.yml, k8s/) against the programs and their settings."""
+"""The packaging (Dockerfile, docker-compose.yml, k8s/) against the programs and their settings."""
 import json
 import os
 import re
@@ -19,7 +19,7 @@ BIN = ROOT / os.environ.get("BUILD", "build") / "bin"
 SERVICES = ("gateway", "intake", "classification", "response", "notification", "audit")
 TOOLS = ROOT / "build/ship-tools"  # fetched once
 KUSTOMIZE = "sigs.k8s.io/kustomize/kustomize/v5@v5.5.0"
-SCHEMAS = ("kubernetes-validate==1.37.0", "kubernetes_validate/kubernetes-json-schema/v1.37.0-local-strict/")  # a package that holds them
+SCHEMAS = ("kubernetes-validate==1.37.0", "kubernetes_validate/kubernetes-json-schema/v1.37.0-local-strict/")  # the package that contains the schemas
 OVERLAYS = ("embedded", "distributed")
 DRAIN_SECONDS = 20  # TOCSIN_DRAIN_TIMEOUT_MS by default
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -27,7 +27,7 @@ OURS = {name: service for name, service in COMPOSE["services"].items() if servic
 
 
 def settings_of(command):
-    """The settings the program of a container's command reads."""
+    """The settings that the program of a command reads."""
     text = subprocess.run([BIN / command[0], "--settings"], check=True, capture_output=True, text=True).stdout
     return set(re.findall(r"^(TOCSIN_[A-Z_]+)", text, re.M))
 
@@ -35,41 +35,41 @@ def settings_of(command):
 def known(command, names):
     settings = settings_of(command)
     unknown = [name for name in names if name.startswith("TOCSIN_") and name not in settings and name.removesuffix("_FILE") not in settings]
-    assert not unknown, f"{command}: {unknown} is no setting of it"
+    assert not unknown, f"{command}: does not read {unknown}"
 
 
-# What is secret, says the table of the settings.
+# The secret settings, by the table of settings.
 SECRETS = set(re.findall(r'"(TOCSIN_[A-Z_]+)"[^{}]*\.secret = true', (ROOT / "shared/program/settings.c").read_text()))
-# Of those these may stand where everybody reads them, as long as there is no password in them.
+# Secret settings that may be readable by everybody if their value contains no password.
 PLAIN_ADDRESS = {"TOCSIN_REDIS_URL": r"rediss?://[\w.-]+:\d+/\d+"}
 
 
 def secret(name, value):
-    """Whether it is a secret that is given as it is, and not as the file it is in."""
+    """True if the variable contains a secret itself, not the path of a file."""
     if name in SECRETS:
         return not re.fullmatch(PLAIN_ADDRESS.get(name, "(?!)"), str(value))
     return bool(re.search(r"SECRET|PASSWORD|TOKEN|CREDENTIAL|_KEY$", name)) and not name.endswith("_FILE")
 
 
 def go(*arguments, cwd=ROOT):
-    """Runs Go, which fetches what it builds through its proxy; what went wrong, or None."""
+    """Runs Go, which downloads modules through its proxy; returns the error or None."""
     program = shutil.which("go", path=f"{os.environ['PATH']}:/usr/local/go/bin")
     if not program:
-        raise Skip("there is no Go")
+        raise Skip("Go is not installed")
     done = subprocess.run([program, *arguments], cwd=cwd, env=os.environ | {"GOBIN": str(TOOLS)}, capture_output=True, text=True, timeout=600)
     return done.stderr[-300:].strip() if done.returncode else None
 
 
-# Who talks to whom. Why a program talks to a peer, or a peer to it, is a setting it reads; what runs without serving has no listener.
-# (direction, setting, peer, ports)
-TALKS = [
+# Permitted connections: a program that reads a setting connects to the peer, or accepts connections from it. A command that does
+# not serve has no listener. (direction, setting, peer, ports)
+CONNECTIONS = [
     ("Egress", "TOCSIN_KAFKA_BROKERS", "kafka", {("TCP", 9092)}),
     ("Egress", "TOCSIN_REDIS_URL", "redis", {("TCP", 6379)}),
     ("Egress", "TOCSIN_WEBHOOK_URL", "the world", {("TCP", 443)}),
     ("Egress", "TOCSIN_SMTP_URL", "the world", {("TCP", 465), ("TCP", 587)}),
     ("Egress", None, "names", {("UDP", 53), ("TCP", 53)}),
-    ("Ingress", "TOCSIN_OPS_LISTEN", "who watches", {("TCP", 9090)}),
-    ("Ingress", "TOCSIN_ADMIN_KEY", "who sends", {("TCP", 8080)}),
+    ("Ingress", "TOCSIN_OPS_LISTEN", "monitoring", {("TCP", 9090)}),
+    ("Ingress", "TOCSIN_ADMIN_KEY", "senders", {("TCP", 8080)}),
 ]
 PRIVATE = {"0.0.0.0/0": ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"], "::/0": ["fc00::/7", "fe80::/10"]}
 
@@ -78,35 +78,35 @@ def namespace_of(**labels):
     return [{"namespaceSelector": {"matchLabels": {name.replace("__", "/").replace("_", "."): value for name, value in labels.items()}}}]
 
 
-# Peers as a policy writes them.
+# Peers in the form of a network policy.
 PEERS = {
     "kafka": namespace_of(kubernetes_io__metadata_name="kafka"),
     "redis": namespace_of(kubernetes_io__metadata_name="redis"),
     "names": namespace_of(kubernetes_io__metadata_name="kube-system"),
-    "who watches": namespace_of(tocsin_io__watches="true"),
-    "who sends": namespace_of(tocsin_io__sends="true"),
+    "monitoring": namespace_of(tocsin_io__watches="true"),
+    "senders": namespace_of(tocsin_io__sends="true"),
     "the world": [{"ipBlock": {"cidr": cidr, "except": private}} for cidr, private in PRIVATE.items()],
 }
 
 
 def served_by(command):
-    """The settings that what it runs reads; `tocsin` lists those of all its commands."""
+    """The settings that a command reads; `tocsin --settings` lists those of all its commands."""
     if command[:2] == ["tocsin", "topics"]:
         return {name for name in settings_of(command) if name.startswith("TOCSIN_KAFKA_")}
     return {name for name in settings_of(command) if command[0] != "tocsin" or not name.startswith("TOCSIN_KAFKA_")}
 
 
-def talks(command, direction):
-    """(peer, protocol, port) for each that the table lets a program talk to, or be talked to by."""
+def connections(command, direction):
+    """{(peer, protocol, port)}: the connections of a program that the table permits."""
     settings = served_by(command) | {None}
-    return {(peer, *port) for way, setting, peer, ports in TALKS if way == direction and setting in settings for port in ports}
+    return {(peer, *port) for way, setting, peer, ports in CONNECTIONS if way == direction and setting in settings for port in ports}
 
 
 # ---- the image
 
 
 def instructions(text):
-    """(stage, instruction, what stands after it) of a Dockerfile; stage 0 is before the first FROM."""
+    """(stage, instruction, arguments) of a Dockerfile; stage 0 is before the first FROM."""
     stage, joined = 0, re.sub(r"\\\n\s*", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.M))
     for line in filter(str.strip, joined.splitlines()):
         word, _, rest = line.strip().partition(" ")
@@ -115,55 +115,55 @@ def instructions(text):
 
 
 def mistakes_of_image(text):
-    """What is wrong with a Dockerfile, by the rules people know from hadolint; but versions of Debian's packages are not pinned,
-    since Debian keeps only the newest of a release."""
+    """Violations of the common rules of hadolint, without pinned versions of Debian packages, because Debian keeps only the newest
+    version in a release."""
     read = list(instructions(text))
     last, wrong = max(stage for stage, _, _ in read), []
     bases = dict(rest.split("=", 1) for stage, word, rest in read if word == "ARG" and stage == 0 and "=" in rest)
     names = {match.group(1): stage for stage, word, rest in read if word == "FROM" and (match := re.search(r" AS (\w+)$", rest))}
     for stage, word, rest in read:
-        what = f"{word} {rest[:60]}"
+        where = f"{word} {rest[:60]}"
         if word == "FROM":
             image = re.sub(r"\$\{(\w+)\}", lambda match: bases.get(match.group(1), ""), rest.split(" ")[0])
             if not re.fullmatch(r"[\w./-]+/[\w.-]+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})", image):
-                wrong.append(f"{what}: a registry and a tag that is not latest")
+                wrong.append(f"{where}: name a registry, and a tag other than latest")
         if word == "ADD" or word != word.upper() or word == "MAINTAINER":
-            wrong.append(f"{what}: COPY is meant")
+            wrong.append(f"{where}: use COPY")
         if word in ("ENV", "ARG") and any(secret(name, value) or name in SECRETS for name, value in re.findall(r"(\w+)(?:=(\S*))?", rest)):
-            wrong.append(f"{what}: a secret stands in every layer")
+            wrong.append(f"{where}: a secret would be in every layer")
         if word == "USER" and not re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", rest):
-            wrong.append(f"{what}: numbers, which Kubernetes can tell from root's")
+            wrong.append(f"{where}: use numbers, so that Kubernetes can verify that it is not root")
         if word in ("CMD", "ENTRYPOINT") and not rest.startswith("[") or word == "HEALTHCHECK" and " CMD [" not in rest:
-            wrong.append(f"{what}: without a shell, which would hand on no signal")
+            wrong.append(f"{where}: use the exec form, because a shell does not forward signals")
         if word == "WORKDIR" and not rest.startswith("/"):
-            wrong.append(f"{what}: from the root")
+            wrong.append(f"{where}: use an absolute path")
         if word == "COPY" and (match := re.search(r"--from=(\w+)", rest)) and names.get(match.group(1), last) >= stage:
-            wrong.append(f"{what}: no such stage before it")
+            wrong.append(f"{where}: no earlier stage has this name")
         if word == "RUN":
             for command in re.findall(r"\bapt(?:-get)? (?:\S+ )*?install\b[^&|;]*", rest):
                 if not command.startswith("apt-get") or " -y" not in command or "--no-install-recommends" not in command:
-                    wrong.append(f"{what}: apt-get install -y --no-install-recommends")
+                    wrong.append(f"{where}: use apt-get install -y --no-install-recommends")
             if "apt-get update" in rest and "install" not in rest:
-                wrong.append(f"{what}: an update that is kept is an old one")
+                wrong.append(f"{where}: a cached update becomes outdated")
             if "apt-get" in rest and "rm -rf /var/lib/apt/lists/*" not in rest:
-                wrong.append(f"{what}: its lists stay in the layer")
+                wrong.append(f"{where}: remove /var/lib/apt/lists")
             if re.search(r"\b(sudo|curl|wget|ssh|dist-upgrade)\b|\bchmod (-R )?777", rest):
-                wrong.append(f"{what}: from packages only, and as they are")
+                wrong.append(f"{where}: install from packages only, without changing modes")
             if "|" in rest.replace("||", "") and not any(each == "SHELL" and "pipefail" in words for number, each, words in read if number == stage):
-                wrong.append(f"{what}: a pipe that hides what fails")
+                wrong.append(f"{where}: set pipefail, or a failure is hidden")
     for word in ("USER", "HEALTHCHECK", "CMD", "WORKDIR"):
         if [each for stage, each, _ in read if stage == last].count(word) != 1:
-            wrong.append(f"{word} stands in the last stage, once")
+            wrong.append(f"the last stage must have {word} exactly once")
     return wrong
 
 
 @case
-def the_image_is_built_by_the_rules():
+def the_dockerfile_follows_the_rules():
     assert mistakes_of_image((ROOT / "Dockerfile").read_text()) == []
 
 
 @case
-def every_rule_of_the_image_finds_its_mistake():
+def every_rule_detects_a_violation():
     text = (ROOT / "Dockerfile").read_text()
     for old, new in (("debian:bookworm-slim", "debian"), ("debian:bookworm-slim", "debian:latest"), ("FROM ${BASE} AS build", "FROM debian:12 AS build"),
                      ("COPY . .", "ADD . ."), ("COPY . .", "copy . ."), ("USER 10001:10001", "USER tocsin"), ("USER 10001:10001", "USER 0:0"),
@@ -179,8 +179,8 @@ def every_rule_of_the_image_finds_its_mistake():
 
 
 @case
-def the_image_runs_as_nobody_and_knows_its_health():
-    """What it says of itself once it is built: tests/image."""
+def the_image_has_an_unprivileged_user_and_a_health_check():
+    """tests/image checks the built image."""
     text = (ROOT / "Dockerfile").read_text()
     last = text[text.rindex("\nFROM "):]
     assert re.search(r"^USER 10001:10001$", last, re.M)
@@ -191,14 +191,14 @@ def the_image_runs_as_nobody_and_knows_its_health():
 
 
 @case
-def what_is_copied_into_the_image_is_what_the_build_reads():
+def the_image_copies_exactly_what_the_build_reads():
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert kept == {"Makefile", "proto", "services", "shared", "tools"}, kept
     assert all((ROOT / name).exists() for name in kept)
 
 
 @case
-def what_is_shipped_has_the_version_of_the_program():
+def the_packaging_has_the_version_of_the_program():
     version = subprocess.run([BIN / "tocsin", "version"], check=True, capture_output=True, text=True).stdout.split()[1]
     assert {service["image"] for service in OURS.values()} == {f"tocsin:{version}"}
     assert yaml.safe_load((ROOT / "proto/openapi.yaml").read_text())["info"]["version"] == version
@@ -211,11 +211,11 @@ def what_is_shipped_has_the_version_of_the_program():
 
 
 def read_compose(**given):
-    """docker-compose.yml with these variables, as `docker compose config` reads it: after the schema, names, lengths of time, sizes and dependencies."""
+    """docker-compose.yml with these variables, read like `docker compose config`: checks schema, names, durations, sizes, dependencies."""
     source = ROOT / "tests/contract/compose"
     problem = go("mod", "download", cwd=source)
     if problem:
-        raise Skip(f"the specification's reader cannot be fetched: {problem}")
+        raise Skip(f"the reader of compose files cannot be fetched: {problem}")
     problem = go("build", "-o", TOOLS / "compose", ".", cwd=source)
     assert not problem, problem
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | given
@@ -225,7 +225,7 @@ def read_compose(**given):
 
 
 @case
-def compose_fits_the_specification_and_agrees_with_itself():
+def compose_is_valid_and_consistent():
     services = read_compose()["services"]
     assert services.keys() == COMPOSE["services"].keys()
     for name, service in services.items():
@@ -237,7 +237,7 @@ def compose_fits_the_specification_and_agrees_with_itself():
 
 
 @case
-def compose_declares_nothing_that_is_not_used():
+def compose_declares_nothing_unused():
     services = COMPOSE["services"].values()
     used = {"networks": {name for service in services for name in service["networks"]},
             "volumes": {volume.split(":")[0] for service in services for volume in service.get("volumes", []) if not volume.startswith("$")},
@@ -254,7 +254,7 @@ def compose_has_every_service_once():
 
 
 @case
-def compose_gives_only_settings_that_there_are():
+def compose_sets_only_existing_settings():
     for service in OURS.values():
         known(service["command"], service["environment"])
 
@@ -262,7 +262,7 @@ def compose_gives_only_settings_that_there_are():
 @case
 def compose_containers_have_no_more_rights_than_they_need():
     for name, service in COMPOSE["services"].items():
-        # Kafka's own start writes its settings beside its programs.
+        # The start script of Kafka writes its settings beside its programs.
         assert service.get("read_only") or name == "kafka", name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"] and service["mem_limit"], name
@@ -278,7 +278,7 @@ def compose_is_reached_from_this_machine_only():
 
 
 @case
-def a_secret_is_told_from_what_is_none():
+def secrets_are_distinguished_from_other_settings():
     assert SECRETS >= {"TOCSIN_ADMIN_KEY", "TOCSIN_WEBHOOK_SECRET", "TOCSIN_SMTP_URL", "TOCSIN_KAFKA_OPTIONS", "TOCSIN_REDIS_URL"}, SECRETS
     for name, value in (("TOCSIN_SMTP_URL", "${TOCSIN_SMTP_URL:-}"), ("TOCSIN_WEBHOOK_SECRET", "${TOCSIN_WEBHOOK_SECRET:-}"),
                         ("TOCSIN_ADMIN_KEY", ""), ("TOCSIN_REDIS_URL", "redis://:word@redis:6379/0"), ("TOCSIN_REDIS_URL", "${TOCSIN_REDIS_URL}"),
@@ -289,7 +289,7 @@ def a_secret_is_told_from_what_is_none():
 
 
 @case
-def compose_holds_no_secret_and_hands_none_on_by_environment():
+def compose_contains_no_secret_and_passes_none_by_environment():
     assert all(set(each) == {"file"} for each in COMPOSE["secrets"].values())
     for name, service in COMPOSE["services"].items():
         given = service.get("environment", {})
@@ -300,16 +300,16 @@ def compose_holds_no_secret_and_hands_none_on_by_environment():
 
 
 @case
-def compose_needs_the_key_only_and_takes_the_other_secrets_where_they_are_named():
-    """Unset, a secret is an empty setting, which is none, and an empty file in its place; set, it is the file that was named."""
+def compose_requires_only_the_key_and_mounts_other_secrets_if_named():
+    """An unset secret is an empty setting, which counts as not set, and an empty file; a set one is the named file."""
     optional = {"TOCSIN_WEBHOOK_SECRET_FILE": "webhook_secret", "TOCSIN_SMTP_URL_FILE": "smtp_url"}
     without, given = read_compose(), read_compose(**{setting: f"./kept/{name}" for setting, name in optional.items()})
     for setting, name in optional.items():
         assert without["secrets"][name]["file"] == "/dev/null" and given["secrets"][name]["file"] == str(ROOT / "kept" / name)
-        for teller in ("notification", "embedded"):
-            assert without["services"][teller]["environment"][setting] == "", (teller, setting)
-            assert given["services"][teller]["environment"][setting] == f"/run/secrets/{name}", (teller, setting)
-            assert f"/run/secrets/{name}" in [each["target"] for each in given["services"][teller]["secrets"]], (teller, name)
+        for notifier in ("notification", "embedded"):
+            assert without["services"][notifier]["environment"][setting] == "", (notifier, setting)
+            assert given["services"][notifier]["environment"][setting] == f"/run/secrets/{name}", (notifier, setting)
+            assert f"/run/secrets/{name}" in [each["target"] for each in given["services"][notifier]["secrets"]], (notifier, name)
     empty = {name: value for name, value in without["services"]["embedded"]["environment"].items() if not value}
     done = subprocess.run([BIN / "tocsin", "--check"], capture_output=True, text=True,
                           env={name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | empty)
@@ -317,8 +317,8 @@ def compose_needs_the_key_only_and_takes_the_other_secrets_where_they_are_named(
 
 
 @case
-def links_in_notices_lead_to_where_people_reach_the_api():
-    """Who tells people is told the address of the API: its own listener is none that others reach."""
+def links_in_notices_have_the_address_of_the_api():
+    """Programs that notify people get the address of the API, because their own listener is not reachable."""
     for name, service in OURS.items():
         assert ("TOCSIN_PUBLIC_URL" in service.get("environment", {})) == (name in ("notification", "embedded")), name
     for name in ("notification", "embedded"):
@@ -328,15 +328,15 @@ def links_in_notices_lead_to_where_people_reach_the_api():
     for overlay in OVERLAYS:
         documents = rendered(overlay)
         services = {each["metadata"]["name"]: each["spec"] for each in of_kind(documents, "Service")}
-        tellers = [container for container in containers(documents) if "TOCSIN_PUBLIC_URL" in served_by(container["command"])]
-        assert len(tellers) == 1, overlay
-        url = environment_of(tellers[0], documents)["TOCSIN_PUBLIC_URL"]
+        notifiers = [container for container in containers(documents) if "TOCSIN_PUBLIC_URL" in served_by(container["command"])]
+        assert len(notifiers) == 1, overlay
+        url = environment_of(notifiers[0], documents)["TOCSIN_PUBLIC_URL"]
         name = re.fullmatch(r"http://([\w-]+)\.tocsin\.svc", url)
         assert name and services[name.group(1)]["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}], url
 
 
 @case
-def compose_keeps_what_must_not_be_lost():
+def compose_keeps_state_in_volumes():
     for name in ("kafka", "redis", "audit", "response", "embedded"):
         assert COMPOSE["services"][name]["volumes"], name
     redis = COMPOSE["services"]["redis"]["command"]
@@ -361,11 +361,11 @@ def rendered(overlay):
 
 
 def schemas():
-    """Kubernetes' own, by file name, from the package that carries them."""
+    """The schemas of Kubernetes as an archive, from the package that contains them."""
     if not list(TOOLS.glob("kubernetes_validate*.whl")):
         pip = shutil.which("pip") or shutil.which("pip3")
         if not pip:
-            raise Skip("there is no pip to fetch the schemas with")
+            raise Skip("pip is not installed, so the schemas cannot be fetched")
         done = subprocess.run([pip, "download", "--quiet", "--no-deps", "--dest", TOOLS, SCHEMAS[0]], capture_output=True, text=True, timeout=300)
         if done.returncode:
             raise Skip(f"the schemas cannot be fetched: {done.stderr[-300:]}")
@@ -373,7 +373,7 @@ def schemas():
 
 
 def local(node):
-    """A schema whose references lead into the document it stands in."""
+    """The schema with its references pointing into the same document."""
     if isinstance(node, dict):
         return {name: value.replace("/api/_definitions.json#", "#") if name == "$ref" and isinstance(value, str) else local(value)
                 for name, value in node.items() if name not in ("$id", "id")}
@@ -395,7 +395,7 @@ def containers(documents):
 
 
 def environment_of(container, documents):
-    """What is in its environment by the manifests: from ConfigMaps, then its own."""
+    """The environment of a container by the manifests: ConfigMaps, then its own variables."""
     maps = {each["metadata"]["name"]: each["data"] for each in of_kind(documents, "ConfigMap")}
     given = {}
     for source in container.get("envFrom", []):
@@ -416,7 +416,7 @@ def kubernetes_runs_every_service_once():
 
 
 @case
-def kubernetes_manifests_fit_the_schemas():
+def kubernetes_manifests_are_valid():
     archive = schemas()
     definitions = local(json.loads(archive.read(f"{SCHEMAS[1]}_definitions.json")))["$defs"]
     for overlay in OVERLAYS:
@@ -446,7 +446,7 @@ def kubernetes_pods_are_restricted():
 
 
 @case
-def kubernetes_asks_how_each_service_is():
+def kubernetes_probes_every_service():
     for overlay in OVERLAYS:
         for workload, pod in workloads(rendered(overlay)):
             if workload["kind"] == "Job":
@@ -462,7 +462,7 @@ def kubernetes_asks_how_each_service_is():
 
 
 @case
-def kubernetes_gives_only_settings_that_there_are():
+def kubernetes_sets_only_existing_settings():
     for overlay in OVERLAYS:
         documents = rendered(overlay)
         for container in containers(documents):
@@ -470,7 +470,7 @@ def kubernetes_gives_only_settings_that_there_are():
 
 
 @case
-def kubernetes_manifests_hold_no_secret():
+def kubernetes_manifests_contain_no_secret():
     for overlay in OVERLAYS:
         documents = rendered(overlay)
         assert not of_kind(documents, "Secret")
@@ -482,7 +482,7 @@ def kubernetes_manifests_hold_no_secret():
 
 
 @case
-def kubernetes_keeps_state_where_a_service_has_some():
+def kubernetes_keeps_the_state_of_services_with_state():
     documents = rendered("distributed")
     keeps = {document["metadata"]["name"].removeprefix("tocsin-") for document in of_kind(documents, "StatefulSet")}
     assert keeps == {"intake", "response", "notification", "audit"}, keeps
@@ -493,7 +493,7 @@ def kubernetes_keeps_state_where_a_service_has_some():
 
 
 def selects(selector, labels):
-    """Whether a selector of labels chooses what has these."""
+    """True if a label selector selects an object with these labels."""
     tests = {"In": lambda key, values: labels.get(key) in values, "NotIn": lambda key, values: labels.get(key) not in values,
              "Exists": lambda key, values: key in labels, "DoesNotExist": lambda key, values: key not in labels}
     return selector.get("matchLabels", {}).items() <= labels.items() and all(
@@ -501,36 +501,36 @@ def selects(selector, labels):
 
 
 def peer_named(rule, direction):
-    """The name of a rule's peers in PEERS; what has none there, or a rule that names nobody and so means everybody, as it is."""
+    """The name in PEERS of the peers of a rule; "everybody" for a rule without peers; other peers as JSON."""
     peers = rule.get("to" if direction == "Egress" else "from")
     return next((name for name, written in PEERS.items() if peers == written), "everybody" if not peers else json.dumps(peers))
 
 
 def allowed(policies, labels, direction):
-    """(peer, protocol, port) for each that a pod with these labels may reach, or be reached by, by all policies that select it."""
+    """{(peer, protocol, port)}: the connections that all policies together permit a pod with these labels."""
     chosen = [policy["spec"] for policy in policies if direction in policy["spec"]["policyTypes"] and selects(policy["spec"]["podSelector"], labels)]
-    assert chosen, "no policy selects it: everything is allowed"
+    assert chosen, "no policy selects the pod, so everything is permitted"
     return {(peer_named(rule, direction), port.get("protocol", "TCP"), port.get("port", "any"))
             for spec in chosen for rule in spec.get(direction.lower(), []) for port in rule.get("ports") or [{}]}
 
 
 @case
-def kubernetes_lets_nobody_talk_to_whom_he_need_not():
+def kubernetes_permits_only_the_connections_in_the_table():
     for overlay in OVERLAYS:
         documents = rendered(overlay)
         policies = of_kind(documents, "NetworkPolicy")
         for workload, pod in workloads(documents):
             labels, command = workload["spec"]["template"]["metadata"]["labels"], pod["containers"][0]["command"]
             for direction in ("Egress", "Ingress"):
-                found, wanted = allowed(policies, labels, direction), talks(command, direction)
+                found, wanted = allowed(policies, labels, direction), connections(command, direction)
                 assert found == wanted, (overlay, command, direction, found ^ wanted)
-        # Whatever else runs in the namespace talks to nobody, but that it may ask for names.
-        assert allowed(policies, {"another": "pod"}, "Egress") == {("names", *port) for port in TALKS[4][3]}, overlay
+        # Any other pod in the namespace may only resolve names.
+        assert allowed(policies, {"another": "pod"}, "Egress") == {("names", *port) for port in CONNECTIONS[4][3]}, overlay
 
 
 @case
-def a_policy_that_names_nobody_or_another_is_noticed():
-    """What is not in the table does not pass for what is: each change of a rule makes a difference."""
+def a_changed_network_policy_is_detected():
+    """Each change of a rule gives other connections than those in the table."""
     labels = {"a": "b"}
     spec = {"podSelector": {"matchLabels": labels}, "policyTypes": ["Egress"], "egress": [{"to": PEERS["kafka"], "ports": [{"protocol": "TCP", "port": 9092}]}]}
     right = {("kafka", "TCP", 9092)}
@@ -543,13 +543,13 @@ def a_policy_that_names_nobody_or_another_is_noticed():
 
 
 @case
-def the_table_of_who_talks_to_whom_is_true():
-    """Against the programs: their settings, where these lead in the manifests, and what flows between the services (make map)."""
-    assert {setting for _, setting, _, _ in TALKS} - {None} <= set().union(*(settings_of([f"tocsin-{name}"]) for name in SERVICES))
+def the_table_of_connections_agrees_with_the_programs():
+    """Compares it with the settings of the programs, their values in the manifests, and the topics of the services (make map)."""
+    assert {setting for _, setting, _, _ in CONNECTIONS} - {None} <= set().union(*(settings_of([f"tocsin-{name}"]) for name in SERVICES))
     documents = rendered("distributed")
     for container in containers(documents):
         given = environment_of(container, documents)
-        for direction, setting, peer, ports in TALKS:
+        for direction, setting, peer, ports in CONNECTIONS:
             if setting in ("TOCSIN_KAFKA_BROKERS", "TOCSIN_REDIS_URL") and setting in served_by(container["command"]):
                 host, port = re.fullmatch(r"(?:redis://)?([\w.-]+):(\d+)(?:/\d+)?", given[setting]).groups()
                 assert PEERS[peer] == namespace_of(kubernetes_io__metadata_name=host.split(".")[1]) and ports == {("TCP", int(port))}, (setting, host)
@@ -562,19 +562,19 @@ def the_table_of_who_talks_to_whom_is_true():
     flows = {block.split(":")[0]: set(re.findall(r"^    (?:reads |owns  |writes) (\S+)", block, re.M)) for block in re.split(r"^(?=\w+: )", shown, flags=re.M)}
     served = {name: topics for name, topics in flows.items() if topics}
     assert served.keys() == set(SERVICES), served.keys()
-    # All that services tell each other is on Kafka's topics, so every program must reach it, and no other program.
+    # Services exchange records over Kafka only, so every program must reach Kafka, and no other program.
     assert all(topic.startswith("tocsin.") for topics in served.values() for topic in topics)
-    assert all(("kafka", "TCP", 9092) in talks([f"tocsin-{name}"], "Egress") for name in served)
+    assert all(("kafka", "TCP", 9092) in connections([f"tocsin-{name}"], "Egress") for name in served)
 
 
 @case
-def compose_lets_nobody_talk_to_whom_he_need_not():
+def compose_permits_only_the_connections_in_the_table():
     nets = {name: set(service["networks"]) for name, service in COMPOSE["services"].items()}
     assert nets["kafka"] == {"inside"} and nets["redis"] == {"timers"}
     assert all(COMPOSE["networks"][name]["internal"] for name in ("inside", "timers"))
-    of_peer = {"kafka": "inside", "redis": "timers", "the world": "outside", "who sends": "outside"}
+    of_peer = {"kafka": "inside", "redis": "timers", "the world": "outside", "senders": "outside"}
     for name, service in OURS.items():
-        peers = {peer for direction in ("Egress", "Ingress") for peer, _, _ in talks(service["command"], direction)}
+        peers = {peer for direction in ("Egress", "Ingress") for peer, _, _ in connections(service["command"], direction)}
         assert nets[name] == {of_peer[peer] for peer in peers if peer in of_peer}, (name, nets[name], peers)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The stop list of `make lint` (tools/lint/words.py) finds its words in prose, and in nothing else."""
+"""The stop list of `make lint` (tools/lint/words.py): its words are found in prose only."""
 import subprocess
 import sys
 import tempfile
@@ -12,7 +12,7 @@ TOOL = ROOT / "tools/lint/words.py"
 
 
 def found(suffix, text):
-    """What is said of a file of that kind with this text, without its path: ["2: "anew": write …"]; none: exit code 0."""
+    """The hits in a file with this suffix and text, without its path: ["2: "WORD": write …"]. The exit code is 0 without hits."""
     name = f"text{suffix}"
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / name).write_text(text)
@@ -28,12 +28,12 @@ def a_word_in_a_comment_or_a_text_of_c_is_found():
 
 
 @case
-def names_of_the_code_are_left_alone():
+def identifiers_are_ignored():
     assert not found(".c", "/* bus_set_deadline and a_stranger_writes; recommended */\nint hurry(int dice);\n")
 
 
 @case
-def code_in_markdown_is_left_alone():
+def code_in_markdown_is_ignored():
     assert not found(".md", "The line `timers-armed-anew` and `anew`.\n\n```\nanew\n```\n")
     assert len(found(".md", "`a` anew\n")) == 1
 
@@ -50,7 +50,7 @@ def a_sentence_does_not_begin_with_a_relative_clause():
 
 
 @case
-def the_list_says_what_to_write_instead_and_each_word_once():
+def the_list_has_each_word_once_with_its_replacement():
     rows = [line for line in (ROOT / "tools/lint/words.txt").read_text().splitlines() if line.strip() and not line.startswith("#")]
     words = [row.split(" = ")[0] for row in rows]
     assert len(rows) > 30 and all(row.count(" = ") == 1 for row in rows), rows
@@ -58,7 +58,7 @@ def the_list_says_what_to_write_instead_and_each_word_once():
 
 
 @case
-def the_public_pages_have_none():
+def the_public_pages_have_no_hits():
     done = subprocess.run([sys.executable, TOOL], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 

@@ -15,7 +15,7 @@ static bool ends_with_secret(const char *text)
 	return size > sizeof SECRET - 1 && strcmp(text + size - (sizeof SECRET - 1), SECRET) == 0;
 }
 
-/* Any key that is taken opens with itself. */
+/* A key that is accepted matches its own Authorization header. */
 static void read_any(const char *text)
 {
 	AdminKey key;

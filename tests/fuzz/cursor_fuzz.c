@@ -1,4 +1,4 @@
-/* Where a client says a list goes on: nothing but what was written for this key and list is taken. */
+/* Cursors of lists: only a cursor that was written with this key for this list is accepted. */
 #include "tests/fuzz/fuzz.h"
 
 #include "services/gateway/core/cursor.h"

@@ -1,4 +1,4 @@
-/* What a sender posts: an event, or a person's report. */
+/* Bodies of POST /v1/events and POST /v1/reports. */
 #include "tests/fuzz/fuzz.h"
 
 #include "services/gateway/core/accept.h"
@@ -12,13 +12,13 @@ typedef Result Accept(const Policy *policy, const AcceptInput *input, Accepted *
 
 static const AcceptInput input = { .key_id = "12345678", .received_at = INT64_C(1795421730123) };
 
-static Result ask(Accept *accept, const Policy *policy, Slice body, Accepted *out)
+static Result accept_body(Accept *accept, const Policy *policy, Slice body, Accepted *out)
 {
-	AcceptInput asked = input;
+	AcceptInput request = input;
 	FieldErrors errors = { .count = 0 };
 	ProblemCode code = PROBLEM_VALIDATION_FAILED;
-	asked.body = body;
-	Result result = accept(policy, &asked, out, &errors, &code);
+	request.body = body;
+	Result result = accept(policy, &request, out, &errors, &code);
 	if (result_failed(result)) {
 		must(result.kind == ERROR_INPUT && result.text[0]);
 		must(code != PROBLEM_VALIDATION_FAILED || errors.count > 0);
@@ -26,17 +26,17 @@ static Result ask(Accept *accept, const Policy *policy, Slice body, Accepted *ou
 	return result;
 }
 
-/* What is accepted can be read behind the gateway, and is the same thing when it comes again. */
-static void take(Accept *accept, const Policy *policy, Slice body)
+/* An accepted body can be read by other services, and gives the same ids when it is repeated. */
+static void check_accepted(Accept *accept, const Policy *policy, Slice body)
 {
 	Accepted first, again;
 	json_t *tree;
 	EventHeader header;
-	if (result_failed(ask(accept, policy, body, &first)))
+	if (result_failed(accept_body(accept, policy, body, &first)))
 		return;
 	must(!result_failed(json_read(body, &tree)));
 	must(!result_failed(event_header_read(header_get(buffer_slice(&first.headers), EVENT_HEADER), &header)));
-	must(!result_failed(ask(accept, policy, body, &again)));
+	must(!result_failed(accept_body(accept, policy, body, &again)));
 	must(memcmp(&first.id, &again.id, sizeof first.id) == 0 && first.slot == again.slot);
 	must(strcmp(first.correlation_key, again.correlation_key) == 0);
 	json_decref(tree);
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	static Policy *policy;
 	if (!policy)
 		policy = pack_compiled(NULL);
-	take(accept_event, policy, (Slice){ (const char *)bytes, size });
-	take(accept_report, policy, (Slice){ (const char *)bytes, size });
+	check_accepted(accept_event, policy, (Slice){ (const char *)bytes, size });
+	check_accepted(accept_report, policy, (Slice){ (const char *)bytes, size });
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * Fuzz targets: tests/fuzz/NAME_fuzz.c has one function that is given any bytes and must hold its invariants, with must().
- * `make fuzz` searches with libFuzzer, `make test-fuzz` (part of make test) plays the corpora, tests/fuzz/corpus/NAME, with
- * whatever compiler and sanitizers the rest is built with. A file that broke something is added to its corpus.
+ * Fuzz targets: tests/fuzz/NAME_fuzz.c has one function that receives any bytes and checks its invariants with must().
+ * `make fuzz` searches with libFuzzer. `make test-fuzz`, a part of `make test`, runs the targets on their corpora,
+ * tests/fuzz/corpus/NAME, with the compiler and sanitizers of the build. Add every file that has broken a target to its corpus.
  */
 #ifndef TOCSIN_TESTS_FUZZ_H
 #define TOCSIN_TESTS_FUZZ_H

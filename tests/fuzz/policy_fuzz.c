@@ -1,4 +1,4 @@
-/* A policy pack: the first line names a file of the default pack, what follows is put in its place. */
+/* Policy packs: the first line names a file of the default pack, the other lines replace its contents. */
 #include "tests/fuzz/fuzz.h"
 
 #include "tests/unit/pack.h"
@@ -9,8 +9,8 @@
 static const char document[] = "{\"source\":\"suricata\",\"title\":\"a scan of ports\",\"severity\":\"high\",\"category\":\"ATK-SCAN\","
 			       "\"actor\":{\"address\":\"192.0.2.7\"},\"assets\":[{\"name\":\"web-1\"}]}";
 
-/* A pack without mistakes compiles, and its rules judge any document. */
-static void use(json_t *message)
+/* A pack without errors compiles, and its rules match any document without failing. */
+static void check_compiled(json_t *message)
 {
 	Policy *policy;
 	json_t *tree;
@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (text) {
 		*text++ = '\0';
 		if (pack_read_changed((PackChange[]){ { name, text }, { NULL, NULL } }, &message, &mistakes)) {
-			use(message);
+			check_compiled(message);
 			json_decref(message);
 		} else {
 			must(mistakes.count > 0 && mistakes.list[0][0]);

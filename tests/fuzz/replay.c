@@ -1,4 +1,4 @@
-/* Plays every file of the directories it is given to the target it is linked with. A target that breaks ends it. */
+/* Runs its target on every file of the given directories; an assertion that fails aborts it. */
 #include "tests/fuzz/fuzz.h"
 
 #include "shared/io/system/files.h"
@@ -18,8 +18,8 @@ static void play(const char *path)
 	if (result_failed(result))
 		fprintf(stderr, "%s\n", result.text);
 	must(!result_failed(result));
-	fprintf(stderr, "%s\n", path); /* the last one said is the one that broke it */
-	uint8_t *exact = malloc(bytes.size > 0 ? bytes.size : 1); /* nothing behind it, so that a sanitizer sees its end */
+	fprintf(stderr, "%s\n", path); /* the last path printed is the one that failed */
+	uint8_t *exact = malloc(bytes.size > 0 ? bytes.size : 1); /* exact size, so that a sanitizer detects reads past the end */
 	must(exact != NULL);
 	memcpy(exact, bytes.data ? bytes.data : "", bytes.size);
 	LLVMFuzzerTestOneInput(exact, bytes.size);

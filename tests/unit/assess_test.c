@@ -1,4 +1,4 @@
-/* What is it and how bad: the criteria one by one, and the default pack's judgement of the cases in assess.cases. */
+/* Assessment: each criterion, and the verdicts of the default pack for the cases in assess.cases. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -81,7 +81,7 @@ static void the_grade_is_the_worse_of_matrix_and_social_harm_in_every_cell(void 
 	buffer_release(&rules);
 }
 
-static void the_loss_follows_the_severity_where_no_rule_says_it(void **state)
+static void the_loss_follows_the_severity_if_no_rule_sets_it(void **state)
 {
 	static const struct {
 		const char *severity, *loss;
@@ -128,7 +128,7 @@ static void without_a_rule_the_defaults_decide(void **state)
 	policy_free(policy);
 }
 
-static void an_event_without_severity_is_of_severity_medium_for_rules_too(void **state)
+static void an_event_without_severity_counts_as_medium_for_rules_too(void **state)
 {
 	Policy *policy = with_rules("rules:\n  - {id: r, when: [{field: /severity, is: medium}], then: {}}\n");
 	(void)state;
@@ -140,7 +140,7 @@ static void an_event_without_severity_is_of_severity_medium_for_rules_too(void *
 	policy_free(policy);
 }
 
-static void the_kind_is_the_rules_then_the_reporters_then_the_categorys(void **state)
+static void the_kind_comes_from_the_rule_then_the_reporter_then_the_category(void **state)
 {
 	static const struct {
 		const char *form, *document, *kind;
@@ -198,29 +198,23 @@ static void the_reason_names_what_decided(void **state)
 	Policy *policy = pack_compiled(NULL);
 	(void)state;
 	assert_reason(policy, "event", "{\"source\":\"edr\",\"title\":\"Ransom note\"}",
-		      "Rule ransomware. Kind incident. Category 01007 (Ransomware). Grade II: importance important × "
-		      "loss grave; "
-		      "social harm general is not worse.");
+		      "Rule ransomware. Kind incident. Category 01007 (Ransomware). Grade II: importance important × loss grave; "
+		      "social harm general does not raise it.");
 	assert_reason(policy, "report", "{\"kind\":\"event\",\"description\":\"x\",\"type\":\"loss\"}",
-		      "Rule loss. Kind event, as the reporter says. Category 03011 (Loss of data). Grade IV: "
-		      "importance important × loss "
-		      "considerable; social harm general is not worse.");
+		      "Rule loss. Kind event, from the reporter. Category 03011 (Loss of data). Grade IV: importance important × "
+		      "loss considerable; social harm general does not raise it.");
 	assert_reason(policy, "event", "{\"source\":\"web\",\"title\":\"defaced\"}",
-		      "Rule defacement. Kind incident. Category 02009 (Web defacement). Grade III: social harm "
-		      "considerable is worse than "
-		      "importance × loss (important × considerable, grade IV).");
+		      "Rule defacement. Kind incident. Category 02009 (Web defacement). Grade III: by social harm considerable, "
+		      "which outweighs importance × loss (important × considerable, grade IV).");
 	assert_reason(policy, "event", "{\"source\":\"fw\",\"title\":\"port scan\"}",
-		      "Rule port-scan-title-noise. Known noise: recorded as a false alarm, nobody is told. Category "
-		      "02001 (Network "
-		      "scanning and probing). Grade IV: importance general × loss considerable, as severity medium "
-		      "lets expect; social "
-		      "harm general is not worse.");
+		      "Rule port-scan-title-noise. Known noise: recorded as a false alarm, nobody is notified. Category 02001 "
+		      "(Network scanning and probing). Grade IV: importance general × loss considerable, derived from severity "
+		      "medium; social harm general does not raise it.");
 	policy_free(policy);
 	policy = with_rules("rules: []\n");
 	assert_reason(policy, "event", "{\"source\":\"a\",\"title\":\"b\",\"severity\":\"high\"}",
-		      "No rule fits. Kind event: no rule says otherwise. No rule names a category: 10000. Grade IV: "
-		      "importance general × "
-		      "loss serious, as severity high lets expect; social harm general is not worse.");
+		      "No rule matches. Kind event, by default. Category 10000, by default. Grade IV: importance general × loss "
+		      "serious, derived from severity high; social harm general does not raise it.");
 	policy_free(policy);
 }
 
@@ -233,11 +227,11 @@ static void the_reason_is_in_the_packs_first_language(void **state)
 	(void)state;
 	assert_reason(policy, "event", "{\"source\":\"edr\",\"title\":\"Ransom note\"}",
 		      "规则 ransomware。 类型：事件。 类别 01007（勒索软件）。 级别 II：重要程度“重要” × "
-		      "损失“特别严重”；社会危害“一般”不更重。");
+		      "损失“特别严重”；社会危害“一般”未提高级别。");
 	policy_free(policy);
 }
 
-static void a_verdict_becomes_the_record_response_reads(void **state)
+static void a_verdict_becomes_the_record_that_response_reads(void **state)
 {
 	Policy *policy = pack_compiled(NULL);
 	Assessment assessment;
@@ -286,7 +280,7 @@ static void verdict_line(const Verdict *verdict, char *out, size_t size)
 		 verdict->rule != NULL ? verdict->rule->id : "-", verdict->noise ? " noise" : "");
 }
 
-/* Cuts "FORM DOCUMENT -> EXPECTED"; false for a line that is no case. */
+/* Splits "FORM DOCUMENT -> EXPECTED"; false for a line that is not a case. */
 static bool case_cut(char *line, char **document, char **expected)
 {
 	line[strcspn(line, "\n")] = '\0';
@@ -302,7 +296,7 @@ static bool case_cut(char *line, char **document, char **expected)
 	return true;
 }
 
-/* Takes the rule that decided out of the set. */
+/* Removes the rule that decided from the set. */
 static bool case_holds(const Policy *policy, const char *form, const char *document, const char *expected,
 		       unsigned line, json_t *rules)
 {
@@ -316,7 +310,7 @@ static bool case_holds(const Policy *policy, const char *form, const char *docum
 	return strcmp(found, expected) == 0;
 }
 
-static void the_default_pack_judges_every_case_as_written_and_every_rule_has_a_case(void **state)
+static void the_default_pack_gives_the_expected_verdicts_and_every_rule_has_a_case(void **state)
 {
 	Policy *policy = pack_compiled(NULL);
 	FILE *file = fopen(cases_file, "r");
@@ -346,15 +340,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_grade_is_the_worse_of_matrix_and_social_harm_in_every_cell),
-		cmocka_unit_test(the_loss_follows_the_severity_where_no_rule_says_it),
+		cmocka_unit_test(the_loss_follows_the_severity_if_no_rule_sets_it),
 		cmocka_unit_test(without_a_rule_the_defaults_decide),
-		cmocka_unit_test(an_event_without_severity_is_of_severity_medium_for_rules_too),
-		cmocka_unit_test(the_kind_is_the_rules_then_the_reporters_then_the_categorys),
+		cmocka_unit_test(an_event_without_severity_counts_as_medium_for_rules_too),
+		cmocka_unit_test(the_kind_comes_from_the_rule_then_the_reporter_then_the_category),
 		cmocka_unit_test(a_rule_outweighs_the_senders_severity),
 		cmocka_unit_test(the_reason_names_what_decided),
 		cmocka_unit_test(the_reason_is_in_the_packs_first_language),
-		cmocka_unit_test(a_verdict_becomes_the_record_response_reads),
-		cmocka_unit_test(the_default_pack_judges_every_case_as_written_and_every_rule_has_a_case),
+		cmocka_unit_test(a_verdict_becomes_the_record_that_response_reads),
+		cmocka_unit_test(the_default_pack_gives_the_expected_verdicts_and_every_rule_has_a_case),
 	};
 	return cmocka_run_group_tests_name("assess", tests, NULL, NULL);
 }

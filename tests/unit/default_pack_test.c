@@ -1,4 +1,4 @@
-/* The pack Tocsin comes with: whole, without mistakes, and in both languages alike. */
+/* The default policy pack: complete, without errors, and equal in both languages. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void it_says_what_it_is(void **state)
+static void the_pack_names_itself(void **state)
 {
 	(void)state;
 	assert_memory_equal(policy_version(policy), "default@1+", 10);
@@ -36,7 +36,7 @@ static void it_says_what_it_is(void **state)
 }
 
 /* ---- categories */
-static void it_has_every_category_of_the_standard(void **state)
+static void the_pack_has_every_category_of_the_standard(void **state)
 {
 	static const int subs[] = { 10, 21, 12, 8, 5, 8, 3, 3, 5, 0 };
 	size_t total = 0;
@@ -74,7 +74,7 @@ static void latent_weaknesses_are_weaknesses_and_abnormal_behaviour_is_an_event(
 }
 
 /* ---- sources */
-static void an_unknown_source_slides_for_a_quarter_of_an_hour_and_ends_after_a_day(void **state)
+static void an_unknown_source_has_a_window_of_15_minutes_and_a_cap_of_a_day(void **state)
 {
 	const SourcePolicy *source = policy_source(policy, "never heard of");
 	(void)state;
@@ -101,7 +101,7 @@ static void grave_incidents_reach_management_within_half_an_hour(void **state)
 	}
 }
 
-static void lesser_incidents_and_weaknesses_take_longer_and_events_tell_nobody(void **state)
+static void lesser_incidents_and_weaknesses_take_longer_and_events_notify_nobody(void **state)
 {
 	(void)state;
 	assert_true(policy_escalation(policy, "incident", "III")->levels[1].after_seconds > 1800);
@@ -110,7 +110,7 @@ static void lesser_incidents_and_weaknesses_take_longer_and_events_tell_nobody(v
 	assert_null(policy_escalation(policy, "event", "I"));
 }
 
-static void every_team_has_somebody_on_duty_who_can_be_written_to(void **state)
+static void every_team_has_a_person_on_duty_with_an_address(void **state)
 {
 	json_t *team;
 	size_t i;
@@ -122,7 +122,7 @@ static void every_team_has_somebody_on_duty_who_can_be_written_to(void **state)
 	}
 }
 
-static void no_address_of_it_can_take_mail(void **state)
+static void no_address_of_the_pack_accepts_mail(void **state)
 {
 	static const char nowhere[] = "@example.org";
 	json_t *person;
@@ -134,7 +134,7 @@ static void no_address_of_it_can_take_mail(void **state)
 	}
 }
 
-static void its_channels_are_nothing_but_settings(void **state)
+static void channels_contain_only_settings(void **state)
 {
 	const ChannelPolicy *webhook = policy_channel(policy, "webhook"),
 			    *mail = policy_channel_of_type(policy, "email");
@@ -174,7 +174,7 @@ static void assert_word(const char *group, const char *word)
 	}
 }
 
-static void it_has_words_for_whatever_people_are_told(void **state)
+static void the_pack_has_every_word_that_notices_use(void **state)
 {
 	static const struct {
 		const char *group;
@@ -196,7 +196,7 @@ static void it_has_words_for_whatever_people_are_told(void **state)
 			assert_word(groups[i].group, groups[i].words[j]);
 }
 
-/* Every {name} of a text is in the other. */
+/* True when both texts have the same {names}. */
 static bool names_within(const char *text, const char *other)
 {
 	for (; (text = strchr(text, '{')) != NULL; text++) {
@@ -210,7 +210,7 @@ static bool names_within(const char *text, const char *other)
 	return true;
 }
 
-static void both_languages_are_given_the_same_values(void **state)
+static void both_languages_use_the_same_values(void **state)
 {
 	json_t *words = json_object_get(policy_message(policy), "words"), *text;
 	json_t *english = json_object_get(words, "en"), *chinese = json_object_get(words, "zh-CN");
@@ -232,7 +232,7 @@ static void the_words_are_flat_and_sorted(void **state)
 		const char *before = "";
 		json_object_foreach (texts, key, text) {
 			if (strcmp(before, key) >= 0)
-				fail_msg("words/%s.yaml: %s stands behind %s", language, key, before);
+				fail_msg("words/%s.yaml: %s is sorted behind %s", language, key, before);
 			before = key;
 		}
 	}
@@ -241,18 +241,18 @@ static void the_words_are_flat_and_sorted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(it_says_what_it_is),
-		cmocka_unit_test(it_has_every_category_of_the_standard),
+		cmocka_unit_test(the_pack_names_itself),
+		cmocka_unit_test(the_pack_has_every_category_of_the_standard),
 		cmocka_unit_test(every_category_has_a_name_in_each_language),
 		cmocka_unit_test(latent_weaknesses_are_weaknesses_and_abnormal_behaviour_is_an_event),
-		cmocka_unit_test(an_unknown_source_slides_for_a_quarter_of_an_hour_and_ends_after_a_day),
+		cmocka_unit_test(an_unknown_source_has_a_window_of_15_minutes_and_a_cap_of_a_day),
 		cmocka_unit_test(grave_incidents_reach_management_within_half_an_hour),
-		cmocka_unit_test(lesser_incidents_and_weaknesses_take_longer_and_events_tell_nobody),
-		cmocka_unit_test(every_team_has_somebody_on_duty_who_can_be_written_to),
-		cmocka_unit_test(no_address_of_it_can_take_mail),
-		cmocka_unit_test(its_channels_are_nothing_but_settings),
-		cmocka_unit_test(it_has_words_for_whatever_people_are_told),
-		cmocka_unit_test(both_languages_are_given_the_same_values),
+		cmocka_unit_test(lesser_incidents_and_weaknesses_take_longer_and_events_notify_nobody),
+		cmocka_unit_test(every_team_has_a_person_on_duty_with_an_address),
+		cmocka_unit_test(no_address_of_the_pack_accepts_mail),
+		cmocka_unit_test(channels_contain_only_settings),
+		cmocka_unit_test(the_pack_has_every_word_that_notices_use),
+		cmocka_unit_test(both_languages_use_the_same_values),
 		cmocka_unit_test(the_words_are_flat_and_sorted),
 	};
 	return cmocka_run_group_tests_name("default_pack", tests, setup, teardown);

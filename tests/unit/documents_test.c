@@ -1,4 +1,4 @@
-/* The documents' tables and bounds, and how entries make an incident. */
+/* The tables and bounds of the documents, and the fold of entries into an incident. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -23,7 +23,7 @@ static json_t *tree_of(const char *text)
 	return tree;
 }
 
-/* A JSON object of one member: a text of so many characters. */
+/* A JSON object with one member, a text with the given number of characters. */
 static json_t *with_text(const char *document, const char *member, size_t characters)
 {
 	json_t *tree = tree_of(document);
@@ -79,7 +79,7 @@ static void a_text_may_have_as_many_characters_as_the_contract_says_and_no_more(
 
 static const struct {
 	const FieldTable *table;
-	const char *document, *pointer; /* where the mistake is; NULL: there is none */
+	const char *document, *pointer; /* pointer of the error; NULL: no error */
 } documents[] = {
 	{ &event_table, EVENT, NULL },
 	{ &event_table, "{\"title\":\"t\"}", "/source" },
@@ -120,7 +120,7 @@ static const struct {
 	  "/first_action/done_at" },
 };
 
-static void a_document_is_taken_or_refused_with_the_place(void **state)
+static void a_document_is_accepted_or_refused_with_the_pointer(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {
@@ -131,13 +131,13 @@ static void a_document_is_taken_or_refused_with_the_place(void **state)
 		if (documents[i].pointer == NULL && errors.count > 0)
 			fail_msg("%s: %s %s", documents[i].document, errors.list[0].pointer, errors.list[0].detail);
 		if (documents[i].pointer != NULL && errors.count != 1)
-			fail_msg("%s: %zu mistakes", documents[i].document, errors.count);
+			fail_msg("%s: %zu errors", documents[i].document, errors.count);
 		if (documents[i].pointer != NULL)
 			assert_string_equal(errors.list[0].pointer, documents[i].pointer);
 	}
 }
 
-static void sixty_four_observables_are_taken_and_one_more_is_not(void **state)
+static void sixty_four_observables_are_accepted_and_one_more_is_not(void **state)
 {
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of(EVENT), *list = json_array();
@@ -191,7 +191,7 @@ static const Field *field_at(const FieldTable *table, const char *name)
 	return NULL;
 }
 
-static void what_names_a_person_is_marked_as_personal(void **state)
+static void members_with_personal_data_are_marked(void **state)
 {
 	static const struct {
 		const FieldTable *table;
@@ -215,7 +215,7 @@ static void what_names_a_person_is_marked_as_personal(void **state)
 	assert_true(field_at(field_at(&incident_table, "assignee")->table, "person")->flags & FIELD_PERSONAL);
 }
 
-/* ---- records come back as they went */
+/* ---- encoding and decoding of records */
 static const struct {
 	const FieldTable *table;
 	const char *document;
@@ -257,7 +257,7 @@ static const struct {
 	{ &actor_table, "{\"kind\":\"person\",\"id\":\"li\",\"name\":\"李雷\",\"roles\":[\"handler\"]}" },
 };
 
-static void a_record_comes_back_as_it_went(void **state)
+static void a_record_is_encoded_and_decoded_unchanged(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
@@ -380,7 +380,7 @@ static void entries_make_an_incident(void **state)
 	assert_int_equal(json_object_size(incident), sizeof members / sizeof members[0]);
 }
 
-static void a_link_is_there_only_once_an_entry_says_so(void **state)
+static void links_are_absent_until_an_entry_sets_them(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_new();
@@ -406,7 +406,7 @@ static void a_nested_member_is_merged_and_null_clears_it(void **state)
 	assert_at(incident, "/assignee/person", NULL);
 }
 
-static void members_a_later_version_knows_are_passed_over(void **state)
+static void unknown_members_of_a_later_version_are_ignored(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_new();
@@ -427,7 +427,7 @@ static void an_entry_out_of_order_is_refused_and_changes_nothing(void **state)
 	assert_true(json_equal(incident, before));
 }
 
-static void a_case_is_open_until_its_status_is_the_last_of_its_kind(void **state)
+static void a_case_is_open_until_its_status_is_final(void **state)
 {
 	static const char *const open[] = { "received",   "triaging",    "reported",   "assessing", "confirmed",
 					    "containing", "eradicating", "recovering", "reviewing", "reopened",
@@ -443,7 +443,7 @@ static void a_case_is_open_until_its_status_is_the_last_of_its_kind(void **state
 }
 
 /* ---- the event header */
-static void an_event_header_comes_back_as_it_went(void **state)
+static void an_event_header_is_written_and_read_back(void **state)
 {
 	static const EventHeader headers[] = {
 		{ .window_seconds = 900, .cap_seconds = 86400, .severity = 2, .clock_offset_ms = -120 },
@@ -465,7 +465,7 @@ static void an_event_header_comes_back_as_it_went(void **state)
 	}
 }
 
-static void an_event_header_is_what_the_contract_shows(void **state)
+static void an_event_header_matches_the_contract(void **state)
 {
 	(void)state;
 	Buffer text;
@@ -477,7 +477,7 @@ static void an_event_header_is_what_the_contract_shows(void **state)
 	buffer_release(&text);
 }
 
-static void a_broken_event_header_is_refused_and_leaves_the_struct_alone(void **state)
+static void an_invalid_event_header_is_refused_and_the_struct_untouched(void **state)
 {
 	static const char *const broken[] = { "",
 					      "window=900",
@@ -502,22 +502,22 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_text_may_have_as_many_characters_as_the_contract_says_and_no_more),
-		cmocka_unit_test(a_document_is_taken_or_refused_with_the_place),
-		cmocka_unit_test(sixty_four_observables_are_taken_and_one_more_is_not),
+		cmocka_unit_test(a_document_is_accepted_or_refused_with_the_pointer),
+		cmocka_unit_test(sixty_four_observables_are_accepted_and_one_more_is_not),
 		cmocka_unit_test(a_report_of_a_person_is_decoded_whole),
-		cmocka_unit_test(what_names_a_person_is_marked_as_personal),
-		cmocka_unit_test(a_record_comes_back_as_it_went),
+		cmocka_unit_test(members_with_personal_data_are_marked),
+		cmocka_unit_test(a_record_is_encoded_and_decoded_unchanged),
 		cmocka_unit_test(an_assessment_carries_its_report),
 		cmocka_unit_test(a_new_incident_has_every_member_of_the_contract_in_its_order),
 		cmocka_unit_test(entries_make_an_incident),
-		cmocka_unit_test(a_link_is_there_only_once_an_entry_says_so),
+		cmocka_unit_test(links_are_absent_until_an_entry_sets_them),
 		cmocka_unit_test(a_nested_member_is_merged_and_null_clears_it),
-		cmocka_unit_test(members_a_later_version_knows_are_passed_over),
+		cmocka_unit_test(unknown_members_of_a_later_version_are_ignored),
 		cmocka_unit_test(an_entry_out_of_order_is_refused_and_changes_nothing),
-		cmocka_unit_test(a_case_is_open_until_its_status_is_the_last_of_its_kind),
-		cmocka_unit_test(an_event_header_comes_back_as_it_went),
-		cmocka_unit_test(an_event_header_is_what_the_contract_shows),
-		cmocka_unit_test(a_broken_event_header_is_refused_and_leaves_the_struct_alone),
+		cmocka_unit_test(a_case_is_open_until_its_status_is_final),
+		cmocka_unit_test(an_event_header_is_written_and_read_back),
+		cmocka_unit_test(an_event_header_matches_the_contract),
+		cmocka_unit_test(an_invalid_event_header_is_refused_and_the_struct_untouched),
 	};
 	return cmocka_run_group_tests_name("documents", tests, NULL, NULL);
 }

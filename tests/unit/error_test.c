@@ -17,7 +17,7 @@ static void success_has_no_text(void **state)
 	assert_string_equal(result.text, "");
 }
 
-static void a_failure_keeps_its_kind_and_sentence(void **state)
+static void a_failure_keeps_its_kind_and_text(void **state)
 {
 	(void)state;
 	Result result = result_fail(ERROR_CONFLICT, "version %d is not %d", 3, 4);
@@ -26,7 +26,7 @@ static void a_failure_keeps_its_kind_and_sentence(void **state)
 	assert_string_equal(result.text, "version 3 is not 4");
 }
 
-static void wrapping_puts_what_was_done_before_the_text(void **state)
+static void wrapping_puts_the_context_before_the_text(void **state)
 {
 	(void)state;
 	Result inner = result_fail(ERROR_AGAIN, "no answer");
@@ -43,7 +43,7 @@ static void wrapping_success_changes_nothing(void **state)
 	assert_string_equal(outer.text, "");
 }
 
-static void long_sentences_are_cut_between_characters(void **state)
+static void long_texts_are_cut_between_characters(void **state)
 {
 	(void)state;
 	for (int shift = 0; shift < 4; shift++) {
@@ -64,7 +64,7 @@ static void long_sentences_are_cut_between_characters(void **state)
 	}
 }
 
-static void wrapping_with_too_long_a_text_keeps_its_beginning(void **state)
+static void wrapping_with_a_long_context_keeps_its_beginning(void **state)
 {
 	(void)state;
 	char what[2 * RESULT_TEXT];
@@ -112,11 +112,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(success_has_no_text),
-		cmocka_unit_test(a_failure_keeps_its_kind_and_sentence),
-		cmocka_unit_test(wrapping_puts_what_was_done_before_the_text),
+		cmocka_unit_test(a_failure_keeps_its_kind_and_text),
+		cmocka_unit_test(wrapping_puts_the_context_before_the_text),
 		cmocka_unit_test(wrapping_success_changes_nothing),
-		cmocka_unit_test(long_sentences_are_cut_between_characters),
-		cmocka_unit_test(wrapping_with_too_long_a_text_keeps_its_beginning),
+		cmocka_unit_test(long_texts_are_cut_between_characters),
+		cmocka_unit_test(wrapping_with_a_long_context_keeps_its_beginning),
 		cmocka_unit_test(try_returns_at_the_first_failure),
 		cmocka_unit_test(every_kind_has_its_own_name),
 	};

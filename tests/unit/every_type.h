@@ -1,4 +1,4 @@
-/* A document with a member of every type, for tests of what reads by field tables. */
+/* A document with a member of every type, for tests of the readers of field tables. */
 #ifndef TOCSIN_TESTS_UNIT_EVERY_TYPE_H
 #define TOCSIN_TESTS_UNIT_EVERY_TYPE_H
 

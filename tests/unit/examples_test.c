@@ -1,6 +1,6 @@
 /*
- * The examples of proto/ against the field tables themselves: what is valid there decodes, what is invalid is refused
- * with the pointer that stands beside it. The table of an example is the longest name its own begins with.
+ * The examples of proto/ against the field tables: a valid one decodes, an invalid one is refused with the pointer in the
+ * .pointer file beside it. The table of an example is the longest table name with which its file name begins.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,10 +22,10 @@ enum { PATH_SIZE = 512, EXAMPLE_MAX = 1 << 20, DOCUMENT_MAX = 4096 };
 
 static const char valid[] = "proto/examples/valid", invalid[] = "proto/examples/invalid";
 
-/* What a name begins with, and how such a document is checked. */
+/* The beginning of a file name, and the check of such a document. */
 typedef struct {
 	const char *name;
-	const FieldTable *table; /* NULL: another program writes or reads it; it is JSON, that is all */
+	const FieldTable *table; /* NULL: must only be JSON; another program reads or writes it */
 	bool strict;
 } Form;
 
@@ -93,7 +93,7 @@ static json_t *example(const char *directory, const char *file)
 	return tree;
 }
 
-/* False where the document is refused. A command is no form: its check is the gateway's own. */
+/* False if the document is refused. Commands are checked by command_decode, like in the gateway. */
 static bool decode(const char *file, json_t *tree, FieldErrors *errors)
 {
 	_Alignas(max_align_t) char document[DOCUMENT_MAX];
@@ -103,7 +103,7 @@ static bool decode(const char *file, json_t *tree, FieldErrors *errors)
 	if (!form && command != COMMANDS)
 		return command_decode(command, tree, true, &arguments, errors);
 	if (!form)
-		fail_msg("%s: begins with no document's name", file);
+		fail_msg("%s: begins with the name of no document", file);
 	if (!form->table)
 		return true;
 	assert_true(form->table->size <= sizeof document);
@@ -115,7 +115,7 @@ static size_t each_example(const char *directory, void (*check)(const char *file
 	DIR *list = opendir(directory);
 	size_t count = 0;
 	if (!list)
-		fail_msg("%s is not there: run at the root of the tree", directory);
+		fail_msg("%s does not exist: run at the root of the source tree", directory);
 	for (struct dirent *entry = readdir(list); entry; entry = readdir(list)) {
 		const char *end = strrchr(entry->d_name, '.');
 		if (!end || strcmp(end, ".json") != 0)
@@ -155,7 +155,7 @@ static void check_invalid(const char *file)
 	assert_true(pointer.size > 0 && pointer.data[pointer.size - 1] == '\n');
 	pointer.data[pointer.size - 1] = '\0';
 	if (errors.count != 1 || strcmp(errors.list[0].pointer, pointer.data) != 0)
-		fail_msg("%s: %zu mistakes, the first at '%s' (%s), not one at '%s'", file, errors.count,
+		fail_msg("%s: %zu errors, the first at '%s' (%s), not one at '%s'", file, errors.count,
 			 errors.list[0].pointer, errors.list[0].detail, pointer.data);
 	buffer_release(&pointer);
 }
@@ -166,13 +166,13 @@ static void every_invalid_example_is_refused_with_its_pointer(void **state)
 	assert_true(each_example(invalid, check_invalid) >= 30);
 }
 
-/* What is written back says the same: nothing of a record is lost on its way through a service. */
+/* Decoding and encoding loses nothing of a record. */
 static void check_round(const char *file)
 {
 	_Alignas(max_align_t) char document[DOCUMENT_MAX];
 	FieldErrors errors = { .count = 0 };
 	const Form *form = form_of(file);
-	/* An incident is no record: it is folded from entries, never encoded. */
+	/* An incident is folded from entries and never encoded. */
 	if (!form || !form->table || form->strict || form->table == &incident_table)
 		return;
 	json_t *tree JSON_AUTO = example(valid, file);
@@ -180,10 +180,10 @@ static void check_round(const char *file)
 	json_t *again JSON_AUTO = json_encode(form->table, document);
 	json_t *present JSON_AUTO = json_encode_present(form->table, document);
 	if (!json_equal(tree, again) && !json_equal(tree, present))
-		fail_msg("%s: is not what was read", file);
+		fail_msg("%s: differs from the document that was read", file);
 }
 
-static void our_own_records_come_back_as_they_went(void **state)
+static void records_are_decoded_and_encoded_unchanged(void **state)
 {
 	(void)state;
 	assert_true(each_example(valid, check_round) > 0);
@@ -194,7 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_valid_example_decodes),
 		cmocka_unit_test(every_invalid_example_is_refused_with_its_pointer),
-		cmocka_unit_test(our_own_records_come_back_as_they_went),
+		cmocka_unit_test(records_are_decoded_and_encoded_unchanged),
 	};
 	return cmocka_run_group_tests_name("examples", tests, NULL, NULL);
 }

@@ -111,7 +111,7 @@ static void absent_and_null_members_read_the_same(void **state)
 	}
 }
 
-static void what_is_no_object_leaves_everything_absent(void **state)
+static void a_value_that_is_not_an_object_leaves_everything_absent(void **state)
 {
 	(void)state;
 	json_t *tree JSON_AUTO = json_array();
@@ -127,7 +127,7 @@ static void what_is_no_object_leaves_everything_absent(void **state)
 	assert_string_equal(errors.list[1].detail, "must be an object");
 }
 
-static void every_single_mistake_says_what_would_be_right(void **state)
+static void every_error_states_the_requirement(void **state)
 {
 	(void)state;
 	static const struct {
@@ -157,7 +157,7 @@ static void every_single_mistake_says_what_would_be_right(void **state)
 		{ "{\"title\":\"x\",\"suspected\":\"true\"}", { "/suspected", "must be true or false, not text" } },
 		{ "{\"title\":\"x\",\"occurred_at\":1795421730}", { "/occurred_at", "must be text, not a number" } },
 		{ "{\"title\":\"x\",\"occurred_at\":\"2026-02-29T00:00:00Z\"}",
-		  { "/occurred_at", "must have a day that its month has" } },
+		  { "/occurred_at", "must have a day that exists in its month" } },
 		{ "{\"title\":\"x\",\"severity\":\"hgih\"}",
 		  { "/severity", "must be one of info, low, medium, high, critical" } },
 		{ "{\"title\":\"x\",\"severity\":3}",
@@ -213,7 +213,7 @@ static void items_without_a_bound_of_their_own_have_256_characters(void **state)
 	}
 }
 
-static void all_mistakes_are_told_at_once(void **state)
+static void all_errors_are_reported_at_once(void **state)
 {
 	(void)state;
 	const FieldError expected[] = {
@@ -247,7 +247,7 @@ static void unknown_members_are_refused_only_when_strict(void **state)
 	assert_errors(text, false, 0, NULL);
 }
 
-static void an_unknown_member_of_null_is_unknown_too(void **state)
+static void an_unknown_member_that_is_null_is_refused_too(void **state)
 {
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\",\"more\":null}");
@@ -257,7 +257,7 @@ static void an_unknown_member_of_null_is_unknown_too(void **state)
 	assert_string_equal(errors.list[0].pointer, "/more");
 }
 
-static void more_mistakes_than_fit_are_counted_as_more(void **state)
+static void errors_that_do_not_fit_set_more(void **state)
 {
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\"}");
@@ -276,7 +276,7 @@ static void more_mistakes_than_fit_are_counted_as_more(void **state)
 	assert_string_equal(errors.list[31].pointer, "/people/31");
 }
 
-static void a_pointer_too_long_names_a_parent(void **state)
+static void a_pointer_that_is_too_long_names_a_parent(void **state)
 {
 	(void)state;
 	char name[FIELD_POINTER + 1];
@@ -318,7 +318,7 @@ static void a_long_list_of_choices_ends_with_an_ellipsis(void **state)
 	                    "the-third-of-many-long-words, the-fourth-of-many-long-words, …");
 }
 
-static void texts_with_a_nul_are_refused_wherever_they_come_from(void **state)
+static void texts_with_a_nul_are_refused_in_any_member(void **state)
 {
 	(void)state;
 	json_t *tree JSON_AUTO = json_pack("{s:s#, s:s#}", "title", "a\0b", 3, "severity", "low\0", 4);
@@ -326,11 +326,11 @@ static void texts_with_a_nul_are_refused_wherever_they_come_from(void **state)
 	FieldErrors errors = { .count = 0 };
 	assert_false(json_decode(&document_table, tree, true, &document, &errors));
 	assert_int_equal(errors.count, 2);
-	assert_string_equal(errors.list[0].detail, "must not hold a NUL");
+	assert_string_equal(errors.list[0].detail, "must not contain a NUL");
 	assert_string_equal(errors.list[1].pointer, "/severity");
 }
 
-static void our_own_documents_are_read_leniently(void **state)
+static void records_are_decoded_leniently(void **state)
 {
 	(void)state;
 	json_t *good JSON_AUTO = tree_of("{\"title\":\"x\",\"from_the_future\":1}");
@@ -383,7 +383,7 @@ static void absent_members_are_null_or_left_out(void **state)
 	assert_written(present, "{\"title\":\"x\",\"reporter\":{\"name\":\"li\"}}");
 }
 
-static void an_absent_nested_object_is_absent_again(void **state)
+static void an_absent_nested_object_is_encoded_as_absent(void **state)
 {
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\"}");
@@ -397,7 +397,7 @@ static void an_absent_nested_object_is_absent_again(void **state)
 	assert_true(json_decode(&document_table, full, true, &document, &errors));
 }
 
-static void a_required_nested_object_is_always_written(void **state)
+static void a_required_nested_object_is_always_encoded(void **state)
 {
 	(void)state;
 	typedef struct {
@@ -411,7 +411,7 @@ static void a_required_nested_object_is_always_written(void **state)
 	assert_written(present, "{\"person\":{}}");
 }
 
-static void an_encoded_document_outlives_the_tree_it_came_from(void **state)
+static void an_encoded_document_outlives_the_decoded_tree(void **state)
 {
 	(void)state;
 	json_t *tree = tree_of("{\"title\":\"x\",\"tags\":[\"a\"],\"anything\":{\"b\":1}}");
@@ -427,23 +427,23 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_document_is_decoded),
 		cmocka_unit_test(absent_and_null_members_read_the_same),
-		cmocka_unit_test(what_is_no_object_leaves_everything_absent),
-		cmocka_unit_test(every_single_mistake_says_what_would_be_right),
+		cmocka_unit_test(a_value_that_is_not_an_object_leaves_everything_absent),
+		cmocka_unit_test(every_error_states_the_requirement),
 		cmocka_unit_test(bounds_count_characters_not_bytes),
 		cmocka_unit_test(items_without_a_bound_of_their_own_have_256_characters),
-		cmocka_unit_test(all_mistakes_are_told_at_once),
+		cmocka_unit_test(all_errors_are_reported_at_once),
 		cmocka_unit_test(unknown_members_are_refused_only_when_strict),
-		cmocka_unit_test(an_unknown_member_of_null_is_unknown_too),
-		cmocka_unit_test(more_mistakes_than_fit_are_counted_as_more),
-		cmocka_unit_test(a_pointer_too_long_names_a_parent),
+		cmocka_unit_test(an_unknown_member_that_is_null_is_refused_too),
+		cmocka_unit_test(errors_that_do_not_fit_set_more),
+		cmocka_unit_test(a_pointer_that_is_too_long_names_a_parent),
 		cmocka_unit_test(a_long_list_of_choices_ends_with_an_ellipsis),
-		cmocka_unit_test(texts_with_a_nul_are_refused_wherever_they_come_from),
-		cmocka_unit_test(our_own_documents_are_read_leniently),
+		cmocka_unit_test(texts_with_a_nul_are_refused_in_any_member),
+		cmocka_unit_test(records_are_decoded_leniently),
 		cmocka_unit_test(a_document_survives_decoding_and_encoding),
 		cmocka_unit_test(absent_members_are_null_or_left_out),
-		cmocka_unit_test(an_absent_nested_object_is_absent_again),
-		cmocka_unit_test(a_required_nested_object_is_always_written),
-		cmocka_unit_test(an_encoded_document_outlives_the_tree_it_came_from),
+		cmocka_unit_test(an_absent_nested_object_is_encoded_as_absent),
+		cmocka_unit_test(a_required_nested_object_is_always_encoded),
+		cmocka_unit_test(an_encoded_document_outlives_the_decoded_tree),
 	};
 
 	return cmocka_run_group_tests_name("field", tests, NULL, NULL);

@@ -89,7 +89,7 @@ static void *hash_many(void *argument)
 	return NULL;
 }
 
-static void threads_hash_without_disturbing_each_other(void **state)
+static void threads_can_hash_at_the_same_time(void **state)
 {
 	(void)state;
 	pthread_t threads[8];
@@ -113,7 +113,7 @@ static void digests_differ_when_any_byte_does(void **state)
 	}
 }
 
-static void hex_goes_there_and_back(void **state)
+static void hex_is_written_and_read_back(void **state)
 {
 	(void)state;
 	Digest digest = DIGEST(SLICE("abc")), again;
@@ -168,7 +168,7 @@ static void murmur2_is_the_one_of_kafka(void **state)
 static void murmur2_takes_bytes_above_127_and_none_at_all(void **state)
 {
 	(void)state;
-	/* Worked out with another implementation; bytes above 127 are where signed arithmetic goes wrong. */
+	/* From another implementation. Bytes above 127 reveal errors of signed arithmetic. */
 	static const struct {
 		Slice bytes;
 		int32_t hash;
@@ -244,7 +244,7 @@ static void base64_that_is_not_strict_is_refused(void **state)
 		Slice text = slice_of(cases[i].text);
 		bool good = cases[i].url ? base64url_decode(text, &out) : base64_decode(text, &out);
 		if (good || strcmp(out.data, "kept") != 0)
-			fail_msg("\"%s\" was taken", cases[i].text);
+			fail_msg("\"%s\" was accepted", cases[i].text);
 		buffer_release(&out);
 	}
 }
@@ -293,9 +293,9 @@ int main(void)
 		cmocka_unit_test(parts_are_hashed_as_one_text),
 		cmocka_unit_test(hmac_gives_the_digests_of_rfc_4231),
 		cmocka_unit_test(hmac_signs_as_standard_webhooks_do),
-		cmocka_unit_test(threads_hash_without_disturbing_each_other),
+		cmocka_unit_test(threads_can_hash_at_the_same_time),
 		cmocka_unit_test(digests_differ_when_any_byte_does),
-		cmocka_unit_test(hex_goes_there_and_back),
+		cmocka_unit_test(hex_is_written_and_read_back),
 		cmocka_unit_test(what_is_not_64_hex_digits_is_no_digest),
 		cmocka_unit_test(murmur2_is_the_one_of_kafka),
 		cmocka_unit_test(murmur2_takes_bytes_above_127_and_none_at_all),

@@ -11,7 +11,7 @@
 
 static const Instant received_at = 1795421730123; /* 2026-11-23T08:15:30.123Z */
 
-/* The expected ids were computed by hand from the rule in id.h, with another implementation of SHA-256. */
+/* The expected ids were computed from the rule in id.h with another implementation of SHA-256. */
 static void an_id_is_its_prefix_and_130_bits_of_the_hash(void **state)
 {
 	(void)state;
@@ -22,7 +22,7 @@ static void an_id_is_its_prefix_and_130_bits_of_the_hash(void **state)
 
 #define CORRELATED SLICE("0123456789abcdefghjkmnpqrs")
 
-/* Computed by hand like the one above; they are stored, so that no change of the program may change them. */
+/* Computed like the one above. Such ids are stored, so no change of the program may change them. */
 static void an_event_id_is_its_domain_byte_and_three_parts(void **state)
 {
 	(void)state;
@@ -55,7 +55,7 @@ static void event_ids_of_different_identities_differ(void **state)
 			assert_string_not_equal(ids[i].text, ids[j].text);
 }
 
-static void a_pair_is_not_the_same_as_its_join(void **state)
+static void a_pair_differs_from_its_concatenation(void **state)
 {
 	(void)state;
 	Id one = id_of_pair("evt_", SLICE("ab"), SLICE("c"));
@@ -93,7 +93,7 @@ static void an_incident_id_holds_time_slot_and_hash(void **state)
 	assert_string_equal(id_of_incident(received_at, 0xabc, SLICE("evt_x")).text, "inc_01m83qjxabnf732b4gbsn8r2sc");
 }
 
-static void time_and_slot_come_back_out_of_an_incident_id(void **state)
+static void time_and_slot_are_read_from_an_incident_id(void **state)
 {
 	(void)state;
 	static const Instant times[] = { 0, 1, 31, 32, 1795421730123, INSTANT_MAX };
@@ -130,7 +130,7 @@ static void different_events_open_different_incidents(void **state)
 	                        id_of_incident(received_at, 1, SLICE("evt_y")).text);
 }
 
-static void what_is_no_incident_id_is_not_parsed(void **state)
+static void a_text_that_is_not_an_incident_id_is_not_parsed(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
@@ -145,7 +145,7 @@ static void what_is_no_incident_id_is_not_parsed(void **state)
 		"inc_01m83qjxabnf732b4gbsn8r2s ",
 		"inc_l1m83qjxabnf732b4gbsn8r2sc",
 		"inc_01m83qjxab-f732b4gbsn8r2sc",
-		"inc_7zzzzzzzzznf732b4gbsn8r2sc", /* 48 bits, but behind the year 9999 */
+		"inc_7zzzzzzzzznf732b4gbsn8r2sc", /* 48 bits, but after the year 9999 */
 		"inc_z1m83qjxabnf732b4gbsn8r2sc", /* the first two bits must be zero */
 	};
 
@@ -153,11 +153,11 @@ static void what_is_no_incident_id_is_not_parsed(void **state)
 		unsigned slot = 4711;
 		Instant time = -1;
 		if (id_incident_parse(slice_of(cases[i]), &slot, &time) || slot != 4711 || time != -1)
-			fail_msg("%s was taken", cases[i]);
+			fail_msg("%s was accepted", cases[i]);
 	}
 }
 
-static void an_id_has_exactly_its_shape(void **state)
+static void an_id_has_exactly_its_form(void **state)
 {
 	(void)state;
 	Id id = id_of_pair("evt_", SLICE("a"), SLICE("b"));
@@ -177,7 +177,7 @@ static void an_id_has_exactly_its_shape(void **state)
 	}
 }
 
-static void the_same_work_makes_the_same_id(void **state)
+static void the_same_input_gives_the_same_id(void **state)
 {
 	(void)state;
 	assert_string_equal(id_of_incident(received_at, 7, SLICE("evt_x")).text,
@@ -211,16 +211,16 @@ int main(void)
 		cmocka_unit_test(an_id_is_its_prefix_and_130_bits_of_the_hash),
 		cmocka_unit_test(an_event_id_is_its_domain_byte_and_three_parts),
 		cmocka_unit_test(event_ids_of_different_identities_differ),
-		cmocka_unit_test(a_pair_is_not_the_same_as_its_join),
+		cmocka_unit_test(a_pair_differs_from_its_concatenation),
 		cmocka_unit_test(derived_ids_count_in_decimal),
 		cmocka_unit_test(random_bytes_become_an_id_bit_by_bit),
 		cmocka_unit_test(an_incident_id_holds_time_slot_and_hash),
-		cmocka_unit_test(time_and_slot_come_back_out_of_an_incident_id),
+		cmocka_unit_test(time_and_slot_are_read_from_an_incident_id),
 		cmocka_unit_test(incident_ids_sort_by_time),
 		cmocka_unit_test(different_events_open_different_incidents),
-		cmocka_unit_test(what_is_no_incident_id_is_not_parsed),
-		cmocka_unit_test(an_id_has_exactly_its_shape),
-		cmocka_unit_test(the_same_work_makes_the_same_id),
+		cmocka_unit_test(a_text_that_is_not_an_incident_id_is_not_parsed),
+		cmocka_unit_test(an_id_has_exactly_its_form),
+		cmocka_unit_test(the_same_input_gives_the_same_id),
 		cmocka_unit_test(a_number_is_the_year_and_40_bits),
 		cmocka_unit_test(a_slot_is_murmur2_modulo_4096),
 	};

@@ -53,7 +53,7 @@ static void rfc_3339_times_are_read(void **state)
 	}
 }
 
-static void anything_else_is_refused_and_nothing_written(void **state)
+static void anything_else_is_refused_and_the_output_untouched(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
@@ -141,7 +141,7 @@ static void instants_are_written_in_utc_with_milliseconds(void **state)
 	}
 }
 
-static void every_day_survives_writing_and_reading(void **state)
+static void every_day_is_written_and_read_back(void **state)
 {
 	(void)state;
 	/* A little under a day, so that the hours, minutes and milliseconds differ from one day to the next. */
@@ -193,10 +193,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rfc_3339_times_are_read),
-		cmocka_unit_test(anything_else_is_refused_and_nothing_written),
+		cmocka_unit_test(anything_else_is_refused_and_the_output_untouched),
 		cmocka_unit_test(a_time_ends_where_its_slice_ends),
 		cmocka_unit_test(instants_are_written_in_utc_with_milliseconds),
-		cmocka_unit_test(every_day_survives_writing_and_reading),
+		cmocka_unit_test(every_day_is_written_and_read_back),
 		cmocka_unit_test(the_year_turns_at_midnight_utc),
 		cmocka_unit_test(mail_dates_have_the_right_day_of_the_week),
 	};

@@ -42,7 +42,7 @@ static void strict_json_is_read(void **state)
 	}
 }
 
-static void anything_else_is_refused_with_its_place(void **state)
+static void anything_else_is_refused_with_line_and_column(void **state)
 {
 	(void)state;
 	static const struct {
@@ -71,11 +71,11 @@ static void anything_else_is_refused_with_its_place(void **state)
 		CASE("{\"a\":+1}", "line 1, column 6: is not JSON"),
 		CASE("{\"a\":NaN}", "line 1, column 8: is not JSON"),
 		CASE("{\"a\":\"\t\"}", "line 1, column 6: is not JSON"),
-		CASE("{\"a\":1}//", "line 1, column 8: has something behind the document"),
-		CASE("{} {}", "line 1, column 4: has something behind the document"),
-		CASE("{}\n}", "line 2, column 1: has something behind the document"),
-		CASE("{\"a\":1,\"a\":1}", "line 1, column 10: has a member twice"),
-		CASE("{\"x\":{\"a\":1,\"\\u0061\":2}}", "line 1, column 20: has a member twice"),
+		CASE("{\"a\":1}//", "line 1, column 8: has bytes behind the document"),
+		CASE("{} {}", "line 1, column 4: has bytes behind the document"),
+		CASE("{}\n}", "line 2, column 1: has bytes behind the document"),
+		CASE("{\"a\":1,\"a\":1}", "line 1, column 10: has a duplicate member"),
+		CASE("{\"x\":{\"a\":1,\"\\u0061\":2}}", "line 1, column 20: has a duplicate member"),
 		CASE("{}\0", "line 1, column 3: has a NUL byte"),
 		CASE("{\"a\":\"x\0y\"}", "line 1, column 8: has a NUL byte"),
 		CASE("{\"a\":\"x\\u0000\"}", "line 1, column 14: has a NUL (\\u0000)"),
@@ -103,7 +103,7 @@ static void anything_else_is_refused_with_its_place(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-static void nothing_of_the_document_is_quoted(void **state)
+static void an_error_quotes_nothing_of_the_document(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
@@ -130,7 +130,7 @@ static void nest(Buffer *out, size_t depth, const char *open, const char *close)
 	buffer_text(out, "}");
 }
 
-static void thirty_two_levels_are_taken_and_thirty_three_are_not(void **state)
+static void forty_levels_are_accepted_and_forty_one_are_not(void **state)
 {
 	(void)state;
 	static const struct {
@@ -229,13 +229,13 @@ static void pointers_find_what_rfc_6901_says(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		json_t *found = json_at(tree, cases[i].pointer);
 		if (!json_is_integer(found) || json_integer_value(found) != cases[i].number)
-			fail_msg("%s found something else", cases[i].pointer);
+			fail_msg("%s found another value", cases[i].pointer);
 	}
 	assert_ptr_equal(json_at(tree, ""), tree);
 	assert_string_equal(json_string_value(json_at(tree, "/foo/1")), "baz");
 }
 
-static void pointers_to_nothing_find_nothing(void **state)
+static void a_pointer_to_an_absent_value_gives_null(void **state)
 {
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of("{\"foo\":[\"bar\",\"baz\"],\"a\":1,\"m~n\":8}");
@@ -247,7 +247,7 @@ static void pointers_to_nothing_find_nothing(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++)
 		if (json_at(tree, cases[i]))
-			fail_msg("%s found something", cases[i]);
+			fail_msg("%s found a value", cases[i]);
 	assert_null(json_at(NULL, ""));
 	assert_null(json_at(NULL, "/a"));
 }
@@ -285,14 +285,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strict_json_is_read),
-		cmocka_unit_test(anything_else_is_refused_with_its_place),
-		cmocka_unit_test(nothing_of_the_document_is_quoted),
-		cmocka_unit_test(thirty_two_levels_are_taken_and_thirty_three_are_not),
+		cmocka_unit_test(anything_else_is_refused_with_line_and_column),
+		cmocka_unit_test(an_error_quotes_nothing_of_the_document),
+		cmocka_unit_test(forty_levels_are_accepted_and_forty_one_are_not),
 		cmocka_unit_test(siblings_do_not_add_to_the_depth),
 		cmocka_unit_test(a_document_ends_where_its_slice_ends),
 		cmocka_unit_test(writing_is_compact_and_all_or_nothing),
 		cmocka_unit_test(pointers_find_what_rfc_6901_says),
-		cmocka_unit_test(pointers_to_nothing_find_nothing),
+		cmocka_unit_test(a_pointer_to_an_absent_value_gives_null),
 		cmocka_unit_test(long_details_are_cut_between_characters),
 		cmocka_unit_test(choices_are_found_by_their_words),
 	};

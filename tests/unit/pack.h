@@ -1,4 +1,4 @@
-/* Policy packs for tests: the default pack as it lies in the tree, with some of its files changed. */
+/* Policy packs for tests: the default pack of the source tree with changed files. */
 #ifndef TOCSIN_TESTS_UNIT_PACK_H
 #define TOCSIN_TESTS_UNIT_PACK_H
 
@@ -6,15 +6,15 @@
 
 #define PACK_DEFAULT "shared/policy/default"
 
-/* A file to put in place of the pack's own, or beside them; text NULL: taken away. A list ends with a NULL name. */
+/* A file that replaces one of the pack or is added; text NULL: removed. A list ends with a NULL name. */
 typedef struct {
 	const char *name, *text;
 } PackChange;
 
-/* The default pack, changed; changes may be NULL. As policy_read. */
+/* policy_read of the default pack with changes, which may be NULL. */
 bool pack_read_changed(const PackChange *changes, json_t **message, PolicyMistakes *mistakes);
 
-/* The same compiled; aborts, and prints why, when it has mistakes. */
+/* The same, compiled; the caller frees it. Prints the errors and aborts if there are any. */
 Policy *pack_compiled(const PackChange *changes);
 
 #endif

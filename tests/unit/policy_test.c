@@ -1,4 +1,4 @@
-/* Policy packs: every kind of mistake with its file, line and column, and what a compiled pack answers. */
+/* Policy packs: every kind of error with file, line and column, and the queries of a compiled pack. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -21,25 +21,25 @@ enum { TEXT_MAX = 65536, CHANGES_MAX = 6 };
 		"words/zh-CN.yaml", "a: 一 {x}\nb: 二\n"                                                             \
 	}
 
-/* ---- mistakes: a default pack with changed files, and every mistake it must give, one a line, in this order */
+/* ---- errors: the default pack with changed files, and the expected errors, one a line, in this order */
 typedef struct {
 	PackChange changes[CHANGES_MAX];
 	const char *mistakes;
 } Mistaken;
 
-static const Mistaken mistaken[] = {
+static const Mistaken invalid_packs[] = {
 	/* files */
-	{ { { "sources.yaml", NULL } }, "sources.yaml:1:1: this file is missing; every pack must have it\n" },
-	{ { { "grading.yaml", NULL } }, "grading.yaml:1:1: this file is missing; every pack must have it\n" },
-	{ { { "pack.yaml", NULL } }, "pack.yaml:1:1: this file is missing; every pack must have it\n" },
+	{ { { "sources.yaml", NULL } }, "sources.yaml:1:1: this file is missing; every pack requires it\n" },
+	{ { { "grading.yaml", NULL } }, "grading.yaml:1:1: this file is missing; every pack requires it\n" },
+	{ { { "pack.yaml", NULL } }, "pack.yaml:1:1: this file is missing; every pack requires it\n" },
 	{ { { "notes.yaml", "a: b\n" } },
-	  "notes.yaml:1:1: is no file of a pack; these are pack, sources, categories, grading, rules, contacts, "
+	  "notes.yaml:1:1: is not a file of a pack: remove it, or name it pack, sources, categories, grading, rules, contacts, "
 	  "escalation, "
-	  "channels and words/LANGUAGE, all .yaml\n" },
+	  "channels or words/LANGUAGE, with .yaml\n" },
 	{ { { "rules.yaml", "rules:\n  - {id: a, then: {kind: event}\n" } },
 	  "rules.yaml:3:1: did not find expected ',' or '}'\n" },
 	{ { { "rules.yaml", "rules: []\nrules: []\n" } },
-	  "rules.yaml:2:1: this key stands twice in its mapping; each may stand once\n" },
+	  "rules.yaml:2:1: duplicate key in this mapping; keys must be unique\n" },
 	{ { { "rules.yaml", "rule: []\n" } },
 	  "rules.yaml:1:1: rules: is required\n"
 	  "rules.yaml:1:7: rule: is not a member of rules.yaml; members are rules\n" },
@@ -49,8 +49,8 @@ static const Mistaken mistaken[] = {
 	{ { { "pack.yaml", "id: my pack\nversion: 1.5\ntimezone: 8 hours\nlanguages: [en, en, zh-CN]\n" } },
 	  "pack.yaml:1:5: id: must be letters, digits, '.', '_' and '-'\n"
 	  "pack.yaml:2:10: version: must be a whole number, or letters, digits, '.', '_' and '-'\n"
-	  "pack.yaml:3:11: timezone: must be the IANA name of a time zone, like Asia/Shanghai\n"
-	  "pack.yaml:4:17: \"en\" stands twice; each language may stand once\n" },
+	  "pack.yaml:3:11: timezone: must be the IANA name of a time zone, for example Asia/Shanghai\n"
+	  "pack.yaml:4:17: \"en\" is duplicated; name each language once\n" },
 	{ { { "pack.yaml", "id: p\nversion: 1\nlanguages: [en, zh-CN]\n" } },
 	  "pack.yaml:1:1: timezone: is required\n" },
 	{ { { "pack.yaml", "id: p\nversion: 1\ntimezone: UTC\nlanguages: [en, \"zh CN\"]\n" },
@@ -58,15 +58,15 @@ static const Mistaken mistaken[] = {
 	    { "words/zh-CN.yaml", NULL },
 	    { "contacts.yaml", NULL },
 	    { "escalation.yaml", NULL } },
-	  "pack.yaml:4:17: must be a language tag like en or zh-CN\n" },
+	  "pack.yaml:4:17: must be a language tag, for example en or zh-CN\n" },
 
 	/* sources.yaml */
 	{ { { "sources.yaml", "sources:\n  - {id: ids, correlate: [source]}\n" } },
-	  "sources.yaml:2:3: sources: must have a row with id \"*\", for all sources not named\n" },
+	  "sources.yaml:2:3: sources: must have a row with id \"*\" for all other sources\n" },
 	{ { { "sources.yaml",
 	      "sources:\n  - id: \"*\"\n    correlate: [source, colour]\n  - id: \"*\"\n    window_seconds: 0\n" } },
 	  "sources.yaml:3:25: must be one of source, rule, asset, actor\n"
-	  "sources.yaml:4:9: id: \"*\" stands twice; each id may stand once\n"
+	  "sources.yaml:4:9: id: \"*\" is duplicated; each id must be unique\n"
 	  "sources.yaml:5:21: window_seconds: must be from 1 to 31622400\n" },
 	{ { { "sources.yaml", "sources:\n  - {id: \"*\", correlate: []}\n" } },
 	  "sources.yaml:2:26: correlate: must have at least 1 items\n" },
@@ -75,7 +75,7 @@ static const Mistaken mistaken[] = {
 			      "  - {by: asset, window_seconds: 0}\n  - {by: asset, window_seconds: 60}\n  - {by: actor}\n" } },
 	  "sources.yaml:4:10: by: must be one of asset, actor\n"
 	  "sources.yaml:5:33: window_seconds: must be from 1 to 31622400\n"
-	  "sources.yaml:6:10: by: \"asset\" stands twice; each by may stand once\n"
+	  "sources.yaml:6:10: by: \"asset\" is duplicated; each by must be unique\n"
 	  "sources.yaml:7:5: window_seconds: is required\n" },
 
 	/* categories.yaml */
@@ -83,8 +83,8 @@ static const Mistaken mistaken[] = {
 				 "  - {code: \"1\", names: {en: 7}, kind: crime}\n" },
 	    { "rules.yaml", NULL } },
 	  "categories.yaml:2:12: code: must be text, not a number\n"
-	  "categories.yaml:3:24: names: must have a name in en, the pack's first language\n"
-	  "categories.yaml:4:12: code: \"1\" stands twice; each code may stand once\n"
+	  "categories.yaml:3:24: names: must have a name in en, the first language of the pack\n"
+	  "categories.yaml:4:12: code: \"1\" is duplicated; each code must be unique\n"
 	  "categories.yaml:4:29: en: must be text\n"
 	  "categories.yaml:4:39: kind: must be one of event, incident, weakness\n" },
 
@@ -104,8 +104,8 @@ static const Mistaken mistaken[] = {
 	/* rules.yaml */
 	{ { { "rules.yaml",
 	      "rules:\n  - {id: a, then: {category: \"99999\"}}\n  - {id: a, then: {grade: I}}\n  - {then: {}}\n" } },
-	  "rules.yaml:2:30: category: there is no category \"99999\" in categories.yaml; name one of its codes\n"
-	  "rules.yaml:3:10: id: \"a\" stands twice; each id may stand once\n"
+	  "rules.yaml:2:30: category: categories.yaml has no category \"99999\"; name one of its codes, or add it\n"
+	  "rules.yaml:3:10: id: \"a\" is duplicated; each id must be unique\n"
 	  "rules.yaml:3:27: grade: is not a member of then; members are kind, category, severity, importance, loss, "
 	  "social_harm, flags, noise\n"
 	  "rules.yaml:4:5: id: is required\n" },
@@ -124,18 +124,18 @@ static const Mistaken mistaken[] = {
 			    "      - {field: /observables/0/colour, is: red}\n"
 			    "      - {field: /title, like: x}\n"
 			    "    then: {kind: crime, flags: [big], noise: maybe}\n" } },
-	  "rules.yaml:4:17: field: leads to nothing that an event or a report can have\n"
-	  "rules.yaml:5:17: field: must be a JSON pointer like /title\n"
+	  "rules.yaml:4:17: field: addresses no member of an event or a report\n"
+	  "rules.yaml:5:17: field: must be a JSON pointer, for example /title\n"
 	  "rules.yaml:6:9: must have exactly one of is, in, matches, at_least\n"
 	  "rules.yaml:7:9: must have exactly one of is, in, matches, at_least\n"
-	  "rules.yaml:8:34: matches: is no regular expression: missing closing parenthesis, at character 4\n"
+	  "rules.yaml:8:34: matches: must be a regular expression: missing closing parenthesis, at character 4\n"
 	  "rules.yaml:9:29: in: must be a list of at least one value\n"
 	  "rules.yaml:10:29: is: must be a text, a number, true or false\n"
 	  "rules.yaml:11:38: at_least: must be one of info, low, medium, high, critical\n"
 	  "rules.yaml:12:46: at_least: must be a number (words only for /severity)\n"
-	  "rules.yaml:13:32: is: is none of the words this field can have\n"
-	  "rules.yaml:14:39: is none of the words this field can have\n"
-	  "rules.yaml:15:17: field: leads to nothing that an event or a report can have\n"
+	  "rules.yaml:13:32: is: must be a word that this field can have\n"
+	  "rules.yaml:14:39: must be a word that this field can have\n"
+	  "rules.yaml:15:17: field: addresses no member of an event or a report\n"
 	  "rules.yaml:16:9: must have exactly one of is, in, matches, at_least\n"
 	  "rules.yaml:16:31: like: is not a member of a condition; members are field, is, in, matches, at_least\n"
 	  "rules.yaml:17:18: kind: must be one of event, incident, weakness\n"
@@ -147,15 +147,15 @@ static const Mistaken mistaken[] = {
 			       "teams:\n  - {id: soc, on_duty: [li, wang]}\n  - {id: soc}\n" },
 	    { "escalation.yaml", NULL } },
 	  "contacts.yaml:2:24: language: must be one of the languages in pack.yaml\n"
-	  "contacts.yaml:2:35: email: must be a mail address like li@example.org\n"
-	  "contacts.yaml:3:10: id: \"li\" stands twice; each id may stand once\n"
+	  "contacts.yaml:2:35: email: must be a mail address, for example li@example.org\n"
+	  "contacts.yaml:3:10: id: \"li\" is duplicated; each id must be unique\n"
 	  "contacts.yaml:3:21: phone: is not a member of a person; members are id, name, language, email\n"
-	  "contacts.yaml:5:29: there is no person \"wang\" in contacts.yaml; name one of people\n"
-	  "contacts.yaml:6:10: id: \"soc\" stands twice; each id may stand once\n" },
+	  "contacts.yaml:5:29: contacts.yaml has no person \"wang\"; name one of people, or add it\n"
+	  "contacts.yaml:6:10: id: \"soc\" is duplicated; each id must be unique\n" },
 
 	{ { { "contacts.yaml", NULL }, { "escalation.yaml", "policies:\n  - {id: a, team: soc}\n" } },
-	  "escalation.yaml:2:19: team: there is no team \"soc\" in contacts.yaml; name one of its teams\n" },
-	/* of a file that cannot be read nothing more is said, nor of what refers to it */
+	  "escalation.yaml:2:19: team: contacts.yaml has no team \"soc\"; name one of its teams, or add it\n" },
+	/* an unreadable file has one error, and references to it have none */
 	{ { { "contacts.yaml", "people: [\n" } }, "contacts.yaml:2:1: did not find expected node content\n" },
 
 	/* escalation.yaml */
@@ -169,17 +169,17 @@ static const Mistaken mistaken[] = {
 	      "  - id: a\n" } },
 	  "escalation.yaml:3:20: must be one of event, incident, weakness\n"
 	  "escalation.yaml:3:37: must be one of I, II, III, IV\n"
-	  "escalation.yaml:4:11: team: there is no team \"nobody\" in contacts.yaml; name one of its teams\n"
-	  "escalation.yaml:6:39: there is no team \"none\" in contacts.yaml; name one of its teams\n"
-	  "escalation.yaml:6:52: there is no person \"none\" in contacts.yaml; name one of its people\n"
-	  "escalation.yaml:6:67: there is no channel \"none\" in channels.yaml; name one of its channels\n"
+	  "escalation.yaml:4:11: team: contacts.yaml has no team \"nobody\"; name one of its teams, or add it\n"
+	  "escalation.yaml:6:39: contacts.yaml has no team \"none\"; name one of its teams, or add it\n"
+	  "escalation.yaml:6:52: contacts.yaml has no person \"none\"; name one of its people, or add it\n"
+	  "escalation.yaml:6:67: channels.yaml has no channel \"none\"; name one of its channels, or add it\n"
 	  "escalation.yaml:6:83: must be team:ID, person:ID or channel:ID\n"
-	  "escalation.yaml:7:25: after_seconds: must be more than the 900 of the level before\n"
-	  "escalation.yaml:8:25: after_seconds: must be more than the 900 of the level before\n"
+	  "escalation.yaml:7:25: after_seconds: must be greater than 900, the value of the previous level\n"
+	  "escalation.yaml:8:25: after_seconds: must be greater than 900, the value of the previous level\n"
 	  "escalation.yaml:9:25: after_seconds: must be from 0 to 31622400\n"
-	  "escalation.yaml:9:25: after_seconds: must be more than the 60 of the level before\n"
+	  "escalation.yaml:9:25: after_seconds: must be greater than 60, the value of the previous level\n"
 	  "escalation.yaml:10:9: after_seconds: is required\n"
-	  "escalation.yaml:11:9: id: \"a\" stands twice; each id may stand once\n" },
+	  "escalation.yaml:11:9: id: \"a\" is duplicated; each id must be unique\n" },
 
 	/* channels.yaml */
 	{ { { "channels.yaml", "channels:\n"
@@ -191,29 +191,29 @@ static const Mistaken mistaken[] = {
 			       "\"https://x\"}\n" },
 	    { "escalation.yaml", NULL } },
 	  "channels.yaml:2:19: type: must be one of webhook, email\n"
-	  "channels.yaml:3:5: a channel of type webhook must have url\n"
-	  "channels.yaml:3:10: id: \"a\" stands twice; each id may stand once\n"
-	  "channels.yaml:4:33: url: must begin with https:// or http://, or be a ${TOCSIN_X}\n"
-	  "channels.yaml:4:52: server: a channel of type webhook has no server\n"
-	  "channels.yaml:4:72: secret: must begin with whsec_, or be a ${TOCSIN_X}\n"
-	  "channels.yaml:5:34: server: a setting is named as ${TOCSIN_X}, in capitals, digits and '_'\n"
-	  "channels.yaml:5:51: from: a setting is named as ${TOCSIN_X}, in capitals, digits and '_'\n"
-	  "channels.yaml:6:34: server: a setting is named as ${TOCSIN_X}, in capitals, digits and '_'\n"
-	  "channels.yaml:6:83: url: a channel of type email has no url\n" },
+	  "channels.yaml:3:5: a channel of type webhook must have the member url\n"
+	  "channels.yaml:3:10: id: \"a\" is duplicated; each id must be unique\n"
+	  "channels.yaml:4:33: url: must begin with https:// or http://, or be a setting, ${TOCSIN_X}\n"
+	  "channels.yaml:4:52: server: a channel of type webhook must not have the member server\n"
+	  "channels.yaml:4:72: secret: must begin with whsec_, or be a setting, ${TOCSIN_X}\n"
+	  "channels.yaml:5:34: server: must name a setting as ${TOCSIN_X}, with capitals, digits and '_'\n"
+	  "channels.yaml:5:51: from: must name a setting as ${TOCSIN_X}, with capitals, digits and '_'\n"
+	  "channels.yaml:6:34: server: must name a setting as ${TOCSIN_X}, with capitals, digits and '_'\n"
+	  "channels.yaml:6:83: url: a channel of type email must not have the member url\n" },
 	{ { { "contacts.yaml", "people:\n  - {id: li, name: \"${TOCSIN_HOME}\"}\nteams:\n  - {id: soc}\n" },
 	    { "escalation.yaml", NULL } },
-	  "contacts.yaml:2:20: name: names a setting; ${TOCSIN_X} may stand only in channels.yaml\n" },
+	  "contacts.yaml:2:20: name: must not name a setting; ${TOCSIN_X} is allowed only in channels.yaml\n" },
 
 	/* words */
 	{ { WORDS_EN, { "words/zh-CN.yaml", NULL } },
-	  "words/zh-CN.yaml:1:1: this file is missing; pack.yaml names its language\n" },
+	  "words/zh-CN.yaml:1:1: this file is missing; pack.yaml names its language: add the file\n" },
 	{ { WORDS_EN, { "words/zh-CN.yaml", "a: 一\nc: 三\nd: [四]\n" } },
 	  "words/en.yaml:1:1: must have the key c, which words/zh-CN.yaml has\n"
 	  "words/en.yaml:1:1: must have the key d, which words/zh-CN.yaml has\n"
 	  "words/zh-CN.yaml:1:1: must have the key b, which words/en.yaml has\n"
-	  "words/zh-CN.yaml:3:4: d: must be text, in quotes where it looks like something else\n" },
+	  "words/zh-CN.yaml:3:4: d: must be text; quote it if it looks like another type\n" },
 	{ { WORDS_EN, WORDS_ZH, { "words/fr.yaml", "a: un\nb: deux\n" } },
-	  "words/fr.yaml:1:1: pack.yaml does not name this language; name it or take the file away\n" },
+	  "words/fr.yaml:1:1: pack.yaml does not name this language; name it, or remove the file\n" },
 };
 
 static void join(const PolicyMistakes *mistakes, Buffer *out)
@@ -224,31 +224,31 @@ static void join(const PolicyMistakes *mistakes, Buffer *out)
 	}
 }
 
-static void every_mistake_is_told_at_once_with_its_file_line_and_column(void **state)
+static void all_errors_are_reported_at_once_with_file_line_and_column(void **state)
 {
 	static PolicyMistakes mistakes;
 	size_t wrong = 0;
 	(void)state;
-	for (size_t i = 0; i < sizeof mistaken / sizeof mistaken[0]; i++) {
+	for (size_t i = 0; i < sizeof invalid_packs / sizeof invalid_packs[0]; i++) {
 		json_t *message = NULL;
-		Buffer told;
+		Buffer found;
 		PackChange changes[CHANGES_MAX + 1] = { { NULL, NULL } };
-		memcpy(changes, mistaken[i].changes, sizeof mistaken[i].changes);
-		buffer_init(&told, TEXT_MAX);
+		memcpy(changes, invalid_packs[i].changes, sizeof invalid_packs[i].changes);
+		buffer_init(&found, TEXT_MAX);
 		assert_false(pack_read_changed(changes, &message, &mistakes));
 		assert_null(message);
 		assert_false(mistakes.more);
-		join(&mistakes, &told);
-		if (strcmp(told.data, mistaken[i].mistakes) != 0) {
-			print_error("case %zu:\n%sinstead of\n%s\n", i, told.data, mistaken[i].mistakes);
+		join(&mistakes, &found);
+		if (strcmp(found.data, invalid_packs[i].mistakes) != 0) {
+			print_error("case %zu:\n%sinstead of\n%s\n", i, found.data, invalid_packs[i].mistakes);
 			wrong++;
 		}
-		buffer_release(&told);
+		buffer_release(&found);
 	}
 	assert_int_equal(wrong, 0);
 }
 
-static void more_mistakes_than_there_is_room_for_are_said_to_be_more(void **state)
+static void errors_that_do_not_fit_set_more(void **state)
 {
 	static PolicyMistakes mistakes;
 	json_t *message = NULL;
@@ -363,21 +363,21 @@ static void the_order_files_are_given_in_does_not_change_the_version(void **stat
 	policy_free(policy);
 }
 
-static void a_file_given_twice_is_a_mistake(void **state)
+static void a_file_given_twice_is_an_error(void **state)
 {
 	const PolicyFile twice[] = { { "rules.yaml", SLICE("rules: []\n") }, { "rules.yaml", SLICE("rules: []\n") } };
 	static PolicyMistakes mistakes;
 	json_t *message = NULL;
-	Buffer told;
+	Buffer found;
 	(void)state;
-	buffer_init(&told, TEXT_MAX);
+	buffer_init(&found, TEXT_MAX);
 	assert_false(policy_read(twice, 2, &message, &mistakes));
-	join(&mistakes, &told);
-	assert_non_null(strstr(told.data, "rules.yaml:1:1: this file is given twice; a pack has it once\n"));
-	buffer_release(&told);
+	join(&mistakes, &found);
+	assert_non_null(strstr(found.data, "rules.yaml:1:1: this file is given twice; give it once\n"));
+	buffer_release(&found);
 }
 
-static void a_message_survives_the_bus_and_compiles_to_the_same(void **state)
+static void a_message_from_the_bus_compiles_to_the_same_policy(void **state)
 {
 	Buffer text;
 	json_t *again JSON_AUTO = NULL;
@@ -393,10 +393,10 @@ static void a_message_survives_the_bus_and_compiles_to_the_same(void **state)
 	buffer_release(&text);
 }
 
-static void a_broken_message_is_refused_with_the_place(void **state)
+static void an_invalid_message_is_refused_with_the_pointer(void **state)
 {
 	static const struct {
-		const char *pointer, *member, *text, *told;
+		const char *pointer, *member, *text, *found;
 	} broken[] = {
 		{ "", "sources", "[]", "/sources" },
 		{ "/pack", "languages", "[]", "/pack/languages" },
@@ -413,12 +413,12 @@ static void a_broken_message_is_refused_with_the_place(void **state)
 				    json_loads(broken[i].text, JSON_DECODE_ANY, NULL));
 		Result compiled = policy_compile(message, &policy);
 		assert_int_equal(compiled.kind, ERROR_INPUT);
-		assert_non_null(strstr(compiled.text, broken[i].told));
+		assert_non_null(strstr(compiled.text, broken[i].found));
 		assert_null(policy);
 	}
 }
 
-static void a_message_of_a_later_version_is_taken(void **state)
+static void a_message_of_a_later_version_is_accepted(void **state)
 {
 	json_t *message JSON_AUTO = json_deep_copy(policy_message(*state));
 	Policy *policy = NULL;
@@ -429,7 +429,7 @@ static void a_message_of_a_later_version_is_taken(void **state)
 	policy_free(policy);
 }
 
-static void a_source_has_its_row_and_all_others_the_star(void **state)
+static void a_source_has_its_row_and_all_others_the_star_row(void **state)
 {
 	const SourcePolicy *ids = policy_source(*state, "ids"), *other = policy_source(*state, "edr");
 	assert_true(!ids->by_source && !ids->by_rule && ids->by_asset && ids->by_actor);
@@ -460,7 +460,7 @@ static void people_and_teams_are_found_by_id(void **state)
 	assert_null(policy_team(*state, NULL));
 }
 
-static void the_first_escalation_that_fits_decides(void **state)
+static void the_first_escalation_that_matches_decides(void **state)
 {
 	static const struct {
 		const char *kind, *grade, *policy;
@@ -486,7 +486,7 @@ static void the_first_escalation_that_fits_decides(void **state)
 	assert_null(policy_escalation_by_id(*state, "none"));
 }
 
-static void channels_keep_their_settings_by_name(void **state)
+static void channels_keep_the_names_of_their_settings(void **state)
 {
 	const ChannelPolicy *hook = policy_channel(*state, "hook"), *post = policy_channel_of_type(*state, "email");
 	assert_string_equal(hook->url, "${TOCSIN_WEBHOOK_URL}");
@@ -535,7 +535,7 @@ static void words_are_filled_in_and_fall_back_to_the_first_language_and_the_key(
 /* ---- rules */
 static const struct {
 	const char *document, *rule; /* NULL: none */
-} ruled[] = {
+} rule_cases[] = {
 	{ "{\"type\":\"x\"}", "text" },
 	{ "{\"type\":\"X\"}", NULL },
 	{ "{\"type\":\"xx\"}", NULL },
@@ -571,16 +571,16 @@ static const struct {
 	{ "{\"type\":\"x\",\"attributes\":{\"n\":7}}", "text" },
 };
 
-static void the_first_rule_that_fits_decides(void **state)
+static void the_first_rule_that_matches_decides(void **state)
 {
-	for (size_t i = 0; i < sizeof ruled / sizeof ruled[0]; i++) {
-		json_t *document JSON_AUTO = json_loads(ruled[i].document, 0, NULL);
+	for (size_t i = 0; i < sizeof rule_cases / sizeof rule_cases[0]; i++) {
+		json_t *document JSON_AUTO = json_loads(rule_cases[i].document, 0, NULL);
 		assert_non_null(document);
 		const RulePolicy *rule = policy_rule(*state, document);
-		const char *expected = ruled[i].rule != NULL ? ruled[i].rule : "none",
+		const char *expected = rule_cases[i].rule != NULL ? rule_cases[i].rule : "none",
 			   *found = rule != NULL ? rule->id : "none";
 		if (strcmp(expected, found) != 0)
-			fail_msg("%s: rule %s instead of %s", ruled[i].document, found, expected);
+			fail_msg("%s: rule %s instead of %s", rule_cases[i].document, found, expected);
 	}
 }
 
@@ -590,7 +590,7 @@ static const RuleThen *then_of(const Policy *policy, const char *text)
 	return &policy_rule(policy, document)->then;
 }
 
-static void a_rule_says_what_it_says_and_no_more(void **state)
+static void a_rule_sets_only_its_own_members(void **state)
 {
 	const RuleThen *text = then_of(*state, "{\"type\":\"x\"}");
 	assert_string_equal(kind_words[text->kind], "incident");
@@ -613,28 +613,28 @@ static void a_rule_says_what_it_says_and_no_more(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_mistake_is_told_at_once_with_its_file_line_and_column),
-		cmocka_unit_test(more_mistakes_than_there_is_room_for_are_said_to_be_more),
+		cmocka_unit_test(all_errors_are_reported_at_once_with_file_line_and_column),
+		cmocka_unit_test(errors_that_do_not_fit_set_more),
 		cmocka_unit_test(the_order_files_are_given_in_does_not_change_the_version),
-		cmocka_unit_test(a_file_given_twice_is_a_mistake),
+		cmocka_unit_test(a_file_given_twice_is_an_error),
 		cmocka_unit_test_setup_teardown(a_version_names_the_pack_and_the_hash_of_its_files, small_setup,
 						small_teardown),
-		cmocka_unit_test_setup_teardown(a_message_survives_the_bus_and_compiles_to_the_same, small_setup,
+		cmocka_unit_test_setup_teardown(a_message_from_the_bus_compiles_to_the_same_policy, small_setup,
 						small_teardown),
-		cmocka_unit_test_setup_teardown(a_broken_message_is_refused_with_the_place, small_setup,
+		cmocka_unit_test_setup_teardown(an_invalid_message_is_refused_with_the_pointer, small_setup,
 						small_teardown),
-		cmocka_unit_test_setup_teardown(a_message_of_a_later_version_is_taken, small_setup, small_teardown),
-		cmocka_unit_test_setup_teardown(a_source_has_its_row_and_all_others_the_star, small_setup,
+		cmocka_unit_test_setup_teardown(a_message_of_a_later_version_is_accepted, small_setup, small_teardown),
+		cmocka_unit_test_setup_teardown(a_source_has_its_row_and_all_others_the_star_row, small_setup,
 						small_teardown),
 		cmocka_unit_test_setup_teardown(people_and_teams_are_found_by_id, small_setup, small_teardown),
-		cmocka_unit_test_setup_teardown(the_first_escalation_that_fits_decides, small_setup, small_teardown),
-		cmocka_unit_test_setup_teardown(channels_keep_their_settings_by_name, small_setup, small_teardown),
+		cmocka_unit_test_setup_teardown(the_first_escalation_that_matches_decides, small_setup, small_teardown),
+		cmocka_unit_test_setup_teardown(channels_keep_the_names_of_their_settings, small_setup, small_teardown),
 		cmocka_unit_test_setup_teardown(a_category_has_a_name_in_each_language_and_a_kind, small_setup,
 						small_teardown),
 		cmocka_unit_test_setup_teardown(words_are_filled_in_and_fall_back_to_the_first_language_and_the_key,
 						small_setup, small_teardown),
-		cmocka_unit_test_setup_teardown(the_first_rule_that_fits_decides, small_setup, small_teardown),
-		cmocka_unit_test_setup_teardown(a_rule_says_what_it_says_and_no_more, small_setup, small_teardown),
+		cmocka_unit_test_setup_teardown(the_first_rule_that_matches_decides, small_setup, small_teardown),
+		cmocka_unit_test_setup_teardown(a_rule_sets_only_its_own_members, small_setup, small_teardown),
 	};
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ static void every_problem_has_every_member(void **state)
 	}
 }
 
-static void texts_of_strangers_are_escaped(void **state)
+static void texts_of_clients_are_escaped(void **state)
 {
 	(void)state;
 	FieldErrors errors = { .count = 0 };
@@ -93,7 +93,7 @@ static void assert_trace(const char *traceparent, const char *wanted)
 	assert_string_equal(out, wanted);
 }
 
-static void a_trace_goes_on_where_it_is_well_formed(void **state)
+static void a_well_formed_traceparent_is_continued(void **state)
 {
 	static const char given[] = "4bf92f3577b34da6a3ce929d0e0e4736", fresh[] = "01ffab00000000000000000000000000";
 	(void)state;
@@ -113,10 +113,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_problem_has_every_member),
-		cmocka_unit_test(texts_of_strangers_are_escaped),
+		cmocka_unit_test(texts_of_clients_are_escaped),
 		cmocka_unit_test(errors_may_come_from_another_service),
 		cmocka_unit_test(codes_are_found_by_word_and_by_status),
-		cmocka_unit_test(a_trace_goes_on_where_it_is_well_formed),
+		cmocka_unit_test(a_well_formed_traceparent_is_continued),
 	};
 	return cmocka_run_group_tests_name("problem", tests, NULL, NULL);
 }

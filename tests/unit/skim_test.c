@@ -17,12 +17,12 @@
 static void assert_skimmed(const FieldTable *table, const char *const *documents, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!skimmed_alike(table, slice_of(documents[i])))
+		if (!skim_agrees_with_tree(table, slice_of(documents[i])))
 			fail_msg("not skimmed: %s", documents[i]);
 }
 
-/* Else all the others could say the same without a document ever being skimmed. */
-static void what_senders_usually_post_is_skimmed(void **state)
+/* Otherwise all other tests could pass without any document being skimmed. */
+static void typical_documents_are_skimmed(void **state)
 {
 	(void)state;
 	static const char *const events[] = {
@@ -62,8 +62,8 @@ static void every_type_is_skimmed(void **state)
 	assert_skimmed(&document_table, documents, COUNT(documents));
 }
 
-/* Wrong, or so rare that it is left to the tree; which of them, is for that to say. */
-static void of_anything_else_it_is_not_sure(void **state)
+/* Invalid, or so rare that it is left to the tree. */
+static void other_documents_are_left_to_the_tree(void **state)
 {
 	(void)state;
 	static const Slice documents[] = {
@@ -147,27 +147,27 @@ static void of_anything_else_it_is_not_sure(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(documents); i++)
-		if (skimmed_alike(&document_table, documents[i]))
+		if (skim_agrees_with_tree(&document_table, documents[i]))
 			fail_msg("skimmed: %s", documents[i].data ? documents[i].data : "nothing");
 }
 
-static void no_document_cut_short_is_skimmed_and_none_is_read_past_its_end(void **state)
+static void a_truncated_document_is_not_skimmed_and_not_read_past_its_end(void **state)
 {
 	(void)state;
 	static const char whole[] = "{\"title\":\"a\\n火\",\"count\":10,\"suspected\":true,\"reporter\":{\"name\":\"b\"},"
 				    "\"flags\":[\"serious\"],\"attributes\":{\"a\":[1.5,null,\"\\ud83d\\udd25\"]},\"anything\":null}";
 
 	for (size_t size = 0; size < sizeof whole - 1; size++) {
-		char *copy = malloc(size > 0 ? size : 1); /* nothing behind it, so that a sanitizer sees its end */
+		char *copy = malloc(size > 0 ? size : 1); /* exact size, so that a sanitizer detects reads past the end */
 		assert_non_null(copy);
 		memcpy(copy, whole, size);
-		assert_false(skimmed_alike(&document_table, (Slice){ copy, size }));
+		assert_false(skim_agrees_with_tree(&document_table, (Slice){ copy, size }));
 		free(copy);
 	}
-	assert_true(skimmed_alike(&document_table, SLICE(whole)));
+	assert_true(skim_agrees_with_tree(&document_table, SLICE(whole)));
 }
 
-static void texts_longer_than_their_room_are_left_to_the_tree(void **state)
+static void texts_that_do_not_fit_are_left_to_the_tree(void **state)
 {
 	(void)state;
 	Buffer bytes;
@@ -179,12 +179,12 @@ static void texts_longer_than_their_room_are_left_to_the_tree(void **state)
 		for (int i = 0; i < SKIM_TEXTS_MAX - 3 + over; i++)
 			buffer_byte(&bytes, 'x');
 		buffer_text(&bytes, "\"}");
-		assert_int_equal(skimmed_alike(&document_table, buffer_slice(&bytes)), !over);
+		assert_int_equal(skim_agrees_with_tree(&document_table, buffer_slice(&bytes)), !over);
 	}
 	buffer_release(&bytes);
 }
 
-static void as_it_is_meant_a_text_may_fill_its_room(void **state)
+static void a_decoded_text_may_fill_the_memory(void **state)
 {
 	(void)state;
 	Buffer bytes;
@@ -194,14 +194,14 @@ static void as_it_is_meant_a_text_may_fill_its_room(void **state)
 	for (int i = 0; i < SKIM_TEXTS_MAX / 3 - 1; i++)
 		buffer_text(&bytes, "\\u706b");
 	buffer_text(&bytes, "\",\"people\":[{\"name\":\"b\",\"contact\":\"");
-	for (int i = 0; i < SKIM_TEXTS_MAX; i++) /* checked, but given to nobody */
+	for (int i = 0; i < SKIM_TEXTS_MAX; i++) /* checked, but not stored */
 		buffer_byte(&bytes, 'x');
 	buffer_text(&bytes, "\"}]}");
-	assert_true(skimmed_alike(&document_table, buffer_slice(&bytes)));
+	assert_true(skim_agrees_with_tree(&document_table, buffer_slice(&bytes)));
 	buffer_release(&bytes);
 }
 
-static void levels_are_counted_downwards_alone(void **state)
+static void only_open_levels_count(void **state)
 {
 	(void)state;
 	Buffer bytes;
@@ -219,11 +219,11 @@ static void levels_are_counted_downwards_alone(void **state)
 	for (int i = 1; i < SKIM_DEPTH_MAX; i++)
 		buffer_byte(&bytes, ']');
 	buffer_byte(&bytes, '}');
-	assert_true(skimmed_alike(&document_table, buffer_slice(&bytes)));
+	assert_true(skim_agrees_with_tree(&document_table, buffer_slice(&bytes)));
 	buffer_release(&bytes);
 }
 
-static void objects_of_very_many_members_are_left_to_the_tree(void **state)
+static void objects_with_very_many_members_are_left_to_the_tree(void **state)
 {
 	(void)state;
 	Buffer bytes;
@@ -235,7 +235,7 @@ static void objects_of_very_many_members_are_left_to_the_tree(void **state)
 		for (int i = 1; i < WALK_MEMBERS_MAX + over; i++)
 			buffer_format(&bytes, ",\"%d\":%d", i, i);
 		buffer_text(&bytes, "}}");
-		assert_int_equal(skimmed_alike(&document_table, buffer_slice(&bytes)), !over);
+		assert_int_equal(skim_agrees_with_tree(&document_table, buffer_slice(&bytes)), !over);
 	}
 	buffer_release(&bytes);
 }
@@ -243,14 +243,14 @@ static void objects_of_very_many_members_are_left_to_the_tree(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_senders_usually_post_is_skimmed),
+		cmocka_unit_test(typical_documents_are_skimmed),
 		cmocka_unit_test(every_type_is_skimmed),
-		cmocka_unit_test(of_anything_else_it_is_not_sure),
-		cmocka_unit_test(no_document_cut_short_is_skimmed_and_none_is_read_past_its_end),
-		cmocka_unit_test(texts_longer_than_their_room_are_left_to_the_tree),
-		cmocka_unit_test(as_it_is_meant_a_text_may_fill_its_room),
-		cmocka_unit_test(levels_are_counted_downwards_alone),
-		cmocka_unit_test(objects_of_very_many_members_are_left_to_the_tree),
+		cmocka_unit_test(other_documents_are_left_to_the_tree),
+		cmocka_unit_test(a_truncated_document_is_not_skimmed_and_not_read_past_its_end),
+		cmocka_unit_test(texts_that_do_not_fit_are_left_to_the_tree),
+		cmocka_unit_test(a_decoded_text_may_fill_the_memory),
+		cmocka_unit_test(only_open_levels_count),
+		cmocka_unit_test(objects_with_very_many_members_are_left_to_the_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

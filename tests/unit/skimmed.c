@@ -12,34 +12,34 @@ static json_t *decoded_by_tree(const FieldTable *table, Slice bytes, void *out)
 	return tree;
 }
 
-/* What skimming only checks. */
-static void trees_forget(const FieldTable *table, void *document)
+/* Clears the members that skimming only checks. */
+static void trees_clear(const FieldTable *table, void *document)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const Field *field = &table->fields[i];
-		void *place = (char *)document + field->place;
+		void *member = (char *)document + field->place;
 		if (field->type == FIELD_OBJECT)
-			trees_forget(field->table, place);
+			trees_clear(field->table, member);
 		if (field->type == FIELD_LIST || field->type == FIELD_FREE || field->type == FIELD_ANY)
-			*(json_t **)place = NULL;
+			*(json_t **)member = NULL;
 	}
 }
 
-bool skimmed_alike(const FieldTable *table, Slice bytes)
+bool skim_agrees_with_tree(const FieldTable *table, Slice bytes)
 {
 	SkimTexts texts;
 	void *skimmed = malloc(table->size), *read = malloc(table->size);
 
 	must(skimmed && read);
-	bool sure = skim_decode(table, bytes, skimmed, &texts);
-	if (sure) {
+	bool accepted = skim_decode(table, bytes, skimmed, &texts);
+	if (accepted) {
 		json_t *tree JSON_AUTO = decoded_by_tree(table, bytes, read);
-		trees_forget(table, read);
+		trees_clear(table, read);
 		json_t *one JSON_AUTO = json_encode(table, skimmed);
 		json_t *other JSON_AUTO = json_encode(table, read);
 		must(json_equal(one, other));
 	}
 	free(skimmed);
 	free(read);
-	return sure;
+	return accepted;
 }

@@ -1,10 +1,10 @@
-/* Skimming compared with reading by a tree. */
+/* Compares skim_decode with json_decode. */
 #ifndef TOCSIN_TESTS_UNIT_SKIMMED_H
 #define TOCSIN_TESTS_UNIT_SKIMMED_H
 
 #include "shared/base/skim.h"
 
-/* Whether skimming is sure of the bytes; aborts where it is and reading by a tree refuses them, or gives another struct. */
-bool skimmed_alike(const FieldTable *table, Slice bytes);
+/* The result of skim_decode; aborts if it is true and json_decode refuses the bytes or gives other values. */
+bool skim_agrees_with_tree(const FieldTable *table, Slice bytes);
 
 #endif

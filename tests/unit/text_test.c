@@ -35,7 +35,7 @@ static void a_slice_starts_with_its_prefixes_only(void **state)
 	assert_false(slice_starts(SLICE("inc_1"), SLICE("evt_")));
 }
 
-static void a_blank_is_what_nobody_sees(void **state)
+static void white_space_is_blank(void **state)
 {
 	(void)state;
 	const char *const blank[] = { "", " ", " \t\r\n\v\f", "\xc2\xa0", "\xe3\x80\x80 \xe3\x80\x80" };
@@ -130,7 +130,7 @@ static void a_buffer_begins_empty_with_a_nul(void **state)
 	buffer_release(&buffer);
 }
 
-static void a_buffer_takes_exactly_its_bound(void **state)
+static void a_buffer_holds_exactly_its_bound(void **state)
 {
 	(void)state;
 	Buffer buffer;
@@ -148,7 +148,7 @@ static void a_buffer_takes_exactly_its_bound(void **state)
 	buffer_release(&buffer);
 }
 
-static void an_overflowed_buffer_takes_nothing_more(void **state)
+static void an_overflowed_buffer_accepts_no_more_bytes(void **state)
 {
 	(void)state;
 	Buffer buffer;
@@ -276,7 +276,7 @@ static void utf8_is_what_rfc_3629_allows(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++)
 		if (text_is_utf8(slice_of(cases[i].text)) != cases[i].good)
-			fail_msg("case %zu is taken for %s", i, cases[i].good ? "bad" : "good");
+			fail_msg("case %zu is reported as %s", i, cases[i].good ? "malformed" : "well-formed");
 }
 
 static void characters_are_code_points(void **state)
@@ -337,14 +337,14 @@ int main(void)
 		cmocka_unit_test(hexadecimal_digits_are_read_and_nothing_else),
 		cmocka_unit_test(slices_compare_by_their_bytes),
 		cmocka_unit_test(a_slice_starts_with_its_prefixes_only),
-		cmocka_unit_test(a_blank_is_what_nobody_sees),
+		cmocka_unit_test(white_space_is_blank),
 		cmocka_unit_test(words_that_do_not_fit_end_with_an_ellipsis),
 		cmocka_unit_test(a_copy_has_a_nul_and_its_own_memory),
 		cmocka_unit_test(integers_are_whole_decimal_slices),
 		cmocka_unit_test(an_integer_ends_where_its_slice_ends),
 		cmocka_unit_test(a_buffer_begins_empty_with_a_nul),
-		cmocka_unit_test(a_buffer_takes_exactly_its_bound),
-		cmocka_unit_test(an_overflowed_buffer_takes_nothing_more),
+		cmocka_unit_test(a_buffer_holds_exactly_its_bound),
+		cmocka_unit_test(an_overflowed_buffer_accepts_no_more_bytes),
 		cmocka_unit_test(a_buffer_without_room_refuses_the_first_byte),
 		cmocka_unit_test(a_buffer_grows_in_many_steps),
 		cmocka_unit_test(json_escapes_quotes_backslashes_and_control_bytes),

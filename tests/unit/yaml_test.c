@@ -54,7 +54,7 @@ static void yaml_reads_as_json(void **state)
 		assert_reads_as(cases[i].yaml, cases[i].json);
 }
 
-static void plain_scalars_are_what_they_look_like(void **state)
+static void plain_scalars_have_the_type_of_their_form(void **state)
 {
 	(void)state;
 	static const struct {
@@ -71,7 +71,7 @@ static void plain_scalars_are_what_they_look_like(void **state)
 		{ "-0.25", "-0.25" },
 		{ "9223372036854775807", "9223372036854775807" },
 		{ "-9223372036854775808", "-9223372036854775808" },
-		/* and these like text */
+		/* these are texts */
 		{ "yes", "\"yes\"" },
 		{ "no", "\"no\"" },
 		{ "on", "\"on\"" },
@@ -98,7 +98,7 @@ static void plain_scalars_are_what_they_look_like(void **state)
 		{ "2026-01-01", "\"2026-01-01\"" },
 		{ "08:15", "\"08:15\"" },
 		{ "190:20:30", "\"190:20:30\"" },
-		/* quotes make text of anything */
+		/* a quoted scalar is a text */
 		{ "\"true\"", "\"true\"" },
 		{ "'null'", "\"null\"" },
 		{ "\"42\"", "\"42\"" },
@@ -114,7 +114,7 @@ static void plain_scalars_are_what_they_look_like(void **state)
 	}
 }
 
-static void what_cannot_be_read_is_refused_with_its_place(void **state)
+static void invalid_yaml_is_refused_with_line_and_column(void **state)
 {
 	(void)state;
 	static const struct {
@@ -122,11 +122,11 @@ static void what_cannot_be_read_is_refused_with_its_place(void **state)
 		const char *text;
 	} cases[] = {
 #define CASE(bytes, text) { { bytes, sizeof(bytes) - 1 }, text }
-		CASE("", "1:1: there is nothing in it"),
-		CASE("# only a comment\n", "2:1: there is nothing in it"),
-		CASE("a: 1\nb: 2\na: 3\n", "3:1: this key stands twice"),
-		CASE("a: 1\n\"a\": 3\n", "2:1: this key stands twice"),
-		CASE("x:\n  - {b: 1, b: 2}\n", "2:12: this key stands twice"),
+		CASE("", "1:1: the file is empty"),
+		CASE("# only a comment\n", "2:1: the file is empty"),
+		CASE("a: 1\nb: 2\na: 3\n", "3:1: duplicate key"),
+		CASE("a: 1\n\"a\": 3\n", "2:1: duplicate key"),
+		CASE("x:\n  - {b: 1, b: 2}\n", "2:12: duplicate key"),
 		CASE("a: &anchor 1\n", "1:4: anchors and aliases"),
 		CASE("a: &x {b: 1}\nc: *x\n", "1:4: anchors and aliases"),
 		CASE("&x a: 1\n", "1:1: anchors and aliases"),
@@ -141,8 +141,8 @@ static void what_cannot_be_read_is_refused_with_its_place(void **state)
 		CASE("? {a: 1}\n: 2\n", "1:3: a key must be a string"),
 		CASE("? [a]\n: 2\n", "1:3: a key must be a string"),
 		CASE("a: 9223372036854775808\n", "1:4: this number is too large"),
-		CASE("a: \"x\\0y\"\n", "1:4: a string must not hold a NUL"),
-		CASE("\"x\\0y\": 1\n", "1:1: a string must not hold a NUL"),
+		CASE("a: \"x\\0y\"\n", "1:4: a string must not contain a NUL"),
+		CASE("\"x\\0y\": 1\n", "1:1: a string must not contain a NUL"),
 		CASE("a: 1\nb: x\0y\n", "2:5: there is a NUL byte"),
 		CASE("a: 1\nb: 火\xff\n", "2:5: this is not well-formed UTF-8"),
 		CASE("a: \xe7\x81", "1:4: this is not well-formed UTF-8"),
@@ -174,7 +174,7 @@ static void what_cannot_be_read_is_refused_with_its_place(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-static void forty_levels_are_taken_and_forty_one_are_not(void **state)
+static void forty_levels_are_accepted_and_forty_one_are_not(void **state)
 {
 	(void)state;
 	for (size_t depth = JSON_DEPTH_MAX; depth <= JSON_DEPTH_MAX + 1; depth++) {
@@ -186,11 +186,11 @@ static void forty_levels_are_taken_and_forty_one_are_not(void **state)
 		assert_int_equal(result_failed(result), depth == JSON_DEPTH_MAX + 1);
 		if (depth == JSON_DEPTH_MAX + 1)
 			assert_string_equal(result.text,
-			                    "1:41: this is nested too deeply; at most 40 levels are taken");
+			                    "1:41: nested too deeply; at most 40 levels are allowed");
 	}
 }
 
-static void deep_nesting_is_refused_before_it_costs_anything(void **state)
+static void deep_nesting_is_refused_early(void **state)
 {
 	(void)state;
 	Buffer text;
@@ -214,7 +214,7 @@ static const char pack[] = "# people\n"
 			   "      - b\n"
 			   "a/b: {\"c~d\": 1, 名: 2, x: 3}\n";
 
-static void every_node_has_its_place(void **state)
+static void every_node_has_its_line_and_column(void **state)
 {
 	(void)state;
 	json_t *tree JSON_AUTO = NULL;
@@ -235,7 +235,7 @@ static void every_node_has_its_place(void **state)
 		{ "/a~1b/c~0d", 9, 14 },
 		{ "/a~1b/名", 9, 20 },
 		{ "/a~1b/x", 9, 26 },
-		/* the nearest parent that exists */
+		/* the nearest existing parent */
 		{ "/nothing", 2, 1 },
 		{ "/people/2", 3, 3 },
 		{ "/people/00", 3, 3 },
@@ -257,7 +257,7 @@ static void every_node_has_its_place(void **state)
 	yaml_marks_free(NULL);
 }
 
-static void places_outlive_the_tree_and_the_bytes(void **state)
+static void marks_outlive_the_tree_and_the_bytes(void **state)
 {
 	(void)state;
 	json_t *tree = NULL;
@@ -273,7 +273,7 @@ static void places_outlive_the_tree_and_the_bytes(void **state)
 	yaml_marks_free(places);
 }
 
-static void a_field_table_finds_mistakes_in_yaml_with_their_places(void **state)
+static void errors_of_a_field_table_get_line_and_column(void **state)
 {
 	(void)state;
 	typedef struct {
@@ -301,7 +301,7 @@ static void a_field_table_finds_mistakes_in_yaml_with_their_places(void **state)
 	yaml_marks_free(places);
 }
 
-static void many_nodes_are_bounded(void **state)
+static void the_number_of_nodes_is_bounded(void **state)
 {
 	(void)state;
 	Buffer text;
@@ -322,14 +322,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(yaml_reads_as_json),
-		cmocka_unit_test(plain_scalars_are_what_they_look_like),
-		cmocka_unit_test(what_cannot_be_read_is_refused_with_its_place),
-		cmocka_unit_test(forty_levels_are_taken_and_forty_one_are_not),
-		cmocka_unit_test(deep_nesting_is_refused_before_it_costs_anything),
-		cmocka_unit_test(every_node_has_its_place),
-		cmocka_unit_test(places_outlive_the_tree_and_the_bytes),
-		cmocka_unit_test(a_field_table_finds_mistakes_in_yaml_with_their_places),
-		cmocka_unit_test(many_nodes_are_bounded),
+		cmocka_unit_test(plain_scalars_have_the_type_of_their_form),
+		cmocka_unit_test(invalid_yaml_is_refused_with_line_and_column),
+		cmocka_unit_test(forty_levels_are_accepted_and_forty_one_are_not),
+		cmocka_unit_test(deep_nesting_is_refused_early),
+		cmocka_unit_test(every_node_has_its_line_and_column),
+		cmocka_unit_test(marks_outlive_the_tree_and_the_bytes),
+		cmocka_unit_test(errors_of_a_field_table_get_line_and_column),
+		cmocka_unit_test(the_number_of_nodes_is_bounded),
 	};
 
 	return cmocka_run_group_tests_name("yaml", tests, NULL, NULL);

@@ -1,5 +1,5 @@
-// Reads a compose file as `docker compose config` does, all profiles at once, and prints what became of it as JSON:
-// compose FILE. Exit code 1: the file does not fit the specification or does not agree with itself; stderr says why.
+// compose FILE reads a compose file like `docker compose config`, with all profiles, and prints it as JSON. The exit code is 1
+// and stderr has the reason if the file is invalid or inconsistent.
 package main
 
 import (

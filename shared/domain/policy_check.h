@@ -1,0 +1,21 @@
+/* Checks across the parts of a policy pack. Private to shared/domain. */
+#ifndef TOCSIN_DOMAIN_POLICY_CHECK_H
+#define TOCSIN_DOMAIN_POLICY_CHECK_H
+
+#include "shared/base/json.h"
+
+/*
+ * One row a part. A check adds its errors with pointers into the message ("/rules/3/then/category") and skips whatever the
+ * field tables have already refused. A part that is null was unreadable; references to it are not checked.
+ */
+typedef struct {
+	const char *part;
+	void (*check)(json_t *message, FieldErrors *errors);
+} PackCheck;
+extern const PackCheck pack_checks[];
+extern const size_t pack_check_count;
+
+/* The text of a member, borrowed; NULL where it is absent or not a text. object may be NULL. */
+const char *part_text(const json_t *object, const char *name);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * Field tables of a policy pack: of its files, and of the message that carries a whole pack. Private to shared/domain.
+ * Both use the same row tables, so a row is described once.
+ */
+#ifndef TOCSIN_DOMAIN_POLICY_TABLES_H
+#define TOCSIN_DOMAIN_POLICY_TABLES_H
+
+#include "shared/domain/policy.h"
+
+/* ---- decoded rows; all pointers are borrowed from the message */
+typedef struct {
+	const char *id;
+	json_t *version; /* an integer or a text */
+	const char *timezone;
+	json_t *languages;
+} PackDocument;
+
+typedef struct {
+	const char *id;
+	json_t *correlate;
+	int64_t window_seconds, cap_seconds; /* INT64_MIN: not set */
+} SourceDocument;
+
+typedef struct {
+	const char *code;
+	json_t *names; /* language → name */
+	int kind;
+	const char *rsit;
+} CategoryDocument;
+
+typedef struct {
+	const char *id, *name;
+	json_t *on_duty;
+} TeamDocument;
+
+typedef struct {
+	int64_t after_seconds;
+	json_t *notify;
+} LevelDocument;
+
+typedef struct {
+	const char *id, *team;
+	struct {
+		json_t *kinds, *grades;
+	} when;
+	json_t *levels;
+} EscalationDocument;
+
+typedef struct {
+	const char *id;
+	int type;
+	const char *url, *server, *secret, *from;
+} ChannelDocument;
+
+extern const char *const channel_words[]; /* webhook, email */
+enum { CHANNEL_WEBHOOK, CHANNEL_EMAIL };
+
+extern const FieldTable pack_table, source_table, join_policy_table, category_table, grading_table;
+extern const FieldTable person_table, team_table, level_table, escalation_table, channel_table;
+
+/* ---- files of a pack and their parts of the message, except words/LANGUAGE.yaml */
+enum { PARTS_OF_FILE_MAX = 2 };
+typedef struct {
+	const char *name;
+	const FieldTable *table; /* of the file */
+	bool required;
+	bool whole; /* the file itself is the part; else its members with these names are */
+	const char *parts[PARTS_OF_FILE_MAX];
+} PackFile;
+extern const PackFile pack_files[];
+extern const size_t pack_file_count;
+
+/* The message. */
+typedef struct {
+	const char *policy_version;
+	PackDocument pack;
+	json_t *sources, *joins, *categories, *rules, *people, *teams, *policies, *channels, *words;
+	GradingPolicy grading;
+} MessageDocument;
+extern const FieldTable message_table;
+
+#endif

@@ -32,7 +32,7 @@ export PYTHON BUILD
 
 # As many at once as there are cores: units, and of edges those that neither measure time closely nor kill what they share.
 is_beside() { # PROGRAM
-	[[ $part == unit || $part/$(basename "$1") =~ ^edge/bus_(crash|kafka|keep|sqlite|)_?test$ ]]
+	[[ $part == unit || $part/$(basename "$1") =~ ^edge/(bus_(crash|kafka|keep|sqlite|)_?|export_)test$ ]]
 }
 
 # One program: its line, and its counts in FILE for the sum.

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the child, whose one thread this is: the server writes its log where it cannot mix with the demo's table. */
+/* Runs in the child, in its only thread. The log goes to a file, so that it does not mix with the demo's table. */
 static _Noreturn void become_server(const char *home, int greeting)
 {
 	char log[128];
@@ -24,11 +24,11 @@ static _Noreturn void become_server(const char *home, int greeting)
 	_exit(EXIT_ENVIRONMENT);
 }
 
-/* Reads what the server greets with, up to the ready line. */
+/* Reads the server's greeting up to the ready line. */
 static Result await_ready(DemoServer *server, FILE *greeting)
 {
 	static const char ready[] = "tocsin: ready on ";
-	char line[1024], last[160] = "it said nothing";
+	char line[1024], last[160] = "it printed nothing";
 	while (fgets(line, sizeof line, greeting) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, ready, strlen(ready)) == 0) {
@@ -48,7 +48,7 @@ Result demo_server_start(DemoServer *server)
 	strcpy(server->home, "/tmp/tocsin-demo-XXXXXX");
 	if (mkdtemp(server->home) == NULL || pipe2(ends, O_CLOEXEC) != 0) {
 		server->home[0] = '\0';
-		return result_fail(ERROR_AGAIN, "no scratch directory can be made in /tmp");
+		return result_fail(ERROR_AGAIN, "no temporary directory can be created in /tmp");
 	}
 	fflush(NULL);
 	server->child = fork();
@@ -63,11 +63,11 @@ Result demo_server_start(DemoServer *server)
 	return result;
 }
 
-static int remove_one(const char *path, const struct stat *about, int type, struct FTW *place)
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *position)
 {
 	(void)about;
 	(void)type;
-	(void)place;
+	(void)position;
 	return remove(path);
 }
 

@@ -146,7 +146,7 @@ def only_a_whole_and_unchanged_file_is_imported_and_only_into_an_empty_home(scra
     good = pathlib.Path(file).read_bytes()
     for bytes_, words in ((good[:len(good) // 2], "cut off"), (good[:-1], "cut off"), (good.replace(b"fs1", b"fs2", 1), "digest"),
                           (good.replace(b'"format":1', b'"format":2', 1), "newer"), (good + b"{}\n", "goes on"),
-                          (b"hello\n", "no export of Tocsin"), (b"", "no export of Tocsin")):
+                          (b"hello\n", "not an export of Tocsin"), (b"", "not an export of Tocsin")):
         bad.write_bytes(bytes_)
         _refused(two.command("import", str(bad)), words, code=1)
     check(not (two.home / "bus.db").exists(), "something was written for a bad file")
@@ -195,7 +195,7 @@ def _outcome(server, file):
     again = server.command("import", file)
     if again.returncode == 0:
         return "empty"
-    if "did not come to its end" not in again.stderr:
+    if "was not completed" not in again.stderr:
         server.start()
         check_equal(len(server.incidents(limit=200)), 300, "incidents")
         server.stop()
@@ -203,7 +203,7 @@ def _outcome(server, file):
     server.launch()
     _, said = server.process.communicate(timeout=30)
     check_equal(server.process.returncode, 3, f"exit code of serve on an unfinished import, which said: {said}")
-    check("did not come to its end" in said, said)
+    check("was not completed" in said, said)
     return "unfinished"
 
 

@@ -32,7 +32,7 @@ SERVERS = ("gateway", "intake", "classification", "response", "notification", "a
 # Which of a program's defaults differ from the table's stands in the words below it: {setting: {program: default}}.
 OF_A_PROGRAM = {"TOCSIN_LISTEN": {name: f"127.0.0.1:{8080 + number}" for number, name in enumerate(SERVERS)},
                 "TOCSIN_PUBLIC_URL": {"notification": "http://127.0.0.1:8080"}}
-MADE = {"TOCSIN_ADMIN_KEY": ("made at the first start", "serve makes one at its first start")}  # what README says, and the program
+MADE = {"TOCSIN_ADMIN_KEY": ("made at the first start", "serve generates one at its first start")}  # what README says, and the program
 
 
 def _manuals(scratch):

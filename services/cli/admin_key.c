@@ -71,10 +71,10 @@ Result admin_key_prepare(Settings *settings)
 	return result;
 }
 
-Result admin_key_of_home(const char *home, char out[static ADMIN_KEY_SIZE])
+Result admin_key_of_datadir(const char *datadir, char out[static ADMIN_KEY_SIZE])
 {
 	char path[PATH_SIZE];
-	int size = snprintf(path, sizeof path, "%s/admin.key", home);
+	int size = snprintf(path, sizeof path, "%s/admin.key", datadir);
 	must(size > 0 && size < (int)sizeof path);
 	return key_read(path, out);
 }
@@ -83,7 +83,7 @@ Result admin_key_of_client(const Settings *settings, char out[static ADMIN_KEY_S
 {
 	const char *given = setting_text(settings, "TOCSIN_KEY");
 	if (given == NULL)
-		return admin_key_of_home(setting_text(settings, "TOCSIN_HOME"), out);
+		return admin_key_of_datadir(setting_text(settings, "TOCSIN_HOME"), out);
 	return text_copy(slice_of(given), out, ADMIN_KEY_SIZE) ? result_ok()
 							       : result_fail(ERROR_INPUT, "TOCSIN_KEY is too long: it may have at most %d characters", ADMIN_KEY_SIZE - 1);
 }

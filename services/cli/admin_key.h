@@ -15,7 +15,7 @@ Result admin_key_prepare(Settings *settings);
 /* The key that commands send: TOCSIN_KEY, else that in TOCSIN_HOME/admin.key. ERROR_NOT_FOUND: neither exists. */
 Result admin_key_of_client(const Settings *settings, char out[static ADMIN_KEY_SIZE]);
 
-/* The key in HOME/admin.key; errors as above. */
-Result admin_key_of_home(const char *home, char out[static ADMIN_KEY_SIZE]);
+/* The key in DATADIR/admin.key; errors as above. */
+Result admin_key_of_datadir(const char *datadir, char out[static ADMIN_KEY_SIZE]);
 
 #endif

@@ -85,7 +85,7 @@ Result archive_bus_open(ArchiveCommand *command, const Service *group, Bus **out
 {
 	const Settings *settings = command->settings;
 	if (!command->kafka)
-		return bus_open_home(settings, out);
+		return bus_open_datadir(settings, out);
 	BusClient client = { .name = command->client,
 			     .group = group,
 			     .shared = group ? group->inputs[0].topic : TOPICS };

@@ -202,7 +202,7 @@ static ExitCode play_to_own(void)
 	ExitCode code = EXIT_ENVIRONMENT;
 	Result result = demo_server_start(&server);
 	if (!result_failed(result))
-		result = admin_key_of_home(server.home, key);
+		result = admin_key_of_datadir(server.datadir, key);
 	if (result_failed(result))
 		report_error("%s", result.text);
 	else

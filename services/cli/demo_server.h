@@ -8,7 +8,7 @@
 
 typedef struct {
 	pid_t child; /* 0: none */
-	char home[64]; /* its TOCSIN_HOME */
+	char datadir[64]; /* its TOCSIN_HOME */
 	char url[128];
 } DemoServer;
 

@@ -123,7 +123,7 @@ static Result quiesce_with(Exporting *exporting, AuditEnvironment *audit)
 					  { .service = &response_service },
 					  { .service = &notification_service, .environment = &notification },
 					  { .service = &audit_service, .environment = audit } };
-	QuiesceOptions options = { .home = setting_text(command->settings, "TOCSIN_HOME"),
+	QuiesceOptions options = { .datadir = setting_text(command->settings, "TOCSIN_HOME"),
 				.services = services,
 				.service_count = QUIESCED,
 				.hold_ms = command->kafka ? HOLD_KAFKA_MS : HOLD_FILE_MS,

@@ -29,9 +29,9 @@ static Result unit_open(const Quiesce *quiesce, Unit *unit, const QuiesceService
 	char path[PATH_ROOM];
 	unit->service = from->service;
 	if (unit->service->schema) {
-		snprintf(path, sizeof path, "%s/%s", quiesce->options->home, unit->service->name);
+		snprintf(path, sizeof path, "%s/%s", quiesce->options->datadir, unit->service->name);
 		TRY(directory_make(path, 0700));
-		snprintf(path, sizeof path, "%s/%s/%u.db", quiesce->options->home, unit->service->name, partition);
+		snprintf(path, sizeof path, "%s/%s/%u.db", quiesce->options->datadir, unit->service->name, partition);
 		StoreOptions store = runtime_store_options(unit->service, path);
 		TRY(store_open(&store, &unit->store, NULL));
 	}

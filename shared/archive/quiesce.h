@@ -21,7 +21,7 @@ typedef struct {
 } QuiesceService;
 
 typedef struct {
-	const char *home; /* TOCSIN_HOME, for the state files */
+	const char *datadir; /* TOCSIN_HOME, for the state files */
 	const QuiesceService *services; /* all that append records; not the gateway */
 	size_t service_count;
 	int64_t hold_ms; /* how long all must stay quiescent */

@@ -10,14 +10,14 @@
 enum { EMBEDDED_PARTITIONS = 1, APPEND_TIMEOUT_MS = 30000, GROUP_SIZE = 64 };
 
 /* Every open bus borrows these rows and its threads read them; a command opens several buses. Hence written once. */
-static BusTopic home_rows[TOPICS];
+static BusTopic datadir_rows[TOPICS];
 static BusKafkaTopic cluster_rows[TOPICS];
 
 static void rows_make(void)
 {
 	for (TopicId id = 0; id < TOPICS; id++) {
 		const Topic *topic = &topics[id];
-		home_rows[id] = (BusTopic){ topic->short_name, topic->keep_ms, topic->kind == TOPIC_STREAM };
+		datadir_rows[id] = (BusTopic){ topic->short_name, topic->keep_ms, topic->kind == TOPIC_STREAM };
 		cluster_rows[id] = (BusKafkaTopic){ topic->name, topic->slotted, topic->kind == TOPIC_STREAM,
 						    topic->kind == TOPIC_TABLE };
 	}
@@ -29,13 +29,13 @@ static void rows_make_once(void)
 	must(pthread_once(&once, rows_make) == 0);
 }
 
-Result bus_open_home(const Settings *settings, Bus **out)
+Result bus_open_datadir(const Settings *settings, Bus **out)
 {
 	char path[PATH_SIZE];
 	rows_make_once();
 	datadir_path(settings, "bus.db", path);
 	BusSqliteOptions options = {
-		.path = path, .topics = home_rows, .topic_count = TOPICS, .partitions = EMBEDDED_PARTITIONS
+		.path = path, .topics = datadir_rows, .topic_count = TOPICS, .partitions = EMBEDDED_PARTITIONS
 	};
 	return bus_sqlite_open(&options, out);
 }

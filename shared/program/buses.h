@@ -19,7 +19,7 @@ typedef struct {
 } BusClient;
 
 /* Opens bus.db in TOCSIN_HOME. The caller closes *out; errors: see bus_sqlite_open. */
-Result bus_open_home(const Settings *settings, Bus **out);
+Result bus_open_datadir(const Settings *settings, Bus **out);
 
 /* Connects to TOCSIN_KAFKA_BROKERS. The caller closes *out; errors, wait_ms and stop: see bus_kafka_open. */
 Result bus_open_cluster(const Settings *settings, const BusClient *client, int64_t wait_ms, bool (*stop)(void *context),

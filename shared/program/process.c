@@ -124,9 +124,9 @@ static Result unit_open(Unit *unit)
 	const Service *service = unit->service->service;
 	char path[PATH_ROOM];
 	if (service->schema) {
-		snprintf(path, sizeof(path), "%s/%s", options->home, service->name);
+		snprintf(path, sizeof(path), "%s/%s", options->datadir, service->name);
 		TRY(directory_make(path, 0700));
-		snprintf(path, sizeof(path), "%s/%s/%u.db", options->home, service->name, unit->partition);
+		snprintf(path, sizeof(path), "%s/%s/%u.db", options->datadir, service->name, unit->partition);
 		StoreOptions store = runtime_store_options(service, path);
 		bool rebuilt = false;
 		TRY(store_open(&store, &unit->store, &rebuilt));

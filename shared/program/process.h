@@ -18,7 +18,7 @@ typedef struct {
 } ProcessService;
 
 typedef struct {
-	const char *home;    /* state files: HOME/<service>/<partition>.db */
+	const char *datadir; /* TOCSIN_HOME; state files: <service>/<partition>.db */
 	Bus *bus;            /* not owned */
 	const ProcessService *services;
 	size_t service_count;

@@ -26,7 +26,7 @@ static bool timers_wanted(const Program *program)
 static Result files_open(ProgramState *state)
 {
 	char path[PATH_SIZE];
-	TRY(bus_open_home(state->settings, &state->bus));
+	TRY(bus_open_datadir(state->settings, &state->bus));
 	if (!timers_wanted(state->program))
 		return result_ok();
 	datadir_path(state->settings, "timers.db", path);

@@ -178,7 +178,7 @@ static bool is_standby(const ProgramState *state)
 
 static Result runtimes_start(ProgramState *state)
 {
-	ProcessOptions options = { .home = setting_text(state->settings, "TOCSIN_HOME"),
+	ProcessOptions options = { .datadir = setting_text(state->settings, "TOCSIN_HOME"),
 				   .bus = state->bus,
 				   .services = state->services,
 				   .service_count = state->program->service_count,

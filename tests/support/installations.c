@@ -86,7 +86,7 @@ static Result installation_quiesce(Installation *installation)
 				    { &response_service, NULL, installation->bus },
 				    { &notification_service, &notification, installation->bus },
 				    { &audit_service, &audit, installation->bus } };
-	QuiesceOptions options = { .home = installation->path,
+	QuiesceOptions options = { .datadir = installation->path,
 				.services = all,
 				.service_count = sizeof all / sizeof all[0],
 				.hold_ms = HOLD_MS,

@@ -16,7 +16,7 @@ static const Command commands[] = {
 	{ "topics apply", "", "create the Kafka topics and correct their settings; may be repeated", 0, topics_apply_run },
 	{ "topics check", "", "check that the Kafka topics are as required", 0, topics_check_run },
 	{ "export", "[--kafka] FILE", "write all data to one file (- is stdout); no program may be running", 2, export_run },
-	{ "import", "[--kafka] FILE", "read it into an empty TOCSIN_HOME, or with --kafka into empty topics", 2,
+	{ "import", "[--kafka] FILE", "read such a file into an empty TOCSIN_HOME, or with --kafka into empty topics", 2,
 	  import_run },
 	{ "version", "[--json]", "print the version", 1, version_run },
 };

@@ -154,6 +154,7 @@ compile_commands.json: $(LIB_SOURCES) $(CLI_SOURCES) $(TOOL_SOURCES) $(wildcard 
 $(SUPPORT_LIB): $(call object,$(SUPPORT))
 	@rm -f $@ && $(AR) rcs $@ $^
 
+$(BUILD)/tests/edge/export_test: $(BUILD)/obj/tests/unit/pack.o
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(SUPPORT_LIB) $(LIB)
 	$(call step,$@)
 	@mkdir -p $(@D)

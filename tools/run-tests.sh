@@ -35,7 +35,7 @@ export PYTHON BUILD
 # True for a program that runs beside others, one for each core: all of unit, and of edge those that neither measure short times nor kill
 # a shared server.
 is_parallel() { # PROGRAM
-	[[ $part == unit || $part/$(basename "$1") =~ ^edge/bus_(crash|kafka|keep|sqlite|)_?test$ ]]
+	[[ $part == unit || $part/$(basename "$1") =~ ^edge/(bus_(crash|kafka|keep|sqlite|)_?|export_)test$ ]]
 }
 
 # Runs one program, prints its line and writes its counts to FILE.

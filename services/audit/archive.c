@@ -1,4 +1,4 @@
-#include "services/audit/carry.h"
+#include "services/audit/archive.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,44 +18,43 @@ static Result checkpoint_read(Slice body, ChainHead *out)
 	out->count = json_integer_value(json_object_get(tree, "count"));
 	const char *head = json_string_value(json_object_get(tree, "head"));
 	return digest_from_hex(slice_of(head), &out->head) ? result_ok()
-							   : result_fail(ERROR_INPUT, "a checkpoint has no head");
+							   : result_fail(ERROR_INPUT, "a checkpoint has no valid head");
 }
 
-/* ---- leaving */
+/* ---- export */
 
-/* Whole lines of what is left of size, one piece after the other; the rest of a line waits in `partial`. */
 typedef struct {
 	ArchiveWriter *writer;
 	ChainVerify verify;
-	Buffer partial;
-} Departure;
+	Buffer partial; /* the beginning of a line whose end has not been read yet */
+} AuditExport;
 
-static Result line_leave(Departure *departure, Slice line)
+static Result line_export(AuditExport *export, Slice line)
 {
-	buffer_append(&departure->partial, line);
-	if (departure->partial.overflowed)
-		return result_fail(ERROR_INTERNAL, "a line of it is longer than one can be");
-	TRY(archive_write_audit(departure->writer, buffer_slice(&departure->partial)));
-	buffer_clear(&departure->partial);
+	buffer_append(&export->partial, line);
+	if (export->partial.overflowed)
+		return result_fail(ERROR_INTERNAL, "a line is longer than the limit of %d bytes: the file was changed", CHAIN_LINE_MAX);
+	TRY(archive_write_audit(export->writer, buffer_slice(&export->partial)));
+	buffer_clear(&export->partial);
 	return result_ok();
 }
 
-static Result piece_leave(Departure *departure, Slice piece)
+static Result piece_export(AuditExport *export, Slice piece)
 {
 	const char *end;
-	if (!chain_verify_feed(&departure->verify, piece))
-		return result_fail(ERROR_INTERNAL, "line %" PRId64 ": %s", departure->verify.bad_line,
-				   departure->verify.why);
+	if (!chain_verify_feed(&export->verify, piece))
+		return result_fail(ERROR_INTERNAL, "line %" PRId64 ": %s", export->verify.bad_line,
+				   export->verify.why);
 	while (piece.size > 0 && (end = memchr(piece.data, '\n', piece.size)) != NULL) {
 		size_t size = (size_t)(end - piece.data);
-		TRY(line_leave(departure, (Slice){ piece.data, size }));
+		TRY(line_export(export, (Slice){ piece.data, size }));
 		piece = (Slice){ end + 1, piece.size - size - 1 };
 	}
-	buffer_append(&departure->partial, piece);
+	buffer_append(&export->partial, piece);
 	return result_ok();
 }
 
-static Result file_leave(FILE *file, int64_t size, Departure *departure)
+static Result file_export(FILE *file, int64_t size, AuditExport *export)
 {
 	char piece[PIECE];
 	while (size > 0) {
@@ -63,85 +62,85 @@ static Result file_leave(FILE *file, int64_t size, Departure *departure)
 		if (got == 0 && ferror(file))
 			return result_fail(ERROR_AGAIN, "it cannot be read: %s", strerror(errno));
 		if (got == 0)
-			return result_fail(ERROR_INTERNAL, "it is shorter than what was accepted: it was changed");
-		TRY(piece_leave(departure, (Slice){ piece, got }));
+			return result_fail(ERROR_INTERNAL, "it is shorter than its last checkpoint states: lines that were accepted are missing");
+		TRY(piece_export(export, (Slice){ piece, got }));
 		size -= (int64_t)got;
 	}
 	return result_ok();
 }
 
-static Result leave(const char *path, const ChainHead *head, Departure *departure)
+static Result path_export(const char *path, const ChainHead *head, AuditExport *export)
 {
 	FILE *file = fopen(path, "rbe");
 	if (!file)
 		return result_fail(errno == ENOENT ? ERROR_INTERNAL : ERROR_AGAIN, "it cannot be opened: %s",
 				   strerror(errno));
-	Result result = file_leave(file, head->size, departure);
+	Result result = file_export(file, head->size, export);
 	fclose(file);
-	if (!result_failed(result) && !chain_verify_end(&departure->verify, head))
-		result = result_fail(ERROR_INTERNAL, "%s", departure->verify.why);
+	if (!result_failed(result) && !chain_verify_end(&export->verify, head))
+		result = result_fail(ERROR_INTERNAL, "%s", export->verify.why);
 	return result;
 }
 
 Result audit_export(const char *path, Slice checkpoint, ArchiveWriter *writer)
 {
 	ChainHead head;
-	Departure departure = { .writer = writer };
+	AuditExport export = { .writer = writer };
 	TRY(checkpoint_read(checkpoint, &head));
 	if (head.count == 0)
 		return result_ok();
-	chain_verify_init(&departure.verify);
-	buffer_init(&departure.partial, CHAIN_LINE_MAX);
-	Result result = leave(path, &head, &departure);
-	buffer_release(&departure.partial);
-	chain_verify_release(&departure.verify);
+	chain_verify_init(&export.verify);
+	buffer_init(&export.partial, CHAIN_LINE_MAX);
+	Result result = path_export(path, &head, &export);
+	buffer_release(&export.partial);
+	chain_verify_release(&export.verify);
 	return result_wrap(result, "%s", path);
 }
 
-/* ---- arriving */
+/* ---- import */
 
-Result audit_import_open(AuditImport *arrival, const char *path)
+Result audit_import_open(AuditImport *import, const char *path)
 {
 	struct stat found;
-	*arrival = (AuditImport){ .file = NULL };
-	chain_verify_init(&arrival->verify);
-	buffer_init(&arrival->staged, STAGED_BYTES + CHAIN_LINE_MAX + 1);
+	*import = (AuditImport){ .file = NULL };
+	chain_verify_init(&import->verify);
+	buffer_init(&import->staged, STAGED_BYTES + CHAIN_LINE_MAX + 1);
 	if (stat(path, &found) == 0 && found.st_size > 0)
 		return result_fail(ERROR_CONFLICT,
-				   "%s is there already: an import needs a home in which nothing ever ran", path);
-	return append_file_open(path, 0, &arrival->file);
+				   "%s is not empty: import into a TOCSIN_HOME that has never been used", path);
+	return append_file_open(path, 0, &import->file);
 }
 
-static Result staged_write(AuditImport *arrival)
+static Result staged_write(AuditImport *import)
 {
-	TRY(append_file_write(arrival->file, buffer_slice(&arrival->staged)));
-	buffer_clear(&arrival->staged);
+	TRY(append_file_write(import->file, buffer_slice(&import->staged)));
+	buffer_clear(&import->staged);
 	return result_ok();
 }
 
-Result audit_import_line(AuditImport *arrival, Slice line)
+Result audit_import_line(AuditImport *import, Slice line)
 {
-	if (!chain_verify_feed(&arrival->verify, line) || !chain_verify_feed(&arrival->verify, SLICE("\n")))
-		return result_fail(ERROR_INPUT, "line %" PRId64 " of the audit log: %s", arrival->verify.bad_line,
-				   arrival->verify.why);
-	buffer_append(&arrival->staged, line);
-	buffer_byte(&arrival->staged, '\n');
-	return arrival->staged.size > STAGED_BYTES ? staged_write(arrival) : result_ok();
+	if (!chain_verify_feed(&import->verify, line) || !chain_verify_feed(&import->verify, SLICE("\n")))
+		return result_fail(ERROR_INPUT, "line %" PRId64 " of the audit log: %s", import->verify.bad_line,
+				   import->verify.why);
+	buffer_append(&import->staged, line);
+	buffer_byte(&import->staged, '\n');
+	return import->staged.size > STAGED_BYTES ? staged_write(import) : result_ok();
 }
 
-Result audit_import_end(AuditImport *arrival, Slice checkpoint)
+Result audit_import_end(AuditImport *import, Slice checkpoint)
 {
 	ChainHead head;
 	TRY(checkpoint_read(checkpoint, &head));
-	if (!chain_verify_end(&arrival->verify, &head))
-		return result_fail(ERROR_INPUT, "the audit log does not end where its checkpoint says: %s",
-				   arrival->verify.why);
-	return staged_write(arrival);
+	if (!chain_verify_end(&import->verify, &head))
+		return result_fail(ERROR_INPUT, "the audit log does not end where its checkpoint states: %s",
+				   import->verify.why);
+	return staged_write(import);
 }
 
-void audit_import_close(AuditImport *arrival)
+void audit_import_close(AuditImport *import)
 {
-	append_file_close(arrival->file);
-	buffer_release(&arrival->staged);
-	chain_verify_release(&arrival->verify);
+	append_file_close(import->file);
+	buffer_release(&import->staged);
+	chain_verify_release(&import->verify);
 }

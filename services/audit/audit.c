@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum {
-	STAGED_BYTES = 4 << 20, /* more than this is written before the batch ends */
-	GATHER_MS = 200, /* records of this long share one fsync */
+	STAGED_BYTES = 4 << 20, /* more staged bytes than this are written before the batch ends */
+	GATHER_MS = 200, /* longest delay of lines that share an fsync */
 	SEEN_MS_DAYS = 60,
 	PRUNE_EVERY = 256,
 	TAIL_BYTES = 1 << 16,
@@ -29,17 +29,17 @@ static const char *const schema[] = {
 	"CREATE INDEX seen_time ON seen (time)",
 };
 
-/* What is staged: chained, but not yet in a checkpoint. Lost with every doubt, and then read again. */
+/* Lines that are chained but not covered by a checkpoint yet. Restoring drops them; their inputs are then read again. */
 typedef struct {
-	bool aligned; /* the file was cut back to what is accepted */
-	ChainHead head; /* behind everything staged */
-	int64_t counted; /* lines that were of record when it was aligned, or were counted since */
-	Buffer staged; /* lines not written yet */
-	Instant staged_since; /* INSTANT_NONE: nothing is staged */
+	bool aligned; /* the file was truncated to its accepted lines */
+	ChainHead head; /* after the last staged line */
+	int64_t counted; /* accepted lines that the metric includes, or that were accepted before the alignment */
+	Buffer staged; /* lines not yet written */
+	Instant staged_since; /* INSTANT_NONE: no line is staged */
 	struct {
-		bool staged; /* something of this place is */
-		int64_t position; /* what may be claimed: before the first staged record; -1: not known */
-	} places[TOPICS][BUS_PARTITIONS_MAX];
+		bool staged; /* a line of this partition is staged */
+		int64_t position; /* the position that may be stated: before the first staged record; -1: not known */
+	} positions[TOPICS][BUS_PARTITIONS_MAX];
 } Memory;
 
 /* ---- checkpoints */
@@ -84,10 +84,10 @@ static Result head_load(Handler *handler, ChainHead *out)
 		sound = digest_from_hex(statement_slice(row, 2), &out->head);
 	}
 	TRY(statement_end(row));
-	return sound ? result_ok() : result_fail(ERROR_INTERNAL, "the state holds a checkpoint without a head");
+	return sound ? result_ok() : result_fail(ERROR_INTERNAL, "the state file holds a checkpoint without a valid head: delete $TOCSIN_HOME/audit/0.db, which is rebuilt from the ledger");
 }
 
-/* *tree is a new reference the checkpoint borrows from. */
+/* *tree is a new reference; *out borrows from it. */
 static Result checkpoint_read(const Record *record, json_t **tree, Checkpoint *out)
 {
 	TRY(json_read(record->body, tree));
@@ -125,14 +125,14 @@ static Result checkpoint_draft(Handler *handler, const ChainHead *head)
 	return result;
 }
 
-/* ---- the file follows the ledger */
+/* ---- alignment of the file with the ledger */
 
 static AuditLedger *ledger_of(const Handler *handler)
 {
 	return ((const AuditEnvironment *)handler->environment)->ledger;
 }
 
-/* The last line of a ledger of head->size bytes, without its line feed, appended to tail. */
+/* Reads the last line of the first head->size bytes into tail; *line, without its line feed, borrows from it. */
 static Result tail_read(AuditLedger *ledger, const ChainHead *head, Buffer *tail, Slice *line)
 {
 	for (int64_t take = TAIL_BYTES;; take *= 2) {
@@ -141,7 +141,7 @@ static Result tail_read(AuditLedger *ledger, const ChainHead *head, Buffer *tail
 		TRY(ledger->operations->read(ledger, head->size - size, (size_t)size, tail));
 		if (tail->overflowed || tail->size < 2 || tail->data[tail->size - 1] != '\n')
 			return result_fail(ERROR_INTERNAL,
-					   "the audit ledger does not end with a line of it: it was changed");
+					   "the audit log does not end with a whole line: it was changed");
 		const char *before = memrchr(tail->data, '\n', tail->size - 1);
 		if (before || size == head->size) {
 			const char *begin = before ? before + 1 : tail->data;
@@ -167,9 +167,8 @@ static Result tail_check(AuditLedger *ledger, const ChainHead *head)
 		fits = chain_line_check(&before, text, why) && digest_equals(&before.head, &head->head);
 		if (!fits)
 			result = result_fail(ERROR_INTERNAL,
-					     "line %" PRId64 " of the audit ledger is not the one that was accepted: "
-					     "it was changed (%s)",
-					     head->count, why[0] ? why : "another hash");
+					     "line %" PRId64 " of the audit log is not the accepted one: it was changed (%s)",
+					     head->count, why[0] ? why : "its hash differs");
 	}
 	buffer_release(&tail);
 	return result;
@@ -184,17 +183,17 @@ static Result align(Handler *handler)
 	TRY(head_load(handler, &memory->head));
 	Result cut = ledger->operations->cut(ledger, memory->head.size);
 	if (cut.kind == ERROR_INTERNAL)
-		return result_fail(cut.kind, "audit ledger: %.140s: put a copy of it back; docs/operators.md says what to do without one",
+		return result_fail(cut.kind, "audit log: %.140s: restore it from a copy; docs/operators.md explains what to do without a copy",
 				   cut.text);
-	TRY(result_wrap(cut, "audit ledger"));
+	TRY(result_wrap(cut, "audit log"));
 	TRY(tail_check(ledger, &memory->head));
 	memory->counted = memory->head.count;
 	memory->aligned = true;
 	return result_ok();
 }
 
-/* What was accepted stands in one replica's file: one without it, or with an older copy, must not take its place. */
-static Result able(Handler *handler)
+/* Only the file of the former owner holds the accepted lines: a replica without them, or with an old copy, must not own. */
+static Result may_own(Handler *handler)
 {
 	ChainHead head;
 	Buffer last;
@@ -207,8 +206,8 @@ static Result able(Handler *handler)
 	buffer_release(&last);
 	if (result_failed(result))
 		return result_fail(ERROR_AGAIN,
-				   "the audit log of this replica does not reach line %" PRId64 ", the last one accepted: stop it, "
-				   "and the one that holds the log goes on; or copy the log here (%s)", head.count, result.text);
+				   "the audit log of this replica ends before line %" PRId64 ", the last one accepted: stop this "
+				   "replica, so that the one with the log can continue, or copy the log here (%s)", head.count, result.text);
 	return result_ok();
 }
 
@@ -223,15 +222,15 @@ static Result staged_write(Handler *handler)
 	return result_ok();
 }
 
-/* ---- moves */
+/* ---- handlers */
 
-static void staged_none(Memory *memory)
+static void staged_forget(Memory *memory)
 {
 	memory->staged_since = INSTANT_NONE;
 	for (size_t topic = 0; topic < TOPICS; topic++)
 		for (size_t partition = 0; partition < BUS_PARTITIONS_MAX; partition++) {
-			memory->places[topic][partition].staged = false;
-			memory->places[topic][partition].position = -1;
+			memory->positions[topic][partition].staged = false;
+			memory->positions[topic][partition].position = -1;
 		}
 }
 
@@ -243,11 +242,11 @@ static Result restore(Handler *handler)
 		must(memory);
 		buffer_init(&memory->staged, STAGED_BYTES + CHAIN_LINE_MAX);
 	}
-	/* The state may be far behind its ledger still: the file is looked at when the partition is owned. */
+	/* The state may still be behind its ledger: the file is aligned once the partition is owned. */
 	memory->aligned = false;
 	memory->head = (ChainHead){ 0 };
 	buffer_clear(&memory->staged);
-	staged_none(memory);
+	staged_forget(memory);
 	return result_ok();
 }
 
@@ -259,7 +258,7 @@ static void release(Handler *handler)
 	handler->memory = NULL;
 }
 
-/* Remembers where an assessment stood first; whatever has the same id and stands elsewhere is a repeat of it. */
+/* Remembers the first position of each assessment; the same id at another position is a repeat. */
 static Result assessment_observe(Handler *handler, const Record *input)
 {
 	if (input->offset % PRUNE_EVERY == 0)
@@ -297,7 +296,7 @@ static Result stage(Handler *handler, const Record *input)
 	chain_append(&memory->head, &record, &memory->staged);
 	if (memory->staged_since == INSTANT_NONE)
 		memory->staged_since = handler->now;
-	memory->places[input->topic][input->partition].staged = true;
+	memory->positions[input->topic][input->partition].staged = true;
 	return memory->staged.size > STAGED_BYTES ? staged_write(handler) : result_ok();
 }
 
@@ -309,15 +308,15 @@ static Result assessment_stage(Handler *handler, const Record *input)
 }
 
 /*
- * Waiting spares fsyncs, at most GATHER_MS. It needs a position to claim meanwhile: right behind the record that came
- * before the first staged one, which only the runtime knows (what stands between may not be accepted, so the offset
- * of the staged record will not do).
+ * Gathering lines for at most GATHER_MS saves fsyncs. Meanwhile a position must be stated: that directly after the record
+ * before the first staged one. Only the runtime knows it; the offset of the staged record will not do, because records
+ * between the two may not be accepted.
  */
-static bool may_wait(const Handler *handler, const Memory *memory)
+static bool can_gather(const Handler *handler, const Memory *memory)
 {
 	for (size_t topic = 0; topic < TOPICS; topic++)
 		for (size_t partition = 0; partition < handler->partitions; partition++)
-			if (memory->places[topic][partition].staged && memory->places[topic][partition].position < 0)
+			if (memory->positions[topic][partition].staged && memory->positions[topic][partition].position < 0)
 				return false;
 	return handler->now >= memory->staged_since &&
 	       handler->now - memory->staged_since < GATHER_MS;
@@ -330,12 +329,12 @@ static Result settle(Handler *handler, Instant now, Instant *wake_at)
 	TRY(align(handler));
 	if (memory->staged_since == INSTANT_NONE)
 		return result_ok();
-	if (may_wait(handler, memory)) {
+	if (can_gather(handler, memory)) {
 		*wake_at = memory->staged_since + GATHER_MS;
 		return result_ok();
 	}
 	TRY(staged_write(handler));
-	staged_none(memory);
+	staged_forget(memory);
 	return checkpoint_draft(handler, &memory->head);
 }
 
@@ -344,12 +343,12 @@ static int64_t position(Handler *handler, TopicId topic, unsigned partition, int
 	Memory *memory = handler->memory;
 	if (!memory)
 		return next;
-	if (!memory->places[topic][partition].staged)
-		memory->places[topic][partition].position = next;
-	return memory->places[topic][partition].position;
+	if (!memory->positions[topic][partition].staged)
+		memory->positions[topic][partition].position = next;
+	return memory->positions[topic][partition].position;
 }
 
-/* The lines of a checkpoint are counted when it is of record; a replay accepts nothing. */
+/* Counts the lines of an accepted checkpoint. Not called during a replay. */
 static void accepted(Handler *handler, const Record *record)
 {
 	Memory *memory = handler->memory;
@@ -363,7 +362,7 @@ static void accepted(Handler *handler, const Record *record)
 
 const Service audit_service = {
 	.name = "audit",
-	.sentence = "Keeps the verifiable log of everything of record",
+	.sentence = "Keeps the verifiable log of all assessments, incident changes and deliveries",
 	.ledger = TOPIC_CHECKPOINTS,
 	.single = true,
 	.inputs = {
@@ -379,7 +378,7 @@ const Service audit_service = {
 	.release = release,
 	.apply = apply,
 	.settle = settle,
-	.may_own = able,
+	.may_own = may_own,
 	.position = position,
 	.accepted = accepted,
 };

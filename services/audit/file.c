@@ -1,4 +1,4 @@
-/* The audit ledger in a file. */
+/* The audit log in a file. */
 #include "services/audit/audit.h"
 
 #include "shared/io/system/files.h"
@@ -20,7 +20,7 @@ typedef struct {
 	char *path;
 } AuditFile;
 
-/* A new name that is not taken yet; link(2) never replaces. */
+/* Renames the file to a free name; link(2) never replaces a file. */
 static Result set_aside(const char *path)
 {
 	char aside[ASIDE_PATH];
@@ -34,7 +34,7 @@ static Result set_aside(const char *path)
 		if (errno != EEXIST)
 			return result_fail(ERROR_AGAIN, "%s cannot be set aside: %s", path, strerror(errno));
 	}
-	return result_fail(ERROR_INTERNAL, "%s cannot be set aside: too many were before", path);
+	return result_fail(ERROR_INTERNAL, "%s cannot be set aside: there are %d files of that name with .unaccepted-N already", path, ASIDE_MAX);
 }
 
 static bool holds_bytes(const char *path)
@@ -74,7 +74,7 @@ static Result read_all(int fd, const char *path, int64_t from, size_t size, Buff
 		if (got < 0)
 			return result_fail(ERROR_AGAIN, "%s cannot be read: %s", path, strerror(errno));
 		if (got == 0)
-			return result_fail(ERROR_INTERNAL, "%s ends too early", path);
+			return result_fail(ERROR_INTERNAL, "%s is shorter than expected", path);
 		buffer_append(out, (Slice){ piece, (size_t)got });
 		from += got;
 		size -= (size_t)got;

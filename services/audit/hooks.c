@@ -1,4 +1,4 @@
-/* Audit in a program: its file. */
+/* Opens and closes audit's log file for the program. */
 #include "services/audit/audit.h"
 
 #include "shared/io/system/files.h"

@@ -1,4 +1,4 @@
-/* tocsin-audit: the service as a program of its own. One writer: the one partition of its ledger goes to one replica, the others stand by. */
+/* tocsin-audit: the service as a program. Its ledger has one partition: one replica owns it, the others are standbys. */
 #include "services/audit/audit.h"
 #include "shared/program/program.h"
 

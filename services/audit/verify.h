@@ -1,4 +1,4 @@
-/* Verifying an audit file on disk, whoever wrote it: what `tocsin verify log` asks. Only the file is looked at. */
+/* Verifies an audit log on disk, for `tocsin verify log`. Reads only that file. */
 #ifndef TOCSIN_AUDIT_VERIFY_H
 #define TOCSIN_AUDIT_VERIFY_H
 
@@ -6,17 +6,16 @@
 #include "services/audit/core/chain.h"
 
 typedef struct {
-	bool whole; /* every line fits */
-	int64_t lines, size; /* that fit, and their bytes */
-	char head[DIGEST_HEX]; /* hash of the last line that fits, 64 zeros where none does */
-	int64_t bad_line; /* not whole: the first that does not fit, from 1 */
-	char why[CHAIN_WHY]; /* and what is wrong with it, "its hash does not fit …" */
+	bool whole; /* every line is intact */
+	int64_t lines, size; /* intact lines, and their bytes */
+	char head[DIGEST_HEX]; /* hash of the last intact line; 64 zeros: there is none */
+	int64_t bad_line; /* if not whole: number of the first bad line, from 1 */
+	char why[CHAIN_WHY]; /* its fault: "its hash does not match …" */
 } AuditVerdict;
 
 /*
- * Reads the file in pieces, so of any size. ERROR_NOT_FOUND: there is none; ERROR_AGAIN: it could not be read.
- * Otherwise OK, whatever
- * the verdict. An empty file is whole. A file being written to may end in an incomplete line.
+ * Reads the file in pieces; it may have any size. ERROR_NOT_FOUND: it does not exist; ERROR_AGAIN: it cannot be read.
+ * Otherwise OK, for any verdict. An empty file is whole. A file that is being written may end with an incomplete line.
  */
 Result audit_verify_file(const char *path, AuditVerdict *out);
 

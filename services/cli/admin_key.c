@@ -12,15 +12,15 @@ enum { KEY_ID_CHARACTERS = 8, KEY_SECRET_CHARACTERS = 52, KEY_LEAST = 32 };
 static void base32_random(Buffer *out, size_t characters)
 {
 	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
-	unsigned char dice[KEY_SECRET_CHARACTERS];
-	must(characters <= sizeof dice);
-	clock_random(dice, characters);
+	unsigned char random[KEY_SECRET_CHARACTERS];
+	must(characters <= sizeof random);
+	clock_random(random, characters);
 	for (size_t i = 0; i < characters; i++)
-		buffer_byte(out, alphabet[dice[i] & 31]);
-	explicit_bzero(dice, sizeof dice);
+		buffer_byte(out, alphabet[random[i] & 31]);
+	explicit_bzero(random, sizeof random);
 }
 
-/* tcs_ID_SECRET: the id may be logged, the secret never. */
+/* tcs_ID_SECRET: the id may be logged, the secret must not. */
 static Result key_make(const char *path)
 {
 	Buffer key;
@@ -33,7 +33,7 @@ static Result key_make(const char *path)
 	Result result = file_write(path, buffer_slice(&key), 0600);
 	explicit_bzero(key.data, key.size);
 	buffer_release(&key);
-	return result_wrap(result, "making the API key");
+	return result_wrap(result, "the API key cannot be stored");
 }
 
 static Result key_read(const char *path, char out[static ADMIN_KEY_SIZE])
@@ -46,7 +46,7 @@ static Result key_read(const char *path, char out[static ADMIN_KEY_SIZE])
 		if (size < KEY_LEAST || !text_copy((Slice){ text.data, size }, out, ADMIN_KEY_SIZE))
 			result = result_fail(
 				ERROR_INPUT,
-				"%s holds no key of at least %d characters; delete it and a new one is made", path,
+				"%s holds no key of at least %d characters: delete it, and a new one is generated", path,
 				KEY_LEAST);
 		explicit_bzero(text.data, text.size);
 	}
@@ -71,10 +71,10 @@ Result admin_key_prepare(Settings *settings)
 	return result;
 }
 
-Result admin_key_of_home(const char *home, char out[static ADMIN_KEY_SIZE])
+Result admin_key_of_datadir(const char *datadir, char out[static ADMIN_KEY_SIZE])
 {
 	char path[PATH_SIZE];
-	int size = snprintf(path, sizeof path, "%s/admin.key", home);
+	int size = snprintf(path, sizeof path, "%s/admin.key", datadir);
 	must(size > 0 && size < (int)sizeof path);
 	return key_read(path, out);
 }
@@ -83,7 +83,7 @@ Result admin_key_of_client(const Settings *settings, char out[static ADMIN_KEY_S
 {
 	const char *given = setting_text(settings, "TOCSIN_KEY");
 	if (given == NULL)
-		return admin_key_of_home(setting_text(settings, "TOCSIN_HOME"), out);
+		return admin_key_of_datadir(setting_text(settings, "TOCSIN_HOME"), out);
 	return text_copy(slice_of(given), out, ADMIN_KEY_SIZE) ? result_ok()
-							       : result_fail(ERROR_INPUT, "TOCSIN_KEY is too long");
+							       : result_fail(ERROR_INPUT, "TOCSIN_KEY is too long: it may have at most %d characters", ADMIN_KEY_SIZE - 1);
 }

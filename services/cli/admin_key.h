@@ -1,18 +1,21 @@
-/* The API key of the admin: made in TOCSIN_HOME at the first start of the server, read there by commands. */
+/* The administrator's API key: the server generates it in TOCSIN_HOME/admin.key at its first start, commands read it there. */
 #ifndef TOCSIN_CLI_ADMIN_KEY_H
 #define TOCSIN_CLI_ADMIN_KEY_H
 
 #include "services/cli/cli.h"
 
-enum { ADMIN_KEY_SIZE = 160 };
+enum { ADMIN_KEY_SIZE = 160 }; /* bytes, with the terminating zero */
 
-/* Where none is given as a setting: reads TOCSIN_HOME/admin.key, or makes it, and sets TOCSIN_ADMIN_KEY by it. */
+/*
+ * Unless TOCSIN_ADMIN_KEY is given, sets it from TOCSIN_HOME/admin.key, which is generated (mode 0600) if it does not exist.
+ * ERROR_INPUT: the file holds no key; ERROR_AGAIN: it cannot be read or written.
+ */
 Result admin_key_prepare(Settings *settings);
 
-/* The key a command uses against a server: TOCSIN_KEY, else the file in TOCSIN_HOME. */
+/* The key that commands send: TOCSIN_KEY, else that in TOCSIN_HOME/admin.key. ERROR_NOT_FOUND: neither exists. */
 Result admin_key_of_client(const Settings *settings, char out[static ADMIN_KEY_SIZE]);
 
-/* The key a server made in that directory. */
-Result admin_key_of_home(const char *home, char out[static ADMIN_KEY_SIZE]);
+/* The key in DATADIR/admin.key; errors as above. */
+Result admin_key_of_datadir(const char *datadir, char out[static ADMIN_KEY_SIZE]);
 
 #endif

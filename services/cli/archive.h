@@ -1,9 +1,9 @@
 /*
- * What export, import and check ledger share: the two places that ledgers may be in, and words about progress.
+ * Shared by export, import and check ledger: where the ledgers are, and progress on stderr.
  *
  *   default    bus.db in TOCSIN_HOME: the embedded mode
- *   --kafka    the topics on TOCSIN_KAFKA_BROKERS: the distributed mode; the audit log is in TOCSIN_HOME there, too,
- *              which is that of tocsin-audit
+ *   --kafka    the topics on TOCSIN_KAFKA_BROKERS: the distributed mode; the audit log is in TOCSIN_HOME, which must be
+ *              that of tocsin-audit
  */
 #ifndef TOCSIN_CLI_ARCHIVE_H
 #define TOCSIN_CLI_ARCHIVE_H
@@ -15,34 +15,41 @@
 typedef struct {
 	Settings *settings;
 	bool kafka;
-	const char *file; /* the argument, or NULL */
-	const char *client; /* "tocsin-export": as Kafka knows it */
-	const char *usage;
-	DataDir home;
-	int64_t said_us; /* when progress was said last */
+	const char *file; /* the argument; NULL: none */
+	const char *client; /* client id on Kafka: "tocsin-export" */
+	const char *usage; /* "tocsin export [--kafka] FILE" */
+	DataDir datadir;
+	int64_t reported_us; /* time of the last progress line */
 } ArchiveCommand;
 
-/* Arguments and settings; EXIT_DONE, or what to end with (said). wants_file: an argument besides --kafka is needed. */
-ExitCode archive_open(ArchiveCommand *carriage, char **arguments, int count, bool wants_file);
-/* Releases locks and settings. */
-void archive_close(ArchiveCommand *carriage);
+/*
+ * Reads arguments and settings. wants_file: FILE is required, else not allowed. EXIT_OK, or the exit code after reporting the
+ * mistakes. archive_close in both cases.
+ */
+ExitCode archive_open(ArchiveCommand *command, char **arguments, int count, bool wants_file);
+/* Releases locks and frees settings. */
+void archive_close(ArchiveCommand *command);
 
-/* All services, as export and import want them. */
-extern const Service *const carried_services[];
+/* All services, for ExportOptions and ImportOptions. */
+extern const Service *const archived_services[];
 enum { ARCHIVED_SERVICES = 6 };
 
-/* The locks of who runs all services from this home; ERROR_CONFLICT: somebody runs one, with what to do. */
-Result archive_lock(ArchiveCommand *carriage);
+/* Takes the locks of all services in TOCSIN_HOME. ERROR_CONFLICT with the remedy: another process runs one of them. */
+Result archive_lock(ArchiveCommand *command);
 
-/* ERROR_NOT_FOUND: TOCSIN_HOME has no bus. */
-Result archive_datadir_check(const ArchiveCommand *carriage);
+/* ERROR_NOT_FOUND: embedded, and TOCSIN_HOME holds no bus.db. */
+Result archive_datadir_check(const ArchiveCommand *command);
 
-/* group: whose positions are to be known (Kafka), or NULL; it is not joined yet. */
-Result archive_bus_open(ArchiveCommand *carriage, const Service *group, Bus **out);
+/*
+ * Opens the bus; the caller closes *out. group: on Kafka, the service whose committed positions are needed; NULL: none. The
+ * group is not joined.
+ */
+Result archive_bus_open(ArchiveCommand *command, const Service *group, Bus **out);
 
-void archive_audit_path(const ArchiveCommand *carriage, char out[static PATH_SIZE]);
+/* TOCSIN_HOME/audit/ledger.jsonl. */
+void archive_audit_path(const ArchiveCommand *command, char out[static PATH_SIZE]);
 
-/* A line on stderr now and then; context is the ArchiveCommand. */
-void archive_progress(void *context, const char *what, uint64_t lines);
+/* Writes a line to stderr every three seconds at most; context is the ArchiveCommand. */
+void archive_progress(void *context, const char *step, uint64_t lines);
 
 #endif

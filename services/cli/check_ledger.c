@@ -1,9 +1,9 @@
 /*
- * tocsin check ledger [--kafka]: replays every ledger by its rule and says what it found: takeovers, records dropped,
- * holes, and whether the promises hold (shared/runtime/replay.h: accepted records were decided on exactly those before
- * them, no input counted twice, no position goes back). Then it counts the kept events again and compares the sums with
- * those that the ledger of reports states (services/intake/core/recount.h). Read only, also beside a server and programs
- * that run: what they write meanwhile is for the next time.
+ * tocsin check ledger [--kafka]: replays every ledger by the ledger rule and prints take-overs, dropped records and holes.
+ * It checks the invariants (shared/runtime/replay.h): each accepted record was decided on exactly the records before it, no
+ * input was counted twice, no position goes back. Then it recounts the kept events and compares the counts with those in the
+ * ledger of reports (services/intake/core/recount.h). It only reads, also while programs run; records that they append
+ * meanwhile are not checked.
  */
 #include "services/cli/check_log.h"
 
@@ -16,13 +16,13 @@
 
 enum { TABLE_NAME = 64 };
 
-/* A partition that is checked, from the first step to the last. */
+/* The check of one partition, through both steps. */
 typedef struct {
 	TopicId ledger;
 	unsigned partition;
 	LedgerPositions positions; /* of its last accepted record */
-	Recount *recount;          /* of the ledger of reports; else NULL */
-	unsigned printed;          /* findings: a broken ledger has millions */
+	Recount *recount;          /* ledger of reports only; else NULL */
+	unsigned printed;          /* findings; limited, because a broken ledger has millions */
 	bool begun;                /* a record was visited */
 	Result result;
 } Checked;
@@ -61,8 +61,8 @@ static void figures_print(const char *table, ReplayFigures figures)
 	       table, figures.records, figures.accepted, figures.claims, figures.takeovers, figures.dropped,
 	       figures.holes, figures.findings);
 	if (figures.strangers > 0)
-		report_error("%s: %" PRIu64 " of the dropped records were written by no owner; they count for nothing, but somebody "
-			 "else may write to this topic", table, figures.strangers);
+		report_error("%s: %" PRIu64 " of the dropped records were not written by an owner: they have no effect, but another "
+			 "program may write to this topic", table, figures.strangers);
 }
 
 static void report_accepted(void *context, const BusRecord *record)
@@ -102,7 +102,7 @@ static Result recount_begin(CheckLog *log, Checked *checked)
 	return result_ok();
 }
 
-static Result ledger_check(CheckLog *log, Checked *checked, bool *right)
+static Result ledger_check(CheckLog *log, Checked *checked, bool *consistent)
 {
 	char table[TABLE_NAME];
 	if (checked->ledger == TOPIC_REPORTS)
@@ -116,14 +116,14 @@ static Result ledger_check(CheckLog *log, Checked *checked, bool *right)
 	replay_free(walk.replay);
 	TRY(result);
 	figures_print(table_name(checked->ledger, checked->partition, table), figures);
-	*right = *right && figures.findings == 0 && !result_failed(checked->result);
+	*consistent = *consistent && figures.findings == 0 && !result_failed(checked->result);
 	return result_ok();
 }
 
-/* ---- second step: what the ledgers count */
+/* ---- second step: the inputs of the ledgers */
 
-/* An accepted position may not lie behind the end of what it counts. */
-static Result ends_check(CheckLog *log, const Checked *checked, bool *right)
+/* An accepted position must not lie beyond the end of its input. */
+static Result ends_check(CheckLog *log, const Checked *checked, bool *consistent)
 {
 	const LedgerPositions *positions = &checked->positions;
 	for (size_t i = 0; i < positions->count; i++) {
@@ -132,10 +132,10 @@ static Result ends_check(CheckLog *log, const Checked *checked, bool *right)
 		TRY(log->end(log, topic, positions->list[i].partition, &end));
 		if (position <= end)
 			continue;
-		report_error("%s.%u: position %" PRId64 " in %s/%u, which ends at %" PRId64 ": input records are lost",
+		report_error("%s.%u: position %" PRId64 " in %s/%u, which ends at %" PRId64 ": input records were lost",
 			 topics[checked->ledger].short_name, checked->partition, position, topics[topic].short_name,
 			 positions->list[i].partition, end);
-		*right = false;
+		*consistent = false;
 	}
 	return result_ok();
 }
@@ -166,35 +166,35 @@ static void recount_print(const Checked *checked, RecountFigures figures)
 	printf("  %" PRIu64 " findings\n", figures.findings);
 }
 
-static Result recount_check(CheckLog *log, Checked *checked, bool *right)
+static Result recount_check(CheckLog *log, Checked *checked, bool *consistent)
 {
 	EventWalk walk = { .recount = checked->recount, .partition = checked->partition };
 	int64_t first = 0;
 	TRY(log->partitions(log, TOPIC_EVENTS, &walk.partitions));
 	TRY(log->walk(log, TOPIC_EVENTS, checked->partition, event_visit, &walk));
-	/* Retention may have dropped all that was kept when the ledger was read. */
+	/* Retention may have dropped every event since the ledger was read. */
 	TRY(log->first(log, TOPIC_EVENTS, checked->partition, &first));
 	if (!walk.begun)
 		recount_kept_from(checked->recount, first);
 	RecountFigures figures = recount_finish(checked->recount);
 	recount_print(checked, figures);
-	*right = *right && figures.findings == 0;
+	*consistent = *consistent && figures.findings == 0;
 	return result_ok();
 }
 
-static Result counts_check(CheckLog *log, Checked *checked, bool *right)
+static Result counts_check(CheckLog *log, Checked *checked, bool *consistent)
 {
-	TRY(ends_check(log, checked, right));
-	return checked->recount ? recount_check(log, checked, right) : result_ok();
+	TRY(ends_check(log, checked, consistent));
+	return checked->recount ? recount_check(log, checked, consistent) : result_ok();
 }
 
-/* ---- all of them */
+/* ---- all partitions */
 
-typedef Result (*CheckStep)(CheckLog *log, Checked *checked, bool *right);
+typedef Result (*CheckStep)(CheckLog *log, Checked *checked, bool *consistent);
 
 static Checked all[TOPICS][BUS_PARTITIONS_MAX];
 
-static Result each_partition(CheckLog *log, CheckStep step, bool *right)
+static Result each_partition(CheckLog *log, CheckStep step, bool *consistent)
 {
 	for (TopicId ledger = 0; ledger < TOPICS; ledger++) {
 		unsigned partitions;
@@ -204,21 +204,21 @@ static Result each_partition(CheckLog *log, CheckStep step, bool *right)
 		for (unsigned i = 0; i < partitions && i < BUS_PARTITIONS_MAX; i++) {
 			all[ledger][i].ledger = ledger;
 			all[ledger][i].partition = i;
-			TRY(step(log, &all[ledger][i], right));
+			TRY(step(log, &all[ledger][i], consistent));
 		}
 	}
 	return result_ok();
 }
 
-/* The log is opened for each step: what a bus knows of ends is what it heard last, and ends only grow. */
-static Result ledgers_check(ArchiveCommand *carriage, bool *right)
+/* The log is opened again for each step, because a bus knows only the ends it learned last, and ends grow. */
+static Result ledgers_check(ArchiveCommand *command, bool *consistent)
 {
 	static const CheckStep steps[] = { ledger_check, counts_check };
 	Result result = result_ok();
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !result_failed(result); i++) {
 		CheckLog log;
-		TRY(check_log_open(carriage, &log));
-		result = each_partition(&log, steps[i], right);
+		TRY(check_log_open(command, &log));
+		result = each_partition(&log, steps[i], consistent);
 		log.close(&log);
 	}
 	return result;
@@ -226,22 +226,22 @@ static Result ledgers_check(ArchiveCommand *carriage, bool *right)
 
 ExitCode check_ledger_run(char **arguments, int count)
 {
-	ArchiveCommand carriage = { .client = "tocsin-check", .usage = "tocsin check ledger [--kafka]" };
-	bool right = true;
-	ExitCode code = archive_open(&carriage, arguments, count, false);
-	if (code == EXIT_DONE) {
-		Result result = ledgers_check(&carriage, &right);
+	ArchiveCommand command = { .client = "tocsin-check", .usage = "tocsin check ledger [--kafka]" };
+	bool consistent = true;
+	ExitCode code = archive_open(&command, arguments, count, false);
+	if (code == EXIT_OK) {
+		Result result = ledgers_check(&command, &consistent);
 		if (result_failed(result)) {
 			report_error("%s", result.text);
 			code = EXIT_ENVIRONMENT;
 		} else {
-			puts(right ? "the ledgers hold what they promise"
-				   : "the ledgers DO NOT hold what they promise");
-			code = right ? EXIT_DONE : EXIT_NO;
+			puts(consistent ? "the ledgers are consistent"
+				   : "the ledgers are NOT consistent");
+			code = consistent ? EXIT_OK : EXIT_CHECK_FAILED;
 		}
 	}
 	for (unsigned i = 0; i < BUS_PARTITIONS_MAX; i++)
 		recount_free(all[TOPIC_REPORTS][i].recount);
-	archive_close(&carriage);
+	archive_close(&command);
 	return code;
 }

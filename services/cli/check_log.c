@@ -7,14 +7,14 @@
 
 enum { BUS_FILE_SCHEMA = 1, QUERY_SIZE = 256 };
 
-/* ---- the embedded bus's file, beside the server that writes it */
+/* ---- the file of the embedded bus */
 
 static Statement *query(Store *store, const char *sql)
 {
 	return store_query_(store, sql, true, NULL, 0);
 }
 
-/* Partitions are those there is a table of. */
+/* Each partition is a table. */
 static Result file_partitions(CheckLog *log, TopicId topic, unsigned *count)
 {
 	char sql[QUERY_SIZE];
@@ -38,12 +38,12 @@ static Result file_walk(CheckLog *log, TopicId topic, unsigned partition, BusVis
 				     .headers = statement_slice(rows, 2),
 				     .body = statement_slice(rows, 3) };
 		more = visit(context, &record);
-		archive_progress(log->carriage, topics[topic].name, (uint64_t)record.offset);
+		archive_progress(log->command, topics[topic].name, (uint64_t)record.offset);
 	}
 	return statement_end(rows);
 }
 
-/* The bus notes the end of a partition when it drops its newest record. */
+/* When the bus drops the newest record of a partition, it stores the partition's end in meta. */
 static Result file_first(CheckLog *log, TopicId topic, unsigned partition, int64_t *first)
 {
 	char sql[QUERY_SIZE];
@@ -83,7 +83,7 @@ static Result cluster_first(CheckLog *log, TopicId topic, unsigned partition, in
 static Result cluster_walk(CheckLog *log, TopicId topic, unsigned partition, BusVisit visit, void *context)
 {
 	return bus_walk(log->reader, &(BusWalk){ .topic = topic, .partition = partition, .visit = visit, .context = context,
-						 .progress = archive_progress, .progress_context = log->carriage });
+						 .progress = archive_progress, .progress_context = log->command });
 }
 
 static Result cluster_end(CheckLog *log, TopicId topic, unsigned partition, int64_t *end)
@@ -102,10 +102,10 @@ static void file_close(CheckLog *log)
 static Result file_open(CheckLog *log)
 {
 	char path[PATH_SIZE];
-	datadir_path(log->carriage->settings, "bus.db", path);
+	datadir_path(log->command->settings, "bus.db", path);
 	if (access(path, F_OK) != 0)
-		return result_fail(ERROR_NOT_FOUND, "there is no %s: nothing was ever served from this home; ledgers on Kafka are "
-				   "checked with --kafka", path);
+		return result_fail(ERROR_NOT_FOUND, "%s does not exist: nothing was ever served from this TOCSIN_HOME; use --kafka for "
+				   "ledgers on Kafka", path);
 	StoreOptions options = { .path = path, .version = BUS_FILE_SCHEMA, .read_only = true };
 	return store_open(&options, &log->store, NULL);
 }
@@ -119,20 +119,20 @@ static void cluster_close(CheckLog *log)
 
 static Result cluster_open(CheckLog *log)
 {
-	TRY(archive_bus_open(log->carriage, NULL, &log->bus));
+	TRY(archive_bus_open(log->command, NULL, &log->bus));
 	Result result = log->bus->operations->reader_open(log->bus, &log->reader);
 	if (result_failed(result))
 		cluster_close(log);
 	return result;
 }
 
-Result check_log_open(ArchiveCommand *carriage, CheckLog *out)
+Result check_log_open(ArchiveCommand *command, CheckLog *out)
 {
 	static const CheckLog file = { .partitions = file_partitions, .walk = file_walk, .first = file_first,
 				       .end = file_end, .close = file_close };
 	static const CheckLog cluster = { .partitions = cluster_partitions, .walk = cluster_walk, .first = cluster_first,
 					  .end = cluster_end, .close = cluster_close };
-	*out = carriage->kafka ? cluster : file;
-	out->carriage = carriage;
-	return carriage->kafka ? cluster_open(out) : file_open(out);
+	*out = command->kafka ? cluster : file;
+	out->command = command;
+	return command->kafka ? cluster_open(out) : file_open(out);
 }

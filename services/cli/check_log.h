@@ -1,6 +1,6 @@
 /*
- * The two places that `check ledger` reads from, as one: the embedded bus's file, beside the server that writes it, and a
- * bus on Kafka, beside the programs that write to it. Read only.
+ * One interface to both kinds of bus for `check ledger`: the file of the embedded bus, and Kafka. It only reads, also while
+ * server or programs write.
  */
 #ifndef TOCSIN_CLI_CHECK_LOG_H
 #define TOCSIN_CLI_CHECK_LOG_H
@@ -13,22 +13,22 @@ typedef struct CheckLog CheckLog;
 struct CheckLog {
 	Result (*partitions)(CheckLog *log, TopicId topic, unsigned *count);
 	/*
-	 * Visits all records that are kept, with their bodies, from the first on, until visit returns false. On Kafka up to the
-	 * end that was known when the log was opened; ERROR_AGAIN where the brokers deliver nothing for half a minute.
+	 * Visits all kept records in order, with their bodies, until visit returns false. On Kafka up to the end that was known
+	 * when the log was opened; ERROR_AGAIN: the brokers have delivered nothing for half a minute.
 	 */
 	Result (*walk)(CheckLog *log, TopicId topic, unsigned partition, BusVisit visit, void *context);
-	/* Offset of the oldest kept record; of the next one where none is kept. */
+	/* The offset of the oldest kept record; if none is kept, that of the next record. */
 	Result (*first)(CheckLog *log, TopicId topic, unsigned partition, int64_t *first);
-	/* Where a partition ends; *end is untouched where that is not known. */
+	/* The end of a partition; *end keeps its value if the end is not known. */
 	Result (*end)(CheckLog *log, TopicId topic, unsigned partition, int64_t *end);
 	void (*close)(CheckLog *log);
 	Store *store;
 	Bus *bus;
 	BusReader *reader;
-	ArchiveCommand *carriage;
+	ArchiveCommand *command;
 };
 
-/* The home's bus.db, or Kafka, as the carriage says. ERROR_NOT_FOUND: there is no such file. */
-Result check_log_open(ArchiveCommand *carriage, CheckLog *out);
+/* Opens Kafka if the command says so, else bus.db; the caller calls out->close. ERROR_NOT_FOUND: bus.db does not exist. */
+Result check_log_open(ArchiveCommand *command, CheckLog *out);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The tocsin command: what its subcommands share. Output meant for a program or a pipe goes to stdout, everything said
- * to a person about a failure to stderr, one line a mistake, beginning "tocsin: ".
+ * The tocsin command and its subcommands. Results go to stdout, for people and pipes; errors, warnings and progress go to
+ * stderr, one line each, beginning "tocsin: ".
  */
 #ifndef TOCSIN_CLI_CLI_H
 #define TOCSIN_CLI_CLI_H
@@ -9,10 +9,10 @@
 #include "shared/program/program.h"
 
 typedef struct {
-	const char *name;      /* may be two words: "check ledger" */
+	const char *name;      /* one or two words: "check ledger" */
 	const char *arguments; /* for the help: "[DIR]" */
-	const char *sentence;
-	int most;              /* arguments it takes at most */
+	const char *sentence;  /* for the help */
+	int arguments_max;
 	ExitCode (*run)(char **arguments, int count);
 } Command;
 
@@ -29,7 +29,7 @@ ExitCode export_run(char **arguments, int count);
 ExitCode import_run(char **arguments, int count);
 ExitCode version_run(char **arguments, int count);
 
-/* Finds the command the words name, longest name first, and runs it; --help, --settings, --check, --version besides. */
+/* Runs the command with the longest matching name, or --help, --settings, --check or --version. */
 ExitCode commands_run(const Command *commands, size_t count, int argc, char **argv);
 
 #endif

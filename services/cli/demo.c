@@ -19,7 +19,7 @@ enum {
 	HOUR_MS = 3600000
 };
 
-/* What was sent under one correlation key. */
+/* The alerts sent under one correlation key. */
 typedef struct {
 	char key[32];
 	unsigned sent;
@@ -57,13 +57,13 @@ static void key_count(Demo *demo, const char *key)
 	demo->keys[at].sent++;
 }
 
-/* Calls and reads the answer's JSON; anything but the status hoped for is a failure. */
-static Result call(Demo *demo, const char *method, const char *path, Slice body, unsigned hoped, json_t **out)
+/* Calls the server and parses its answer into *out, a new reference. ERROR_CONFLICT: another status than expected. */
+static Result call(Demo *demo, const char *method, const char *path, Slice body, unsigned expected, json_t **out)
 {
 	unsigned status = 0;
 	TRY(http_client_call(demo->client, method, path, body, &demo->answer, &status));
-	if (status != hoped)
-		return result_fail(ERROR_CONFLICT, "%s %s was answered with %u: %.100s", method, path, status,
+	if (status != expected)
+		return result_fail(ERROR_CONFLICT, "%s %s: the server answered %u: %.100s", method, path, status,
 				   demo->answer.data == NULL ? "" : demo->answer.data);
 	return json_read(buffer_slice(&demo->answer), out);
 }
@@ -99,7 +99,7 @@ static Result play(Demo *demo)
 	return result;
 }
 
-/* The newest incident of a key once it counts what was sent; a new reference. */
+/* Waits until the newest incident of a key counts all alerts; *out is a new reference. */
 static Result incident_await(Demo *demo, const DemoKey *key, json_t **out)
 {
 	char path[128];
@@ -115,7 +115,7 @@ static Result incident_await(Demo *demo, const DemoKey *key, json_t **out)
 		}
 		clock_sleep_ms(POLL_MS);
 	}
-	return result_fail(ERROR_AGAIN, "an incident did not count the %u alerts sent to it within %d s", key->sent,
+	return result_fail(ERROR_AGAIN, "an incident does not count its %u alerts after %d s: see the server's log", key->sent,
 			   WAIT_MS / 1000);
 }
 
@@ -133,7 +133,7 @@ static void incident_print(json_t *incident)
 	       word(incident, "reason"));
 }
 
-/* Worst first; of one grade the one with the most events. */
+/* By grade, the worst first; within a grade by the number of events. */
 static int incident_compare(const void *one, const void *other)
 {
 	json_t *left = *(json_t *const *)one, *right = *(json_t *const *)other;
@@ -172,7 +172,7 @@ static ExitCode play_to(const char *url, const char *key)
 	must(demo != NULL);
 	buffer_init(&demo->answer, ANSWER_MAX);
 	demo->client = http_client_new(url, key, CALL_MS);
-	fprintf(stderr, "Playing an hour of alerts to %s\n", url);
+	fprintf(stderr, "Sending an hour of alerts to %s\n", url);
 	Result result = play(demo);
 	if (!result_failed(result))
 		result = table_print(demo);
@@ -180,7 +180,7 @@ static ExitCode play_to(const char *url, const char *key)
 	buffer_release(&demo->answer);
 	free(demo);
 	if (!result_failed(result))
-		return EXIT_DONE;
+		return EXIT_OK;
 	report_error("%s", result.text);
 	return EXIT_ENVIRONMENT;
 }
@@ -191,7 +191,7 @@ static ExitCode play_to_given(const Settings *settings)
 	Result result = admin_key_of_client(settings, key);
 	if (!result_failed(result))
 		return play_to(setting_text(settings, "TOCSIN_URL"), key);
-	report_error("%s; TOCSIN_KEY may hold the key", result.text);
+	report_error("%s; set TOCSIN_KEY to the key of the server", result.text);
 	return EXIT_ENVIRONMENT;
 }
 
@@ -202,7 +202,7 @@ static ExitCode play_to_own(void)
 	ExitCode code = EXIT_ENVIRONMENT;
 	Result result = demo_server_start(&server);
 	if (!result_failed(result))
-		result = admin_key_of_home(server.home, key);
+		result = admin_key_of_datadir(server.datadir, key);
 	if (result_failed(result))
 		report_error("%s", result.text);
 	else

@@ -9,13 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the child, whose one thread this is: the server writes its log where it cannot mix with the demo's table. */
-static _Noreturn void become_server(const char *home, int greeting)
+/* Runs in the child, in its only thread. The log goes to a file, so that it does not mix with the demo's table. */
+static _Noreturn void become_server(const char *datadir, int greeting)
 {
 	char log[128];
-	snprintf(log, sizeof log, "%s/log.jsonl", home);
+	snprintf(log, sizeof log, "%s/log.jsonl", datadir);
 	int out = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	setenv("TOCSIN_HOME", home, 1);
+	setenv("TOCSIN_HOME", datadir, 1);
 	setenv("TOCSIN_LISTEN", "127.0.0.1:0", 1);
 	unsetenv("TOCSIN_ADMIN_KEY");
 	unsetenv("TOCSIN_OPS_LISTEN");
@@ -24,11 +24,11 @@ static _Noreturn void become_server(const char *home, int greeting)
 	_exit(EXIT_ENVIRONMENT);
 }
 
-/* Reads what the server greets with, up to the ready line. */
+/* Reads the server's greeting up to the ready line. */
 static Result await_ready(DemoServer *server, FILE *greeting)
 {
 	static const char ready[] = "tocsin: ready on ";
-	char line[1024], last[160] = "it said nothing";
+	char line[1024], last[160] = "it printed nothing";
 	while (fgets(line, sizeof line, greeting) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, ready, strlen(ready)) == 0) {
@@ -45,15 +45,15 @@ Result demo_server_start(DemoServer *server)
 {
 	int ends[2];
 	memset(server, 0, sizeof *server);
-	strcpy(server->home, "/tmp/tocsin-demo-XXXXXX");
-	if (mkdtemp(server->home) == NULL || pipe2(ends, O_CLOEXEC) != 0) {
-		server->home[0] = '\0';
-		return result_fail(ERROR_AGAIN, "no scratch directory can be made in /tmp");
+	strcpy(server->datadir, "/tmp/tocsin-demo-XXXXXX");
+	if (mkdtemp(server->datadir) == NULL || pipe2(ends, O_CLOEXEC) != 0) {
+		server->datadir[0] = '\0';
+		return result_fail(ERROR_AGAIN, "no temporary directory can be created in /tmp");
 	}
 	fflush(NULL);
 	server->child = fork();
 	if (server->child == 0)
-		become_server(server->home, ends[1]);
+		become_server(server->datadir, ends[1]);
 	close(ends[1]);
 	FILE *greeting = fdopen(ends[0], "r");
 	must(greeting != NULL);
@@ -63,11 +63,11 @@ Result demo_server_start(DemoServer *server)
 	return result;
 }
 
-static int remove_one(const char *path, const struct stat *about, int type, struct FTW *place)
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *position)
 {
 	(void)about;
 	(void)type;
-	(void)place;
+	(void)position;
 	return remove(path);
 }
 
@@ -77,6 +77,6 @@ void demo_server_stop(DemoServer *server)
 		kill(server->child, SIGTERM);
 		waitpid(server->child, NULL, 0);
 	}
-	if (server->home[0] != '\0')
-		nftw(server->home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	if (server->datadir[0] != '\0')
+		nftw(server->datadir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

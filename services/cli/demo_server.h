@@ -1,4 +1,4 @@
-/* A server of its own for the demo: a child process in a scratch directory that is gone at the end. */
+/* A server for the demo: a child process in a temporary directory, which is removed at the end. */
 #ifndef TOCSIN_CLI_DEMO_SERVER_H
 #define TOCSIN_CLI_DEMO_SERVER_H
 
@@ -8,11 +8,11 @@
 
 typedef struct {
 	pid_t child; /* 0: none */
-	char home[64];
+	char datadir[64]; /* its TOCSIN_HOME */
 	char url[128];
 } DemoServer;
 
-/* Starts it and waits for its ready line. To be stopped in every case. */
+/* Starts the server and waits for its ready line. Call demo_server_stop in any case. ERROR_AGAIN: it did not start. */
 Result demo_server_start(DemoServer *server);
 void demo_server_stop(DemoServer *server);
 

@@ -1,19 +1,19 @@
 /*
- * tocsin export [--kafka] FILE: everything of record into one file (format: shared/archive/file.h).
+ * tocsin export [--kafka] FILE: writes all accepted records and the audit log to one file (format: shared/archive/file.h).
  *
- * Nothing else may run. Embedded, the home's lock shows it. On Kafka the export claims every ledger as an owner would:
- * whoever runs claims back within two seconds, and the export gives up; and nothing may have been appended to any
- * topic between the rest and the end. So an export is whole, or it fails and says what to stop. It writes into its
- * source what a start of the server would write: claims, and what was accepted and not finished yet. It joins no group, so it
- * commits no positions: what classification finished here it finishes again at its next start, under the same ids, and what is
- * there already counts once.
+ * No other program may run. Embedded, the locks in TOCSIN_HOME guarantee that. On Kafka the export claims every ledger like
+ * an owner: a running owner claims it back within two seconds, and the export fails. Nor may any topic grow between
+ * quiescing and the end. So an export is complete, or it fails and names the programs to stop. It appends to its source what
+ * a start of the server would append: claims, and the results of records that were accepted but not finished. It joins no
+ * group and therefore commits no positions: classification repeats at its next start what it finished here, under the same
+ * ids, and existing records count once.
  *
- * The file appears under its name when it is whole and durable; until then it is FILE.part. "-" is stdout.
+ * The file gets its name once it is complete and durable; before that it is FILE.part. "-" is stdout.
  */
 #include "services/cli/archive.h"
 
 #include "services/audit/audit.h"
-#include "services/audit/carry.h"
+#include "services/audit/archive.h"
 #include "services/classification/classification.h"
 #include "services/intake/intake.h"
 #include "services/notification/notification.h"
@@ -32,18 +32,18 @@
 #include <unistd.h>
 
 enum {
-	RESTING = 5, /* services that bring a bus to rest */
-	HOLD_KAFKA_MS = 6000, /* longer than whoever is deposed waits before it claims again */
+	QUIESCED = 5, /* services that finish their input first; all but the gateway */
+	HOLD_KAFKA_MS = 6000, /* longer than a superseded owner waits before it claims again */
 	HOLD_FILE_MS = 50,
-	LIMIT_MS = 120000, /* nothing moves, and it is not at rest */
+	LIMIT_MS = 120000, /* without progress: fail */
 };
 
 typedef struct {
-	ArchiveCommand carriage;
+	ArchiveCommand command;
 	FILE *file;
-	char part[PATH_SIZE]; /* empty: stdout */
+	char part[PATH_SIZE]; /* FILE.part; "": stdout */
 	ArchiveCounts counts;
-	ArchiveEnds rested, carried;
+	ArchiveEnds quiesced, exported;
 } Exporting;
 
 /* ---- the file */
@@ -53,7 +53,7 @@ static Result file_fail(const char *path)
 	return result_fail(ERROR_AGAIN, "%s: %s", path, strerror(errno));
 }
 
-/* From here on nothing but the export goes to stdout: what is logged goes where a person looks. */
+/* From now on only the export goes to stdout; log lines go to stderr. */
 static Result stdout_take(Exporting *exporting)
 {
 	int own = dup(STDOUT_FILENO);
@@ -65,11 +65,11 @@ static Result stdout_take(Exporting *exporting)
 
 static Result file_begin(Exporting *exporting)
 {
-	const char *path = exporting->carriage.file;
+	const char *path = exporting->command.file;
 	if (strcmp(path, "-") == 0)
 		return stdout_take(exporting);
 	if (snprintf(exporting->part, sizeof exporting->part, "%s.part", path) >= (int)sizeof exporting->part)
-		return result_fail(ERROR_AGAIN, "the path is too long");
+		return result_fail(ERROR_AGAIN, "the path of FILE is too long: it may have at most %d bytes", PATH_SIZE - 6);
 	int fd = open(exporting->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return file_fail(exporting->part);
@@ -83,7 +83,7 @@ static Result file_end(Exporting *exporting)
 		return fflush(exporting->file) != 0 ? file_fail("stdout") : result_ok();
 	if (fflush(exporting->file) != 0 || fsync(fileno(exporting->file)) != 0)
 		return file_fail(exporting->part);
-	return file_rename(exporting->part, exporting->carriage.file);
+	return file_rename(exporting->part, exporting->command.file);
 }
 
 static void file_close(Exporting *exporting, bool failed)
@@ -94,67 +94,67 @@ static void file_close(Exporting *exporting, bool failed)
 		unlink(exporting->part);
 }
 
-/* ---- rest */
+/* ---- quiescing */
 
-static void rest_progress(void *context, uint64_t inputs)
+static void quiesce_progress(void *context, uint64_t inputs)
 {
-	archive_progress(context, "letting the services finish: inputs taken", inputs);
+	archive_progress(context, "waiting for the services to finish: inputs taken", inputs);
 }
 
-static Result buses_open(Exporting *exporting, QuiesceService services[static RESTING], size_t *opened)
+static Result buses_open(Exporting *exporting, QuiesceService services[static QUIESCED], size_t *opened)
 {
-	for (size_t i = 0; i < RESTING; i++) {
-		bool own = exporting->carriage.kafka || i == 0;
+	for (size_t i = 0; i < QUIESCED; i++) {
+		bool own = exporting->command.kafka || i == 0;
 		const Service *group = services[i].service->ledger == TOPICS ? services[i].service : NULL;
 		services[i].bus = services[0].bus;
 		if (own)
-			TRY(archive_bus_open(&exporting->carriage, group, &services[i].bus));
+			TRY(archive_bus_open(&exporting->command, group, &services[i].bus));
 		*opened += own;
 	}
 	return result_ok();
 }
 
-static Result rest_on(Exporting *exporting, AuditEnvironment *audit)
+static Result quiesce_with(Exporting *exporting, AuditEnvironment *audit)
 {
-	ArchiveCommand *carriage = &exporting->carriage;
+	ArchiveCommand *command = &exporting->command;
 	NotificationEnvironment notification = { .public_url = "" };
-	QuiesceService services[RESTING] = { { .service = &intake_service },
+	QuiesceService services[QUIESCED] = { { .service = &intake_service },
 					  { .service = &classification_service },
 					  { .service = &response_service },
 					  { .service = &notification_service, .environment = &notification },
 					  { .service = &audit_service, .environment = audit } };
-	QuiesceOptions options = { .home = setting_text(carriage->settings, "TOCSIN_HOME"),
+	QuiesceOptions options = { .datadir = setting_text(command->settings, "TOCSIN_HOME"),
 				.services = services,
-				.service_count = RESTING,
-				.hold_ms = carriage->kafka ? HOLD_KAFKA_MS : HOLD_FILE_MS,
+				.service_count = QUIESCED,
+				.hold_ms = command->kafka ? HOLD_KAFKA_MS : HOLD_FILE_MS,
 				.limit_ms = LIMIT_MS,
-				.progress = rest_progress,
-				.context = carriage };
+				.progress = quiesce_progress,
+				.context = command };
 	size_t opened = 0;
 	Result result = buses_open(exporting, services, &opened);
 	if (!result_failed(result))
 		result = import_check(services[0].bus);
 	if (!result_failed(result))
-		result = quiesce_await(&options, &exporting->rested);
+		result = quiesce_await(&options, &exporting->quiesced);
 	for (size_t i = 0; i < opened; i++)
 		services[i].bus->operations->close(services[i].bus);
 	return result;
 }
 
-static Result rest(Exporting *exporting)
+static Result quiesce(Exporting *exporting)
 {
 	AuditEnvironment audit = { .ledger = NULL };
 	char path[PATH_SIZE];
-	archive_audit_path(&exporting->carriage, path);
+	archive_audit_path(&exporting->command, path);
 	TRY(audit_file_new(path, &audit.ledger));
-	Result result = rest_on(exporting, &audit);
+	Result result = quiesce_with(exporting, &audit);
 	audit_ledger_close(audit.ledger);
 	return result;
 }
 
 /* ---- the export */
 
-static Result audit_leave(void *context, Slice checkpoint, ArchiveWriter *writer)
+static Result audit_write(void *context, Slice checkpoint, ArchiveWriter *writer)
 {
 	char path[PATH_SIZE];
 	archive_audit_path(context, path);
@@ -164,50 +164,50 @@ static Result audit_leave(void *context, Slice checkpoint, ArchiveWriter *writer
 static Result records_write(Exporting *exporting)
 {
 	Bus *bus;
-	ExportOptions options = { .services = carried_services,
+	ExportOptions options = { .services = archived_services,
 				  .service_count = ARCHIVED_SERVICES,
-				  .audit = audit_leave,
+				  .audit = audit_write,
 				  .file = exporting->file,
-				  .rested = &exporting->rested,
+				  .quiesced = &exporting->quiesced,
 				  .progress = archive_progress,
-				  .context = &exporting->carriage,
+				  .context = &exporting->command,
 				  .now = clock_now() };
-	TRY(archive_bus_open(&exporting->carriage, NULL, &bus));
+	TRY(archive_bus_open(&exporting->command, NULL, &bus));
 	options.bus = bus;
-	Result result = export_write(&options, &exporting->counts, &exporting->carried);
+	Result result = export_write(&options, &exporting->counts, &exporting->exported);
 	bus->operations->close(bus);
 	return result;
 }
 
-/* Opened again, so that what others wrote meanwhile is seen. */
-static Result still_the_same(Exporting *exporting)
+/* Opens the bus again, to see records that other programs appended meanwhile. */
+static Result ends_check(Exporting *exporting)
 {
 	Bus *bus;
-	TRY(archive_bus_open(&exporting->carriage, NULL, &bus));
-	Result result = export_check(bus, &exporting->carried);
+	TRY(archive_bus_open(&exporting->command, NULL, &bus));
+	Result result = export_check(bus, &exporting->exported);
 	bus->operations->close(bus);
 	return result;
 }
 
 static Result export_whole(Exporting *exporting)
 {
-	TRY(archive_datadir_check(&exporting->carriage));
-	TRY(result_wrap(archive_lock(&exporting->carriage), "nothing may run while it is exported"));
+	TRY(archive_datadir_check(&exporting->command));
+	TRY(result_wrap(archive_lock(&exporting->command), "the export needs exclusive access"));
 	TRY(file_begin(exporting));
-	TRY(rest(exporting));
+	TRY(quiesce(exporting));
 	TRY(records_write(exporting));
-	TRY(still_the_same(exporting));
+	TRY(ends_check(exporting));
 	return file_end(exporting);
 }
 
-static void outcome_say(const Exporting *exporting)
+static void outcome_report(const Exporting *exporting)
 {
 	uint64_t records = 0;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		records += exporting->counts.records[topic];
-	report_error("exported %" PRIu64 " records and %" PRIu64 " lines of the audit log to %s; API keys are not in it",
+	report_error("exported %" PRIu64 " records and %" PRIu64 " lines of the audit log to %s; API keys are not included",
 		 records, exporting->counts.audit_lines,
-		 exporting->part[0] == '\0' ? "stdout" : exporting->carriage.file);
+		 exporting->part[0] == '\0' ? "stdout" : exporting->command.file);
 }
 
 static ExitCode run(Exporting *exporting)
@@ -215,8 +215,8 @@ static ExitCode run(Exporting *exporting)
 	Result result = export_whole(exporting);
 	file_close(exporting, result_failed(result));
 	if (!result_failed(result)) {
-		outcome_say(exporting);
-		return EXIT_DONE;
+		outcome_report(exporting);
+		return EXIT_OK;
 	}
 	report_error("not exported: %s", result.text);
 	return EXIT_ENVIRONMENT;
@@ -224,12 +224,12 @@ static ExitCode run(Exporting *exporting)
 
 ExitCode export_run(char **arguments, int count)
 {
-	static Exporting exporting = { .carriage = { .client = "tocsin-export",
+	static Exporting exporting = { .command = { .client = "tocsin-export",
 						     .usage = "tocsin export [--kafka] FILE" } };
-	ExitCode code = archive_open(&exporting.carriage, arguments, count, true);
+	ExitCode code = archive_open(&exporting.command, arguments, count, true);
 	log_set_level(LOG_WARN);
-	if (code == EXIT_DONE)
+	if (code == EXIT_OK)
 		code = run(&exporting);
-	archive_close(&exporting.carriage);
+	archive_close(&exporting.command);
 	return code;
 }

@@ -20,12 +20,12 @@ static ExitCode ask(const char *url)
 	else
 		printf("%.*s", (int)answer.size, answer.data == NULL ? "" : answer.data);
 	buffer_release(&answer);
-	return !result_failed(result) && status == 200 ? EXIT_DONE : EXIT_NO;
+	return !result_failed(result) && status == 200 ? EXIT_OK : EXIT_CHECK_FAILED;
 }
 
 /*
- * Without an argument and where TOCSIN_URL says nothing: the listener for operations, if the server has one, since only that
- * knows whether it is ready. One that listens on all addresses is asked on this machine.
+ * TOCSIN_URL if it is given; else TOCSIN_OPS_LISTEN if it is set, because then only that listener serves /readyz; else the
+ * default of TOCSIN_URL. A listener on all addresses is called at 127.0.0.1.
  */
 static const char *url_of(const Settings *settings, char space[static URL_SIZE])
 {

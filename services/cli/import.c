@@ -1,15 +1,15 @@
 /*
- * tocsin import [--kafka] FILE: what tocsin export wrote, into a home or a cluster in which nothing ever ran.
+ * tocsin import [--kafka] FILE: reads a file of tocsin export into an unused TOCSIN_HOME, or into unused topics on Kafka.
  *
- * The file is read twice: once to check all of it, before anything is written, then to write. What is written counts
- * when the last record is there (shared/archive/import.h); whatever ends the import before leaves a target on which
- * nothing starts and into which nothing is imported until it is cleared.
+ * The file is read twice: once to check all of it before anything is written, once to write. The import takes effect with
+ * its last record (shared/archive/import.h). An interrupted import leaves a target on which no program starts and into which
+ * nothing can be imported until it is cleared.
  *
- * With --kafka the audit log goes into this TOCSIN_HOME: it must be the home that tocsin-audit will run from.
+ * With --kafka the audit log is written to TOCSIN_HOME, which must be the one that tocsin-audit will use.
  */
 #include "services/cli/archive.h"
 
-#include "services/audit/carry.h"
+#include "services/audit/archive.h"
 #include "services/classification/classification.h"
 #include "shared/io/system/clock.h"
 #include "shared/io/system/files.h"
@@ -23,32 +23,32 @@
 #include <string.h>
 
 typedef struct {
-	ArchiveCommand carriage;
+	ArchiveCommand command;
 	FILE *file;
-	AuditImport arrival;
+	AuditImport audit;
 	Import *import;
 	ArchiveCounts counts;
-	bool begun; /* something may have been written */
+	bool begun; /* the target may have been written to */
 } Importing;
 
 static Result audit_line(void *context, Slice line)
 {
-	return audit_import_line(&((Importing *)context)->arrival, line);
+	return audit_import_line(&((Importing *)context)->audit, line);
 }
 
 static Result audit_end(void *context, Slice checkpoint)
 {
-	return audit_import_end(&((Importing *)context)->arrival, checkpoint);
+	return audit_import_end(&((Importing *)context)->audit, checkpoint);
 }
 
 static void progress(void *context, const char *what, uint64_t lines)
 {
-	archive_progress(&((Importing *)context)->carriage, what, lines);
+	archive_progress(&((Importing *)context)->command, what, lines);
 }
 
 static ImportOptions options_of(Importing *importing)
 {
-	ImportOptions options = { .services = carried_services,
+	ImportOptions options = { .services = archived_services,
 				  .service_count = ARCHIVED_SERVICES,
 				  .audit_line = audit_line,
 				  .audit_end = audit_end,
@@ -63,30 +63,30 @@ static ImportOptions options_of(Importing *importing)
 
 static Result file_check(Importing *importing)
 {
-	const char *path = importing->carriage.file;
+	const char *path = importing->command.file;
 	ImportOptions options = options_of(importing);
 	importing->file = fopen(path, "rbe");
 	if (importing->file == NULL)
 		return result_fail(ERROR_AGAIN, "%s: %s", path, strerror(errno));
 	TRY(result_wrap(import_file_check(importing->file, &options, &importing->counts), "%s", path));
 	if (fseek(importing->file, 0, SEEK_SET) != 0)
-		return result_fail(ERROR_AGAIN, "%s must be a file, since it is read twice", path);
+		return result_fail(ERROR_AGAIN, "%s must be a regular file, because it is read twice", path);
 	importing->import = import_new(&options, &importing->counts);
 	return result_ok();
 }
 
-/* What a person does about it is the same whichever part it is that is not empty. */
+/* The bus and the audit log must both be empty; the remedy is the same. */
 static Result target_check(Importing *importing, Bus *bus)
 {
 	char path[PATH_SIZE];
-	const ArchiveCommand *carriage = &importing->carriage;
+	const ArchiveCommand *command = &importing->command;
 	TRY(result_wrap(import_target_check(bus), "%s",
-			carriage->kafka ? setting_text(carriage->settings, "TOCSIN_KAFKA_BROKERS")
-					: setting_text(carriage->settings, "TOCSIN_HOME")));
-	datadir_path(carriage->settings, "audit", path);
+			command->kafka ? setting_text(command->settings, "TOCSIN_KAFKA_BROKERS")
+					: setting_text(command->settings, "TOCSIN_HOME")));
+	datadir_path(command->settings, "audit", path);
 	TRY(directory_make(path, 0700));
-	archive_audit_path(carriage, path);
-	return audit_import_open(&importing->arrival, path);
+	archive_audit_path(command, path);
+	return audit_import_open(&importing->audit, path);
 }
 
 /* ---- the import */
@@ -96,10 +96,10 @@ static Result write_on(Importing *importing, Bus *bus)
 	Result result = target_check(importing, bus);
 	importing->begun = !result_failed(result);
 	if (!result_failed(result))
-		result = bus_join(bus); /* only members commit where classification goes on */
+		result = bus_join(bus); /* only members of classification's group may commit its positions */
 	if (!result_failed(result))
 		result = import_write(importing->import, bus, importing->file);
-	audit_import_close(&importing->arrival);
+	audit_import_close(&importing->audit);
 	return result;
 }
 
@@ -111,7 +111,7 @@ static Result finish_on(Importing *importing, Bus *bus)
 static Result bus_with(Importing *importing, Result (*step)(Importing *importing, Bus *bus))
 {
 	Bus *bus;
-	TRY(archive_bus_open(&importing->carriage, &classification_service, &bus));
+	TRY(archive_bus_open(&importing->command, &classification_service, &bus));
 	Result result = step(importing, bus);
 	bus->operations->close(bus);
 	return result;
@@ -119,47 +119,47 @@ static Result bus_with(Importing *importing, Result (*step)(Importing *importing
 
 static Result import_whole(Importing *importing)
 {
-	ArchiveCommand *carriage = &importing->carriage;
-	TRY(result_wrap(archive_lock(carriage), "nothing may run while it is imported"));
-	if (carriage->kafka)
-		TRY(topic_layout_check(carriage->settings, carriage->client));
+	ArchiveCommand *command = &importing->command;
+	TRY(result_wrap(archive_lock(command), "the import needs exclusive access"));
+	if (command->kafka)
+		TRY(topic_layout_check(command->settings, command->client));
 	TRY(bus_with(importing, write_on));
 	return bus_with(importing, finish_on);
 }
 
-static void outcome_say(const Importing *importing)
+static void outcome_report(const Importing *importing)
 {
 	uint64_t records = 0;
-	const char *home = setting_text(importing->carriage.settings, "TOCSIN_HOME");
+	const char *home = setting_text(importing->command.settings, "TOCSIN_HOME");
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		records += importing->counts.records[topic];
 	report_error("imported %" PRIu64 " records and %" PRIu64 " lines of the audit log", records,
 		 importing->counts.audit_lines);
-	if (importing->carriage.kafka)
+	if (importing->command.kafka)
 		report_error("the audit log is in %s/audit: start tocsin-audit with this TOCSIN_HOME", home);
-	report_error("API keys are not carried: where a sender may repeat what it sent before, set TOCSIN_ADMIN_KEY to the "
-		 "former key");
+	report_error("API keys are not included: if senders may repeat earlier requests, set TOCSIN_ADMIN_KEY to the former key, "
+		 "so that repeats are recognised");
 }
 
 static ExitCode write_all(Importing *importing)
 {
 	Result result = import_whole(importing);
 	if (!result_failed(result)) {
-		outcome_say(importing);
-		return EXIT_DONE;
+		outcome_report(importing);
+		return EXIT_OK;
 	}
-	report_error("%s: %s", importing->begun ? "the import did not come to its end" : "not imported", result.text);
+	report_error("%s: %s", importing->begun ? "the import was not completed" : "not imported", result.text);
 	if (importing->begun)
-		report_error("clear what it wrote (%s and %s/audit) and import again",
-			 importing->carriage.kafka ? "Kafka's topics" : "bus.db",
-			 setting_text(importing->carriage.settings, "TOCSIN_HOME"));
+		report_error("delete what it wrote (%s and %s/audit) and import again",
+			 importing->command.kafka ? "the topics on Kafka" : "bus.db",
+			 setting_text(importing->command.settings, "TOCSIN_HOME"));
 	return EXIT_ENVIRONMENT;
 }
 
 static ExitCode run(Importing *importing)
 {
 	Result checked = file_check(importing);
-	ExitCode code = checked.kind == ERROR_INPUT ? EXIT_NO : EXIT_ENVIRONMENT;
+	ExitCode code = checked.kind == ERROR_INPUT ? EXIT_CHECK_FAILED : EXIT_ENVIRONMENT;
 	if (result_failed(checked))
 		report_error("not imported: %s", checked.text);
 	else
@@ -172,12 +172,12 @@ static ExitCode run(Importing *importing)
 
 ExitCode import_run(char **arguments, int count)
 {
-	static Importing importing = { .carriage = { .client = "tocsin-import",
+	static Importing importing = { .command = { .client = "tocsin-import",
 						     .usage = "tocsin import [--kafka] FILE" } };
-	ExitCode code = archive_open(&importing.carriage, arguments, count, true);
+	ExitCode code = archive_open(&importing.command, arguments, count, true);
 	log_set_level(LOG_WARN);
-	if (code == EXIT_DONE)
+	if (code == EXIT_OK)
 		code = run(&importing);
-	archive_close(&importing.carriage);
+	archive_close(&importing.command);
 	return code;
 }

@@ -1,4 +1,4 @@
-/* tocsin topics: what Kafka's topics must be, what they are, and making them so. */
+/* tocsin topics: compares the topics on Kafka with those that Tocsin needs, and creates and corrects them. */
 #include "services/cli/cli.h"
 
 #include "shared/io/system/clock.h"
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SENTENCE_MAX = 1024, AGAIN_MS = 200 };
+enum { SENTENCE_MAX = 1024, RETRY_MS = 200 };
 
 typedef struct {
 	Settings *settings;
@@ -16,10 +16,10 @@ typedef struct {
 	KafkaTopics wanted;
 	KafkaFound found;
 	KafkaDifferences differences;
-	int64_t until_us;
+	int64_t until_us; /* on the monotonic clock */
 } Work;
 
-/* ---- saying ------------------------------------------------------------------------------------------------------ */
+/* ---- output ------------------------------------------------------------------------------------------------------ */
 
 typedef void (*Sentence)(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);
 
@@ -34,20 +34,20 @@ static void print(const Work *work, const KafkaDifference *difference, Sentence 
 	buffer_release(&text);
 }
 
-static void mistake(const Work *work, const KafkaDifference *difference)
+static void difference_report(const Work *work, const KafkaDifference *difference)
 {
 	print(work, difference, kafka_difference_say, stderr, "tocsin: ");
 }
 
-static bool mendable(const KafkaDifference *difference)
+static bool can_repair(const KafkaDifference *difference)
 {
 	return difference->kind == KAFKA_MISSING || difference->kind == KAFKA_SETTING;
 }
 
-static void unseen_say(const Work *work)
+static void unseen_warn(const Work *work)
 {
 	if (work->found.unseen[0] != '\0')
-		report_error("warning: settings of topics are not looked at: %s", work->found.unseen);
+		report_error("warning: the settings of topics cannot be checked: %s", work->found.unseen);
 }
 
 /* ---- the three commands ------------------------------------------------------------------------------------------ */
@@ -65,20 +65,20 @@ static ExitCode failed(Result result)
 	return result.kind == ERROR_INPUT ? EXIT_USAGE : EXIT_ENVIRONMENT;
 }
 
-static ExitCode all_right(const Work *work)
+static ExitCode success(const Work *work)
 {
 	printf("%zu topics %s\n", work->wanted.count,
-	       work->found.unseen[0] == '\0' ? "are as they must be" : "are there, each with its partitions");
-	return EXIT_DONE;
+	       work->found.unseen[0] == '\0' ? "are as required" : "exist, each with its partitions");
+	return EXIT_OK;
 }
 
-/* Every difference that is left is a mistake. */
+/* Every remaining difference fails the check. */
 static ExitCode verdict(Work *work)
 {
-	unseen_say(work);
+	unseen_warn(work);
 	for (size_t i = 0; i < work->differences.count; i++)
-		mistake(work, &work->differences.list[i]);
-	return work->differences.count > 0 ? EXIT_NO : all_right(work);
+		difference_report(work, &work->differences.list[i]);
+	return work->differences.count > 0 ? EXIT_CHECK_FAILED : success(work);
 }
 
 static ExitCode check(Work *work)
@@ -89,26 +89,26 @@ static ExitCode check(Work *work)
 	return verdict(work);
 }
 
-/* What passes by itself is no part of a plan. */
+/* A missing leader is temporary and not part of the plan. */
 static ExitCode plan(Work *work)
 {
 	size_t steps = 0;
 	Result result = look(work);
 	if (result_failed(result))
 		return failed(result);
-	unseen_say(work);
+	unseen_warn(work);
 	for (size_t i = 0; i < work->differences.count; i++) {
 		const KafkaDifference *difference = &work->differences.list[i];
-		if (mendable(difference))
+		if (can_repair(difference))
 			print(work, difference, kafka_difference_plan, stdout, "");
 		else if (difference->kind != KAFKA_LEADERLESS)
-			mistake(work, difference);
+			difference_report(work, difference);
 		steps += difference->kind != KAFKA_LEADERLESS;
 	}
 	Result possible = kafka_topics_possible(&work->wanted, &work->differences, work->found.brokers);
 	if (result_failed(possible))
 		return failed(possible);
-	return steps > 0 ? EXIT_NO : all_right(work);
+	return steps > 0 ? EXIT_CHECK_FAILED : success(work);
 }
 
 static void done_print(void *context, const KafkaDifference *difference)
@@ -116,37 +116,37 @@ static void done_print(void *context, const KafkaDifference *difference)
 	print(context, difference, kafka_difference_plan, stdout, "done: ");
 }
 
-/* True while something is left that applying or waiting does away with. */
+/* True while a difference remains that applying or waiting can resolve. */
 static bool unfinished(const Work *work)
 {
 	for (size_t i = 0; i < work->differences.count; i++)
-		if (mendable(&work->differences.list[i]) || work->differences.list[i].kind == KAFKA_LEADERLESS)
+		if (can_repair(&work->differences.list[i]) || work->differences.list[i].kind == KAFKA_LEADERLESS)
 			return true;
 	return false;
 }
 
-/* One attempt. ERROR_AGAIN and ERROR_INPUT may pass: brokers may still be starting. */
+/* One attempt. ERROR_AGAIN and ERROR_INPUT may be temporary: brokers may still be starting. */
 static Result attempt(Work *work)
 {
 	TRY(look(work));
 	if (!unfinished(work))
 		return result_ok();
 	TRY(kafka_admin_repair(work->admin, &work->wanted, &work->found, &work->differences, done_print, work));
-	return result_fail(ERROR_AGAIN, "Kafka does not show all topics with their leaders yet");
+	return result_fail(ERROR_AGAIN, "Kafka does not list all topics with their leaders yet: try again");
 }
 
 static Result attempts(Work *work)
 {
-	bool said = false;
+	bool reported = false;
 	for (;;) {
 		Result result = attempt(work);
-		bool may_pass = result.kind == ERROR_AGAIN || result.kind == ERROR_INPUT;
-		if (!may_pass || clock_left_ms(work->until_us) == 0)
+		bool temporary = result.kind == ERROR_AGAIN || result.kind == ERROR_INPUT;
+		if (!temporary || clock_left_ms(work->until_us) == 0)
 			return result;
-		if (result.kind == ERROR_INPUT && !said)
+		if (result.kind == ERROR_INPUT && !reported)
 			report_error("waiting %lld s: %s", (long long)(clock_left_ms(work->until_us) + 999) / 1000, result.text);
-		said = said || result.kind == ERROR_INPUT;
-		clock_sleep_ms(AGAIN_MS);
+		reported = reported || result.kind == ERROR_INPUT;
+		clock_sleep_ms(RETRY_MS);
 	}
 }
 
@@ -158,7 +158,7 @@ static ExitCode apply(Work *work)
 	return verdict(work);
 }
 
-/* ---- what they share --------------------------------------------------------------------------------------------- */
+/* ---- common to the three --------------------------------------------------------------------------------------------- */
 
 static ExitCode work_do(Work *work, ExitCode (*command)(Work *work))
 {

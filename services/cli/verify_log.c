@@ -17,15 +17,15 @@ static ExitCode verify_file(const char *path)
 	}
 	if (!verdict.whole) {
 		report_error("%s:%" PRId64 ": %s", path, verdict.bad_line, verdict.why);
-		printf("%" PRId64 " lines before it fit, up to %s\n", verdict.lines, verdict.head);
-		return EXIT_NO;
+		printf("%" PRId64 " lines before it are intact, up to hash %s\n", verdict.lines, verdict.head);
+		return EXIT_CHECK_FAILED;
 	}
-	printf("%" PRId64 " lines, %" PRId64 " bytes, each bound to all before it; head %s\n", verdict.lines,
+	printf("%" PRId64 " lines and %" PRId64 " bytes are intact, up to hash %s\n", verdict.lines,
 	       verdict.size, verdict.head);
-	return EXIT_DONE;
+	return EXIT_OK;
 }
 
-/* directory: one with the log in it, as audit/ is, or a home. */
+/* directory: a TOCSIN_HOME, or a directory that holds the log itself. */
 static void log_path(const char *directory, char out[static PATH_SIZE])
 {
 	int size = snprintf(out, PATH_SIZE, "%s/audit/ledger.jsonl", directory);

@@ -1,11 +1,11 @@
-/* Notification in a program: the outside it sends to, and the settings a policy pack may name. */
+/* Opens outbound connections for the program, and resolves the settings that a policy pack refers to. */
 #include "services/notification/notification.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct {
-	NotificationEnvironment environment; /* first: it is what handlers are given */
+	NotificationEnvironment environment; /* first: handlers get a pointer to it */
 	const Settings *settings;
 } Environment;
 
@@ -15,7 +15,7 @@ static const char *setting_of(void *context, const char *name)
 	return setting_of_channel(environment->settings, name);
 }
 
-static Result outside_open(const Settings *settings, Outbound **out)
+static Result outbound_open(const Settings *settings, Outbound **out)
 {
 	OutboundCurlOptions options = { .egress_allow = setting_text(settings, "TOCSIN_EGRESS_ALLOW"),
 				       .mail_host = "tocsin.local" };
@@ -35,13 +35,13 @@ static Result environment_open(const ProgramEdges *edges, ProcessService *out)
 							      .context = environment,
 							      .public_url = public_url != NULL ? public_url : edges->url };
 	out->environment = environment;
-	return outside_open(edges->settings, &out->outside);
+	return outbound_open(edges->settings, &out->outbound);
 }
 
 static void environment_close(ProcessService *service)
 {
-	if (service->outside != NULL)
-		service->outside->operations->close(service->outside);
+	if (service->outbound != NULL)
+		service->outbound->operations->close(service->outbound);
 	free(service->environment);
 }
 

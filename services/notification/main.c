@@ -1,4 +1,4 @@
-/* tocsin-notification: the service as a program of its own. */
+/* tocsin-notification: the service as a program. */
 #include "services/notification/notification.h"
 #include "shared/program/program.h"
 

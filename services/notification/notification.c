@@ -15,9 +15,9 @@
 
 enum { COMMAND_BODY = 4096, SKIP_DETAIL = 1024 };
 
-/* ---- the journal: a copy of every incident, and plans from it */
+/* ---- the journal: copies of incidents, and plans */
 
-/* *tree is a new reference the record borrows from; NULL: an answer to a command, no entry. */
+/* *tree is a new reference, from which *out borrows; NULL: the record holds no entries. */
 static Result journal_read(const Record *input, json_t **tree, JournalRecord *out)
 {
 	if (!slice_is(input->type, TYPE_JOURNAL_ENTERED))
@@ -32,7 +32,7 @@ static Result entries_apply(json_t *incident, json_t *entries)
 	json_t *entry;
 	json_array_foreach (entries, i, entry) {
 		int64_t version = json_integer_value(json_object_get(entry, "version"));
-		/* DedupFilter before the state was read again: nothing new. */
+		/* The copy already includes this entry: its record was observed before the state was restored. */
 		if (version > json_integer_value(json_object_get(incident, "version")))
 			TRY(incident_apply(incident, entry));
 	}
@@ -79,7 +79,7 @@ static Result plan_start(Handler *handler, const char *incident_id, json_t *inci
 	return policy ? plan_draft(handler, incident_id, policy, base_at, &none) : result_ok();
 }
 
-/* policy_id: the plan's. */
+/* policy_id: that of the running plan. */
 static Result plan_move(Handler *handler, const char *incident_id, json_t *incident, Instant base_at, const char *policy_id)
 {
 	const EscalationPolicy *policy = policy_fitting(handler, incident);
@@ -116,18 +116,18 @@ static Result decide(Handler *handler, const Record *input)
 
 /* ---- a level is due */
 
-static bool level_missing_setting(void *context, const ChannelPolicy *channel, char lack[static LEVEL_MISSING])
+static bool level_missing_setting(void *context, const ChannelPolicy *channel, char missing[static LEVEL_MISSING])
 {
-	_Static_assert((int)LEVEL_MISSING == (int)CHANNEL_MISSING, "one size for what a channel lacks");
-	return channel_missing_setting(channel, context, lack);
+	_Static_assert((int)LEVEL_MISSING == (int)CHANNEL_MISSING, "both hold the name of a missing setting");
+	return channel_missing_setting(channel, context, missing);
 }
 
 static Result level_reach(Handler *handler, const char *incident_id, const char *policy_id, const PlanState *plan,
 			  json_t *incident)
 {
 	char name[TIMER_ID];
-	json_t *told JSON_AUTO = NULL;
-	TRY(notified_load(handler->store, slice_of(incident_id), &told));
+	json_t *notified JSON_AUTO = NULL;
+	TRY(notified_load(handler->store, slice_of(incident_id), &notified));
 	Level level = {
 		.policy = handler->policy,
 		.escalation = policy_escalation_by_id(handler->policy, policy_id),
@@ -137,7 +137,7 @@ static Result level_reach(Handler *handler, const char *incident_id, const char 
 		.now = handler->now,
 		.known = incident,
 		.drill = incident && incident_is_drill(incident),
-		.notified = told,
+		.notified = notified,
 		.missing_setting = level_missing_setting,
 		.missing_setting_context = handler->environment,
 	};
@@ -172,15 +172,15 @@ static Result level_fire(Handler *handler, Slice id, int64_t number)
 
 /* ---- a message is due */
 
-/* A person need not hear of what another has taken on meanwhile; a system keeps its own books and hears of everything. */
+/* A person is no longer notified once another has acknowledged; a system is, because it keeps its own records. */
 static bool is_for_person(const DueDelivery *due)
 {
 	return slice_starts(slice_of(due->recipient), SLICE("person:"));
 }
 
-/* Why it can no longer be sent as it was meant. lack: as channel_missing_setting says it. */
+/* The reason why the message can no longer be sent, or SKIP_NONE. missing: set as by channel_missing_setting. */
 static Skip send_skip(const Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel,
-		      char lack[static CHANNEL_MISSING])
+		      char missing[static CHANNEL_MISSING])
 {
 	if (!incident)
 		return SKIP_NO_INCIDENT;
@@ -188,14 +188,14 @@ static Skip send_skip(const Handler *handler, const DueDelivery *due, json_t *in
 		return SKIP_TAKEN_ON;
 	if (!channel)
 		return SKIP_UNKNOWN_TARGET;
-	return channel_missing_setting(channel, handler->environment, lack) ? SKIP_NOT_CONFIGURED : SKIP_NONE;
+	return channel_missing_setting(channel, handler->environment, missing) ? SKIP_NOT_CONFIGURED : SKIP_NONE;
 }
 
-static Result skip_draft(Handler *handler, const DueDelivery *due, Skip skip, const char *lack)
+static Result skip_draft(Handler *handler, const DueDelivery *due, Skip skip, const char *missing)
 {
 	Buffer detail;
 	buffer_init(&detail, SKIP_DETAIL);
-	skip_write(handler->policy, skip, due->channel, lack, &detail);
+	skip_write(handler->policy, skip, due->channel, missing, &detail);
 	Result result = attempt_draft(handler, due, "skipped", due->attempt, INSTANT_NONE, detail.data);
 	buffer_release(&detail);
 	return result;
@@ -203,7 +203,7 @@ static Result skip_draft(Handler *handler, const DueDelivery *due, Skip skip, co
 
 static Result send(Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel)
 {
-	OutboundMessage letter;
+	OutboundMessage outgoing;
 	const Notice notice = {
 		.policy = handler->policy,
 		.channel = channel,
@@ -217,24 +217,24 @@ static Result send(Handler *handler, const DueDelivery *due, json_t *incident, c
 		.attempt = due->attempt + 1,
 		.reached_at = due->queued_at,
 	};
-	Result result = outbound_message_write(&notice, &letter);
+	Result result = outbound_message_write(&notice, &outgoing);
 	if (!result_failed(result))
-		result = handler_send(handler, &letter.message);
-	outbound_message_release(&letter);
+		result = handler_send(handler, &outgoing.message);
+	outbound_message_release(&outgoing);
 	if (result.kind == ERROR_INPUT)
 		return attempt_draft(handler, due, "failed", due->attempt + 1, INSTANT_NONE, result.text);
-	/* A full queue is no reason to hold up the partition: the timer fires again when its lease ends. */
+	/* A full queue must not block the partition: the timer fires again when its lease expires. */
 	return result.kind == ERROR_AGAIN ? result_ok() : result;
 }
 
 static Result send_or_skip(Handler *handler, const DueDelivery *due)
 {
-	char lack[CHANNEL_MISSING] = "";
+	char missing[CHANNEL_MISSING] = "";
 	json_t *incident JSON_AUTO = NULL;
 	const ChannelPolicy *channel = due->channel ? policy_channel(handler->policy, due->channel) : NULL;
 	TRY(incident_load(handler->store, slice_of(due->incident), &incident));
-	Skip skip = send_skip(handler, due, incident, channel, lack);
-	return skip == SKIP_NONE ? send(handler, due, incident, channel) : skip_draft(handler, due, skip, lack);
+	Skip skip = send_skip(handler, due, incident, channel, missing);
+	return skip == SKIP_NONE ? send(handler, due, incident, channel) : skip_draft(handler, due, skip, missing);
 }
 
 static Result send_fire(Handler *handler, Slice key)
@@ -257,7 +257,7 @@ static Result fire(Handler *handler, Slice timer_id, Instant due_at)
 	return send_timer_read(timer_id, &name) ? send_fire(handler, name) : result_ok();
 }
 
-/* ---- what became of it */
+/* ---- the outcome of an attempt */
 
 static Result outcome_draft(Handler *handler, const DueDelivery *due, const OutboundOutcome *outcome)
 {
@@ -283,17 +283,17 @@ static Result outcome(Handler *handler, const OutboundOutcome *outcome)
 	return result;
 }
 
-/* ---- accepted: outcomes are counted when they are of record; a replay accepts nothing */
+/* ---- accepted: counts outcomes of accepted records; not called during a replay */
 
-/* Of somebody who will not be told there is a line for the operators; whom, the incident's deliveries say. */
-static void failure_say(const DeliveryRecord *record, const Delivery *delivery)
+/* One line for operators: a recipient will not be notified. The incident's deliveries name the recipient. */
+static void failure_log(const DeliveryRecord *record, const Delivery *delivery)
 {
 	log_line(LOG_ERROR, "notification", "message-failed", L_STRING("incident", record->incident_id),
 		 L_STRING("message", delivery->key), L_STRING("channel", delivery->channel),
 		 L_STRING("detail", delivery->detail ? delivery->detail : ""));
 }
 
-/* A level reached queues messages, which says nothing of how they go, and skips others for good. */
+/* attempted: false for a level that was reached, whose queued messages have no outcome yet. */
 static void deliveries_count(const DeliveryRecord *record, bool attempted)
 {
 	size_t i;
@@ -305,7 +305,7 @@ static void deliveries_count(const DeliveryRecord *record, bool attempted)
 		if (attempted || strcmp(delivery.state, "queued") != 0)
 			metric_add(METRIC_NOTIFICATIONS, delivery.channel, delivery.state, 1);
 		if (strcmp(delivery.state, "failed") == 0)
-			failure_say(record, &delivery);
+			failure_log(record, &delivery);
 	}
 }
 
@@ -322,7 +322,7 @@ static void accepted(Handler *handler, const Record *record)
 		deliveries_count(&body, attempted);
 }
 
-/* ---- what follows: response learns of every level reached */
+/* ---- derive: the command `escalated`, for every level reached */
 
 static json_t *escalated_command(const DeliveryRecord *reached, Instant time)
 {
@@ -366,20 +366,20 @@ static Result derive(Handler *handler, const Record *record)
 }
 
 /*
- * What was said of an incident that is not closed may be all that says why its plan does not begin again; of one that is
- * closed, what is still to be sent.
+ * Old records of an open incident are needed, because without them its plan would start again; those of a closed incident
+ * while deliveries are pending.
  */
 static Result needed(Handler *handler, const Record *old, bool *needed)
 {
 	json_t *incident JSON_AUTO = NULL;
 	TRY(incident_load(handler->store, old->subject, &incident));
 	*needed = incident && json_is_null(json_object_get(incident, "closed_at"));
-	return *needed ? result_ok() : deliveries_wait(handler->store, old->subject, needed);
+	return *needed ? result_ok() : deliveries_pending(handler->store, old->subject, needed);
 }
 
 const Service notification_service = {
 	.name = "notification",
-	.sentence = "Decides who is told, how, and when next, and keeps the proof of delivery",
+	.sentence = "Decides who is notified, how, and when next, and records every delivery",
 	.ledger = TOPIC_DELIVERIES,
 	.inputs = { { .topic = TOPIC_JOURNAL, .observe = observe, .decide = decide } },
 	.input_count = 1,

@@ -1,21 +1,22 @@
 /*
- * notification: who is told, how, and when next. Three things move it:
+ * notification: decides who is notified, how, and when next. It reacts to
  *
- *   the journal    opens and stops plans (core/plan.h): TYPE_ESCALATION_PLANNED, TYPE_ESCALATION_STOPPED
- *   level timers   a level of a plan is reached, its recipients are resolved (core/level.h): TYPE_ESCALATION_REACHED,
- *                  and from it the command `escalated` to response
- *   send timers    a message is handed to the outside; its outcome is TYPE_DELIVERY_ATTEMPTED: sent, queued again
- *                  (core/retry.h), failed; or skipped, when it can no longer be carried out
+ *   the journal    which starts and stops plans (core/plan.h): TYPE_ESCALATION_PLANNED, TYPE_ESCALATION_STOPPED
+ *   level timers   a level of a plan is due and its recipients are resolved (core/level.h): TYPE_ESCALATION_REACHED, from
+ *                  which the command `escalated` to response is derived
+ *   send timers    a message is due and is sent; its outcome is TYPE_DELIVERY_ATTEMPTED: sent, queued again (core/retry.h),
+ *                  failed, or skipped because it can no longer be sent
  *
  * Invariants
- *   1. A level is reached at most once a plan, in order, and only while the incident waits (re-checked when it fires).
- *      A plan may move to another policy: then its levels begin again, and tell those whom they have not told.
- *   2. Nothing is sent that was not accepted as queued before; its key is the same on every attempt and differs after a
- *      reopening. A send may be repeated (crash, lease), never invented.
- *   3. An outcome counts only for the attempt the state waits for.
- *   4. What was tried and did not get through to a person is not tried again once the incident is taken on: it is
- *      recorded as skipped. A first attempt is always made; systems are told all the same, they keep books of their own.
- *   5. State holds only what is still to be done: live plans' levels, queued deliveries, and a copy of the incidents.
+ *   1. Within a plan a level is reached at most once, in order, and only while the incident waits (checked again when the
+ *      timer fires). When a plan moves to another policy, its levels start again but omit recipients notified before.
+ *   2. A message is sent only after it was accepted as queued. Its key is the same on every attempt and differs after a
+ *      reopening. A message may be sent twice (after a crash, or when a lease expires).
+ *   3. An outcome takes effect only for the attempt that the state expects.
+ *   4. A failed attempt to reach a person is not repeated once the incident is acknowledged or closed: the delivery is
+ *      recorded as skipped. The first attempt is always made. Systems are notified in any case, because they keep their own
+ *      records.
+ *   5. The state holds only pending work: levels of running plans, queued deliveries, and a copy of the incidents.
  */
 #ifndef TOCSIN_NOTIFICATION_NOTIFICATION_H
 #define TOCSIN_NOTIFICATION_NOTIFICATION_H
@@ -24,15 +25,15 @@
 
 extern const Service notification_service;
 
-/* For the program it runs in: where it sends, and what a pack's ${…} stand for. */
+/* Opens outbound connections for the program, and resolves ${…} of policy packs. */
 extern const ServiceHooks notification_hooks;
 
-/* What the program gives the handlers (handler->environment); borrowed, and as long as the runtime. */
+/* handler->environment; borrowed, and valid as long as the runtime. */
 typedef struct {
-	/* Value of a setting ("TOCSIN_WEBHOOK_URL") that ${…} in channels.yaml stands for; NULL: unset or unknown. */
+	/* The value of a setting that channels.yaml refers to ("TOCSIN_WEBHOOK_URL"); borrowed; NULL: unset or unknown. */
 	const char *(*setting)(void *context, const char *name);
 	void *context;
-	const char *public_url; /* for links, with or without a slash at its end */
+	const char *public_url; /* for links, with or without a trailing slash */
 } NotificationEnvironment;
 
 #endif

@@ -119,12 +119,12 @@ static Slice incident_of(const DeliveryRecord *record)
 	return slice_of(record->incident_id);
 }
 
-/* The level behind one is the next, and armed; none: the plan is through. */
-static Result plan_go_on(Handler *handler, Slice incident, int64_t behind)
+/* Makes the first level after `reached` the next one and arms it; if there is none, the plan is complete. */
+static Result plan_advance(Handler *handler, Slice incident, int64_t reached)
 {
 	int64_t level;
 	Instant due_at;
-	TRY(level_after(handler->store, incident, behind, &level, &due_at));
+	TRY(level_after(handler->store, incident, reached, &level, &due_at));
 	TRY(plan_next_save(handler->store, incident, level));
 	return level > 0 ? level_arm(handler, incident, level, due_at) : levels_clear(handler->store, incident);
 }
@@ -137,8 +137,8 @@ static Result plan_end(Handler *handler, Slice incident)
 	return levels_clear(handler->store, incident);
 }
 
-/* A plan that counts from elsewhere tells everybody anew; so does one whose predecessor was cut off the ledger. */
-static Result told_begin(Handler *handler, Slice incident, Instant base_at)
+/* A plan with another base notifies everyone again; so does a plan whose predecessor was trimmed from the ledger. */
+static Result notified_begin(Handler *handler, Slice incident, Instant base_at)
 {
 	PlanState before;
 	TRY(plan_load(handler->store, incident, &before, NULL));
@@ -153,7 +153,7 @@ static Result planned_apply(Handler *handler, const Record *record, const Delive
 	json_t *level;
 	(void)record;
 	TRY(plan_end(handler, incident));
-	TRY(told_begin(handler, incident, body->base_at));
+	TRY(notified_begin(handler, incident, body->base_at));
 	TRY(plan_save(handler->store, incident, body->policy_id ? body->policy_id : "", &plan));
 	json_array_foreach (body->levels, i, level) {
 		Instant due_at = INSTANT_NONE;
@@ -161,7 +161,7 @@ static Result planned_apply(Handler *handler, const Record *record, const Delive
 		TRY(level_save(handler->store, incident, json_integer_value(json_object_get(level, "escalation_level")),
 			       due_at));
 	}
-	return plan_go_on(handler, incident, 0);
+	return plan_advance(handler, incident, 0);
 }
 
 static Result stopped_apply(Handler *handler, const Record *record, const DeliveryRecord *body)
@@ -193,7 +193,7 @@ static Result reached_apply(Handler *handler, const Record *record, const Delive
 		if (strcmp(delivery.state, "queued") == 0)
 			TRY(queued_apply(handler, record, incident, &delivery));
 	}
-	return plan_go_on(handler, incident, body->escalation_level);
+	return plan_advance(handler, incident, body->escalation_level);
 }
 
 static Result attempt_apply(Handler *handler, const Delivery *delivery)

@@ -12,7 +12,7 @@ const char *const state_schema[STATE_SCHEMA_VERSION] = {
 	"CREATE TABLE deliveries (key TEXT PRIMARY KEY, incident TEXT NOT NULL, channel TEXT, recipient TEXT NOT NULL,"
 	" level INTEGER NOT NULL, attempt INTEGER NOT NULL, queued_at INTEGER NOT NULL, next_at INTEGER NOT NULL,"
 	" address TEXT, language TEXT) WITHOUT ROWID",
-	NULL, /* told: a file without it is made anew from the ledgers */
+	NULL, /* the table told: a file without it is rebuilt from the ledgers */
 };
 
 enum { DOCUMENT_MAX = 4 << 20 };
@@ -29,7 +29,7 @@ Result incident_load(Store *store, Slice id, json_t **out)
 	Result ended = statement_end(row);
 	if (!result_failed(result))
 		return ended;
-	return result_fail(ERROR_INTERNAL, "the copy of an incident cannot be read: %s", result.text);
+	return result_fail(ERROR_INTERNAL, "the copy of an incident cannot be read: %s; delete the state file of notification, it is rebuilt from the ledgers", result.text);
 }
 
 Result incident_save(Store *store, Slice id, json_t *incident)
@@ -39,7 +39,7 @@ Result incident_save(Store *store, Slice id, json_t *incident)
 	json_write(incident, &document);
 	Result result =
 		document.overflowed
-			? result_fail(ERROR_INTERNAL, "an incident is too large to be kept")
+			? result_fail(ERROR_INTERNAL, "the copy of an incident is larger than %d bytes", DOCUMENT_MAX)
 			: store_run(
 				  store,
 				  "INSERT INTO incidents VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET document = ?2",
@@ -83,12 +83,12 @@ Result level_save(Store *store, Slice incident, int64_t level, Instant due_at)
 			 V_INTEGER(due_at));
 }
 
-Result level_after(Store *store, Slice incident, int64_t behind, int64_t *level, Instant *due_at)
+Result level_after(Store *store, Slice incident, int64_t reached, int64_t *level, Instant *due_at)
 {
 	Statement *row = store_query(store,
 				     "SELECT level, due_at FROM levels WHERE incident = ?1 AND level > ?2"
 				     " ORDER BY level LIMIT 1",
-				     V_TEXT(incident), V_INTEGER(behind));
+				     V_TEXT(incident), V_INTEGER(reached));
 	*level = 0;
 	*due_at = INSTANT_NONE;
 	if (statement_next(row)) {
@@ -115,7 +115,7 @@ Result levels_promised(Store *store, Slice incident, PlanPromise *out)
 	return statement_end(row);
 }
 
-/* ---- who was told */
+/* ---- messages queued by a plan */
 
 Result notified_save(Store *store, Slice incident, Slice key)
 {
@@ -124,15 +124,15 @@ Result notified_save(Store *store, Slice incident, Slice key)
 
 Result notified_load(Store *store, Slice incident, json_t **out)
 {
-	json_t *told = json_object();
-	must(told);
+	json_t *notified = json_object();
+	must(notified);
 	Statement *row = store_query(store, "SELECT key FROM told WHERE incident = ?1", V_TEXT(incident));
 	while (statement_next(row)) {
 		char key[ID_SIZE];
 		if (text_copy(statement_slice(row, 0), key, sizeof(key)))
-			json_object_set_new(told, key, json_true());
+			json_object_set_new(notified, key, json_true());
 	}
-	*out = told;
+	*out = notified;
 	return statement_end(row);
 }
 
@@ -208,9 +208,9 @@ Result delivery_forget(Store *store, Slice key)
 	return store_run(store, "DELETE FROM deliveries WHERE key = ?1", V_TEXT(key));
 }
 
-Result deliveries_wait(Store *store, Slice incident, bool *wait)
+Result deliveries_pending(Store *store, Slice incident, bool *pending)
 {
 	Statement *row = store_query(store, "SELECT 1 FROM deliveries WHERE incident = ?1", V_TEXT(incident));
-	*wait = statement_next(row);
+	*pending = statement_next(row);
 	return statement_end(row);
 }

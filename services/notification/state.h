@@ -1,6 +1,6 @@
 /*
- * What notification remembers, in its store: a copy of the incidents (a fold of the journal), live plans with the
- * levels still to come, who was told by them, and the deliveries still to be made (folds of its own ledger).
+ * The state of notification, in its store: copies of the incidents (a fold of the journal); running plans with their levels
+ * to come and the messages they queued, and pending deliveries (folds of its own ledger).
  */
 #ifndef TOCSIN_NOTIFICATION_STATE_H
 #define TOCSIN_NOTIFICATION_STATE_H
@@ -13,45 +13,46 @@
 extern const char *const state_schema[];
 enum { STATE_SCHEMA_VERSION = 2 };
 
-/* *out is a new reference, NULL where the incident is not known. */
+/* *out is a new reference; NULL: the incident is not known. ERROR_INTERNAL: the copy cannot be read. */
 Result incident_load(Store *store, Slice id, json_t **out);
 Result incident_save(Store *store, Slice id, json_t *incident);
 
-/* policy_id may be NULL where only the plan is wanted; otherwise it is at least PLAN_POLICY_ID bytes. */
+/* *out for an incident without a plan: exists is false. policy_id: NULL, or at least PLAN_POLICY_ID bytes. */
 enum { PLAN_POLICY_ID = 1040 };
 Result plan_load(Store *store, Slice incident, PlanState *out, char *policy_id);
-/* Replaces what was there; levels are saved apart. */
+/* Replaces the plan; its levels are saved separately. */
 Result plan_save(Store *store, Slice incident, const char *policy_id, const PlanState *plan);
 Result plan_next_save(Store *store, Slice incident, int64_t next_level);
 
 Result level_save(Store *store, Slice incident, int64_t level, Instant due_at);
-/* The first level behind one; *level 0 where there is none. */
-Result level_after(Store *store, Slice incident, int64_t behind, int64_t *level, Instant *due_at);
+/* The first level after `reached`; *level is 0 if there is none. */
+Result level_after(Store *store, Slice incident, int64_t reached, int64_t *level, Instant *due_at);
 Result levels_clear(Store *store, Slice incident);
-/* When the levels to come were promised. */
+/* The due times of the levels to come. */
 Result levels_promised(Store *store, Slice incident, PlanPromise *out);
 
-/* Keys of the messages a plan has queued; *out is a new object of them. */
+/* Keys of the messages that a plan has queued; *out is a new object whose member names they are. */
 Result notified_save(Store *store, Slice incident, Slice key);
 Result notified_load(Store *store, Slice incident, json_t **out);
 Result notified_clear(Store *store, Slice incident);
 
-/* A delivery still to be made. Owns its texts. */
+/* A pending delivery. Owns its texts. */
 typedef struct {
 	bool found;
 	char key[ID_SIZE];
-	char *incident, *channel, *recipient, *address, *language; /* NULL where absent */
-	int64_t level, attempt; /* attempt: how often it was tried */
+	char *incident, *channel, *recipient, *address, *language; /* NULL: absent */
+	int64_t level, attempt; /* attempt: number of attempts made */
 	Instant queued_at, next_at;
 } DueDelivery;
 
-Result delivery_load(Store *store, Slice key, DueDelivery *out); /* found false: there is none. Release in any case */
+/* found is false if no such delivery is pending. Call delivery_release in any case. */
+Result delivery_load(Store *store, Slice key, DueDelivery *out);
 void delivery_release(DueDelivery *delivery);
 Result delivery_save(Store *store, Slice incident, const Delivery *delivery, Instant queued_at);
 Result delivery_retry(Store *store, Slice key, int64_t attempt, Instant next_at);
 Result delivery_forget(Store *store, Slice key);
 
-/* *wait: some of the incident's are still to be made. */
-Result deliveries_wait(Store *store, Slice incident, bool *wait);
+/* *pending: the incident has pending deliveries. */
+Result deliveries_pending(Store *store, Slice incident, bool *pending);
 
 #endif

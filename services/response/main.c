@@ -1,4 +1,4 @@
-/* tocsin-response: the service as a program of its own. */
+/* tocsin-response: the service as a program. */
 #include "services/response/response.h"
 #include "shared/program/program.h"
 

@@ -11,41 +11,41 @@
 #include <string.h>
 
 enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16 };
-static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic keeps it: no later repeat can come */
+static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic keeps commands: a later repeat is impossible */
 
-/* One incident as it stands in the store. */
+/* One incident, as in the store. */
 typedef struct {
-	Id id; /* empty: none is held */
+	Id id; /* "": none is cached */
 	json_t *document;
-	IncidentExtras standing;
-} Held;
+	IncidentExtras extras;
+} CachedIncident;
 
-/* The incident last looked at is held: what decides on it and what applies the record need not read it twice. */
+/* The last incident is cached, because deciding and applying usually read the same one. */
 typedef struct {
-	Held held;
-	Buffer body;
+	CachedIncident cached;
+	Buffer body; /* scratch for documents and records */
 } Memory;
 
-/* ---- life */
+/* ---- start and end */
 
 static const char *const schema[] = {
 	"CREATE TABLE incidents (id TEXT PRIMARY KEY, document TEXT NOT NULL, report_version INTEGER NOT NULL,"
 	" noise INTEGER NOT NULL, base_at INTEGER NOT NULL);"
 	"CREATE TABLE commands (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX commands_at ON commands (at)",
-	NULL, /* base_at: a file without it is made anew from the journal */
+	NULL, /* the column base_at: a file without it is rebuilt from the journal */
 };
 
-static void held_drop(Held *held)
+static void cached_drop(CachedIncident *cached)
 {
-	json_decref(held->document);
-	*held = (Held){ .document = NULL };
+	json_decref(cached->document);
+	*cached = (CachedIncident){ .document = NULL };
 }
 
 static Result restore(Handler *handler)
 {
 	if (handler->memory) {
-		held_drop(&((Memory *)handler->memory)->held);
+		cached_drop(&((Memory *)handler->memory)->cached);
 		return result_ok();
 	}
 	Memory *memory = calloc(1, sizeof(*memory));
@@ -60,7 +60,7 @@ static void release(Handler *handler)
 	Memory *memory = handler->memory;
 	if (!memory)
 		return;
-	held_drop(&memory->held);
+	cached_drop(&memory->cached);
 	buffer_release(&memory->body);
 	free(memory);
 	handler->memory = NULL;
@@ -68,70 +68,70 @@ static void release(Handler *handler)
 
 /* ---- incidents */
 
-/* held->document is NULL where there is no such incident. */
-static Result incident_hold(Handler *handler, const char *id, Held **out)
+/* Loads an incident into the cache; (*out)->document is NULL if it does not exist. */
+static Result incident_cache(Handler *handler, const char *id, CachedIncident **out)
 {
-	Held *held = &((Memory *)handler->memory)->held;
-	*out = held;
-	if (held->document && strcmp(held->id.text, id) == 0)
+	CachedIncident *cached = &((Memory *)handler->memory)->cached;
+	*out = cached;
+	if (cached->document && strcmp(cached->id.text, id) == 0)
 		return result_ok();
-	held_drop(held);
+	cached_drop(cached);
 	Statement *row = store_query(handler->store,
 				     "SELECT document, report_version, noise, base_at FROM incidents WHERE id = ?1",
 				     V_TEXT(slice_of(id)));
 	Result result = result_ok();
 	if (statement_next(row)) {
-		result = json_read(statement_slice(row, 0), &held->document);
-		held->standing = (IncidentExtras){ .report_version = statement_integer(row, 1),
+		result = json_read(statement_slice(row, 0), &cached->document);
+		cached->extras = (IncidentExtras){ .report_version = statement_integer(row, 1),
 					     .noise = statement_integer(row, 2) != 0,
 					     .base_at = statement_integer(row, 3) };
 	}
 	Result ended = statement_end(row);
 	if (result_failed(result))
-		return result_fail(ERROR_INTERNAL, "the document of %s cannot be read", id);
-	if (!text_copy(slice_of(id), held->id.text, sizeof(held->id.text)))
-		held_drop(held); /* no incident has such an id */
+		return result_fail(ERROR_INTERNAL, "the document of %s cannot be read: delete the state file of response, it is rebuilt from the journal", id);
+	if (!text_copy(slice_of(id), cached->id.text, sizeof(cached->id.text)))
+		cached_drop(cached); /* too long for an id of an incident */
 	return ended;
 }
 
-static Result incident_save(Handler *handler, const Held *held)
+static Result incident_save(Handler *handler, const CachedIncident *cached)
 {
 	Buffer *text = &((Memory *)handler->memory)->body;
 	buffer_clear(text);
-	json_write(held->document, text);
+	json_write(cached->document, text);
 	if (text->overflowed)
-		return result_fail(ERROR_INTERNAL, "the document of %s is too large", held->id.text);
+		return result_fail(ERROR_INTERNAL, "the document of %s is larger than 1 MiB", cached->id.text);
 	return store_run(handler->store,
 			 "INSERT INTO incidents VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET"
 			 " document = excluded.document, report_version = excluded.report_version, noise = excluded.noise,"
 			 " base_at = excluded.base_at",
-			 V_TEXT(id_slice(&held->id)), V_TEXT(buffer_slice(text)), V_INTEGER(held->standing.report_version),
-			 V_INTEGER(held->standing.noise), V_INTEGER(held->standing.base_at));
+			 V_TEXT(id_slice(&cached->id)), V_TEXT(buffer_slice(text)), V_INTEGER(cached->extras.report_version),
+			 V_INTEGER(cached->extras.noise), V_INTEGER(cached->extras.base_at));
 }
 
 /* ---- apply */
 
-static Result entry_apply(Held *held, json_t *entry)
+static Result entry_apply(CachedIncident *cached, json_t *entry)
 {
-	TRY(incident_apply(held->document, entry));
-	extras_fold(&held->standing, entry);
+	TRY(incident_apply(cached->document, entry));
+	extras_fold(&cached->extras, entry);
 	return result_ok();
 }
 
 static Result entries_apply(Handler *handler, const JournalRecord *journal)
 {
-	Held *held;
-	TRY(incident_hold(handler, journal->incident_id, &held));
-	if (!held->document) {
-		held_drop(held);
-		if (!text_copy(slice_of(journal->incident_id), held->id.text, sizeof(held->id.text)))
-			return result_fail(ERROR_INTERNAL, "a journal entry of an incident without a proper id");
-		held->document = incident_new();
-		held->standing = extras_new();
+	CachedIncident *cached;
+	TRY(incident_cache(handler, journal->incident_id, &cached));
+	if (!cached->document) {
+		cached_drop(cached);
+		if (!text_copy(slice_of(journal->incident_id), cached->id.text, sizeof(cached->id.text)))
+			return result_fail(ERROR_INTERNAL, "a journal entry whose incident id is longer than an id can be");
+		cached->document = incident_new();
+		cached->extras = extras_new();
 	}
 	for (size_t i = 0; i < json_array_size(journal->entries); i++)
-		TRY(entry_apply(held, json_array_get(journal->entries, i)));
-	return incident_save(handler, held);
+		TRY(entry_apply(cached, json_array_get(journal->entries, i)));
+	return incident_save(handler, cached);
 }
 
 static Result command_keep(Handler *handler, const char *command_id, Instant at)
@@ -159,9 +159,9 @@ static Result apply(Handler *handler, const Record *record)
 	return json_array_size(journal.entries) > 0 ? entries_apply(handler, &journal) : result_ok();
 }
 
-/* ---- derive: intake is told of what was closed and opened again, and of what incidents have in common */
+/* ---- derive: closings, reopenings and joins, for intake */
 
-/* A record has one closing or reopening at most, and so many joins at most. */
+/* Ordinals for derived ids: a record has at most one closing or reopening; its joins are numbered from OUTPUT_JOIN on. */
 enum { OUTPUT_KEY, OUTPUT_JOIN };
 
 /* body is NULL for {}. */
@@ -184,7 +184,7 @@ static Result output_emit(Handler *handler, const Record *record, TopicId topic,
 
 static const struct {
 	const char *entry, *type;
-	bool resumes;
+	bool resumes; /* the body is the record's resumption, without which nothing is emitted */
 } key_outputs[] = {
 	{ "closed", TYPE_INCIDENT_CLOSED, false },
 	{ "false-alarm", TYPE_INCIDENT_CLOSED, false },
@@ -197,8 +197,8 @@ static Result entry_derive(Handler *handler, const Record *record, json_t *entry
 	const char *key = member_text(json_object_get(entry, "changes"), "correlation_key");
 	Id id = id_derived("evt_", record->id, OUTPUT_KEY);
 	for (size_t i = 0; key && i < sizeof(key_outputs) / sizeof(key_outputs[0]); i++) {
-		bool told = !key_outputs[i].resumes || resumption;
-		if (strcmp(type, key_outputs[i].entry) != 0 || !told)
+		bool applies = !key_outputs[i].resumes || resumption;
+		if (strcmp(type, key_outputs[i].entry) != 0 || !applies)
 			continue;
 		Draft output = { .id = id_slice(&id), .type = slice_of(key_outputs[i].type), .key = slice_of(key) };
 		return output_emit(handler, record, TOPIC_EVENTS, &output, key_outputs[i].resumes ? resumption : NULL);
@@ -248,7 +248,7 @@ static Result incident_state(Handler *handler, Slice key, int64_t *version, Buff
 	return statement_end(row);
 }
 
-/* ---- accepted: what was opened is counted when it is of record; a replay accepts nothing */
+/* ---- accepted: counts opened incidents; not called during a replay */
 
 static void accepted(Handler *handler, const Record *record)
 {
@@ -273,7 +273,7 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 	if (memory->body.overflowed || memory->body.size > RECORD_MAX - ENTRY_ROOM) {
 		buffer_release(&memory->body);
 		buffer_init(&memory->body, RECORD_MAX);
-		return result_fail(ERROR_INPUT, "what would be entered is too large for a record");
+		return result_fail(ERROR_INPUT, "the journal entries would be too large for a record");
 	}
 	return handler_draft(handler, &(Draft){ .type = slice_of(type),
 						.subject = slice_of(journal->incident_id),
@@ -281,11 +281,11 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 						.time = at });
 }
 
-/* Of an incident as it is held before the entries. */
-static Result draft_entered(Handler *handler, const Held *held, JournalRecord *journal, Instant at)
+/* cached: the incident before the entries. */
+static Result draft_entered(Handler *handler, const CachedIncident *cached, JournalRecord *journal, Instant at)
 {
-	json_t *resumption JSON_AUTO = resumption_of(held->document, &held->standing, journal->entries, handler->policy);
-	json_t *joins JSON_AUTO = joins_of(journal->incident_id, held->document, journal->entries, handler->policy);
+	json_t *resumption JSON_AUTO = resumption_of(cached->document, &cached->extras, journal->entries, handler->policy);
+	json_t *joins JSON_AUTO = joins_of(journal->incident_id, cached->document, journal->entries, handler->policy);
 	journal->resumption = resumption;
 	journal->joins = joins;
 	return draft(handler, TYPE_JOURNAL_ENTERED, journal, at);
@@ -296,22 +296,22 @@ static Result draft_entered(Handler *handler, const Held *held, JournalRecord *j
 static Result assessment_decide(Handler *handler, const AssessmentRecord *record)
 {
 	const char *incident_id = record->report.incident_id;
-	Held *held;
+	CachedIncident *cached;
 	Entries entries = { .list = NULL };
-	TRY(incident_hold(handler, incident_id, &held));
-	if (held->document && record->report.report_version <= held->standing.report_version)
+	TRY(incident_cache(handler, incident_id, &cached));
+	if (cached->document && record->report.report_version <= cached->extras.report_version)
 		return result_ok();
-	if (!held->document && record->report.report_version > 1)
-		return result_ok(); /* its opening was lost on the way: classification sends both again, in order */
-	if (held->document)
-		TRY(repeat_decide(held->document, &held->standing, record, handler->policy, handler->now, &entries));
+	if (!cached->document && record->report.report_version > 1)
+		return result_ok(); /* the opening has not arrived yet: classification sends both again, in order */
+	if (cached->document)
+		TRY(repeat_decide(cached->document, &cached->extras, record, handler->policy, handler->now, &entries));
 	else
 		TRY(opening_decide(record, handler->policy, handler->now, &entries));
 	json_t *list JSON_AUTO = entries.list;
 	if (json_array_size(list) == 0)
 		return result_ok();
 	JournalRecord journal = { .incident_id = incident_id, .entries = list, .version = entries.version };
-	return draft_entered(handler, held, &journal, entries.at);
+	return draft_entered(handler, cached, &journal, entries.at);
 }
 
 static Result decide_assessment(Handler *handler, const Record *input)
@@ -334,7 +334,7 @@ static Result command_known(Handler *handler, Slice id, bool *known)
 	return statement_end(row);
 }
 
-static Result decision_draft(Handler *handler, const Held *held, const Record *input, const CommandRecord *command,
+static Result decision_draft(Handler *handler, const CachedIncident *cached, const Record *input, const CommandRecord *command,
 			     const Decision *decision)
 {
 	static const char *const types[] = {
@@ -345,23 +345,23 @@ static Result decision_draft(Handler *handler, const Held *held, const Record *i
 		return result_ok();
 	Id command_id = { "" };
 	if (!text_copy(input->id, command_id.text, sizeof(command_id.text)))
-		return result_fail(ERROR_INPUT, "a command's id is too long");
+		return result_fail(ERROR_INPUT, "the id of a command is longer than an id can be");
 	JournalRecord journal = { .incident_id = command->incident_id, .command_id = command_id.text,
 				  .fingerprint = command->fingerprint, .entries = decision->entries.list,
 				  .problem = decision->problem, .version = decision->version };
 	if (decision->kind == DECIDED_ENTERED)
-		return draft_entered(handler, held, &journal, decision->entries.at);
+		return draft_entered(handler, cached, &journal, decision->entries.at);
 	return draft(handler, types[decision->kind], &journal, decision->entries.at);
 }
 
 static Result command_decide_on(Handler *handler, const Record *input, const CommandRecord *command)
 {
-	Held *held;
+	CachedIncident *cached;
 	Actor actor;
 	TRY(json_decode_own(&actor_table, command->actor, &actor));
-	TRY(incident_hold(handler, command->incident_id, &held));
-	Decision decision = command_decide(held->document, &held->standing, command, &actor, handler->policy, handler->now);
-	Result result = decision_draft(handler, held, input, command, &decision);
+	TRY(incident_cache(handler, command->incident_id, &cached));
+	Decision decision = command_decide(cached->document, &cached->extras, command, &actor, handler->policy, handler->now);
+	Result result = decision_draft(handler, cached, input, command, &decision);
 	decision_release(&decision);
 	return result;
 }
@@ -383,7 +383,7 @@ static Result decide_command(Handler *handler, const Record *input)
 
 const Service response_service = {
 	.name = "response",
-	.sentence = "The only writer of an incident: opens, counts, takes commands, closes",
+	.sentence = "The only writer of incidents: opens them, counts repeats, applies commands, closes them",
 	.ledger = TOPIC_JOURNAL,
 	.inputs = {
 		{ .topic = TOPIC_ASSESSMENTS, .decide = decide_assessment },

@@ -1,6 +1,6 @@
 /*
- * Response: the only writer of an incident. Its ledger, tocsin.journal, is the truth; the incidents in its store are a fold
- * of it. It takes assessments and commands, and tells intake when an incident is closed.
+ * response: the only writer of incidents. Its ledger, tocsin.journal, is authoritative; the incidents in its store are a fold
+ * of it. It takes assessments and commands, and informs intake of incidents that are closed or reopened.
  */
 #ifndef TOCSIN_RESPONSE_RESPONSE_H
 #define TOCSIN_RESPONSE_RESPONSE_H

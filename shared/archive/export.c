@@ -3,32 +3,33 @@
 #include "shared/base/id.h"
 #include "shared/domain/ledger.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PAGE_RECORDS = 256, PAGE_BYTES = 1 << 20, PROGRESS_EVERY = 1024 };
 
-/* A record as it goes into the file, in its lane's bytes. */
+/* A record of a page: its bytes in Partition.bytes are key, headers and body, from begin on. */
 typedef struct {
-	size_t begin, key, headers, body;
+	size_t begin, key, headers, body; /* offset, and sizes */
 	Instant time;
 	unsigned slot;
-} Held;
+} PageRecord;
 
 /* One partition of a topic, read page by page. */
 typedef struct {
 	TopicId topic;
-	unsigned partition;
-	const Service *service; /* whose ledger it is, or NULL */
-	int64_t moved_by; /* what offsets of the service's input are moved by */
-	int64_t next, end;
+	unsigned number;
+	const Service *service; /* whose ledger it is; NULL: not a ledger */
+	int64_t moved_by; /* added to offsets of the service's input */
+	int64_t next, end; /* next offset to read, and the end of the export */
 	LedgerCursor cursor;
 	Buffer bytes, moved;
-	Held held[PAGE_RECORDS];
-	size_t count, at;
+	PageRecord page[PAGE_RECORDS];
+	size_t count, at; /* records of the page, and those already written */
 	Result result;
-} Lane;
+} Partition;
 
 typedef struct {
 	const ExportOptions *options;
@@ -37,13 +38,13 @@ typedef struct {
 	Buffer checkpoint; /* body of the last record of the audit's ledger */
 	uint64_t lines;
 	ArchiveEnds *ends;
-	Lane *lanes;
+	Partition *partitions; /* of the current topic */
 } Export;
 
-/* ---- what of a record is carried */
+/* ---- records */
 
-/* Headers that a ledger's owner writes for its term; another term writes its own. */
-static bool header_is_of_term(Slice name)
+/* Headers that the owner of a ledger writes for its epoch; the importing one writes its own. */
+static bool header_is_of_epoch(Slice name)
 {
 	static const char *const names[] = { "ce_epoch",     "ce_owner",   "ce_seq",        "ce_prev",
 					     "ce_positions", "ce_derived", "ce_partitions", "ce_carried" };
@@ -53,32 +54,32 @@ static bool header_is_of_term(Slice name)
 	return false;
 }
 
-static Slice value_moved(Lane *lane, Slice name, Slice value)
+static Slice value_move(Partition *from, Slice name, Slice value)
 {
-	const ServiceOffsets *offsets = lane->service ? &lane->service->offsets : NULL;
+	const ServiceOffsets *offsets = from->service ? &from->service->offsets : NULL;
 	if (!offsets || !offsets->name || !slice_is(name, offsets->name))
 		return value;
-	buffer_clear(&lane->moved);
-	offsets->move(value, lane->moved_by, &lane->moved);
-	return buffer_slice(&lane->moved);
+	buffer_clear(&from->moved);
+	offsets->move(value, from->moved_by, &from->moved);
+	return buffer_slice(&from->moved);
 }
 
-static void headers_keep(Lane *lane, Slice headers)
+static void headers_keep(Partition *from, Slice headers)
 {
 	Slice name, value;
 	while (header_next(&headers, &name, &value)) {
-		if (lane->service && header_is_of_term(name))
+		if (from->service && header_is_of_epoch(name))
 			continue;
-		Slice moved = value_moved(lane, name, value);
-		buffer_append(&lane->bytes, name);
-		buffer_byte(&lane->bytes, '\0');
-		buffer_append(&lane->bytes, moved);
-		buffer_byte(&lane->bytes, '\0');
+		Slice moved = value_move(from, name, value);
+		buffer_append(&from->bytes, name);
+		buffer_byte(&from->bytes, '\0');
+		buffer_append(&from->bytes, moved);
+		buffer_byte(&from->bytes, '\0');
 	}
 }
 
-/* Where it belongs: what carries an incident says so, everything else goes by its key. */
-static unsigned slot_carried(TopicId topic, const BusRecord *record)
+/* The slot in the incident's id if the record belongs to an incident, else the slot of its key. */
+static unsigned archived_slot(TopicId topic, const BusRecord *record)
 {
 	unsigned slot;
 	Instant opened_at;
@@ -88,53 +89,53 @@ static unsigned slot_carried(TopicId topic, const BusRecord *record)
 	return slot_of(record->key.size ? record->key : header_get(record->headers, "ce_id"));
 }
 
-static void record_keep(Lane *lane, const BusRecord *record)
+static void record_keep(Partition *from, const BusRecord *record)
 {
-	Held *held = &lane->held[lane->count++];
-	*held = (Held){ .begin = lane->bytes.size,
+	PageRecord *kept = &from->page[from->count++];
+	*kept = (PageRecord){ .begin = from->bytes.size,
 			.key = record->key.size,
 			.body = record->body.size,
-			.slot = topics[lane->topic].slotted ? slot_carried(lane->topic, record) : 0 };
-	if (result_failed(instant_parse(header_get(record->headers, "ce_time"), &held->time)))
-		held->time = INSTANT_NONE;
-	buffer_append(&lane->bytes, record->key);
-	headers_keep(lane, record->headers);
-	held->headers = lane->bytes.size - held->begin - held->key;
-	buffer_append(&lane->bytes, record->body);
+			.slot = topics[from->topic].slotted ? archived_slot(from->topic, record) : 0 };
+	if (result_failed(instant_parse(header_get(record->headers, "ce_time"), &kept->time)))
+		kept->time = INSTANT_NONE;
+	buffer_append(&from->bytes, record->key);
+	headers_keep(from, record->headers);
+	kept->headers = from->bytes.size - kept->begin - kept->key;
+	buffer_append(&from->bytes, record->body);
 }
 
-/* ---- reading a lane */
+/* ---- reading a partition */
 
-static Result lane_judge(Lane *lane, const BusRecord *record, bool *kept)
+static Result partition_judge(Partition *from, const BusRecord *record, bool *kept)
 {
 	LedgerMark mark;
-	if (record->offset != lane->cursor.next)
-		return result_fail(ERROR_INTERNAL, "%s/%u skips from offset %" PRId64 " to %" PRId64,
-				   topics[lane->topic].name, lane->partition, lane->cursor.next, record->offset);
-	bool accepted = ledger_judge(&lane->cursor, record->headers, &mark) == LEDGER_ACCEPT;
+	if (record->offset != from->cursor.next)
+		return result_fail(ERROR_INTERNAL, "%s/%u: the records from offset %" PRId64 " to %" PRId64 " are missing",
+				   topics[from->topic].name, from->number, from->cursor.next, record->offset - 1);
+	bool accepted = ledger_judge(&from->cursor, record->headers, &mark) == LEDGER_ACCEPT;
 	*kept = accepted && !slice_starts(header_get(record->headers, "ce_type"), SLICE("tocsin.ledger."));
 	if (accepted && mark.seq == 1)
-		return result_wrap(ledger_opening_check(&lane->cursor, record->headers), "%s/%u",
-				   topics[lane->topic].name, lane->partition);
+		return result_wrap(ledger_opening_check(&from->cursor, record->headers), "%s/%u",
+				   topics[from->topic].name, from->number);
 	return result_ok();
 }
 
-static bool lane_visit(void *context, const BusRecord *record)
+static bool partition_visit(void *context, const BusRecord *record)
 {
-	Lane *lane = context;
+	Partition *from = context;
 	bool kept = true;
-	if (record->offset >= lane->end)
+	if (record->offset >= from->end)
 		return false;
-	if (lane->service)
-		lane->result = lane_judge(lane, record, &kept);
-	if (result_failed(lane->result))
+	if (from->service)
+		from->result = partition_judge(from, record, &kept);
+	if (result_failed(from->result))
 		return false;
 	if (kept)
-		record_keep(lane, record);
-	return lane->count < PAGE_RECORDS && lane->bytes.size < PAGE_BYTES;
+		record_keep(from, record);
+	return from->count < PAGE_RECORDS && from->bytes.size < PAGE_BYTES;
 }
 
-/* A service makes it again from its state. */
+/* True for a table that a service writes again from its state. */
 static bool is_derived(const ExportOptions *options, TopicId topic)
 {
 	bool derived = false;
@@ -143,25 +144,25 @@ static bool is_derived(const ExportOptions *options, TopicId topic)
 	return derived;
 }
 
-/* The next page, until it holds something or the lane is at its end. */
-static Result lane_fill(Export *export, Lane *lane)
+/* Reads pages until one holds records or the partition has ended. */
+static Result partition_fill(Export *export, Partition *from)
 {
 	const BusOperations *operations = export->options->bus->operations;
-	lane->at = lane->count = 0;
-	buffer_clear(&lane->bytes);
-	while (lane->count == 0 && lane->next < lane->end) {
-		BusPosition place = { lane->topic, lane->partition, lane->next };
+	from->at = from->count = 0;
+	buffer_clear(&from->bytes);
+	while (from->count == 0 && from->next < from->end) {
+		BusPosition position = { from->topic, from->number, from->next };
 		Result result =
-			operations->read(export->reader, place, PAGE_RECORDS, true, lane_visit, lane, &lane->next);
-		TRY(lane->result);
-		bool dropped = result.kind == ERROR_NOT_FOUND &&
-			       !lane->service; /* retention was quicker: too old to be kept */
+			operations->read(export->reader, position, PAGE_RECORDS, true, partition_visit, from, &from->next);
+		TRY(from->result);
+		/* Retention has dropped these records of a stream since the partition was begun. */
+		bool dropped = result.kind == ERROR_NOT_FOUND && !from->service;
 		if (dropped)
-			lane->next = operations->first(export->options->bus, lane->topic, lane->partition);
+			from->next = operations->first(export->options->bus, from->topic, from->number);
 		else
-			TRY(result_wrap(result, "%s/%u", topics[lane->topic].name, lane->partition));
+			TRY(result_wrap(result, "%s/%u", topics[from->topic].name, from->number));
 	}
-	must(!lane->bytes.overflowed);
+	must(!from->bytes.overflowed);
 	return result_ok();
 }
 
@@ -173,78 +174,78 @@ static const Service *ledger_service(const ExportOptions *options, TopicId topic
 	return NULL;
 }
 
-static void lane_begin(Export *export, Lane *lane, TopicId topic, unsigned partition)
+static void partition_begin(Export *export, Partition *from, TopicId topic, unsigned partition)
 {
 	Bus *bus = export->options->bus;
-	lane->topic = topic;
-	lane->partition = partition;
-	lane->service = ledger_service(export->options, topic);
-	lane->end = export->ends->of[topic][partition];
-	lane->next = bus->operations->first(bus, topic, partition);
-	if (topics[topic].kind == TOPIC_TABLE && lane->end > lane->next)
-		lane->next = lane->end - 1;
-	lane->cursor = ledger_begin(lane->next);
-	lane->result = result_ok();
-	lane->at = lane->count = 0;
-	if (lane->service && lane->service->offsets.name)
-		lane->moved_by = -export->ends->of[lane->service->inputs[0].topic][partition];
+	from->topic = topic;
+	from->number = partition;
+	from->service = ledger_service(export->options, topic);
+	from->end = export->ends->of[topic][partition];
+	from->next = bus->operations->first(bus, topic, partition);
+	if (topics[topic].kind == TOPIC_TABLE && from->end > from->next)
+		from->next = from->end - 1;
+	from->cursor = ledger_begin(from->next);
+	from->result = result_ok();
+	from->at = from->count = 0;
+	if (from->service && from->service->offsets.name)
+		from->moved_by = -export->ends->of[from->service->inputs[0].topic][partition];
 }
 
-/* ---- merging the lanes of a topic */
+/* ---- merging the partitions of a topic */
 
-static void lanes_fetch(Export *export, unsigned count)
+static void partitions_fetch(Export *export, unsigned count)
 {
-	BusPosition places[BUS_PARTITIONS_MAX];
+	BusPosition positions[BUS_PARTITIONS_MAX];
 	size_t wanted = 0;
 	for (unsigned i = 0; i < count; i++)
-		if (export->lanes[i].next < export->lanes[i].end)
-			places[wanted++] = (BusPosition){ export->lanes[i].topic, i, export->lanes[i].next };
-	bus_fetch(export->reader, places, wanted);
+		if (export->partitions[i].next < export->partitions[i].end)
+			positions[wanted++] = (BusPosition){ export->partitions[i].topic, i, export->partitions[i].next };
+	bus_fetch(export->reader, positions, wanted);
 }
 
-/* The lane whose next record is the earliest; NULL: all are at their ends. */
-static Result lane_next(Export *export, unsigned count, Lane **out)
+/* The partition whose next record is the earliest; NULL: all have ended. */
+static Result partition_next(Export *export, unsigned count, Partition **out)
 {
 	*out = NULL;
 	for (unsigned i = 0; i < count; i++) {
-		Lane *lane = &export->lanes[i];
-		if (lane->at == lane->count)
-			TRY(lane_fill(export, lane));
-		if (lane->at < lane->count && (!*out || lane->held[lane->at].time < (*out)->held[(*out)->at].time))
-			*out = lane;
+		Partition *from = &export->partitions[i];
+		if (from->at == from->count)
+			TRY(partition_fill(export, from));
+		if (from->at < from->count && (!*out || from->page[from->at].time < (*out)->page[(*out)->at].time))
+			*out = from;
 	}
 	return result_ok();
 }
 
-static Result lane_write(Export *export, Lane *lane)
+static Result partition_write(Export *export, Partition *from)
 {
-	const Held *held = &lane->held[lane->at++];
-	const char *at = lane->bytes.data + held->begin;
-	ArchiveRecord record = { .topic = lane->topic,
-			       .slot = held->slot,
-			       .key = { at, held->key },
-			       .headers = { at + held->key, held->headers },
-			       .body = { at + held->key + held->headers, held->body } };
-	if (lane->topic == TOPIC_CHECKPOINTS) {
+	const PageRecord *kept = &from->page[from->at++];
+	const char *at = from->bytes.data + kept->begin;
+	ArchiveRecord record = { .topic = from->topic,
+			       .slot = kept->slot,
+			       .key = { at, kept->key },
+			       .headers = { at + kept->key, kept->headers },
+			       .body = { at + kept->key + kept->headers, kept->body } };
+	if (from->topic == TOPIC_CHECKPOINTS) {
 		buffer_clear(&export->checkpoint);
 		buffer_append(&export->checkpoint, record.body);
 	}
 	if (++export->lines % PROGRESS_EVERY == 0 && export->options->progress)
-		export->options->progress(export->options->context, topics[lane->topic].short_name, export->lines);
+		export->options->progress(export->options->context, topics[from->topic].short_name, export->lines);
 	return archive_write_record(&export->writer, &record);
 }
 
 static Result topic_write(Export *export, TopicId topic)
 {
-	Lane *lane;
+	Partition *from;
 	unsigned count = is_derived(export->options, topic) ? 0 : topic_partitions(topic, export->options->bus->partitions);
 	for (unsigned i = 0; i < count; i++)
-		lane_begin(export, &export->lanes[i], topic, i);
-	lanes_fetch(export, count);
-	TRY(lane_next(export, count, &lane));
-	while (lane) {
-		TRY(lane_write(export, lane));
-		TRY(lane_next(export, count, &lane));
+		partition_begin(export, &export->partitions[i], topic, i);
+	partitions_fetch(export, count);
+	TRY(partition_next(export, count, &from));
+	while (from) {
+		TRY(partition_write(export, from));
+		TRY(partition_next(export, count, &from));
 	}
 	return result_ok();
 }
@@ -268,9 +269,8 @@ Result export_check(Bus *bus, const ArchiveEnds *ends)
 		for (unsigned i = 0; i < topic_partitions(topic, bus->partitions); i++)
 			if (ends->of[topic][i] >= 0 && ends->of[topic][i] != bus->operations->end(bus, topic, i))
 				return result_fail(ERROR_CONFLICT,
-						   "something was written to %s while it was exported: stop every "
-						   "program of Tocsin "
-						   "first, then export again",
+						   "%s was written to during the export: stop every program of Tocsin, then "
+						   "export again",
 						   topics[topic].name);
 	return result_ok();
 }
@@ -287,34 +287,34 @@ static Result everything_write(Export *export)
 {
 	const ExportOptions *options = export->options;
 	ends_note(options->bus, export->ends);
-	if (options->rested)
-		TRY(export_check(options->bus, options->rested));
+	if (options->quiesced)
+		TRY(export_check(options->bus, options->quiesced));
 	TRY(archive_write_manifest(&export->writer, options->bus->partitions, options->bus->cluster, options->now));
 	TRY(records_write(export));
 	TRY(options->audit(options->context, buffer_slice(&export->checkpoint), &export->writer));
 	TRY(archive_write_end(&export->writer));
 	if (fflush(options->file) != 0)
-		return result_fail(ERROR_AGAIN, "the export cannot be written");
+		return result_fail(ERROR_AGAIN, "the export cannot be written: %s", strerror(errno));
 	return result_ok();
 }
 
-static void lanes_new(Export *export)
+static void partitions_new(Export *export)
 {
-	export->lanes = calloc(export->options->bus->partitions, sizeof *export->lanes);
-	must(export->lanes != NULL);
+	export->partitions = calloc(export->options->bus->partitions, sizeof *export->partitions);
+	must(export->partitions != NULL);
 	for (unsigned i = 0; i < export->options->bus->partitions; i++) {
-		buffer_init(&export->lanes[i].bytes, PAGE_BYTES + 2 * BUS_RECORD_MAX);
-		buffer_init(&export->lanes[i].moved, BUS_RECORD_MAX);
+		buffer_init(&export->partitions[i].bytes, PAGE_BYTES + 2 * BUS_RECORD_MAX);
+		buffer_init(&export->partitions[i].moved, BUS_RECORD_MAX);
 	}
 }
 
-static void lanes_free(Export *export)
+static void partitions_free(Export *export)
 {
 	for (unsigned i = 0; i < export->options->bus->partitions; i++) {
-		buffer_release(&export->lanes[i].bytes);
-		buffer_release(&export->lanes[i].moved);
+		buffer_release(&export->partitions[i].bytes);
+		buffer_release(&export->partitions[i].moved);
 	}
-	free(export->lanes);
+	free(export->partitions);
 }
 
 Result export_write(const ExportOptions *options, ArchiveCounts *out, ArchiveEnds *ends)
@@ -327,10 +327,10 @@ Result export_write(const ExportOptions *options, ArchiveCounts *out, ArchiveEnd
 	if (!result_failed(result)) {
 		archive_writer_init(&export->writer, options->file);
 		buffer_init(&export->checkpoint, BUS_RECORD_MAX);
-		lanes_new(export);
+		partitions_new(export);
 		result = everything_write(export);
 		*out = export->writer.counts;
-		lanes_free(export);
+		partitions_free(export);
 		buffer_release(&export->checkpoint);
 		archive_writer_release(&export->writer);
 		options->bus->operations->reader_close(export->reader);

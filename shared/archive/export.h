@@ -1,20 +1,20 @@
 /*
- * Export: everything of record on a bus, and the audit log that belongs to it, into one file (file.h).
+ * Export: writes all accepted records of a bus, and its audit log, to one file (file.h).
  *
- * The bus must be at rest (quiesce.h): every position of every input at its end, so that what is carried needs no
- * position of its own; `rested` says where that was, and export_check whether it still is so in the end. Carried are
+ * The bus must be quiescent (quiesce.h): the position of every input is at its end, so the file needs no positions.
+ * ExportOptions.quiesced holds these ends; export_check verifies afterwards that they have not moved. The file contains
  *
- *   of ledgers   the accepted records, in their order, without the protocol's own (claims, openings, advances): whose
- *                term a record was written in means nothing in another log
- *   of streams   all that is kept: intake knows repeated ids by re-reading its events, audit repeated assessments
- *   of tables    the last message, which is the one in force
- *   audit        the lines up to the last accepted checkpoint, verified on the way
+ *   of ledgers   the accepted records in their order, except those of the protocol itself (claims, openings, advances):
+ *                epochs and owners have no meaning in another ledger
+ *   of streams   all kept records: intake recognises repeated ids by reading its events again, audit repeated assessments
+ *   of tables    the last record, which is the one in force
+ *   audit log    the lines up to the last accepted checkpoint, verified while they are written
  *
- * Records of several partitions are merged by their time, each partition's order kept: what was near in time stays
- * near, so that intake remembers the youngest ids, however many partitions the target has.
+ * The partitions of a topic are merged by record time, and the order within each partition is kept. So records that were
+ * close in time stay close, and intake remembers the youngest ids, however many partitions the target has.
  *
- * An export is whole or fails: ERROR_CONFLICT when something was appended meanwhile, ERROR_INTERNAL when the ledgers
- * or the audit log are not what they promise (`tocsin check ledger` and `tocsin verify log` say more).
+ * An export is complete or fails. ERROR_CONFLICT: records were appended meanwhile; ERROR_INTERNAL: the ledgers or the audit
+ * log are inconsistent (`tocsin check ledger` and `tocsin verify log` report details).
  */
 #ifndef TOCSIN_ARCHIVE_EXPORT_H
 #define TOCSIN_ARCHIVE_EXPORT_H
@@ -23,26 +23,26 @@
 #include "shared/runtime/handler.h"
 #include "shared/io/bus.h"
 
-/* Called now and then: what is under way, and how many lines there are so far. */
-typedef void (*CarryProgress)(void *context, const char *what, uint64_t lines);
+/* Called every thousand lines: the name of the current step, and the lines so far. */
+typedef void (*ArchiveProgress)(void *context, const char *step, uint64_t lines);
 
 typedef struct {
 	Bus *bus;
-	const Service *const *services; /* all of them */
+	const Service *const *services; /* all services */
 	size_t service_count;
-	/* Writes the audit log's lines that the checkpoint counts: its last accepted record's body; empty: none. */
+	/* Writes the lines of the audit log that checkpoint counts: the body of the last accepted one; empty: no lines. */
 	Result (*audit)(void *context, Slice checkpoint, ArchiveWriter *writer);
 	FILE *file;
-	const ArchiveEnds *rested; /* NULL: known to be at rest */
-	CarryProgress progress; /* may be NULL */
+	const ArchiveEnds *quiesced; /* ends that must not have moved; NULL: not checked */
+	ArchiveProgress progress; /* may be NULL */
 	void *context; /* of audit and progress */
-	Instant now;
+	Instant now; /* written to the manifest */
 } ExportOptions;
 
-/* Everything to options->file, in one go; flushed, not synced. *ends: up to where was carried. */
+/* Writes the whole archive to options->file; flushes it, does not fsync. *ends: the exported end of each partition. */
 Result export_write(const ExportOptions *options, ArchiveCounts *out, ArchiveEnds *ends);
 
-/* On a bus that was opened again where it may have been written to by others: nothing came after what was carried. */
+/* ERROR_CONFLICT: records were appended after ends. If other programs may write to the bus, open it again first. */
 Result export_check(Bus *bus, const ArchiveEnds *ends);
 
 #endif

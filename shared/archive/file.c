@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEAL_SIZE = sizeof(",\"digest\":\"\"}") - 1 + DIGEST_HEX - 1 }; /* the end of the last line */
+enum { SEAL_SIZE = sizeof(",\"digest\":\"\"}") - 1 + DIGEST_HEX - 1 }; /* ,"digest":"…"} at the end of the last line */
 
 /* ---- writing */
 
@@ -32,7 +32,7 @@ static Result line_write(ArchiveWriter *writer)
 {
 	const Buffer *line = &writer->line;
 	if (line->overflowed)
-		return result_fail(ERROR_INTERNAL, "a line of the export would be larger than %d bytes",
+		return result_fail(ERROR_INTERNAL, "a line of the export would be longer than %d bytes",
 				   ARCHIVE_LINE_MAX);
 	writer->digest = DIGEST(digest_slice(&writer->digest), buffer_slice(line));
 	if (fwrite(line->data, 1, line->size, writer->file) != line->size || putc('\n', writer->file) == EOF)
@@ -112,7 +112,7 @@ Result archive_write_audit(ArchiveWriter *writer, Slice text)
 	return line_write(writer);
 }
 
-/* How the last line ends; what stands before it is under the digest. */
+/* Ends the last line; the digest covers everything before it. */
 static void seal_write(const Digest *digest, Buffer *out)
 {
 	char hex[DIGEST_HEX];
@@ -141,7 +141,7 @@ static Result line_fail(const ArchiveReader *reader, const char *why)
 	return result_fail(ERROR_INPUT, "line %" PRIu64 ": %s", reader->line_number, why);
 }
 
-/* More of the file; chunk_size is 0 at its end. */
+/* Reads the next chunk of the file; chunk_size is 0 at its end. */
 static Result chunk_fill(ArchiveReader *reader)
 {
 	reader->chunk_at = 0;
@@ -151,7 +151,7 @@ static Result chunk_fill(ArchiveReader *reader)
 	return result_ok();
 }
 
-/* What stands in the chunk of the line, appended to it. *whole: its line feed was there. */
+/* Appends the chunk's part of the line to reader->line. *whole: the line feed was found. */
 static void line_take(ArchiveReader *reader, bool *whole)
 {
 	const char *begin = reader->chunk + reader->chunk_at;
@@ -171,26 +171,26 @@ static Result line_read(ArchiveReader *reader)
 		if (reader->chunk_at == reader->chunk_size)
 			TRY(chunk_fill(reader));
 		if (reader->chunk_size == 0)
-			return line_fail(reader, "the file ends here, before the end of the export: it was cut off");
+			return line_fail(reader, "the file ends before the end of the export: it was cut off");
 		line_take(reader, &whole);
 		if (reader->line.overflowed)
-			return line_fail(reader, "it is longer than any line of an export");
+			return line_fail(reader, "it is longer than a line of an export can be: the file was damaged");
 	}
 	return result_ok();
 }
 
-/* The line as a tree, which the reader keeps. */
+/* Parses the next line into reader->tree. */
 static Result tree_read(ArchiveReader *reader)
 {
 	json_decref(reader->tree);
 	reader->tree = NULL;
 	TRY(line_read(reader));
 	return result_failed(json_read(buffer_slice(&reader->line), &reader->tree))
-		       ? line_fail(reader, "it is no line of an export, or was damaged")
+		       ? line_fail(reader, "it is not a line of an export: the file was damaged")
 		       : result_ok();
 }
 
-/* ---- reading: what a line says */
+/* ---- reading: items */
 
 static bool integer_read(json_t *value, int64_t max, int64_t *out)
 {
@@ -200,7 +200,7 @@ static bool integer_read(json_t *value, int64_t max, int64_t *out)
 	return true;
 }
 
-/* Borrowed from the tree, or decoded into room. */
+/* *out borrows from the tree, or from room, to which base64 is decoded. */
 static bool bytes_read(json_t *value, Buffer *room, Slice *out)
 {
 	if (json_is_string(value)) {
@@ -246,7 +246,7 @@ static Result record_read(ArchiveReader *reader, ArchiveRecord *out)
 	*out = (ArchiveRecord){ .topic = topic_of(slice_of(json_string_value(json_object_get(tree, "topic")))) };
 	if (out->topic == TOPICS)
 		return line_fail(reader,
-				 "it is of a topic that is not known here: the export was made by a newer Tocsin");
+				 "it belongs to an unknown topic: the export was made by a newer Tocsin; import it with that version");
 	bool good = !topics[out->topic].slotted || integer_read(json_object_get(tree, "slot"), SLOTS - 1, &slot);
 	good = good && headers_read(reader, json_object_get(tree, "headers"));
 	buffer_clear(&reader->key);
@@ -256,7 +256,7 @@ static Result record_read(ArchiveReader *reader, ArchiveRecord *out)
 	out->slot = (unsigned)slot;
 	out->headers = buffer_slice(&reader->headers);
 	reader->counts.records[out->topic]++;
-	return good ? result_ok() : line_fail(reader, "it is no record of an export, or was damaged");
+	return good ? result_ok() : line_fail(reader, "it is not a record of an export: the file was damaged");
 }
 
 static bool counts_fit(const ArchiveReader *reader, json_t *tree)
@@ -265,10 +265,10 @@ static bool counts_fit(const ArchiveReader *reader, json_t *tree)
 	bool fit = integer_read(json_object_get(tree, "audit_lines"), INT64_MAX, &count) &&
 		   (uint64_t)count == reader->counts.audit_lines;
 	for (TopicId topic = 0; topic < TOPICS && fit; topic++) {
-		json_t *said = json_object_get(json_object_get(tree, "records"), topics[topic].short_name);
-		/* A topic that came later than the export is not mentioned in it. */
-		fit = said == NULL ? reader->counts.records[topic] == 0
-				   : integer_read(said, INT64_MAX, &count) &&
+		json_t *stated = json_object_get(json_object_get(tree, "records"), topics[topic].short_name);
+		/* An export does not mention topics that were introduced later. */
+		fit = stated == NULL ? reader->counts.records[topic] == 0
+				   : integer_read(stated, INT64_MAX, &count) &&
 					     (uint64_t)count == reader->counts.records[topic];
 	}
 	return fit;
@@ -292,14 +292,14 @@ static Result end_read(ArchiveReader *reader, const Digest *before)
 {
 	if (!seal_fits(buffer_slice(&reader->line), before))
 		return line_fail(reader,
-				 "its digest does not fit what stands before it: the file was damaged or changed");
+				 "its digest does not match the lines before it: the file was damaged or changed");
 	if (!counts_fit(reader, reader->tree))
-		return line_fail(reader, "it counts other lines than there are: the file was changed");
+		return line_fail(reader, "its counts do not match the lines of the file: the file was changed");
 	if (reader->chunk_at == reader->chunk_size)
 		TRY(chunk_fill(reader));
 	reader->line_number++;
 	reader->ended = true;
-	return reader->chunk_size == 0 ? result_ok() : line_fail(reader, "the export is over, and the file goes on");
+	return reader->chunk_size == 0 ? result_ok() : line_fail(reader, "the export has ended, but the file goes on: it was changed");
 }
 
 Result archive_read(ArchiveReader *reader, ArchiveItem *out)
@@ -320,7 +320,7 @@ Result archive_read(ArchiveReader *reader, ArchiveItem *out)
 	reader->counts.audit_lines++;
 	return bytes_read(json_object_get(reader->tree, "audit"), &reader->body, &out->audit)
 		       ? result_ok()
-		       : line_fail(reader, "it is no line of an export");
+		       : line_fail(reader, "it is not a line of an export: the file was damaged");
 }
 
 static Result manifest_read(ArchiveReader *reader)
@@ -330,16 +330,16 @@ static Result manifest_read(ArchiveReader *reader)
 	if (result.kind == ERROR_INPUT ||
 	    (!result_failed(result) &&
 	     !slice_is(slice_of(json_string_value(json_object_get(reader->tree, "tocsin"))), "export")))
-		return result_fail(ERROR_INPUT, "it is no export of Tocsin");
+		return result_fail(ERROR_INPUT, "it is not an export of Tocsin");
 	TRY(result);
 	if (!integer_read(json_object_get(reader->tree, "format"), INT64_MAX, &format) || format != ARCHIVE_FORMAT)
 		return result_fail(
 			ERROR_INPUT,
-			"it is written in a format that this version (%s, format %d) does not know: import it with "
-			"the Tocsin that made it, or with a newer one",
+			"its format is not known to this version (%s, format %d): import it with the Tocsin that made "
+			"it, or with a newer one",
 			TOCSIN_VERSION, ARCHIVE_FORMAT);
 	if (!integer_read(json_object_get(reader->tree, "partitions"), BUS_PARTITIONS_MAX, &partitions))
-		return line_fail(reader, "it does not say how many partitions there were");
+		return line_fail(reader, "its number of partitions is missing or invalid: the file was damaged");
 	reader->partitions = (unsigned)partitions;
 	reader->digest = DIGEST(digest_slice(&reader->digest), buffer_slice(&reader->line));
 	return result_ok();

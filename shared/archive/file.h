@@ -1,26 +1,24 @@
 /*
- * The file that carries everything of record from one bus to another: `tocsin export` writes it, `tocsin import` reads
- * it.
+ * The archive file: all accepted records of a bus, and its audit log. `tocsin export` writes it, `tocsin import` reads it.
  *
- * Text, UTF-8, one JSON object a line, in this order:
+ * UTF-8 text, one JSON object a line, in this order:
  *
  *   {"tocsin":"export","format":1,"made_by":"0.1.0","made_at":"…","partitions":1,"cluster":"…"}
  *   {"topic":"events","slot":1234,"key":"…","headers":[["ce_id","evt_…"],…],"body":"…"}   a record
  *   {"audit":"{\"seq\":1,…}"}                                                             a line of the audit log
  *   {"records":{"events":17,…},"audit_lines":42,"digest":"<64 hex>"}
  *
- *   slot      what a record's partition is made of (slot mod P); null on topics that have one partition only
- *   key, header values, body, audit lines   bytes: a string where they are text, else {"base64":"…"}
- *   digest    D(n), where D(0) = 32 zero bytes and D(n) = SHA-256(D(n-1) ‖ line n without its line feed), of the last
- *             line only what stands before ,"digest". It shows that a file was cut or damaged, not who made it.
+ *   slot      determines the record's partition (slot mod P); null on topics that have only one partition
+ *   key, header values, body, audit lines   bytes: a string if they are text, else {"base64":"…"}
+ *   digest    D(n), where D(0) = 32 zero bytes and D(n) = SHA-256(D(n-1) ‖ line n without its line feed); of the last
+ *             line, only the part before ,"digest". It reveals a truncated or damaged file; it does not authenticate it.
  *
- * Streams stand before ledgers, and a ledger that another one counts stands before it: so whoever reads the file in
- * one go always knows already where the inputs of a ledger end. Records of one slot and topic stand in the order in
- * which they came. Of ledgers there are only accepted records, without the headers of their old owners. Where a header
- * of a record names offsets of an input (Service.offsets) they are counted from the END of that input as it was
- * exported: 0 or less.
+ * Streams precede ledgers, and a ledger precedes the ledgers whose inputs include it. So a reader that goes through the
+ * file once knows where the inputs of a ledger end before it reads the ledger. Records of one slot and topic keep their
+ * order. Ledgers hold only accepted records, without the headers of their former owners. If a header of a record contains
+ * offsets of an input (Service.offsets), they are relative to the END of that input at the time of the export: 0 or less.
  *
- * Bounds: a line has at most ARCHIVE_LINE_MAX bytes; memory is that of a few lines, whatever the file's size.
+ * Bounds: a line has at most ARCHIVE_LINE_MAX bytes; memory holds a few lines, whatever the size of the file.
  */
 #ifndef TOCSIN_ARCHIVE_FILE_H
 #define TOCSIN_ARCHIVE_FILE_H
@@ -36,19 +34,19 @@
 
 enum { ARCHIVE_FORMAT = 1, ARCHIVE_LINE_MAX = 64 << 20 };
 
-/* A record; borrowed. */
+/* A record; its slices are borrowed. */
 typedef struct {
 	TopicId topic;
-	unsigned slot; /* of slotted topics */
+	unsigned slot; /* slotted topics only */
 	Slice key, headers, body;
 } ArchiveRecord;
 
-/* How much of what. */
+/* Lines of an archive, by kind. */
 typedef struct {
 	uint64_t records[TOPICS], audit_lines;
 } ArchiveCounts;
 
-/* Offset that comes next in each partition, -1 where nobody looked. */
+/* The next offset of each partition; -1: not known. */
 typedef struct {
 	int64_t of[TOPICS][BUS_PARTITIONS_MAX];
 } ArchiveEnds;
@@ -63,9 +61,12 @@ typedef struct {
 } ArchiveWriter;
 
 void archive_writer_init(ArchiveWriter *writer, FILE *file);
-void archive_writer_release(ArchiveWriter *writer);
+void archive_writer_release(ArchiveWriter *writer); /* leaves the file open */
 
-/* In this order; ERROR_AGAIN: it cannot be written. */
+/*
+ * One line each, in this order: manifest, records, audit lines, end. ERROR_AGAIN: the file cannot be written;
+ * ERROR_INTERNAL: the line would be longer than ARCHIVE_LINE_MAX.
+ */
 Result archive_write_manifest(ArchiveWriter *writer, unsigned partitions, const char *cluster, Instant now);
 Result archive_write_record(ArchiveWriter *writer, const ArchiveRecord *record);
 Result archive_write_audit(ArchiveWriter *writer, Slice line);
@@ -73,21 +74,21 @@ Result archive_write_end(ArchiveWriter *writer);
 
 /* ---- reading */
 
-typedef enum { ARCHIVE_RECORD, ARCHIVE_AUDIT, ARCHIVE_END } CarryKind;
+typedef enum { ARCHIVE_RECORD, ARCHIVE_AUDIT, ARCHIVE_END } ArchiveItemKind;
 
-/* Borrowed until the next call. */
+/* Borrowed from the reader until the next call. */
 typedef struct {
-	CarryKind kind;
-	ArchiveRecord record;
-	Slice audit;
+	ArchiveItemKind kind;
+	ArchiveRecord record; /* ARCHIVE_RECORD */
+	Slice audit;          /* ARCHIVE_AUDIT: a line of the audit log, without its line feed */
 } ArchiveItem;
 
 typedef struct {
 	FILE *file; /* not owned */
-	uint64_t line_number;
+	uint64_t line_number; /* of the last line read, from 1 */
 	Digest digest;
 	ArchiveCounts counts;
-	unsigned partitions; /* of the bus it was made from */
+	unsigned partitions; /* of the exported bus */
 	json_t *tree;
 	Buffer line, key, headers, body;
 	char chunk[1 << 16];
@@ -95,13 +96,13 @@ typedef struct {
 	bool ended;
 } ArchiveReader;
 
-/* Reads the manifest. ERROR_INPUT: no export, or a newer Tocsin's; ERROR_AGAIN: not readable. Released in any case. */
+/* Reads the manifest. ERROR_INPUT: not an export, or of a newer Tocsin; ERROR_AGAIN: a read failed. Release it in any case. */
 Result archive_reader_init(ArchiveReader *reader, FILE *file);
 void archive_reader_release(ArchiveReader *reader);
 
 /*
- * The next line. ARCHIVE_END only when the digest and all counts are right and nothing follows. ERROR_INPUT names the
- * line and what is wrong: cut off, damaged, no line of an export.
+ * Reads the next line. ARCHIVE_END: the digest and all counts match and the file ends; the reader must not be called again.
+ * ERROR_INPUT names the line and its fault (truncated, damaged, not part of an export); ERROR_AGAIN: a read failed.
  */
 Result archive_read(ArchiveReader *reader, ArchiveItem *out);
 

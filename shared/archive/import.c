@@ -12,37 +12,36 @@
 
 enum {
 	EPOCH = 1,
-	STALLED_MS = 120000, /* without anything getting through: given up */
-	GROUP_MS =
-		30000, /* until the group has given everything to this member, longer than a session of a former one */
+	STALLED_MS = 120000, /* without an acknowledgement: fail */
+	GROUP_MS = 30000, /* for the assignment of all partitions; longer than the session of a former member */
 	PAUSE_MS = 1,
 	PROGRESS_EVERY = 1024,
-	MARK_BYTES = 256, /* what a ledger's mark adds to a record */
+	MARK_BYTES = 256, /* bound of the headers that a ledger mark adds */
 };
 
-/* One partition of a topic: what was appended to it, and what became of that. */
+/* One partition of a topic: the records appended to it, and their acknowledgements. */
 typedef struct {
-	int64_t appended; /* also: its end */
+	int64_t appended; /* records; also the expected end */
 	uint64_t seq; /* ledgers: of the next record */
-	atomic_llong acknowledged, highest;
+	atomic_llong acknowledged, highest; /* records; highest offset, -1: none yet */
 	atomic_bool failed;
-} Place;
+} Target;
 
 struct Import {
 	ImportOptions options;
 	ArchiveCounts counts;
 	Bus *bus;
-	Place places[TOPICS][BUS_PARTITIONS_MAX];
+	Target targets[TOPICS][BUS_PARTITIONS_MAX];
 	Buffer headers, moved, checkpoint;
 	uint64_t lines;
 };
 
 /* ---- checks */
 
-static void progress_say(const ImportOptions *options, const char *what, uint64_t lines)
+static void progress_report(const ImportOptions *options, const char *step, uint64_t lines)
 {
 	if (options->progress && lines % PROGRESS_EVERY == 0)
-		options->progress(options->context, what, lines);
+		options->progress(options->context, step, lines);
 }
 
 Result import_file_check(FILE *file, const ImportOptions *options, ArchiveCounts *out)
@@ -53,7 +52,7 @@ Result import_file_check(FILE *file, const ImportOptions *options, ArchiveCounts
 	Result result = archive_reader_init(reader, file);
 	while (!result_failed(result) && item.kind != ARCHIVE_END) {
 		result = archive_read(reader, &item);
-		progress_say(options, "checked", reader->line_number);
+		progress_report(options, "checked", reader->line_number);
 	}
 	*out = reader->counts;
 	archive_reader_release(reader);
@@ -69,41 +68,41 @@ Result import_target_check(Bus *bus)
 			if (bus->operations->end(bus, topic, i) > 0)
 				return result_fail(
 					ERROR_CONFLICT,
-					"%s is not empty: an import needs a target in which nothing ever ran",
+					"%s is not empty: import into a target that has never been used",
 					topics[topic].name);
 	return result_ok();
 }
 
 typedef struct {
-	int64_t carried; /* -1: it was not begun by an import */
-} CarriedVisit;
+	int64_t archived; /* records that the import announced; -1: the ledger was not begun by an import */
+} ClaimVisit;
 
-static bool carried_visit(void *context, const BusRecord *record)
+static bool claim_visit(void *context, const BusRecord *record)
 {
-	CarriedVisit *visit = context;
-	if (!slice_integer(header_get(record->headers, "ce_carried"), &visit->carried))
-		visit->carried = -1;
+	ClaimVisit *visit = context;
+	if (!slice_integer(header_get(record->headers, "ce_carried"), &visit->archived))
+		visit->archived = -1;
 	return false;
 }
 
 Result import_check(Bus *bus)
 {
-	CarriedVisit visit = { .carried = -1 };
+	ClaimVisit visit = { .archived = -1 };
 	BusReader *reader;
 	int64_t next, end = bus->operations->end(bus, TOPIC_CHECKPOINTS, 0);
 	BusPosition claim = { TOPIC_CHECKPOINTS, 0, 0 };
 	if (end <= claim.from || bus->operations->first(bus, TOPIC_CHECKPOINTS, 0) > claim.from)
 		return result_ok();
 	TRY(bus->operations->reader_open(bus, &reader));
-	Result result = bus->operations->read(reader, claim, 1, false, carried_visit, &visit, &next);
+	Result result = bus->operations->read(reader, claim, 1, false, claim_visit, &visit, &next);
 	bus->operations->reader_close(reader);
 	TRY(result);
-	/* Claim, opening, what was carried, and the record that ends it. */
-	if (visit.carried >= 0 && end < 2 + visit.carried + 1)
+	/* Claim, opening, the archived records, and the last record. */
+	if (visit.archived >= 0 && end < 2 + visit.archived + 1)
 		return result_fail(
 			ERROR_INPUT,
-			"an import into here did not come to its end: clear what it wrote (on Kafka the topics, else "
-			"the files of TOCSIN_HOME) and import again");
+			"an import was not completed: delete what it wrote (the topics on Kafka, else the files in TOCSIN_HOME) "
+			"and import again");
 	return result_ok();
 }
 
@@ -111,27 +110,27 @@ Result import_check(Bus *bus)
 
 static void append_done(void *context, bool failed, int64_t offset)
 {
-	Place *place = context;
+	Target *target = context;
 	if (failed)
-		atomic_store(&place->failed, true);
-	long long highest = atomic_load(&place->highest);
-	while (offset > highest && !atomic_compare_exchange_weak(&place->highest, &highest, offset))
+		atomic_store(&target->failed, true);
+	long long highest = atomic_load(&target->highest);
+	while (offset > highest && !atomic_compare_exchange_weak(&target->highest, &highest, offset))
 		;
-	atomic_fetch_add(&place->acknowledged, 1);
+	atomic_fetch_add(&target->acknowledged, 1);
 }
 
-/* A full queue is waited for. */
+/* Waits while the queue is full. */
 static Result append(Import *import, TopicId topic, unsigned partition, const BusRecord *record)
 {
-	Place *place = &import->places[topic][partition];
+	Target *target = &import->targets[topic][partition];
 	int64_t until_us = clock_monotonic_us() + STALLED_MS * INT64_C(1000);
-	Result result = bus_append(import->bus, topic, partition, record, append_done, place);
+	Result result = bus_append(import->bus, topic, partition, record, append_done, target);
 	while (result.kind == ERROR_AGAIN && clock_monotonic_us() < until_us) {
 		clock_sleep_ms(PAUSE_MS);
-		result = bus_append(import->bus, topic, partition, record, append_done, place);
+		result = bus_append(import->bus, topic, partition, record, append_done, target);
 	}
 	if (!result_failed(result))
-		place->appended++;
+		target->appended++;
 	return result_wrap(result, "%s/%u", topics[topic].name, partition);
 }
 
@@ -141,23 +140,23 @@ static int64_t pending(Import *import)
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		for (unsigned i = 0; i < topic_partitions(topic, import->bus->partitions); i++)
 			count +=
-				import->places[topic][i].appended - atomic_load(&import->places[topic][i].acknowledged);
+				import->targets[topic][i].appended - atomic_load(&import->targets[topic][i].acknowledged);
 	return count;
 }
 
-/* Nobody else wrote to it when as many offsets were given as records appended, the highest being the last. */
-static Result place_check(const Place *place, TopicId topic, unsigned partition)
+/* No other program wrote to the partition if the highest offset is that of the last record appended. */
+static Result target_check(const Target *target, TopicId topic, unsigned partition)
 {
-	if (atomic_load(&place->failed))
-		return result_fail(ERROR_AGAIN, "a record of %s/%u did not get through", topics[topic].name, partition);
-	if (place->appended > 0 && atomic_load(&place->highest) != place->appended - 1)
+	if (atomic_load(&target->failed))
+		return result_fail(ERROR_AGAIN, "a record of %s/%u was not acknowledged", topics[topic].name, partition);
+	if (target->appended > 0 && atomic_load(&target->highest) != target->appended - 1)
 		return result_fail(ERROR_CONFLICT,
-				   "another program writes to %s: stop all of them, clear the target, import again",
+				   "another program writes to %s: stop every program of Tocsin, clear the target, import again",
 				   topics[topic].name);
 	return result_ok();
 }
 
-/* Until all is acknowledged, in the order of the offsets that were meant. */
+/* Waits until all appends are acknowledged, then checks that each got its expected offset. */
 static Result pending_wait(Import *import)
 {
 	int64_t before = INT64_MAX, now, until_us = 0;
@@ -166,12 +165,12 @@ static Result pending_wait(Import *import)
 			until_us = clock_monotonic_us() + STALLED_MS * INT64_C(1000);
 		before = now;
 		if (clock_monotonic_us() > until_us)
-			return result_fail(ERROR_AGAIN, "the bus takes no more records");
+			return result_fail(ERROR_AGAIN, "the bus has not acknowledged a record for 120 s");
 		clock_sleep_ms(PAUSE_MS);
 	}
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		for (unsigned i = 0; i < topic_partitions(topic, import->bus->partitions); i++)
-			TRY(place_check(&import->places[topic][i], topic, i));
+			TRY(target_check(&import->targets[topic][i], topic, i));
 	return result_ok();
 }
 
@@ -186,28 +185,28 @@ static const Service *ledger_service(const Import *import, TopicId topic)
 	return NULL;
 }
 
-static void mark_add(Import *import, Place *place)
+static void mark_add(Import *import, Target *target)
 {
 	LedgerMark mark = {
-		.claim = place->seq == 0, .epoch = EPOCH, .owner = import->options.owner_id, .seq = place->seq++
+		.claim = target->seq == 0, .epoch = EPOCH, .owner = import->options.owner_id, .seq = target->seq++
 	};
 	ledger_mark_write(&import->headers, &mark);
 }
 
-/* A record of the protocol itself; further is a packed list of headers. */
-static Result own_append(Import *import, TopicId ledger, unsigned partition, const char *type, Slice further)
+/* Appends a record of the protocol; further: packed headers to add. */
+static Result protocol_append(Import *import, TopicId ledger, unsigned partition, const char *type, Slice further)
 {
-	char place[64], name[96], time[INSTANT_TEXT];
-	snprintf(place, sizeof place, "%s/%u", topics[ledger].short_name, partition);
+	char partition_name[64], name[96], time[INSTANT_TEXT];
+	snprintf(partition_name, sizeof partition_name, "%s/%u", topics[ledger].short_name, partition);
 	snprintf(name, sizeof name, "%016" PRIx64 ".%s", import->options.owner_id, type);
-	Id id = id_of_pair("led_", slice_of(place), slice_of(name));
+	Id id = id_of_pair("led_", slice_of(partition_name), slice_of(name));
 	instant_format(import->options.now, time);
 	Buffer *headers = &import->headers;
 	buffer_clear(headers);
 	header_add(headers, "ce_id", id_slice(&id));
 	header_add(headers, "ce_type", slice_of(type));
 	header_add(headers, "ce_time", slice_of(time));
-	mark_add(import, &import->places[ledger][partition]);
+	mark_add(import, &import->targets[ledger][partition]);
 	buffer_append(headers, further);
 	return append(import, ledger, partition, &(BusRecord){ .headers = buffer_slice(headers), .body = SLICE("{}") });
 }
@@ -217,11 +216,11 @@ static Result ledger_claim(Import *import, TopicId ledger)
 	Result result = result_ok();
 	Buffer further;
 	buffer_init(&further, MARK_BYTES);
-	/* On the very first record of all: from then on it shows whether the import came to its end. */
+	/* In the first record of all: from now on import_check can tell that the import is incomplete. */
 	if (ledger == TOPIC_CHECKPOINTS)
 		header_add_integer(&further, "ce_carried", (int64_t)import->counts.records[ledger]);
 	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions) && !result_failed(result); i++)
-		result = own_append(import, ledger, i, TYPE_LEDGER_CLAIMED, buffer_slice(&further));
+		result = protocol_append(import, ledger, i, TYPE_LEDGER_CLAIMED, buffer_slice(&further));
 	buffer_release(&further);
 	return result;
 }
@@ -234,12 +233,12 @@ static Result ledger_open(Import *import, TopicId ledger)
 	header_add(&further, "ce_prev", SLICE("0.0"));
 	header_add_integer(&further, "ce_partitions", import->bus->partitions);
 	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions) && !result_failed(result); i++)
-		result = own_append(import, ledger, i, TYPE_LEDGER_OPENED, buffer_slice(&further));
+		result = protocol_append(import, ledger, i, TYPE_LEDGER_OPENED, buffer_slice(&further));
 	buffer_release(&further);
 	return result;
 }
 
-/* No entry before the own claim is known to be the first record of its log. */
+/* Claims are acknowledged as first records of their ledgers before any entry is appended. */
 static Result ledger_begin_all(Import *import, bool first)
 {
 	Result (*const steps[])(Import *, TopicId) = { ledger_claim, ledger_open };
@@ -261,11 +260,11 @@ static void positions_add(const Import *import, const ServiceInput *input, unsig
 		must(out->count < LEDGER_POSITIONS_MAX);
 		out->list[out->count].topic = input->topic;
 		out->list[out->count].partition = i;
-		out->list[out->count++].position = import->places[input->topic][i].appended;
+		out->list[out->count++].position = import->targets[input->topic][i].appended;
 	}
 }
 
-/* The last record: from here its owners go on, at the ends of all inputs and with everything derived. */
+/* The last record: owners continue from the ends of all inputs, with everything derived. */
 static Result partition_end(Import *import, const Service *service, unsigned partition)
 {
 	LedgerPositions positions = { 0 };
@@ -276,8 +275,8 @@ static Result partition_end(Import *import, const Service *service, unsigned par
 	buffer_init(&further, LEDGER_POSITIONS_TEXT + MARK_BYTES);
 	ledger_positions_write(&text, partition, &positions);
 	header_add(&further, "ce_positions", buffer_slice(&text));
-	header_add_integer(&further, "ce_derived", import->places[service->ledger][partition].appended);
-	Result result = own_append(import, service->ledger, partition, TYPE_LEDGER_ADVANCED, buffer_slice(&further));
+	header_add_integer(&further, "ce_derived", import->targets[service->ledger][partition].appended);
+	Result result = protocol_append(import, service->ledger, partition, TYPE_LEDGER_ADVANCED, buffer_slice(&further));
 	buffer_release(&text);
 	buffer_release(&further);
 	return result;
@@ -290,16 +289,16 @@ static Result ledger_end(Import *import, TopicId ledger)
 	return result_ok();
 }
 
-/* ---- carried records */
+/* ---- archived records */
 
-/* The record's own headers, with offsets of its service's input counted from where that ends here. */
+/* Adds the record's headers; offsets of the service's input become relative to the start of that input here. */
 static void headers_moved(Import *import, const Service *service, unsigned partition, Slice headers)
 {
 	Slice name, value;
 	while (header_next(&headers, &name, &value)) {
 		if (service->offsets.name && slice_is(name, service->offsets.name)) {
 			buffer_clear(&import->moved);
-			service->offsets.move(value, import->places[service->inputs[0].topic][partition].appended,
+			service->offsets.move(value, import->targets[service->inputs[0].topic][partition].appended,
 					      &import->moved);
 			value = buffer_slice(&import->moved);
 		}
@@ -318,7 +317,7 @@ static Result record_append(Import *import, const ArchiveRecord *record)
 	if (service) {
 		buffer_clear(&import->headers);
 		headers_moved(import, service, partition, record->headers);
-		mark_add(import, &import->places[record->topic][partition]);
+		mark_add(import, &import->targets[record->topic][partition]);
 		must(!import->headers.overflowed && !import->moved.overflowed);
 		out.headers = buffer_slice(&import->headers);
 	}
@@ -332,7 +331,7 @@ static Result record_append(Import *import, const ArchiveRecord *record)
 static Result item_take(Import *import, const ArchiveItem *item)
 {
 	const ImportOptions *options = &import->options;
-	progress_say(options, "written", ++import->lines);
+	progress_report(options, "written", ++import->lines);
 	switch (item->kind) {
 	case ARCHIVE_RECORD: return record_append(import, &item->record);
 	case ARCHIVE_AUDIT: return options->audit_line(options->context, item->audit);
@@ -359,7 +358,7 @@ static Result records_append(Import *import, FILE *file)
 	return result;
 }
 
-/* ---- readers without state: they go on from their group's positions, everything carried is behind them */
+/* ---- services without state: their group's positions are committed at the ends of their inputs */
 
 typedef Result (*GroupStep)(Import *import, const Service *service, TopicId topic, unsigned partition);
 
@@ -374,7 +373,7 @@ static Result group_each(Import *import, GroupStep step)
 	return result_ok();
 }
 
-/* Only a member of a group may set its positions. */
+/* Only a member of a group may commit its positions. */
 static Result group_wait(Import *import, const Service *service, TopicId topic, unsigned partition)
 {
 	int64_t until_us = clock_monotonic_us() + GROUP_MS * INT64_C(1000);
@@ -382,7 +381,7 @@ static Result group_wait(Import *import, const Service *service, TopicId topic, 
 	while (!bus_assigned(import->bus, partition)) {
 		if (clock_monotonic_us() > until_us)
 			return result_fail(ERROR_CONFLICT,
-					   "another program runs %s: stop all of them, clear the target, import again",
+					   "another program runs %s: stop every program of Tocsin, clear the target, import again",
 					   service->name);
 		clock_sleep_ms(PAUSE_MS);
 	}
@@ -392,15 +391,15 @@ static Result group_wait(Import *import, const Service *service, TopicId topic, 
 static Result group_commit(Import *import, const Service *service, TopicId topic, unsigned partition)
 {
 	return import->bus->operations->commit(import->bus, service->name, topic, partition,
-					       import->places[topic][partition].appended);
+					       import->targets[topic][partition].appended);
 }
 
 static Result group_check(Import *import, const Service *service, TopicId topic, unsigned partition)
 {
 	int64_t known = import->bus->operations->committed(import->bus, service->name, topic, partition);
-	return known == import->places[topic][partition].appended
+	return known == import->targets[topic][partition].appended
 		       ? result_ok()
-		       : result_fail(ERROR_AGAIN, "the position of %s in %s/%u was not kept", service->name,
+		       : result_fail(ERROR_AGAIN, "the committed position of %s in %s/%u was lost: clear the target, import again", service->name,
 				     topics[topic].name, partition);
 }
 
@@ -414,7 +413,7 @@ Import *import_new(const ImportOptions *options, const ArchiveCounts *counts)
 	import->counts = *counts;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		for (unsigned i = 0; i < BUS_PARTITIONS_MAX; i++)
-			atomic_init(&import->places[topic][i].highest, -1);
+			atomic_init(&import->targets[topic][i].highest, -1);
 	buffer_init(&import->headers, BUS_RECORD_MAX + LEDGER_POSITIONS_TEXT);
 	buffer_init(&import->moved, BUS_RECORD_MAX);
 	buffer_init(&import->checkpoint, BUS_RECORD_MAX);
@@ -437,7 +436,7 @@ Result import_write(Import *import, Bus *bus, FILE *file)
 	TRY(ledger_begin_all(import, true));
 	TRY(ledger_begin_all(import, false));
 	TRY(records_append(import, file));
-	/* A ledger that another one counts ends before it, as it stands before it in the table. */
+	/* The table of topics lists a ledger before the ledgers whose inputs include it. */
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		if (ledger_service(import, topic) && topic != TOPIC_CHECKPOINTS)
 			TRY(ledger_end(import, topic));
@@ -451,14 +450,13 @@ static Result ends_check(const Import *import)
 	Bus *bus = import->bus;
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		for (unsigned i = 0; i < topic_partitions(topic, bus->partitions); i++)
-			if (bus->operations->end(bus, topic, i) != import->places[topic][i].appended)
+			if (bus->operations->end(bus, topic, i) != import->targets[topic][i].appended)
 				return result_fail(
 					ERROR_CONFLICT,
-					"%s/%u ends at %" PRId64 " where %" PRId64
-					" records were written: another program "
-					"writes to it, or the broker lost some; clear the target, import again",
+					"%s/%u ends at offset %" PRId64 ", but %" PRId64 " records were appended: another program writes to "
+					"it, or the broker lost records; clear the target, import again",
 					topics[topic].name, i, bus->operations->end(bus, topic, i),
-					import->places[topic][i].appended);
+					import->targets[topic][i].appended);
 	return result_ok();
 }
 

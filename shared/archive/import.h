@@ -1,20 +1,19 @@
 /*
- * Import: what an export holds (file.h) into a bus that holds nothing yet, however many partitions it has.
+ * Import: writes the records of an archive (file.h) to an empty bus, which may have any number of partitions.
  *
- * Each record goes to the partition of its slot. A ledger begins with a claim of its own and an opening record, then
- * come the carried records, and last an `advanced` record: it alone says where the owners go on, at the ends of all
- * inputs, with everything derived. So nothing carried is decided, derived, sent or logged a second time; and a
- * position in a ledger stands right behind an accepted record, as every reader expects.
+ * Each record goes to the partition of its slot. A ledger begins with a new claim and an opening record, followed by the
+ * archived records and one `advanced` record. Only this last record sets positions: the ends of all inputs, with everything
+ * derived. So no archived record is decided, derived, sent or logged a second time, and every position in a ledger directly
+ * follows an accepted record, as readers expect.
  *
- * Whole or not at all: the ledger of audit's checkpoints is begun first, its claim says how many carried
- * records follow (ce_carried), and its last record is appended only when everything else is durable. A process that
- * finds one begun and not ended refuses to run (import_check), and an import refuses a target that is not empty: after
- * a crash the target is cleared and the import done again.
+ * Complete or not at all: the ledger of audit's checkpoints is begun first. Its claim states how many archived records follow
+ * (ce_carried), and its last record is appended only when everything else is durable. A process that finds an import that was
+ * begun and not completed refuses to run (import_check), and an import refuses a target that is not empty. After a crash the
+ * target must be cleared before the import is repeated.
  *
- * Readers that keep no state are told through their group's positions that they have read everything (Bus.commit).
- * These are durable when the bus is closed: hence two steps, with the bus closed and opened in between, which also
- * shows the real ends. Where groups are joined (Kafka) the bus is a member of that reader's group; there is only one
- * such service.
+ * For a service without state, the committed positions of its group record that it has read everything (Bus.commit). They
+ * are durable once the bus is closed: hence two steps, between which the bus is closed and opened, which also shows the true
+ * ends. Where groups are joined (Kafka), the bus is a member of that service's group; there is only one such service.
  */
 #ifndef TOCSIN_ARCHIVE_IMPORT_H
 #define TOCSIN_ARCHIVE_IMPORT_H
@@ -26,37 +25,37 @@
 typedef struct Import Import;
 
 typedef struct {
-	const Service *const *services; /* all of them */
+	const Service *const *services; /* all services */
 	size_t service_count;
 	uint64_t owner_id; /* random */
-	/* The audit log's lines in their order; then its end, with the body of its last checkpoint (empty: none). */
+	/* Called for the lines of the audit log in order, then once with the body of its last checkpoint (empty: none). */
 	Result (*audit_line)(void *context, Slice line);
 	Result (*audit_end)(void *context, Slice checkpoint);
-	CarryProgress progress; /* may be NULL */
-	void *context;
-	Instant now;
+	ArchiveProgress progress; /* may be NULL */
+	void *context; /* of all callbacks */
+	Instant now; /* time of the protocol's records */
 } ImportOptions;
 
-/* Reads the file from its beginning to its end and checks all of it, writing nothing. */
+/* Reads and checks the whole file from its current position; writes nothing. Errors: see archive_read. */
 Result import_file_check(FILE *file, const ImportOptions *options, ArchiveCounts *out);
 
-/* ERROR_CONFLICT where the bus holds anything at all. */
+/* ERROR_CONFLICT: the bus has held records; ERROR_INPUT: see import_check. */
 Result import_target_check(Bus *bus);
 
-/* ERROR_INPUT, with what to do, where an import was begun and has not ended: nothing may run on such a bus. */
+/* ERROR_INPUT with the remedy: an import was begun and not completed, so nothing may run on this bus. */
 Result import_check(Bus *bus);
 
-/* counts: of import_file_check. Freed after the bus is closed: what was appended reports to it. */
+/* counts: from import_file_check. Free it after the bus is closed, because acknowledgements of appends refer to it. */
 Import *import_new(const ImportOptions *options, const ArchiveCounts *counts);
 void import_free(Import *import);
 
 /*
- * Writes everything but the last record, from the file's beginning. ERROR_CONFLICT: somebody else writes to the target;
- * ERROR_AGAIN: the bus cannot be written to.
+ * Writes everything except the last record; the file must be at its beginning. ERROR_CONFLICT: another program writes to the
+ * target; ERROR_AGAIN: the bus does not accept records.
  */
 Result import_write(Import *import, Bus *bus, FILE *file);
 
-/* On the bus opened again: everything is there, and the last record ends the import. */
+/* On the bus opened again: checks the ends and the committed positions, then appends the last record. Errors as above. */
 Result import_finish(Import *import, Bus *bus);
 
 #endif

@@ -19,19 +19,19 @@ typedef struct {
 	const QuiesceOptions *options;
 	Unit *units;
 	size_t count;
-	Result waiting; /* why a unit could not be stepped in this round */
-} Rest;
+	Result waiting; /* the last ERROR_AGAIN of this round */
+} Quiesce;
 
 /* ---- opening and closing */
 
-static Result unit_open(const Rest *rest, Unit *unit, const QuiesceService *from, unsigned partition)
+static Result unit_open(const Quiesce *quiesce, Unit *unit, const QuiesceService *from, unsigned partition)
 {
 	char path[PATH_ROOM];
 	unit->service = from->service;
 	if (unit->service->schema) {
-		snprintf(path, sizeof path, "%s/%s", rest->options->home, unit->service->name);
+		snprintf(path, sizeof path, "%s/%s", quiesce->options->datadir, unit->service->name);
 		TRY(directory_make(path, 0700));
-		snprintf(path, sizeof path, "%s/%s/%u.db", rest->options->home, unit->service->name, partition);
+		snprintf(path, sizeof path, "%s/%s/%u.db", quiesce->options->datadir, unit->service->name, partition);
 		StoreOptions store = runtime_store_options(unit->service, path);
 		TRY(store_open(&store, &unit->store, NULL));
 	}
@@ -44,54 +44,54 @@ static Result unit_open(const Rest *rest, Unit *unit, const QuiesceService *from
 	return runtime_new(&runtime, &unit->runtime);
 }
 
-static Result units_open(Rest *rest)
+static Result units_open(Quiesce *quiesce)
 {
-	const QuiesceOptions *options = rest->options;
-	rest->units = calloc(options->service_count * BUS_PARTITIONS_MAX, sizeof *rest->units);
-	must(rest->units != NULL);
+	const QuiesceOptions *options = quiesce->options;
+	quiesce->units = calloc(options->service_count * BUS_PARTITIONS_MAX, sizeof *quiesce->units);
+	must(quiesce->units != NULL);
 	for (size_t i = 0; i < options->service_count; i++) {
 		const QuiesceService *from = &options->services[i];
 		unsigned partitions = from->service->single ? 1 : from->bus->partitions;
 		for (unsigned partition = 0; partition < partitions; partition++)
-			TRY(unit_open(rest, &rest->units[rest->count++], from, partition));
+			TRY(unit_open(quiesce, &quiesce->units[quiesce->count++], from, partition));
 	}
 	return result_ok();
 }
 
-static void units_close(Rest *rest)
+static void units_close(Quiesce *quiesce)
 {
-	for (size_t i = 0; i < rest->count; i++) {
-		runtime_free(rest->units[i].runtime);
-		store_close(rest->units[i].store);
+	for (size_t i = 0; i < quiesce->count; i++) {
+		runtime_free(quiesce->units[i].runtime);
+		store_close(quiesce->units[i].store);
 	}
-	free(rest->units);
+	free(quiesce->units);
 }
 
 /* ---- stepping */
 
-/* Owns what it should, waits for nothing, and has taken everything it knows of. */
-static bool unit_rests(Unit *unit)
+/* True when the unit owns its partition, waits for nothing, and has taken all input up to the known ends. */
+static bool unit_is_quiescent(Unit *unit)
 {
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
 	Bus *bus = runtime_reader(unit->runtime)->bus;
 	if (!runtime_ready(unit->runtime) || !runtime_at_rest(unit->runtime))
 		return false;
-	size_t count = runtime_positions(unit->runtime, places, &wake_at);
+	size_t count = runtime_positions(unit->runtime, positions, &wake_at);
 	for (size_t i = 0; i < count; i++)
-		if (places[i].from < bus->operations->end(bus, places[i].topic, places[i].partition))
+		if (positions[i].from < bus->operations->end(bus, positions[i].topic, positions[i].partition))
 			return false;
 	return wake_at == INSTANT_NONE;
 }
 
-static Result unit_step(Rest *rest, Unit *unit, bool *moved)
+static Result unit_step(Quiesce *quiesce, Unit *unit, bool *moved)
 {
 	bool progressed = false;
 	Result result = runtime_step(unit->runtime, clock_now(), &progressed);
 	*moved |= progressed;
 	if (result.kind == ERROR_AGAIN) {
-		rest->waiting = result_wrap(result, "%s", unit->service->name);
-		*moved = true; /* it is not at rest */
+		quiesce->waiting = result_wrap(result, "%s", unit->service->name);
+		*moved = true; /* not quiescent */
 		clock_sleep_ms(BACKOFF_MS);
 		return result_ok();
 	}
@@ -104,93 +104,93 @@ static Result unit_step(Rest *rest, Unit *unit, bool *moved)
 	return result_ok();
 }
 
-/* How far it has read: for ledgers and policies too. */
+/* Records the unit's positions, those in ledgers and policies included; the lowest of all units counts. */
 static void unit_ends(Unit *unit, ArchiveEnds *out)
 {
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
-	size_t count = runtime_positions(unit->runtime, places, &wake_at);
+	size_t count = runtime_positions(unit->runtime, positions, &wake_at);
 	for (size_t i = 0; i < count; i++) {
-		int64_t *end = &out->of[places[i].topic][places[i].partition];
-		*end = *end < 0 || places[i].from < *end ? places[i].from : *end;
+		int64_t *end = &out->of[positions[i].topic][positions[i].partition];
+		*end = *end < 0 || positions[i].from < *end ? positions[i].from : *end;
 	}
 }
 
-/* What others wrote arrives while somebody waits for it. */
+/* A bus learns of other programs' records only while a reader waits for them. */
 static void unit_wait(Unit *unit)
 {
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
 	BusReader *reader = runtime_reader(unit->runtime);
-	size_t count = runtime_positions(unit->runtime, places, &wake_at);
-	reader->bus->operations->wait(reader, places, count, WAIT_MS);
+	size_t count = runtime_positions(unit->runtime, positions, &wake_at);
+	reader->bus->operations->wait(reader, positions, count, WAIT_MS);
 }
 
-static Result round_step(Rest *rest, bool *moved, bool *rests)
+static Result round_step(Quiesce *quiesce, bool *moved, bool *quiescent)
 {
 	*moved = false;
-	*rests = true;
-	rest->waiting = result_ok();
-	for (size_t i = 0; i < rest->count; i++)
-		TRY(unit_step(rest, &rest->units[i], moved));
-	for (size_t i = 0; i < rest->count && !*moved; i++) {
-		*rests = *rests && unit_rests(&rest->units[i]);
-		unit_wait(&rest->units[i]);
+	*quiescent = true;
+	quiesce->waiting = result_ok();
+	for (size_t i = 0; i < quiesce->count; i++)
+		TRY(unit_step(quiesce, &quiesce->units[i], moved));
+	for (size_t i = 0; i < quiesce->count && !*moved; i++) {
+		*quiescent = *quiescent && unit_is_quiescent(&quiesce->units[i]);
+		unit_wait(&quiesce->units[i]);
 	}
-	*rests = *rests && !*moved;
+	*quiescent = *quiescent && !*moved;
 	return result_ok();
 }
 
-static uint64_t inputs_taken(const Rest *rest)
+static uint64_t inputs_taken(const Quiesce *quiesce)
 {
 	uint64_t inputs = 0;
-	for (size_t i = 0; i < rest->count; i++)
-		inputs += runtime_figures(rest->units[i].runtime).inputs;
+	for (size_t i = 0; i < quiesce->count; i++)
+		inputs += runtime_figures(quiesce->units[i].runtime).inputs;
 	return inputs;
 }
 
-static Result limit_result(const Rest *rest)
+static Result limit_result(const Quiesce *quiesce)
 {
-	if (result_failed(rest->waiting))
-		return rest->waiting;
-	for (size_t i = 0; i < rest->count; i++)
-		if (!unit_rests(&rest->units[i]))
-			return result_fail(ERROR_AGAIN, "%s does not come to rest%s", rest->units[i].service->name,
-					   rest->units[i].service->policy && !runtime_ready(rest->units[i].runtime)
-						   ? ": no policy was ever in force here"
+	if (result_failed(quiesce->waiting))
+		return quiesce->waiting;
+	for (size_t i = 0; i < quiesce->count; i++)
+		if (!unit_is_quiescent(&quiesce->units[i]))
+			return result_fail(ERROR_AGAIN, "%s does not finish its input%s", quiesce->units[i].service->name,
+					   quiesce->units[i].service->policy && !runtime_ready(quiesce->units[i].runtime)
+						   ? ": no policy has ever been published here"
 						   : "");
-	return result_fail(ERROR_AGAIN, "the services do not come to rest");
+	return result_fail(ERROR_AGAIN, "the services do not finish their input");
 }
 
-static Result step_until_rest(Rest *rest)
+static Result step_until_quiescent(Quiesce *quiesce)
 {
-	const QuiesceOptions *options = rest->options;
-	int64_t now_us = clock_monotonic_us(), moved_us = now_us, rest_us = now_us;
-	bool moved, rests = false;
-	while (!rests || now_us - rest_us < options->hold_ms * 1000) {
-		TRY(round_step(rest, &moved, &rests));
+	const QuiesceOptions *options = quiesce->options;
+	int64_t now_us = clock_monotonic_us(), moved_us = now_us, quiescent_us = now_us;
+	bool moved, quiescent = false;
+	while (!quiescent || now_us - quiescent_us < options->hold_ms * 1000) {
+		TRY(round_step(quiesce, &moved, &quiescent));
 		now_us = clock_monotonic_us();
-		if (moved && !result_failed(rest->waiting))
+		if (moved && !result_failed(quiesce->waiting))
 			moved_us = now_us;
-		if (!rests)
-			rest_us = now_us;
+		if (!quiescent)
+			quiescent_us = now_us;
 		if (now_us - moved_us > options->limit_ms * 1000)
-			return limit_result(rest);
+			return limit_result(quiesce);
 		if (options->progress)
-			options->progress(options->context, inputs_taken(rest));
+			options->progress(options->context, inputs_taken(quiesce));
 	}
 	return result_ok();
 }
 
 Result quiesce_await(const QuiesceOptions *options, ArchiveEnds *out)
 {
-	Rest rest = { .options = options };
-	Result result = units_open(&rest);
+	Quiesce quiesce = { .options = options };
+	Result result = units_open(&quiesce);
 	if (!result_failed(result))
-		result = step_until_rest(&rest);
+		result = step_until_quiescent(&quiesce);
 	memset(out, -1, sizeof *out);
-	for (size_t i = 0; i < rest.count && !result_failed(result); i++)
-		unit_ends(&rest.units[i], out);
-	units_close(&rest);
+	for (size_t i = 0; i < quiesce.count && !result_failed(result); i++)
+		unit_ends(&quiesce.units[i], out);
+	units_close(&quiesce);
 	return result;
 }

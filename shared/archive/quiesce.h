@@ -1,13 +1,11 @@
 /*
- * Rest: lets services finish what a bus has accepted, with nobody asking and nothing sent, until every position of
- * every input stands at its end and nothing is held back. What is then on the bus is all there is, which is what an
- * export needs.
+ * Quiescing: runs the services of a bus, without requests and without sending, until the position of every input is at its
+ * end and no runtime holds anything back. Then the bus is complete, as an export needs it. The ends are returned, so that a
+ * later check can detect records that were appended after them.
  *
- * What was taken is told, so that whoever looks again later can see whether anything came after it.
- *
- * One thread steps all runtimes by turns. They have no timers and no outside: what is due stays due, what is queued
- * stays queued, and goes on wherever the ledgers are read next. Their claims are the check that nobody else runs:
- * whoever owned a partition claims it again within seconds, and then the rest is given up (ERROR_CONFLICT).
+ * One thread steps all runtimes in turn. They have no timers and no outbound connections: due timers and queued deliveries
+ * stay in the ledgers and continue wherever these are read next. Their claims also detect other running programs: a former
+ * owner claims its partition again within seconds, and the quiescing fails with ERROR_CONFLICT.
  */
 #ifndef TOCSIN_ARCHIVE_QUIESCE_H
 #define TOCSIN_ARCHIVE_QUIESCE_H
@@ -15,7 +13,7 @@
 #include "shared/archive/file.h"
 #include "shared/runtime/runtime.h"
 
-/* Where a process keeps one place a partition (Kafka) each service has a bus of its own, as in its program. */
+/* A process has one fetch position a partition on Kafka, so there each service needs a bus of its own. */
 typedef struct {
 	const Service *service;
 	void *environment;
@@ -23,17 +21,20 @@ typedef struct {
 } QuiesceService;
 
 typedef struct {
-	const char *home; /* state files, as for a process */
-	const QuiesceService *services; /* all but those that only show (the gateway) */
+	const char *datadir; /* TOCSIN_HOME, for the state files */
+	const QuiesceService *services; /* all that append records; not the gateway */
 	size_t service_count;
-	int64_t hold_ms; /* how long nothing may move */
-	int64_t limit_ms; /* ERROR_AGAIN when it has not come to rest by then since anything moved */
-	/* Called now and then with how many inputs were taken; may be NULL. */
+	int64_t hold_ms; /* how long all must stay quiescent */
+	int64_t limit_ms; /* ERROR_AGAIN: nothing has progressed for this long, and they are not quiescent */
+	/* Called after each round with the number of inputs taken; may be NULL. */
 	void (*progress)(void *context, uint64_t inputs);
 	void *context;
 } QuiesceOptions;
 
-/* ERROR_INTERNAL: a service gave up, with its name and why; ERROR_INPUT: a state file of a newer version. */
+/*
+ * *out: the ends reached; -1 where no service reads. ERROR_CONFLICT, ERROR_AGAIN: see above. ERROR_INTERNAL: a service failed;
+ * ERROR_INPUT: a state file of a newer version.
+ */
 Result quiesce_await(const QuiesceOptions *options, ArchiveEnds *out);
 
 #endif

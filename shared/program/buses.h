@@ -1,6 +1,6 @@
 /*
- * The log of an installation, opened as its settings say: bus.db in TOCSIN_HOME, or Kafka. One place for both, since the
- * programs and the commands that look at their logs must agree on topics, partitions and the names of groups.
+ * Opens the bus of an installation as its settings say: bus.db in TOCSIN_HOME, or Kafka. Programs and commands share this
+ * code because they must agree on topics, partitions and names of consumer groups.
  */
 #ifndef TOCSIN_PROGRAM_BUSES_H
 #define TOCSIN_PROGRAM_BUSES_H
@@ -9,19 +9,20 @@
 #include "shared/runtime/handler.h"
 #include "shared/program/settings.h"
 
-/* Who opens it on Kafka. */
+/* How a program appears to Kafka; borrowed for the call. */
 typedef struct {
-	const char *client;    /* "tocsin-intake" */
-	const char *instance;  /* stable and different from every other replica's; NULL: it does not come back */
-	const Service *group;  /* once it joins, of this service's consumer group, as its replicas are; NULL: of none */
-	TopicId shared;        /* with a group: whose partition numbers its members share out */
-	int64_t append_timeout_ms; /* 0: as owners need it */
-} BusSeat;
+	const char *name;      /* client id: "tocsin-intake" */
+	const char *instance;  /* stable, and unique among replicas; NULL: this member never returns */
+	const Service *group;  /* bus_join joins this service's consumer group; NULL: no group */
+	TopicId shared;        /* with a group: the topic whose partition numbers the group assigns to its members */
+	int64_t append_timeout_ms; /* an append that is not acknowledged by then fails; 0: 30,000 */
+} BusClient;
 
-Result bus_open_home(const Settings *settings, Bus **out);
+/* Opens bus.db in TOCSIN_HOME. The caller closes *out; errors: see bus_sqlite_open. */
+Result bus_open_datadir(const Settings *settings, Bus **out);
 
-/* Failures, wait_ms and stop: see bus_kafka_open. */
-Result bus_open_cluster(const Settings *settings, const BusSeat *seat, int64_t wait_ms, bool (*stop)(void *context),
+/* Connects to TOCSIN_KAFKA_BROKERS. The caller closes *out; errors, wait_ms and stop: see bus_kafka_open. */
+Result bus_open_cluster(const Settings *settings, const BusClient *client, int64_t wait_ms, bool (*stop)(void *context),
 			void *context, Bus **out);
 
 #endif

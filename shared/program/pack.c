@@ -12,7 +12,7 @@
 
 enum { FILES_MAX = 64, FILE_MAX = 1 << 20, NAME_MAX_SIZE = 256 };
 
-/* The files of a pack as they lie there. */
+/* The files of a pack, in memory. */
 typedef struct {
 	size_t count;
 	PolicyFile files[FILES_MAX];
@@ -34,7 +34,7 @@ static bool ends_in(const char *name, const char *end)
 	return dot != NULL && strcmp(dot, end) == 0;
 }
 
-/* Those that end in .yml are seen, to say that they are none: rules that nobody reads would be missed late. */
+/* .yml files are listed too, so that file_add reports them: a rule that is silently not read is noticed too late. */
 static int is_yaml(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.' && (ends_in(entry->d_name, ".yaml") || ends_in(entry->d_name, ".yml"));
@@ -44,13 +44,13 @@ static void file_add(PackFiles *pack, const char *directory, const char *name, P
 {
 	char path[PATH_SIZE];
 	if (ends_in(name, ".yml")) {
-		mistake_add(mistakes, name, "is not read: the files of a pack end in .yaml");
+		mistake_add(mistakes, name, "is not read: rename it to end in .yaml");
 		return;
 	}
 	size_t index = pack->count;
 	bool fits = index < FILES_MAX && strlen(name) < NAME_MAX_SIZE;
 	if (!fits || snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path) {
-		mistake_add(mistakes, name, "a pack has at most 64 files, with short names");
+		mistake_add(mistakes, name, "is one file too many, or its path is too long: a pack has at most 64 files with names of less than 256 bytes");
 		return;
 	}
 	strcpy(pack->names[index], name);
@@ -62,7 +62,7 @@ static void file_add(PackFiles *pack, const char *directory, const char *name, P
 	pack->count++;
 }
 
-/* All YAML files right under directory/below, in the order of their names. */
+/* Adds the YAML files directly under directory/below, ordered by name. */
 static void directory_add(PackFiles *pack, const char *directory, const char *below, PolicyMistakes *mistakes)
 {
 	char path[PATH_SIZE], name[NAME_MAX_SIZE * 2];
@@ -71,7 +71,7 @@ static void directory_add(PackFiles *pack, const char *directory, const char *be
 		return;
 	int count = scandir(path, &entries, is_yaml, alphasort);
 	if (count < 0) {
-		snprintf(name, sizeof name, "%s: %s", "the directory cannot be read", strerror(errno));
+		snprintf(name, sizeof name, "the directory cannot be read: %s", strerror(errno));
 		mistake_add(mistakes, path, name);
 		return;
 	}
@@ -83,7 +83,7 @@ static void directory_add(PackFiles *pack, const char *directory, const char *be
 	free(entries);
 }
 
-/* The pack that came with the program: share/tocsin/policy/default beside its bin. */
+/* The default pack: ../share/tocsin/policy/default, relative to the program's directory. */
 static void default_path(char out[static PATH_SIZE])
 {
 	char program[PATH_SIZE];
@@ -107,39 +107,39 @@ bool pack_read(const Settings *settings, const char *directory, json_t **out, Po
 	directory_add(pack, directory, "", mistakes);
 	if (mistakes->count == 0)
 		directory_add(pack, directory, "words/", mistakes);
-	bool right = mistakes->count == 0 && policy_read(pack->files, pack->count, out, mistakes);
+	bool valid = mistakes->count == 0 && policy_read(pack->files, pack->count, out, mistakes);
 	for (size_t i = 0; i < pack->count; i++)
 		buffer_release(&pack->bytes[i]);
 	free(pack);
-	return right;
+	return valid;
 }
 
-static void mistake_complain(void *context, const char *mistake)
+static void mistake_report(void *context, const char *mistake)
 {
 	(void)context;
 	report_error("%s", mistake);
 }
 
-json_t *pack_take(const Settings *settings, const char *directory, PackSay say, void *context)
+json_t *pack_read_or_report(const Settings *settings, const char *directory, PackReport report, void *context)
 {
 	json_t *message = NULL;
 	PolicyMistakes *mistakes = malloc(sizeof *mistakes);
 	must(mistakes != NULL);
-	if (say == NULL)
-		say = mistake_complain;
-	bool right = pack_read(settings, directory, &message, mistakes);
-	for (size_t i = 0; !right && i < mistakes->count; i++)
-		say(context, mistakes->list[i]);
-	if (!right && mistakes->more)
-		say(context, "there are more mistakes than these");
+	if (report == NULL)
+		report = mistake_report;
+	bool valid = pack_read(settings, directory, &message, mistakes);
+	for (size_t i = 0; !valid && i < mistakes->count; i++)
+		report(context, mistakes->list[i]);
+	if (!valid && mistakes->more)
+		report(context, "there are more mistakes: correct these first");
 	free(mistakes);
-	return right ? message : NULL;
+	return valid ? message : NULL;
 }
 
 Policy *pack_check(const Settings *settings, const char *directory)
 {
 	Policy *policy = NULL;
-	json_t *message JSON_AUTO = pack_take(settings, directory, NULL, NULL);
+	json_t *message JSON_AUTO = pack_read_or_report(settings, directory, NULL, NULL);
 	if (message == NULL)
 		return NULL;
 	Result compiled = policy_compile(message, &policy);
@@ -147,6 +147,6 @@ Policy *pack_check(const Settings *settings, const char *directory)
 		report_error("%s", compiled.text);
 		return NULL;
 	}
-	printf("settings and policy %s are right\n", policy_version(policy));
+	printf("settings and policy %s are valid\n", policy_version(policy));
 	return policy;
 }

@@ -1,4 +1,4 @@
-/* The policy pack as it lies in a directory: read by who publishes it and by who checks it. */
+/* Reads a policy pack from its directory, for the program that publishes it and for the commands that check it. */
 #ifndef TOCSIN_PROGRAM_PACK_H
 #define TOCSIN_PROGRAM_PACK_H
 
@@ -6,20 +6,20 @@
 #include "shared/program/settings.h"
 
 /*
- * Reads the pack of a directory (NULL: TOCSIN_POLICY, else the default pack that came with the program). *out is a new
- * reference; false with every mistake in *mistakes otherwise.
+ * Reads the pack in a directory (NULL: TOCSIN_POLICY, else the default pack installed beside the program). Bounds: 64 files
+ * of at most 1 MiB. True: *out is a new reference. False: *mistakes holds the mistakes, FILE:LINE:COLUMN first.
  */
 bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyMistakes *mistakes);
 
-/* Says one mistake. */
-typedef void (*PackSay)(void *context, const char *mistake);
+/* Receives one mistake, borrowed for the call. */
+typedef void (*PackReport)(void *context, const char *mistake);
 
-/* The same, each mistake said, or complained of where `say` is NULL; a new reference, or NULL. */
-json_t *pack_take(const Settings *settings, const char *directory, PackSay say, void *context);
+/* Like pack_read, but passes each mistake to report (NULL: report_error). A new reference, or NULL after mistakes. */
+json_t *pack_read_or_report(const Settings *settings, const char *directory, PackReport report, void *context);
 
 /*
- * Reads and compiles it; says on stdout that settings and pack are right, or complains of each mistake and gives NULL. Freed by the
- * caller.
+ * Reads and compiles the pack. Prints on stdout that settings and policy are valid and returns the policy, which the caller
+ * frees with policy_free; or reports each mistake on stderr and returns NULL.
  */
 Policy *pack_check(const Settings *settings, const char *directory);
 

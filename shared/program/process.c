@@ -15,8 +15,8 @@
 
 enum {
 	SERVICES_MAX = 16,
-	STACK_BYTES = 512 << 10, /* a process has dozens of such threads */
-	IDLE_WAIT_MS = 1000,    /* a step at least this often: timers of other processes, sweeps */
+	STACK_BYTES = 512 << 10, /* a process has dozens of these threads */
+	IDLE_WAIT_MS = 1000,    /* longest pause between steps: timers of other processes and sweeps need them */
 	SETTLE_MARGIN_MS = 1,
 	BACKOFF_MIN_MS = 20,
 	BACKOFF_MAX_MS = 2000,
@@ -24,17 +24,17 @@ enum {
 	PATH_ROOM = 1024,
 };
 
-/* One runtime and the thread that steps it. The thread owns the runtime; others read only what is atomic. */
+/* One runtime and the thread that steps and owns it. Other threads read only the atomics, and figures and failure under lock. */
 typedef struct {
 	Process *process;
 	const ProcessService *service;
 	unsigned partition;
 	Store *store;
-	Outbound *outside; /* its part of the service's; NULL: it sends nothing */
+	Outbound *outbound; /* its share of the service's; NULL: it sends nothing */
 	Runtime *runtime;
 	pthread_t thread;
 	bool started;
-	atomic_bool ready, failed, at_rest;
+	atomic_bool ready, failed, idle;
 	atomic_int phase;
 	pthread_mutex_t lock; /* guards figures and failure */
 	RuntimeFigures figures;
@@ -44,7 +44,7 @@ typedef struct {
 struct Process {
 	ProcessOptions options;
 	ProcessService services[SERVICES_MAX]; /* a copy: units point into it */
-	OutboundShares *outside[SERVICES_MAX]; /* by service; NULL: it sends nothing */
+	OutboundShares *outbound[SERVICES_MAX]; /* by service; NULL: it sends nothing */
 	Unit *units;
 	size_t unit_count;
 	atomic_bool stopping; /* decide no further batch */
@@ -57,7 +57,7 @@ static void unit_publish(Unit *unit)
 {
 	atomic_store(&unit->phase, (int)runtime_phase(unit->runtime));
 	atomic_store(&unit->ready, runtime_ready(unit->runtime));
-	atomic_store(&unit->at_rest, runtime_at_rest(unit->runtime));
+	atomic_store(&unit->idle, runtime_at_rest(unit->runtime));
 	pthread_mutex_lock(&unit->lock);
 	unit->figures = runtime_figures(unit->runtime);
 	pthread_mutex_unlock(&unit->lock);
@@ -65,16 +65,16 @@ static void unit_publish(Unit *unit)
 
 static void unit_wait(Unit *unit)
 {
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
 	Bus *bus = unit->process->options.bus;
-	size_t count = runtime_positions(unit->runtime, places, &wake_at);
+	size_t count = runtime_positions(unit->runtime, positions, &wake_at);
 	int64_t wait_ms = wake_at == INSTANT_NONE ? IDLE_WAIT_MS : wake_at - clock_now() + SETTLE_MARGIN_MS;
 	wait_ms = wait_ms < 0 ? 0 : wait_ms > IDLE_WAIT_MS ? IDLE_WAIT_MS : wait_ms;
-	/* Outputs under way are acknowledged by the bus's thread, which wakes nobody: look again soon. */
+	/* The bus's thread acknowledges outputs without waking this one: poll. */
 	if (!runtime_at_rest(unit->runtime) && wait_ms > 1)
 		wait_ms = 1;
-	bus->operations->wait(runtime_reader(unit->runtime), places, count, (int)wait_ms);
+	bus->operations->wait(runtime_reader(unit->runtime), positions, count, (int)wait_ms);
 }
 
 static void unit_fail(Unit *unit, Result result)
@@ -124,9 +124,9 @@ static Result unit_open(Unit *unit)
 	const Service *service = unit->service->service;
 	char path[PATH_ROOM];
 	if (service->schema) {
-		snprintf(path, sizeof(path), "%s/%s", options->home, service->name);
+		snprintf(path, sizeof(path), "%s/%s", options->datadir, service->name);
 		TRY(directory_make(path, 0700));
-		snprintf(path, sizeof(path), "%s/%s/%u.db", options->home, service->name, unit->partition);
+		snprintf(path, sizeof(path), "%s/%s/%u.db", options->datadir, service->name, unit->partition);
 		StoreOptions store = runtime_store_options(service, path);
 		bool rebuilt = false;
 		TRY(store_open(&store, &unit->store, &rebuilt));
@@ -134,7 +134,7 @@ static Result unit_open(Unit *unit)
 			log_line(LOG_WARN, service->name, "state-rebuilt", L_INTEGER("partition", unit->partition));
 	}
 	RuntimeOptions runtime = { .service = service, .partition = unit->partition, .bus = options->bus,
-				   .timers = unit->service->timers, .outside = unit->outside,
+				   .timers = unit->service->timers, .outside = unit->outbound,
 				   .store = unit->store, .environment = unit->service->environment,
 				   .standby = options->standby };
 	clock_random(&runtime.owner_id, sizeof(runtime.owner_id));
@@ -150,13 +150,13 @@ static void unit_wake(void *context)
 static Result unit_start(Unit *unit)
 {
 	TRY(unit_open(unit));
-	if (unit->outside)
-		unit->outside->operations->notify(unit->outside, unit_wake, unit);
+	if (unit->outbound)
+		unit->outbound->operations->notify(unit->outbound, unit_wake, unit);
 	pthread_attr_t attributes;
 	must(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0);
 	unit->started = pthread_create(&unit->thread, &attributes, unit_run, unit) == 0;
 	pthread_attr_destroy(&attributes);
-	return unit->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started");
+	return unit->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started: raise the limit of threads (ulimit -u, or the container's pids limit)");
 }
 
 static unsigned service_partitions(const ProcessOptions *options, const Service *service)
@@ -173,7 +173,7 @@ static void units_make(Process *process)
 	must(process->units);
 }
 
-/* The bus was there a moment ago: if it went away since, it is given time to come back. */
+/* The bus was available a moment ago: if it is not now, wait for it. */
 static Result import_await(Bus *bus)
 {
 	int64_t until_us = clock_monotonic_us() + IMPORT_WAIT_MS * 1000LL;
@@ -198,12 +198,12 @@ Result process_start(const ProcessOptions *options, Process **out)
 	for (size_t i = 0; i < options->service_count && !result_failed(result); i++) {
 		const ProcessService *service = &process->services[i];
 		unsigned partitions = service_partitions(options, service->service);
-		if (service->outside)
-			process->outside[i] = outbound_shares_new(service->outside, partitions);
+		if (service->outbound)
+			process->outbound[i] = outbound_shares_new(service->outbound, partitions);
 		for (unsigned partition = 0; partition < partitions && !result_failed(result); partition++) {
 			Unit *unit = &process->units[process->unit_count++];
 			*unit = (Unit){ .process = process, .service = service, .partition = partition,
-					.outside = outbound_share(process->outside[i], partition) };
+					.outbound = outbound_share(process->outbound[i], partition) };
 			pthread_mutex_init(&unit->lock, NULL);
 			result = unit_start(unit);
 		}
@@ -216,7 +216,7 @@ Result process_start(const ProcessOptions *options, Process **out)
 	return result;
 }
 
-/* ---- looking */
+/* ---- state */
 
 bool process_ready(Process *process, const char **who)
 {
@@ -258,11 +258,11 @@ void process_each(Process *process, void (*visit)(void *context, const char *ser
 
 /* ---- stopping */
 
-static bool process_at_rest(Process *process)
+static bool process_is_idle(Process *process)
 {
 	for (size_t i = 0; i < process->unit_count; i++)
 		if (process->units[i].started && !atomic_load(&process->units[i].failed) &&
-		    !atomic_load(&process->units[i].at_rest))
+		    !atomic_load(&process->units[i].idle))
 			return false;
 	return true;
 }
@@ -281,7 +281,7 @@ void process_stop(Process *process, int64_t drain_ms)
 	atomic_store(&process->stopping, true);
 	process_wake(process);
 	int64_t until_us = clock_monotonic_us() + drain_ms * 1000;
-	while (!process_at_rest(process) && clock_monotonic_us() < until_us)
+	while (!process_is_idle(process) && clock_monotonic_us() < until_us)
 		clock_sleep_ms(2);
 	atomic_store(&process->stopped, true);
 	process_wake(process);
@@ -290,14 +290,14 @@ void process_stop(Process *process, int64_t drain_ms)
 			pthread_join(process->units[i].thread, NULL);
 	for (size_t i = 0; i < process->unit_count; i++) {
 		Unit *unit = &process->units[i];
-		if (unit->outside)
-			unit->outside->operations->notify(unit->outside, NULL, NULL);
+		if (unit->outbound)
+			unit->outbound->operations->notify(unit->outbound, NULL, NULL);
 		runtime_free(unit->runtime);
 		store_close(unit->store);
 		pthread_mutex_destroy(&unit->lock);
 	}
 	for (size_t i = 0; i < process->options.service_count; i++)
-		outbound_shares_free(process->outside[i]);
+		outbound_shares_free(process->outbound[i]);
 	free(process->units);
 	free(process);
 }

@@ -1,6 +1,6 @@
 /*
- * The process: a set of runtimes, each driven by its own thread, over one bus. It knows how to live (start, wait, back
- * off, drain, stop), so that a program only says who it is.
+ * The process: a set of runtimes over one bus, one thread a runtime. It starts the threads, waits for input, backs off,
+ * drains and stops; a program only lists its services.
  */
 #ifndef TOCSIN_PROGRAM_PROCESS_H
 #define TOCSIN_PROGRAM_PROCESS_H
@@ -9,38 +9,39 @@
 
 typedef struct Process Process;
 
-/* One service to be run in this process. */
+/* One service of this process; everything is borrowed until process_stop. */
 typedef struct {
 	const Service *service;
-	void *environment;   /* handed to its handlers */
-	Outbound *outside;    /* or NULL */
-	Timers *timers;      /* or NULL */
+	void *environment;  /* passed to its handlers */
+	Outbound *outbound; /* sends its messages; NULL: it sends none */
+	Timers *timers;     /* NULL: it arms none */
 } ProcessService;
 
 typedef struct {
-	const char *home;    /* state files: HOME/<service>/<partition>.db */
+	const char *datadir; /* TOCSIN_HOME; state files: <service>/<partition>.db */
 	Bus *bus;            /* not owned */
 	const ProcessService *services;
 	size_t service_count;
-	bool standby;        /* follow partitions that other processes own, to take over at once */
+	bool standby;        /* follow ledgers that other processes own, ready to take over */
 } ProcessOptions;
 
-/* Opens the state files and starts a thread a partition. ERROR_INPUT: a file of a newer version, with what to do. */
+/*
+ * Opens the state files and starts one thread a service and partition. The caller ends *out with process_stop. ERROR_INPUT:
+ * a state file of a newer version, with the remedy; ERROR_AGAIN: no thread can be started.
+ */
 Result process_start(const ProcessOptions *options, Process **out);
 
-/* True when every runtime has caught up and takes input. *who (may be NULL) is the first that has not. */
+/* True when every runtime has caught up and takes input. *who (may be NULL): the first service that has not; borrowed. */
 bool process_ready(Process *process, const char **who);
 
-/* True once a runtime stopped for good (a defect, a ledger that lost records); *why says which and what. */
+/* True once a runtime has stopped after an error (a defect, a ledger that lost records). *why names service and error. */
 bool process_failed(Process *process, Result *why);
 
-/*
- * Called with each service's name and its state: for /readyz?verbose=1.
- */
+/* Calls visit for each partition of each service, service by service. */
 void process_each(Process *process, void (*visit)(void *context, const char *service, unsigned partition, bool ready,
 						  RuntimePhase phase, RuntimeFigures figures), void *context);
 
-/* Lets batches under way finish for at most drain_ms, then stops the threads, closes the state files, frees. */
+/* Waits at most drain_ms for batches in progress, stops the threads, closes the state files, frees. NULL is allowed. */
 void process_stop(Process *process, int64_t drain_ms);
 
 #endif

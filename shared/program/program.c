@@ -12,20 +12,21 @@ enum { MANUAL_MAX = 65536 };
 
 /* ---- settings */
 
-static bool settings_take(unsigned users, Settings **out)
+static bool settings_read_reported(unsigned users, Settings **out)
 {
 	SettingsReport report;
-	bool right = settings_read(environ, users, out, &report);
+	bool valid = settings_read(environ, users, out, &report);
 	for (size_t i = 0; i < report.warnings; i++)
 		report_error("warning: %s", report.warning[i]);
 	for (size_t i = 0; i < report.mistakes; i++)
 		report_error("%s", report.mistake[i]);
-	return right;
+	return valid;
 }
 
-static Settings *or_none(Settings *settings, bool right)
+/* The settings, or NULL after freeing them. */
+static Settings *settings_if(Settings *settings, bool valid)
 {
-	if (right)
+	if (valid)
 		return settings;
 	settings_free(settings);
 	return NULL;
@@ -34,8 +35,8 @@ static Settings *or_none(Settings *settings, bool right)
 Settings *settings_read_or_report(unsigned users)
 {
 	Settings *settings;
-	bool right = settings_take(users, &settings);
-	return or_none(settings, right);
+	bool valid = settings_read_reported(users, &settings);
+	return settings_if(settings, valid);
 }
 
 static void defaults_apply(const Program *program, Settings *settings)
@@ -47,16 +48,16 @@ static void defaults_apply(const Program *program, Settings *settings)
 Settings *program_settings(const Program *program)
 {
 	Settings *settings;
-	bool right = settings_take(program->settings, &settings);
+	bool valid = settings_read_reported(program->settings, &settings);
 	defaults_apply(program, settings);
 	if (program->required != NULL && !setting_given(settings, program->required)) {
-		report_error("%s must be given: %s", program->required, program->required_why);
-		right = false;
+		report_error("%s is not set: %s", program->required, program->required_why);
+		valid = false;
 	}
-	return or_none(settings, right);
+	return settings_if(settings, valid);
 }
 
-/* ---- what a distributed program answers to its options */
+/* ---- options of a distributed program */
 
 static ExitCode help_print(const Program *program);
 
@@ -74,7 +75,7 @@ static ExitCode settings_print(const Program *program)
 	fwrite(manual.data, 1, manual.size, stdout);
 	buffer_release(&manual);
 	settings_free(settings);
-	return EXIT_DONE;
+	return EXIT_OK;
 }
 
 static bool reads_pack(const Program *program)
@@ -86,30 +87,30 @@ static ExitCode check(const Program *program)
 {
 	Settings *settings = program_settings(program);
 	if (settings == NULL)
-		return EXIT_NO;
+		return EXIT_CHECK_FAILED;
 	Policy *policy = reads_pack(program) ? pack_check(settings, NULL) : NULL;
-	bool right = !reads_pack(program) || policy != NULL;
+	bool valid = !reads_pack(program) || policy != NULL;
 	if (!reads_pack(program))
-		printf("settings are right\n");
+		printf("settings are valid\n");
 	policy_free(policy);
 	settings_free(settings);
-	return right ? EXIT_DONE : EXIT_NO;
+	return valid ? EXIT_OK : EXIT_CHECK_FAILED;
 }
 
 static ExitCode version_print(const Program *program)
 {
 	printf("%s %s\n", program->name, TOCSIN_VERSION);
-	return EXIT_DONE;
+	return EXIT_OK;
 }
 
 static const struct {
 	const char *name, *sentence;
 	ExitCode (*run)(const Program *program);
 } options[] = {
-	{ "--help", "this list", help_print },
-	{ "--settings", "the environment variables that are read", settings_print },
-	{ "--check", "check settings, and the policy pack where it is read here", check },
-	{ "--version", "which version this is", version_print },
+	{ "--help", "print this help", help_print },
+	{ "--settings", "print the settings (environment variables) and their defaults", settings_print },
+	{ "--check", "check the settings and, in tocsin-gateway, the policy pack", check },
+	{ "--version", "print the version", version_print },
 };
 enum { OPTIONS = sizeof options / sizeof options[0] };
 
@@ -119,8 +120,8 @@ static ExitCode help_print(const Program *program)
 	       program->services[0].service->sentence, program->name, "");
 	for (size_t i = 0; i < OPTIONS; i++)
 		printf("  %-22s %-11s %s\n", i == 0 ? program->name : "", options[i].name, options[i].sentence);
-	printf("\nExit codes: 0 done, 1 the answer is no, 2 wrong use, settings or policy, 3 the surroundings fail.\n");
-	return EXIT_DONE;
+	printf("\n%s", EXIT_CODES_HELP);
+	return EXIT_OK;
 }
 
 int program_main(const Program *program, int argc, char **argv)

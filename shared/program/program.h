@@ -1,21 +1,24 @@
 /*
- * Programs: what every process of Tocsin does in the same way, once. A program says who it is (Program: one table); this
- * says how it lives: command line, settings, signals, home, edges, start, ready, policy, drain, stop, and /livez, /readyz
- * and /metrics. There are two sets of edges and one life:
+ * Everything that all programs of Tocsin do alike. A program is one table (Program); this module supplies command line,
+ * settings, signals, TOCSIN_HOME, edges, start, readiness, policy, drain, stop, and /livez, /readyz and /metrics. There are
+ * two sets of edges:
  *
- *   embedded      `tocsin serve`: all services, the bus and the timers in SQLite files of TOCSIN_HOME
- *   distributed   a program a service, any number of replicas each: the bus on Kafka, timers on Redis
+ *   embedded      `tocsin serve`: all services; the bus and the timers are SQLite files in TOCSIN_HOME
+ *   distributed   one program a service, any number of replicas each; the bus is on Kafka, the timers are on Redis
  *
- * ProgramState: settings and policy pack are read (every mistake is said, exit 2) → locks → edges, tried for TOCSIN_START_TIMEOUT_MS →
- * services' environments → HTTP, which says 503 → the group is joined, runtimes → policy → ready, greeting → … → SIGTERM:
- * /readyz says 503, TOCSIN_DRAIN_DELAY_MS, no new connections, requests answered, batches finished, what is queued made durable
- * (all within TOCSIN_DRAIN_TIMEOUT_MS), exit 0. At most five seconds later it has ended, whatever Kafka and Redis do: what they
- * did not acknowledge by then is given up, and nobody was told that it is done. A group is not left: a restart under the same
- * name keeps its partitions. A second signal ends it at once; one while it waits for Kafka or Redis, within about two
- * seconds. After the start these are waited for without end: /readyz says 503 and why.
+ * Start, in this order: settings and policy pack are read (every mistake is reported; exit 2), locks are taken, edges are
+ * opened (retried for TOCSIN_START_TIMEOUT_MS), services open their environments, HTTP starts and answers 503, the consumer
+ * group is joined, runtimes start, the policy is published, the program is ready and prints its greeting.
  *
- * Ready means: every dependency can be reached, a policy is there for who needs one, and every runtime has caught up. A
- * replica that the group gives nothing, a standby, is ready once it follows: it could take over.
+ * Stop, on SIGTERM or SIGINT: /readyz answers 503, TOCSIN_DRAIN_DELAY_MS pass, new connections are refused, requests are
+ * answered, batches are finished, queued records are made durable (all within TOCSIN_DRAIN_TIMEOUT_MS), exit 0. At most five
+ * seconds later the process has ended, whatever Kafka and Redis do: records that they did not acknowledge by then are
+ * dropped, and no client was told that they were accepted. The group is not left, so that a restart under the same name
+ * keeps its partitions. A second signal ends the process at once; a signal while it waits for Kafka or Redis ends it within
+ * about two seconds. After the start there is no limit to that wait: /readyz answers 503 with the reason.
+ *
+ * Ready means: every dependency can be reached, a policy has been published if a service needs one, and every runtime has
+ * caught up. A standby (a replica without an assigned partition) is ready once it follows: it could take over.
  */
 #ifndef TOCSIN_PROGRAM_PROGRAM_H
 #define TOCSIN_PROGRAM_PROGRAM_H
@@ -25,43 +28,47 @@
 #include "shared/program/process.h"
 #include "shared/program/settings.h"
 
-/* What the shell sees. A signal is a defect. */
+/* Exit codes of all programs; README lists them. A process that ends by SIGSEGV, SIGABRT and the like has a defect. */
 typedef enum {
-	EXIT_DONE = 0,
-	EXIT_NO = 1,           /* the answer is no: check, verify, healthcheck found something */
-	EXIT_USAGE = 2,        /* wrong use, settings or policy */
-	EXIT_ENVIRONMENT = 3, /* port, directory, another process, Kafka, Redis */
+	EXIT_OK = 0,
+	EXIT_CHECK_FAILED = 1, /* check, verify, healthcheck, plan or import found something wrong */
+	EXIT_USAGE = 2,        /* invalid usage, settings or policy */
+	EXIT_ENVIRONMENT = 3,  /* port, directory, another process, Kafka, Redis */
 } ExitCode;
 
-/* The settings of these users out of the environment; NULL, and every mistake complained about, when there are any. */
+/* For help texts; ends with a line feed. */
+#define EXIT_CODES_HELP \
+	"Exit codes: 0 success, 1 the check failed, 2 invalid usage, settings or policy, 3 environment error.\n"
+
+/* Reads the settings of these users from the environment. Reports every mistake and returns NULL if there are any. */
 Settings *settings_read_or_report(unsigned users);
 
 /* ---- services */
 
-/* What a program has for the environments of its services; borrowed for their life. */
+/* Passed to the hooks that open a service's environment; borrowed until the service is closed. */
 typedef struct {
 	const Settings *settings;
 	Bus *bus;
-	const char *url; /* http:// and the listener as bound: empty while environments are made, there when runtimes start */
+	const char *url; /* http:// and the bound address: "" while environments are opened, set before runtimes start */
 } ProgramEdges;
 
-/* What a service needs of its program besides its runtimes. NULL: nothing. */
+/* Code that a service adds to its program, besides its runtimes. A hook may be NULL. */
 typedef struct {
-	/* Makes what handlers are given: fills environment and outside. Released also after a failure. */
+	/* Fills environment and outbound of *out. close is called also after a failure. */
 	Result (*open)(const ProgramEdges *edges, ProcessService *out);
 	void (*close)(ProcessService *service);
-	/* Its routes, what their handlers are given, whom to admit and how to refuse. */
+	/* Adds its routes, their context, and the functions that authenticate and refuse requests. */
 	void (*serve)(const ProcessService *service, HttpServerOptions *out);
 	/*
-	 * Puts a policy pack in force, for all: ERROR_INPUT: it is no valid one; ERROR_AGAIN: it cannot be published now.
-	 * Without `always` one that is older than what is in force changes nothing.
+	 * Publishes a policy pack to all programs. ERROR_INPUT: the pack is invalid; ERROR_AGAIN: it cannot be published now.
+	 * Unless always is true, a pack that is older than the one in force changes nothing.
 	 */
 	Result (*publish)(const ProcessService *service, json_t *pack, bool always);
-	/* Whether it can take requests, besides what its runtimes say; the reason where it cannot. */
+	/* Fails with the reason while the service cannot serve requests; the state of its runtimes is checked separately. */
 	Result (*ready)(const ProcessService *service);
-	/* Every request that waits is answered, and none waits any more. */
+	/* Answers every waiting request; from now on no request waits. */
 	void (*drain)(const ProcessService *service);
-	/* What to try first, for the greeting; ends with a line end. */
+	/* Appends to the greeting the commands to try first; ends with a line feed. */
 	void (*greet)(const ProgramEdges *edges, Buffer *out);
 } ServiceHooks;
 
@@ -69,7 +76,7 @@ typedef struct {
 typedef struct {
 	const Service *service;
 	const ServiceHooks *hooks;
-	bool timers; /* it arms timers */
+	bool timers; /* true: it arms timers */
 } ProgramService;
 
 /* ---- programs */
@@ -82,26 +89,26 @@ typedef struct {
 
 typedef struct {
 	const char *name;      /* "tocsin-intake" */
-	unsigned settings;     /* SETTING_INTAKE: which ones it reads */
-	SettingDefault defaults[PROGRAM_DEFAULTS_MAX]; /* where they are not the table's */
-	const char *required;  /* a setting that must be given, and */
-	const char *required_why; /* the reason; NULL: none must */
-	bool distributed;      /* which edges */
-	TopicId shared;        /* whose partition numbers its replicas share out; TOPICS: each replica takes them all */
-	int64_t append_timeout_ms; /* an append not acknowledged by then failed; 0: the bus's own */
+	unsigned settings;     /* the settings it reads: SETTING_INTAKE */
+	SettingDefault defaults[PROGRAM_DEFAULTS_MAX]; /* instead of those of the table of settings */
+	const char *required;  /* a setting without which it does not start; NULL: none */
+	const char *required_why; /* the reason, for the error text */
+	bool distributed;      /* which set of edges */
+	TopicId shared;        /* topic whose partition numbers the group assigns to replicas; TOPICS: each replica takes all */
+	int64_t append_timeout_ms; /* an append that is not acknowledged by then fails; 0: the default of the bus */
 	ProgramService services[PROGRAM_SERVICES_MAX];
 	size_t service_count;
-	/* After the locks are taken: what a program makes in its home at its first start. NULL: nothing. */
+	/* Called once the locks are held: creates files in TOCSIN_HOME at the first start. May be NULL. */
 	Result (*prepare)(Settings *settings);
 } Program;
 
-/* The whole main of a distributed program: its options, else its life. */
+/* The main function of a distributed program: answers --help and the like, else program_run. Returns the exit code. */
 int program_main(const Program *program, int argc, char **argv);
 
-/* A life: reads settings and pack, and returns at its end. */
+/* Reads settings and pack, starts, serves until a signal or a failed runtime, stops. */
 ExitCode program_run(const Program *program);
 
-/* The rows of /livez, /readyz and /metrics, which every program serves besides its own. */
+/* The routes /livez, /readyz and /metrics, which every program serves besides its own. */
 extern const HttpRoute program_routes[];
 enum { PROGRAM_ROUTES = 3 };
 

@@ -1,4 +1,4 @@
-/* The two sets of edges: files of TOCSIN_HOME, or Kafka and Redis. */
+/* The two sets of edges: files in TOCSIN_HOME, or Kafka and Redis. */
 #include "shared/program/program_internal.h"
 
 #include "shared/io/system/clock.h"
@@ -23,38 +23,38 @@ static bool timers_wanted(const Program *program)
 
 /* ---- embedded */
 
-static Result files_open(ProgramState *life)
+static Result files_open(ProgramState *state)
 {
 	char path[PATH_SIZE];
-	TRY(bus_open_home(life->settings, &life->bus));
-	if (!timers_wanted(life->program))
+	TRY(bus_open_datadir(state->settings, &state->bus));
+	if (!timers_wanted(state->program))
 		return result_ok();
-	datadir_path(life->settings, "timers.db", path);
-	return timers_sqlite_open(path, &life->timers);
+	datadir_path(state->settings, "timers.db", path);
+	return timers_sqlite_open(path, &state->timers);
 }
 
-/* ---- distributed: waiting, with a line now and then */
+/* ---- distributed: waiting, with a line on stderr every five seconds */
 
 typedef struct {
-	ProgramState *life;
+	ProgramState *state;
 	const char *what; /* "Kafka at 127.0.0.1:9092" */
-	int64_t say_us;
+	int64_t report_us; /* time of the next line */
 } Waiting;
 
-static Waiting waiting_for(ProgramState *life, const char *what)
+static Waiting waiting_for(ProgramState *state, const char *what)
 {
-	return (Waiting){ life, what, clock_monotonic_us() + WAITING_LINE_MS * 1000 };
+	return (Waiting){ state, what, clock_monotonic_us() + WAITING_LINE_MS * 1000 };
 }
 
-/* Called now and then while an edge is not there yet. */
+/* Called repeatedly while an edge cannot be reached. */
 static bool waiting_stop(void *context)
 {
 	Waiting *waiting = context;
-	if (clock_monotonic_us() > waiting->say_us) {
+	if (clock_monotonic_us() > waiting->report_us) {
 		report_error("waiting for %s", waiting->what);
-		waiting->say_us += WAITING_LINE_MS * 1000;
+		waiting->report_us += WAITING_LINE_MS * 1000;
 	}
-	return program_ended(waiting->life, 0);
+	return program_ended(waiting->state, 0);
 }
 
 /* ---- distributed: Kafka */
@@ -66,57 +66,57 @@ static void instance_default(Settings *settings)
 	setting_default(settings, "TOCSIN_INSTANCE", name[0] != '\0' ? name : "tocsin");
 }
 
-static Result bus_open_kafka(ProgramState *life, int64_t until_us)
+static Result bus_open_kafka(ProgramState *state, int64_t until_us)
 {
-	const Program *program = life->program;
-	const Settings *settings = life->settings;
+	const Program *program = state->program;
+	const Settings *settings = state->settings;
 	char what[NAME_SIZE];
-	BusSeat seat = { .client = program->name,
+	BusClient client = { .name = program->name,
 			 .instance = setting_text(settings, "TOCSIN_INSTANCE"),
 			 .group = program->shared == TOPICS ? NULL : program->services[0].service,
 			 .shared = program->shared,
 			 .append_timeout_ms = program->append_timeout_ms };
 	snprintf(what, sizeof what, "Kafka at %s", setting_text(settings, "TOCSIN_KAFKA_BROKERS"));
-	Waiting waiting = waiting_for(life, what);
-	return bus_open_cluster(settings, &seat, clock_left_ms(until_us), waiting_stop, &waiting, &life->bus);
+	Waiting waiting = waiting_for(state, what);
+	return bus_open_cluster(settings, &client, clock_left_ms(until_us), waiting_stop, &waiting, &state->bus);
 }
 
 /* ---- distributed: Redis */
 
-static Result timers_open_redis(ProgramState *life, int64_t until_us)
+static Result timers_open_redis(ProgramState *state, int64_t until_us)
 {
-	TimersRedisOptions options = { .url = setting_text(life->settings, "TOCSIN_REDIS_URL"),
-				       .name = life->program->name,
-				       .cluster = life->bus->cluster };
-	Waiting waiting = waiting_for(life, "Redis (TOCSIN_REDIS_URL)"); /* which may hold a password */
-	return timers_redis_open(&options, clock_left_ms(until_us), waiting_stop, &waiting, &life->timers);
+	TimersRedisOptions options = { .url = setting_text(state->settings, "TOCSIN_REDIS_URL"),
+				       .name = state->program->name,
+				       .cluster = state->bus->cluster };
+	Waiting waiting = waiting_for(state, "Redis (TOCSIN_REDIS_URL)"); /* not its value, which may hold a password */
+	return timers_redis_open(&options, clock_left_ms(until_us), waiting_stop, &waiting, &state->timers);
 }
 
-static Result brokers_open(ProgramState *life, int64_t until_us)
+static Result brokers_open(ProgramState *state, int64_t until_us)
 {
-	instance_default(life->settings);
-	TRY(bus_open_kafka(life, until_us));
-	TRY(topic_layout_check(life->settings, life->program->name));
-	return timers_wanted(life->program) ? timers_open_redis(life, until_us) : result_ok();
+	instance_default(state->settings);
+	TRY(bus_open_kafka(state, until_us));
+	TRY(topic_layout_check(state->settings, state->program->name));
+	return timers_wanted(state->program) ? timers_open_redis(state, until_us) : result_ok();
 }
 
 /* ---- either */
 
-Result edges_open(ProgramState *life, int64_t until_us)
+Result edges_open(ProgramState *state, int64_t until_us)
 {
-	return life->program->distributed ? brokers_open(life, until_us) : files_open(life);
+	return state->program->distributed ? brokers_open(state, until_us) : files_open(state);
 }
 
-void edges_set_deadline(ProgramState *life, int64_t wait_ms)
+void edges_set_deadline(ProgramState *state, int64_t wait_ms)
 {
-	if (life->bus != NULL)
-		bus_set_deadline(life->bus, wait_ms);
+	if (state->bus != NULL)
+		bus_set_deadline(state->bus, wait_ms);
 }
 
-void edges_close(ProgramState *life)
+void edges_close(ProgramState *state)
 {
-	if (life->bus != NULL)
-		life->bus->operations->close(life->bus);
-	if (life->timers != NULL)
-		life->timers->operations->close(life->timers);
+	if (state->bus != NULL)
+		state->bus->operations->close(state->bus);
+	if (state->timers != NULL)
+		state->timers->operations->close(state->timers);
 }

@@ -1,8 +1,9 @@
 /*
- * What program.c (command line), program_state.c, program_edges.c and program_ops.c share. Nothing else includes it.
+ * Shared by program.c (command line), program_state.c (start, serve, stop), program_edges.c and program_ops.c (/readyz and the
+ * like). Private to them.
  *
- * Threads: the life is lived by the program's first thread, which takes the signals in turn; the HTTP server's threads
- * read it through program_ops.c, from before the runtimes are there until after the server has stopped.
+ * Threads: the first thread starts, serves and stops the program, and takes its signals. Threads of the HTTP server read
+ * ProgramState through program_ops.c, from before the runtimes start until the server has stopped.
  */
 #ifndef TOCSIN_PROGRAM_PROGRAM_INTERNAL_H
 #define TOCSIN_PROGRAM_PROGRAM_INTERNAL_H
@@ -19,14 +20,14 @@ enum { PROGRAM_ROUTES_MAX = 24, URL_SIZE = 64 };
 typedef struct {
 	const Program *program;
 	Settings *settings;
-	sigset_t signals;      /* blocked, taken with signal_next */
-	int ended_by;          /* the signal that ended it while it waited; 0: none */
-	DataDir home;
+	sigset_t signals;      /* blocked; taken with signal_next */
+	int ended_by;          /* the signal that asked it to stop; 0: none yet */
+	DataDir datadir;
 	Bus *bus;
-	Timers *timers;        /* NULL: no service arms any */
+	Timers *timers;        /* NULL: no service arms timers */
 	ProgramEdges edges;
-	ProcessService services[PROGRAM_SERVICES_MAX]; /* the process borrows them for its life */
-	size_t opened;         /* services whose environments are there */
+	ProcessService services[PROGRAM_SERVICES_MAX]; /* borrowed by the process until it stops */
+	size_t opened;         /* services whose open hook was called */
 	HttpRoute routes[PROGRAM_ROUTES_MAX];
 	HttpServer *http;
 	_Atomic(Process *) process; /* NULL: not started */
@@ -35,27 +36,28 @@ typedef struct {
 } ProgramState;
 
 /* ---- program_state.c */
-/* Waits so long for a signal that ends the program. True: there was one, now or before (ended_by). */
-bool program_ended(ProgramState *life, int wait_ms);
+/* Waits at most wait_ms for SIGTERM or SIGINT. True once one has arrived (ended_by), now or earlier. */
+bool program_ended(ProgramState *state, int wait_ms);
 
 /* ---- program.c */
-/* The program's settings, its own defaults and demands included; NULL with every mistake said. */
+/* The program's settings, with its own defaults and its required setting; NULL after every mistake was reported. */
 Settings *program_settings(const Program *program);
 
 /* ---- program_edges.c */
 /*
- * Bus and timers. Distributed: tried until until_us on the monotonic clock; a signal to end gives up at once (ended_by).
+ * Opens bus and timers. Distributed: retries until until_us on the monotonic clock; SIGTERM and SIGINT end the attempt
+ * (ended_by).
  */
-Result edges_open(ProgramState *life, int64_t until_us);
-/* The program ends: from here on nothing waits longer than wait_ms for Kafka (bus.h). */
-void edges_set_deadline(ProgramState *life, int64_t wait_ms);
-/* What is queued is made durable. The group is not left: its session ends by itself, or the same name comes back before. */
-void edges_close(ProgramState *life);
+Result edges_open(ProgramState *state, int64_t until_us);
+/* Stopping: from now on no call waits longer than wait_ms for Kafka (bus.h). */
+void edges_set_deadline(ProgramState *state, int64_t wait_ms);
+/* Makes queued records durable and closes. The group is not left: the session expires, or the same name rejoins before. */
+void edges_close(ProgramState *state);
 
 /* ---- program_ops.c */
-/* True when the program can do its work; a line a dependency is appended to lines. */
-bool program_ready(ProgramState *life, Buffer *lines);
-/* Adds /livez, /readyz, /metrics, and for a program without routes of its own the answers to everything else. */
-void program_serve(ProgramState *life, HttpServerOptions *options);
+/* True when the program is ready; appends one line for each dependency to lines. */
+bool program_ready(ProgramState *state, Buffer *lines);
+/* Adds /livez, /readyz and /metrics and, unless a service has set one, the function that refuses other requests. */
+void program_serve(ProgramState *state, HttpServerOptions *options);
 
 #endif

@@ -1,4 +1,4 @@
-/* /livez, /readyz and /metrics: on every process, open to everybody. */
+/* /livez, /readyz and /metrics: served by every program, without authentication. */
 #include "shared/program/program_internal.h"
 
 #include "shared/domain/problem.h"
@@ -33,23 +33,23 @@ static void metrics(HttpRequest *request, void *context)
 	buffer_release(&text);
 }
 
-/* ---- what stands in /readyz?verbose=1, a line a dependency */
+/* ---- /readyz?verbose=1: one line a dependency */
 
 static bool line_put(Buffer *lines, const char *name, Result health)
 {
-	bool well = !result_failed(health);
-	buffer_format(lines, "[%c]%s %s\n", well ? '+' : '-', name, well ? "ok" : health.text);
-	return well;
+	bool ok = !result_failed(health);
+	buffer_format(lines, "[%c]%s %s\n", ok ? '+' : '-', name, ok ? "ok" : health.text);
+	return ok;
 }
 
-static bool edges_ready(const ProgramState *life, Buffer *lines)
+static bool edges_ready(const ProgramState *state, Buffer *lines)
 {
-	bool distributed = life->program->distributed;
-	bool ready = line_put(lines, distributed ? "kafka" : "bus", bus_health(life->bus));
-	const Timers *timers = life->timers;
+	bool distributed = state->program->distributed;
+	bool ready = line_put(lines, distributed ? "kafka" : "bus", bus_health(state->bus));
+	const Timers *timers = state->timers;
 	if (timers == NULL)
 		return ready;
-	Result health = timers->operations->health ? timers->operations->health(life->timers) : result_ok();
+	Result health = timers->operations->health ? timers->operations->health(state->timers) : result_ok();
 	return line_put(lines, distributed ? "redis" : "timers", health) && ready;
 }
 
@@ -61,45 +61,45 @@ static bool waits_for_policy(const Program *program)
 	return false;
 }
 
-/* Somebody has published one; whether this process has read it, its runtimes say. */
-static bool policy_ready(const ProgramState *life, Buffer *lines)
+/* True once a policy has been published; runtimes_ready checks that the runtimes have read it. */
+static bool policy_ready(const ProgramState *state, Buffer *lines)
 {
-	if (!waits_for_policy(life->program))
+	if (!waits_for_policy(state->program))
 		return true;
-	bool published = life->bus->operations->end(life->bus, TOPIC_POLICIES, 0) > 0;
+	bool published = state->bus->operations->end(state->bus, TOPIC_POLICIES, 0) > 0;
 	return line_put(lines, "policy",
 			published ? result_ok()
 				  : result_fail(ERROR_AGAIN, "waiting for a policy: start the gateway"));
 }
 
-static bool hooks_ready(const ProgramState *life, Buffer *lines)
+static bool hooks_ready(const ProgramState *state, Buffer *lines)
 {
 	bool ready = true;
-	for (size_t i = 0; i < life->opened; i++) {
-		const ProgramService *service = &life->program->services[i];
+	for (size_t i = 0; i < state->opened; i++) {
+		const ProgramService *service = &state->program->services[i];
 		if (service->hooks == NULL || service->hooks->ready == NULL)
 			continue;
-		Result health = service->hooks->ready(&life->services[i]);
+		Result health = service->hooks->ready(&state->services[i]);
 		ready = line_put(lines, service->service->name, health) && ready;
 	}
 	return ready;
 }
 
-/* ---- partitions: those of a service that do the same share a line */
+/* ---- partitions: those of a service that are in the same phase share a line */
 
 enum { PHASES = PHASE_ACCEPTING + 1 };
 
 typedef struct {
-	const char *service; /* of the groups gathered so far */
+	const char *service; /* whose partitions groups holds */
 	struct {
 		bool has[BUS_PARTITIONS_MAX];
 		RuntimeFigures figures;
 		bool any;
-	} groups[2][PHASES]; /* by ready and phase */
+	} groups[2][PHASES]; /* [ready][phase] */
 	Buffer *lines;
 } Partitions;
 
-/* "0-3,7" */
+/* Appends "0-3,7". */
 static void ranges_put(Buffer *lines, const bool has[static BUS_PARTITIONS_MAX])
 {
 	const char *comma = "";
@@ -131,7 +131,6 @@ static void partitions_put(Partitions *all)
 	memset(all->groups, 0, sizeof all->groups);
 }
 
-/* Called service by service. */
 static void partition_visit(void *context, const char *service, unsigned partition, bool ready, RuntimePhase phase,
 			    RuntimeFigures figures)
 {
@@ -144,9 +143,9 @@ static void partition_visit(void *context, const char *service, unsigned partiti
 	all->groups[ready][phase].figures.records += figures.records;
 }
 
-static bool runtimes_ready(ProgramState *life, Buffer *lines)
+static bool runtimes_ready(ProgramState *state, Buffer *lines)
 {
-	Process *process = atomic_load(&life->process);
+	Process *process = atomic_load(&state->process);
 	if (process == NULL)
 		return line_put(lines, "process", result_fail(ERROR_AGAIN, "is starting"));
 	Partitions all = { .lines = lines };
@@ -155,12 +154,12 @@ static bool runtimes_ready(ProgramState *life, Buffer *lines)
 	return process_ready(process, NULL);
 }
 
-bool program_ready(ProgramState *life, Buffer *lines)
+bool program_ready(ProgramState *state, Buffer *lines)
 {
-	bool draining = atomic_load(&life->draining);
+	bool draining = atomic_load(&state->draining);
 	line_put(lines, "process", draining ? result_fail(ERROR_AGAIN, "is stopping") : result_ok());
-	bool edges = edges_ready(life, lines), policy = policy_ready(life, lines), hooks = hooks_ready(life, lines);
-	return runtimes_ready(life, lines) && edges && policy && hooks && !draining;
+	bool edges = edges_ready(state, lines), policy = policy_ready(state, lines), hooks = hooks_ready(state, lines);
+	return runtimes_ready(state, lines) && edges && policy && hooks && !draining;
 }
 
 static bool wants_lines(HttpRequest *request)
@@ -201,17 +200,17 @@ static void refuse(HttpRequest *request, unsigned status, const char *detail, vo
 	buffer_release(&body);
 }
 
-void program_serve(ProgramState *life, HttpServerOptions *options)
+void program_serve(ProgramState *state, HttpServerOptions *options)
 {
 	must(options->route_count + PROGRAM_ROUTES <= PROGRAM_ROUTES_MAX);
 	if (options->route_count > 0)
-		memcpy(life->routes, options->routes, options->route_count * sizeof *life->routes);
+		memcpy(state->routes, options->routes, options->route_count * sizeof *state->routes);
 	for (size_t i = 0; i < PROGRAM_ROUTES; i++) {
-		HttpRoute *route = &life->routes[options->route_count++];
+		HttpRoute *route = &state->routes[options->route_count++];
 		*route = program_routes[i];
-		route->context = life;
+		route->context = state;
 	}
-	options->routes = life->routes;
+	options->routes = state->routes;
 	if (options->refuse == NULL)
 		options->refuse = refuse;
 }

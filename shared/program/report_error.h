@@ -1,8 +1,8 @@
-/* What is said to a person about a failure. */
+/* Failures, reported to a person on stderr. */
 #ifndef TOCSIN_PROGRAM_REPORT_ERROR_H
 #define TOCSIN_PROGRAM_REPORT_ERROR_H
 
-/* "tocsin: " and the sentence, a line on stderr. */
+/* Writes "tocsin: ", the text (at most 1,023 bytes) and a line feed to stderr. */
 void report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

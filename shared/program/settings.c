@@ -17,20 +17,20 @@
 
 enum { VALUE_MAX = 16384, KEY_MIN = 32, KEY_MAX = 128, PORT_MAX = 65535, INSTANCE_MAX = 100 };
 
-/* ---- what a text may be: each answers NULL, or what would be right */
+/* ---- checks of texts: NULL, or "must …" */
 
 static const char *check_listen(const char *value)
 {
-	static const char right[] = "must be an IPv4 address and a port, like 127.0.0.1:8080";
+	static const char wanted[] = "must be an IPv4 address and a port, like 127.0.0.1:8080";
 	const char *colon = strrchr(value, ':');
 	char address[INET_ADDRSTRLEN];
 	struct in_addr parsed;
 	int64_t port;
 	if (colon == NULL || !text_copy((Slice){ value, (size_t)(colon - value) }, address, sizeof address))
-		return right;
+		return wanted;
 	if (inet_pton(AF_INET, address, &parsed) != 1 || !slice_integer(slice_of(colon + 1), &port))
-		return right;
-	return port >= 0 && port <= PORT_MAX ? NULL : right;
+		return wanted;
+	return port >= 0 && port <= PORT_MAX ? NULL : wanted;
 }
 
 static const char *check_key(const char *value)
@@ -65,34 +65,33 @@ static const char *check_webhook_secret(const char *value)
 {
 	Buffer key;
 	buffer_init(&key, VALUE_MAX);
-	bool right =
+	bool valid =
 		begins(value, "whsec_") && base64_decode(slice_of(value + strlen("whsec_")), &key) && key.size >= 24;
 	explicit_bzero(key.data, key.data == NULL ? 0 : key.size);
 	buffer_release(&key);
-	return right ? NULL : "must be whsec_ and the base64 of at least 24 bytes (openssl rand -base64 32)";
+	return valid ? NULL : "must be whsec_ followed by the base64 of at least 24 bytes (openssl rand -base64 32)";
 }
 
 static const char *check_mail_address(const char *value)
 {
-	bool right = mail_is_address(value);
-	return right ? NULL : "must be a mail address, like tocsin@example.org";
+	return mail_is_address(value) ? NULL : "must be a mail address, like tocsin@example.org";
 }
 
-/* The same reading that decides when a webhook is sent: what check calls right, serve takes. */
+/* The parser that also decides when a webhook is sent: check and serve accept the same values. */
 static const char *check_networks(const char *value)
 {
 	EgressRules rules;
-	bool right = !result_failed(egress_parse(value, &rules));
-	return right ? NULL : "must be networks by comma, like 10.0.0.0/8,127.0.0.1/32, without bits behind the prefix";
+	bool valid = !result_failed(egress_parse(value, &rules));
+	return valid ? NULL : "must be networks separated by commas, like 10.0.0.0/8,127.0.0.1/32, without bits after the prefix";
 }
 
 /* A word of a replica's name: Kafka takes it as group.instance.id. */
 static const char *check_instance(const char *value)
 {
-	bool right = strlen(value) <= INSTANCE_MAX;
+	bool valid = strlen(value) <= INSTANCE_MAX;
 	for (const char *at = value; *at != '\0'; at++)
-		right = right && (isalnum((unsigned char)*at) || strchr(".-_", *at) != NULL);
-	return right ? NULL : "must be at most 100 letters, digits, '.', '-' and '_'";
+		valid = valid && (isalnum((unsigned char)*at) || strchr(".-_", *at) != NULL);
+	return valid ? NULL : "must be at most 100 letters, digits, '.', '-' and '_'";
 }
 
 /* ---- the table */
@@ -103,70 +102,70 @@ enum {
 	SERVERS = SETTING_SERVE | SETTING_PROGRAMS,
 	GATEWAYS = SETTING_SERVE | SETTING_GATEWAY,
 	NOTIFIERS = SETTING_SERVE | SETTING_NOTIFICATION,
-	OWNERS = SETTING_INTAKE | SETTING_RESPONSE | SETTING_NOTIFICATION | SETTING_AUDIT, /* of a ledger */
+	OWNERS = SETTING_INTAKE | SETTING_RESPONSE | SETTING_NOTIFICATION | SETTING_AUDIT, /* own a ledger */
 	BROKERED = SETTING_PROGRAMS | SETTING_COMMANDS,
 };
 
 const Setting settings_table[] = {
 	{ "TOCSIN_HOME", .users = SETTING_ALL, .fallback = "./var",
-	  .sentence = "directory of everything this installation keeps" },
+	  .sentence = "directory of all data of this installation" },
 	{ "TOCSIN_LISTEN", .users = SERVERS, .fallback = "127.0.0.1:8080", .check = check_listen,
-	  .sentence = "address and port to serve at; port 0: a free one, named in the ready line" },
+	  .sentence = "address and port of the API; port 0 picks a free port and prints it in the ready line" },
 	{ "TOCSIN_OPS_LISTEN", .users = SERVERS | SETTING_COMMANDS, .check = check_listen,
-	  .sentence = "where set, /livez, /readyz and /metrics are there and only there" },
+	  .sentence = "when set, /livez, /readyz and /metrics are served only here" },
 	{ "TOCSIN_PUBLIC_URL", .users = NOTIFIERS, .channels = true, .check = check_web_url,
-	  .sentence = "address of the API as people reach it, for links in notices; unset: http:// and the listener" },
+	  .sentence = "the address at which people reach the API; notices link to it; unset: http:// and the listener" },
 	{ "TOCSIN_ADMIN_KEY", .users = GATEWAYS, .secret = true, .check = check_key,
-	  .sentence = "the API key, 32 to 128 printable characters; serve makes one at its first start (admin.key), "
-		      "tocsin-gateway must be given one" },
+	  .sentence = "the API key, 32 to 128 printable characters; unset: serve generates one at its first start and stores it "
+		      "in $TOCSIN_HOME/admin.key; tocsin-gateway requires it" },
 	{ "TOCSIN_POLICY", .users = GATEWAYS | SETTING_COMMANDS,
-	  .sentence = "directory of the policy pack; unset: the default pack that comes along" },
+	  .sentence = "directory of the policy pack; unset: the default pack" },
 	{ "TOCSIN_LOG_LEVEL", .type = SETTING_CHOICE, .users = SERVERS, .choices = log_levels, .fallback = "info",
-	  .sentence = "least important lines that are logged" },
+	  .sentence = "lowest level that is logged, as JSON lines on stdout: error, warn, info or debug" },
 	{ "TOCSIN_BODY_MAX", .type = SETTING_INTEGER, .users = GATEWAYS, .fallback = "262144", .min = 256, .max = 786432,
-	  .sentence = "largest request body, in bytes" },
+	  .sentence = "maximum request body size in bytes" },
 	{ "TOCSIN_COMMAND_WAIT_MS", .type = SETTING_INTEGER, .users = GATEWAYS, .fallback = "5000", .min = 0,
-	  .max = 60000, .sentence = "how long a command waits for its effect before it is answered with 202" },
+	  .max = 60000, .sentence = "how long a command waits for its effect before the answer is 202" },
 	{ "TOCSIN_DRAIN_DELAY_MS", .type = SETTING_INTEGER, .users = SERVERS, .fallback = "0", .min = 0, .max = 600000,
-	  .sentence = "how long to go on serving after SIGTERM while /readyz already says no" },
+	  .sentence = "how long to keep serving after SIGTERM while /readyz already fails" },
 	{ "TOCSIN_DRAIN_TIMEOUT_MS", .type = SETTING_INTEGER, .users = SERVERS, .fallback = "20000", .min = 0,
-	  .max = 600000, .sentence = "how long requests and batches under way may take to finish after that" },
+	  .max = 600000, .sentence = "how long requests and batches in progress may then take to finish" },
 	{ "TOCSIN_WEBHOOK_URL", .users = NOTIFIERS, .channels = true, .check = check_web_url,
-	  .sentence = "where the default pack's webhook channel posts to; unset: its steps are recorded as skipped" },
+	  .sentence = "target of the default pack's webhook; unset: its steps are recorded as skipped" },
 	{ "TOCSIN_WEBHOOK_SECRET", .users = NOTIFIERS, .channels = true, .secret = true, .check = check_webhook_secret,
-	  .sentence = "whsec_…, signs webhooks (Standard Webhooks)" },
+	  .sentence = "whsec_…; signs webhooks (Standard Webhooks)" },
 	{ "TOCSIN_SMTP_URL", .users = NOTIFIERS, .channels = true, .secret = true, .check = check_mail_url,
 	  .sentence = "smtp://[user:password@]host:port or smtps:; unset: mails are recorded as skipped" },
 	{ "TOCSIN_MAIL_FROM", .users = NOTIFIERS, .channels = true, .check = check_mail_address,
-	  .sentence = "sender of mails" },
+	  .sentence = "sender address of mails" },
 	{ "TOCSIN_EGRESS_ALLOW", .users = NOTIFIERS, .check = check_networks,
-	  .sentence = "networks (CIDR, by comma) that webhooks may reach besides public addresses; plain http: only to "
-		      "these" },
+	  .sentence = "networks (CIDR, comma-separated) that webhooks may reach in addition to public addresses; plain http: is "
+		      "allowed only to these" },
 
 	{ "TOCSIN_URL", .users = SETTING_COMMANDS, .fallback = "http://127.0.0.1:8080", .check = check_web_url,
-	  .sentence = "the server that healthcheck and demo talk to; unset, healthcheck asks TOCSIN_OPS_LISTEN where that is set" },
+	  .sentence = "the server that healthcheck and demo use; when unset, healthcheck uses TOCSIN_OPS_LISTEN if that is set" },
 	{ "TOCSIN_KEY", .users = SETTING_COMMANDS, .secret = true,
-	  .sentence = "their key; unset: $TOCSIN_HOME/admin.key" },
+	  .sentence = "the key that they use; unset: $TOCSIN_HOME/admin.key" },
 
 	{ "TOCSIN_KAFKA_BROKERS", .users = BROKERED, .fallback = "127.0.0.1:9092", .check = kafka_brokers_check,
-	  .sentence = "where Kafka is: host:port,host:port" },
+	  .sentence = "Kafka brokers: host:port,host:port" },
 	{ "TOCSIN_KAFKA_OPTIONS", .users = BROKERED, .secret = true, .check = kafka_options_check,
-	  .sentence = "name=value,… for the Kafka client, librdkafka (TLS, SASL)" },
+	  .sentence = "librdkafka options: name=value,… (TLS, SASL)" },
 	{ "TOCSIN_KAFKA_PARTITIONS", .type = SETTING_INTEGER, .users = BROKERED, .fallback = "12", .min = 1, .max = 64,
-	  .sentence = "partitions of every topic that carries incidents; fixed when the topics are made" },
+	  .sentence = "partitions of every topic that carries incidents; fixed when the topics are created" },
 	{ "TOCSIN_KAFKA_REPLICAS", .type = SETTING_INTEGER, .users = BROKERED, .fallback = "3", .min = 1, .max = 16,
-	  .sentence = "copies of each partition" },
+	  .sentence = "replicas of each partition" },
 	{ "TOCSIN_REDIS_URL", .users = SETTING_NOTIFICATION, .secret = true, .fallback = "redis://127.0.0.1:6379/0",
-	  .check = redis_url_check, .sentence = "where the timers are" },
+	  .check = redis_url_check, .sentence = "Redis for notification's timers; also unix:///path" },
 	{ "TOCSIN_INSTANCE", .users = SETTING_PROGRAMS, .check = check_instance,
-	  .sentence = "stable name of this replica, different from every other replica's; unset: the host name" },
+	  .sentence = "stable name of this replica, unique among all replicas; unset: the host name" },
 	{ "TOCSIN_STANDBY", .type = SETTING_CHOICE, .users = OWNERS, .choices = standbys, .fallback = "all",
-	  .sentence = "which ledgers of others a replica follows, to take over at once: all or none" },
+	  .sentence = "which other ledgers a replica follows so that it can take over at once: all or none" },
 	{ "TOCSIN_START_TIMEOUT_MS", .type = SETTING_INTEGER, .users = BROKERED, .fallback = "30000", .min = 0,
-	  .max = 600000, .sentence = "how long to wait at the start for Kafka and Redis" },
+	  .max = 600000, .sentence = "how long to wait for Kafka and Redis at startup" },
 
 	{ "TOCSIN_BULK_MAX", .type = SETTING_INTEGER, .fallback = "8388608", .min = 65536, .max = 67108864,
-	  .sentence = "largest bulk body, in bytes" },
+	  .sentence = "maximum bulk body size in bytes" },
 };
 const size_t settings_count = sizeof settings_table / sizeof settings_table[0];
 
@@ -177,7 +176,7 @@ struct Settings {
 	char *text[ROWS]; /* owned; NULL: unset */
 	int64_t integer[ROWS];
 	bool given[ROWS];
-	char *file[ROWS]; /* owned; where it was read from, NULL: not from a file */
+	char *file[ROWS]; /* owned path of TOCSIN_X_FILE; NULL: not given */
 };
 
 /* ---- reading */
@@ -197,7 +196,7 @@ static void note(char list[][256], size_t *count, const char *format, ...)
 #define MISTAKE(report, ...) note((report)->mistake, &(report)->mistakes, __VA_ARGS__)
 #define WARNING(report, ...) note((report)->warning, &(report)->warnings, __VA_ARGS__)
 
-/* The value of a variable, borrowed; NULL when it is not there, or empty, which is how compose files unset one. */
+/* The value of a variable, borrowed; NULL when it is absent or empty (compose files unset a variable by leaving it empty). */
 static const char *variable(char *const *environment, const char *name, const char *suffix)
 {
 	size_t size = strlen(name), more = strlen(suffix);
@@ -210,7 +209,7 @@ static const char *variable(char *const *environment, const char *name, const ch
 	return NULL;
 }
 
-/* The content of the file a TOCSIN_X_FILE names, to be freed; NULL with a mistake noted. */
+/* The content of the file that TOCSIN_X_FILE names; freed by the caller. NULL: a mistake was noted. */
 static char *value_of_file(const char *name, const char *path, SettingsReport *report)
 {
 	Buffer content;
@@ -220,7 +219,7 @@ static char *value_of_file(const char *name, const char *path, SettingsReport *r
 	if (result_failed(read)) {
 		MISTAKE(report, "%s_FILE: %s", name, read.text);
 	} else if (content.size == 0 || memchr(content.data, '\0', content.size) != NULL) {
-		MISTAKE(report, "%s_FILE: %s must hold a text of one line", name, path);
+		MISTAKE(report, "%s_FILE: %s is empty or binary: it must hold the value as text", name, path);
 	} else {
 		size_t size = content.data[content.size - 1] == '\n' ? content.size - 1 : content.size;
 		value = slice_copy((Slice){ content.data, size });
@@ -244,7 +243,7 @@ static void check_choice(const Setting *setting, const char *value, SettingsRepo
 
 static void check_value(const Setting *setting, const char *value, int64_t *integer, SettingsReport *report)
 {
-	const char *right = NULL;
+	const char *wanted = NULL;
 	switch (setting->type) {
 	case SETTING_INTEGER:
 		if (!slice_integer(slice_of(value), integer) || *integer < setting->min || *integer > setting->max)
@@ -253,9 +252,9 @@ static void check_value(const Setting *setting, const char *value, int64_t *inte
 		break;
 	case SETTING_CHOICE: check_choice(setting, value, report); break;
 	case SETTING_TEXT:
-		right = setting->check == NULL ? NULL : setting->check(value);
-		if (right != NULL)
-			MISTAKE(report, "%s %s", setting->name, right);
+		wanted = setting->check == NULL ? NULL : setting->check(value);
+		if (wanted != NULL)
+			MISTAKE(report, "%s %s", setting->name, wanted);
 		break;
 	}
 }
@@ -266,7 +265,7 @@ static void row_read(size_t row, char *const *environment, Settings *settings, S
 	const char *plain = variable(environment, setting->name, "");
 	const char *path = variable(environment, setting->name, "_FILE");
 	if (plain != NULL && path != NULL)
-		MISTAKE(report, "%s and %s_FILE are both set; one must go", setting->name, setting->name);
+		MISTAKE(report, "%s and %s_FILE are both set: unset one of them", setting->name, setting->name);
 	settings->given[row] = plain != NULL || path != NULL;
 	if (plain != NULL) {
 		settings->text[row] = slice_copy(slice_of(plain));
@@ -302,15 +301,15 @@ static void warn_unknown(const char *entry, SettingsReport *report)
 			return;
 		name[size - strlen(file)] = '_';
 	}
-	WARNING(report, "%s is no setting of Tocsin and means nothing (tocsin --settings lists them)", name);
+	WARNING(report, "%s is not a setting of Tocsin and has no effect: tocsin --settings lists the settings", name);
 }
 
-/* Two settings that are right by themselves and hardly meant together. */
+/* Two values that are valid separately and rarely intended together. */
 static void warn_unsigned(const Settings *settings, SettingsReport *report)
 {
 	if ((settings->users & NOTIFIERS) && setting_given(settings, "TOCSIN_WEBHOOK_URL") &&
 	    !setting_given(settings, "TOCSIN_WEBHOOK_SECRET"))
-		WARNING(report, "TOCSIN_WEBHOOK_SECRET is not set: webhooks go out unsigned, and a receiver cannot tell them from forged ones");
+		WARNING(report, "TOCSIN_WEBHOOK_SECRET is not set: webhooks are sent unsigned, so a receiver cannot detect forged ones");
 }
 
 bool settings_read(char *const *environment, unsigned users, Settings **out, SettingsReport *report)
@@ -342,7 +341,7 @@ void settings_free(Settings *settings)
 	free(settings);
 }
 
-/* The row of a setting that these users read: to ask for another is a mistake of the program's. */
+/* The row of a setting that these users read; another name is a programming error. */
 static size_t row_of(const Settings *settings, const char *name)
 {
 	size_t row = 0;
@@ -397,8 +396,8 @@ const char *setting_of_channel(const Settings *settings, const char *name)
 void settings_write_introduction(Buffer *out)
 {
 	buffer_text(out,
-		    "Settings are environment variables. Any TOCSIN_X may be given as TOCSIN_X_FILE: a path whose\n"
-		    "content is the value. Defaults stand in brackets.\n");
+		    "Settings are environment variables. Any TOCSIN_X may be given as TOCSIN_X_FILE: the path of\n"
+		    "a file that contains the value. Defaults are in parentheses.\n");
 }
 
 void settings_write_manual(const Settings *settings, unsigned but_not, Buffer *out)

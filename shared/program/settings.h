@@ -1,7 +1,7 @@
 /*
- * Settings: one table, a row a setting; environment only. Any TOCSIN_X may be given as TOCSIN_X_FILE (a path whose content
- * is the value, a final newline dropped). All mistakes are reported at once; an unknown TOCSIN_* is a warning, since
- * Kubernetes injects some. `tocsin --settings` and README are compared with this table in a test.
+ * Settings: environment variables, one row of a table each. TOCSIN_X may also be given as TOCSIN_X_FILE, the path of a file
+ * that contains the value (a final line feed is dropped). All mistakes are reported at once. An unknown TOCSIN_* is only a
+ * warning, because Kubernetes injects such variables. A test compares `tocsin --settings` and README with the table.
  */
 #ifndef TOCSIN_PROGRAM_SETTINGS_H
 #define TOCSIN_PROGRAM_SETTINGS_H
@@ -13,7 +13,7 @@
 
 typedef enum { SETTING_TEXT, SETTING_INTEGER, SETTING_CHOICE } SettingType;
 
-/* Who reads it: a bit a program. All are known to all, so that one environment serves both modes and every program. */
+/* The programs that read a setting, one bit each. Every program knows all settings, so one environment serves all of them. */
 enum {
 	SETTING_GATEWAY = 1 << 0,
 	SETTING_INTAKE = 1 << 1,
@@ -21,7 +21,7 @@ enum {
 	SETTING_RESPONSE = 1 << 3,
 	SETTING_NOTIFICATION = 1 << 4,
 	SETTING_AUDIT = 1 << 5,
-	SETTING_PROGRAMS = (1 << 6) - 1, /* those six: the distributed mode */
+	SETTING_PROGRAMS = (1 << 6) - 1, /* these six: the distributed mode */
 	SETTING_SERVE = 1 << 6,          /* tocsin serve: the embedded mode */
 	SETTING_COMMANDS = 1 << 7,       /* the other commands of tocsin */
 	SETTING_ALL = (1 << 8) - 1,
@@ -30,14 +30,14 @@ enum {
 typedef struct {
 	const char *name;        /* "TOCSIN_HOME" */
 	SettingType type;
-	unsigned users;          /* 0: known, and read by nobody yet */
+	unsigned users;          /* SETTING_GATEWAY | …; 0: known, but not read by any program yet */
 	bool secret;             /* never printed */
-	bool channels;           /* ${NAME} in a pack's channels.yaml may stand for it */
-	const char *fallback;    /* default, as text; NULL: unset */
+	bool channels;           /* ${NAME} in channels.yaml may refer to it */
+	const char *fallback;    /* the default, as text; NULL: unset */
 	int64_t min, max;        /* SETTING_INTEGER */
-	const char *const *choices;
-	const char *(*check)(const char *value); /* SETTING_TEXT: NULL when right, else what would be; may be NULL */
-	const char *sentence;
+	const char *const *choices; /* SETTING_CHOICE: ends with NULL */
+	const char *(*check)(const char *value); /* SETTING_TEXT: NULL when valid, else "must …"; may itself be NULL */
+	const char *sentence;    /* for --settings and README */
 } Setting;
 
 extern const Setting settings_table[];
@@ -46,6 +46,8 @@ extern const size_t settings_count;
 typedef struct Settings Settings;
 
 enum { SETTINGS_MISTAKES_MAX = 32 };
+
+/* The first SETTINGS_MISTAKES_MAX mistakes and warnings. */
 typedef struct {
 	size_t mistakes, warnings;
 	char mistake[SETTINGS_MISTAKES_MAX][256];
@@ -53,29 +55,30 @@ typedef struct {
 } SettingsReport;
 
 /*
- * Reads what these users read out of the given environment ("NAME=value", NULL at the end). false: there are mistakes,
- * *out is still there for what is right.
+ * Reads the settings of these users from an environment ("NAME=value", NULL at the end). False: report holds mistakes. The
+ * caller frees *out in both cases; after mistakes it holds the valid settings.
  */
 bool settings_read(char *const *environment, unsigned users, Settings **out, SettingsReport *report);
-void settings_free(Settings *settings); /* wipes secrets */
+void settings_free(Settings *settings); /* wipes all values; NULL is allowed */
 
-/* A default of the program's own, instead of the table's: counts where the environment says nothing. */
+/* Replaces the table's default of a SETTING_TEXT; has no effect where the environment gives a value. */
 void setting_default(Settings *settings, const char *name, const char *value);
 
-/* The name must be one of the table's, and of a setting that the users read. */
-const char *setting_text(const Settings *settings, const char *name);   /* NULL where unset */
-int64_t setting_integer(const Settings *settings, const char *name);
-/* True where the environment says so itself, false for defaults. */
-bool setting_given(const Settings *settings, const char *name);
-const char *setting_file(const Settings *settings, const char *name); /* that TOCSIN_X_FILE named; NULL: none */
+/* For all of these: a name outside the table, or of a setting that the users do not read, is a programming error. */
+const char *setting_text(const Settings *settings, const char *name); /* borrowed; NULL: unset */
+int64_t setting_integer(const Settings *settings, const char *name);  /* SETTING_INTEGER only */
+bool setting_given(const Settings *settings, const char *name);       /* true: the environment gives it; false: default */
+const char *setting_file(const Settings *settings, const char *name); /* the path in TOCSIN_X_FILE, borrowed; NULL: not given */
+
+/* True for a name of the table. */
 bool setting_known(const char *name);
 
-/* What ${NAME} in a pack's channels.yaml stands for; NULL: unset, unknown, or none of a pack's business. */
+/* The value of ${NAME} in channels.yaml, borrowed; NULL: unset, unknown, or not a setting that packs may read. */
 const char *setting_of_channel(const Settings *settings, const char *name);
 
 /*
- * The manual: how settings are given, then a line or two for each that the users of `settings` read and those of `but_not`
- * do not, with its value there (of an empty environment: the default) and sentence.
+ * The manual. The introduction says how settings are given. Then follows a line for each setting that the users of settings
+ * read and those of but_not do not: name, sentence and value (read from an empty environment: the default).
  */
 void settings_write_introduction(Buffer *out);
 void settings_write_manual(const Settings *settings, unsigned but_not, Buffer *out);

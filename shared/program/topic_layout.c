@@ -6,7 +6,7 @@
 
 enum { CHECK_MS = 5000, SENTENCE_MAX = 1024 };
 
-/* A ledger's keep_ms is its owner's business, who knows what is no longer needed; Kafka must not count days there. */
+/* The owner of a ledger trims it and knows which records are still needed; Kafka must not drop them by age. */
 static KafkaKeep keep_of(const Topic *topic)
 {
 	if (topic->kind == TOPIC_TABLE)
@@ -25,7 +25,7 @@ KafkaTopics topic_layout(const Settings *settings, KafkaTopic out[static TOPICS]
 	return (KafkaTopics){ out, TOPICS, (unsigned)setting_integer(settings, "TOCSIN_KAFKA_REPLICAS") };
 }
 
-static Result difference_tell(const KafkaTopics *wanted, const KafkaDifference *difference, const char *service)
+static Result difference_log(const KafkaTopics *wanted, const KafkaDifference *difference, const char *service)
 {
 	Buffer sentence;
 	Result result = result_ok();
@@ -39,15 +39,15 @@ static Result difference_tell(const KafkaTopics *wanted, const KafkaDifference *
 	return result;
 }
 
-/* All of them are told; the first fatal one is the answer. */
-static Result differences_tell(const KafkaTopics *wanted, const KafkaFound *found, const char *service)
+/* Logs all; returns the first fatal one. */
+static Result differences_log(const KafkaTopics *wanted, const KafkaFound *found, const char *service)
 {
 	KafkaDifferences *differences = malloc(sizeof *differences);
 	Result first = result_ok();
 	must(differences != NULL);
 	kafka_topics_compare(wanted, found->topics, differences);
 	for (size_t i = 0; i < differences->count; i++) {
-		Result result = difference_tell(wanted, &differences->list[i], service);
+		Result result = difference_log(wanted, &differences->list[i], service);
 		if (!result_failed(first))
 			first = result;
 	}
@@ -67,7 +67,7 @@ static Result check(KafkaAdmin *admin, const KafkaTopics *wanted, const char *se
 	} else {
 		if (found->unseen[0] != '\0')
 			log_line(LOG_WARN, service, event, L_STRING("detail", found->unseen));
-		result = differences_tell(wanted, found, service);
+		result = differences_log(wanted, found, service);
 	}
 	free(found);
 	return result;

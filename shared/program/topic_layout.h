@@ -1,6 +1,6 @@
 /*
- * The topics of the one table (shared/domain/topics.h) as Kafka must have them. `tocsin topics` makes them so; every
- * program looks once, at its start.
+ * The topics of shared/domain/topics.h as Kafka must have them. `tocsin topics apply` creates and corrects them; every
+ * program checks them once, at its start.
  */
 #ifndef TOCSIN_PROGRAM_TOPIC_LAYOUT_H
 #define TOCSIN_PROGRAM_TOPIC_LAYOUT_H
@@ -9,12 +9,12 @@
 #include "shared/io/kafka/admin.h"
 #include "shared/program/settings.h"
 
-/* out: one for each topic, in the order of the table; for the program's life. */
+/* Fills out, one row a topic in the order of the table. The result borrows out. */
 KafkaTopics topic_layout(const Settings *settings, KafkaTopic out[static TOPICS]);
 
 /*
- * Looks at a cluster that can be reached, and logs as `service` what is not as it must be. ERROR_INPUT: on these topics
- * nothing may run, since records would be lost or misread. What merely cannot be seen is a warning.
+ * Compares the cluster, which must be reachable, with the table, and logs every difference as `service`. ERROR_INPUT: on
+ * these topics records would be lost or misread, so nothing may run. A topic that cannot be described is only a warning.
  */
 Result topic_layout_check(const Settings *settings, const char *service);
 

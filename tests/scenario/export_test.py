@@ -149,7 +149,7 @@ def import_accepts_only_a_complete_unchanged_file_and_an_empty_home(scratch):
     good = pathlib.Path(file).read_bytes()
     for bytes_, words in ((good[:len(good) // 2], "cut off"), (good[:-1], "cut off"), (good.replace(b"fs1", b"fs2", 1), "digest"),
                           (good.replace(b'"format":1', b'"format":2', 1), "newer"), (good + b"{}\n", "goes on"),
-                          (b"hello\n", "no export of Tocsin"), (b"", "no export of Tocsin")):
+                          (b"hello\n", "not an export of Tocsin"), (b"", "not an export of Tocsin")):
         bad.write_bytes(bytes_)
         _refused(two.command("import", str(bad)), words, code=1)
     check(not (two.home / "bus.db").exists(), "an invalid file was imported")
@@ -198,7 +198,7 @@ def _outcome(server, file):
     again = server.command("import", file)
     if again.returncode == 0:
         return "empty"
-    if "did not come to its end" not in again.stderr:
+    if "was not completed" not in again.stderr:
         server.start()
         check_equal(len(server.incidents(limit=200)), 300, "incidents")
         server.stop()
@@ -206,7 +206,7 @@ def _outcome(server, file):
     server.launch()
     _, errors = server.process.communicate(timeout=30)
     check_equal(server.process.returncode, 3, f"exit code of serve after an interrupted import, with stderr: {errors}")
-    check("did not come to its end" in errors, errors)
+    check("was not completed" in errors, errors)
     return "unfinished"
 
 

@@ -32,7 +32,7 @@ SERVERS = ("gateway", "intake", "classification", "response", "notification", "a
 # Defaults of programs that differ from the table; the text below the table states them: {setting: {program: default}}.
 OF_A_PROGRAM = {"TOCSIN_LISTEN": {name: f"127.0.0.1:{8080 + number}" for number, name in enumerate(SERVERS)},
                 "TOCSIN_PUBLIC_URL": {"notification": "http://127.0.0.1:8080"}}
-CREATED = {"TOCSIN_ADMIN_KEY": ("made at the first start", "serve makes one at its first start")}  # the words of README and of the program
+CREATED = {"TOCSIN_ADMIN_KEY": ("made at the first start", "serve generates one at its first start")}  # the words of README and of the program
 
 
 def _manuals(scratch):

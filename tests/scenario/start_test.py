@@ -127,7 +127,7 @@ def check_reports_missing_files_of_a_pack_and_channels_that_notify_nobody(scratc
         check_equal(done.returncode, 0, f"exit code ({done.stderr})")
         return [line for line in done.stdout.splitlines() if line.startswith("note: ")]
     hook, mail = notes()
-    check("hook" in hook and "TOCSIN_WEBHOK_URL is no setting" in hook, hook)
+    check("hook" in hook and "TOCSIN_WEBHOK_URL is not a setting" in hook, hook)
     check("mail" in mail and "TOCSIN_MAIL_FROM is not set" in mail, mail)
     check_equal(notes(TOCSIN_MAIL_FROM="soc@a.example"), [hook], "notes if the mail channel is complete")
     (pack / "channels.yaml").write_text(channels.replace("WEBHOK", "WEBHOOK"))
@@ -189,7 +189,7 @@ def operational_endpoints_can_have_a_separate_listener(scratch):
 def every_flag_and_command_prints_its_usage(scratch):
     server = scratch.server(start=False)
     for arguments, code, words in ((["help"], 0, "serve"), (["--help"], 0, "serve"), (["version"], 0, "tocsin "), (["--version"], 0, "tocsin "),
-                                   (["version", "--json"], 0, '"version"'), (["--settings"], 0, "TOCSIN_HOME"), (["--check"], 0, "right"),
+                                   (["version", "--json"], 0, '"version"'), (["--settings"], 0, "TOCSIN_HOME"), (["--check"], 0, "valid"),
                                    ([], 2, ""), (["fly"], 2, ""), (["serve", "now"], 2, ""), (["version", "-x"], 2, "")):
         done = server.command(*arguments)
         check_equal(done.returncode, code, f"exit code of {arguments}")

@@ -51,10 +51,10 @@ def topics_are_planned_applied_and_checked(scratch):
     check("tocsin: tocsin.journal is missing: tocsin topics apply creates it\n" in missing.stderr, missing.stderr)
     applied = site.tocsin("topics", "apply")
     check_equal((applied.returncode, applied.stderr), (0, ""), "apply: exit code and stderr")
-    check_equal(applied.stdout.splitlines(), [f"done: {line}" for line in lines] + [f"{TOPICS} topics are as they must be"], "apply")
+    check_equal(applied.stdout.splitlines(), [f"done: {line}" for line in lines] + [f"{TOPICS} topics are as required"], "apply")
     for command in ("apply", "plan", "check"):
         again = site.tocsin("topics", command)
-        check_equal((again.returncode, again.stdout, again.stderr), (0, f"{TOPICS} topics are as they must be\n", ""), f"{command} after")
+        check_equal((again.returncode, again.stdout, again.stderr), (0, f"{TOPICS} topics are as required\n", ""), f"{command} after")
     _partitions_cannot_be_changed(site)
     _replicas_need_brokers(site)
 

@@ -1,13 +1,13 @@
-/* A small policy pack for tests of notification: people with and without addresses, two languages, both channels. */
+/* A small policy pack for tests of notification: people with and without mail addresses, two languages, both channels. */
 #ifndef TOCSIN_TESTS_NOTIFY_PACK_H
 #define TOCSIN_TESTS_NOTIFY_PACK_H
 
 #include "shared/domain/policy.h"
 
-/* Aborts when it is not valid. To be freed with policy_free. */
+/* The caller frees it with policy_free. */
 Policy *notify_pack(void);
 
-/* The pack with escalation.yaml replaced; NULL: the pack's own. */
+/* The pack with another escalation.yaml; NULL: its own. An invalid one aborts. */
 Policy *notify_pack_with(const char *escalation);
 
 #endif

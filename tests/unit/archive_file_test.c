@@ -1,4 +1,4 @@
-/* The file of an export: what is written is read back, and nothing else is taken for it. */
+/* The archive file: records are read back as written, and damaged or foreign files are refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,9 +12,9 @@
 
 enum { FILE_BYTES = 1 << 20, RECORDS = 20, LINES = 3 };
 
-/* ---- writing one into memory */
+/* ---- writing to memory */
 
-static const ArchiveRecord strange = { .topic = TOPIC_DEAD_LETTERS,
+static const ArchiveRecord binary = { .topic = TOPIC_DEAD_LETTERS,
 				     .key = { "k\x80", 2 },
 				     .headers = { "ce_id\0e\xff\0a\0\0a\0twice\0", 20 },
 				     .body = { "\0\xfe\n\"", 4 } };
@@ -33,7 +33,7 @@ static void everything_write(ArchiveWriter *writer)
 {
 	char key[8];
 	assert_false(result_failed(archive_write_manifest(writer, 12, "cluster", 1795420800000)));
-	assert_false(result_failed(archive_write_record(writer, &strange)));
+	assert_false(result_failed(archive_write_record(writer, &binary)));
 	for (int i = 0; i < RECORDS; i++) {
 		ArchiveRecord record = record_of(i, key);
 		assert_false(result_failed(archive_write_record(writer, &record)));
@@ -82,7 +82,7 @@ static Result items_read(ArchiveReader *reader, size_t *items)
 	return result_ok();
 }
 
-/* How many items there are, the end included. */
+/* *items: number of items, including the end. */
 static Result bytes_read(Slice bytes, size_t *items)
 {
 	ArchiveReader *reader = malloc(sizeof *reader);
@@ -103,7 +103,7 @@ static void assert_refused(Slice bytes, const char *word)
 	Result result = bytes_read(bytes, &items);
 	assert_int_equal(result.kind, ERROR_INPUT);
 	if (!strstr(result.text, word))
-		fail_msg("'%s' does not say '%s'", result.text, word);
+		fail_msg("'%s' does not contain '%s'", result.text, word);
 }
 
 /* ---- the tests */
@@ -125,9 +125,9 @@ static void records_are_read_as_they_were_written(void **state)
 	assert_int_equal(reader->partitions, 12);
 	assert_false(result_failed(archive_read(reader, &item)));
 	assert_int_equal(item.record.topic, TOPIC_DEAD_LETTERS);
-	assert_slices(item.record.key, strange.key);
-	assert_slices(item.record.headers, strange.headers);
-	assert_slices(item.record.body, strange.body);
+	assert_slices(item.record.key, binary.key);
+	assert_slices(item.record.headers, binary.headers);
+	assert_slices(item.record.body, binary.body);
 	for (int i = 0; i < RECORDS; i++) {
 		ArchiveRecord record = record_of(i, key);
 		assert_false(result_failed(archive_read(reader, &item)));
@@ -145,22 +145,22 @@ static void records_are_read_as_they_were_written(void **state)
 	fclose(file);
 }
 
-static void the_end_comes_when_all_of_it_was_right(void **state)
+static void the_end_is_returned_for_an_intact_file(void **state)
 {
 	size_t items;
 	assert_false(result_failed(bytes_read(buffer_slice(*state), &items)));
 	assert_int_equal(items, 1 + RECORDS + LINES + 1);
 }
 
-static void a_file_that_was_cut_is_refused_wherever_it_was_cut(void **state)
+static void a_file_truncated_anywhere_is_refused(void **state)
 {
 	Slice bytes = buffer_slice(*state);
 	for (size_t size = 0; size < bytes.size; size++)
-		assert_refused((Slice){ bytes.data, size }, size < 20 ? "no export" : "");
+		assert_refused((Slice){ bytes.data, size }, size < 20 ? "not an export" : "");
 	assert_refused((Slice){ bytes.data, bytes.size - 1 }, "cut off");
 }
 
-static void a_changed_byte_is_found_wherever_it_is(void **state)
+static void every_changed_byte_is_detected(void **state)
 {
 	Buffer *bytes = *state;
 	for (size_t at = 0; at < bytes->size; at++) {
@@ -171,7 +171,7 @@ static void a_changed_byte_is_found_wherever_it_is(void **state)
 	}
 }
 
-static void a_line_that_was_taken_out_is_missed(void **state)
+static void a_removed_line_is_detected(void **state)
 {
 	Buffer *bytes = *state, without;
 	const char *first = strchr(bytes->data, '\n') + 1, *second = strchr(first, '\n') + 1;
@@ -182,18 +182,18 @@ static void a_line_that_was_taken_out_is_missed(void **state)
 	buffer_release(&without);
 }
 
-static void nothing_may_follow_the_end(void **state)
+static void bytes_after_the_end_are_refused(void **state)
 {
 	buffer_text(*state, "{}\n");
 	assert_refused(buffer_slice(*state), "goes on");
 }
 
-static void another_format_and_other_files_are_named(void **state)
+static void other_formats_and_other_files_are_refused(void **state)
 {
 	(void)state;
 	assert_refused(SLICE("{\"tocsin\":\"export\",\"format\":2,\"partitions\":1}\n"), "newer");
-	assert_refused(SLICE("{\"tocsin\":\"backup\",\"format\":1}\n"), "no export");
-	assert_refused(SLICE("not at all\n"), "no export");
+	assert_refused(SLICE("{\"tocsin\":\"backup\",\"format\":1}\n"), "not an export");
+	assert_refused(SLICE("not at all\n"), "not an export");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, file_make, file_drop)
@@ -202,12 +202,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(records_are_read_as_they_were_written),
-		TEST(the_end_comes_when_all_of_it_was_right),
-		TEST(a_file_that_was_cut_is_refused_wherever_it_was_cut),
-		TEST(a_changed_byte_is_found_wherever_it_is),
-		TEST(a_line_that_was_taken_out_is_missed),
-		TEST(nothing_may_follow_the_end),
-		TEST(another_format_and_other_files_are_named),
+		TEST(the_end_is_returned_for_an_intact_file),
+		TEST(a_file_truncated_anywhere_is_refused),
+		TEST(every_changed_byte_is_detected),
+		TEST(a_removed_line_is_detected),
+		TEST(bytes_after_the_end_are_refused),
+		TEST(other_formats_and_other_files_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Audit as a service: what it reads stands in its file once, and the file follows the ledger. */
+/* Audit as a service: every input is in the file once, and the file agrees with the ledger. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 
 enum { FILE_MAX = 16 << 20, START = 1795420800, DAY_SECONDS = 86400 };
 
-/* The file in memory; a test may look at it, and change it. */
+/* A log in memory, which tests can read and change. */
 typedef struct {
 	AuditLedger ledger;
 	Buffer file;
@@ -93,13 +93,13 @@ static void assessment_add(Bench *bench, const char *id)
 		   "{\"assessment\":{\"kind\":\"incident\"}}");
 }
 
-/* Past the time in which records are gathered. */
+/* Runs past the time for which lines are gathered. */
 static void settle(Bench *bench)
 {
 	lone_until(&bench->lone, bench->lone.now + 1000);
 }
 
-/* Lines of the file, which must verify, and end where the last accepted checkpoint says. */
+/* The number of lines; fails unless the file verifies and ends at the last accepted checkpoint. */
 static int64_t lines(const Bench *bench)
 {
 	ChainVerify verify;
@@ -130,7 +130,7 @@ static bool file_has(const Bench *bench, const char *text)
 	return memmem(bench->ledger.file.data, bench->ledger.file.size, text, strlen(text)) != NULL;
 }
 
-static void everything_of_record_stands_in_the_file(void **state)
+static void all_records_of_the_inputs_are_in_the_file(void **state)
 {
 	Bench *bench = *state;
 	for (int i = 0; i < 3; i++)
@@ -149,7 +149,7 @@ static void everything_of_record_stands_in_the_file(void **state)
 	assert_false(file_has(bench, "tocsin.ledger."));
 }
 
-static void lines_are_counted_when_their_checkpoint_is_of_record_and_no_second_time(void **state)
+static void lines_are_counted_once_when_their_checkpoint_is_accepted(void **state)
 {
 	Bench *bench = *state;
 	int64_t before = metric_value("tocsin_audit_records_total");
@@ -168,7 +168,7 @@ static void lines_are_counted_when_their_checkpoint_is_of_record_and_no_second_t
 	assert_int_equal(metric_value("tocsin_audit_records_total"), before + 4);
 }
 
-static void an_assessment_that_comes_twice_stands_there_once(void **state)
+static void a_repeated_assessment_is_in_the_file_once(void **state)
 {
 	Bench *bench = *state;
 	assessment_add(bench, "out_a");
@@ -184,7 +184,7 @@ static void an_assessment_that_comes_twice_stands_there_once(void **state)
 	assert_int_equal(lines(bench), 3);
 }
 
-static void after_sixty_days_an_assessments_id_is_forgotten(void **state)
+static void the_id_of_an_assessment_is_forgotten_after_sixty_days(void **state)
 {
 	Bench *bench = *state;
 	assessment_add(bench, "out_a");
@@ -197,7 +197,7 @@ static void after_sixty_days_an_assessments_id_is_forgotten(void **state)
 	assert_int_equal(lines(bench), 3);
 }
 
-static void what_comes_together_shares_a_write_and_a_checkpoint(void **state)
+static void records_close_in_time_share_a_write_and_a_checkpoint(void **state)
 {
 	Bench *bench = *state;
 	journal_add(bench, 0);
@@ -213,13 +213,13 @@ static void what_comes_together_shares_a_write_and_a_checkpoint(void **state)
 	assert_int_equal(lone_outputs(&bench->lone, TOPIC_CHECKPOINTS, TYPE_CHECKPOINT), 2);
 }
 
-static void no_checkpoint_claims_what_is_not_on_disk(void **state)
+static void a_checkpoint_covers_only_lines_on_disk(void **state)
 {
 	Bench *bench = *state;
 	journal_add(bench, 0);
 	settle(bench);
 	journal_add(bench, 1);
-	lone_until(&bench->lone, bench->lone.now + 10); /* staged, and then the process dies */
+	lone_until(&bench->lone, bench->lone.now + 10); /* staged when the process crashes */
 	assert_int_equal(lines(bench), 1);
 	lone_restart(&bench->lone, false);
 	settle(bench);
@@ -232,7 +232,7 @@ static void lines_whose_checkpoint_was_lost_are_cut_off_and_written_again(void *
 	journal_add(bench, 0);
 	settle(bench);
 	for (int round = 1; round <= 3; round++) {
-		/* The file is written, but the checkpoint's append fails on the wire. */
+		/* The file is written, but the append of the checkpoint is lost. */
 		bool progressed;
 		journal_add(bench, round);
 		bench->lone.now += 1000;
@@ -247,7 +247,7 @@ static void lines_whose_checkpoint_was_lost_are_cut_off_and_written_again(void *
 	}
 }
 
-static void a_state_file_lost_or_behind_never_costs_a_line(void **state)
+static void a_lost_or_old_state_file_costs_no_line(void **state)
 {
 	Bench *bench = *state;
 	for (int i = 0; i < 5; i++) {
@@ -264,7 +264,7 @@ static void a_state_file_lost_or_behind_never_costs_a_line(void **state)
 	assert_int_equal(lines(bench), 6);
 }
 
-static void half_a_line_left_by_a_power_cut_is_cut_off(void **state)
+static void a_partial_line_after_a_power_failure_is_removed(void **state)
 {
 	Bench *bench = *state;
 	journal_add(bench, 0);
@@ -289,12 +289,12 @@ static void a_changed_last_line_stops_audit(void **state)
 	assert_non_null(strstr(bench->lone.failure.text, "changed"));
 }
 
-static void a_rewritten_ledger_stops_audit_though_its_lines_fit(void **state)
+static void a_rewritten_log_with_valid_hashes_stops_audit(void **state)
 {
 	Bench *bench = *state;
 	journal_add(bench, 0);
 	settle(bench);
-	/* Forged with all hashes right, and as long as the true one. */
+	/* A forged line with valid hashes, as long as the original. */
 	char *forged = slice_copy(buffer_slice(&bench->ledger.file));
 	ChainLine line;
 	assert_true(chain_line_read((Slice){ forged, bench->ledger.file.size - 1 }, &line));
@@ -311,7 +311,7 @@ static void a_rewritten_ledger_stops_audit_though_its_lines_fit(void **state)
 	assert_int_equal(bench->lone.failure.kind, ERROR_INTERNAL);
 }
 
-static void a_file_that_lost_lines_stops_audit(void **state)
+static void a_truncated_file_stops_audit(void **state)
 {
 	Bench *bench = *state;
 	for (int i = 0; i < 3; i++)
@@ -323,8 +323,8 @@ static void a_file_that_lost_lines_stops_audit(void **state)
 	assert_int_equal(bench->lone.failure.kind, ERROR_INTERNAL);
 }
 
-/* Another replica holds the log then; it must not be pushed out of the way by one that could only stop. */
-static void beside_others_a_replica_without_the_log_claims_nothing(void **state)
+/* Another replica has the log; a replica without it, which could only stop, must not take over from that one. */
+static void a_replica_without_the_log_claims_nothing_beside_others(void **state)
 {
 	Bench *bench = *state;
 	for (int i = 0; i < 3; i++)
@@ -345,7 +345,7 @@ static void beside_others_a_replica_without_the_log_claims_nothing(void **state)
 		assert_true(bench->lone.bus->operations->end(bench->lone.bus, TOPIC_CHECKPOINTS, 0) == checkpoints);
 		assert_int_equal(bench->ledger.file.size, left[i]);
 	}
-	/* The log is copied there: it goes on. */
+	/* Once the log is copied to it, the replica continues. */
 	buffer_clear(&bench->ledger.file);
 	buffer_append(&bench->ledger.file, lost);
 	free(whole);
@@ -355,7 +355,7 @@ static void beside_others_a_replica_without_the_log_claims_nothing(void **state)
 	assert_int_equal(lines(bench), 4);
 }
 
-static void a_line_longer_than_what_is_read_at_once_is_checked_too(void **state)
+static void a_last_line_longer_than_one_read_is_checked(void **state)
 {
 	enum { LONG = 300000 };
 	Bench *bench = *state;
@@ -372,7 +372,7 @@ static void a_line_longer_than_what_is_read_at_once_is_checked_too(void **state)
 
 #define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_make, bench_drop)
 
-/* Classification publishes again what it is not sure of; where the first copy stood is observed again by a new owner. */
+/* Classification publishes assessments again after a crash; a new owner observes the positions of the first copies. */
 static void assessments_repeated_after_a_take_over_are_written_once(void **state)
 {
 	enum { ASSESSMENTS = 40 };
@@ -391,7 +391,7 @@ static void assessments_repeated_after_a_take_over_are_written_once(void **state
 		snprintf(id, sizeof(id), "rec_a%d", i);
 		assessment_add(bench, id);
 	}
-	journal_add(bench, 1); /* comes last */
+	journal_add(bench, 1); /* marks that all inputs before it were processed */
 	settle(bench);
 	assert_true(file_has(bench, "rec_j1"));
 	assert_int_equal(lines(bench), ASSESSMENTS + 1);
@@ -400,21 +400,21 @@ static void assessments_repeated_after_a_take_over_are_written_once(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BENCH_TEST(everything_of_record_stands_in_the_file),
-		BENCH_TEST(lines_are_counted_when_their_checkpoint_is_of_record_and_no_second_time),
-		BENCH_TEST(an_assessment_that_comes_twice_stands_there_once),
+		BENCH_TEST(all_records_of_the_inputs_are_in_the_file),
+		BENCH_TEST(lines_are_counted_once_when_their_checkpoint_is_accepted),
+		BENCH_TEST(a_repeated_assessment_is_in_the_file_once),
 		BENCH_TEST(assessments_repeated_after_a_take_over_are_written_once),
-		BENCH_TEST(after_sixty_days_an_assessments_id_is_forgotten),
-		BENCH_TEST(what_comes_together_shares_a_write_and_a_checkpoint),
-		BENCH_TEST(no_checkpoint_claims_what_is_not_on_disk),
+		BENCH_TEST(the_id_of_an_assessment_is_forgotten_after_sixty_days),
+		BENCH_TEST(records_close_in_time_share_a_write_and_a_checkpoint),
+		BENCH_TEST(a_checkpoint_covers_only_lines_on_disk),
 		BENCH_TEST(lines_whose_checkpoint_was_lost_are_cut_off_and_written_again),
-		BENCH_TEST(a_state_file_lost_or_behind_never_costs_a_line),
-		BENCH_TEST(half_a_line_left_by_a_power_cut_is_cut_off),
+		BENCH_TEST(a_lost_or_old_state_file_costs_no_line),
+		BENCH_TEST(a_partial_line_after_a_power_failure_is_removed),
 		BENCH_TEST(a_changed_last_line_stops_audit),
-		BENCH_TEST(a_rewritten_ledger_stops_audit_though_its_lines_fit),
-		BENCH_TEST(a_file_that_lost_lines_stops_audit),
-		BENCH_TEST(beside_others_a_replica_without_the_log_claims_nothing),
-		BENCH_TEST(a_line_longer_than_what_is_read_at_once_is_checked_too),
+		BENCH_TEST(a_rewritten_log_with_valid_hashes_stops_audit),
+		BENCH_TEST(a_truncated_file_stops_audit),
+		BENCH_TEST(a_replica_without_the_log_claims_nothing_beside_others),
+		BENCH_TEST(a_last_line_longer_than_one_read_is_checked),
 	};
 	return cmocka_run_group_tests_name("audit", tests, NULL, NULL);
 }

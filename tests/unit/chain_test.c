@@ -1,4 +1,4 @@
-/* The audit ledger's chain: what is written verifies, and no single change of a line goes unseen. */
+/* The hash chain of the audit log: written lines verify, and every single change is detected. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -20,7 +20,7 @@ enum { LINES = 200, FILE_MAX = 4 << 20 };
 typedef struct {
 	Buffer file;
 	ChainHead head;
-	size_t begin[LINES + 1]; /* of each line, and the end */
+	size_t begin[LINES + 1]; /* offset of each line, and the end */
 } Ledger;
 
 static const char *const ledger_topics[] = { "tocsin.journal", "tocsin.assessments", "tocsin.deliveries" };
@@ -69,7 +69,7 @@ static Slice line_of(const Ledger *ledger, size_t line)
 	return (Slice){ ledger->file.data + ledger->begin[line], ledger->begin[line + 1] - ledger->begin[line] };
 }
 
-/* Number of the first line that does not fit, 0 when all do. */
+/* The number of the first bad line; 0: none. */
 static int64_t verdict(Slice bytes, size_t piece, const ChainHead *expected)
 {
 	ChainVerify verify;
@@ -86,7 +86,7 @@ static int64_t verdict(Slice bytes, size_t piece, const ChainHead *expected)
 	return bad_line;
 }
 
-static void a_ledger_verifies_whatever_pieces_it_is_read_in(void **state)
+static void a_log_verifies_in_pieces_of_any_size(void **state)
 {
 	const Ledger *ledger = *state;
 	const size_t pieces[] = { 1, 7, 100, 4096, SIZE_MAX / 4 };
@@ -96,14 +96,14 @@ static void a_ledger_verifies_whatever_pieces_it_is_read_in(void **state)
 	assert_int_equal(ledger->head.count, LINES);
 }
 
-static void an_empty_ledger_verifies(void **state)
+static void an_empty_log_verifies(void **state)
 {
 	const ChainHead nothing = { 0 };
 	(void)state;
 	assert_int_equal(verdict(SLICE_NONE, 1, &nothing), 0);
 }
 
-static void a_line_is_written_as_the_contract_says(void **state)
+static void a_line_has_the_members_of_the_contract(void **state)
 {
 	const Ledger *ledger = *state;
 	Slice line = line_of(ledger, 0);
@@ -120,7 +120,7 @@ static void a_line_is_written_as_the_contract_says(void **state)
 	assert_int_equal(json_object_size(tree), 5);
 }
 
-static void the_hash_is_of_previous_and_the_records_own_bytes(void **state)
+static void the_hash_covers_previous_and_the_bytes_of_the_record(void **state)
 {
 	const Ledger *ledger = *state;
 	Slice line = line_of(ledger, 1);
@@ -165,7 +165,7 @@ static void check_odd_body(Slice body, const char *expected)
 	buffer_release(&out);
 }
 
-static void a_body_with_line_breaks_or_without_sense_still_makes_one_sound_line(void **state)
+static void any_body_makes_one_line_that_verifies(void **state)
 {
 	(void)state;
 	check_odd_body(SLICE("{\r\n\"a\": \n1}"), "\"data\":{  \"a\":  1}}");
@@ -178,13 +178,13 @@ static void a_body_with_line_breaks_or_without_sense_still_makes_one_sound_line(
 
 /* ---- tampering */
 
-static void every_flipped_byte_of_every_line_is_found(void **state)
+static void every_flipped_bit_is_detected(void **state)
 {
 	const Ledger *ledger = *state;
 	char *copy = malloc(ledger->file.size);
 	memcpy(copy, ledger->file.data, ledger->file.size);
 	for (size_t line = 0; line < LINES; line++) {
-		/* All bytes of some lines, every 13th of the others. */
+		/* All bytes of every 50th line, every 13th byte of the others. */
 		size_t step = line % 50 == 0 ? 1 : 13;
 		ChainHead head = { 0 };
 		char why[CHAIN_WHY];
@@ -207,7 +207,7 @@ static void every_flipped_byte_of_every_line_is_found(void **state)
 	free(copy);
 }
 
-/* The ledger with lines [0, to) then the lines given then [from, end). */
+/* Verifies lines [0, to), then between, then lines [from, end). */
 static int64_t verdict_spliced(const Ledger *ledger, size_t to, Slice between, size_t from)
 {
 	Buffer file;
@@ -222,7 +222,7 @@ static int64_t verdict_spliced(const Ledger *ledger, size_t to, Slice between, s
 	return bad_line;
 }
 
-static void every_flipped_line_is_found_where_it_stands(void **state)
+static void every_changed_line_is_located(void **state)
 {
 	const Ledger *ledger = *state;
 	for (size_t line = 0; line < LINES; line++) {
@@ -235,18 +235,18 @@ static void every_flipped_line_is_found_where_it_stands(void **state)
 	}
 }
 
-static void every_deleted_line_is_found(void **state)
+static void every_deleted_line_is_detected(void **state)
 {
 	const Ledger *ledger = *state;
 	for (size_t line = 0; line < LINES; line++)
 		assert_int_equal(verdict_spliced(ledger, line, SLICE_NONE, line + 1), line + 1);
 }
 
-static void every_inserted_line_is_found(void **state)
+static void every_inserted_line_is_detected(void **state)
 {
 	const Ledger *ledger = *state;
 	for (size_t line = 0; line <= LINES; line++) {
-		/* It fits where it is put, made by somebody who knows the format: the next line gives it away. */
+		/* Forged by someone who knows the format, the line itself verifies: the next one does not. */
 		ChainLine before = { 0 };
 		if (line > 0)
 			assert_true(chain_line_read(
@@ -267,7 +267,7 @@ static void every_inserted_line_is_found(void **state)
 	}
 }
 
-static void every_two_lines_changing_places_are_found(void **state)
+static void every_swap_of_two_lines_is_detected(void **state)
 {
 	const Ledger *ledger = *state;
 	for (size_t line = 0; line + 1 < LINES; line++) {
@@ -280,11 +280,11 @@ static void every_two_lines_changing_places_are_found(void **state)
 	}
 }
 
-static void every_truncation_is_found(void **state)
+static void every_truncation_is_detected(void **state)
 {
 	const Ledger *ledger = *state;
 	for (size_t line = 0; line < LINES; line++) {
-		/* At a line's end only the head kept elsewhere shows it; in the middle of a line the file does. */
+		/* At the end of a line only the expected head reveals it; within a line, the file does. */
 		assert_int_equal(verdict((Slice){ ledger->file.data, ledger->begin[line] }, 4096, &ledger->head),
 				 line + 1);
 		assert_int_equal(verdict((Slice){ ledger->file.data, ledger->begin[line] }, 4096, NULL), 0);
@@ -294,7 +294,7 @@ static void every_truncation_is_found(void **state)
 	}
 }
 
-static void a_line_of_endless_length_is_refused(void **state)
+static void a_line_longer_than_the_limit_is_refused(void **state)
 {
 	ChainVerify verify;
 	char piece[1 << 16];
@@ -308,7 +308,7 @@ static void a_line_of_endless_length_is_refused(void **state)
 	chain_verify_release(&verify);
 }
 
-static void written_otherwise_is_changed_even_where_it_means_the_same(void **state)
+static void an_equivalent_line_in_another_form_is_refused(void **state)
 {
 	const Ledger *ledger = *state;
 	const struct {
@@ -354,7 +354,7 @@ static void file_put(const char *path, Slice bytes)
 	fclose(file);
 }
 
-static void a_file_is_verified_and_told_where_it_breaks(void **state)
+static void the_verdict_on_a_file_names_the_first_bad_line(void **state)
 {
 	const Ledger *ledger = *state;
 	AuditVerdict found;
@@ -376,7 +376,7 @@ static void a_file_is_verified_and_told_where_it_breaks(void **state)
 	assert_int_equal(audit_verify_file(path, &found).kind, ERROR_NOT_FOUND);
 }
 
-static void a_file_is_cut_back_to_what_was_accepted(void **state)
+static void a_file_is_truncated_to_its_accepted_lines(void **state)
 {
 	const Ledger *ledger = *state;
 	AuditLedger *file;
@@ -421,22 +421,22 @@ static void a_file_of_another_bus_is_set_aside_not_overwritten(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_ledger_verifies_whatever_pieces_it_is_read_in),
-		cmocka_unit_test(an_empty_ledger_verifies),
-		cmocka_unit_test(a_line_is_written_as_the_contract_says),
-		cmocka_unit_test(the_hash_is_of_previous_and_the_records_own_bytes),
+		cmocka_unit_test(a_log_verifies_in_pieces_of_any_size),
+		cmocka_unit_test(an_empty_log_verifies),
+		cmocka_unit_test(a_line_has_the_members_of_the_contract),
+		cmocka_unit_test(the_hash_covers_previous_and_the_bytes_of_the_record),
 		cmocka_unit_test(a_body_is_kept_byte_for_byte),
-		cmocka_unit_test(a_body_with_line_breaks_or_without_sense_still_makes_one_sound_line),
-		cmocka_unit_test(every_flipped_byte_of_every_line_is_found),
-		cmocka_unit_test(every_flipped_line_is_found_where_it_stands),
-		cmocka_unit_test(every_deleted_line_is_found),
-		cmocka_unit_test(every_inserted_line_is_found),
-		cmocka_unit_test(every_two_lines_changing_places_are_found),
-		cmocka_unit_test(every_truncation_is_found),
-		cmocka_unit_test(a_line_of_endless_length_is_refused),
-		cmocka_unit_test(written_otherwise_is_changed_even_where_it_means_the_same),
-		cmocka_unit_test(a_file_is_verified_and_told_where_it_breaks),
-		cmocka_unit_test(a_file_is_cut_back_to_what_was_accepted),
+		cmocka_unit_test(any_body_makes_one_line_that_verifies),
+		cmocka_unit_test(every_flipped_bit_is_detected),
+		cmocka_unit_test(every_changed_line_is_located),
+		cmocka_unit_test(every_deleted_line_is_detected),
+		cmocka_unit_test(every_inserted_line_is_detected),
+		cmocka_unit_test(every_swap_of_two_lines_is_detected),
+		cmocka_unit_test(every_truncation_is_detected),
+		cmocka_unit_test(a_line_longer_than_the_limit_is_refused),
+		cmocka_unit_test(an_equivalent_line_in_another_form_is_refused),
+		cmocka_unit_test(the_verdict_on_a_file_names_the_first_bad_line),
+		cmocka_unit_test(a_file_is_truncated_to_its_accepted_lines),
 		cmocka_unit_test(a_file_of_another_bus_is_set_aside_not_overwritten),
 	};
 	return cmocka_run_group_tests_name("chain", tests, ledger_make, ledger_drop);

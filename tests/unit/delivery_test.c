@@ -1,4 +1,4 @@
-/* Notification as a service: from journal entries to levels reached, messages sent, tried again, given up, skipped. */
+/* Notification as a service: from journal entries to levels reached, and messages sent, retried, failed or skipped. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -24,7 +24,7 @@ static const Instant start = 1795420800000; /* 2026-11-23T08:00:00Z */
 
 typedef struct {
 	LoneService lone;
-	FakeOutbound outside;
+	FakeOutbound outbound;
 	Policy *policy;
 	NotificationEnvironment environment;
 	bool configured;
@@ -46,12 +46,12 @@ static const char *setting(void *context, const char *name)
 static int bench_make(void **state)
 {
 	Bench *bench = calloc(1, sizeof(*bench));
-	fake_outbound_init(&bench->outside);
+	fake_outbound_init(&bench->outbound);
 	bench->configured = true;
 	bench->policy = notify_pack();
 	bench->environment =
 		(NotificationEnvironment){ .setting = setting, .context = bench, .public_url = "http://t.example" };
-	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outside.outside, bench->policy,
+	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outbound.outside, bench->policy,
 		   start);
 	*state = bench;
 	return 0;
@@ -62,13 +62,13 @@ static int bench_drop(void **state)
 	Bench *bench = *state;
 	assert_false(result_failed(bench->lone.failure));
 	lone_stop(&bench->lone);
-	fake_outside_release(&bench->outside);
+	fake_outside_release(&bench->outbound);
 	policy_free(bench->policy);
 	free(bench);
 	return 0;
 }
 
-/* ---- the journal, as response writes it */
+/* ---- inputs */
 
 static void entry_add(Bench *bench, const char *type, json_t *changes)
 {
@@ -106,7 +106,7 @@ static void incident_acknowledge(Bench *bench)
 		  json_pack("{s:s, s:{s:s, s:{}}}", "status", "assessing", "acknowledged", "at", at, "by"));
 }
 
-/* ---- what is in the ledger */
+/* ---- the ledger */
 
 static json_t *record_body(const Bench *bench, TopicId topic, const char *type, size_t nth)
 {
@@ -122,7 +122,7 @@ static size_t records(const Bench *bench, const char *type)
 	return lone_outputs(&bench->lone, TOPIC_DELIVERIES, type);
 }
 
-/* The last attempt recorded. */
+/* Checks the last recorded attempt. */
 static void check_attempt(const Bench *bench, const char *state, int64_t attempt, const char *detail)
 {
 	size_t count = records(bench, TYPE_DELIVERY_ATTEMPTED);
@@ -147,25 +147,25 @@ static size_t attempts(const Bench *bench, const char *state)
 	return count;
 }
 
-/* The order of messages that are due at the same moment is nobody's business. */
+/* Messages due at the same time may be sent in any order. */
 static const FakeMessage *sent_to(const Bench *bench, const char *to)
 {
-	for (size_t i = 0; i < bench->outside.sent_count; i++)
-		if (strcmp(bench->outside.sent[i].to, to) == 0)
-			return &bench->outside.sent[i];
+	for (size_t i = 0; i < bench->outbound.sent_count; i++)
+		if (strcmp(bench->outbound.sent[i].to, to) == 0)
+			return &bench->outbound.sent[i];
 	fail_msg("nothing was sent to %s", to);
 	return NULL;
 }
 
 /* ---- tests */
 
-static void an_opening_is_told_at_once_and_once_each(void **state)
+static void an_opening_notifies_each_recipient_once_at_once(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "II", NULL);
 	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 1);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1);
-	assert_int_equal(bench->outside.sent_count, 3);
+	assert_int_equal(bench->outbound.sent_count, 3);
 	const FakeMessage *webhook = sent_to(bench, "https://hooks.site.example/");
 	assert_string_equal(json_string_value(json_at(webhook->body, "/data/incident/number")), "INC-2026-7K3M-9QRX");
 	assert_string_equal(sent_to(bench, "li@site.example")->subject,
@@ -175,10 +175,10 @@ static void an_opening_is_told_at_once_and_once_each(void **state)
 	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 3);
 	check_attempt(bench, "sent", 1, NULL);
 	lone_until(&bench->lone, start + 50 * SECOND);
-	assert_int_equal(bench->outside.sent_count, 3);
+	assert_int_equal(bench->outbound.sent_count, 3);
 }
 
-static void response_is_told_of_every_level_by_the_same_command(void **state)
+static void every_level_sends_a_command_with_a_stable_id_to_response(void **state)
 {
 	Bench *bench = *state;
 	BusRecord reached, command;
@@ -201,7 +201,7 @@ static void response_is_told_of_every_level_by_the_same_command(void **state)
 	}
 }
 
-static void levels_come_at_their_seconds_each_as_its_own_record(void **state)
+static void each_level_is_reached_at_its_time_as_its_own_record(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "II", NULL);
@@ -215,13 +215,13 @@ static void levels_come_at_their_seconds_each_as_its_own_record(void **state)
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
 }
 
-static void levels_that_are_late_come_in_order(void **state)
+static void overdue_levels_are_reached_in_order(void **state)
 {
 	Bench *bench = *state;
-	bench->outside.silent = true;
+	bench->outbound.silent = true;
 	incident_open(bench, "II", NULL);
 	lone_restart(&bench->lone, true);
-	bench->lone.now = start + HOUR; /* nobody ran meanwhile */
+	bench->lone.now = start + HOUR; /* no replica ran meanwhile */
 	lone_settle(&bench->lone);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
 	for (size_t i = 0; i < 3; i++) {
@@ -245,7 +245,7 @@ static void check_planned(const Bench *bench, size_t nth, const char *policy, In
 	assert_string_equal(json_string_value(json_at(body, "/levels/0/due_at")), first_due_at);
 }
 
-static void a_worse_grade_moves_the_plan_to_the_policy_that_fits(void **state)
+static void a_worse_grade_moves_the_plan_to_the_policy_that_applies(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "III", NULL);
@@ -254,17 +254,17 @@ static void a_worse_grade_moves_the_plan_to_the_policy_that_fits(void **state)
 	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 2);
 	check_planned(bench, 1, "urgent", start, "2026-11-23T08:00:00.000Z");
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1);
-	assert_int_equal(bench->outside.sent_count, 3);
-	incident_assess(bench, "I"); /* the same policy: nothing moves */
+	assert_int_equal(bench->outbound.sent_count, 3);
+	incident_assess(bench, "I"); /* the same policy: the plan does not move */
 	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 2);
 	lone_until(&bench->lone, start + MINUTE);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 2);
 	lone_until(&bench->lone, start + 24 * HOUR);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
-	assert_int_equal(bench->outside.sent_count, 3);
+	assert_int_equal(bench->outbound.sent_count, 3);
 }
 
-static void a_worse_grade_moves_nothing_once_somebody_took_it_on(void **state)
+static void a_worse_grade_moves_no_plan_of_an_acknowledged_incident(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "III", NULL);
@@ -272,22 +272,22 @@ static void a_worse_grade_moves_nothing_once_somebody_took_it_on(void **state)
 	incident_assess(bench, "II");
 	lone_until(&bench->lone, start + HOUR);
 	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 1);
-	assert_int_equal(bench->outside.sent_count, 0);
+	assert_int_equal(bench->outbound.sent_count, 0);
 }
 
-static void an_acknowledged_event_that_becomes_an_incident_tells_somebody(void **state)
+static void an_acknowledged_event_that_becomes_an_incident_notifies_again(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "II", NULL);
 	incident_acknowledge(bench);
-	size_t sent = bench->outside.sent_count;
+	size_t sent = bench->outbound.sent_count;
 	bench->lone.now = start + HOUR;
 	entry_add(bench, "assessed",
 		  json_pack("{s:s, s:s, s:s, s:{s:n, s:n}, s:i}", "kind", "incident", "grade", "II", "status", "reported",
 			    "acknowledged", "at", "by", "escalation_level", 0));
 	assert_int_equal(records(bench, TYPE_ESCALATION_STOPPED), 1);
 	check_planned(bench, 1, "urgent", start + HOUR, "2026-11-23T09:00:00.000Z");
-	assert_int_equal(bench->outside.sent_count, sent + 3);
+	assert_int_equal(bench->outbound.sent_count, sent + 3);
 	lone_until(&bench->lone, start + 2 * HOUR);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 4);
 }
@@ -308,21 +308,21 @@ static const char two_policies[] =
 static size_t messages_to(const Bench *bench, const char *to)
 {
 	size_t count = 0;
-	for (size_t i = 0; i < bench->outside.sent_count; i++)
-		count += strcmp(bench->outside.sent[i].to, to) == 0;
+	for (size_t i = 0; i < bench->outbound.sent_count; i++)
+		count += strcmp(bench->outbound.sent[i].to, to) == 0;
 	return count;
 }
 
-static void nobody_is_told_of_a_level_twice_nor_later_than_promised(void **state)
+static void a_moved_plan_notifies_nobody_twice_and_no_level_later(void **state)
 {
 	Bench *bench = *state;
 	lone_stop(&bench->lone);
 	policy_free(bench->policy);
 	bench->policy = notify_pack_with(two_policies);
-	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outside.outside, bench->policy, start);
+	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outbound.outside, bench->policy, start);
 	incident_open(bench, "III", NULL);
-	assert_int_equal(bench->outside.sent_count, 1);
-	lone_restart(&bench->lone, true); /* who was told is read from the ledger again */
+	assert_int_equal(bench->outbound.sent_count, 1);
+	lone_restart(&bench->lone, true); /* the messages queued are read from the ledger again */
 	bench->lone.now = start + 10 * SECOND;
 	incident_assess(bench, "II");
 	assert_int_equal(messages_to(bench, "https://hooks.site.example/"), 1);
@@ -330,10 +330,10 @@ static void nobody_is_told_of_a_level_twice_nor_later_than_promised(void **state
 	lone_until(&bench->lone, start + 40 * SECOND); /* not at 90 s */
 	assert_int_equal(messages_to(bench, "li@site.example"), 1);
 	lone_until(&bench->lone, start + HOUR);
-	assert_int_equal(bench->outside.sent_count, 3);
+	assert_int_equal(bench->outbound.sent_count, 3);
 }
 
-static void an_acknowledgement_stops_the_levels_to_come(void **state)
+static void an_acknowledgement_stops_later_levels(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "II", NULL);
@@ -343,7 +343,7 @@ static void an_acknowledgement_stops_the_levels_to_come(void **state)
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1);
 }
 
-static void an_acknowledgement_that_comes_with_the_level_wins(void **state)
+static void an_acknowledgement_at_the_time_of_a_level_wins(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "II", NULL);
@@ -362,98 +362,98 @@ static void a_reopening_starts_again_with_new_messages(void **state)
 	lone_until(&bench->lone, start + HOUR);
 	entry_add(bench, "reopened", json_pack("{s:s, s:n}", "status", "reopened", "acknowledged"));
 	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 2);
-	assert_int_equal(bench->outside.sent_count, 6);
+	assert_int_equal(bench->outbound.sent_count, 6);
 	for (size_t i = 0; i < 3; i++)
 		for (size_t k = 3; k < 6; k++)
-			assert_string_not_equal(bench->outside.sent[i].key, bench->outside.sent[k].key);
+			assert_string_not_equal(bench->outbound.sent[i].key, bench->outbound.sent[k].key);
 	lone_until(&bench->lone, start + HOUR + MINUTE);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
 }
 
-static void noise_and_what_no_policy_fits_tell_nobody(void **state)
+static void noise_and_incidents_without_a_policy_notify_nobody(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "IV", NULL);
 	entry_add(bench, "false-alarm", json_pack("{s:s}", "status", "false-alarm"));
 	lone_until(&bench->lone, start + 24 * HOUR);
 	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED) + records(bench, TYPE_ESCALATION_STOPPED), 0);
-	assert_int_equal(bench->outside.sent_count, 0);
+	assert_int_equal(bench->outbound.sent_count, 0);
 }
 
-static void a_message_that_fails_is_tried_again_with_the_same_key(void **state)
+static void a_failed_message_is_retried_with_the_same_key(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
-	assert_int_equal(bench->outside.sent_count, 3);
+	assert_int_equal(bench->outbound.sent_count, 3);
 	check_attempt(bench, "queued", 1, "HTTP 503");
 	lone_until(&bench->lone, start + 1999);
-	assert_int_equal(bench->outside.sent_count, 3);
-	fake_outside_answers(&bench->outside, OUTCOME_SENT, "HTTP 204");
+	assert_int_equal(bench->outbound.sent_count, 3);
+	fake_outside_answers(&bench->outbound, OUTCOME_SENT, "HTTP 204");
 	lone_until(&bench->lone, start + 5000);
-	assert_int_equal(bench->outside.sent_count, 6);
+	assert_int_equal(bench->outbound.sent_count, 6);
 	for (size_t i = 3; i < 6; i++) {
-		assert_int_equal(bench->outside.sent[i].attempt, 2);
-		assert_true(strcmp(bench->outside.sent[i].key, bench->outside.sent[0].key) == 0 ||
-			    strcmp(bench->outside.sent[i].key, bench->outside.sent[1].key) == 0 ||
-			    strcmp(bench->outside.sent[i].key, bench->outside.sent[2].key) == 0);
+		assert_int_equal(bench->outbound.sent[i].attempt, 2);
+		assert_true(strcmp(bench->outbound.sent[i].key, bench->outbound.sent[0].key) == 0 ||
+			    strcmp(bench->outbound.sent[i].key, bench->outbound.sent[1].key) == 0 ||
+			    strcmp(bench->outbound.sent[i].key, bench->outbound.sent[2].key) == 0);
 	}
 	check_attempt(bench, "sent", 2, "HTTP 204");
 }
 
-static void a_message_is_given_up_after_a_day(void **state)
+static void a_message_fails_after_a_day_of_retries(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "connection refused");
+	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "connection refused");
 	incident_open(bench, "II", NULL);
 	lone_until(&bench->lone, start + 30 * HOUR);
-	size_t sent = bench->outside.sent_count;
+	size_t sent = bench->outbound.sent_count;
 	assert_in_range(sent, 3 * 15, 3 * 19);
 	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), sent);
-	check_attempt(bench, "failed", bench->outside.sent[sent - 1].attempt, "connection refused");
+	check_attempt(bench, "failed", bench->outbound.sent[sent - 1].attempt, "connection refused");
 	lone_until(&bench->lone, start + 60 * HOUR);
-	assert_int_equal(bench->outside.sent_count, sent);
+	assert_int_equal(bench->outbound.sent_count, sent);
 }
 
-static void a_refused_message_is_not_tried_again(void **state)
+static void a_refused_message_is_not_retried(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outside, OUTCOME_REFUSED, "HTTP 410");
+	fake_outside_answers(&bench->outbound, OUTCOME_REFUSED, "HTTP 410");
 	incident_open(bench, "II", NULL);
 	check_attempt(bench, "failed", 1, "HTTP 410");
 	lone_until(&bench->lone, start + 50 * SECOND);
-	assert_int_equal(bench->outside.sent_count, 3);
+	assert_int_equal(bench->outbound.sent_count, 3);
 }
 
-static void a_retry_is_skipped_once_somebody_has_taken_it_on(void **state)
+static void a_retry_is_skipped_after_an_acknowledgement(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
 	incident_acknowledge(bench);
-	fake_outside_answers(&bench->outside, OUTCOME_SENT, NULL);
+	fake_outside_answers(&bench->outbound, OUTCOME_SENT, NULL);
 	lone_until(&bench->lone, start + MINUTE);
-	/* Two people need not be told any more; the system behind the channel is. */
+	/* Two people are no longer notified; the system behind the channel is. */
 	assert_int_equal(attempts(bench, "skipped"), 2);
 	assert_int_equal(attempts(bench, "sent"), 1);
-	assert_int_equal(bench->outside.sent_count, 4);
-	assert_true(strncmp(bench->outside.sent[3].to, "http", 4) == 0);
+	assert_int_equal(bench->outbound.sent_count, 4);
+	assert_true(strncmp(bench->outbound.sent[3].to, "http", 4) == 0);
 }
 
-static void a_first_attempt_is_made_though_somebody_was_quicker(void **state)
+static void a_first_attempt_is_made_after_an_acknowledgement(void **state)
 {
 	Bench *bench = *state;
-	bench->outside.full = true;
+	bench->outbound.full = true;
 	incident_open(bench, "II", NULL);
 	incident_acknowledge(bench);
-	assert_int_equal(bench->outside.sent_count, 0);
-	bench->outside.full = false;
+	assert_int_equal(bench->outbound.sent_count, 0);
+	bench->outbound.full = false;
 	lone_until(&bench->lone, start + MINUTE);
-	assert_int_equal(bench->outside.sent_count, 3);
+	assert_int_equal(bench->outbound.sent_count, 3);
 	check_attempt(bench, "sent", 1, NULL);
 }
 
-static void what_is_not_configured_is_skipped_at_once(void **state)
+static void a_channel_without_settings_is_skipped_at_once(void **state)
 {
 	Bench *bench = *state;
 	bench->configured = false;
@@ -464,71 +464,71 @@ static void what_is_not_configured_is_skipped_at_once(void **state)
 	assert_string_equal(json_string_value(json_at(body, "/deliveries/0/detail")),
 			    "渠道 hook 未配置：TOCSIN_WEBHOOK_URL 未设置");
 	lone_until(&bench->lone, start + MINUTE - 1);
-	assert_int_equal(bench->outside.sent_count, 0);
+	assert_int_equal(bench->outbound.sent_count, 0);
 	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 0);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1); /* the next level keeps its own time */
 }
 
-static void a_setting_lost_before_a_retry_is_recorded_as_skipped(void **state)
+static void a_retry_without_its_setting_is_skipped(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
 	bench->configured = false;
 	lone_until(&bench->lone, start + 10 * SECOND);
-	assert_int_equal(bench->outside.sent_count, 3);
+	assert_int_equal(bench->outbound.sent_count, 3);
 	size_t count = records(bench, TYPE_DELIVERY_ATTEMPTED);
 	json_t *body JSON_AUTO = record_body(bench, TOPIC_DELIVERIES, TYPE_DELIVERY_ATTEMPTED, count - 1);
 	assert_string_equal(json_string_value(json_at(body, "/deliveries/0/state")), "skipped");
 }
 
-static void a_drill_reaches_people_but_no_other_system(void **state)
+static void a_drill_reaches_people_but_no_systems(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "II", "drill");
-	assert_int_equal(bench->outside.sent_count, 2);
-	assert_int_equal(bench->outside.sent[0].kind, OUTBOUND_MAIL);
-	assert_int_equal(bench->outside.sent[1].kind, OUTBOUND_MAIL);
+	assert_int_equal(bench->outbound.sent_count, 2);
+	assert_int_equal(bench->outbound.sent[0].kind, OUTBOUND_MAIL);
+	assert_int_equal(bench->outbound.sent[1].kind, OUTBOUND_MAIL);
 }
 
-static void an_answer_counts_for_its_own_attempt_only(void **state)
+static void an_outcome_counts_for_its_own_attempt_only(void **state)
 {
 	Bench *bench = *state;
-	bench->outside.silent = true;
+	bench->outbound.silent = true;
 	incident_open(bench, "II", NULL);
-	lone_until(&bench->lone, start + 40 * SECOND); /* the lease ended: sent again, the same attempt */
-	assert_int_equal(bench->outside.sent_count, 6);
-	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
-	bench->outside.silent = false;
+	lone_until(&bench->lone, start + 40 * SECOND); /* the lease expired: sent again as the same attempt */
+	assert_int_equal(bench->outbound.sent_count, 6);
+	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
+	bench->outbound.silent = false;
 	lone_until(&bench->lone, start + 41 * SECOND);
 	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 3);
-	fake_outside_answers(&bench->outside, OUTCOME_SENT, "HTTP 200");
+	fake_outside_answers(&bench->outbound, OUTCOME_SENT, "HTTP 200");
 	lone_until(&bench->lone, start + 50 * SECOND);
 	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 6);
 }
 
-static void a_lost_state_file_is_rebuilt_and_nothing_is_told_twice(void **state)
+static void a_lost_state_file_is_rebuilt_without_sending_twice(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
 	lone_until(&bench->lone, start + SECOND);
-	fake_outside_answers(&bench->outside, OUTCOME_SENT, "HTTP 200");
+	fake_outside_answers(&bench->outbound, OUTCOME_SENT, "HTTP 200");
 	lone_restart(&bench->lone, true);
 	lone_until(&bench->lone, start + 10 * SECOND);
-	assert_int_equal(bench->outside.sent_count, 6);
+	assert_int_equal(bench->outbound.sent_count, 6);
 	lone_restart(&bench->lone, true);
 	lone_until(&bench->lone, start + HOUR);
-	assert_int_equal(bench->outside.sent_count, 6);
+	assert_int_equal(bench->outbound.sent_count, 6);
 	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 1);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
 	lone_restart(&bench->lone, true);
 	incident_acknowledge(bench);
 	assert_int_equal(records(bench, TYPE_ESCALATION_STOPPED),
-			 0); /* all levels were reached: nothing is left to stop */
+			 0); /* all levels were reached: no plan is running */
 }
 
-/* ---- what is counted */
+/* ---- metrics */
 
 static int64_t counted(const char *channel, const char *result)
 {
@@ -537,15 +537,15 @@ static int64_t counted(const char *channel, const char *result)
 	return metric_value(series);
 }
 
-static void outcomes_are_counted_once_and_not_by_who_reads_them_again(void **state)
+static void outcomes_are_counted_once_and_not_during_a_replay(void **state)
 {
 	Bench *bench = *state;
 	int64_t sent = counted("hook", "sent"), queued = counted("hook", "queued");
-	fake_outside_answers(&bench->outside, OUTCOME_RETRY, "HTTP 503");
+	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
-	assert_int_equal(counted("hook", "queued"), queued + 1); /* the attempt, and not that it was queued before it */
+	assert_int_equal(counted("hook", "queued"), queued + 1); /* only the attempt is counted, not the queueing before it */
 	assert_int_equal(counted("hook", "sent"), sent);
-	fake_outside_answers(&bench->outside, OUTCOME_SENT, "HTTP 200");
+	fake_outside_answers(&bench->outbound, OUTCOME_SENT, "HTTP 200");
 	lone_until(&bench->lone, start + 10 * SECOND);
 	lone_restart(&bench->lone, true);
 	lone_until(&bench->lone, start + 20 * SECOND);
@@ -553,7 +553,7 @@ static void outcomes_are_counted_once_and_not_by_who_reads_them_again(void **sta
 	assert_int_equal(counted("hook", "sent"), sent + 1);
 }
 
-static void what_is_skipped_and_what_is_given_up_is_counted_too(void **state)
+static void skipped_and_failed_messages_are_counted(void **state)
 {
 	Bench *bench = *state;
 	int64_t skipped = counted("hook", "skipped"), failed = counted("hook", "failed");
@@ -562,12 +562,12 @@ static void what_is_skipped_and_what_is_given_up_is_counted_too(void **state)
 	lone_until(&bench->lone, start + HOUR);
 	assert_int_equal(counted("hook", "skipped"), skipped + 1);
 	bench->configured = true;
-	fake_outside_answers(&bench->outside, OUTCOME_REFUSED, "HTTP 410");
+	fake_outside_answers(&bench->outbound, OUTCOME_REFUSED, "HTTP 410");
 	entry_add(bench, "assessed", json_pack("{s:s}", "grade", "I"));
 	assert_int_equal(counted("hook", "failed"), failed + 1);
 }
 
-static void commands_refused_and_notes_change_nothing(void **state)
+static void refused_commands_and_notes_change_no_plan(void **state)
 {
 	Bench *bench = *state;
 	incident_open(bench, "II", NULL);
@@ -586,31 +586,31 @@ static void commands_refused_and_notes_change_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BENCH_TEST(an_opening_is_told_at_once_and_once_each),
-		BENCH_TEST(response_is_told_of_every_level_by_the_same_command),
-		BENCH_TEST(levels_come_at_their_seconds_each_as_its_own_record),
-		BENCH_TEST(levels_that_are_late_come_in_order),
-		BENCH_TEST(a_worse_grade_moves_the_plan_to_the_policy_that_fits),
-		BENCH_TEST(a_worse_grade_moves_nothing_once_somebody_took_it_on),
-		BENCH_TEST(an_acknowledged_event_that_becomes_an_incident_tells_somebody),
-		BENCH_TEST(nobody_is_told_of_a_level_twice_nor_later_than_promised),
-		BENCH_TEST(an_acknowledgement_stops_the_levels_to_come),
-		BENCH_TEST(an_acknowledgement_that_comes_with_the_level_wins),
+		BENCH_TEST(an_opening_notifies_each_recipient_once_at_once),
+		BENCH_TEST(every_level_sends_a_command_with_a_stable_id_to_response),
+		BENCH_TEST(each_level_is_reached_at_its_time_as_its_own_record),
+		BENCH_TEST(overdue_levels_are_reached_in_order),
+		BENCH_TEST(a_worse_grade_moves_the_plan_to_the_policy_that_applies),
+		BENCH_TEST(a_worse_grade_moves_no_plan_of_an_acknowledged_incident),
+		BENCH_TEST(an_acknowledged_event_that_becomes_an_incident_notifies_again),
+		BENCH_TEST(a_moved_plan_notifies_nobody_twice_and_no_level_later),
+		BENCH_TEST(an_acknowledgement_stops_later_levels),
+		BENCH_TEST(an_acknowledgement_at_the_time_of_a_level_wins),
 		BENCH_TEST(a_reopening_starts_again_with_new_messages),
-		BENCH_TEST(noise_and_what_no_policy_fits_tell_nobody),
-		BENCH_TEST(a_message_that_fails_is_tried_again_with_the_same_key),
-		BENCH_TEST(a_message_is_given_up_after_a_day),
-		BENCH_TEST(a_refused_message_is_not_tried_again),
-		BENCH_TEST(a_retry_is_skipped_once_somebody_has_taken_it_on),
-		BENCH_TEST(a_first_attempt_is_made_though_somebody_was_quicker),
-		BENCH_TEST(what_is_not_configured_is_skipped_at_once),
-		BENCH_TEST(a_setting_lost_before_a_retry_is_recorded_as_skipped),
-		BENCH_TEST(a_drill_reaches_people_but_no_other_system),
-		BENCH_TEST(an_answer_counts_for_its_own_attempt_only),
-		BENCH_TEST(a_lost_state_file_is_rebuilt_and_nothing_is_told_twice),
-		BENCH_TEST(outcomes_are_counted_once_and_not_by_who_reads_them_again),
-		BENCH_TEST(what_is_skipped_and_what_is_given_up_is_counted_too),
-		BENCH_TEST(commands_refused_and_notes_change_nothing),
+		BENCH_TEST(noise_and_incidents_without_a_policy_notify_nobody),
+		BENCH_TEST(a_failed_message_is_retried_with_the_same_key),
+		BENCH_TEST(a_message_fails_after_a_day_of_retries),
+		BENCH_TEST(a_refused_message_is_not_retried),
+		BENCH_TEST(a_retry_is_skipped_after_an_acknowledgement),
+		BENCH_TEST(a_first_attempt_is_made_after_an_acknowledgement),
+		BENCH_TEST(a_channel_without_settings_is_skipped_at_once),
+		BENCH_TEST(a_retry_without_its_setting_is_skipped),
+		BENCH_TEST(a_drill_reaches_people_but_no_systems),
+		BENCH_TEST(an_outcome_counts_for_its_own_attempt_only),
+		BENCH_TEST(a_lost_state_file_is_rebuilt_without_sending_twice),
+		BENCH_TEST(outcomes_are_counted_once_and_not_during_a_replay),
+		BENCH_TEST(skipped_and_failed_messages_are_counted),
+		BENCH_TEST(refused_commands_and_notes_change_no_plan),
 	};
 	return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static const KafkaTopics wanted = { list, COUNT, 3 };
 static KafkaTopicFound found[COUNT];
 static KafkaDifferences differences;
 
-/* Everything as it must be. */
+/* A cluster whose topics are as required. */
 static int found_make(void **state)
 {
 	(void)state;
@@ -30,7 +30,7 @@ static int found_make(void **state)
 		};
 		for (unsigned setting = 0; setting < KAFKA_SETTINGS; setting++)
 			if (!kafka_setting_wanted(&list[i], 3, setting, found[i].setting[setting]))
-				strcpy(found[i].setting[setting], "whatever");
+				strcpy(found[i].setting[setting], "anything");
 	}
 	return 0;
 }
@@ -48,7 +48,7 @@ static void compare(void)
 	kafka_topics_compare(&wanted, found, &differences);
 }
 
-static void assert_said(const char *expected)
+static void assert_reported(const char *expected)
 {
 	Buffer text;
 	buffer_init(&text, 1024);
@@ -68,14 +68,14 @@ static void assert_planned(const char *expected)
 	buffer_release(&text);
 }
 
-static void topics_as_they_must_be_differ_in_nothing(void **state)
+static void topics_as_required_have_no_differences(void **state)
 {
 	(void)state;
 	compare();
 	assert_int_equal(differences.count, 0);
 }
 
-static void nothing_but_its_owner_shortens_a_ledger(void **state)
+static void kafka_never_drops_records_of_a_ledger(void **state)
 {
 	(void)state;
 	assert_string_equal(setting(LEDGER, "cleanup.policy"), "delete");
@@ -90,10 +90,10 @@ static void a_stream_is_dropped_by_age_and_a_table_by_key(void **state)
 	assert_string_equal(setting(STREAM, "retention.ms"), "7000");
 	assert_string_equal(setting(STREAM, "retention.bytes"), "-1");
 	assert_string_equal(setting(TABLE, "cleanup.policy"), "compact");
-	assert_string_equal(setting(TABLE, "retention.ms"), "whatever");
+	assert_string_equal(setting(TABLE, "retention.ms"), "anything");
 }
 
-static void two_copies_must_have_a_record_where_there_are_three(void **state)
+static void three_replicas_require_two_in_sync(void **state)
 {
 	char value[KAFKA_VALUE_SIZE];
 	unsigned in_sync = 0;
@@ -111,7 +111,7 @@ static void a_missing_topic_is_created_with_all_its_settings(void **state)
 	(void)state;
 	found[STREAM] = (KafkaTopicFound){ .there = false };
 	compare();
-	assert_said("t.stream is missing: tocsin topics apply creates it");
+	assert_reported("t.stream is missing: tocsin topics apply creates it");
 	assert_planned("create t.stream with partitions=12 replicas=3 cleanup.policy=delete retention.ms=7000 "
 		       "retention.bytes=-1 "
 		       "min.insync.replicas=2 unclean.leader.election.enable=false message.timestamp.type=CreateTime "
@@ -119,26 +119,26 @@ static void a_missing_topic_is_created_with_all_its_settings(void **state)
 	assert_false(differences.list[0].fatal);
 }
 
-static void another_retention_is_told_and_changed(void **state)
+static void another_retention_is_reported_and_changed(void **state)
 {
 	(void)state;
 	strcpy(setting(LEDGER, "retention.ms"), "604800000");
 	compare();
-	assert_said("t.ledger has retention.ms=604800000, not -1");
+	assert_reported("t.ledger has retention.ms=604800000, not -1");
 	assert_planned("change retention.ms of t.ledger from 604800000 to -1");
 	assert_false(differences.list[0].fatal);
 }
 
-static void compaction_is_fatal_where_every_record_counts(void **state)
+static void compaction_of_a_ledger_is_fatal(void **state)
 {
 	(void)state;
 	strcpy(setting(LEDGER, "cleanup.policy"), "compact,delete");
 	compare();
-	assert_said("t.ledger has cleanup.policy=compact,delete, not delete: Kafka drops records that count");
+	assert_reported("t.ledger has cleanup.policy=compact,delete, not delete: Kafka drops records that count");
 	assert_true(differences.list[0].fatal);
 }
 
-static void another_number_of_partitions_is_fatal_and_nobody_can_change_it(void **state)
+static void another_number_of_partitions_is_fatal_and_cannot_be_changed(void **state)
 {
 	static const char sentence[] =
 		"t.ledger has 3 partitions, not 12, and that cannot be changed: set TOCSIN_KAFKA_PARTITIONS, "
@@ -146,26 +146,26 @@ static void another_number_of_partitions_is_fatal_and_nobody_can_change_it(void 
 	(void)state;
 	found[LEDGER].partitions = 3;
 	compare();
-	assert_said(sentence);
+	assert_reported(sentence);
 	assert_planned(sentence);
 	assert_true(differences.list[0].fatal);
 }
 
-static void copies_and_leaders_that_lack_are_told(void **state)
+static void missing_replicas_and_leaders_are_reported(void **state)
 {
 	(void)state;
 	found[TABLE].replicas = 1;
 	compare();
-	assert_said("t.table has 1 copies of a partition, not 3: set TOCSIN_KAFKA_REPLICAS, or change it with "
+	assert_reported("t.table has 1 copies of a partition, not 3: set TOCSIN_KAFKA_REPLICAS, or change it with "
 		    "kafka-reassign-partitions.sh");
 	assert_false(differences.list[0].fatal);
 	found_make(NULL);
 	found[STREAM].leaderless = 2;
 	compare();
-	assert_said("t.stream has 2 partitions without a leader: brokers are down or starting");
+	assert_reported("t.stream has 2 partitions without a leader: brokers are down or starting");
 }
 
-static void a_larger_batch_is_fine_and_a_smaller_one_is_not(void **state)
+static void a_larger_batch_is_accepted_and_a_smaller_one_is_not(void **state)
 {
 	(void)state;
 	strcpy(setting(LEDGER, "max.message.bytes"), "10000000");
@@ -173,10 +173,10 @@ static void a_larger_batch_is_fine_and_a_smaller_one_is_not(void **state)
 	assert_int_equal(differences.count, 0);
 	strcpy(setting(LEDGER, "max.message.bytes"), "1048588");
 	compare();
-	assert_said("t.ledger has max.message.bytes=1048588, not 1114112");
+	assert_reported("t.ledger has max.message.bytes=1048588, not 1114112");
 }
 
-static void settings_that_cannot_be_seen_do_not_differ(void **state)
+static void unknown_settings_are_no_difference(void **state)
 {
 	(void)state;
 	found[LEDGER].settings_known = false;
@@ -185,7 +185,7 @@ static void settings_that_cannot_be_seen_do_not_differ(void **state)
 	assert_int_equal(differences.count, 0);
 }
 
-static void creating_needs_as_many_brokers_as_copies(void **state)
+static void creating_needs_as_many_brokers_as_replicas(void **state)
 {
 	(void)state;
 	compare();
@@ -199,7 +199,7 @@ static void creating_needs_as_many_brokers_as_copies(void **state)
 					 "TOCSIN_KAFKA_REPLICAS=1, or start more brokers");
 }
 
-static void every_topic_of_the_table_is_laid_out_by_its_kind(void **state)
+static void every_topic_of_the_table_has_the_layout_of_its_kind(void **state)
 {
 	char *environment[] = { "TOCSIN_KAFKA_PARTITIONS=7", "TOCSIN_KAFKA_REPLICAS=2", NULL };
 	Settings *settings;
@@ -227,19 +227,19 @@ static void every_topic_of_the_table_is_laid_out_by_its_kind(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(topics_as_they_must_be_differ_in_nothing),
-		TEST(nothing_but_its_owner_shortens_a_ledger),
+		TEST(topics_as_required_have_no_differences),
+		TEST(kafka_never_drops_records_of_a_ledger),
 		TEST(a_stream_is_dropped_by_age_and_a_table_by_key),
-		TEST(two_copies_must_have_a_record_where_there_are_three),
+		TEST(three_replicas_require_two_in_sync),
 		TEST(a_missing_topic_is_created_with_all_its_settings),
-		TEST(another_retention_is_told_and_changed),
-		TEST(compaction_is_fatal_where_every_record_counts),
-		TEST(another_number_of_partitions_is_fatal_and_nobody_can_change_it),
-		TEST(copies_and_leaders_that_lack_are_told),
-		TEST(a_larger_batch_is_fine_and_a_smaller_one_is_not),
-		TEST(settings_that_cannot_be_seen_do_not_differ),
-		TEST(creating_needs_as_many_brokers_as_copies),
-		TEST(every_topic_of_the_table_is_laid_out_by_its_kind),
+		TEST(another_retention_is_reported_and_changed),
+		TEST(compaction_of_a_ledger_is_fatal),
+		TEST(another_number_of_partitions_is_fatal_and_cannot_be_changed),
+		TEST(missing_replicas_and_leaders_are_reported),
+		TEST(a_larger_batch_is_accepted_and_a_smaller_one_is_not),
+		TEST(unknown_settings_are_no_difference),
+		TEST(creating_needs_as_many_brokers_as_replicas),
+		TEST(every_topic_of_the_table_has_the_layout_of_its_kind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

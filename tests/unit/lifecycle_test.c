@@ -14,8 +14,8 @@
 #include <string.h>
 
 /*
- * Every cell of every life, written down a second time: a column a command (acknowledge, assign, note, close, reopen,
- * false-alarm, escalated, link, campaign); "-" is refused, "=" stays, else the status it leads to.
+ * Every cell of every lifecycle, one column a command (acknowledge, assign, note, close, reopen, false-alarm, escalated, link,
+ * campaign): "-" refused, "=" taken without a change of status, else the next status.
  */
 static const struct {
 	const char *kind, *status;
@@ -56,7 +56,7 @@ static const char *cell_text(const LifecycleCell *cell)
 	return !cell->taken ? "-" : cell->next ? cell->next : "=";
 }
 
-static void every_cell_is_as_the_contract_says(void **state)
+static void every_cell_agrees_with_the_contract(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < EXPECTED; i++)
@@ -68,7 +68,7 @@ static void every_cell_is_as_the_contract_says(void **state)
 		}
 }
 
-static void the_table_has_no_status_besides(void **state)
+static void the_table_has_no_other_status(void **state)
 {
 	(void)state;
 	size_t rows = 0;
@@ -77,7 +77,7 @@ static void the_table_has_no_status_besides(void **state)
 	assert_int_equal(rows, EXPECTED);
 }
 
-static void a_life_is_there_for_every_kind_and_its_statuses_exist(void **state)
+static void every_kind_has_a_lifecycle_whose_statuses_exist(void **state)
 {
 	(void)state;
 	for (size_t i = 0; kind_words[i]; i++) {
@@ -103,7 +103,7 @@ static void open_statuses_are_those_that_can_be_closed(void **state)
 				 lifecycle_cell(expected[i].kind, expected[i].status, COMMAND_CLOSE)->taken);
 }
 
-static void what_is_unknown_refuses_everything(void **state)
+static void unknown_kinds_and_statuses_refuse_every_command(void **state)
 {
 	(void)state;
 	for (unsigned id = 0; id <= COMMANDS; id++) {
@@ -123,7 +123,7 @@ static void assert_allowed(const char *kind, const char *status, const char *tex
 	json_decref(allowed);
 }
 
-static void allowed_names_what_people_may_ask_for_now(void **state)
+static void allowed_lists_the_commands_that_would_be_taken(void **state)
 {
 	(void)state;
 	assert_allowed("incident", "reported", "[\"acknowledge\",\"assign\",\"note\",\"close\",\"false-alarm\"]");
@@ -132,7 +132,7 @@ static void allowed_names_what_people_may_ask_for_now(void **state)
 	assert_allowed("event", "nowhere", "[]");
 }
 
-static void a_status_finds_its_like_in_another_life(void **state)
+static void a_status_is_translated_to_another_kind(void **state)
 {
 	(void)state;
 	assert_string_equal(lifecycle_translated("received", "event", "incident"), "reported");
@@ -145,13 +145,13 @@ static void a_status_finds_its_like_in_another_life(void **state)
 	assert_string_equal(lifecycle_translated("informational", "event", "weakness"), "false-alarm");
 }
 
-static void the_picture_shows_every_way_and_no_other(void **state)
+static void the_diagram_shows_exactly_the_transitions(void **state)
 {
 	(void)state;
 	Buffer text;
 	char line[128];
 	for (size_t i = 0; i < LIFECYCLES; i++) {
-		size_t arrows = 0, ways = 1; /* the beginning */
+		size_t arrows = 0, transitions = 1; /* to the opening status */
 		buffer_init(&text, 1 << 14);
 		lifecycle_print(&lifecycles[i], &text);
 		for (size_t k = 0; k < EXPECTED; k++)
@@ -161,13 +161,13 @@ static void the_picture_shows_every_way_and_no_other(void **state)
 					continue;
 				snprintf(line, sizeof(line), "    %s --> %s : %s\n", expected[k].status, cell, commands[id].name);
 				assert_non_null(strstr(text.data, line));
-				ways++;
+				transitions++;
 			}
 		for (size_t k = 0; k < EXPECTED; k++)
-			ways += strcmp(expected[k].kind, lifecycles[i].kind) == 0 && !status_is_open(expected[k].status);
+			transitions += strcmp(expected[k].kind, lifecycles[i].kind) == 0 && !status_is_open(expected[k].status);
 		for (const char *at = text.data; (at = strstr(at, "-->")); at++)
 			arrows++;
-		assert_int_equal(arrows, ways);
+		assert_int_equal(arrows, transitions);
 		buffer_release(&text);
 	}
 }
@@ -185,7 +185,7 @@ static void commands_are_found_by_name(void **state)
 	assert_int_equal(command_of(NULL), COMMANDS);
 }
 
-/* NULL: nothing is wrong; else the pointer of the first mistake. */
+/* pointer: of the first error; NULL: the arguments are valid. */
 static const struct {
 	CommandId id;
 	const char *arguments, *pointer;
@@ -228,14 +228,14 @@ static void arguments_are_checked_by_the_commands_table(void **state)
 	assert_true(command_decode(COMMAND_ACKNOWLEDGE, NULL, true, &out, &errors));
 }
 
-static void only_services_may_say_what_services_say_and_only_administrators_the_rest(void **state)
+static void services_and_administrators_have_separate_commands(void **state)
 {
 	(void)state;
-	json_t *administrator = json_pack("[s]", "administrator"), *pretender = json_pack("[s,s]", "system", "auditor");
+	json_t *administrator = json_pack("[s]", "administrator"), *impostor = json_pack("[s,s]", "system", "auditor");
 	const Actor actors[] = {
 		{ .kind = choice_of(actor_words, "key"), .id = "k", .roles = administrator },
 		{ .kind = choice_of(actor_words, "system"), .id = "notification", .roles = NULL },
-		{ .kind = choice_of(actor_words, "person"), .id = "p", .roles = pretender },
+		{ .kind = choice_of(actor_words, "person"), .id = "p", .roles = impostor },
 	};
 	assert_true(commands[COMMAND_ESCALATED].internal && commands[COMMAND_LINK].internal && commands[COMMAND_CAMPAIGN].internal);
 	for (unsigned id = 0; id < COMMANDS; id++) {
@@ -244,23 +244,23 @@ static void only_services_may_say_what_services_say_and_only_administrators_the_
 		assert_false(role_allows(&actors[2], (CommandId)id));
 	}
 	json_decref(administrator);
-	json_decref(pretender);
+	json_decref(impostor);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_cell_is_as_the_contract_says),
-		cmocka_unit_test(the_table_has_no_status_besides),
-		cmocka_unit_test(a_life_is_there_for_every_kind_and_its_statuses_exist),
+		cmocka_unit_test(every_cell_agrees_with_the_contract),
+		cmocka_unit_test(the_table_has_no_other_status),
+		cmocka_unit_test(every_kind_has_a_lifecycle_whose_statuses_exist),
 		cmocka_unit_test(open_statuses_are_those_that_can_be_closed),
-		cmocka_unit_test(what_is_unknown_refuses_everything),
-		cmocka_unit_test(allowed_names_what_people_may_ask_for_now),
-		cmocka_unit_test(a_status_finds_its_like_in_another_life),
-		cmocka_unit_test(the_picture_shows_every_way_and_no_other),
+		cmocka_unit_test(unknown_kinds_and_statuses_refuse_every_command),
+		cmocka_unit_test(allowed_lists_the_commands_that_would_be_taken),
+		cmocka_unit_test(a_status_is_translated_to_another_kind),
+		cmocka_unit_test(the_diagram_shows_exactly_the_transitions),
 		cmocka_unit_test(commands_are_found_by_name),
 		cmocka_unit_test(arguments_are_checked_by_the_commands_table),
-		cmocka_unit_test(only_services_may_say_what_services_say_and_only_administrators_the_rest),
+		cmocka_unit_test(services_and_administrators_have_separate_commands),
 	};
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Who is told, and when: plans, levels, retries. */
+/* The core of notification: plans, levels, retries. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 
 #define OPENED_AT "2026-11-23T08:00:00.000Z"
 #define LATER_AT "2026-11-23T09:30:00.000Z"
-#define MOVED_AT "1970-01-01T00:00:00.077Z" /* where the plan counted from before */
+#define MOVED_AT "1970-01-01T00:00:00.077Z" /* base of the former plan */
 
 static Policy *policy;
 
@@ -53,8 +53,8 @@ static json_t *document(const char *text)
 /* ---- plans */
 
 #define WAITING "{\"status\":\"reported\",\"acknowledged\":null,\"opened_at\":\"" OPENED_AT "\"}"
-#define TAKEN "{\"status\":\"assessing\",\"acknowledged\":{\"at\":\"" LATER_AT "\"},\"opened_at\":\"" OPENED_AT "\"}"
-#define OVER "{\"status\":\"closed\",\"acknowledged\":null,\"opened_at\":\"" OPENED_AT "\"}"
+#define ACKNOWLEDGED "{\"status\":\"assessing\",\"acknowledged\":{\"at\":\"" LATER_AT "\"},\"opened_at\":\"" OPENED_AT "\"}"
+#define CLOSED "{\"status\":\"closed\",\"acknowledged\":null,\"opened_at\":\"" OPENED_AT "\"}"
 #define NOISE "{\"status\":\"false-alarm\",\"acknowledged\":null,\"opened_at\":\"" OPENED_AT "\"}"
 
 static const struct {
@@ -64,14 +64,14 @@ static const struct {
 	const char *base_at;
 } plan_cases[] = {
 	{ "an opening starts a plan", "opened", WAITING, { 0 }, PLAN_START, OPENED_AT },
-	{ "an opening with all that follows starts a plan",
+	{ "an opening with its assessment and assignment starts a plan",
 	  "opened assessed assigned",
 	  WAITING,
 	  { 0 },
 	  PLAN_START,
 	  OPENED_AT },
-	{ "noise tells nobody", "opened assessed", NOISE, { 0 }, PLAN_KEEP, NULL },
-	{ "an opening that was taken on at once tells nobody", "opened acknowledged", TAKEN, { 0 }, PLAN_KEEP, NULL },
+	{ "noise starts no plan", "opened assessed", NOISE, { 0 }, PLAN_KEEP, NULL },
+	{ "an opening that was acknowledged at once starts no plan", "opened acknowledged", ACKNOWLEDGED, { 0 }, PLAN_KEEP, NULL },
 	{ "a reopening counts from itself", "reopened", WAITING, { .exists = true }, PLAN_START, LATER_AT },
 	{ "a reopening replaces a running plan",
 	  "reopened",
@@ -79,17 +79,17 @@ static const struct {
 	  { .exists = true, .next_level = 2 },
 	  PLAN_START,
 	  LATER_AT },
-	{ "an acknowledgement stops it", "acknowledged", TAKEN, { .exists = true, .next_level = 2 }, PLAN_STOP, NULL },
-	{ "a closing stops it", "closed", OVER, { .exists = true, .next_level = 1 }, PLAN_STOP, NULL },
+	{ "an acknowledgement stops it", "acknowledged", ACKNOWLEDGED, { .exists = true, .next_level = 2 }, PLAN_STOP, NULL },
+	{ "a closing stops it", "closed", CLOSED, { .exists = true, .next_level = 1 }, PLAN_STOP, NULL },
 	{ "a false alarm stops it", "false-alarm", NOISE, { .exists = true, .next_level = 1 }, PLAN_STOP, NULL },
-	{ "whatever else leaves it taken on stops it",
+	{ "any other entry on an acknowledged incident stops it",
 	  "noted",
-	  TAKEN,
+	  ACKNOWLEDGED,
 	  { .exists = true, .next_level = 1 },
 	  PLAN_STOP,
 	  NULL },
-	{ "what has stopped is not stopped again", "closed", OVER, { .exists = true }, PLAN_KEEP, NULL },
-	{ "without a plan nothing is stopped", "acknowledged", TAKEN, { 0 }, PLAN_KEEP, NULL },
+	{ "a stopped plan is not stopped again", "closed", CLOSED, { .exists = true }, PLAN_KEEP, NULL },
+	{ "without a plan none is stopped", "acknowledged", ACKNOWLEDGED, { 0 }, PLAN_KEEP, NULL },
 	{ "a note changes nothing", "noted", WAITING, { .exists = true, .next_level = 1 }, PLAN_KEEP, NULL },
 	{ "an escalation changes nothing", "escalated", WAITING, { .exists = true, .next_level = 2 }, PLAN_KEEP, NULL },
 	{ "repeats change nothing", "repeated", WAITING, { .exists = true, .next_level = 1 }, PLAN_KEEP, NULL },
@@ -105,14 +105,14 @@ static const struct {
 	  { .exists = true, .base_at = 77 },
 	  PLAN_MOVE,
 	  MOVED_AT },
-	{ "a new assessment moves nothing that somebody took on", "assessed", TAKEN, { .exists = true }, PLAN_KEEP, NULL },
-	{ "an assessment that makes it wait anew starts again",
+	{ "a new assessment moves no plan of an acknowledged incident", "assessed", ACKNOWLEDGED, { .exists = true }, PLAN_KEEP, NULL },
+	{ "an assessment that restarts escalation starts a new plan",
 	  "repeated assessed!",
 	  WAITING,
 	  { .exists = true, .next_level = 2, .base_at = 77 },
 	  PLAN_START,
 	  LATER_AT },
-	{ "an assessment that makes it wait anew starts what was stopped",
+	{ "an assessment that restarts escalation replaces a stopped plan",
 	  "assessed!",
 	  WAITING,
 	  { .exists = true },
@@ -179,16 +179,16 @@ static void no_level_is_due_later_than_it_was_promised(void **state)
 
 /* ---- levels */
 
-static bool lacks_nothing(void *context, const ChannelPolicy *channel, char lack[static LEVEL_MISSING])
+static bool nothing_missing(void *context, const ChannelPolicy *channel, char missing[static LEVEL_MISSING])
 {
-	(void)context, (void)channel, (void)lack;
+	(void)context, (void)channel, (void)missing;
 	return false;
 }
 
-static bool lacks_all(void *context, const ChannelPolicy *channel, char lack[static LEVEL_MISSING])
+static bool everything_missing(void *context, const ChannelPolicy *channel, char missing[static LEVEL_MISSING])
 {
 	(void)context;
-	snprintf(lack, LEVEL_MISSING, "TOCSIN_%s", channel->id);
+	snprintf(missing, LEVEL_MISSING, "TOCSIN_%s", channel->id);
 	return true;
 }
 
@@ -201,7 +201,7 @@ static Level level_of(int64_t number)
 			.base_at = at(OPENED_AT),
 			.now = at(LATER_AT),
 			.known = true,
-			.missing_setting = lacks_nothing };
+			.missing_setting = nothing_missing };
 }
 
 /* "recipient state; recipient state" */
@@ -225,14 +225,14 @@ static void check_level(const Level *level, const char *expected)
 	assert_string_equal(text, expected);
 }
 
-static void a_level_tells_channels_and_everybody_on_duty_once(void **state)
+static void a_level_notifies_channels_and_people_on_duty_once(void **state)
 {
 	(void)state;
 	Level level = level_of(1);
 	check_level(&level, "channel:hook queued; person:li queued; person:ann queued");
 }
 
-static void what_cannot_be_carried_out_is_skipped_at_once(void **state)
+static void a_target_that_cannot_be_notified_is_skipped_at_once(void **state)
 {
 	(void)state;
 	Level level = level_of(2);
@@ -245,24 +245,24 @@ static void what_cannot_be_carried_out_is_skipped_at_once(void **state)
 	level.escalation = NULL;
 	check_level(&level, "nobody skipped");
 	level = level_of(1);
-	level.missing_setting = lacks_all;
+	level.missing_setting = everything_missing;
 	check_level(&level, "channel:hook skipped; person:li skipped; person:ann skipped");
 	level = level_of(1);
 	level.known = false;
 	check_level(&level, "channel:hook skipped; person:li skipped; person:ann skipped");
 }
 
-static void who_was_told_of_a_level_is_not_told_again(void **state)
+static void a_recipient_is_notified_of_a_level_once(void **state)
 {
 	(void)state;
 	Level level = level_of(1);
-	json_t *told JSON_AUTO = json_object();
-	json_object_set_new(told, level_message_key("inc_1", level.base_at, 1, "person:li").text, json_true());
-	json_object_set_new(told, level_message_key("inc_1", level.base_at, 2, "person:ann").text, json_true());
-	level.notified = told;
+	json_t *notified JSON_AUTO = json_object();
+	json_object_set_new(notified, level_message_key("inc_1", level.base_at, 1, "person:li").text, json_true());
+	json_object_set_new(notified, level_message_key("inc_1", level.base_at, 2, "person:ann").text, json_true());
+	level.notified = notified;
 	check_level(&level, "channel:hook queued; person:ann queued");
-	json_object_set_new(told, level_message_key("inc_1", level.base_at, 1, "person:ann").text, json_true());
-	json_object_set_new(told, level_message_key("inc_1", level.base_at, 1, "channel:hook").text, json_true());
+	json_object_set_new(notified, level_message_key("inc_1", level.base_at, 1, "person:ann").text, json_true());
+	json_object_set_new(notified, level_message_key("inc_1", level.base_at, 1, "channel:hook").text, json_true());
 	check_level(&level, "nobody skipped");
 	json_t *deliveries JSON_AUTO = level_deliveries(&level);
 	assert_string_equal(json_string_value(json_at(deliveries, "/0/detail")), "skip.told");
@@ -270,7 +270,7 @@ static void who_was_told_of_a_level_is_not_told_again(void **state)
 	check_level(&level, "channel:hook queued; person:li queued; person:ann queued");
 }
 
-static void a_drill_tells_our_people_but_no_other_systems(void **state)
+static void a_drill_notifies_people_but_no_systems(void **state)
 {
 	(void)state;
 	Level level = level_of(1);
@@ -278,11 +278,11 @@ static void a_drill_tells_our_people_but_no_other_systems(void **state)
 	check_level(&level, "channel:hook skipped; person:li queued; person:ann queued");
 }
 
-static void a_skipped_step_says_why_in_the_sites_language(void **state)
+static void a_skipped_step_has_its_reason_in_the_sites_language(void **state)
 {
 	(void)state;
 	Level level = level_of(1);
-	level.missing_setting = lacks_all;
+	level.missing_setting = everything_missing;
 	json_t *deliveries JSON_AUTO = level_deliveries(&level);
 	assert_string_equal(json_string_value(json_at(deliveries, "/0/detail")),
 			    "渠道 hook 未配置：TOCSIN_hook 未设置");
@@ -290,7 +290,7 @@ static void a_skipped_step_says_why_in_the_sites_language(void **state)
 		assert_non_null(skip_key(skip));
 }
 
-static void targets_the_policy_no_longer_knows_are_skipped(void **state)
+static void targets_that_the_policy_no_longer_has_are_skipped(void **state)
 {
 	(void)state;
 	const char *const unknown[] = { "person:gone", "team:gone", "channel:gone", "pigeon:x", "" };
@@ -305,7 +305,7 @@ static void targets_the_policy_no_longer_knows_are_skipped(void **state)
 	}
 }
 
-static void a_level_with_too_many_targets_says_so_and_stays_bounded(void **state)
+static void a_level_with_too_many_targets_is_bounded(void **state)
 {
 	enum { TARGETS = LEVEL_DELIVERIES_MAX + 50 };
 	static char names[TARGETS][32];
@@ -326,7 +326,7 @@ static void a_level_with_too_many_targets_says_so_and_stays_bounded(void **state
 		"skip.too-many");
 }
 
-static void a_recipient_longer_than_a_delivery_takes_is_cut_between_characters(void **state)
+static void a_long_recipient_is_cut_between_characters(void **state)
 {
 	char text[600] = "person:";
 	(void)state;
@@ -344,7 +344,7 @@ static void a_recipient_longer_than_a_delivery_takes_is_cut_between_characters(v
 	assert_true(strlen(delivery.recipient) > 250 && strlen(delivery.recipient) < 256);
 }
 
-static void a_messages_key_is_its_own_and_new_after_a_reopening(void **state)
+static void a_messages_key_depends_on_incident_base_level_and_recipient(void **state)
 {
 	(void)state;
 	Id key = level_message_key("inc_1", 1000, 1, "person:li");
@@ -357,7 +357,7 @@ static void a_messages_key_is_its_own_and_new_after_a_reopening(void **state)
 
 /* ---- retries */
 
-static void retries_follow_the_schedule_with_at_most_a_quarter_more(void **state)
+static void retries_follow_the_schedule_plus_at_most_a_quarter(void **state)
 {
 	const int64_t waits_ms[] = { 2000, 5000, 15000, 60000, 300000, 900000, 3600000, 7200000, 7200000 };
 	(void)state;
@@ -379,14 +379,14 @@ static void the_first_retry_comes_within_five_seconds(void **state)
 	assert_in_range(retry_next(&retry), 1, 5000);
 }
 
-static void two_messages_do_not_come_back_at_the_same_moment(void **state)
+static void two_messages_are_retried_at_different_times(void **state)
 {
 	(void)state;
 	Retry one = { .key = SLICE("msg_one"), .attempt = 7 }, other = { .key = SLICE("msg_other"), .attempt = 7 };
 	assert_int_not_equal(retry_next(&one), retry_next(&other));
 }
 
-static void a_receiver_may_ask_for_more_time_but_not_for_more_than_an_hour(void **state)
+static void a_receiver_can_delay_a_retry_by_at_most_an_hour(void **state)
 {
 	(void)state;
 	Retry retry = { .key = SLICE("msg_x"), .attempt = 1, .now = 50, .retry_after_ms = 120000 };
@@ -412,7 +412,7 @@ static void retries_end_after_a_day(void **state)
 	assert_in_range(attempts, 15, 19);
 }
 
-static void who_was_down_for_a_day_still_tries_several_times(void **state)
+static void an_old_message_is_still_tried_several_times(void **state)
 {
 	(void)state;
 	Retry retry = { .key = SLICE("msg_x"), .attempt = 1, .queued_at = 0, .now = 2LL * RETRY_TOTAL_MS };
@@ -427,21 +427,21 @@ int main(void)
 		cmocka_unit_test(plans_follow_the_table),
 		cmocka_unit_test(levels_are_due_after_their_seconds),
 		cmocka_unit_test(no_level_is_due_later_than_it_was_promised),
-		cmocka_unit_test(a_level_tells_channels_and_everybody_on_duty_once),
-		cmocka_unit_test(what_cannot_be_carried_out_is_skipped_at_once),
-		cmocka_unit_test(who_was_told_of_a_level_is_not_told_again),
-		cmocka_unit_test(a_drill_tells_our_people_but_no_other_systems),
-		cmocka_unit_test(a_skipped_step_says_why_in_the_sites_language),
-		cmocka_unit_test(targets_the_policy_no_longer_knows_are_skipped),
-		cmocka_unit_test(a_level_with_too_many_targets_says_so_and_stays_bounded),
-		cmocka_unit_test(a_recipient_longer_than_a_delivery_takes_is_cut_between_characters),
-		cmocka_unit_test(a_messages_key_is_its_own_and_new_after_a_reopening),
-		cmocka_unit_test(retries_follow_the_schedule_with_at_most_a_quarter_more),
+		cmocka_unit_test(a_level_notifies_channels_and_people_on_duty_once),
+		cmocka_unit_test(a_target_that_cannot_be_notified_is_skipped_at_once),
+		cmocka_unit_test(a_recipient_is_notified_of_a_level_once),
+		cmocka_unit_test(a_drill_notifies_people_but_no_systems),
+		cmocka_unit_test(a_skipped_step_has_its_reason_in_the_sites_language),
+		cmocka_unit_test(targets_that_the_policy_no_longer_has_are_skipped),
+		cmocka_unit_test(a_level_with_too_many_targets_is_bounded),
+		cmocka_unit_test(a_long_recipient_is_cut_between_characters),
+		cmocka_unit_test(a_messages_key_depends_on_incident_base_level_and_recipient),
+		cmocka_unit_test(retries_follow_the_schedule_plus_at_most_a_quarter),
 		cmocka_unit_test(the_first_retry_comes_within_five_seconds),
-		cmocka_unit_test(two_messages_do_not_come_back_at_the_same_moment),
-		cmocka_unit_test(a_receiver_may_ask_for_more_time_but_not_for_more_than_an_hour),
+		cmocka_unit_test(two_messages_are_retried_at_different_times),
+		cmocka_unit_test(a_receiver_can_delay_a_retry_by_at_most_an_hour),
 		cmocka_unit_test(retries_end_after_a_day),
-		cmocka_unit_test(who_was_down_for_a_day_still_tries_several_times),
+		cmocka_unit_test(an_old_message_is_still_tried_several_times),
 	};
 	return cmocka_run_group_tests_name("plan", tests, pack_make, pack_drop);
 }

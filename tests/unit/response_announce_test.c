@@ -1,4 +1,4 @@
-/* What response announces of incidents that may have something in common with others, and when. */
+/* Announcements of joins: which entries of response announce which members of an incident. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -48,7 +48,7 @@ static int packs_drop(void **state)
 	return 0;
 }
 
-/* ---- which entries announce what */
+/* ---- entries and announcements */
 
 static json_t *parsed(const char *text)
 {
@@ -67,11 +67,11 @@ static const struct {
 	  "asset+ actor+ " },
 	{ "an opening without an actor", NULL, "[{\"type\":\"opened\",\"changes\":{\"status\":\"received\"," ASSET "}}]", "asset+ " },
 	{ "noise", NULL, "[{\"type\":\"opened\",\"changes\":{\"status\":\"false-alarm\"," BOTH "}}]", "" },
-	{ "noise that is none", "{" ASSET "}", "[{\"type\":\"assessed\"},{\"type\":\"reopened\",\"changes\":{}}]", "asset+ " },
+	{ "noise that is reopened", "{" ASSET "}", "[{\"type\":\"assessed\"},{\"type\":\"reopened\",\"changes\":{}}]", "asset+ " },
 	{ "a closing", "{" BOTH "}", "[{\"type\":\"closed\"}]", "asset- actor- " },
 	{ "a false alarm", "{" ASSET "}", "[{\"type\":\"false-alarm\"}]", "asset- " },
 	{ "a note", "{" BOTH "}", "[{\"type\":\"noted\"}]", "" },
-	{ "a closing of what has neither", "{\"asset\":\"\"}", "[{\"type\":\"closed\"}]", "" },
+	{ "a closing without asset or actor", "{\"asset\":\"\"}", "[{\"type\":\"closed\"}]", "" },
 };
 
 static void announcements_follow_the_table(void **state)
@@ -87,12 +87,12 @@ static void announcements_follow_the_table(void **state)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s ", member_text(join, "by"),
 				 json_is_true(json_object_get(join, "open")) ? "+" : "-");
 		if (strcmp(text, cases[i].expected) != 0)
-			fail_msg("%s: %s instead of %s", cases[i].name, text, cases[i].expected);
-		assert_null(joins_of(INCIDENT, incident, entries, none)); /* only where the policy asks for it */
+			fail_msg("%s: %s, expected %s", cases[i].name, text, cases[i].expected);
+		assert_null(joins_of(INCIDENT, incident, entries, none)); /* the policy does not join */
 	}
 }
 
-static void the_same_name_of_another_kind_is_another_key(void **state)
+static void the_same_name_in_another_member_is_another_key(void **state)
 {
 	(void)state;
 	Id asset = join_key("asset", "web-01"), actor = join_key("actor", "web-01"), again = join_key("asset", "web-01");
@@ -144,7 +144,7 @@ static void assert_announced(const LoneService *lone, size_t nth, bool open)
 	json_decref(tree);
 }
 
-static void an_incident_is_announced_as_long_as_it_is_open(void **state)
+static void an_incident_is_announced_while_it_is_open(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -160,7 +160,7 @@ static void an_incident_is_announced_as_long_as_it_is_open(void **state)
 	lone_stop(&lone);
 }
 
-static void nothing_is_announced_where_the_policy_joins_nothing(void **state)
+static void nothing_is_announced_under_a_policy_without_joins(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -176,9 +176,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(announcements_follow_the_table),
-		cmocka_unit_test(the_same_name_of_another_kind_is_another_key),
-		cmocka_unit_test(an_incident_is_announced_as_long_as_it_is_open),
-		cmocka_unit_test(nothing_is_announced_where_the_policy_joins_nothing),
+		cmocka_unit_test(the_same_name_in_another_member_is_another_key),
+		cmocka_unit_test(an_incident_is_announced_while_it_is_open),
+		cmocka_unit_test(nothing_is_announced_under_a_policy_without_joins),
 	};
 	return cmocka_run_group_tests_name("response_announce", tests, packs_make, packs_drop);
 }

@@ -36,7 +36,7 @@ static int policy_drop(void **state)
 	return 0;
 }
 
-/* ---- what comes in */
+/* ---- inputs */
 
 static json_t *parsed(const char *text)
 {
@@ -59,7 +59,7 @@ static json_t *assessment_new(const char *kind, const char *grade, bool noise)
 	return assessment;
 }
 
-/* Both taken; assessment and document may be NULL. */
+/* Takes assessment and document, which may be NULL. */
 static json_t *record_tree(int version, int count, const char *form, json_t *assessment, json_t *document)
 {
 	json_t *report = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:o?}", "incident_id", INCIDENT, "number",
@@ -102,7 +102,7 @@ static void assert_types(json_t *list, const char *types)
 	assert_string_equal(text, types);
 }
 
-/* The entries of an opening, folded. */
+/* The incident after the entries of an opening, whose types are checked. */
 static json_t *opened_with(json_t *assessment, const char *form, json_t *document, Instant now, const char *types)
 {
 	json_t *tree = record_tree(1, 1, form, assessment, document);
@@ -129,7 +129,7 @@ static json_t *opened(const char *kind, const char *grade)
 
 /* ---- opening */
 
-static void an_event_opens_an_incident_with_all_that_is_known(void **state)
+static void an_event_opens_an_incident_with_all_its_members(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -151,7 +151,7 @@ static void an_event_opens_an_incident_with_all_that_is_known(void **state)
 	assert_string_equal(text_at(incident, "/assignee/team"), "soc");
 	assert_string_equal(text_at(incident, "/assignee/person"), "li");
 	assert_true(json_is_null(json_at(incident, "/acknowledged/at")));
-	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:30.000Z"); /* 60 s: the first level above 0 */
+	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:30.000Z"); /* 60 s: the first level with a delay */
 	assert_int_equal(json_integer_value(json_at(incident, "/escalation_level")), 0);
 	assert_string_equal(text_at(incident, "/asset"), "web-01");
 	assert_string_equal(text_at(incident, "/actor"), "10.0.0.9");
@@ -182,7 +182,7 @@ static void every_kind_opens_in_its_own_status(void **state)
 	}
 }
 
-static void a_policy_without_a_team_assigns_nobody_but_promises_a_notice(void **state)
+static void a_policy_without_a_team_assigns_nobody_but_sets_acknowledge_by(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "III");
@@ -191,7 +191,7 @@ static void a_policy_without_a_team_assigns_nobody_but_promises_a_notice(void **
 	json_decref(incident);
 }
 
-static void noise_opens_as_a_false_alarm_that_is_given_to_nobody(void **state)
+static void noise_opens_as_an_unassigned_false_alarm(void **state)
 {
 	(void)state;
 	json_t *incident = opened_with(assessment_new("event", "IV", true), "event", parsed(event_text), T0, "opened assessed");
@@ -201,7 +201,7 @@ static void noise_opens_as_a_false_alarm_that_is_given_to_nobody(void **state)
 	json_decref(incident);
 }
 
-static void a_persons_report_stays_with_its_incident(void **state)
+static void a_persons_report_is_kept_in_its_incident(void **state)
 {
 	(void)state;
 	json_t *document = parsed("{\"kind\":\"incident\",\"description\":\"\\n  Laptop stolen\\nfrom the train\",\"asset\":\"nb-7\","
@@ -216,7 +216,7 @@ static void a_persons_report_stays_with_its_incident(void **state)
 	json_decref(incident);
 }
 
-static void a_report_of_blanks_is_titled_by_its_number(void **state)
+static void a_blank_description_is_titled_with_the_number(void **state)
 {
 	(void)state;
 	json_t *incident = opened_with(assessment_new("event", "IV", false), "report",
@@ -279,8 +279,8 @@ static void a_title_is_the_first_line_cut_between_words(void **state)
 
 /* ---- later reports */
 
-/* Opened at T0, and never begun anew. */
-static IncidentExtras standing_of(json_t *incident, bool noise)
+/* Opened at T0; escalation never restarted. */
+static IncidentExtras extras_of(json_t *incident, bool noise)
 {
 	return (IncidentExtras){ .report_version = 1, .noise = noise, .base_at = incident ? T0 : INSTANT_NONE };
 }
@@ -289,15 +289,15 @@ static json_t *repeated(json_t *incident, bool noise, json_t *tree, Instant now,
 {
 	AssessmentRecord record = decoded(tree);
 	Entries entries;
-	IncidentExtras standing = standing_of(incident, noise);
-	assert_false(result_failed(repeat_decide(incident, &standing, &record, policy, now, &entries)));
+	IncidentExtras extras = extras_of(incident, noise);
+	assert_false(result_failed(repeat_decide(incident, &extras, &record, policy, now, &entries)));
 	assert_types(entries.list, types);
 	entries_fold(incident, entries.list);
 	json_decref(tree);
 	return entries.list;
 }
 
-static void a_repeat_counts_on_and_never_back(void **state)
+static void counts_of_repeats_never_decrease(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -311,7 +311,7 @@ static void a_repeat_counts_on_and_never_back(void **state)
 	json_decref(incident);
 }
 
-static void a_worse_assessment_is_taken_over_and_the_promised_notice_comes_sooner(void **state)
+static void a_worse_assessment_takes_effect_and_acknowledge_by_becomes_earlier(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "III");
@@ -319,7 +319,7 @@ static void a_worse_assessment_is_taken_over_and_the_promised_notice_comes_soone
 				   T0 + 1000, "repeated assessed assigned");
 	assert_string_equal(text_at(incident, "/grade"), "I");
 	assert_string_equal(text_at(incident, "/status"), "reported");
-	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:30.000Z"); /* from the opening, as before */
+	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:30.000Z"); /* counted from the opening */
 	assert_null(json_at(entries, "/1/changes/escalation_level"));
 	assert_null(json_at(entries, "/1/data/was"));
 	json_decref(entries);
@@ -328,7 +328,7 @@ static void a_worse_assessment_is_taken_over_and_the_promised_notice_comes_soone
 	json_decref(incident);
 }
 
-static void a_worse_assessment_never_puts_a_promised_notice_off(void **state)
+static void a_worse_assessment_never_makes_acknowledge_by_later(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -339,18 +339,18 @@ static void a_worse_assessment_never_puts_a_promised_notice_off(void **state)
 	json_decref(incident);
 }
 
-static void what_nobody_was_told_of_begins_with_the_assessment_that_needs_it(void **state)
+static void escalation_without_a_former_policy_starts_with_the_assessment(void **state)
 {
 	(void)state;
-	json_t *incident = opened("incident", "IV"); /* no policy fits it */
+	json_t *incident = opened("incident", "IV"); /* no policy applies */
 	json_t *entries = repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
 				   T0 + 1000, "repeated assessed assigned");
 	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:31.000Z");
-	IncidentExtras standing = extras_new();
+	IncidentExtras extras = extras_new();
 	for (size_t i = 0; i < json_array_size(entries); i++)
-		extras_fold(&standing, json_array_get(entries, i));
-	assert_int_equal(standing.base_at, T0 + 1000);
-	assert_int_equal(standing.report_version, 2);
+		extras_fold(&extras, json_array_get(entries, i));
+	assert_int_equal(extras.base_at, T0 + 1000);
+	assert_int_equal(extras.report_version, 2);
 	json_decref(entries);
 	json_decref(incident);
 }
@@ -370,7 +370,7 @@ static void an_acknowledged_incident_that_gets_worse_stays_acknowledged(void **s
 	json_decref(incident);
 }
 
-static void who_took_on_an_event_has_not_taken_on_the_incident_it_becomes(void **state)
+static void an_acknowledgement_of_an_event_does_not_cover_the_incident_it_becomes(void **state)
 {
 	(void)state;
 	json_t *incident = opened("event", "IV");
@@ -384,7 +384,7 @@ static void who_took_on_an_event_has_not_taken_on_the_incident_it_becomes(void *
 	assert_true(json_is_null(json_at(incident, "/acknowledged/by")));
 	assert_int_equal(json_integer_value(json_at(incident, "/escalation_level")), 0);
 	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:31.000Z");
-	assert_string_equal(text_at(entries, "/1/data/was/kind"), "event"); /* and the entry says so */
+	assert_string_equal(text_at(entries, "/1/data/was/kind"), "event"); /* the entry keeps the former kind */
 	assert_string_equal(text_at(entries, "/1/data/was/acknowledged/by/id"), "k1");
 	json_decref(entries);
 	json_decref(incident);
@@ -403,7 +403,7 @@ static void a_milder_assessment_changes_nothing(void **state)
 	json_decref(incident);
 }
 
-static void an_event_becomes_an_incident_and_somebody_will_be_told(void **state)
+static void an_event_that_becomes_an_incident_starts_escalation(void **state)
 {
 	(void)state;
 	json_t *incident = opened("event", "IV");
@@ -415,7 +415,7 @@ static void an_event_becomes_an_incident_and_somebody_will_be_told(void **state)
 	json_decref(incident);
 }
 
-static void what_is_over_is_counted_but_not_assessed_anew(void **state)
+static void repeats_of_a_closed_incident_are_counted_but_not_assessed(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -426,7 +426,7 @@ static void what_is_over_is_counted_but_not_assessed_anew(void **state)
 	json_decref(incident);
 }
 
-static void noise_that_turns_out_to_be_none_begins_anew(void **state)
+static void noise_that_is_reassessed_is_reopened(void **state)
 {
 	(void)state;
 	json_t *incident = opened_with(assessment_new("event", "IV", true), "event", parsed(event_text), T0, "opened assessed");
@@ -442,7 +442,7 @@ static void noise_that_turns_out_to_be_none_begins_anew(void **state)
 	json_decref(incident);
 }
 
-static void time_never_runs_backwards_within_an_incident(void **state)
+static void times_never_decrease_within_an_incident(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -458,7 +458,7 @@ static const char administrator[] = "{\"kind\":\"key\",\"id\":\"k1\",\"name\":\"
 static const char notification[] = "{\"kind\":\"system\",\"id\":\"notification\",\"name\":\"Tocsin\",\"roles\":[]}";
 static const char auditor[] = "{\"kind\":\"person\",\"id\":\"p1\",\"name\":\"A\",\"roles\":[\"auditor\"]}";
 
-/* Decides, folds what was entered, and gives the decision to be released. */
+/* Decides a command and folds its entries; the caller releases the decision. */
 static Decision asked(json_t *incident, const char *actor_text, int64_t expected_version, const char *command,
 		      const char *arguments_text, Instant now)
 {
@@ -467,8 +467,8 @@ static Decision asked(json_t *incident, const char *actor_text, int64_t expected
 				 .actor = actor_tree, .arguments = arguments, .issued_at = now };
 	Actor actor;
 	assert_false(result_failed(json_decode_own(&actor_table, actor_tree, &actor)));
-	IncidentExtras standing = standing_of(incident, false);
-	Decision decision = command_decide(incident, &standing, &record, &actor, policy, now);
+	IncidentExtras extras = extras_of(incident, false);
+	Decision decision = command_decide(incident, &extras, &record, &actor, policy, now);
 	if (decision.kind == DECIDED_ENTERED) {
 		assert_int_equal(json_array_size(decision.entries.list), 1);
 		entries_fold(incident, decision.entries.list);
@@ -481,7 +481,7 @@ static Decision asked(json_t *incident, const char *actor_text, int64_t expected
 	return decision;
 }
 
-static void assert_asked(json_t *incident, const char *command, const char *arguments, DecisionKind kind)
+static void assert_decided(json_t *incident, const char *command, const char *arguments, DecisionKind kind)
 {
 	Decision decision = asked(incident, administrator, INT64_MIN, command, arguments, T0 + 5000);
 	assert_int_equal(decision.kind, kind);
@@ -505,22 +505,22 @@ static void assert_refused(json_t *incident, const char *actor, int64_t version,
 #define CLOSE "{\"resolution\":\"resolved\",\"reason\":\"patched\"}"
 #define REASON "{\"reason\":\"so it is\"}"
 
-static void an_incident_lives_from_acknowledging_to_reopening(void **state)
+static void an_incident_is_acknowledged_closed_and_reopened(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
-	assert_asked(incident, "acknowledge", "{\"note\":\"on it\"}", DECIDED_ENTERED);
+	assert_decided(incident, "acknowledge", "{\"note\":\"on it\"}", DECIDED_ENTERED);
 	assert_string_equal(text_at(incident, "/status"), "assessing");
 	assert_string_equal(text_at(incident, "/acknowledged/at"), "2026-11-23T07:35:35.000Z");
 	assert_string_equal(text_at(incident, "/acknowledged/by/id"), "k1");
-	assert_asked(incident, "acknowledge", "{}", DECIDED_UNCHANGED);
+	assert_decided(incident, "acknowledge", "{}", DECIDED_UNCHANGED);
 	assert_int_equal(json_integer_value(json_at(incident, "/version")), 4);
-	assert_asked(incident, "note", "{\"text\":\"hm\"}", DECIDED_ENTERED);
-	assert_asked(incident, "close", CLOSE, DECIDED_ENTERED);
+	assert_decided(incident, "note", "{\"text\":\"hm\"}", DECIDED_ENTERED);
+	assert_decided(incident, "close", CLOSE, DECIDED_ENTERED);
 	assert_string_equal(text_at(incident, "/status"), "closed");
 	assert_string_equal(text_at(incident, "/resolution"), "resolved");
 	assert_string_equal(text_at(incident, "/closed_at"), "2026-11-23T07:35:35.000Z");
-	assert_asked(incident, "reopen", REASON, DECIDED_ENTERED);
+	assert_decided(incident, "reopen", REASON, DECIDED_ENTERED);
 	assert_string_equal(text_at(incident, "/status"), "reopened");
 	assert_true(json_is_null(json_at(incident, "/acknowledged/at")));
 	assert_true(json_is_null(json_at(incident, "/acknowledged/by")));
@@ -528,32 +528,32 @@ static void an_incident_lives_from_acknowledging_to_reopening(void **state)
 	assert_true(json_is_null(json_at(incident, "/resolution")));
 	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:35.000Z");
 	assert_int_equal(json_integer_value(json_at(incident, "/escalation_level")), 0);
-	assert_asked(incident, "acknowledge", "{}", DECIDED_ENTERED);
-	assert_asked(incident, "false-alarm", REASON, DECIDED_ENTERED);
+	assert_decided(incident, "acknowledge", "{}", DECIDED_ENTERED);
+	assert_decided(incident, "false-alarm", REASON, DECIDED_ENTERED);
 	assert_string_equal(text_at(incident, "/status"), "false-alarm");
 	assert_string_equal(text_at(incident, "/closed_at"), "2026-11-23T07:35:35.000Z");
 	json_decref(incident);
 }
 
-static void a_weakness_is_acknowledged_without_moving_and_once(void **state)
+static void a_weakness_is_acknowledged_once_without_a_change_of_status(void **state)
 {
 	(void)state;
 	json_t *weakness = opened("weakness", "IV");
-	assert_asked(weakness, "acknowledge", "{}", DECIDED_ENTERED);
+	assert_decided(weakness, "acknowledge", "{}", DECIDED_ENTERED);
 	assert_string_equal(text_at(weakness, "/status"), "reported");
-	assert_asked(weakness, "acknowledge", "{}", DECIDED_UNCHANGED);
+	assert_decided(weakness, "acknowledge", "{}", DECIDED_UNCHANGED);
 	json_decref(weakness);
 }
 
-static void an_event_that_was_reopened_can_be_acknowledged_where_it_stands(void **state)
+static void a_reopened_event_can_be_acknowledged(void **state)
 {
 	(void)state;
 	json_t *event = opened("event", "IV");
-	assert_asked(event, "close", CLOSE, DECIDED_ENTERED);
+	assert_decided(event, "close", CLOSE, DECIDED_ENTERED);
 	assert_string_equal(text_at(event, "/status"), "informational");
-	assert_asked(event, "reopen", REASON, DECIDED_ENTERED);
+	assert_decided(event, "reopen", REASON, DECIDED_ENTERED);
 	assert_string_equal(text_at(event, "/status"), "triaging");
-	assert_asked(event, "acknowledge", "{}", DECIDED_ENTERED);
+	assert_decided(event, "acknowledge", "{}", DECIDED_ENTERED);
 	assert_string_equal(text_at(event, "/status"), "triaging");
 	json_decref(event);
 }
@@ -562,16 +562,16 @@ static void assigning_sets_team_and_person(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
-	assert_asked(incident, "assign", "{\"person\":\"ann\"}", DECIDED_ENTERED);
+	assert_decided(incident, "assign", "{\"person\":\"ann\"}", DECIDED_ENTERED);
 	assert_string_equal(text_at(incident, "/assignee/team"), "soc");
 	assert_string_equal(text_at(incident, "/assignee/person"), "ann");
-	assert_asked(incident, "assign", "{\"team\":\"night\"}", DECIDED_ENTERED);
+	assert_decided(incident, "assign", "{\"team\":\"night\"}", DECIDED_ENTERED);
 	assert_string_equal(text_at(incident, "/assignee/team"), "night");
 	assert_true(json_is_null(json_at(incident, "/assignee/person")));
 	json_decref(incident);
 }
 
-static void the_first_check_that_fails_refuses(void **state)
+static void the_first_failed_check_refuses_a_command(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -591,11 +591,11 @@ static void the_first_check_that_fails_refuses(void **state)
 	json_decref(incident);
 }
 
-static void a_refused_transition_names_what_would_be_taken(void **state)
+static void a_refused_transition_lists_the_allowed_commands(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
-	assert_asked(incident, "close", CLOSE, DECIDED_ENTERED);
+	assert_decided(incident, "close", CLOSE, DECIDED_ENTERED);
 	Decision decision = asked(incident, administrator, INT64_MIN, "acknowledge", "{}", T0);
 	char *allowed = json_dumps(json_at(decision.problem, "/allowed"), JSON_COMPACT);
 	assert_string_equal(allowed, "[\"note\",\"reopen\"]");
@@ -614,7 +614,7 @@ static void assert_escalated(json_t *incident, int level, DecisionKind kind)
 	decision_release(&decision);
 }
 
-static void escalation_goes_up_while_nobody_has_acknowledged(void **state)
+static void escalation_rises_until_an_acknowledgement(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -624,12 +624,12 @@ static void escalation_goes_up_while_nobody_has_acknowledged(void **state)
 	assert_escalated(incident, 1, DECIDED_NOTHING);
 	assert_int_equal(json_integer_value(json_at(incident, "/escalation_level")), 2);
 	assert_escalated(NULL, 1, DECIDED_NOTHING);
-	assert_asked(incident, "acknowledge", "{}", DECIDED_ENTERED);
+	assert_decided(incident, "acknowledge", "{}", DECIDED_ENTERED);
 	assert_escalated(incident, 3, DECIDED_NOTHING);
 	json_decref(incident);
 }
 
-static void a_level_of_a_plan_that_was_put_aside_says_nothing_of_the_present_one(void **state)
+static void a_level_of_a_superseded_plan_is_ignored(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -664,7 +664,7 @@ static void assert_linked(json_t *incident, const char *other, const char *by, D
 	decision_release(&decision);
 }
 
-static void a_link_is_recorded_once_for_each_thing_shared(void **state)
+static void a_link_is_recorded_once_for_each_shared_member(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -674,14 +674,14 @@ static void a_link_is_recorded_once_for_each_thing_shared(void **state)
 	char *links = json_dumps(json_object_get(incident, "links"), JSON_COMPACT);
 	assert_string_equal(links, "[{\"incident_id\":\"" OTHER "\",\"by\":\"asset\"},{\"incident_id\":\"" OTHER "\",\"by\":\"actor\"}]");
 	free(links);
-	assert_asked(incident, "close", CLOSE, DECIDED_ENTERED);
-	assert_linked(incident, INCIDENT, "asset", DECIDED_ENTERED); /* what was under way when it was closed */
+	assert_decided(incident, "close", CLOSE, DECIDED_ENTERED);
+	assert_linked(incident, INCIDENT, "asset", DECIDED_ENTERED); /* links in flight when it was closed are recorded */
 	assert_linked(NULL, OTHER, "asset", DECIDED_NOTHING);
 	assert_refused(incident, administrator, INT64_MIN, "link", "{}", "forbidden", NULL);
 	json_decref(incident);
 }
 
-static void an_incident_has_no_more_links_than_it_may(void **state)
+static void an_incident_has_at_most_the_maximum_of_links(void **state)
 {
 	(void)state;
 	json_t *incident = opened("incident", "II");
@@ -701,12 +701,12 @@ static void a_campaign_is_a_note(void **state)
 	Decision decision = asked(incident, notification, INT64_MIN, "campaign", "{\"by\":\"asset\",\"count\":64}", T0 + 9000);
 	assert_int_equal(decision.kind, DECIDED_ENTERED);
 	assert_types(decision.entries.list, "noted");
-	assert_string_equal(text_at(decision.entries.list, "/0/data/text"), "join.campaign"); /* the pack has no words for it */
+	assert_string_equal(text_at(decision.entries.list, "/0/data/text"), "join.campaign"); /* the pack has no such text */
 	decision_release(&decision);
 	json_decref(incident);
 }
 
-/* ---- the service, run by the real runtime */
+/* ---- the service, run by the runtime */
 
 static void input_assessment(LoneService *lone, const char *id, json_t *tree)
 {
@@ -750,7 +750,7 @@ static char *stored_document(LoneService *lone)
 	return text;
 }
 
-static void one_assessment_makes_one_record_however_often_it_comes(void **state)
+static void a_repeated_assessment_makes_one_record(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -766,7 +766,7 @@ static void one_assessment_makes_one_record_however_often_it_comes(void **state)
 	lone_stop(&lone);
 }
 
-/* Classification's outputs may be lost and sent again: a repeat can come before its opening, and then comes once more. */
+/* Outputs of classification may be lost and sent again: a repeat can precede its opening, and is then sent again. */
 static void a_repeat_before_its_opening_waits_for_it(void **state)
 {
 	(void)state;
@@ -785,7 +785,7 @@ static void a_repeat_before_its_opening_waits_for_it(void **state)
 	lone_stop(&lone);
 }
 
-static void what_cannot_be_understood_is_a_dead_letter(void **state)
+static void an_invalid_record_becomes_a_dead_letter(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -842,7 +842,7 @@ static void a_command_is_forgotten_after_thirty_days(void **state)
 	lone_stop(&lone);
 }
 
-static void closing_tells_intake_which_key_is_free(void **state)
+static void closing_releases_the_key_in_intake(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -858,7 +858,7 @@ static void closing_tells_intake_which_key_is_free(void **state)
 	lone_stop(&lone);
 }
 
-static void reopening_tells_intake_what_it_may_have_forgotten(void **state)
+static void reopening_restores_the_key_in_intake(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -884,7 +884,7 @@ static void reopening_tells_intake_what_it_may_have_forgotten(void **state)
 	lone_stop(&lone);
 }
 
-static void noise_keeps_its_key_taken(void **state)
+static void noise_keeps_its_key(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -901,7 +901,7 @@ static void noise_keeps_its_key_taken(void **state)
 	lone_stop(&lone);
 }
 
-static void noise_that_a_person_called_a_false_alarm_stays_one(void **state)
+static void noise_closed_by_a_person_as_false_alarm_stays_closed(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -920,7 +920,7 @@ static void noise_that_a_person_called_a_false_alarm_stays_one(void **state)
 	lone_stop(&lone);
 }
 
-static void an_opening_is_counted_once_and_not_by_who_reads_it_again(void **state)
+static void an_opening_is_counted_once_and_not_during_a_replay(void **state)
 {
 	(void)state;
 	static const char *const series = "tocsin_incidents_opened_total{kind=\"incident\",grade=\"II\"}";
@@ -963,46 +963,46 @@ static void state_is_a_fold_of_the_journal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_event_opens_an_incident_with_all_that_is_known),
+		cmocka_unit_test(an_event_opens_an_incident_with_all_its_members),
 		cmocka_unit_test(every_kind_opens_in_its_own_status),
-		cmocka_unit_test(a_policy_without_a_team_assigns_nobody_but_promises_a_notice),
-		cmocka_unit_test(noise_opens_as_a_false_alarm_that_is_given_to_nobody),
-		cmocka_unit_test(a_persons_report_stays_with_its_incident),
-		cmocka_unit_test(a_report_of_blanks_is_titled_by_its_number),
+		cmocka_unit_test(a_policy_without_a_team_assigns_nobody_but_sets_acknowledge_by),
+		cmocka_unit_test(noise_opens_as_an_unassigned_false_alarm),
+		cmocka_unit_test(a_persons_report_is_kept_in_its_incident),
+		cmocka_unit_test(a_blank_description_is_titled_with_the_number),
 		cmocka_unit_test(an_opening_without_assessment_or_document_is_refused),
 		cmocka_unit_test(a_title_is_the_first_line_cut_between_words),
-		cmocka_unit_test(a_repeat_counts_on_and_never_back),
-		cmocka_unit_test(a_worse_assessment_is_taken_over_and_the_promised_notice_comes_sooner),
-		cmocka_unit_test(a_worse_assessment_never_puts_a_promised_notice_off),
-		cmocka_unit_test(what_nobody_was_told_of_begins_with_the_assessment_that_needs_it),
+		cmocka_unit_test(counts_of_repeats_never_decrease),
+		cmocka_unit_test(a_worse_assessment_takes_effect_and_acknowledge_by_becomes_earlier),
+		cmocka_unit_test(a_worse_assessment_never_makes_acknowledge_by_later),
+		cmocka_unit_test(escalation_without_a_former_policy_starts_with_the_assessment),
 		cmocka_unit_test(an_acknowledged_incident_that_gets_worse_stays_acknowledged),
-		cmocka_unit_test(who_took_on_an_event_has_not_taken_on_the_incident_it_becomes),
+		cmocka_unit_test(an_acknowledgement_of_an_event_does_not_cover_the_incident_it_becomes),
 		cmocka_unit_test(a_milder_assessment_changes_nothing),
-		cmocka_unit_test(an_event_becomes_an_incident_and_somebody_will_be_told),
-		cmocka_unit_test(what_is_over_is_counted_but_not_assessed_anew),
-		cmocka_unit_test(noise_that_turns_out_to_be_none_begins_anew),
-		cmocka_unit_test(time_never_runs_backwards_within_an_incident),
-		cmocka_unit_test(an_incident_lives_from_acknowledging_to_reopening),
-		cmocka_unit_test(a_weakness_is_acknowledged_without_moving_and_once),
-		cmocka_unit_test(an_event_that_was_reopened_can_be_acknowledged_where_it_stands),
+		cmocka_unit_test(an_event_that_becomes_an_incident_starts_escalation),
+		cmocka_unit_test(repeats_of_a_closed_incident_are_counted_but_not_assessed),
+		cmocka_unit_test(noise_that_is_reassessed_is_reopened),
+		cmocka_unit_test(times_never_decrease_within_an_incident),
+		cmocka_unit_test(an_incident_is_acknowledged_closed_and_reopened),
+		cmocka_unit_test(a_weakness_is_acknowledged_once_without_a_change_of_status),
+		cmocka_unit_test(a_reopened_event_can_be_acknowledged),
 		cmocka_unit_test(assigning_sets_team_and_person),
-		cmocka_unit_test(the_first_check_that_fails_refuses),
-		cmocka_unit_test(a_refused_transition_names_what_would_be_taken),
-		cmocka_unit_test(escalation_goes_up_while_nobody_has_acknowledged),
-		cmocka_unit_test(a_level_of_a_plan_that_was_put_aside_says_nothing_of_the_present_one),
-		cmocka_unit_test(a_link_is_recorded_once_for_each_thing_shared),
-		cmocka_unit_test(an_incident_has_no_more_links_than_it_may),
+		cmocka_unit_test(the_first_failed_check_refuses_a_command),
+		cmocka_unit_test(a_refused_transition_lists_the_allowed_commands),
+		cmocka_unit_test(escalation_rises_until_an_acknowledgement),
+		cmocka_unit_test(a_level_of_a_superseded_plan_is_ignored),
+		cmocka_unit_test(a_link_is_recorded_once_for_each_shared_member),
+		cmocka_unit_test(an_incident_has_at_most_the_maximum_of_links),
 		cmocka_unit_test(a_campaign_is_a_note),
-		cmocka_unit_test(one_assessment_makes_one_record_however_often_it_comes),
+		cmocka_unit_test(a_repeated_assessment_makes_one_record),
 		cmocka_unit_test(a_repeat_before_its_opening_waits_for_it),
-		cmocka_unit_test(what_cannot_be_understood_is_a_dead_letter),
+		cmocka_unit_test(an_invalid_record_becomes_a_dead_letter),
 		cmocka_unit_test(every_command_is_answered_once),
 		cmocka_unit_test(a_command_is_forgotten_after_thirty_days),
-		cmocka_unit_test(closing_tells_intake_which_key_is_free),
-		cmocka_unit_test(reopening_tells_intake_what_it_may_have_forgotten),
-		cmocka_unit_test(noise_keeps_its_key_taken),
-		cmocka_unit_test(noise_that_a_person_called_a_false_alarm_stays_one),
-		cmocka_unit_test(an_opening_is_counted_once_and_not_by_who_reads_it_again),
+		cmocka_unit_test(closing_releases_the_key_in_intake),
+		cmocka_unit_test(reopening_restores_the_key_in_intake),
+		cmocka_unit_test(noise_keeps_its_key),
+		cmocka_unit_test(noise_closed_by_a_person_as_false_alarm_stays_closed),
+		cmocka_unit_test(an_opening_is_counted_once_and_not_during_a_replay),
 		cmocka_unit_test(state_is_a_fold_of_the_journal),
 	};
 	return cmocka_run_group_tests_name("response_decide", tests, policy_make, policy_drop);

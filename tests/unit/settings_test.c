@@ -13,10 +13,10 @@
 
 static SettingsReport report;
 
-static Settings *read_all(char *const *environment, bool right)
+static Settings *read_all(char *const *environment, bool valid)
 {
 	Settings *settings;
-	assert_int_equal(settings_read(environment, SETTING_ALL, &settings, &report), right);
+	assert_int_equal(settings_read(environment, SETTING_ALL, &settings, &report), valid);
 	return settings;
 }
 
@@ -28,7 +28,7 @@ static bool mistake_about(const char *name)
 	return false;
 }
 
-static void without_an_environment_every_default_is_right(void **state)
+static void all_defaults_are_valid(void **state)
 {
 	(void)state;
 	Settings *settings = read_all((char *[]){ NULL }, true);
@@ -51,7 +51,7 @@ static void an_empty_value_is_unset(void **state)
 
 static const struct {
 	const char *entry;
-	bool right;
+	bool valid;
 } cases[] = {
 	{ "TOCSIN_LISTEN=127.0.0.1:0", true },
 	{ "TOCSIN_LISTEN=0.0.0.0:65535", true },
@@ -94,16 +94,16 @@ static const struct {
 	{ "TOCSIN_REDIS_URL=127.0.0.1:6379", false },
 };
 
-static void each_value_is_held_against_its_row(void **state)
+static void each_value_is_checked_by_its_row(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		Settings *settings;
-		bool right = settings_read((char *[]){ (char *)(uintptr_t)cases[i].entry, NULL }, SETTING_ALL,
+		bool valid = settings_read((char *[]){ (char *)(uintptr_t)cases[i].entry, NULL }, SETTING_ALL,
 					   &settings, &report);
-		if (right != cases[i].right)
-			fail_msg("%s was %s", cases[i].entry, right ? "taken" : "refused");
-		assert_int_equal(report.mistakes, cases[i].right ? 0 : 1);
+		if (valid != cases[i].valid)
+			fail_msg("%s was %s", cases[i].entry, valid ? "accepted" : "refused");
+		assert_int_equal(report.mistakes, cases[i].valid ? 0 : 1);
 		settings_free(settings);
 	}
 }
@@ -121,7 +121,7 @@ static void all_mistakes_are_reported_at_once_without_secrets(void **state)
 	settings_free(settings);
 }
 
-static void what_is_unknown_is_a_warning_and_never_fatal(void **state)
+static void an_unknown_setting_is_only_a_warning(void **state)
 {
 	(void)state;
 	Settings *settings = read_all((char *[]){ "TOCSIN_PORT=tcp://10.0.0.1", "TOCSIN_HOEM_FILE=x", "HOME=/root",
@@ -133,7 +133,7 @@ static void what_is_unknown_is_a_warning_and_never_fatal(void **state)
 	settings_free(settings);
 }
 
-static void a_value_can_stand_in_a_file(void **state)
+static void a_value_can_be_read_from_a_file(void **state)
 {
 	(void)state;
 	char path[] = "/tmp/tocsin-settings-XXXXXX", entry[128];
@@ -153,11 +153,11 @@ static void a_value_can_stand_in_a_file(void **state)
 	settings_free(settings);
 }
 
-static void a_program_reads_only_its_own_and_warns_of_none_of_the_others(void **state)
+static void a_program_reads_its_own_settings_and_does_not_warn_of_others(void **state)
 {
 	(void)state;
 	Settings *settings;
-	char *environment[] = { "TOCSIN_SMTP_URL=wrong", "TOCSIN_BULK_MAX=wrong", "TOCSIN_LISTEN=127.0.0.1:9", NULL };
+	char *environment[] = { "TOCSIN_SMTP_URL=invalid", "TOCSIN_BULK_MAX=invalid", "TOCSIN_LISTEN=127.0.0.1:9", NULL };
 	assert_true(settings_read(environment, SETTING_INTAKE, &settings, &report));
 	assert_int_equal(report.warnings, 0);
 	assert_string_equal(setting_text(settings, "TOCSIN_LISTEN"), "127.0.0.1:9");
@@ -167,7 +167,7 @@ static void a_program_reads_only_its_own_and_warns_of_none_of_the_others(void **
 	settings_free(settings);
 }
 
-static void a_default_of_the_programs_own_gives_way_to_the_environment(void **state)
+static void the_environment_overrides_a_programs_default(void **state)
 {
 	(void)state;
 	Settings *settings = read_all((char *[]){ "TOCSIN_LISTEN=127.0.0.1:9", NULL }, true);
@@ -179,7 +179,7 @@ static void a_default_of_the_programs_own_gives_way_to_the_environment(void **st
 	settings_free(settings);
 }
 
-static void a_pack_learns_only_what_is_meant_for_channels(void **state)
+static void a_pack_can_read_only_settings_for_channels(void **state)
 {
 	(void)state;
 	Settings *settings = read_all((char *[]){ "TOCSIN_WEBHOOK_URL=https://hook.example.org",
@@ -202,7 +202,7 @@ static bool has_row(const Buffer *manual, const char *name)
 	return strstr(manual->data, start) != NULL;
 }
 
-static void the_manual_names_every_setting_that_is_read_and_no_other(void **state)
+static void the_manual_lists_exactly_the_settings_that_are_read(void **state)
 {
 	(void)state;
 	Buffer all, others;
@@ -225,7 +225,7 @@ static void the_manual_names_every_setting_that_is_read_and_no_other(void **stat
 	settings_free(settings);
 }
 
-static void where_a_value_was_read_is_known(void **state)
+static void the_path_of_a_file_setting_is_kept(void **state)
 {
 	(void)state;
 	char path[] = "/tmp/tocsin-setting-XXXXXX", entry[64];
@@ -242,22 +242,22 @@ static void where_a_value_was_read_is_known(void **state)
 	unlink(path);
 }
 
-static void kafka_settings_are_checked_before_anything_is_connected_to(void **state)
+static void kafka_settings_are_checked_without_connecting(void **state)
 {
 	(void)state;
-	static char *const wrong[] = { "TOCSIN_KAFKA_BROKERS=:",          "TOCSIN_KAFKA_BROKERS=a:0",
+	static char *const invalid[] = { "TOCSIN_KAFKA_BROKERS=:",          "TOCSIN_KAFKA_BROKERS=a:0",
 				       "TOCSIN_KAFKA_BROKERS=a:9092,",    "TOCSIN_KAFKA_BROKERS=a:b",
 				       "TOCSIN_KAFKA_OPTIONS=nosuch=1",   "TOCSIN_KAFKA_OPTIONS=linger.ms",
 				       "TOCSIN_KAFKA_OPTIONS=acks=1" };
-	static char *const right[] = { "TOCSIN_KAFKA_BROKERS=a", "TOCSIN_KAFKA_BROKERS=a:9092, b:1",
+	static char *const valid[] = { "TOCSIN_KAFKA_BROKERS=a", "TOCSIN_KAFKA_BROKERS=a:9092, b:1",
 				       "TOCSIN_KAFKA_BROKERS=[::1]:9092", "TOCSIN_KAFKA_OPTIONS=linger.ms=5, session.timeout.ms=6000" };
 	Settings *settings;
-	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-		assert_false(settings_read((char *[]){ wrong[i], NULL }, SETTING_INTAKE, &settings, &report));
+	for (size_t i = 0; i < sizeof invalid / sizeof invalid[0]; i++) {
+		assert_false(settings_read((char *[]){ invalid[i], NULL }, SETTING_INTAKE, &settings, &report));
 		settings_free(settings);
 	}
-	for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
-		assert_true(settings_read((char *[]){ right[i], NULL }, SETTING_INTAKE, &settings, &report));
+	for (size_t i = 0; i < sizeof valid / sizeof valid[0]; i++) {
+		assert_true(settings_read((char *[]){ valid[i], NULL }, SETTING_INTAKE, &settings, &report));
 		settings_free(settings);
 	}
 }
@@ -265,18 +265,18 @@ static void kafka_settings_are_checked_before_anything_is_connected_to(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(without_an_environment_every_default_is_right),
+		cmocka_unit_test(all_defaults_are_valid),
 		cmocka_unit_test(an_empty_value_is_unset),
-		cmocka_unit_test(each_value_is_held_against_its_row),
+		cmocka_unit_test(each_value_is_checked_by_its_row),
 		cmocka_unit_test(all_mistakes_are_reported_at_once_without_secrets),
-		cmocka_unit_test(what_is_unknown_is_a_warning_and_never_fatal),
-		cmocka_unit_test(a_value_can_stand_in_a_file),
-		cmocka_unit_test(a_program_reads_only_its_own_and_warns_of_none_of_the_others),
-		cmocka_unit_test(a_default_of_the_programs_own_gives_way_to_the_environment),
-		cmocka_unit_test(a_pack_learns_only_what_is_meant_for_channels),
-		cmocka_unit_test(where_a_value_was_read_is_known),
-		cmocka_unit_test(kafka_settings_are_checked_before_anything_is_connected_to),
-		cmocka_unit_test(the_manual_names_every_setting_that_is_read_and_no_other),
+		cmocka_unit_test(an_unknown_setting_is_only_a_warning),
+		cmocka_unit_test(a_value_can_be_read_from_a_file),
+		cmocka_unit_test(a_program_reads_its_own_settings_and_does_not_warn_of_others),
+		cmocka_unit_test(the_environment_overrides_a_programs_default),
+		cmocka_unit_test(a_pack_can_read_only_settings_for_channels),
+		cmocka_unit_test(the_path_of_a_file_setting_is_kept),
+		cmocka_unit_test(kafka_settings_are_checked_without_connecting),
+		cmocka_unit_test(the_manual_lists_exactly_the_settings_that_are_read),
 	};
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
 }

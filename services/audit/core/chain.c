@@ -8,7 +8,7 @@
 
 /* ---- writing */
 
-/* Headers of strangers may hold anything; what is no text is written so that it can still be read back. */
+/* Headers written by other programs may hold any bytes; those that are not UTF-8 are written as base64. */
 static void member_write(Buffer *out, const char *name, Slice value)
 {
 	buffer_format(out, ",\"%s\":", name);
@@ -32,7 +32,7 @@ static bool is_object(Slice body)
 	return !result_failed(json_read(body, &tree));
 }
 
-/* In JSON a line break can only stand between tokens, where a space means the same. */
+/* In JSON a line break can occur only between tokens, where a space is equivalent. */
 static void data_write(Buffer *out, Slice body)
 {
 	while (body.size > 0) {
@@ -79,7 +79,7 @@ static Digest hash_of(const Digest *previous, Slice record)
 	return DIGEST(digest_slice(previous), record);
 }
 
-/* Everything of a line that stands before the record. */
+/* Writes the part of a line before its record. */
 static void prefix_write(Buffer *out, const ChainLine *line)
 {
 	char previous[DIGEST_HEX], hash[DIGEST_HEX];
@@ -119,7 +119,7 @@ static bool take(Slice *rest, Slice literal)
 	return true;
 }
 
-/* What stands before the next `end`, which is passed over. */
+/* Takes the bytes before the next end character, and skips that character. */
 static bool take_until(Slice *rest, char end, Slice *out)
 {
 	const char *found = rest->size > 0 ? memchr(rest->data, end, rest->size) : NULL;
@@ -148,15 +148,15 @@ bool chain_line_read(Slice line, ChainLine *out)
 
 /* ---- checking */
 
-/* There is one way to write a line: capitals in a hash or a zero before a number are changes, too. */
-static bool form_is_ours(Slice text, const ChainLine *line)
+/* There is only one way to write a line: capitals in a hash or a leading zero are changes, too. */
+static bool is_canonical(Slice text, const ChainLine *line)
 {
 	Buffer prefix;
 	buffer_init(&prefix, CHAIN_LINE_MAX);
 	prefix_write(&prefix, line);
-	bool ours = slice_starts(text, buffer_slice(&prefix)) && prefix.size + line->record.size + 1 == text.size;
+	bool canonical = slice_starts(text, buffer_slice(&prefix)) && prefix.size + line->record.size + 1 == text.size;
 	buffer_release(&prefix);
-	return ours;
+	return canonical;
 }
 
 static bool topic_is_bound(const ChainLine *line)
@@ -170,20 +170,20 @@ bool chain_line_check(ChainHead *head, Slice text, char why[static CHAIN_WHY])
 	ChainLine line;
 	int64_t seq = head->count + 1;
 	if (!chain_line_read(text, &line)) {
-		snprintf(why, CHAIN_WHY, "it is no line of an audit ledger");
+		snprintf(why, CHAIN_WHY, "it is not a line of an audit log");
 		return false;
 	}
 	Digest hash = hash_of(&line.previous, line.record);
 	if (line.seq != seq)
 		snprintf(why, CHAIN_WHY,
-			 "its seq is %" PRId64 " where %" PRId64 " should follow: lines are missing, added or moved",
+			 "its seq is %" PRId64 ", not %" PRId64 ": lines are missing, added or moved",
 			 line.seq, seq);
 	else if (!digest_equals(&line.previous, &head->head))
 		snprintf(why, CHAIN_WHY, "its previous is not the hash of the line before it");
 	else if (!digest_equals(&line.hash, &hash))
-		snprintf(why, CHAIN_WHY, "its hash does not fit its record: one of them was changed");
-	else if (!form_is_ours(text, &line))
-		snprintf(why, CHAIN_WHY, "it is not written as the ledger writes a line: it was changed");
+		snprintf(why, CHAIN_WHY, "its hash does not match its record: one of them was changed");
+	else if (!is_canonical(text, &line))
+		snprintf(why, CHAIN_WHY, "it is not in the form in which lines are written: it was changed");
 	else if (!topic_is_bound(&line))
 		snprintf(why, CHAIN_WHY, "its topic is not the source of its record: it was changed");
 	else {
@@ -193,7 +193,7 @@ bool chain_line_check(ChainHead *head, Slice text, char why[static CHAIN_WHY])
 	return false;
 }
 
-/* ---- a whole ledger */
+/* ---- a whole log */
 
 void chain_verify_init(ChainVerify *verify)
 {
@@ -231,7 +231,7 @@ bool chain_verify_feed(ChainVerify *verify, Slice bytes)
 		buffer_clear(&verify->partial);
 	}
 	buffer_append(&verify->partial, rest);
-	return verify->partial.overflowed ? verify_fail(verify, "it is longer than a line can be") : true;
+	return verify->partial.overflowed ? verify_fail(verify, "it is longer than a line can be: it was changed") : true;
 }
 
 bool chain_verify_end(ChainVerify *verify, const ChainHead *expected)
@@ -244,6 +244,6 @@ bool chain_verify_end(ChainVerify *verify, const ChainHead *expected)
 	if (expected && (expected->count != head->count || expected->size != head->size ||
 			 !digest_equals(&expected->head, &head->head)))
 		return verify_fail(verify,
-				   "the ledger does not end where it should: lines were cut off or added at its end");
+				   "the log does not end at its checkpoint: lines were removed or added at its end");
 	return true;
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SENDS_TO = 0 }; /* of a type's needs: the first (channel.h) */
+enum { NEED_ADDRESS = 0 }; /* the first of a type's needs (channel.h) */
 enum { ADDRESS_MAX = 8192, SUBJECT_MAX = 8192, BODY_MAX = 1 << 20 };
 
 static const Channel *const channels[] = { &channel_webhook, &channel_email };
@@ -18,42 +18,42 @@ const Channel *channel_of_type(const char *type)
 
 /* ---- settings in channels.yaml */
 
-static bool lacks_name(char lack[static CHANNEL_MISSING], const char *name)
+static bool missing_name(char missing[static CHANNEL_MISSING], const char *name)
 {
-	snprintf(lack, CHANNEL_MISSING, "%s", name);
+	snprintf(missing, CHANNEL_MISSING, "%s", name);
 	return false;
 }
 
-/* "${NAME}" at *text: its value, and *text moved behind it. */
+/* *text points to "${NAME}": appends the value and moves *text after it. */
 static bool reference_resolve(const NotificationEnvironment *environment, const char **text, Buffer *out,
-			      char lack[static CHANNEL_MISSING])
+			      char missing[static CHANNEL_MISSING])
 {
 	const char *begin = *text + 2, *end = strchr(begin, '}');
 	char name[CHANNEL_MISSING];
 	if (!end || !text_copy((Slice){ begin, (size_t)(end - begin) }, name, sizeof(name)))
-		return lacks_name(lack, *text);
+		return missing_name(missing, *text);
 	const char *value = environment->setting(environment->context, name);
 	if (!value || !value[0])
-		return lacks_name(lack, name);
+		return missing_name(missing, name);
 	buffer_text(out, value);
 	*text = end + 1;
 	return true;
 }
 
 bool setting_resolve(const NotificationEnvironment *environment, const char *text, const char *name, Buffer *out,
-		     char lack[static CHANNEL_MISSING])
+		     char missing[static CHANNEL_MISSING])
 {
 	if (!text || !text[0])
-		return lacks_name(lack, name);
+		return missing_name(missing, name);
 	while (*text) {
 		const char *reference = strstr(text, "${");
 		size_t plain = reference ? (size_t)(reference - text) : strlen(text);
 		buffer_append(out, (Slice){ text, plain });
 		text += plain;
-		if (reference && !reference_resolve(environment, &text, out, lack))
+		if (reference && !reference_resolve(environment, &text, out, missing))
 			return false;
 	}
-	return out->overflowed ? lacks_name(lack, name) : true;
+	return out->overflowed ? missing_name(missing, name) : true;
 }
 
 static void buffer_wipe(Buffer *buffer)
@@ -64,83 +64,83 @@ static void buffer_wipe(Buffer *buffer)
 }
 
 static bool need_resolve(const Channel *type, size_t need, const ChannelPolicy *channel,
-			 const NotificationEnvironment *environment, Buffer *out, char lack[static CHANNEL_MISSING])
+			 const NotificationEnvironment *environment, Buffer *out, char missing[static CHANNEL_MISSING])
 {
-	const char *text = *(const char *const *)((const char *)channel + type->needs[need].place);
-	return setting_resolve(environment, text, type->needs[need].name, out, lack);
+	const char *text = *(const char *const *)((const char *)channel + type->needs[need].offset);
+	return setting_resolve(environment, text, type->needs[need].name, out, missing);
 }
 
 bool channel_missing_setting(const ChannelPolicy *channel, const NotificationEnvironment *environment,
-		   char lack[static CHANNEL_MISSING])
+		   char missing[static CHANNEL_MISSING])
 {
 	const Channel *type = channel_of_type(channel->type);
-	bool whole = type || lacks_name(lack, "type");
-	for (size_t i = 0; whole && i < CHANNEL_NEEDS_MAX && type->needs[i].name; i++) {
+	bool complete = type || missing_name(missing, "type");
+	for (size_t i = 0; complete && i < CHANNEL_NEEDS_MAX && type->needs[i].name; i++) {
 		Buffer value;
 		buffer_init(&value, ADDRESS_MAX);
-		whole = need_resolve(type, i, channel, environment, &value, lack);
+		complete = need_resolve(type, i, channel, environment, &value, missing);
 		buffer_wipe(&value);
 	}
-	return !whole;
+	return !complete;
 }
 
 Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironment *environment, const EgressRules *egress)
 {
 	const Channel *type = channel_of_type(channel->type);
-	char lack[CHANNEL_MISSING];
+	char missing[CHANNEL_MISSING];
 	Result result = result_ok();
 	Buffer url;
 	if (!type || type->kind != OUTBOUND_WEBHOOK)
 		return result;
 	buffer_init(&url, ADDRESS_MAX);
-	if (need_resolve(type, SENDS_TO, channel, environment, &url, lack))
+	if (need_resolve(type, NEED_ADDRESS, channel, environment, &url, missing))
 		result = egress_url(egress, url.data);
 	buffer_wipe(&url);
 	return result;
 }
 
-/* ---- letters */
+/* ---- messages */
 
-static Result addresses_write(const Notice *notice, const Channel *type, OutboundMessage *letter)
+static Result addresses_write(const Notice *notice, const Channel *type, OutboundMessage *out)
 {
-	char lack[CHANNEL_MISSING];
-	Buffer *const places[CHANNEL_NEEDS_MAX] = { &letter->url, &letter->from };
+	char missing[CHANNEL_MISSING];
+	Buffer *const values[CHANNEL_NEEDS_MAX] = { &out->url, &out->from };
 	for (size_t i = 0; i < CHANNEL_NEEDS_MAX && type->needs[i].name; i++)
-		if (!need_resolve(type, i, notice->channel, notice->environment, places[i], lack))
-			return result_fail(ERROR_INPUT, "%s is not set", lack);
-	/* A pack may name a secret that a site does not use: then its webhooks are unsigned. */
-	if (!setting_resolve(notice->environment, notice->channel->secret, "secret", &letter->secret, lack))
-		buffer_clear(&letter->secret);
+		if (!need_resolve(type, i, notice->channel, notice->environment, values[i], missing))
+			return result_fail(ERROR_INPUT, "%s is not set", missing);
+	/* A pack may refer to a secret that the site does not set: then its webhooks are unsigned. */
+	if (!setting_resolve(notice->environment, notice->channel->secret, "secret", &out->secret, missing))
+		buffer_clear(&out->secret);
 	return result_ok();
 }
 
-Result outbound_message_write(const Notice *notice, OutboundMessage *letter)
+Result outbound_message_write(const Notice *notice, OutboundMessage *out)
 {
 	const Channel *type = channel_of_type(notice->channel->type);
-	*letter = (OutboundMessage){ .message = { .key = notice->key, .attempt = (int)notice->attempt } };
-	buffer_init(&letter->url, ADDRESS_MAX);
-	buffer_init(&letter->secret, ADDRESS_MAX);
-	buffer_init(&letter->from, ADDRESS_MAX);
-	buffer_init(&letter->subject, SUBJECT_MAX);
-	buffer_init(&letter->body, BODY_MAX);
+	*out = (OutboundMessage){ .message = { .key = notice->key, .attempt = (int)notice->attempt } };
+	buffer_init(&out->url, ADDRESS_MAX);
+	buffer_init(&out->secret, ADDRESS_MAX);
+	buffer_init(&out->from, ADDRESS_MAX);
+	buffer_init(&out->subject, SUBJECT_MAX);
+	buffer_init(&out->body, BODY_MAX);
 	if (!type)
-		return result_fail(ERROR_INPUT, "there is no channel of type %s", notice->channel->type);
-	TRY(addresses_write(notice, type, letter));
-	letter->message.kind = type->kind;
-	letter->message.url = letter->url.data;
-	letter->message.secret = letter->secret.size > 0 ? letter->secret.data : NULL;
-	type->write(notice, letter);
-	if (letter->subject.overflowed || letter->body.overflowed)
-		return result_fail(ERROR_INPUT, "the message is too large");
-	letter->message.body = buffer_slice(&letter->body);
+		return result_fail(ERROR_INPUT, "channels.yaml: %s is not a type of channel", notice->channel->type);
+	TRY(addresses_write(notice, type, out));
+	out->message.kind = type->kind;
+	out->message.url = out->url.data;
+	out->message.secret = out->secret.size > 0 ? out->secret.data : NULL;
+	type->write(notice, out);
+	if (out->subject.overflowed || out->body.overflowed)
+		return result_fail(ERROR_INPUT, "the message is too large: subject %d, body %d bytes at most", SUBJECT_MAX, BODY_MAX);
+	out->message.body = buffer_slice(&out->body);
 	return result_ok();
 }
 
-void outbound_message_release(OutboundMessage *letter)
+void outbound_message_release(OutboundMessage *message)
 {
-	buffer_wipe(&letter->url);
-	buffer_wipe(&letter->secret);
-	buffer_release(&letter->from);
-	buffer_release(&letter->subject);
-	buffer_release(&letter->body);
+	buffer_wipe(&message->url);
+	buffer_wipe(&message->secret);
+	buffer_release(&message->from);
+	buffer_release(&message->subject);
+	buffer_release(&message->body);
 }

@@ -1,6 +1,6 @@
 /*
- * Channels: how a notice becomes a message to the outside. A channel is one struct in one table; adding one is adding a
- * file and a row. Nothing here sends or waits; settings are asked for through the environment, so all is testable.
+ * Channels: convert a notice into a message to be sent. A channel is one struct; a new one needs a file and a row of a table.
+ * This code neither sends nor waits, and gets settings through the environment, so that tests can supply both.
  */
 #ifndef TOCSIN_NOTIFICATION_CHANNELS_CHANNEL_H
 #define TOCSIN_NOTIFICATION_CHANNELS_CHANNEL_H
@@ -8,9 +8,9 @@
 #include "services/notification/notification.h"
 #include "shared/io/outbound/egress.h"
 
-enum { CHANNEL_MISSING = 64, CHANNEL_NEEDS_MAX = 2 };
+enum { CHANNEL_MISSING = 64, CHANNEL_NEEDS_MAX = 2 }; /* CHANNEL_MISSING: bytes of a setting's name */
 
-/* What is to be said to whom; borrowed. */
+/* A notice to one recipient; all members are borrowed. */
 typedef struct {
 	const Policy *policy;
 	const ChannelPolicy *channel;
@@ -18,11 +18,11 @@ typedef struct {
 	json_t *incident; /* the current document */
 	const char *key, *recipient; /* msg_…, "person:li" */
 	const char *address, *language; /* of a person, else NULL */
-	int64_t escalation_level, attempt; /* attempt: this one, from 1 */
-	Instant reached_at; /* when the level was reached */
+	int64_t escalation_level, attempt; /* attempt: number of this one, from 1 */
+	Instant reached_at; /* time at which the level was reached */
 } Notice;
 
-/* A message with the memory it points into. */
+/* A request, and the memory that it borrows. */
 typedef struct {
 	OutboundRequest message;
 	Buffer url, secret, from, subject, body;
@@ -31,36 +31,36 @@ typedef struct {
 typedef struct {
 	const char *type; /* in channels.yaml */
 	OutsideKind kind;
-	/* Members of ChannelPolicy without which it is not set up; the first is where it sends to. */
+	/* Members of ChannelPolicy that the channel requires; the first is its address. */
 	struct {
 		const char *name;
-		size_t place;
+		size_t offset; /* in ChannelPolicy */
 	} needs[CHANNEL_NEEDS_MAX];
-	/* Fills what is the channel's own: subject, body, to. Address, key and secret are there already. */
-	void (*write)(const Notice *notice, OutboundMessage *letter);
+	/* Fills the parts that depend on the channel: subject, body, recipient. Address, key and secret are already set. */
+	void (*write)(const Notice *notice, OutboundMessage *out);
 } Channel;
 
 extern const Channel channel_webhook, channel_email;
 
-/* NULL: there is no such type. */
+/* NULL: unknown type. */
 const Channel *channel_of_type(const char *type);
 
-/* True when the channel is not set up; lack is the setting or member that is not set ("TOCSIN_WEBHOOK_URL", "url"). */
+/* True when the channel lacks a setting; missing is then its name, or that of a member ("TOCSIN_WEBHOOK_URL", "url"). */
 bool channel_missing_setting(const ChannelPolicy *channel, const NotificationEnvironment *environment,
-		   char lack[static CHANNEL_MISSING]);
+		   char missing[static CHANNEL_MISSING]);
 
-/* ERROR_INPUT, with what to do: the channel is set up, but nothing could ever be sent to where it sends (egress_url). */
+/* ERROR_INPUT with the remedy: the egress rules forbid the channel's address (egress_url). OK if a setting is missing. */
 Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironment *environment, const EgressRules *egress);
 
-/* ERROR_INPUT: the channel is not set up (any more), or the message is too large. Release letter in any case. */
-Result outbound_message_write(const Notice *notice, OutboundMessage *letter);
-void outbound_message_release(OutboundMessage *letter); /* wipes what may hold secrets */
+/* ERROR_INPUT: the channel lacks a setting, or the message is too large. Call outbound_message_release in any case. */
+Result outbound_message_write(const Notice *notice, OutboundMessage *out);
+void outbound_message_release(OutboundMessage *message); /* wipes url and secret */
 
 /*
- * text with every ${NAME} replaced by its setting, appended. false, lack naming it, where one is unset; an empty or
- * absent text lacks `name` itself.
+ * Appends text with every ${NAME} replaced by the value of that setting. False: a setting is unset, and missing is its name;
+ * or text is empty or NULL, and missing is `name`.
  */
 bool setting_resolve(const NotificationEnvironment *environment, const char *text, const char *name, Buffer *out,
-		     char lack[static CHANNEL_MISSING]);
+		     char missing[static CHANNEL_MISSING]);
 
 #endif

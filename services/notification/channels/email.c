@@ -1,4 +1,4 @@
-/* Mail: one to a person and level, in the person's language; its words are the policy pack's (mail.*). */
+/* Mail: one for each person and level, in the person's language, with the texts mail.* of the policy pack. */
 #include "services/notification/channels/channel.h"
 
 #include "services/notification/core/level.h"
@@ -17,22 +17,22 @@ static const char *text_or(const char *text, const char *otherwise)
 	return text && text[0] ? text : otherwise;
 }
 
-/* In UTF-8, whose order is that of its bytes: what ends a line, or turns its direction so that it reads as another. */
+/* Ranges of UTF-8, ordered by bytes: characters that end a line, or change its direction and so disguise its text. */
 static const struct {
 	const char *first, *last;
 } controls[] = {
 	{ "\x01", "\x1f" },
 	{ "\x7f", "\x7f" },
 	{ "\xc2\x80", "\xc2\x9f" },
-	{ "\xd8\x9c", "\xd8\x9c" }, /* Arabic letter mark */
+	{ "\xd8\x9c", "\xd8\x9c" }, /* Arabic out mark */
 	{ "\xe2\x80\x8e", "\xe2\x80\x8f" }, /* left-to-right and right-to-left marks */
-	/* NOLINTBEGIN(misc-misleading-bidirectional): as escapes they mislead nobody */
+	/* NOLINTBEGIN(misc-misleading-bidirectional): escapes are not misleading */
 	{ "\xe2\x80\xa8", "\xe2\x80\xae" }, /* line and paragraph separators, embeddings, overrides */
 	{ "\xe2\x81\xa6", "\xe2\x81\xa9" }, /* isolates */
 	/* NOLINTEND(misc-misleading-bidirectional) */
 };
 
-/* How many bytes of a control stand there; 0: none does. */
+/* The size in bytes of the control character at text; 0: none. */
 static size_t control_size(const char *text)
 {
 	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
@@ -43,7 +43,7 @@ static size_t control_size(const char *text)
 	return 0;
 }
 
-/* One line, whatever a sender wrote into the title: neither a header nor a line of the text can be forged. */
+/* Appends text as one line, so that a title cannot forge a header or a line of the mail. */
 static void line_append(Buffer *out, const char *text)
 {
 	while (*text) {
@@ -78,7 +78,7 @@ static const char *category_name(const Notice *notice, const char *value)
 	return text_or(policy_category_name(notice->policy, value, notice->language), value);
 }
 
-/* A line stands where the incident has the member. word: its values have words of their own, "mail.severity.high". */
+/* A line is written if the incident has the member. word: prefix of the texts for its values ("mail.severity.high"). */
 static const struct {
 	const char *key, *pointer, *word;
 	const char *(*value)(const Notice *notice, const char *value);
@@ -160,18 +160,18 @@ static const char *person_name(const Notice *notice)
 	return person ? person->name : NULL;
 }
 
-static void email_write(const Notice *notice, OutboundMessage *letter)
+static void email_write(const Notice *notice, OutboundMessage *out)
 {
 	Notice own = *notice;
 	own.language = text_or(notice->language, policy_languages(notice->policy)[0]);
-	subject_write(&own, &letter->subject);
-	text_write(&own, &letter->body);
-	letter->message.from = letter->from.data;
-	letter->message.to = own.address;
-	letter->message.to_name = person_name(&own);
-	letter->message.subject = letter->subject.data;
-	letter->message.language = own.language;
-	letter->message.thread = member_text(&own, "/id");
+	subject_write(&own, &out->subject);
+	text_write(&own, &out->body);
+	out->message.from = out->from.data;
+	out->message.to = own.address;
+	out->message.to_name = person_name(&own);
+	out->message.subject = out->subject.data;
+	out->message.language = own.language;
+	out->message.thread = member_text(&own, "/id");
 }
 
 const Channel channel_email = {

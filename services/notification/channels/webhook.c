@@ -20,7 +20,7 @@ static const Field data_fields[] = {
 	  .type = FIELD_FREE,
 	  .place = offsetof(WebhookData, incident),
 	  .flags = FIELD_REQUIRED,
-	  .sentence = "The whole incident, as it is when this is sent" },
+	  .sentence = "The whole incident at the time of sending" },
 	{ .name = "escalation_level",
 	  .type = FIELD_INTEGER,
 	  .place = offsetof(WebhookData, escalation_level),
@@ -32,7 +32,7 @@ static const Field data_fields[] = {
 	  .type = FIELD_TEXT,
 	  .place = offsetof(WebhookData, recipient),
 	  .flags = FIELD_REQUIRED,
-	  .sentence = "channel: and the channel's id" },
+	  .sentence = "channel: followed by the channel's id" },
 };
 static const FieldTable data_table = FIELD_TABLE("webhook-data", data_fields, WebhookData);
 
@@ -46,16 +46,16 @@ static const Field body_fields[] = {
 	  .type = FIELD_TIME,
 	  .place = offsetof(WebhookBody, timestamp),
 	  .flags = FIELD_REQUIRED,
-	  .sentence = "When the level was reached; the same on every attempt" },
+	  .sentence = "Time at which the level was reached; the same on every attempt" },
 	{ .name = "data",
 	  .type = FIELD_FREE,
 	  .place = offsetof(WebhookBody, data),
 	  .flags = FIELD_REQUIRED,
-	  .sentence = "What it is about" },
+	  .sentence = "The incident, the level and the recipient" },
 };
 static const FieldTable body_table = FIELD_TABLE("webhook", body_fields, WebhookBody);
 
-static void webhook_write(const Notice *notice, OutboundMessage *letter)
+static void webhook_write(const Notice *notice, OutboundMessage *out)
 {
 	WebhookData data = { .incident = notice->incident,
 			     .escalation_level = notice->escalation_level,
@@ -65,7 +65,7 @@ static void webhook_write(const Notice *notice, OutboundMessage *letter)
 			     .timestamp = notice->reached_at,
 			     .data = data_tree };
 	json_t *tree JSON_AUTO = json_encode(&body_table, &body);
-	json_write(tree, &letter->body);
+	json_write(tree, &out->body);
 }
 
 const Channel channel_webhook = {

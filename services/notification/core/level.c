@@ -36,13 +36,13 @@ static bool is_listed(json_t *deliveries, const char *recipient)
 	return false;
 }
 
-/* One target's outcome, before it is a delivery. */
+/* A resolved target. */
 typedef struct {
 	const char *recipient;
 	const ChannelPolicy *channel;
 	const PersonPolicy *person;
 	Skip skip;
-	const char *name, *lack;
+	const char *name, *missing; /* for the text of skip */
 } Target;
 
 static void target_add(const Level *level, json_t *deliveries, const Target *target)
@@ -51,7 +51,7 @@ static void target_add(const Level *level, json_t *deliveries, const Target *tar
 	Buffer detail;
 	buffer_init(&detail, DETAIL);
 	if (target->skip != SKIP_NONE)
-		skip_write(level->policy, target->skip, target->name, target->lack, &detail);
+		skip_write(level->policy, target->skip, target->name, target->missing, &detail);
 	Delivery delivery = {
 		.key = key.text,
 		.channel = target->channel ? target->channel->id : NULL,
@@ -68,7 +68,7 @@ static void target_add(const Level *level, json_t *deliveries, const Target *tar
 	buffer_release(&detail);
 }
 
-/* Room for one more, the last place being kept to say that there were too many. */
+/* True when the list has room for the recipient. The last element is reserved for SKIP_TOO_MANY. */
 static bool target_fits(const Level *level, json_t *deliveries, const char *recipient)
 {
 	size_t count = json_array_size(deliveries);
@@ -83,7 +83,7 @@ static size_t cut_size(const char *text)
 	return size < RECIPIENT ? size : RECIPIENT - 1;
 }
 
-static bool is_told(const Level *level, const char *recipient)
+static bool is_notified(const Level *level, const char *recipient)
 {
 	Id key = level_message_key(level->incident_id, level->base_at, level->level, recipient);
 	return json_object_get(level->notified, key.text) != NULL;
@@ -91,19 +91,19 @@ static bool is_told(const Level *level, const char *recipient)
 
 static void target_reach(const Level *level, json_t *deliveries, Target *target)
 {
-	char lack[LEVEL_MISSING] = "", recipient[RECIPIENT];
-	/* Ids may be longer than what a delivery takes. */
+	char missing[LEVEL_MISSING] = "", recipient[RECIPIENT];
+	/* Ids of the policy may be longer than the recipient of a delivery. */
 	snprintf(recipient, sizeof(recipient), "%.*s", (int)text_whole(target->recipient, cut_size(target->recipient)),
 		 target->recipient);
 	target->recipient = recipient;
-	if (is_told(level, recipient) || !target_fits(level, deliveries, recipient))
+	if (is_notified(level, recipient) || !target_fits(level, deliveries, recipient))
 		return;
 	if (target->skip == SKIP_NONE && !level->known)
 		target->skip = SKIP_NO_INCIDENT;
-	if (target->skip == SKIP_NONE && level->missing_setting(level->missing_setting_context, target->channel, lack)) {
+	if (target->skip == SKIP_NONE && level->missing_setting(level->missing_setting_context, target->channel, missing)) {
 		target->skip = SKIP_NOT_CONFIGURED;
 		target->name = target->channel->id;
-		target->lack = lack;
+		target->missing = missing;
 	}
 	target_add(level, deliveries, target);
 }
@@ -182,7 +182,7 @@ static void target_resolve(const Level *level, json_t *deliveries, const char *t
 	unknown_add(level, deliveries, text);
 }
 
-/* Every target leaves a trace but those who were told before. */
+/* The reason why a level has no deliveries; recipients notified before have none. */
 static Skip empty_level(const EscalationLevel *row)
 {
 	if (!row)
@@ -195,8 +195,8 @@ json_t *level_deliveries(const Level *level)
 	json_t *deliveries = json_array();
 	must(deliveries);
 	const EscalationPolicy *escalation = level->escalation;
-	bool there = escalation && level->level >= 1 && (size_t)level->level <= escalation->level_count;
-	const EscalationLevel *row = there ? &escalation->levels[level->level - 1] : NULL;
+	bool exists = escalation && level->level >= 1 && (size_t)level->level <= escalation->level_count;
+	const EscalationLevel *row = exists ? &escalation->levels[level->level - 1] : NULL;
 	for (size_t i = 0; row && i < row->notify_count; i++)
 		target_resolve(level, deliveries, row->notify[i]);
 	if (json_array_size(deliveries) == 0)

@@ -1,14 +1,13 @@
 /*
- * Who is told at a level: the targets the policy names, resolved at the moment the level is reached. Pure.
+ * The recipients of a level: the targets in the policy, resolved at the moment when the level is reached. Pure.
  *
- *   channel:X   one notice to the channel. These are other systems: a drill does not tell them
- *   team:T      a mail to each of its people on duty
+ *   channel:X   one notice to the channel. Channels are other systems: drills do not notify them
+ *   team:T      a mail to each of its members on duty
  *   person:P    a mail, through the first channel of type email
  *
- * Nobody gets two mails of one level, nor a second one when the incident moves to another policy and its levels begin
- * again: who was told of a level is left out of it. Every target leaves a trace: what cannot be carried out is a delivery in state
- * skipped with the reason, a level without targets one to "nobody". Whatever becomes of a level, the next one keeps its
- * own time: seconds count from the opening, and people were promised them so.
+ * A person gets at most one mail for a level, also when the plan moves to another policy and its levels start again. Every
+ * other target leaves a delivery: one that cannot be notified in state skipped with the reason, a level without targets one
+ * to "nobody". The outcome of a level does not change the time of the next one, which counts from the opening.
  */
 #ifndef TOCSIN_NOTIFICATION_CORE_LEVEL_H
 #define TOCSIN_NOTIFICATION_CORE_LEVEL_H
@@ -18,32 +17,32 @@
 
 enum { LEVEL_DELIVERIES_MAX = 256, LEVEL_MISSING = 64 };
 
-/* Type of the channel that writes to people. */
+/* Type of the channels that address people. */
 #define LEVEL_MAIL "email"
 
-/* True when the channel cannot be used; lack is then the setting or member that is not set. */
-typedef bool (*LevelMissingSetting)(void *context, const ChannelPolicy *channel, char lack[static LEVEL_MISSING]);
+/* True when the channel cannot be used; missing is then the name of the setting or member that is not set. */
+typedef bool (*LevelMissingSetting)(void *context, const ChannelPolicy *channel, char missing[static LEVEL_MISSING]);
 
 typedef struct {
 	const Policy *policy; /* in force now */
-	const EscalationPolicy *escalation; /* the incident's, or NULL: gone */
+	const EscalationPolicy *escalation; /* that of the plan; NULL: it no longer exists */
 	int64_t level; /* from 1 */
 	const char *incident_id;
 	Instant base_at, now;
-	bool known; /* the incident's document is there */
+	bool known; /* the incident's document exists */
 	bool drill;
-	json_t *notified; /* an object whose names are the keys of messages sent before; NULL: none */
+	json_t *notified; /* object whose member names are keys of messages queued before; NULL: none */
 	LevelMissingSetting missing_setting;
 	void *missing_setting_context;
 } Level;
 
-/* A new list of delivery_table objects, never empty, in the policy's order. */
+/* A new list of 1 to LEVEL_DELIVERIES_MAX objects of delivery_table, in the order of the policy. */
 json_t *level_deliveries(const Level *level);
 
-/* True when the incident is flagged as a drill. */
+/* True when the incident has the flag "drill". */
 bool incident_is_drill(json_t *incident);
 
-/* The message's key: the same on every attempt, another one after a reopening. */
+/* The key of a message: the same on every attempt, different after a reopening. */
 Id level_message_key(const char *incident_id, Instant base_at, int64_t level, const char *recipient);
 
 #endif

@@ -23,7 +23,7 @@ bool incident_waits(json_t *incident)
 	       time_at(json_object_get(incident, "acknowledged"), "at") == INSTANT_NONE;
 }
 
-/* From when an entry lets seconds count; INSTANT_NONE: it does not. */
+/* The moment from which an entry lets a plan count; INSTANT_NONE: the entry starts no plan. */
 static Instant entry_base(const PlanState *plan, json_t *entry, json_t *incident)
 {
 	const char *type = text_at(entry, "type");
@@ -33,8 +33,8 @@ static Instant entry_base(const PlanState *plan, json_t *entry, json_t *incident
 		Instant opened_at = time_at(incident, "opened_at");
 		return opened_at == INSTANT_NONE ? time_at(entry, "at") : opened_at;
 	}
-	bool anew = json_object_get(json_object_get(entry, "changes"), "escalation_level") != NULL;
-	bool assessed = strcmp(type, "assessed") == 0 && (anew || !plan->exists);
+	bool restarts = json_object_get(json_object_get(entry, "changes"), "escalation_level") != NULL;
+	bool assessed = strcmp(type, "assessed") == 0 && (restarts || !plan->exists);
 	return assessed || strcmp(type, "reopened") == 0 ? time_at(entry, "at") : INSTANT_NONE;
 }
 
@@ -57,7 +57,7 @@ PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident,
 		return plan->next_level > 0 ? PLAN_STOP : PLAN_KEEP;
 	json_array_foreach (entries, i, entry) {
 		Instant from = entry_base(plan, entry, incident);
-		/* An opening and its assessment stand in one record: the opening counts. */
+		/* One record holds an opening and its assessment: the opening counts. */
 		bool assessed_after = base != INSTANT_NONE && strcmp(text_at(entry, "type"), "assessed") == 0;
 		if (from != INSTANT_NONE && !assessed_after)
 			base = from;

@@ -1,14 +1,14 @@
 /*
- * When people are told: a plan of levels for an incident that waits for somebody. Pure.
+ * Escalation plans: the levels of notification for an incident that waits, and their times. Pure.
  *
- * An incident waits while it is open and nobody has acknowledged it. A plan
- *   starts   when an incident opens or is opened again and waits; its seconds count from then;
- *            also with an assessment that makes it wait anew (it sets escalation_level: an event became an incident, or
- *            nobody was to be told before), and when one that had no plan is assessed anew and there is one for it now:
- *            its seconds count from that assessment, so that nobody is told of all levels at once
- *   moves    when an incident that waits is assessed anew and another policy fits it now: its seconds go on counting from
- *            where they did, no level comes later than it was promised, and nobody is told of the same level twice
- *   stops    when the incident no longer waits, whatever the reason
+ * An incident waits while it is open and not acknowledged. A plan
+ *   starts   when a waiting incident is opened or reopened; its seconds count from that moment.
+ *            It also starts with an assessment that restarts escalation (one that sets escalation_level: an event became an
+ *            incident, or no policy applied before), and with an assessment of an incident without a plan to which a policy
+ *            now applies. Then its seconds count from the assessment, so that its levels are not all due at once
+ *   moves    when a new assessment of a waiting incident selects another policy: the seconds continue to count from the same
+ *            moment, no level is due later than before, and no recipient is notified of the same level twice
+ *   stops    when the incident no longer waits, for any reason
  */
 #ifndef TOCSIN_NOTIFICATION_CORE_PLAN_H
 #define TOCSIN_NOTIFICATION_CORE_PLAN_H
@@ -17,11 +17,11 @@
 
 enum { PLAN_LEVELS_MAX = 16 };
 
-/* What is known of an incident's plan. */
+/* The state of an incident's plan. */
 typedef struct {
-	bool exists; /* there has been one */
-	int64_t next_level; /* from 1; 0: it has stopped, or all levels were reached */
-	Instant base_at; /* its seconds count from here */
+	bool exists; /* the incident has or had a plan */
+	int64_t next_level; /* from 1; 0: the plan has stopped, or all levels were reached */
+	Instant base_at; /* the moment from which its seconds count */
 } PlanState;
 
 typedef enum { PLAN_KEEP, PLAN_START, PLAN_MOVE, PLAN_STOP } PlanVerdict;
@@ -30,18 +30,18 @@ typedef enum { PLAN_KEEP, PLAN_START, PLAN_MOVE, PLAN_STOP } PlanVerdict;
 bool incident_waits(json_t *incident);
 
 /*
- * entries: of one journal record; incident: the document after them. *base_at is set for PLAN_START and PLAN_MOVE only;
- * PLAN_MOVE: unless the policy that fits is the plan's own.
+ * entries: those of one journal record; incident: the document after them. *base_at is set for PLAN_START and PLAN_MOVE only.
+ * PLAN_MOVE applies only if another policy than the plan's own now applies, which the caller checks.
  */
 PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident, Instant *base_at);
 
-/* When levels 1, 2, … were promised to be told; INSTANT_NONE: not, or they have been. */
+/* When levels 1, 2, … were due so far; INSTANT_NONE: no such level, or it was reached. */
 typedef struct {
 	Instant due_at[PLAN_LEVELS_MAX];
 } PlanPromise;
-PlanPromise plan_promise_none(void);
+PlanPromise plan_promise_none(void); /* all INSTANT_NONE */
 
-/* A new list of {escalation_level, due_at}, at most PLAN_LEVELS_MAX; no level is due later than it was promised. */
+/* A new list of {escalation_level, due_at}, at most PLAN_LEVELS_MAX; no level is due later than promised. */
 json_t *plan_levels(const EscalationPolicy *policy, Instant base_at, const PlanPromise *promise);
 
 #endif

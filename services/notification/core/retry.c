@@ -22,8 +22,8 @@ Instant retry_next(const Retry *retry)
 {
 	int64_t step = retry->attempt < 1 ? 0 : retry->attempt - 1;
 	int64_t wait_ms = waits_ms[step < WAITS ? step : WAITS - 1];
-	int64_t asked_ms = retry->retry_after_ms < RETRY_AFTER_MAX_MS ? retry->retry_after_ms : RETRY_AFTER_MAX_MS;
+	int64_t requested_ms = retry->retry_after_ms < RETRY_AFTER_MAX_MS ? retry->retry_after_ms : RETRY_AFTER_MAX_MS;
 	wait_ms += jitter_ms(retry, wait_ms);
-	Instant next = retry->now + (asked_ms > wait_ms ? asked_ms : wait_ms);
+	Instant next = retry->now + (requested_ms > wait_ms ? requested_ms : wait_ms);
 	return retry->attempt >= RETRY_LEAST && next > retry->queued_at + RETRY_TOTAL_MS ? INSTANT_NONE : next;
 }

@@ -1,6 +1,6 @@
 /*
- * When a message that did not get through is tried again. Pure: the jitter comes of the message's key, so a repeat of
- * the computation gives the same time, and a thousand messages to one receiver that comes back do not come at once.
+ * The time of the next attempt to send a message. Pure: the jitter is derived from the message's key. So a repeated
+ * computation gives the same time, and a receiver that recovers does not get a thousand messages at once.
  */
 #ifndef TOCSIN_NOTIFICATION_CORE_RETRY_H
 #define TOCSIN_NOTIFICATION_CORE_RETRY_H
@@ -8,22 +8,22 @@
 #include "shared/base/instant.h"
 
 enum {
-	RETRY_AFTER_MAX_MS = 3600 * 1000, /* the most a receiver may ask for */
-	RETRY_TOTAL_MS = 24 * 3600 * 1000, /* given up after this long */
-	RETRY_LEAST = 8, /* but not before so many attempts: we may have been down that long ourselves */
+	RETRY_AFTER_MAX_MS = 3600 * 1000, /* limit of the Retry-After of a receiver */
+	RETRY_TOTAL_MS = 24 * 3600 * 1000, /* after this time the delivery fails, */
+	RETRY_LEAST = 8, /* but not before this many attempts, because Tocsin itself may have been down */
 	RETRY_JITTER_PERCENT = 25,
 };
 
 typedef struct {
 	Slice key;
-	int64_t attempt; /* the one that failed, from 1 */
+	int64_t attempt; /* number of the failed attempt, from 1 */
 	Instant queued_at, now;
-	int64_t retry_after_ms; /* what the receiver asked for, 0: nothing */
+	int64_t retry_after_ms; /* requested by the receiver; 0: not */
 } Retry;
 
 /*
- * 2 s, 5 s, 15 s, 1 min, 5 min, 15 min, 1 h, then 2 h each, and up to a quarter of it more; later where the receiver
- * asks for it. INSTANT_NONE: no more.
+ * 2 s, 5 s, 15 s, 1 min, 5 min, 15 min, 1 h, then every 2 h, each plus a jitter of up to a quarter; later if the receiver
+ * requests it. INSTANT_NONE: no further attempt.
  */
 Instant retry_next(const Retry *retry);
 

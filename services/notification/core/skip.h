@@ -1,6 +1,6 @@
 /*
- * Why a notice is not sent: one word a reason, and its text for people out of the policy pack. A step that cannot be
- * carried out is recorded at once and waits for nothing.
+ * Reasons why a notice is not sent; the policy pack holds their texts for people. A step that cannot be taken is recorded as
+ * skipped at once.
  */
 #ifndef TOCSIN_NOTIFICATION_CORE_SKIP_H
 #define TOCSIN_NOTIFICATION_CORE_SKIP_H
@@ -9,26 +9,26 @@
 
 typedef enum {
 	SKIP_NONE,
-	SKIP_NO_TARGETS, /* the level names nobody */
-	SKIP_POLICY_CHANGED, /* the escalation policy or its level is gone */
-	SKIP_UNKNOWN_TARGET, /* name: the target, as the policy names it */
+	SKIP_NO_TARGETS, /* the level has no targets */
+	SKIP_POLICY_CHANGED, /* the escalation policy or its level no longer exists */
+	SKIP_UNKNOWN_TARGET, /* name: the target as written in the policy */
 	SKIP_NOBODY_ON_DUTY, /* name: the team */
 	SKIP_NO_MAIL_CHANNEL, /* name: the person */
 	SKIP_NO_ADDRESS, /* name: the person */
-	SKIP_NEEDS_PERSON, /* name: the channel, which writes to people only */
-	SKIP_NOT_CONFIGURED, /* name: the channel; setting: what it lacks */
-	SKIP_DRILL, /* a drill tells no outside systems */
-	SKIP_TAKEN_ON, /* acknowledged or closed before it could be sent */
-	SKIP_NO_INCIDENT, /* there is nothing to write about */
-	SKIP_TOO_MANY, /* more recipients than a level may have */
-	SKIP_NOTIFIED, /* all of them were told of the level before the incident moved to this policy */
+	SKIP_NEEDS_PERSON, /* name: the channel, which can only address people */
+	SKIP_NOT_CONFIGURED, /* name: the channel; setting: the missing one */
+	SKIP_DRILL, /* drills do not notify other systems */
+	SKIP_TAKEN_ON, /* acknowledged or closed before a repeated attempt */
+	SKIP_NO_INCIDENT, /* the incident is not known */
+	SKIP_TOO_MANY, /* more recipients than LEVEL_DELIVERIES_MAX */
+	SKIP_NOTIFIED, /* all were notified of this level before the plan moved to this policy */
 	SKIPS,
 } Skip;
 
-/* The text in the site's language, appended. name and setting may be NULL. */
+/* Appends the text in the first language of the policy. name and setting may be NULL. */
 void skip_write(const Policy *policy, Skip skip, const char *name, const char *setting, Buffer *out);
 
-/* Key of its words in the policy pack: "skip.drill". */
+/* The key of its text in the policy pack: "skip.drill". */
 const char *skip_key(Skip skip);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * What others are told with a journal record: intake, to which incident a key's events count again, and what open
- * incidents have in common. It is decided here, under the policy in force, and stands in the record, because derive may
- * read nothing else. Pure.
+ * Announcements in a journal record: to which reopened incident a key's events count again, and which members open incidents
+ * have in common. They are decided here, under the policy in force, and stored in the record, because derive may read nothing
+ * but the record. Pure.
  */
 #ifndef TOCSIN_RESPONSE_ANNOUNCE_H
 #define TOCSIN_RESPONSE_ANNOUNCE_H
@@ -10,16 +10,16 @@
 #include "shared/base/id.h"
 #include "shared/domain/policy.h"
 
-/* A new object of resumption_table where people open the incident again with these entries, else NULL. */
-json_t *resumption_of(json_t *incident, const IncidentExtras *standing, json_t *entries, const Policy *policy);
+/* A new object of resumption_table if a person reopens the incident with these entries, else NULL. */
+json_t *resumption_of(json_t *incident, const IncidentExtras *extras, json_t *entries, const Policy *policy);
 
 /*
- * A new list of join_table where the policy joins incidents and the entries open one, close it or open it again; else
- * NULL. incident: as it was before them, NULL where they open it. Noise is not announced before it turns out to be none.
+ * A new list of join_table if the policy joins incidents and the entries open, close or reopen one; else NULL. incident: its
+ * document before the entries; NULL: they open it. Noise is announced only when it is reopened.
  */
 json_t *joins_of(const char *incident_id, json_t *incident, json_t *entries, const Policy *policy);
 
-/* "0123…": 26 base32 characters of the hash of what incidents share. */
+/* 26 base32 characters: the hash of the member (`by`) and the value (`name`) that incidents share. */
 Id join_key(const char *by, const char *name);
 
 #endif

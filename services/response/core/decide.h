@@ -1,8 +1,8 @@
 /*
- * What becomes of a command. Pure: the incident, the command and the policy in, a verdict out; the time is an argument.
+ * Decides a command on an incident, under a policy. Pure; the time is an argument.
  *
- * Checked in this order, the first that fails refuses it: the incident is there, the actor may, the arguments are right,
- * the version is the expected one, the incident's life takes the command.
+ * Checks, in this order; the first failure refuses the command: the incident exists, a role permits the command, the
+ * arguments are valid, the version is the expected one, the lifecycle takes the command in this status.
  */
 #ifndef TOCSIN_RESPONSE_DECIDE_H
 #define TOCSIN_RESPONSE_DECIDE_H
@@ -13,21 +13,21 @@
 #include "shared/domain/policy.h"
 
 typedef enum {
-	DECIDED_NOTHING,   /* from a service of ours, and the incident has moved on: not even an answer */
-	DECIDED_ENTERED,
-	DECIDED_UNCHANGED, /* taken, and it was so already */
+	DECIDED_NOTHING,   /* a command of a service that no longer applies: no record, no answer */
+	DECIDED_ENTERED,   /* the entries change the incident */
+	DECIDED_UNCHANGED, /* taken, but the incident is already in that state */
 	DECIDED_REFUSED,
 } DecisionKind;
 
 typedef struct {
 	DecisionKind kind;
-	Entries entries;  /* ENTERED; list owned */
-	json_t *problem;  /* REFUSED: {code, detail, allowed, errors}; owned */
-	int64_t version;  /* of the incident after it; INT64_MIN: there is none */
+	Entries entries;  /* DECIDED_ENTERED: owns the list */
+	json_t *problem;  /* DECIDED_REFUSED: {code, detail, allowed, errors}; owned */
+	int64_t version;  /* of the incident afterwards; INT64_MIN: no such incident */
 } Decision;
 
-/* incident is NULL where none is known. The command's actor must have been decoded into *actor. */
-Decision command_decide(json_t *incident, const IncidentExtras *standing, const CommandRecord *command, const Actor *actor,
+/* incident NULL: it does not exist. *actor: decoded from command->actor. The caller calls decision_release. */
+Decision command_decide(json_t *incident, const IncidentExtras *extras, const CommandRecord *command, const Actor *actor,
 			const Policy *policy, Instant now);
 
 void decision_release(Decision *decision);

@@ -1,6 +1,6 @@
 /*
- * A journal record's entries in the making: versions go up by one from the incident's, and all of them bear one time, which
- * is never before that of the entry before them, whatever the clock says.
+ * Builds the entries of a journal record. Their versions continue that of the incident, each one higher. All have the same
+ * time, which is never before that of the previous entry, even if the clock went back.
  */
 #ifndef TOCSIN_RESPONSE_ENTRIES_H
 #define TOCSIN_RESPONSE_ENTRIES_H
@@ -9,26 +9,26 @@
 
 typedef struct {
 	json_t *list; /* owned */
-	int64_t version;
+	int64_t version; /* of the last entry */
 	Instant at;
 } Entries;
 
-/* incident is NULL where it is about to be opened. Give entries.list to its owner, or json_decref it. */
+/* incident NULL: the entries will open it. The caller owns entries.list. */
 Entries entries_begin(json_t *incident, Instant now);
 
-/* actor is borrowed; data and changes are taken, NULL stands for none. */
+/* Adds an entry. Borrows actor; takes data and changes (NULL: empty objects). */
 void entries_add(Entries *entries, const char *type, json_t *actor, json_t *data, json_t *changes);
 
-/* A new actor of kind system: the service of that name. */
+/* A new actor of kind system, for the service of that name. */
 json_t *actor_system(const char *service);
 
-/* A new text, or null for NULL; a new time, or null for INSTANT_NONE. */
+/* A new JSON text, null for NULL; a new JSON time, null for INSTANT_NONE. */
 json_t *text_or_null(const char *text);
 json_t *time_or_null(Instant instant);
 
-/* A member that holds a time, else INSTANT_NONE. */
+/* The time in a member; INSTANT_NONE if it holds none. */
 Instant member_time(json_t *object, const char *name);
-/* A member that holds text, else NULL; borrowed. */
+/* The text in a member, borrowed; NULL if it holds none. */
 const char *member_text(json_t *object, const char *name);
 
 #endif

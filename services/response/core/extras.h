@@ -1,9 +1,9 @@
 /*
- * What the journal says of an incident besides its document: a fold of its entries, kept beside it. Pure.
+ * Facts about an incident that its document does not hold: a fold of its journal entries. Pure.
  *
- * base_at is the moment escalation counts from: the opening, a reopening, or the assessment with which it begins anew
- * (one that sets escalation_level). notification folds the same moments out of the same entries (its core/plan.h), so
- * what is promised here is when it is told there.
+ * base_at is the moment from which escalation counts: the opening, a reopening, or an assessment that restarts escalation (one
+ * that sets escalation_level). notification folds the same moments from the same entries (its core/plan.h); so acknowledge_by,
+ * which response computes, is the time at which notification escalates.
  */
 #ifndef TOCSIN_RESPONSE_CORE_EXTRAS_H
 #define TOCSIN_RESPONSE_CORE_EXTRAS_H
@@ -11,12 +11,14 @@
 #include "shared/base/json.h"
 
 typedef struct {
-	int64_t report_version; /* the last report that made an entry */
-	bool noise;             /* opened as noise, and a false alarm for no other reason */
+	int64_t report_version; /* of the last report that led to an entry */
+	bool noise;             /* a false alarm only because it was opened as noise */
 	Instant base_at;        /* INSTANT_NONE before the opening */
 } IncidentExtras;
 
+/* Before the first entry. */
 IncidentExtras extras_new(void);
-void extras_fold(IncidentExtras *standing, json_t *entry);
+/* Folds one journal entry. */
+void extras_fold(IncidentExtras *extras, json_t *entry);
 
 #endif

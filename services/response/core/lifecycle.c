@@ -20,7 +20,7 @@
 			[COMMAND_CAMPAIGN] = STAYS,                                      \
 		},                                                                       \
 	}
-#define OVER_ROW(status_, reopen_)                                             \
+#define CLOSED_ROW(status_, reopen_)                                             \
 	{                                                                      \
 		.status = (status_),                                           \
 		.cells = {                                                     \
@@ -35,11 +35,11 @@
 static const LifecycleRow event_rows[] = {
 	OPEN_ROW("received", TO("triaging"), TO("informational")),
 	OPEN_ROW("triaging", STAYS, TO("informational")),
-	OVER_ROW("linked", NO),
-	OVER_ROW("weakness", NO),
-	OVER_ROW("duplicate", NO),
-	OVER_ROW("informational", TO("triaging")),
-	OVER_ROW("false-alarm", TO("triaging")),
+	CLOSED_ROW("linked", NO),
+	CLOSED_ROW("weakness", NO),
+	CLOSED_ROW("duplicate", NO),
+	CLOSED_ROW("informational", TO("triaging")),
+	CLOSED_ROW("false-alarm", TO("triaging")),
 };
 
 static const LifecycleRow incident_rows[] = {
@@ -51,10 +51,10 @@ static const LifecycleRow incident_rows[] = {
 	OPEN_ROW("recovering", STAYS, TO("closed")),
 	OPEN_ROW("reviewing", STAYS, TO("closed")),
 	OPEN_ROW("reopened", TO("assessing"), TO("closed")),
-	OVER_ROW("closed", TO("reopened")),
-	OVER_ROW("merged", NO),
-	OVER_ROW("cancelled", NO),
-	OVER_ROW("false-alarm", TO("reopened")),
+	CLOSED_ROW("closed", TO("reopened")),
+	CLOSED_ROW("merged", NO),
+	CLOSED_ROW("cancelled", NO),
+	CLOSED_ROW("false-alarm", TO("reopened")),
 };
 
 static const LifecycleRow weakness_rows[] = {
@@ -63,9 +63,9 @@ static const LifecycleRow weakness_rows[] = {
 	OPEN_ROW("planned", STAYS, TO("closed")),
 	OPEN_ROW("fixing", STAYS, TO("closed")),
 	OPEN_ROW("verified", STAYS, TO("closed")),
-	OVER_ROW("closed", TO("reported")),
-	OVER_ROW("accepted", NO),
-	OVER_ROW("false-alarm", TO("reported")),
+	CLOSED_ROW("closed", TO("reported")),
+	CLOSED_ROW("accepted", NO),
+	CLOSED_ROW("false-alarm", TO("reported")),
 };
 
 #define ROWS(rows_) .rows = (rows_), .count = sizeof(rows_) / sizeof((rows_)[0])

@@ -1,7 +1,7 @@
 /*
- * The lives of an event, an incident and a weakness: for each kind and status, what each command does. One table; a cell
- * says that the command is refused there, that it is taken and the status stays, or which status it leads to. Everything
- * else that is said about a life (what is allowed now, the picture in the manual) is read from the table.
+ * The lifecycles of events, incidents and weaknesses: one table with the effect of each command in each status. A cell states
+ * that the command is refused, that it is taken without a change of status, or the status it leads to. The allowed commands
+ * and the state diagram are derived from the table.
  */
 #ifndef TOCSIN_RESPONSE_LIFECYCLE_H
 #define TOCSIN_RESPONSE_LIFECYCLE_H
@@ -21,8 +21,8 @@ typedef struct {
 
 typedef struct {
 	const char *kind;
-	const char *opening;     /* where it begins */
-	const char *false_alarm; /* where known noise begins */
+	const char *opening;     /* initial status */
+	const char *false_alarm; /* initial status of known noise */
 	const LifecycleRow *rows;
 	size_t count;
 } Lifecycle;
@@ -33,19 +33,19 @@ extern const Lifecycle lifecycles[LIFECYCLES];
 /* NULL for an unknown kind. */
 const Lifecycle *lifecycle_of(const char *kind);
 
-/* Never NULL: an unknown kind or status refuses everything. */
+/* Never NULL: for an unknown kind or status, the cell refuses the command. */
 const LifecycleCell *lifecycle_cell(const char *kind, const char *status, CommandId command);
 
-/* A new list of the names of the commands that would be taken, those between services left out. */
+/* A new list of the names of the commands that would be taken, without those between services. */
 json_t *lifecycle_allowed(const char *kind, const char *status);
 
 /*
- * The status in the life of another kind that fits best; borrowed. Both kinds must be known. What is open begins where the
- * other kind begins: who took on an event has not taken on the incident it becomes.
+ * The corresponding status of another kind; borrowed. Both kinds must be known. An open status becomes the initial status of
+ * the other kind, because a person who took on an event has not taken on the incident that it becomes.
  */
 const char *lifecycle_translated(const char *status, const char *from_kind, const char *to_kind);
 
-/* The picture: a Mermaid state diagram of a kind, appended. */
+/* Appends a Mermaid state diagram. */
 void lifecycle_print(const Lifecycle *lifecycle, Buffer *out);
 
 #endif

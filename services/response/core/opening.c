@@ -17,7 +17,7 @@ static Slice first_line(Slice text)
 	return (Slice){ text.data + begin, end - begin };
 }
 
-/* Bytes of at most `characters` characters of well-formed UTF-8. */
+/* The size in bytes of the first `characters` characters of valid UTF-8. */
 static size_t prefix_size(Slice text, size_t characters)
 {
 	size_t size = 0;
@@ -39,7 +39,7 @@ void title_of_description(Slice description, Buffer *out)
 	size_t size = prefix_size(line, TITLE_CUT - 1), word = size;
 	while (word > 0 && line.data[word] != ' ')
 		word--;
-	/* Text without spaces, or with one very long word at the end, is cut where it is. */
+	/* Text without spaces, or with a very long last word, is cut within a word. */
 	buffer_append(out, (Slice){ line.data, word > size / 2 ? word : size });
 	buffer_text(out, "…");
 }
@@ -102,7 +102,7 @@ static bool changes_anything(json_t *incident, json_t *changes)
 	return false;
 }
 
-/* was: what it puts aside, for whoever reads the timeline; taken, NULL: nothing. */
+/* was: the replaced kind and acknowledgement, for the timeline; taken; NULL: none. */
 static void add_assessed(Entries *entries, const AssessmentRecord *record, json_t *was, json_t *changes)
 {
 	json_t *actor JSON_AUTO = actor_system("classification");
@@ -128,7 +128,7 @@ static Result from_event(const ReportRecord *report, Incident *incident)
 	return result_ok();
 }
 
-/* title has room for what title_of_description makes. */
+/* title: buffer for title_of_description. */
 static Result from_person(const ReportRecord *report, Buffer *title, Incident *incident)
 {
 	ReportDocument document;
@@ -212,7 +212,7 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
 {
 	enum { TITLE_BYTES = 4 * TITLE_CUT + 8 };
 	if (record->assessment == NULL || record->report.document == NULL)
-		return result_fail(ERROR_INPUT, "an incident opens with an assessment and a document");
+		return result_fail(ERROR_INPUT, "an opening report lacks its assessment or its document");
 	Buffer title;
 	buffer_init(&title, TITLE_BYTES);
 	Result result = opening_entries(record, policy, now, &title, out);
@@ -249,10 +249,10 @@ static void add_repeated(Entries *entries, json_t *incident, const ReportRecord 
 	entries_add(entries, "repeated", actor, data, changes);
 }
 
-/* What a later assessment is held against. */
+/* A later assessment, and the incident to which it applies. */
 typedef struct {
 	json_t *incident;
-	const IncidentExtras *standing;
+	const IncidentExtras *extras;
 	const AssessmentRecord *record;
 	const Assessment *assessment;
 	const Policy *policy;
@@ -273,25 +273,25 @@ static Instant promised_from(const Review *review, Instant base)
 	return acknowledge_by(review->policy, review->assessment->kind, review->assessment->grade, base);
 }
 
-/* Setting the level is what says that escalation begins with this entry (core/standing.h). */
-static void escalation_begin(const Review *review, json_t *changes, Instant at)
+/* Setting the level marks this entry as the start of escalation (core/extras.h). */
+static void escalation_start(const Review *review, json_t *changes, Instant at)
 {
 	json_object_set_new(changes, "escalation_level", json_integer(0));
 	json_object_set_new(changes, "acknowledge_by", time_or_null(promised_from(review, at)));
 }
 
-/* Whoever was promised a notice gets it, at that time or sooner. */
-static void escalation_hasten(const Review *review, json_t *changes)
+/* acknowledge_by may become earlier, never later. */
+static void escalation_advance(const Review *review, json_t *changes)
 {
 	Instant promised = member_time(review->incident, "acknowledge_by");
-	Instant sooner = promised_from(review, review->standing->base_at);
-	if (sooner != INSTANT_NONE && (promised == INSTANT_NONE || sooner < promised))
-		json_object_set_new(changes, "acknowledge_by", time_or_null(sooner));
+	Instant earlier = promised_from(review, review->extras->base_at);
+	if (earlier != INSTANT_NONE && (promised == INSTANT_NONE || earlier < promised))
+		json_object_set_new(changes, "acknowledge_by", time_or_null(earlier));
 }
 
 static bool was_promised(const Review *review)
 {
-	return review->standing->base_at != INSTANT_NONE &&
+	return review->extras->base_at != INSTANT_NONE &&
 	       policy_escalation(review->policy, member_text(review->incident, "kind"), member_text(review->incident, "grade"));
 }
 
@@ -299,18 +299,18 @@ static void escalation_review(const Review *review, json_t *changes, Instant at)
 {
 	if (is_promotion(review)) {
 		json_object_set_new(changes, "acknowledged", json_pack("{s:n, s:n}", "at", "by"));
-		escalation_begin(review, changes, at);
+		escalation_start(review, changes, at);
 	} else if (is_acknowledged(review)) {
 		return;
 	} else if (was_promised(review)) {
-		escalation_hasten(review, changes);
+		escalation_advance(review, changes);
 	} else if (policy_escalation(review->policy, review->assessment->kind, review->assessment->grade)) {
-		escalation_begin(review, changes, at);
+		escalation_start(review, changes, at);
 	}
 }
 
-/* Of a promotion: the kind it had, and who had acknowledged that. A new reference, or NULL. */
-static json_t *put_aside(const Review *review)
+/* For a promotion, the former kind and acknowledgement: a new reference; else NULL. */
+static json_t *former_values(const Review *review)
 {
 	if (!is_promotion(review))
 		return NULL;
@@ -321,8 +321,8 @@ static json_t *put_aside(const Review *review)
 }
 
 /*
- * A later event can make a case worse, never milder: only people lower what they have seen. So an assessment is taken over
- * when it makes an incident of an event or a weakness, or, of the same kind, when its grade is no better.
+ * An event can make a case worse, never milder: only people may lower a grade. So an assessment takes effect when it turns an
+ * event or a weakness into an incident or, for the same kind, when its grade is not better.
  */
 static bool is_milder(json_t *incident, const Assessment *assessment)
 {
@@ -349,12 +349,12 @@ static void reassess(Entries *entries, const Review *review)
 	bool assigned = member_text(assignee, "team") != NULL || member_text(assignee, "person") != NULL;
 	if (open)
 		escalation_review(review, changes, entries->at);
-	add_assessed(entries, review->record, put_aside(review), changes);
+	add_assessed(entries, review->record, former_values(review), changes);
 	if (open && !assigned)
 		add_assigned(entries, review->policy, assessment->kind, assessment->grade);
 }
 
-/* What was taken for noise is none: it begins as if it had just come. */
+/* Reopens noise as if the incident had just been reported. */
 static void reopen_noise(Entries *entries, const Assessment *assessment, const Policy *policy)
 {
 	const LifecycleCell *cell = lifecycle_cell(assessment->kind, lifecycle_of(assessment->kind)->false_alarm, COMMAND_REOPEN);
@@ -369,11 +369,11 @@ static void reopen_noise(Entries *entries, const Assessment *assessment, const P
 	add_assigned(entries, policy, assessment->kind, assessment->grade);
 }
 
-Result repeat_decide(json_t *incident, const IncidentExtras *standing, const AssessmentRecord *record, const Policy *policy,
+Result repeat_decide(json_t *incident, const IncidentExtras *extras, const AssessmentRecord *record, const Policy *policy,
 		     Instant now, Entries *out)
 {
-	bool noise = standing->noise;
-	Assessment assessment = { .noise = 1 }; /* none: nothing to take over */
+	bool noise = extras->noise;
+	Assessment assessment = { .noise = 1 }; /* a record without an assessment changes none */
 	if (record->assessment != NULL)
 		TRY(assessment_read(record->assessment, &assessment));
 	*out = entries_begin(incident, now);
@@ -381,7 +381,7 @@ Result repeat_decide(json_t *incident, const IncidentExtras *standing, const Ass
 	if (assessment.noise == 1)
 		return result_ok();
 	if (noise || (status_is_open(member_text(incident, "status")) && !is_milder(incident, &assessment)))
-		reassess(out, &(Review){ incident, standing, record, &assessment, policy });
+		reassess(out, &(Review){ incident, extras, record, &assessment, policy });
 	if (noise)
 		reopen_noise(out, &assessment, policy);
 	return result_ok();

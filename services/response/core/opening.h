@@ -1,6 +1,6 @@
 /*
- * What an assessment does to an incident: opens it, counts on, or sees it in a new light. Pure: data and policy in, entries
- * out; the time is an argument.
+ * Decides an assessment: it opens an incident, counts repeats, or replaces the former assessment. Pure; the time is an
+ * argument.
  */
 #ifndef TOCSIN_RESPONSE_OPENING_H
 #define TOCSIN_RESPONSE_OPENING_H
@@ -11,34 +11,33 @@
 #include "shared/domain/policy.h"
 
 /*
- * Entries of a new incident: opened, assessed and, where the escalation policy names a team, assigned. Known noise opens as
- * a false alarm and is given to nobody. ERROR_INPUT: the assessment or the document is not what it should be. *out is a new
- * reference.
+ * Entries of a new incident: opened, assessed and, if the escalation policy names a team, assigned. Known noise is opened as
+ * a false alarm and is not assigned. ERROR_INPUT: the assessment or the document is invalid. The caller owns out->list.
  */
 Result opening_decide(const AssessmentRecord *record, const Policy *policy, Instant now, Entries *out);
 
 /*
- * Entries of a later report on an incident; none where it says nothing new. Counts never go down, and the title stays that
- * of its first event. A new assessment is taken over while the incident is open, and only where it is no milder:
+ * Entries of a later report on an incident; an empty list if nothing changes. Counts never decrease, and the title stays that
+ * of the first event. A new assessment takes effect while the incident is open, and only if it is not milder:
  *
- *   an incident made of an event or a weakness   waits for somebody again, whoever took on what it was, and escalation
- *                                                begins anew with this entry (it sets escalation_level to 0)
- *   a worse grade, nobody has acknowledged       escalation goes on by the policy that fits now, its seconds still count
- *                                                from where they did: acknowledge_by may come nearer, never further away
- *   a worse grade, somebody has acknowledged     stays acknowledged
+ *   an event or a weakness becomes an incident   the acknowledgement is removed and escalation restarts with this entry,
+ *                                                which sets escalation_level to 0
+ *   a worse grade, not acknowledged              escalation continues under the policy that now applies and counts from the
+ *                                                same moment: acknowledge_by may become earlier, never later
+ *   a worse grade, acknowledged                  stays acknowledged
  *
- * Noise that an assessment no longer calls so is opened again.
+ * An incident opened as noise is reopened by an assessment that is not noise. The caller owns out->list.
  */
-Result repeat_decide(json_t *incident, const IncidentExtras *standing, const AssessmentRecord *record, const Policy *policy,
+Result repeat_decide(json_t *incident, const IncidentExtras *extras, const AssessmentRecord *record, const Policy *policy,
 		     Instant now, Entries *out);
 
-/* Whether entries open an incident; as what, borrowed from them: its kind, and its grade or "". */
+/* True if the entries open an incident. *kind and *grade ("" if it has none) are borrowed from them. */
 bool entries_open(json_t *entries, const char **kind, const char **grade);
 
-/* When somebody must have acknowledged: the first level that is not told at once. INSTANT_NONE: nobody waits for it. */
+/* The time of the first level with a delay, by which the incident must be acknowledged. INSTANT_NONE: no such level. */
 Instant acknowledge_by(const Policy *policy, const char *kind, const char *grade, Instant base);
 
-/* A title out of the first line of a description: at most TITLE_CUT characters, cut between words where that is possible. */
+/* Appends a title: the first line of a description, at most TITLE_CUT characters, cut between words if possible. */
 enum { TITLE_CUT = 120 };
 void title_of_description(Slice description, Buffer *out);
 

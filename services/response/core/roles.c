@@ -6,7 +6,7 @@ enum { ACTOR_SYSTEM = 2 }; /* index into actor_words */
 
 static const struct {
 	const char *role;
-	bool may[COMMANDS];
+	bool permits[COMMANDS];
 } roles[] = {
 	{ "administrator",
 	  { [COMMAND_ACKNOWLEDGE] = true, [COMMAND_ASSIGN] = true, [COMMAND_NOTE] = true, [COMMAND_CLOSE] = true,
@@ -14,7 +14,7 @@ static const struct {
 	{ "system", { [COMMAND_ESCALATED] = true, [COMMAND_LINK] = true, [COMMAND_CAMPAIGN] = true } },
 };
 
-static bool holds(const Actor *actor, const char *role)
+static bool has_role(const Actor *actor, const char *role)
 {
 	if (strcmp(role, "system") == 0)
 		return actor->kind == ACTOR_SYSTEM;
@@ -27,7 +27,7 @@ static bool holds(const Actor *actor, const char *role)
 bool role_allows(const Actor *actor, CommandId command)
 {
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		if (roles[i].may[command] && holds(actor, roles[i].role))
+		if (roles[i].permits[command] && has_role(actor, roles[i].role))
 			return true;
 	return false;
 }

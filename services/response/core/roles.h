@@ -1,6 +1,6 @@
 /*
- * Who may ask for what: one table, a row a role. Whoever acts holds the roles their key or account was given; the services
- * of Tocsin hold `system`, which nobody can be given.
+ * Permissions: the commands that each role may give, in one table. An actor has the roles of its key. The services of Tocsin
+ * have the role `system`, which no key can have.
  */
 #ifndef TOCSIN_RESPONSE_ROLES_H
 #define TOCSIN_RESPONSE_ROLES_H
@@ -8,6 +8,7 @@
 #include "shared/domain/commands.h"
 #include "shared/domain/documents.h"
 
+/* True if one of the actor's roles permits the command. */
 bool role_allows(const Actor *actor, CommandId command);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * One partition of one service: which instance may write its ledger, and which of its records count. A model of
- * shared/domain/ledger.c, shared/runtime/owner.c and batch.c, small enough to be searched whole.
+ * shared/domain/ledger.c, shared/runtime/owner.c, small enough to be searched whole.
  *
  * The ledger itself is not kept. A record that reaches it is judged at once by two readers that never sleep, `truth` (what
  * the ledger says) and `gate` (the gateway's view, which answers the client), and laid into the inbox of each instance that

@@ -142,7 +142,7 @@ static void a_bus_that_delivers_nothing_more_is_an_error_that_says_where(void **
 	bus.end = 10, bus.silent_at = 6, bus.silent = FAILURES_MAX;
 	Result result = walk(TOPIC_EVENTS);
 	assert_int_equal(result.kind, ERROR_AGAIN);
-	assert_non_null(strstr(result.text, "tocsin.events/0 ends at offset 10, but no record came from offset 6 on for 30 seconds"));
+	assert_non_null(strstr(result.text, "tocsin.events/0 ends at offset 10, but no record arrived from offset 6 on for 30 seconds"));
 	assert_visited(0, 6);
 	assert_true(bus.clock_us > 30000000 && bus.clock_us < 31000000);
 	memset(&bus, 0, sizeof(bus));

@@ -163,7 +163,7 @@ static void an_owner_that_does_not_open_is_found(void **state)
 	(void)state;
 	const Row rows[] = { CLAIM(0, 1, 7), ENTRY(1, 1, 7, 1, "a", "commands=1", 1) };
 	assert_int_equal(REPLAY(rows).findings, 1);
-	assert_non_null(strstr(findings, "1: the first record behind a claim is no opening record"));
+	assert_non_null(strstr(findings, "1: the first record after a claim is not an opening record"));
 }
 
 static void a_trimmed_ledger_begins_with_an_accepted_record(void **state)

@@ -326,7 +326,8 @@ static void recount_reports(Counting *counting)
 {
 	BusRecord record;
 	Replay *replay = replay_new(TOPIC_REPORTS, counting->partition, replay_silent, NULL);
-	int64_t offset = counting->kept_ledger ? judged->bus->operations->first(judged->bus, TOPIC_REPORTS, counting->partition) : 0;
+	const BusOperations *bus = judged->bus->operations;
+	int64_t offset = counting->kept_ledger ? bus->first(judged->bus, TOPIC_REPORTS, counting->partition) : 0;
 	if (offset == 0)
 		recount_ledger_is_whole(counting->recount);
 	replay_on_accepted(replay, recount_accepted, counting);

@@ -374,7 +374,8 @@ static int64_t gateways_passed(World *world, unsigned topic, unsigned partition)
 	for (size_t i = 0; i < world->unit_count; i++) {
 		Instant wake_at;
 		Unit *unit = &world->units[i];
-		size_t count = unit->service == &gateway && unit->runtime ? runtime_positions(unit->runtime, positions, &wake_at) : 0;
+		bool reads = unit->service == &gateway && unit->runtime;
+		size_t count = reads ? runtime_positions(unit->runtime, positions, &wake_at) : 0;
 		for (size_t k = 0; k < count; k++)
 			if (positions[k].topic == topic && positions[k].partition == partition && positions[k].from < passed)
 				passed = positions[k].from;
@@ -512,10 +513,10 @@ static const struct {
 	uint32_t weight; /* of 1000 */
 	void (*act)(World *world);
 } acts[] = {
-	{ 474, any_unit_step }, { 250, wire_step },   { 45, client_event }, { 20, client_again }, { 28, client_command },
-	{ 10, clients_retry },  { 2, clients_repeat },  { 38, clock_step },   { 45, any_sending },  { 8, timers_fault },  { 14, any_crash },
-	{ 20, any_restart },    { 20, group_move },   { 10, any_pause },
-	{ 4, unknown_writer }, { 12, bus_fault },
+	{ 474, any_unit_step }, { 250, wire_step },     { 45, client_event }, { 20, client_again },   { 28, client_command },
+	{ 10, clients_retry },  { 2, clients_repeat },  { 38, clock_step },   { 45, any_sending },    { 8, timers_fault },
+	{ 14, any_crash },      { 20, any_restart },    { 20, group_move },   { 10, any_pause },
+	{ 4, unknown_writer },  { 12, bus_fault },
 };
 
 static void chaos_step(World *world)

@@ -36,7 +36,7 @@ void batch_release(Batch *batch);
 /* Forgets the records; memory and outcomes stay. */
 void batch_clear(Batch *batch);
 
-/* True while a record with so many bytes in its headers and body can be kept. */
+/* True while a record with this many bytes in its headers and body can be kept. */
 bool batch_has_room(const Batch *batch, size_t bytes);
 
 /* Copies the record; only while batch_has_room. The result is borrowed from the batch; its offset is -1. */

@@ -12,14 +12,14 @@
 #include <stdio.h>
 
 enum {
-	FOLLOW_RECORDS = 1000,     /* ledger records a step */
-	READBACK_MS = 60000,       /* a batch not read back by then is in doubt */
-	SUPERSEDED_PAUSE_MS = 1000, /* before another owner's partition is claimed again: one to two of these */
-	ADVANCE_MS = 60000,        /* moved positions are recorded after this time without a record, */
-	ADVANCE_INPUTS = 10000,    /* or after this many inputs, */
-	SILENT_MS = 3600000,       /* and a record is written after this time in any case: it shows that the owner works */
-	GROUP_COMMIT_MS = 2000,    /* between advisory positions, for lag and retention */
-	TRIM_MS = 3600000,         /* between attempts to trim the ledger */
+	FOLLOW_RECORDS = 1000,      /* ledger records a step */
+	READBACK_MS = 60000,        /* a batch not read back by then is in doubt */
+	SUPERSEDED_PAUSE_MS = 1000, /* before a partition that another owner claimed is claimed again: one to two of these */
+	ADVANCE_MS = 60000,         /* moved positions are recorded after this time without a record, */
+	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
+	SILENT_MS = 3600000,        /* and a record is written after this time in any case: it shows that the owner works */
+	GROUP_COMMIT_MS = 2000,     /* between advisory positions, for lag and retention */
+	TRIM_MS = 3600000,          /* between attempts to trim the ledger */
 	HEADERS_MAX = 1 << 20,
 };
 
@@ -326,7 +326,7 @@ static FollowEvent drop_event(Owner *owner, const LedgerMark *mark)
 	metric_add(METRIC_LEDGER_DROPPED, owner->options->service->name, NULL, 1);
 	if (mark->epoch == 0)
 		handler_log(owner->handler, LOG_WARN, "ledger-unknown-writer",
-			    "a record without a valid mark was dropped: check who may write to the ledger's topic");
+			    "a record without a valid mark was dropped: another program writes to the ledger's topic, deny it that");
 	if (!own)
 		return FOLLOW_ON;
 	if (mark->claim)
@@ -782,7 +782,7 @@ static Result bug_10_go_on(Owner *owner, bool *progressed)
 static Result claim(Owner *owner, bool *progressed)
 {
 	const RuntimeOptions *options = owner->options;
-	/* A replica that is alone has nobody to leave the partition to: it claims, and the service reports its fault. */
+	/* Without standby no other replica could own the partition: it claims, and the service reports its fault. */
 	if (options->standby && options->service->may_own)
 		TRY(options->service->may_own(owner->handler));
 	if (BUG(10) && owner->cursor.epoch == owner->epoch && owner->cursor.owner == options->owner_id)
@@ -956,7 +956,7 @@ size_t owner_positions(const Owner *owner, BusPosition *out, Instant *wake_at)
 	return count;
 }
 
-/* A replica that the group does not want stands by: ready when it has read the ledger, or need not. */
+/* A replica without the assignment stands by: ready when it has read the ledger, or need not. */
 bool owner_is_ready(const Owner *owner)
 {
 	bool stands_by = !owner->assigned && owner->phase == PHASE_FOLLOWING;

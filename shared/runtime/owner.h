@@ -20,7 +20,7 @@ typedef struct {
 	Inputs *inputs;
 	Outputs *outputs;
 	RuntimeFigures *figures;
-	char name[64]; /* "notification/0": names its timers, and goes into derived ids */
+	char name[64]; /* "notification/0": names its timers and is part of derived ids */
 
 	RuntimePhase phase;
 	bool paused, assigned;
@@ -46,7 +46,7 @@ typedef struct {
 	Buffer headers;
 
 	/* what is due without an input */
-	Instant settle_at; /* INSTANT_NONE: not wanted */
+	Instant settle_at; /* INSTANT_NONE: not requested */
 	Instant last_record_at, group_committed_at, trim_at;
 	uint64_t inputs_since_record;
 } Owner;

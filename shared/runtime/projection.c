@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 enum {
-	WRITE_MS = 1000,       /* a key is written at most this often */
-	WRITE_KEYS = 500,      /* at a time */
-	PAUSE_MAX_MS = 60000,  /* between failed attempts */
+	WRITE_MS = 1000,      /* a key is written at most this often */
+	WRITE_KEYS = 500,     /* at a time */
+	PAUSE_MAX_MS = 60000, /* between failed attempts */
 	READ_RECORDS = 1000,
 	BUFFER_MAX = 1 << 20,
 };

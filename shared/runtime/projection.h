@@ -1,5 +1,5 @@
 /*
- * An owner's table: what state says of each key, for readers outside who do not know the ledger rule (docs/design/ownership.md,
+ * An owner's table: the document of each key of state, for outside readers without the ledger rule (docs/design/ownership.md,
  * "Derived outputs"). No service decides from it.
  *
  * It is level-triggered. A key is dirty until a record with the version of state was read back from the table, and dirty keys are
@@ -20,7 +20,7 @@
 typedef struct {
 	Handler *handler;
 	BusReader *reader;
-	const ServiceProjection *declared; /* NULL: the service has none, or nobody outside can read the bus */
+	const ServiceProjection *declared; /* NULL: the service has none, or the bus has no outside readers */
 	Wire *wire;
 	int64_t next; /* the table was read up to here */
 	bool dirty;   /* state may hold dirty keys */

@@ -386,7 +386,7 @@ size_t reader_positions(const Reader *reader, BusPosition *out)
 	return inputs->count;
 }
 
-/* An instance without a view that the group does not want has nothing to catch up with. */
+/* An instance without store and assignment has nothing to catch up with. */
 bool reader_is_ready(const Reader *reader)
 {
 	return (!reader->assigned && !reader->options->store) || reader->caught_up;

@@ -12,8 +12,7 @@ Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Rec
 bool record_is_bookkeeping(const Record *record);
 
 /*
- * True where the record is in the partition of its incident or of its key, of so many partitions (docs/design/ownership.md,
- * "Words and topics"). A record that names neither may be anywhere.
+ * True where the record is in the partition of its incident or of its key (docs/design/ownership.md, "Words and topics"). A record that names neither may be anywhere.
  */
 bool record_is_placed(const Record *record, unsigned partitions);
 

@@ -65,7 +65,7 @@ size_t runtime_positions(Runtime *runtime, BusPosition out[static RUNTIME_POSITI
 /* The reader that the runtime reads with, to wait on; borrowed. */
 BusReader *runtime_reader(Runtime *runtime);
 
-/* PHASE_FOLLOWING for ever where the service has no ledger. */
+/* Always PHASE_FOLLOWING where the service has no ledger. */
 typedef enum { PHASE_FOLLOWING, PHASE_CLAIMING, PHASE_OPENING, PHASE_OWNING, PHASE_ACCEPTING } RuntimePhase;
 RuntimePhase runtime_phase(const Runtime *runtime);
 
@@ -79,10 +79,10 @@ bool runtime_at_rest(const Runtime *runtime);
 void runtime_pause(Runtime *runtime, bool paused);
 
 /*
- * True, as at creation: the group wants this instance to own the partition. It decides only who claims: an owner that is no
- * longer wanted works on until its successor's claim is accepted (docs/design/ownership.md, "Steps of an owner", 9), so there is no
- * gap. A service without ledger and store takes no input while it is not wanted, and starts at its group's positions when it is
- * wanted again. A view reads everything in any case.
+ * true, as at creation: the group assigns the partition to this instance. The assignment decides only who claims: an owner that
+ * loses it works on until its successor's claim is accepted (docs/design/ownership.md, "Steps of an owner", 9), so there is no gap.
+ * A service without ledger and store takes no input without the assignment, and starts at its group's positions when it gets it
+ * again. A view reads everything in any case.
  */
 void runtime_assign(Runtime *runtime, bool assigned);
 

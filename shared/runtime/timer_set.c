@@ -6,9 +6,9 @@
 
 enum {
 	BATCH_TIMERS = 200,
-	TIMER_LEASE_MS = 30000,  /* a fired timer that stays armed fires again after it */
-	TIMER_SWEEP_MS = 30000,  /* overdue timers are armed again this often: a lost timer is found */
-	TIMERS_PAUSE_MS = 1000,  /* before an unreachable store is asked again */
+	TIMER_LEASE_MS = 30000, /* a fired timer that stays armed fires again after it */
+	TIMER_SWEEP_MS = 30000, /* overdue timers are armed again this often: a lost timer is found */
+	TIMERS_PAUSE_MS = 1000, /* before an unreachable store is asked again */
 };
 
 typedef struct {

@@ -382,7 +382,7 @@ static void judge_dead_letters(void)
 		invariant_broken("a dead letter: %.*s", (int)record.body.size, record.body.data);
 }
 
-/* The replica that the group wants takes input; all others follow, or need not. */
+/* The assigned replica takes input; all others follow, or need not. */
 static void judge_ready(void)
 {
 	for (size_t i = 0; i < judged->unit_count; i++) {

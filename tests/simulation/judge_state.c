@@ -33,13 +33,13 @@ typedef struct {
 	json_t *events, *joins, *commands, *assessments;
 } Outputs;
 
-static void outputs_expect(json_t *causes, const BusRecord *record, size_t wanted, const char *what)
+static void outputs_expect(json_t *causes, const BusRecord *record, size_t expected, const char *outputs)
 {
 	char id[128];
 	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
 	size_t found = json_object_size(json_object_get(causes, id));
-	if (found != wanted)
-		invariant_broken("%s has %zu %s instead of %zu", id, found, what, wanted);
+	if (found != expected)
+		invariant_broken("%s has %zu %s instead of %zu", id, found, outputs, expected);
 }
 
 static bool frees_key(json_t *entry)
@@ -257,7 +257,7 @@ static Buffer state_dump(const Unit *unit)
 	return dump;
 }
 
-static void dumps_compare(const Unit *unit, const char *what, const Buffer *one, const Buffer *other)
+static void dumps_compare(const Unit *unit, const char *fault, const Buffer *one, const Buffer *other)
 {
 	if (slice_equals(buffer_slice(one), buffer_slice(other)))
 		return;
@@ -265,7 +265,7 @@ static void dumps_compare(const Unit *unit, const char *what, const Buffer *one,
 	while (at < one->size && at < other->size && one->data[at] == other->data[at])
 		if (one->data[at++] == '\n')
 			line = at;
-	invariant_broken("%s/%u: %s\n    %.*s\n    %.*s", unit->service->name, unit->partition, what,
+	invariant_broken("%s/%u: %s\n    %.*s\n    %.*s", unit->service->name, unit->partition, fault,
 		 (int)strcspn(one->data ? one->data + line : "", "\n"), one->data ? one->data + line : "",
 		 (int)strcspn(other->data ? other->data + line : "", "\n"), other->data ? other->data + line : "");
 }

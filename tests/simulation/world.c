@@ -139,12 +139,12 @@ void world_print(const World *world, TopicId topic, unsigned partition)
 	}
 }
 
-static void give_up(const World *world, const Unit *unit, const char *what, const char *why)
+static void give_up(const World *world, const Unit *unit, const char *event, const char *reason)
 {
 	if (unit->service->ledger != TOPICS)
 		world_print(world, unit->service->ledger, unit->partition);
 	fprintf(stderr, "seed %" PRIu64 ": %s/%u of replica %u %s: %s\n", world->seed, unit->service->name, unit->partition,
-		unit->replica, what, why);
+		unit->replica, event, reason);
 	abort();
 }
 
@@ -309,12 +309,12 @@ static unsigned replicas_of(const World *world, const Unit *unit)
 	return count;
 }
 
-/* wanted: bit n is replica n. */
-static void group_assign(World *world, const Unit *any, unsigned wanted)
+/* replicas: bit n assigns the partition to replica n. */
+static void group_assign(World *world, const Unit *any, unsigned replicas)
 {
 	for (size_t i = 0; i < world->unit_count; i++)
 		if (same_partition(&world->units[i], any))
-			world->units[i].assigned = wanted >> world->units[i].replica & 1;
+			world->units[i].assigned = replicas >> world->units[i].replica & 1;
 }
 
 /* Mostly assigns one replica; sometimes several, or none for a while. */
@@ -322,11 +322,11 @@ static void group_move(World *world)
 {
 	const Unit *any = unit_any(world);
 	unsigned replicas = replicas_of(world, any), choice = random_below(world, 10);
-	unsigned wanted = choice < 7 ? 1u << random_below(world, replicas) : random_below(world, 1u << replicas);
+	unsigned assigned = choice < 7 ? 1u << random_below(world, replicas) : random_below(world, 1u << replicas);
 	if (replicas < 2)
 		return;
 	world->figures.moves++;
-	group_assign(world, any, wanted);
+	group_assign(world, any, assigned);
 }
 
 static void group_settle(World *world)

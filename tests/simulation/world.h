@@ -95,7 +95,7 @@ typedef struct {
 void world_init(World *world);
 void world_release(World *world);
 
-/* Plays one seed: chaos, then no more faults until nothing moves. Aborts with the seed where a service fails for good. */
+/* Plays one seed: chaos, then no more faults until nothing moves. Aborts with the seed where a service stops. */
 void world_play(World *world, uint64_t seed);
 
 /* Steps everything at the present time until nothing moves. */

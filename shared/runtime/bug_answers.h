@@ -1,4 +1,4 @@
-/* What BUG(4) of shared/base/bugs.h needs: which ids a reader has seen. */
+/* For BUG(4) of shared/base/bugs.h: remembers which ids a reader has seen. */
 #ifndef TOCSIN_RUNTIME_BUG_ANSWERS_H
 #define TOCSIN_RUNTIME_BUG_ANSWERS_H
 

@@ -14,35 +14,35 @@ typedef struct {
 	const BusWalk *walk;
 	bool stopped;
 	Result last; /* of the last read */
-} Visiting;
+} WalkVisit;
 
 static bool record_visit(void *context, const BusRecord *record)
 {
-	Visiting *visiting = context;
-	visiting->stopped = !visiting->walk->visit(visiting->walk->context, record);
-	return !visiting->stopped;
+	WalkVisit *visit = context;
+	visit->stopped = !visit->walk->visit(visit->walk->context, record);
+	return !visit->stopped;
 }
 
-/* Success too where there was nothing to read yet: place->from says how far it came. */
-static Result place_read(BusReader *reader, BusPosition *place, Visiting *visiting)
+/* OK where nothing has arrived yet: position->from is the next offset. */
+static Result walk_read(BusReader *reader, BusPosition *position, WalkVisit *visit)
 {
 	const BusOperations *operations = reader->bus->operations;
-	Result result = operations->read(reader, *place, READ_RECORDS, true, record_visit, visiting, &place->from);
-	if (result.kind == ERROR_NOT_FOUND && topics[place->topic].kind == TOPIC_STREAM) {
-		place->from = operations->first(reader->bus, place->topic, place->partition);
+	Result result = operations->read(reader, *position, READ_RECORDS, true, record_visit, visit, &position->from);
+	if (result.kind == ERROR_NOT_FOUND && topics[position->topic].kind == TOPIC_STREAM) {
+		position->from = operations->first(reader->bus, position->topic, position->partition);
 		return result_ok();
 	}
-	visiting->last = result;
-	return result.kind == ERROR_AGAIN ? result_ok() : result_wrap(result, "check it again");
+	visit->last = result;
+	return result.kind == ERROR_AGAIN ? result_ok() : result_wrap(result, "run this again");
 }
 
-static Result stall_check(const BusPosition *place, int64_t end, int64_t moved_us, Result last)
+static Result stall_check(const BusPosition *position, int64_t end, int64_t moved_us, Result last)
 {
 	if (clock_monotonic_us() - moved_us > STALLED_MS * INT64_C(1000))
 		return result_fail(ERROR_AGAIN,
-				   "%s/%u ends at offset %" PRId64 ", but no record came from offset %" PRId64
-				   " on for %d seconds: it was not read to its end, run this again%s%.80s",
-				   topics[place->topic].name, place->partition, end, place->from, STALLED_MS / 1000,
+				   "%s/%u ends at offset %" PRId64 ", but no record arrived from offset %" PRId64
+				   " on for %d seconds: it was not read to its end; run this again%s%.80s",
+				   topics[position->topic].name, position->partition, end, position->from, STALLED_MS / 1000,
 				   result_failed(last) ? "; " : "", result_failed(last) ? last.text : "");
 	clock_sleep_ms(PAUSE_MS);
 	return result_ok();
@@ -51,16 +51,16 @@ static Result stall_check(const BusPosition *place, int64_t end, int64_t moved_u
 Result bus_walk(BusReader *reader, const BusWalk *walk)
 {
 	const BusOperations *operations = reader->bus->operations;
-	BusPosition place = { walk->topic, walk->partition, operations->first(reader->bus, walk->topic, walk->partition) };
+	BusPosition position = { walk->topic, walk->partition, operations->first(reader->bus, walk->topic, walk->partition) };
 	int64_t end = operations->end(reader->bus, walk->topic, walk->partition), moved_us = clock_monotonic_us();
-	Visiting visiting = { .walk = walk };
-	while (place.from < end && !visiting.stopped) {
-		int64_t before = place.from;
-		TRY(place_read(reader, &place, &visiting));
+	WalkVisit visit = { .walk = walk };
+	while (position.from < end && !visit.stopped) {
+		int64_t before = position.from;
+		TRY(walk_read(reader, &position, &visit));
 		if (walk->progress)
-			walk->progress(walk->progress_context, topics[walk->topic].name, (uint64_t)place.from);
-		if (place.from == before)
-			TRY(stall_check(&place, end, moved_us, visiting.last));
+			walk->progress(walk->progress_context, topics[walk->topic].name, (uint64_t)position.from);
+		if (position.from == before)
+			TRY(stall_check(&position, end, moved_us, visit.last));
 		else
 			moved_us = clock_monotonic_us();
 	}

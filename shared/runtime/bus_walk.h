@@ -1,9 +1,9 @@
 /*
- * Reads one partition of a bus from the oldest record that is kept up to the end that is known, for commands that look at a
- * whole log beside the programs that write it.
+ * Reads one partition of a bus from the oldest record kept to the end known at the start, for commands that read a whole log while
+ * programs write to it.
  *
- * The records before that end exist, so a read that delivers none is tried again. A bus that delivers none for half a minute
- * is ERROR_AGAIN: a walk ends early only where `visit` ends it, and never without saying so.
+ * The records before that end exist, so an empty read is repeated. A walk ends early only where `visit` ends it; a bus that
+ * delivers nothing for 30 seconds is ERROR_AGAIN.
  */
 #ifndef TOCSIN_RUNTIME_BUS_WALK_H
 #define TOCSIN_RUNTIME_BUS_WALK_H
@@ -14,16 +14,16 @@
 typedef struct {
 	TopicId topic;
 	unsigned partition;
-	BusVisit visit; /* of records with their bodies */
+	BusVisit visit; /* records have their bodies; false ends the walk */
 	void *context;
-	/* Called after each read with the topic's name and the offset that was reached; NULL: nobody wants to know. */
-	void (*progress)(void *context, const char *what, uint64_t offset);
+	/* Called after each read with the topic's name and the next offset; may be NULL. */
+	void (*progress)(void *context, const char *topic, uint64_t offset);
 	void *progress_context;
 } BusWalk;
 
 /*
- * Retention may overtake the walk on a stream, which goes on at the oldest record that is kept then: offsets jump. On a
- * ledger that is an error, since its owner cut it.
+ * Sleeps between empty reads. Retention may pass the walk: on a stream it continues at the oldest record, so offsets jump; on a
+ * ledger, which its owner trims, it is an error (ERROR_NOT_FOUND).
  */
 Result bus_walk(BusReader *reader, const BusWalk *walk);
 

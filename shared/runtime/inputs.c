@@ -1,25 +1,98 @@
-#include "shared/runtime/runtime_internal.h"
+#include "shared/runtime/inputs.h"
 
-#include "shared/io/system/log.h"
 #include "shared/base/bugs.h"
+#include "shared/io/system/log.h"
+#include "shared/runtime/record.h"
+#include "shared/runtime/state.h"
 
-static void place_add(Runtime *runtime, const ServiceInput *input, unsigned partition)
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+	BODY_MAX = 1 << 20,
+	INPUT_NAME = 64,
+	OBSERVE_MS = 10000, /* an opening that observes nothing for this long is reported */
+};
+
+static Bus *bus_of(const Inputs *inputs)
 {
-	must(runtime->place_count < INPUT_PARTITIONS);
-	runtime->places[runtime->place_count++] = (InputPartition){ .input = input, .partition = partition };
+	return inputs->reader->bus;
 }
 
-void inputs_prepare(Runtime *runtime)
+static bool is_ledger(const InputPartition *input)
 {
-	const RuntimeOptions *options = &runtime->options;
-	for (size_t i = 0; i < options->service->input_count; i++) {
-		const ServiceInput *input = &options->service->inputs[i];
-		unsigned all = topic_partitions(input->topic, options->bus->partitions);
-		for (unsigned partition = 0; input->all_partitions && partition < all; partition++)
-			place_add(runtime, input, partition);
-		if (!input->all_partitions)
-			place_add(runtime, input, topics[input->topic].slotted ? options->partition : 0);
+	return topics[input->topic].kind == TOPIC_LEDGER;
+}
+
+static const char *topic_name(const InputPartition *input)
+{
+	return topics[input->topic].name;
+}
+
+static BusPosition position_at(const InputPartition *input, int64_t offset)
+{
+	return (BusPosition){ input->topic, input->partition, offset };
+}
+
+static void input_add(Inputs *inputs, const ServiceInput *handlers, unsigned partition)
+{
+	must(inputs->count < INPUT_PARTITIONS);
+	inputs->list[inputs->count++] = (InputPartition){ .handlers = handlers, .topic = handlers->topic, .partition = partition };
+}
+
+void inputs_init(Inputs *inputs, Handler *handler, BusReader *reader)
+{
+	const Service *service = handler->service;
+	inputs->handler = handler;
+	inputs->reader = reader;
+	buffer_init(&inputs->body, BODY_MAX);
+	for (size_t i = 0; i < service->input_count; i++) {
+		const ServiceInput *handlers = &service->inputs[i];
+		unsigned all = topic_partitions(handlers->topic, handler->partitions);
+		for (unsigned partition = 0; handlers->all_partitions && partition < all; partition++)
+			input_add(inputs, handlers, partition);
+		if (!handlers->all_partitions)
+			input_add(inputs, handlers, topics[handlers->topic].slotted ? handler->partition : 0);
 	}
+}
+
+void inputs_release(Inputs *inputs)
+{
+	if (inputs->body_reader)
+		inputs->body_reader->bus->operations->reader_close(inputs->body_reader);
+	buffer_release(&inputs->body);
+}
+
+/* ---- rows of the state */
+
+static const char *input_name(const InputPartition *input, char out[static INPUT_NAME])
+{
+	snprintf(out, INPUT_NAME, "%s/%u", topics[input->topic].short_name, input->partition);
+	return out;
+}
+
+Result inputs_load(Inputs *inputs)
+{
+	char name[INPUT_NAME];
+	for (size_t i = 0; i < inputs->count; i++) {
+		InputPartition *input = &inputs->list[i];
+		TRY(state_cursor_load(inputs->handler->store, input_name(input, name), &input->cursor));
+		input->next = input->observed = input->cursor.next;
+	}
+	return result_ok();
+}
+
+Result inputs_save(const Inputs *inputs)
+{
+	char name[INPUT_NAME];
+	bool owner = inputs->handler->service->ledger != TOPICS;
+	for (size_t i = 0; i < inputs->count; i++) {
+		const InputPartition *input = &inputs->list[i];
+		LedgerCursor cursor = input->cursor;
+		cursor.next = owner ? input->observed : input->next;
+		TRY(state_cursor_save(inputs->handler->store, input_name(input, name), &cursor));
+	}
+	return result_ok();
 }
 
 /* ---- the ledger rule on inputs that are ledgers */
@@ -38,190 +111,256 @@ static bool mark_visit(void *context, const BusRecord *record)
 	return false;
 }
 
-/* Nothing is there to see where the log ends before it. */
-static Result mark_look(Runtime *runtime, BusPosition place, MarkVisit *visit)
+/* visit->seen stays false where the log ends before the position. */
+static Result mark_look(BusReader *reader, BusPosition position, MarkVisit *visit)
 {
 	int64_t next;
 	*visit = (MarkVisit){ .result = { 0 } };
-	return runtime->options.bus->operations->read(runtime->reader, place, 1, false, mark_visit, visit, &next);
+	return reader->bus->operations->read(reader, position, 1, false, mark_visit, visit, &next);
 }
 
-/* The log ends before the cursor: it has lost records, or it is another one, which shows at its beginning. */
-static Result beginning_fits(Runtime *runtime, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits)
+/* Of a log that ends before the cursor: it has lost records, or it is another one, whose first record has another owner. */
+static Result beginning_fits(BusReader *reader, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits)
 {
-	const BusOperations *bus = runtime->options.bus->operations;
+	const BusOperations *bus = reader->bus->operations;
 	MarkVisit visit;
 	*fits = true;
-	if (cursor->genesis_owner == 0 || bus->first(runtime->options.bus, topic, partition) > 0 ||
-	    bus->end(runtime->options.bus, topic, partition) == 0)
+	if (cursor->genesis_owner == 0 || bus->first(reader->bus, topic, partition) > 0 ||
+	    bus->end(reader->bus, topic, partition) == 0)
 		return result_ok();
-	TRY(mark_look(runtime, (BusPosition){ topic, partition, 0 }, &visit));
+	TRY(mark_look(reader, (BusPosition){ topic, partition, 0 }, &visit));
 	*fits = !visit.seen || result_failed(visit.result) || visit.mark.owner == cursor->genesis_owner;
 	return result_ok();
 }
 
-Result ledger_fits(Runtime *runtime, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits)
+Result ledger_fits(BusReader *reader, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits)
 {
-	const BusOperations *bus = runtime->options.bus->operations;
+	const BusOperations *bus = reader->bus->operations;
 	int64_t offset = cursor->marked - 1;
 	MarkVisit visit;
 	*fits = cursor->epoch == 0;
-	if (*fits || offset < bus->first(runtime->options.bus, topic, partition))
+	if (*fits || offset < bus->first(reader->bus, topic, partition))
 		return result_ok();
-	if (offset >= bus->end(runtime->options.bus, topic, partition))
-		return beginning_fits(runtime, topic, partition, cursor, fits);
-	Result result = mark_look(runtime, (BusPosition){ topic, partition, offset }, &visit);
+	if (offset >= bus->end(reader->bus, topic, partition))
+		return beginning_fits(reader, topic, partition, cursor, fits);
+	Result result = mark_look(reader, (BusPosition){ topic, partition, offset }, &visit);
 	*fits = visit.seen && !result_failed(visit.result) && ledger_cursor_fits(cursor, &visit.mark);
-	return result.kind == ERROR_NOT_FOUND ? result_ok() : result; /* cut off just now */
+	return result.kind == ERROR_NOT_FOUND ? result_ok() : result; /* trimmed just now */
 }
 
-int64_t input_first(const Runtime *runtime, const InputPartition *place)
+int64_t input_first(const Inputs *inputs, const InputPartition *input)
 {
-	Bus *bus = runtime->options.bus;
-	return bus->operations->first(bus, place->input->topic, place->partition);
+	Bus *bus = bus_of(inputs);
+	return bus->operations->first(bus, input->topic, input->partition);
 }
 
-static Result input_enter(Runtime *runtime, InputPartition *place)
+static int64_t input_end(const Inputs *inputs, const InputPartition *input)
 {
-	Bus *bus = runtime->options.bus;
-	place->cursor = (LedgerCursor){ .next = place->next };
-	if (topics[place->input->topic].kind != TOPIC_LEDGER || place->next == 0)
+	Bus *bus = bus_of(inputs);
+	return bus->operations->end(bus, input->topic, input->partition);
+}
+
+static Result input_enter(const Inputs *inputs, InputPartition *input)
+{
+	input->cursor = (LedgerCursor){ .next = input->next };
+	if (!is_ledger(input) || input->next == 0)
 		return result_ok();
-	if (place->next == bus->operations->first(bus, place->input->topic, place->partition)) {
-		place->cursor = ledger_begin(place->next);
+	if (input->next == input_first(inputs, input)) {
+		input->cursor = ledger_begin(input->next);
 		return result_ok();
 	}
-	/* A position stands right behind an accepted record (docs/design/ownership.md, "Readers"): its mark is where the rule goes on. */
+	/* A position is right behind an accepted record (docs/design/ownership.md, "Readers"), whose mark sets the cursor. */
 	MarkVisit visit;
-	TRY(mark_look(runtime, (BusPosition){ place->input->topic, place->partition, place->next - 1 }, &visit));
-	if (!visit.seen && place->next > bus->operations->end(bus, place->input->topic, place->partition))
-		return result_fail(ERROR_AGAIN, "%s is known to reach %lld and has not come that far yet",
-				   topics[place->input->topic].name, (long long)place->next);
+	TRY(mark_look(inputs->reader, position_at(input, input->next - 1), &visit));
+	if (!visit.seen && input->next > input_end(inputs, input))
+		return result_fail(ERROR_AGAIN, "%s/%u: the records before offset %" PRId64 " have not all arrived yet",
+				   topic_name(input), input->partition, input->next);
 	if (!visit.seen)
-		return result_fail(ERROR_INTERNAL, "%s ends before a position that was accepted: the bus lost records",
-				   topics[place->input->topic].name);
-	TRY(result_wrap(visit.result, "%s/%u", topics[place->input->topic].name, place->partition));
-	place->cursor = ledger_enter(&visit.mark, place->next - 1);
+		return result_fail(ERROR_INTERNAL, "%s/%u ends before the accepted position %" PRId64 ": the bus lost records",
+				   topic_name(input), input->partition, input->next);
+	TRY(result_wrap(visit.result, "%s/%u", topic_name(input), input->partition));
+	input->cursor = ledger_enter(&visit.mark, input->next - 1);
 	return result_ok();
 }
 
-/* One after the other each would be waited for, and a standby that takes over in a quiet hour knows of none how far it reaches. */
-static void marks_fetch(Runtime *runtime)
+/* Fetching all at once avoids one wait for each; a standby that takes over while nothing is written has read none of these logs. */
+static void marks_fetch(const Inputs *inputs)
 {
-	Bus *bus = runtime->options.bus;
 	BusPosition marks[INPUT_PARTITIONS];
 	size_t count = 0;
-	for (size_t i = 0; i < runtime->place_count; i++) {
-		const InputPartition *place = &runtime->places[i];
-		int64_t first = bus->operations->first(bus, place->input->topic, place->partition);
-		if (topics[place->input->topic].kind == TOPIC_LEDGER && place->next > first) /* else none is kept, and none is read */
-			marks[count++] = (BusPosition){ place->input->topic, place->partition, place->next - 1 };
+	for (size_t i = 0; i < inputs->count; i++) {
+		const InputPartition *input = &inputs->list[i];
+		if (is_ledger(input) && input->next > input_first(inputs, input))
+			marks[count++] = position_at(input, input->next - 1);
 	}
-	bus_fetch(runtime->reader, marks, count);
+	bus_fetch(inputs->reader, marks, count);
 }
 
-Result inputs_enter(Runtime *runtime)
+Result inputs_enter(Inputs *inputs)
 {
-	marks_fetch(runtime);
-	for (size_t i = 0; i < runtime->place_count; i++)
-		TRY(input_enter(runtime, &runtime->places[i]));
+	marks_fetch(inputs);
+	for (size_t i = 0; i < inputs->count; i++)
+		TRY(input_enter(inputs, &inputs->list[i]));
 	return result_ok();
 }
 
-/* Retention overtook a stream's reader: that is data loss, said aloud; it goes on with what is still there. */
-static Result input_lost(Runtime *runtime, InputPartition *place)
-{
-	Bus *bus = runtime->options.bus;
-	runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);
-	place->next = place->cursor.next = bus->operations->first(bus, place->input->topic, place->partition);
-	return result_ok();
-}
-
-Result input_read(Runtime *runtime, InputPartition *place, size_t max, BusVisit visit, void *context)
-{
-	Bus *bus = runtime->options.bus;
-	BusPosition from = { place->input->topic, place->partition, input_at(place) };
-	int64_t next;
-	if (from.from >= bus->operations->end(bus, from.topic, from.partition))
-		return result_ok();
-	Result result = bus->operations->read(runtime->reader, from, max, !place->input->keys_only, visit, context, &next);
-	bool lost = result.kind == ERROR_NOT_FOUND && topics[from.topic].kind == TOPIC_STREAM;
-	return lost ? input_lost(runtime, place) : result;
-}
-
-Result input_judge(InputPartition *place, const BusRecord *from, bool *taken)
+Result input_judge(InputPartition *input, const BusRecord *from, bool *taken)
 {
 	*taken = true;
-	if (topics[place->input->topic].kind != TOPIC_LEDGER)
+	if (!is_ledger(input))
 		return result_ok();
-	if (from->offset != place->cursor.next)
-		return result_fail(ERROR_AGAIN, "%s skipped from %lld to %lld", topics[place->input->topic].name,
-				   (long long)place->cursor.next, (long long)from->offset);
+	if (from->offset != input->cursor.next)
+		return result_fail(ERROR_AGAIN, "%s/%u: offset %" PRId64 " was read where %" PRId64 " was expected", topic_name(input),
+				   input->partition, from->offset, input->cursor.next);
 	LedgerMark mark;
-	*taken = ledger_judge(&place->cursor, from->headers, &mark) == LEDGER_ACCEPT;
+	*taken = ledger_judge(&input->cursor, from->headers, &mark) == LEDGER_ACCEPT;
 	if (*taken && mark.seq == 1)
-		return result_wrap(ledger_opening_check(&place->cursor, from->headers), "%s", topics[place->input->topic].name);
+		return result_wrap(ledger_opening_check(&input->cursor, from->headers), "%s", topic_name(input));
 	return result_ok();
 }
 
-/* ---- owners: start at the accepted positions */
+/* ---- reading */
 
-int64_t input_accepted(const Runtime *runtime, const InputPartition *place)
+int64_t input_offset(const InputPartition *input)
 {
-	const LedgerPositions *positions = &runtime->positions;
-	for (size_t i = 0; i < positions->count; i++)
-		if (positions->list[i].topic == place->input->topic && positions->list[i].partition == place->partition)
-			return positions->list[i].position;
+	return is_ledger(input) ? input->cursor.next : input->next;
+}
+
+/* Retention passed a stream's reader: these inputs are lost, and reading continues at the oldest record. */
+static Result input_skip_lost(const Inputs *inputs, InputPartition *input)
+{
+	handler_log(inputs->handler, LOG_ERROR, "input-lost", topic_name(input));
+	input->next = input->cursor.next = input_first(inputs, input);
+	return result_ok();
+}
+
+Result input_read(Inputs *inputs, InputPartition *input, size_t max, BusVisit visit, void *context)
+{
+	BusPosition position = position_at(input, input_offset(input));
+	int64_t next;
+	if (position.from >= input_end(inputs, input))
+		return result_ok();
+	Result result = bus_of(inputs)->operations->read(inputs->reader, position, max, !input->handlers->keys_only, visit, context,
+							 &next);
+	bool lost = result.kind == ERROR_NOT_FOUND && topics[input->topic].kind == TOPIC_STREAM;
+	return lost ? input_skip_lost(inputs, input) : result;
+}
+
+bool inputs_waiting(const Inputs *inputs)
+{
+	for (size_t i = 0; i < inputs->count; i++)
+		if (input_offset(&inputs->list[i]) < input_end(inputs, &inputs->list[i]))
+			return true;
+	return false;
+}
+
+typedef struct {
+	Buffer *body;
+	bool seen;
+} BodyVisit;
+
+static bool body_visit(void *context, const BusRecord *record)
+{
+	BodyVisit *visit = context;
+	buffer_append(visit->body, record->body);
+	visit->seen = true;
+	return false;
+}
+
+Result inputs_body(Inputs *inputs, const Record *input, Slice *body)
+{
+	Bus *bus = bus_of(inputs);
+	if (input->body.size > 0) {
+		*body = input->body; /* the bus read it anyway */
+		return result_ok();
+	}
+	if (!inputs->body_reader)
+		TRY(bus->operations->reader_open(bus, &inputs->body_reader));
+	BodyVisit visit = { .body = &inputs->body };
+	BusPosition position = { input->topic, input->partition, input->offset };
+	int64_t next;
+	buffer_clear(&inputs->body);
+	TRY(bus->operations->read(inputs->body_reader, position, 1, true, body_visit, &visit, &next));
+	*body = buffer_slice(&inputs->body);
+	return visit.seen ? result_ok() :
+			    result_fail(ERROR_AGAIN, "%s/%u: the body of offset %" PRId64 " did not arrive",
+					topics[input->topic].name, input->partition, input->offset);
+}
+
+/* ---- positions */
+
+int64_t input_accepted(const Inputs *inputs, const InputPartition *input)
+{
+	const LedgerPositions *accepted = &inputs->accepted;
+	for (size_t i = 0; i < accepted->count; i++)
+		if (accepted->list[i].topic == input->topic && accepted->list[i].partition == input->partition)
+			return accepted->list[i].position;
 	return 0;
 }
 
-static void place_start(Runtime *runtime, InputPartition *place)
+static void input_start(const Inputs *inputs, InputPartition *input)
 {
-	Bus *bus = runtime->options.bus;
-	place->next = input_accepted(runtime, place);
+	Bus *bus = bus_of(inputs);
+	input->next = input_accepted(inputs, input);
 	if (BUG(3))
-		place->next = bus->operations->committed(bus, runtime->options.service->name, place->input->topic,
-							  place->partition);
-	int64_t first = bus->operations->first(bus, place->input->topic, place->partition);
-	if (place->next < first) {
-		runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);
-		place->next = first;
+		input->next = bus->operations->committed(bus, inputs->handler->service->name, input->topic, input->partition);
+	int64_t first = input_first(inputs, input);
+	if (input->next < first) {
+		handler_log(inputs->handler, LOG_ERROR, "input-lost", topic_name(input));
+		input->next = first;
 	}
 }
 
-Result inputs_start(Runtime *runtime)
+Result inputs_start(Inputs *inputs)
 {
-	for (size_t i = 0; i < runtime->place_count; i++)
-		place_start(runtime, &runtime->places[i]);
-	return inputs_enter(runtime);
+	for (size_t i = 0; i < inputs->count; i++)
+		input_start(inputs, &inputs->list[i]);
+	return inputs_enter(inputs);
 }
 
-/* ---- owners: what is observed again */
+LedgerPositions inputs_positions(const Inputs *inputs)
+{
+	const Service *service = inputs->handler->service;
+	LedgerPositions positions = { 0 };
+	for (size_t i = 0; i < inputs->count && i < LEDGER_POSITIONS_MAX; i++) {
+		const InputPartition *input = &inputs->list[i];
+		int64_t next = input->next;
+		if (service->position)
+			next = service->position(inputs->handler, input->topic, input->partition, next);
+		positions.list[positions.count].topic = input->topic;
+		positions.list[positions.count].partition = input->partition;
+		positions.list[positions.count++].position = next;
+	}
+	return positions;
+}
+
+/* ---- observing again */
 
 typedef struct {
-	Runtime *runtime;
-	const InputPartition *place;
-	InputPartition walk; /* a copy: its cursor moves alone */
+	const Inputs *inputs;
+	const InputPartition *input;
+	InputPartition walk; /* a copy with a cursor of its own */
 	Result result;
 } ObserveVisit;
 
+/* As when it is decided: a record that became a dead letter is not observed. */
 static Result record_observe(ObserveVisit *visit, const BusRecord *from)
 {
-	const InputPartition *place = visit->place;
+	const InputPartition *input = visit->input;
+	Handler *handler = visit->inputs->handler;
 	bool taken;
 	Record record;
 	TRY(input_judge(&visit->walk, from, &taken));
-	/* As when it is decided: a record that becomes a dead letter is not observed either. */
-	if (taken && !result_failed(record_read(place->input->topic, place->partition, from, &record)) &&
-	    !record_is_bookkeeping(&record) && !result_failed(record_partition_check(visit->runtime, &record)))
-		TRY(place->input->observe(&visit->runtime->handler, &record));
+	if (taken && !result_failed(record_read(input->topic, input->partition, from, &record)) &&
+	    !record_is_bookkeeping(&record) && !result_failed(record_partition_check(&record, handler->partitions)))
+		TRY(input->handlers->observe(handler, &record));
 	return result_ok();
 }
 
 static bool observe_visit(void *context, const BusRecord *from)
 {
 	ObserveVisit *visit = context;
-	if (from->offset >= visit->place->next)
+	if (from->offset >= visit->input->next)
 		return false;
 	visit->result = record_observe(visit, from);
 	if (result_failed(visit->result))
@@ -230,130 +369,96 @@ static bool observe_visit(void *context, const BusRecord *from)
 	return true;
 }
 
-static Result observe_begin(Runtime *runtime, const InputPartition *place, InputPartition *walk)
+static Result observe_begin(const Inputs *inputs, const InputPartition *input, InputPartition *walk)
 {
-	const Service *service = runtime->options.service;
-	*walk = *place;
-	walk->next = place->observed;
+	const Service *service = inputs->handler->service;
+	*walk = *input;
+	walk->next = input->observed;
 	if (service->replay_from)
-		walk->next = service->replay_from(&runtime->handler, place->input->topic, place->next);
-	int64_t first = input_first(runtime, place);
+		walk->next = service->replay_from(inputs->handler, input->topic, input->next);
+	int64_t first = input_first(inputs, input);
 	walk->next = walk->next < first ? first : walk->next;
-	return input_enter(runtime, walk);
+	return input_enter(inputs, walk);
 }
 
-/* Retention may drop the oldest of these records meanwhile: the walk goes on where the log begins now. */
+/* Retention may drop the oldest of these records meanwhile: the walk continues where the log begins now. */
 static Result observe_read(ObserveVisit *visit)
 {
-	Runtime *runtime = visit->runtime;
-	Bus *bus = runtime->options.bus;
-	const ServiceInput *input = visit->place->input;
-	BusPosition from = { input->topic, visit->place->partition, visit->walk.next };
-	int64_t next; /* not used: a record counts once it was shown */
-	Result result = bus->operations->read(runtime->reader, from, BATCH_KEYS, !input->keys_only, observe_visit, visit, &next);
+	const Inputs *inputs = visit->inputs;
+	const InputPartition *input = visit->input;
+	int64_t next; /* unused: walk.next counts the records that were observed */
+	Result result = bus_of(inputs)->operations->read(inputs->reader, position_at(input, visit->walk.next), BATCH_KEYS,
+							 !input->handlers->keys_only, observe_visit, visit, &next);
 	if (result.kind == ERROR_NOT_FOUND && topics[input->topic].kind == TOPIC_STREAM) {
-		visit->walk.next = input_first(runtime, visit->place);
+		visit->walk.next = input_first(inputs, input);
 		return result_ok();
 	}
 	return result_failed(result) ? result : visit->result;
 }
 
 /*
- * Reads until the accepted position or until nothing more has come. The records before that position exist, since an owner
- * decided them; a read that delivers none of them says only that they have not come to this process yet (bus.h).
+ * Reads up to the accepted position or until no more has arrived. The records before that position exist, because an owner decided
+ * them: an empty read says only that they have not arrived in this process yet (bus.h).
  */
-static Result place_observe(Runtime *runtime, InputPartition *place, bool *progressed)
+static Result input_observe(const Inputs *inputs, InputPartition *input, bool *progressed)
 {
-	ObserveVisit visit = { .runtime = runtime, .place = place };
+	ObserveVisit visit = { .inputs = inputs, .input = input };
 	int64_t before = -1;
-	if (!place->walk.begun) {
-		TRY(observe_begin(runtime, place, &visit.walk));
+	if (!input->walk.begun) {
+		TRY(observe_begin(inputs, input, &visit.walk));
 	} else {
-		visit.walk = *place;
-		visit.walk.next = place->walk.next;
-		visit.walk.cursor = place->walk.cursor;
+		visit.walk = *input;
+		visit.walk.next = input->walk.next;
+		visit.walk.cursor = input->walk.cursor;
 	}
 	Result result = result_ok();
-	while (visit.walk.next < place->next && visit.walk.next != before && !result_failed(result)) {
+	while (visit.walk.next < input->next && visit.walk.next != before && !result_failed(result)) {
 		before = visit.walk.next;
 		result = observe_read(&visit);
 		*progressed |= visit.walk.next != before;
 	}
-	place->walk = (InputWalk){ .begun = true, .next = visit.walk.next, .cursor = visit.walk.cursor };
+	input->walk = (InputWalk){ .begun = true, .next = visit.walk.next, .cursor = visit.walk.cursor };
 	TRY(result);
-	bool whole = visit.walk.next >= place->next || BUG(11);
-	if (whole && (place->observed < place->next || runtime->options.service->replay_from))
-		place->observed = place->next;
+	bool complete = visit.walk.next >= input->next || BUG(11);
+	if (complete && (input->observed < input->next || inputs->handler->service->replay_from))
+		input->observed = input->next;
 	return result_ok();
 }
 
-bool input_is_observed(const InputPartition *place)
+bool input_is_observed(const InputPartition *input)
 {
-	return !place->input->observe || (place->walk.begun && (place->walk.next >= place->next || BUG(11)));
+	return !input->handlers->observe || (input->walk.begun && (input->walk.next >= input->next || BUG(11)));
 }
 
-void inputs_observe_reset(Runtime *runtime)
+void inputs_observe_reset(Inputs *inputs)
 {
-	for (size_t i = 0; i < runtime->place_count; i++)
-		runtime->places[i].walk = (InputWalk){ .begun = false };
+	for (size_t i = 0; i < inputs->count; i++)
+		inputs->list[i].walk = (InputWalk){ .begun = false };
 }
 
-/* Nothing has come for too long: said aloud, since a stream that lost these records looks the same. */
-static Result observe_overdue(const InputPartition *place)
+/* Reported to people, because a stream that has lost these records looks the same. */
+static Result observe_overdue(const InputPartition *input)
 {
 	return result_fail(ERROR_AGAIN,
-			   "%s/%u is known to reach offset %lld, and nothing behind %lld comes: Kafka does not deliver it, or "
-			   "the topic has lost records",
-			   topics[place->input->topic].name, place->partition, (long long)place->next,
-			   (long long)place->walk.next);
+			   "%s/%u reaches offset %" PRId64 ", but no record arrives from offset %" PRId64
+			   " on: Kafka does not deliver it, or the topic has lost records",
+			   topic_name(input), input->partition, input->next, input->walk.next);
 }
 
-/* Folds of inputs that state needs and that do not stand in the own ledger: read again up to the accepted positions. */
-Result inputs_observe(Runtime *runtime, bool *progressed, bool *whole)
+Result inputs_observe(Inputs *inputs, bool *progressed, bool *complete)
 {
+	Instant now = inputs->handler->now;
 	bool moved = false;
 	const InputPartition *behind = NULL;
-	for (size_t i = 0; i < runtime->place_count; i++) {
-		InputPartition *place = &runtime->places[i];
-		if (place->input->observe)
-			TRY(place_observe(runtime, place, &moved));
-		behind = input_is_observed(place) ? behind : place;
+	for (size_t i = 0; i < inputs->count; i++) {
+		InputPartition *input = &inputs->list[i];
+		if (input->handlers->observe)
+			TRY(input_observe(inputs, input, &moved));
+		behind = input_is_observed(input) ? behind : input;
 	}
-	if (moved || runtime->observed_at == INSTANT_NONE)
-		runtime->observed_at = runtime->handler.now;
+	if (moved || inputs->observed_at == INSTANT_NONE)
+		inputs->observed_at = now;
 	*progressed |= moved;
-	*whole = !behind;
-	return behind && runtime->handler.now > runtime->observed_at + OBSERVE_MS ? observe_overdue(behind) : result_ok();
-}
-
-LedgerPositions inputs_positions(Runtime *runtime)
-{
-	const Service *service = runtime->options.service;
-	LedgerPositions positions = { 0 };
-	for (size_t i = 0; i < runtime->place_count && i < LEDGER_POSITIONS_MAX; i++) {
-		const InputPartition *place = &runtime->places[i];
-		int64_t next = place->next;
-		if (service->position)
-			next = service->position(&runtime->handler, place->input->topic, place->partition, next);
-		positions.list[positions.count].topic = place->input->topic;
-		positions.list[positions.count].partition = place->partition;
-		positions.list[positions.count++].position = next;
-	}
-	return positions;
-}
-
-int64_t input_at(const InputPartition *place)
-{
-	return topics[place->input->topic].kind == TOPIC_LEDGER ? place->cursor.next : place->next;
-}
-
-bool inputs_waiting(const Runtime *runtime)
-{
-	Bus *bus = runtime->options.bus;
-	for (size_t i = 0; i < runtime->place_count; i++) {
-		const InputPartition *place = &runtime->places[i];
-		if (input_at(place) < bus->operations->end(bus, place->input->topic, place->partition))
-			return true;
-	}
-	return false;
+	*complete = !behind;
+	return behind && now > inputs->observed_at + OBSERVE_MS ? observe_overdue(behind) : result_ok();
 }

@@ -1,64 +1,40 @@
-#include "shared/runtime/runtime_internal.h"
+#include "shared/runtime/outputs.h"
 
 #include "shared/domain/types.h"
+#include "shared/io/system/log.h"
+#include "shared/io/system/metrics.h"
+#include "shared/runtime/record.h"
 
-#include <stdlib.h>
+#include <inttypes.h>
+#include <stdio.h>
 
-/* ---- appends under way */
+enum { HEADERS_MAX = 1 << 20, READ_RECORDS = 1000, DEAD_LETTER_BYTES = 4096 };
 
-Wire *wire_new(void)
+void outputs_init(Outputs *outputs, Handler *handler, Bus *bus, RuntimeFigures *figures)
 {
-	Wire *wire = calloc(1, sizeof(*wire));
-	must(wire);
-	atomic_init(&wire->references, 1);
-	return wire;
+	*outputs = (Outputs){ .handler = handler, .bus = bus, .wire = wire_new(), .figures = figures };
+	buffer_init(&outputs->headers, HEADERS_MAX);
 }
 
-void wire_release(Wire *wire)
+void outputs_release(Outputs *outputs)
 {
-	if (wire && atomic_fetch_sub(&wire->references, 1) == 1)
-		free(wire);
+	wire_release(outputs->wire);
+	buffer_release(&outputs->headers);
 }
 
-void wire_replace(Wire **wire)
+static unsigned partition_of(const Outputs *outputs, TopicId topic, unsigned slot)
 {
-	wire_release(*wire);
-	*wire = wire_new();
+	return topics[topic].slotted ? slot % outputs->handler->partitions : 0;
 }
 
-static void wire_done(void *context, bool failed, int64_t offset)
+Result outputs_emit(Outputs *outputs, TopicId topic, unsigned slot, const Draft *draft)
 {
-	Wire *wire = context;
-	(void)offset;
-	if (failed)
-		atomic_store(&wire->failed, true);
-	atomic_fetch_sub(&wire->pending, 1);
-	wire_release(wire);
-}
-
-Result wire_append(Wire *wire, Bus *bus, TopicId topic, unsigned partition, const BusRecord *record)
-{
-	atomic_fetch_add(&wire->references, 1);
-	atomic_fetch_add(&wire->pending, 1);
-	Result result = bus_append(bus, topic, partition, record, wire_done, wire);
-	if (result_failed(result)) {
-		atomic_fetch_sub(&wire->pending, 1);
-		wire_release(wire);
-	}
-	return result;
-}
-
-/* ---- what follows from an accepted record */
-
-Result handler_emit(Handler *handler, TopicId topic, unsigned slot, const Draft *draft)
-{
-	Runtime *runtime = handler->runtime;
-	const Record *from = runtime->deriving_from;
+	const Record *from = outputs->from;
 	must(from);
-	Id derived = id_derived("out_", from->id, runtime->emitted++);
+	Id derived = id_derived("out_", from->id, outputs->emitted++);
 	char time[INSTANT_TEXT];
 	instant_format(draft->time, time);
-	Buffer *headers = &runtime->scratch;
+	Buffer *headers = &outputs->headers;
 	buffer_clear(headers);
 	header_add(headers, "ce_id", draft->id.size ? draft->id : id_slice(&derived));
 	header_add(headers, "ce_type", draft->type);
@@ -69,79 +45,97 @@ Result handler_emit(Handler *handler, TopicId topic, unsigned slot, const Draft 
 	buffer_append(headers, draft->headers);
 	BusRecord record = { .key = draft->key.size ? draft->key : draft->subject, .headers = buffer_slice(headers),
 			     .body = draft->body };
-	return wire_append(runtime->outputs, runtime->options.bus, topic, runtime_partition_of(runtime, topic, slot), &record);
+	return wire_append(outputs->wire, outputs->bus, topic, partition_of(outputs, topic, slot), &record);
 }
 
-static Result derive_record(Runtime *runtime, const Record *record)
+Result outputs_of(Outputs *outputs, Result (*function)(Handler *handler, const Record *record), const Record *record)
 {
-	runtime->deriving_from = record;
-	runtime->emitted = 0;
-	Result result = runtime->options.service->derive(&runtime->handler, record);
-	runtime->deriving_from = NULL;
+	outputs->from = record;
+	outputs->emitted = 0;
+	Result result = function(outputs->handler, record);
+	outputs->from = NULL;
 	return result;
 }
 
-Result outputs_derive_batch(Runtime *runtime, bool *done)
-{
-	*done = false;
-	if (!runtime->options.service->derive) {
-		*done = true;
-		return result_ok();
-	}
-	if (atomic_load(&runtime->outputs->failed)) {
-		/* Some may be lost: all of the batch again. Their ids are the same, so a repeat changes nothing. */
-		wire_replace(&runtime->outputs);
-		runtime->derive_next = 0;
-	}
-	for (; runtime->derive_next < runtime->drafted_count; runtime->derive_next++) {
-		Record record = drafted_record(runtime, &runtime->drafted[runtime->derive_next]);
-		if (!record_is_bookkeeping(&record))
-			TRY(derive_record(runtime, &record));
-	}
-	*done = atomic_load(&runtime->outputs->pending) == 0 && !atomic_load(&runtime->outputs->failed);
-	return result_ok();
-}
+/* ---- deriving again */
 
 typedef struct {
-	Runtime *runtime;
+	Outputs *outputs;
 	LedgerCursor cursor;
+	int64_t until;
 	Result result;
-} AgainVisit;
+} DeriveVisit;
 
-static bool again_visit(void *context, const BusRecord *from)
+static bool derive_visit(void *context, const BusRecord *from)
 {
-	AgainVisit *visit = context;
-	Runtime *runtime = visit->runtime;
+	DeriveVisit *visit = context;
+	const Handler *handler = visit->outputs->handler;
 	LedgerMark mark;
 	Record record;
-	if (from->offset >= runtime->cursor.next)
+	if (from->offset >= visit->until)
 		return false;
 	if (ledger_judge(&visit->cursor, from->headers, &mark) != LEDGER_ACCEPT)
 		return true;
-	if (!result_failed(record_read(runtime->options.service->ledger, runtime->options.partition, from, &record)) &&
+	if (!result_failed(record_read(handler->service->ledger, handler->partition, from, &record)) &&
 	    !record_is_bookkeeping(&record))
-		visit->result = derive_record(runtime, &record);
+		visit->result = outputs_of(visit->outputs, handler->service->derive, &record);
 	return !result_failed(visit->result);
 }
 
-Result outputs_derive_again(Runtime *runtime)
+Result outputs_derive_again(Outputs *outputs, BusReader *reader, const LedgerCursor *from, int64_t until)
 {
-	const RuntimeOptions *options = &runtime->options;
-	wire_replace(&runtime->outputs);
-	if (!options->service->derive)
+	const Handler *handler = outputs->handler;
+	const BusOperations *bus = reader->bus->operations;
+	wire_replace(&outputs->wire);
+	if (!handler->service->derive)
 		return result_ok();
-	AgainVisit visit = { .runtime = runtime, .cursor = runtime->derive_from };
-	int64_t first = options->bus->operations->first(options->bus, options->service->ledger, options->partition);
-	if (visit.cursor.next < first)
-		visit.cursor = ledger_begin(first); /* what was cut had its outputs out, though no record says so yet */
-	int64_t at = visit.cursor.next;
-	while (at < runtime->cursor.next && !result_failed(visit.result)) {
-		BusPosition place = { options->service->ledger, options->partition, at };
-		int64_t before = at;
-		TRY(options->bus->operations->read(runtime->reader, place, FOLLOW_RECORDS, true, again_visit, &visit, &at));
-		if (at == before && !result_failed(visit.result))
-			return result_fail(ERROR_AGAIN, "%s/%u was read to %lld before, and nothing behind %lld comes now",
-					   topics[place.topic].name, place.partition, (long long)runtime->cursor.next, (long long)at);
+	DeriveVisit visit = { .outputs = outputs, .cursor = *from, .until = until };
+	BusPosition position = { handler->service->ledger, handler->partition, from->next };
+	int64_t first = bus->first(reader->bus, position.topic, position.partition);
+	if (position.from < first) {
+		visit.cursor = ledger_begin(first); /* trimmed records had their outputs acknowledged, though no record says so yet */
+		position.from = first;
+	}
+	while (position.from < until && !result_failed(visit.result)) {
+		int64_t next = position.from;
+		TRY(bus->read(reader, position, READ_RECORDS, true, derive_visit, &visit, &next));
+		if (next == position.from && !result_failed(visit.result))
+			return result_fail(ERROR_AGAIN,
+					   "%s/%u was read up to offset %" PRId64 " before, but no record arrives from offset %" PRId64
+					   " on",
+					   topics[position.topic].name, position.partition, until, next);
+		position.from = next;
 	}
 	return visit.result;
+}
+
+/* ---- dead letters */
+
+Result outputs_dead_letter(Outputs *outputs, Wire *wire, BusPosition input, const char *reason)
+{
+	const char *service = outputs->handler->service->name, *topic = topics[input.topic].name;
+	char name[128], time[INSTANT_TEXT];
+	snprintf(name, sizeof(name), "%s/%u/%" PRId64, topic, input.partition, input.from);
+	Id id = id_of_pair("dlt_", slice_of(service), slice_of(name));
+	instant_format(outputs->handler->now, time);
+	Buffer headers, body;
+	buffer_init(&headers, DEAD_LETTER_BYTES);
+	buffer_init(&body, DEAD_LETTER_BYTES);
+	header_add(&headers, "ce_id", id_slice(&id));
+	header_add(&headers, "ce_type", SLICE(TYPE_DEAD_LETTER));
+	header_add(&headers, "ce_time", slice_of(time));
+	buffer_format(&body, "{\"service\":\"%s\",\"topic\":\"%s\",\"partition\":%u,\"offset\":%" PRId64 ",\"reason\":\"", service,
+		      topic, input.partition, input.from);
+	buffer_json_escape(&body, slice_of(reason));
+	buffer_text(&body, "\"}");
+	BusRecord record = { .key = id_slice(&id), .headers = buffer_slice(&headers), .body = buffer_slice(&body) };
+	Result result = wire_append(wire, outputs->bus, TOPIC_DEAD_LETTERS, 0, &record);
+	if (!result_failed(result)) {
+		handler_log(outputs->handler, LOG_WARN, "dead-letter", reason);
+		outputs->figures->dead_letters++;
+		metric_add(METRIC_DEAD_LETTERS, service, NULL, 1);
+	}
+	buffer_release(&headers);
+	buffer_release(&body);
+	return result;
 }

@@ -1,74 +1,97 @@
-/*
- * The table of an owner: what state says of each key, for outsiders who know nothing of the ledger rule
- * (docs/design/ownership.md, "Derived outputs"). Level, not edge: a key is stale until a record that says what state says was
- * read back from the table, and what is stale is written, again and again. So it is right in the end, whoever wrote what in
- * between: a deposed owner that wakes up, a lost append, compaction that kept the wrong one, a topic made anew. No service
- * decides from it. A table that cannot be written or read is late, and is tried less and less often: a try may hold the owner
- * up for the few seconds of a read.
- *
- * Which keys are stale stands in the state (runtime_stale), and so does how far the table was read: a state made again from
- * the ledger holds every key for stale until it has read the table whole.
- */
-#include "shared/runtime/runtime_internal.h"
+#include "shared/runtime/projection.h"
 
 #include "shared/io/system/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+enum {
+	WRITE_MS = 1000,      /* a key is written at most this often */
+	WRITE_KEYS = 500,     /* at a time */
+	PAUSE_MAX_MS = 60000, /* between failed attempts */
+	READ_RECORDS = 1000,
+	BUFFER_MAX = 1 << 20,
+};
+
 static const char version_header[] = "ce_version";
 
-static const ServiceProjection *table_of(const Runtime *runtime)
+void projection_init(Projection *projection, Handler *handler, BusReader *reader)
 {
-	const ServiceProjection *table = &runtime->options.service->table;
-	return table->state && runtime->options.bus->outsiders ? table : NULL;
+	const ServiceProjection *declared = &handler->service->table;
+	*projection = (Projection){ .handler = handler, .reader = reader, .wire = wire_new(),
+				    .declared = declared->state && reader->bus->outsiders ? declared : NULL };
+	buffer_init(&projection->headers, BUFFER_MAX);
+	buffer_init(&projection->document, BUFFER_MAX);
 }
 
-static Result key_stale(Runtime *runtime, Slice key)
+void projection_release(Projection *projection)
 {
-	runtime->table.stale = true;
-	return store_run(runtime->options.store, "INSERT OR IGNORE INTO runtime_stale VALUES (?1)", V_TEXT(key));
+	wire_release(projection->wire);
+	buffer_release(&projection->headers);
+	buffer_release(&projection->document);
 }
 
-static Result key_forget(Runtime *runtime, Slice key)
+/* ---- rows of the state */
+
+Result projection_load(Projection *projection)
 {
-	return store_run(runtime->options.store, "DELETE FROM runtime_stale WHERE key = ?1", V_TEXT(key));
+	Statement *row = store_query_(projection->handler->store, "SELECT value FROM runtime_number WHERE name = 'table'", false,
+				      NULL, 0);
+	projection->next = statement_next(row) ? statement_integer(row, 0) : 0;
+	return statement_end(row);
 }
 
-Result projection_touch(Runtime *runtime, const Record *record)
+static Result next_save(const Projection *projection)
 {
-	return table_of(runtime) && record->subject.size > 0 ? key_stale(runtime, record->subject) : result_ok();
+	return store_run(projection->handler->store, "INSERT OR REPLACE INTO runtime_number VALUES ('table', ?1)",
+			 V_INTEGER(projection->next));
 }
 
-void projection_begin(Runtime *runtime)
+static Result key_mark_dirty(Projection *projection, Slice key)
 {
-	wire_replace(&runtime->table.wire);
-	runtime->table.stale = true; /* the state knows */
-	runtime->table.write_at = 0;
-	runtime->table.rest_until = INSTANT_NONE;
-	runtime->table.pause_ms = PROJECTION_MS;
+	projection->dirty = true;
+	return store_run(projection->handler->store, "INSERT OR IGNORE INTO runtime_stale VALUES (?1)", V_TEXT(key));
 }
 
-/* The topic was made anew: nothing of what was read stands there. */
-static Result table_begin_again(Runtime *runtime, int64_t first)
+static Result key_mark_clean(const Projection *projection, Slice key)
+{
+	return store_run(projection->handler->store, "DELETE FROM runtime_stale WHERE key = ?1", V_TEXT(key));
+}
+
+Result projection_touch(Projection *projection, const Record *record)
+{
+	return projection->declared && record->subject.size > 0 ? key_mark_dirty(projection, record->subject) : result_ok();
+}
+
+void projection_begin(Projection *projection)
+{
+	wire_replace(&projection->wire);
+	projection->dirty = true; /* unknown: state is asked */
+	projection->write_at = 0;
+	projection->retry_at = INSTANT_NONE;
+	projection->pause_ms = WRITE_MS;
+}
+
+/* The topic was created again, or was trimmed past the position: every key is dirty. */
+static Result restart(Projection *projection, int64_t first)
 {
 	char sql[160];
-	snprintf(sql, sizeof(sql), "INSERT OR IGNORE INTO runtime_stale %s", table_of(runtime)->keys);
-	runtime_log(runtime, LOG_WARN, "table-written-anew", topics[table_of(runtime)->topic].name);
-	TRY(store_run_(runtime->options.store, sql, NULL, 0));
-	runtime->table.stale = true;
-	runtime->table.next = first;
-	return meta_projection_save(runtime);
+	snprintf(sql, sizeof(sql), "INSERT OR IGNORE INTO runtime_stale %s", projection->declared->keys);
+	handler_log(projection->handler, LOG_WARN, "projection-restarted", topics[projection->declared->topic].name);
+	TRY(store_run_(projection->handler->store, sql, NULL, 0));
+	projection->dirty = true;
+	projection->next = first;
+	return next_save(projection);
 }
 
-/* ---- what stands there */
+/* ---- reading the table */
 
 typedef struct {
-	Runtime *runtime;
+	Projection *projection;
 	Result result;
 } TableVisit;
 
-/* A stranger's record has none, which no state has. */
+/* -1, which no state has, where another program wrote the record. */
 static int64_t version_of(const BusRecord *record)
 {
 	int64_t version;
@@ -78,139 +101,140 @@ static int64_t version_of(const BusRecord *record)
 static bool table_visit(void *context, const BusRecord *record)
 {
 	TableVisit *visit = context;
-	Runtime *runtime = visit->runtime;
+	Projection *projection = visit->projection;
 	int64_t wanted = 0;
-	visit->result = table_of(runtime)->state(&runtime->handler, record->key, &wanted, NULL);
+	visit->result = projection->declared->state(projection->handler, record->key, &wanted, NULL);
 	if (!result_failed(visit->result) && version_of(record) != wanted)
-		visit->result = key_stale(runtime, record->key);
+		visit->result = key_mark_dirty(projection, record->key);
 	else if (!result_failed(visit->result))
-		visit->result = key_forget(runtime, record->key);
-	runtime->table.next = record->offset + 1;
+		visit->result = key_mark_clean(projection, record->key);
+	projection->next = record->offset + 1;
 	return !result_failed(visit->result);
 }
 
-static Result table_read(Runtime *runtime, bool *progressed)
+static Result table_read(Projection *projection, bool *progressed)
 {
-	const RuntimeOptions *options = &runtime->options;
-	TableVisit visit = { .runtime = runtime };
-	BusPosition place = { table_of(runtime)->topic, options->partition, runtime->table.next };
-	int64_t before = runtime->table.next, next;
-	TRY(store_begin(options->store));
-	Result result = options->bus->operations->read(runtime->reader, place, FOLLOW_RECORDS, false, table_visit, &visit, &next);
+	Store *store = projection->handler->store;
+	Bus *bus = projection->reader->bus;
+	TableVisit visit = { .projection = projection };
+	BusPosition position = { projection->declared->topic, projection->handler->partition, projection->next };
+	int64_t before = projection->next, next;
+	TRY(store_begin(store));
+	Result result = bus->operations->read(projection->reader, position, READ_RECORDS, false, table_visit, &visit, &next);
 	if (result.kind == ERROR_NOT_FOUND)
-		result = table_begin_again(runtime, options->bus->operations->first(options->bus, place.topic, place.partition));
+		result = restart(projection, bus->operations->first(bus, position.topic, position.partition));
 	if (!result_failed(result))
 		result = visit.result;
 	if (!result_failed(result))
-		result = meta_projection_save(runtime);
+		result = next_save(projection);
 	if (!result_failed(result))
-		result = store_commit(options->store);
+		result = store_commit(store);
 	else
-		store_rollback(options->store);
+		store_rollback(store);
 	if (result_failed(result))
-		runtime->table.next = before;
-	*progressed = runtime->table.next != before;
+		projection->next = before;
+	*progressed = projection->next != before;
 	return result;
 }
 
-/* ---- what should stand there */
+/* ---- writing dirty keys */
 
-static Result key_append(Runtime *runtime, Slice key, int64_t version)
+static Result key_append(Projection *projection, Slice key, int64_t version)
 {
-	const RuntimeOptions *options = &runtime->options;
+	const ServiceProjection *declared = projection->declared;
 	char name[96], time[INSTANT_TEXT];
 	snprintf(name, sizeof(name), "%.*s.%" PRId64, (int)key.size, key.data, version);
-	Id id = id_of_pair("out_", slice_of(topics[table_of(runtime)->topic].short_name), slice_of(name));
-	instant_format(runtime->handler.now, time);
-	Buffer *headers = &runtime->scratch;
+	Id id = id_of_pair("out_", slice_of(topics[declared->topic].short_name), slice_of(name));
+	instant_format(projection->handler->now, time);
+	Buffer *headers = &projection->headers;
 	buffer_clear(headers);
 	header_add(headers, "ce_id", id_slice(&id));
-	header_add(headers, "ce_type", slice_of(table_of(runtime)->type));
+	header_add(headers, "ce_type", slice_of(declared->type));
 	header_add(headers, "ce_time", slice_of(time));
 	header_add(headers, "ce_subject", key);
 	header_add_integer(headers, version_header, version);
-	BusRecord record = { .key = key, .headers = buffer_slice(headers), .body = buffer_slice(&runtime->body) };
-	return wire_append(runtime->table.wire, options->bus, table_of(runtime)->topic, options->partition, &record);
+	BusRecord record = { .key = key, .headers = buffer_slice(headers), .body = buffer_slice(&projection->document) };
+	return wire_append(projection->wire, projection->reader->bus, declared->topic, projection->handler->partition, &record);
 }
 
-/* What state does not know (a command was refused for it) has nothing to say; what no record can hold is left out, and said. */
-static Result key_write(Runtime *runtime, Slice key)
+/* A key that state does not know (a command for it was refused) has no document. One that fits no record is logged and skipped. */
+static Result key_write(Projection *projection, Slice key)
 {
 	int64_t version = 0;
-	buffer_clear(&runtime->body);
-	TRY(table_of(runtime)->state(&runtime->handler, key, &version, &runtime->body));
+	buffer_clear(&projection->document);
+	TRY(projection->declared->state(projection->handler, key, &version, &projection->document));
 	if (version == 0)
-		return key_forget(runtime, key);
-	Result result = key_append(runtime, key, version);
+		return key_mark_clean(projection, key);
+	Result result = key_append(projection, key, version);
 	if (result.kind != ERROR_INPUT)
 		return result;
-	runtime_log(runtime, LOG_ERROR, "table-key-left-out", result.text);
-	return key_forget(runtime, key);
+	handler_log(projection->handler, LOG_ERROR, "projection-key-skipped", result.text);
+	return key_mark_clean(projection, key);
 }
 
-/* At most PROJECTION_KEYS of them; the others when these were read back. */
-static Result table_write(Runtime *runtime)
+/* The keys beyond WRITE_KEYS are written when these were read back. */
+static Result dirty_write(Projection *projection)
 {
-	Statement *row = store_query(runtime->options.store, "SELECT key FROM runtime_stale LIMIT ?1", V_INTEGER(PROJECTION_KEYS));
+	Statement *row = store_query(projection->handler->store, "SELECT key FROM runtime_stale LIMIT ?1", V_INTEGER(WRITE_KEYS));
 	Result result = result_ok();
 	size_t count = 0;
 	for (; !result_failed(result) && statement_next(row); count++)
-		result = key_write(runtime, statement_slice(row, 0));
+		result = key_write(projection, statement_slice(row, 0));
 	Result ended = statement_end(row);
-	runtime->table.stale = count > 0;
-	runtime->table.write_at = runtime->handler.now + PROJECTION_MS;
+	projection->dirty = count > 0;
+	projection->write_at = projection->handler->now + WRITE_MS;
 	return result_failed(result) ? result : ended;
 }
 
-/* Reads to the end first: what others wrote, and what was written here last. */
-static Result table_work(Runtime *runtime, bool *progressed)
+/* Reads to the end before it writes: records of others, and its own last ones. */
+static Result read_or_write(Projection *projection, bool *progressed)
 {
-	const RuntimeOptions *options = &runtime->options;
-	int64_t end = options->bus->operations->end(options->bus, table_of(runtime)->topic, options->partition);
-	if (atomic_load(&runtime->table.wire->failed)) {
-		wire_replace(&runtime->table.wire);
-		return result_fail(ERROR_AGAIN, "%s does not take records", topics[table_of(runtime)->topic].name);
+	Bus *bus = projection->reader->bus;
+	int64_t end = bus->operations->end(bus, projection->declared->topic, projection->handler->partition);
+	if (wire_failed(projection->wire)) {
+		wire_replace(&projection->wire);
+		return result_fail(ERROR_AGAIN, "%s takes no records", topics[projection->declared->topic].name);
 	}
-	if (runtime->table.next < end)
-		return table_read(runtime, progressed);
-	if (runtime->table.next > end)
-		return table_begin_again(runtime, 0);
-	if (!runtime->table.stale || runtime->handler.now < runtime->table.write_at ||
-	    atomic_load(&runtime->table.wire->pending) > 0)
+	if (projection->next < end)
+		return table_read(projection, progressed);
+	if (projection->next > end)
+		return restart(projection, 0);
+	if (!projection->dirty || projection->handler->now < projection->write_at || wire_pending(projection->wire) > 0)
 		return result_ok();
-	return table_write(runtime);
+	return dirty_write(projection);
 }
 
-void projection_step(Runtime *runtime, bool *progressed)
+static bool is_active(const Projection *projection)
 {
-	if (!table_of(runtime) || runtime->handler.now < runtime->table.rest_until)
+	return projection->declared && projection->handler->now >= projection->retry_at;
+}
+
+void projection_step(Projection *projection, bool *progressed)
+{
+	if (!is_active(projection))
 		return;
-	Result result = table_work(runtime, progressed);
+	Result result = read_or_write(projection, progressed);
 	if (!result_failed(result)) {
 		if (*progressed)
-			runtime->table.pause_ms = PROJECTION_MS;
+			projection->pause_ms = WRITE_MS;
 		return;
 	}
-	if (runtime->table.pause_ms == PROJECTION_MS)
-		runtime_log(runtime, LOG_WARN, "table-late", result.text);
-	runtime->table.rest_until = runtime->handler.now + runtime->table.pause_ms;
-	runtime->table.pause_ms *= 2;
-	if (runtime->table.pause_ms > PROJECTION_PAUSE_MAX_MS)
-		runtime->table.pause_ms = PROJECTION_PAUSE_MAX_MS;
+	if (projection->pause_ms == WRITE_MS)
+		handler_log(projection->handler, LOG_WARN, "projection-late", result.text);
+	projection->retry_at = projection->handler->now + projection->pause_ms;
+	projection->pause_ms = projection->pause_ms * 2 < PAUSE_MAX_MS ? projection->pause_ms * 2 : PAUSE_MAX_MS;
 }
 
-size_t projection_position(const Runtime *runtime, BusPosition *out)
+size_t projection_position(const Projection *projection, BusPosition *out)
 {
-	if (!table_of(runtime) || runtime->handler.now < runtime->table.rest_until)
+	if (!is_active(projection))
 		return 0;
-	*out = (BusPosition){ table_of(runtime)->topic, runtime->options.partition, runtime->table.next };
+	*out = (BusPosition){ projection->declared->topic, projection->handler->partition, projection->next };
 	return 1;
 }
 
-/* What is under way is waited for by the place, where it is read back. */
-Instant projection_wake_at(const Runtime *runtime)
+Instant projection_wake_at(const Projection *projection)
 {
-	Instant at = runtime->table.write_at > runtime->table.rest_until ? runtime->table.write_at : runtime->table.rest_until;
-	bool waits = table_of(runtime) && runtime->table.stale && atomic_load(&runtime->table.wire->pending) == 0;
-	return waits ? at : INSTANT_NONE;
+	Instant at = projection->write_at > projection->retry_at ? projection->write_at : projection->retry_at;
+	return projection->declared && projection->dirty && wire_pending(projection->wire) == 0 ? at : INSTANT_NONE;
 }

@@ -1,345 +1,393 @@
-/*
- * A service without a ledger. With a store (gateway's view) its positions stand in the same transaction as what it folded;
- * without one (classification) they are committed to its group after its outputs were acknowledged, and it starts one
- * record earlier to get its cursor.
- *
- * It has caught up when every place has passed the end that its log had when the reader was placed. Waiting for a moment with
- * nothing to read would never end under steady load. The logs grow during a long rebuild, so the ends are then taken again,
- * until no more than a batch is left, or reading no longer gains on writing.
- */
-#include "shared/runtime/runtime_internal.h"
+#include "shared/runtime/reader.h"
 
-#include "shared/io/system/log.h"
 #include "shared/base/bugs.h"
+#include "shared/io/system/log.h"
 #include "shared/runtime/bug_answers.h"
+#include "shared/runtime/record.h"
+#include "shared/runtime/state.h"
 
 #include <string.h>
 
-/* ---- catching up */
+enum { HANDLE_BYTES = 4 << 20 }; /* inputs of one partition in a batch: well below the capacity of the bus's queue */
 
-static int64_t records_left(const InputPartition *place)
+Result reader_init(Reader *reader)
 {
-	int64_t at = input_at(place);
-	return place->until > at ? place->until - at : 0;
+	reader->assigned = true;
+	batch_init(&reader->batch);
+	return reader->options->store ? state_prepare(reader->options->store) : result_ok();
 }
 
-static void ends_take(Runtime *runtime)
+void reader_release(Reader *reader)
 {
-	runtime->behind = 0;
-	for (size_t i = 0; i < runtime->place_count; i++) {
-		InputPartition *place = &runtime->places[i];
-		place->until = bus_reach(runtime->options.bus, place->input->topic, place->partition);
-		runtime->behind += records_left(place);
+	if (reader->in_transaction)
+		store_rollback(reader->options->store);
+	batch_release(&reader->batch);
+}
+
+/* ---- catching up */
+
+static void set_caught_up(Reader *reader, bool caught_up)
+{
+	const Service *service = reader->options->service;
+	reader->caught_up = caught_up;
+	if (service->caught_up)
+		service->caught_up(reader->handler, caught_up);
+}
+
+static int64_t records_left(const InputPartition *input)
+{
+	int64_t offset = input_offset(input);
+	return input->target > offset ? input->target - offset : 0;
+}
+
+static void targets_set(Reader *reader)
+{
+	reader->behind = 0;
+	for (size_t i = 0; i < reader->inputs->count; i++) {
+		InputPartition *input = &reader->inputs->list[i];
+		input->target = bus_reach(reader->options->bus, input->topic, input->partition);
+		reader->behind += records_left(input);
 	}
 }
 
-static bool ends_passed(const Runtime *runtime)
+static bool targets_passed(const Reader *reader)
 {
-	for (size_t i = 0; i < runtime->place_count; i++)
-		if (records_left(&runtime->places[i]) > 0)
+	for (size_t i = 0; i < reader->inputs->count; i++)
+		if (records_left(&reader->inputs->list[i]) > 0)
 			return false;
 	return true;
 }
 
-/* Everything read so far is committed. */
-static void catch_up(Runtime *runtime)
+/* Called when all records read so far are committed. */
+static void catch_up(Reader *reader)
 {
-	int64_t before = runtime->behind;
-	if (runtime->caught_up || !ends_passed(runtime))
+	int64_t before = reader->behind;
+	if (reader->caught_up || !targets_passed(reader))
 		return;
-	ends_take(runtime);
-	if (runtime->behind <= BATCH_INPUTS || runtime->behind >= before)
-		runtime_caught_up(runtime, true);
+	targets_set(reader);
+	if (reader->behind <= BATCH_INPUTS || reader->behind >= before)
+		set_caught_up(reader, true);
 }
 
-/* ---- placing */
+/* ---- positions */
 
-/* A place whose log begins behind it goes on where the log begins. */
-static void place_begin(Runtime *runtime, InputPartition *place)
+/* A position that its log no longer holds moves to the log's first record. */
+static void input_begin(const Reader *reader, InputPartition *input)
 {
-	int64_t first = input_first(runtime, place);
-	if (place->next >= first)
+	int64_t first = input_first(reader->inputs, input);
+	if (input->next >= first)
 		return;
-	if (place->next > 0)
-		runtime_log(runtime, LOG_ERROR, "input-lost", topics[place->input->topic].name);
-	place->next = first;
-	place->cursor = ledger_begin(first);
+	if (input->next > 0)
+		handler_log(reader->handler, LOG_ERROR, "input-lost", topics[input->topic].name);
+	input->next = first;
+	input->cursor = ledger_begin(first);
 }
 
-static Result places_from_group(Runtime *runtime)
+/* positioned stays false until all partitions are set: a batch in doubt must not be passed. */
+static Result positions_from_group(Reader *reader)
 {
-	const RuntimeOptions *options = &runtime->options;
-	runtime->placed = false; /* until all places stand there: what was in doubt must not be passed */
-	for (size_t i = 0; i < runtime->place_count; i++) {
-		InputPartition *place = &runtime->places[i];
-		int64_t position = options->bus->operations->committed(options->bus, options->service->name,
-								       place->input->topic, place->partition);
+	Bus *bus = reader->options->bus;
+	reader->positioned = false;
+	for (size_t i = 0; i < reader->inputs->count; i++) {
+		InputPartition *input = &reader->inputs->list[i];
+		int64_t position = bus->operations->committed(bus, reader->options->service->name, input->topic, input->partition);
 		if (position == BUS_COMMITTED_UNKNOWN)
-			return result_fail(ERROR_AGAIN, "the group's position in %s cannot be asked now",
-					   topics[place->input->topic].name);
-		place->next = position < 0 ? 0 : position;
-		place_begin(runtime, place);
+			return result_fail(ERROR_AGAIN, "the group's position in %s/%u is not available now",
+					   topics[input->topic].name, input->partition);
+		input->next = position < 0 ? 0 : position;
+		input_begin(reader, input);
 	}
-	TRY(inputs_enter(runtime));
-	ends_take(runtime);
-	runtime->placed = true;
+	TRY(inputs_enter(reader->inputs));
+	targets_set(reader);
+	reader->positioned = true;
 	return result_ok();
 }
 
-/* A view that a trimmed ledger cannot bring up to date any more, or that another log made, is made again from the first record. */
-static Result view_load(Runtime *runtime)
+/* A view that another log made, or that a trimmed ledger cannot bring up to date, is dropped and rebuilt. */
+static Result view_load(Reader *reader)
 {
+	const RuntimeOptions *options = reader->options;
 	bool usable;
-	TRY(meta_cluster_check(runtime, &usable));
-	TRY(meta_positions_load(runtime));
-	for (size_t i = 0; i < runtime->place_count; i++) {
-		const InputPartition *place = &runtime->places[i];
+	TRY(state_cluster_check(options->store, options->bus->cluster, &usable));
+	TRY(inputs_load(reader->inputs));
+	for (size_t i = 0; i < reader->inputs->count; i++) {
+		const InputPartition *input = &reader->inputs->list[i];
 		bool fits = true;
-		if (topics[place->input->topic].kind != TOPIC_LEDGER)
+		if (topics[input->topic].kind != TOPIC_LEDGER)
 			continue;
-		TRY(ledger_fits(runtime, place->input->topic, place->partition, &place->cursor, &fits));
-		usable &= fits && (place->next == 0 || place->next >= input_first(runtime, place));
+		TRY(ledger_fits(reader->inputs->reader, input->topic, input->partition, &input->cursor, &fits));
+		usable &= fits && (input->next == 0 || input->next >= input_first(reader->inputs, input));
 	}
 	if (usable)
 		return result_ok();
-	TRY(meta_reset(runtime));
-	return meta_positions_load(runtime);
+	set_caught_up(reader, false);
+	TRY(state_reset(reader->handler, options->bus->cluster));
+	return inputs_load(reader->inputs);
 }
 
-static Result view_place(Runtime *runtime)
+static Result positions_from_view(Reader *reader)
 {
-	const RuntimeOptions *options = &runtime->options;
-	if (runtime->placed)
+	const RuntimeOptions *options = reader->options;
+	if (reader->positioned)
 		return result_ok();
-	TRY(view_load(runtime));
-	for (size_t i = 0; i < runtime->place_count; i++) {
-		InputPartition *place = &runtime->places[i];
-		place_begin(runtime, place);
-		if (place->next > options->bus->operations->end(options->bus, place->input->topic, place->partition))
-			return runtime_bus_older(runtime, place->input->topic);
+	TRY(view_load(reader));
+	for (size_t i = 0; i < reader->inputs->count; i++) {
+		InputPartition *input = &reader->inputs->list[i];
+		input_begin(reader, input);
+		if (input->next > options->bus->operations->end(options->bus, input->topic, input->partition))
+			return state_newer_than_bus(reader->handler, input->topic);
 	}
 	if (options->service->restore)
-		TRY(options->service->restore(&runtime->handler));
-	ends_take(runtime);
-	runtime->placed = true;
+		TRY(options->service->restore(reader->handler));
+	targets_set(reader);
+	reader->positioned = true;
 	return result_ok();
 }
 
 /* ---- one batch */
 
 typedef struct {
-	Runtime *runtime;
-	InputPartition *place;
+	Reader *reader;
+	InputPartition *input;
 	Result result;
 	size_t count, bytes;
 } HandleVisit;
 
-static void accepted_keep(Runtime *runtime, const Record *record)
+static void accepted_keep(Reader *reader, const Record *record)
 {
-	if (!runtime->options.service->accepted || topics[record->topic].kind != TOPIC_LEDGER ||
-	    runtime->drafted_count == BATCH_RECORDS ||
-	    runtime->drafted_bytes.size + record->headers.size + record->body.size + 4096 > BATCH_BYTES)
-		return;
-	drafted_keep(runtime, record);
+	if (reader->options->service->accepted && topics[record->topic].kind == TOPIC_LEDGER &&
+	    batch_has_room(&reader->batch, record->headers.size + record->body.size))
+		batch_keep(&reader->batch, record);
 }
 
-static Result input_handle(Runtime *runtime, InputPartition *place, const BusRecord *from)
+static Result record_handle(Reader *reader, const InputPartition *input, const BusRecord *from)
 {
 	Record record;
-	Result result = record_read(place->input->topic, place->partition, from, &record);
+	Outputs *outputs = reader->outputs;
+	Result result = record_read(input->topic, input->partition, from, &record);
 	if (!result_failed(result) && record_is_bookkeeping(&record))
 		return result;
 	if (!result_failed(result))
-		result = record_partition_check(runtime, &record);
-	if (!result_failed(result)) {
-		runtime->deriving_from = &record;
-		runtime->emitted = 0;
-		result = place->input->handle(&runtime->handler, &record);
-		runtime->deriving_from = NULL;
-	}
-	if (result.kind == ERROR_INPUT) {
-		return runtime_dead_letter(runtime, place->input->topic, place->partition, from->offset, result.text);
-	}
+		result = record_partition_check(&record, reader->handler->partitions);
 	if (!result_failed(result))
-		accepted_keep(runtime, &record);
+		result = outputs_of(outputs, input->handlers->handle, &record);
+	if (result.kind == ERROR_INPUT)
+		return outputs_dead_letter(outputs, outputs->wire, (BusPosition){ input->topic, input->partition, from->offset },
+					   result.text);
+	if (!result_failed(result))
+		accepted_keep(reader, &record);
 	return result;
 }
 
-static bool bug_judges(const Runtime *runtime, const InputPartition *place)
+static bool bug_4_taken(const Reader *reader, const InputPartition *input, const BusRecord *from, bool taken)
 {
-	return runtime->options.store && topics[place->input->topic].kind == TOPIC_LEDGER;
+	if (!reader->options->store || topics[input->topic].kind != TOPIC_LEDGER)
+		return taken;
+	return header_get(from->headers, "ce_positions").data && bug_unknown(reader->options->store, from);
 }
 
-static void bug_answer(Runtime *runtime, const InputPartition *place, const BusRecord *from)
+static void bug_8_answer(Reader *reader, const InputPartition *input, const BusRecord *from)
 {
 	Record record;
-	if (!result_failed(record_read(place->input->topic, place->partition, from, &record)))
-		accepted_keep(runtime, &record);
+	if (!result_failed(record_read(input->topic, input->partition, from, &record)))
+		accepted_keep(reader, &record);
 }
 
 static bool handle_visit(void *context, const BusRecord *from)
 {
 	HandleVisit *visit = context;
+	InputPartition *input = visit->input;
 	bool taken = true;
-	LedgerCursor before = visit->place->cursor;
+	LedgerCursor before = input->cursor;
 	visit->bytes += from->headers.size + from->body.size;
-	visit->result = input_judge(visit->place, from, &taken);
-	if (BUG(4) && bug_judges(visit->runtime, visit->place))
-		taken = header_get(from->headers, "ce_positions").data && bug_unknown(visit->runtime->options.store, from);
+	visit->result = input_judge(input, from, &taken);
+	if (BUG(4))
+		taken = bug_4_taken(visit->reader, input, from, taken);
 	if (BUG(8) && !taken)
-		bug_answer(visit->runtime, visit->place, from);
+		bug_8_answer(visit->reader, input, from);
 	if (!result_failed(visit->result) && taken)
-		visit->result = input_handle(visit->runtime, visit->place, from);
+		visit->result = record_handle(visit->reader, input, from);
 	if (result_failed(visit->result)) {
-		visit->place->cursor = before;
+		input->cursor = before;
 		return false;
 	}
-	/* Without a store a position must stand right behind an accepted record: the cursor walks on, the position waits. */
-	if (taken || visit->runtime->options.store)
-		visit->place->next = from->offset + 1;
+	/* Without a store a position must be right behind an accepted record: behind a dropped one only the cursor moves. */
+	if (taken || visit->reader->options->store)
+		input->next = from->offset + 1;
 	visit->count++;
 	return visit->bytes < HANDLE_BYTES;
 }
 
-static Result place_handle(Runtime *runtime, InputPartition *place, size_t *count)
+static Result input_handle(Reader *reader, InputPartition *input, size_t *count)
 {
-	HandleVisit visit = { .runtime = runtime, .place = place };
-	Result result = input_read(runtime, place, BATCH_INPUTS, handle_visit, &visit);
+	HandleVisit visit = { .reader = reader, .input = input };
+	Result result = input_read(reader->inputs, input, BATCH_INPUTS, handle_visit, &visit);
 	*count += visit.count;
-	runtime->figures.inputs += visit.count;
+	reader->figures->inputs += visit.count;
 	return result_failed(result) ? result : visit.result;
 }
 
-static Result handle_all(Runtime *runtime, size_t *count)
+static Result inputs_handle(Reader *reader, size_t *count)
 {
-	for (size_t i = 0; i < runtime->place_count; i++)
-		TRY(place_handle(runtime, &runtime->places[i], count));
+	for (size_t i = 0; i < reader->inputs->count; i++)
+		TRY(input_handle(reader, &reader->inputs->list[i], count));
 	return result_ok();
 }
 
-static void accepted_tell(Runtime *runtime)
+static void accepted_notify(Reader *reader)
 {
-	for (size_t i = 0; i < runtime->drafted_count; i++) {
-		Record record = drafted_record(runtime, &runtime->drafted[i]);
-		runtime->options.service->accepted(&runtime->handler, &record);
+	for (size_t i = 0; i < reader->batch.count; i++) {
+		Record record = batch_record(&reader->batch, i);
+		reader->options->service->accepted(reader->handler, &record);
 	}
-	batch_forget(runtime);
+	batch_clear(&reader->batch);
 }
 
-static Result commit_positions(Runtime *runtime)
+static Result positions_commit(const Reader *reader)
 {
-	const RuntimeOptions *options = &runtime->options;
-	for (size_t i = 0; i < runtime->place_count; i++)
-		TRY(options->bus->operations->commit(options->bus, options->service->name, runtime->places[i].input->topic,
-						     runtime->places[i].partition, runtime->places[i].next));
+	Bus *bus = reader->options->bus;
+	for (size_t i = 0; i < reader->inputs->count; i++) {
+		const InputPartition *input = &reader->inputs->list[i];
+		TRY(bus->operations->commit(bus, reader->options->service->name, input->topic, input->partition, input->next));
+	}
 	return result_ok();
 }
 
-/* All of the batch or nothing of it, in the view and in memory. */
-static Result view_end(Runtime *runtime, Result result)
+/* ---- with a store */
+
+/* Commits all of the batch or nothing of it, in the view and in memory. */
+static Result view_end(Reader *reader, Result result)
 {
-	Store *store = runtime->options.store;
-	runtime->deriving = runtime->in_transaction = false;
+	Store *store = reader->options->store;
+	Inputs *inputs = reader->inputs;
+	reader->awaiting = reader->in_transaction = false;
 	if (!result_failed(result))
-		result = meta_positions_save(runtime);
+		result = inputs_save(inputs);
 	if (!result_failed(result))
 		result = store_commit(store);
 	else
 		store_rollback(store);
 	if (result_failed(result)) {
-		memcpy(runtime->places, runtime->positions_before_batch, sizeof(InputPartition) * runtime->place_count);
-		batch_forget(runtime);
+		memcpy(inputs->list, reader->inputs_before, sizeof(InputPartition) * inputs->count);
+		batch_clear(&reader->batch);
 		return result;
 	}
-	accepted_tell(runtime);
-	return commit_positions(runtime); /* advisory: retention must not overtake a view */
+	accepted_notify(reader);
+	return positions_commit(reader); /* advisory: retention must not pass a view */
 }
 
-static Result letters_check(Runtime *runtime)
+static Result dead_letters_check(Reader *reader)
 {
-	if (!atomic_load(&runtime->outputs->failed))
+	if (!wire_failed(reader->outputs->wire))
 		return result_ok();
-	wire_replace(&runtime->outputs);
+	wire_replace(&reader->outputs->wire);
 	return result_fail(ERROR_AGAIN, "a dead letter could not be written");
 }
 
-static Result with_store(Runtime *runtime, size_t *count)
+static Result with_store(Reader *reader, size_t *count)
 {
+	Inputs *inputs = reader->inputs;
 	Result result = result_ok();
-	if (!runtime->deriving) {
-		if (!inputs_waiting(runtime))
+	if (!reader->awaiting) {
+		if (!inputs_waiting(inputs))
 			return result_ok();
-		memcpy(runtime->positions_before_batch, runtime->places, sizeof(InputPartition) * runtime->place_count);
-		batch_forget(runtime);
-		TRY(store_begin(runtime->options.store));
-		runtime->in_transaction = true;
-		result = handle_all(runtime, count);
+		memcpy(reader->inputs_before, inputs->list, sizeof(InputPartition) * inputs->count);
+		batch_clear(&reader->batch);
+		TRY(store_begin(reader->options->store));
+		reader->in_transaction = true;
+		result = inputs_handle(reader, count);
 	}
-	/* Dead letters under way: the transaction waits for them. */
-	runtime->deriving = !result_failed(result) && atomic_load(&runtime->outputs->pending) > 0;
-	if (runtime->deriving)
+	/* The transaction stays open until dead letters are reported. */
+	reader->awaiting = !result_failed(result) && wire_pending(reader->outputs->wire) > 0;
+	if (reader->awaiting)
 		return result_ok();
-	return view_end(runtime, result_failed(result) ? result : letters_check(runtime));
+	return view_end(reader, result_failed(result) ? result : dead_letters_check(reader));
 }
 
-static Result without_store(Runtime *runtime, size_t *count)
+/* ---- without a store */
+
+static Result outputs_await(Reader *reader, size_t *count)
 {
-	if (runtime->deriving) {
-		if (atomic_load(&runtime->outputs->pending) > 0)
-			return result_ok();
-		bool failed = atomic_load(&runtime->outputs->failed);
-		runtime->deriving = false;
-		*count = 1;
-		if (!failed)
-			return commit_positions(runtime);
-		wire_replace(&runtime->outputs);
-		return places_from_group(runtime); /* outputs in doubt: all of it again, under the same ids */
-	}
-	Result result = handle_all(runtime, count);
-	runtime->deriving = *count > 0;
-	/* A full bus: the places stand at what was not taken yet; what went out before it is waited for and committed. */
+	Outputs *outputs = reader->outputs;
+	if (wire_pending(outputs->wire) > 0)
+		return result_ok();
+	bool failed = wire_failed(outputs->wire);
+	reader->awaiting = false;
+	*count = 1;
+	if (!failed)
+		return positions_commit(reader);
+	wire_replace(&outputs->wire);
+	return positions_from_group(reader); /* outputs are in doubt: all of the batch again, under the same ids */
+}
+
+static Result without_store(Reader *reader, size_t *count)
+{
+	if (reader->awaiting)
+		return outputs_await(reader, count);
+	Result result = inputs_handle(reader, count);
+	reader->awaiting = *count > 0;
+	/* A full bus: the positions are before the first record that was not taken, and outputs before it are awaited. */
 	if (result.kind == ERROR_AGAIN && *count > 0)
 		return result_ok();
 	if (result_failed(result)) {
-		/* What was emitted stays emitted; the rest comes again from the last committed position. */
-		wire_replace(&runtime->outputs);
-		runtime->deriving = false;
-		TRY(places_from_group(runtime));
+		/* Outputs that were emitted stay; their inputs are read again from the last committed position. */
+		wire_replace(&reader->outputs->wire);
+		reader->awaiting = false;
+		TRY(positions_from_group(reader));
 	}
 	return result;
 }
 
-/* What another instance takes now is not waited for; what it left is taken from the group's positions. */
-static Result place_or_leave(Runtime *runtime)
+/* Another instance takes over: its batch in doubt is read again from the group's positions, by whichever is assigned then. */
+static Result positions_follow_group(Reader *reader)
 {
-	if (runtime->placed && !runtime->assigned) {
-		wire_replace(&runtime->outputs);
-		runtime->deriving = runtime->placed = false;
+	if (reader->positioned && !reader->assigned) {
+		wire_replace(&reader->outputs->wire);
+		reader->awaiting = reader->positioned = false;
 	}
-	return runtime->assigned && !runtime->placed ? places_from_group(runtime) : result_ok();
+	return reader->assigned && !reader->positioned ? positions_from_group(reader) : result_ok();
 }
 
-static Result placed_step(Runtime *runtime, size_t *count)
+/* ---- the reader from outside */
+
+static Result step(Reader *reader, size_t *count)
 {
-	TRY(runtime->options.store ? view_place(runtime) : place_or_leave(runtime));
-	if (!runtime->placed)
+	const RuntimeOptions *options = reader->options;
+	TRY(options->store ? positions_from_view(reader) : positions_follow_group(reader));
+	if (!reader->positioned)
 		return result_ok();
-	if ((runtime->paused && !runtime->deriving) || (runtime->options.service->policy && !runtime->policy))
+	if ((reader->paused && !reader->awaiting) || (options->service->policy && !reader->handler->policy))
 		return result_ok();
-	return runtime->options.store ? with_store(runtime, count) : without_store(runtime, count);
+	return options->store ? with_store(reader, count) : without_store(reader, count);
 }
 
-Result reader_step(Runtime *runtime, bool *progressed)
+Result reader_step(Reader *reader, bool *progressed)
 {
 	size_t count = 0;
-	Result result = placed_step(runtime, &count);
-	/* The log begins further on than was known, and the bus knows it now: placed again, which says what is lost. */
+	Result result = step(reader, &count);
+	/* A log was trimmed further than this process knew: taking positions again logs what is lost. */
 	if (result.kind == ERROR_NOT_FOUND) {
-		runtime->placed = false;
+		reader->positioned = false;
 		result.kind = ERROR_AGAIN;
 	}
 	*progressed = count > 0;
-	if (!result_failed(result) && runtime->placed && !runtime->deriving)
-		catch_up(runtime);
+	if (!result_failed(result) && reader->positioned && !reader->awaiting)
+		catch_up(reader);
 	return result;
+}
+
+size_t reader_positions(const Reader *reader, BusPosition *out)
+{
+	const Inputs *inputs = reader->inputs;
+	if ((!reader->options->store && !reader->positioned) || reader->awaiting)
+		return 0;
+	for (size_t i = 0; i < inputs->count; i++)
+		out[i] = (BusPosition){ inputs->list[i].topic, inputs->list[i].partition, input_offset(&inputs->list[i]) };
+	return inputs->count;
+}
+
+/* An instance without store and assignment has nothing to catch up with. */
+bool reader_is_ready(const Reader *reader)
+{
+	return (!reader->assigned && !reader->options->store) || reader->caught_up;
 }

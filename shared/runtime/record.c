@@ -4,7 +4,7 @@
 
 static const struct {
 	const char *name;
-	size_t place;
+	size_t member;
 } attributes[] = {
 	{ "ce_id", offsetof(Record, id) },
 	{ "ce_type", offsetof(Record, type) },
@@ -16,7 +16,7 @@ static void attribute_read(Record *record, Slice name, Slice value)
 {
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
 		if (slice_is(name, attributes[i].name))
-			*(Slice *)((char *)record + attributes[i].place) = value;
+			*(Slice *)((char *)record + attributes[i].member) = value;
 	Instant time;
 	if (slice_is(name, "ce_time") && !result_failed(instant_parse(value, &time)))
 		record->time = time;
@@ -55,4 +55,20 @@ bool record_is_placed(const Record *record, unsigned partitions)
 	return !topics[record->topic].slotted || (!of_incident && record->key.size == 0) ||
 	       (of_incident && slot % partitions == record->partition) ||
 	       (record->key.size > 0 && slot_of(record->key) % partitions == record->partition);
+}
+
+Result record_partition_check(const Record *record, unsigned partitions)
+{
+	return record_is_placed(record, partitions) ?
+		       result_ok() :
+		       result_fail(ERROR_INPUT, "the record is not in the partition of its incident or key");
+}
+
+unsigned record_slot(const Record *record)
+{
+	unsigned slot;
+	Instant opened_at;
+	if (id_incident_parse(record->subject, &slot, &opened_at))
+		return slot;
+	return slot_of(record->key.size ? record->key : record->id);
 }

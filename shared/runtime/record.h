@@ -1,17 +1,22 @@
-/* Records of the bus as handlers see them: one reading of their headers for all who read them. Pure. */
+/* Records of the bus as handlers see them, read in one place for all readers. Pure. */
 #ifndef TOCSIN_RUNTIME_RECORD_H
 #define TOCSIN_RUNTIME_RECORD_H
 
 #include "shared/io/bus.h"
 #include "shared/runtime/handler.h"
 
-/* The CloudEvents attributes out of packed headers, in one pass. ERROR_INPUT without ce_id, ce_type or ce_time. */
+/* Reads the CloudEvents attributes from packed headers, in one pass. ERROR_INPUT without ce_id, ce_type or a valid ce_time. */
 Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Record *out);
 
-/* One of the ledger protocol's own: a claim, an opening, an advance. */
+/* True for the ledger protocol's own types: claimed, opened, advanced. */
 bool record_is_bookkeeping(const Record *record);
 
-/* True where its incident or its key lives in the partition in which it stands, of so many. */
+/*
+ * True where the record is in the partition of its incident or of its key (docs/design/ownership.md, "Words and topics"). A record that names neither may be anywhere.
+ */
 bool record_is_placed(const Record *record, unsigned partitions);
+
+/* record_is_placed as a Result: ERROR_INPUT. */
+Result record_partition_check(const Record *record, unsigned partitions);
 
 #endif

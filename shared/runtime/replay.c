@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- a map of fingerprints to numbers, open addressing; 64 bits of SHA-256 stand for a text */
+/* ---- a map of texts to numbers: open addressing; 64 bits of SHA-256 represent a text */
 
 typedef struct {
 	uint64_t fingerprint; /* never 0 in use */
@@ -51,7 +51,7 @@ static void map_grow(Map *map)
 	map->room = room;
 }
 
-/* The number kept for a text, 0 where there was none yet. */
+/* The number of a text, at first 0; borrowed until the next call. */
 static int64_t *map_at(Map *map, Slice text)
 {
 	if (map->used * 4 >= map->room * 3)
@@ -77,7 +77,7 @@ struct Replay {
 	ReplayFigures figures;
 	Map ids, versions;
 	bool began;
-	bool blind; /* entered a trimmed log at a claim or its opening record: nothing to compare that with, this once */
+	bool entered_at_claim; /* or at its opening record, in a trimmed log: ce_prev cannot be compared, once */
 };
 
 Replay *replay_new(TopicId ledger, unsigned partition, ReplayFinding finding, void *context)
@@ -106,8 +106,8 @@ void replay_on_accepted(Replay *replay, ReplayAccepted accepted, void *context)
 	replay->accepted_context = context;
 }
 
-static void find(Replay *replay, int64_t offset, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void find(Replay *replay, int64_t offset, const char *format, ...)
+static void report(Replay *replay, int64_t offset, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void report(Replay *replay, int64_t offset, const char *format, ...)
 {
 	char text[RESULT_TEXT];
 	va_list arguments;
@@ -128,13 +128,13 @@ static void check_opening(Replay *replay, const BusRecord *record)
 {
 	const LedgerCursor *cursor = &replay->cursor;
 	char expected[48];
-	bool blind = replay->blind;
-	replay->blind = false;
+	bool comparable = !replay->entered_at_claim;
+	replay->entered_at_claim = false;
 	int size = snprintf(expected, sizeof expected, "%" PRIu64 ".%" PRIu64, cursor->prev_epoch, cursor->prev_seq);
 	Slice previous = header_get(record->headers, "ce_prev");
-	if (!blind && !slice_equals(previous, (Slice){ expected, (size_t)size }))
-		find(replay, record->offset,
-		     "its owner had read up to %.*s, but %s stands before its claim: accepted records are lost",
+	if (comparable && !slice_equals(previous, (Slice){ expected, (size_t)size }))
+		report(replay, record->offset,
+		     "its owner had read up to %.*s, but %s is before its claim: accepted records are lost",
 		     (int)previous.size, previous.data == NULL ? "" : previous.data, expected);
 }
 
@@ -153,13 +153,13 @@ static void check_positions(Replay *replay, const BusRecord *record)
 	if (text.size == 0)
 		return;
 	if (result_failed(ledger_positions_read(text, replay->partition, &now))) {
-		find(replay, record->offset, "its positions cannot be read");
+		report(replay, record->offset, "its ce_positions header is malformed");
 		return;
 	}
 	for (size_t i = 0; i < now.count; i++) {
 		int64_t before = position_before(&replay->positions, now.list[i].topic, now.list[i].partition);
 		if (now.list[i].position < before)
-			find(replay, record->offset, "the position in %s/%u goes back from %" PRId64 " to %" PRId64,
+			report(replay, record->offset, "the position in %s/%u goes back from %" PRId64 " to %" PRId64,
 			     topics[now.list[i].topic].short_name, now.list[i].partition, before, now.list[i].position);
 	}
 	replay->positions = now;
@@ -170,7 +170,7 @@ static void check_id(Replay *replay, const BusRecord *record)
 	Slice id = header_get(record->headers, "ce_id");
 	int64_t *first = map_at(&replay->ids, id);
 	if (*first != 0)
-		find(replay, record->offset, "%.*s was accepted before, at offset %" PRId64 ": an input counted twice",
+		report(replay, record->offset, "%.*s was accepted before, at offset %" PRId64 ": an input was counted twice",
 		     (int)id.size, id.data == NULL ? "" : id.data, *first - 1);
 	*first = record->offset + 1;
 }
@@ -179,7 +179,7 @@ static void check_entry(Replay *replay, const BusRecord *record, int64_t *last, 
 {
 	int64_t version = (int64_t)json_integer_value(json_object_get(entry, "version"));
 	if (version != *last + 1)
-		find(replay, record->offset, "version %" PRId64 " of an incident follows version %" PRId64, version,
+		report(replay, record->offset, "version %" PRId64 " of an incident follows version %" PRId64, version,
 		     *last);
 	*last = version;
 }
@@ -190,7 +190,7 @@ static void check_versions(Replay *replay, const BusRecord *record)
 	size_t index;
 	json_t *entry;
 	if (result_failed(json_read(record->body, &body))) {
-		find(replay, record->offset, "its body is no JSON document");
+		report(replay, record->offset, "its body is not a JSON document");
 		return;
 	}
 	int64_t *last = map_at(&replay->versions, slice_of(json_string_value(json_object_get(body, "incident_id"))));
@@ -205,7 +205,7 @@ static void accept(Replay *replay, const BusRecord *record)
 	if (slice_is(type, TYPE_LEDGER_OPENED))
 		check_opening(replay, record);
 	else if (replay->cursor.seq == 1)
-		find(replay, record->offset, "the first record behind a claim is no opening record");
+		report(replay, record->offset, "the first record after a claim is not an opening record");
 	check_positions(replay, record);
 	if (replay->accepted)
 		replay->accepted(replay->accepted_context, record);
@@ -216,14 +216,14 @@ static void accept(Replay *replay, const BusRecord *record)
 		check_versions(replay, record);
 }
 
-/* A log's first record is accepted by definition: everything older was trimmed by its owner. */
+/* A trimmed log's first record is accepted by definition. */
 static bool begin(Replay *replay, const BusRecord *record)
 {
 	LedgerMark mark;
 	bool marked = !result_failed(ledger_mark_read(record->headers, &mark));
-	replay->began = marked || record->offset == 0; /* a stranger's record is passed: the next one is the first then */
+	replay->began = marked || record->offset == 0; /* a record of an unknown writer is passed: the next is the first */
 	replay->cursor.next = record->offset;
-	replay->blind = record->offset > 0 && marked && (mark.claim || mark.seq == 1);
+	replay->entered_at_claim = record->offset > 0 && marked && (mark.claim || mark.seq == 1);
 	if (record->offset == 0 || !marked || mark.claim)
 		return false;
 	replay->cursor = ledger_enter(&mark, record->offset);
@@ -235,7 +235,7 @@ static void check_offset(Replay *replay, const BusRecord *record)
 	if (!replay->began || record->offset == replay->cursor.next)
 		return;
 	replay->figures.holes++;
-	find(replay, record->offset, "offset %" PRId64 " was expected: records are missing", replay->cursor.next);
+	report(replay, record->offset, "offset %" PRId64 " was expected: records are missing", replay->cursor.next);
 	replay->cursor.next = record->offset;
 }
 

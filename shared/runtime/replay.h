@@ -1,12 +1,13 @@
 /*
- * Replays one partition of a ledger by the rule (ledger.h) and checks what ownership promises of it:
+ * Replays one partition of a ledger by the rule (ledger.h) and checks invariants 1, 2 and 6 of docs/design/ownership.md,
+ * "Invariants":
  *
- *   1. every accepted record was decided on exactly the accepted records before it: offsets without a hole, ce_prev of an
- *      opening record fits what stands before its claim, versions of an incident run 1, 2, 3 … in the journal
- *   2. an input has at most one accepted effect: no ce_id is accepted twice
- *   6. positions of inputs never go back along accepted records
+ *   1. Each accepted record was decided on exactly the accepted records before it: offsets have no gap, ce_prev of an opening
+ *      record matches the last accepted record before its claim, versions of an incident run 1, 2, 3 … in the journal.
+ *   2. An input has at most one accepted effect: no ce_id is accepted twice.
+ *   6. Positions of inputs never go back along accepted records.
  *
- * Pure: records in, findings out. Its memory grows with the ledger: 16 bytes an accepted record and as much an incident.
+ * Pure: records in, findings out. Memory grows with the ledger: 16 bytes for each accepted record and each incident.
  */
 #ifndef TOCSIN_RUNTIME_REPLAY_H
 #define TOCSIN_RUNTIME_REPLAY_H
@@ -17,30 +18,31 @@
 
 typedef struct Replay Replay;
 
-/* Something a promise does not allow, in one plain sentence, and where. */
+/* A broken invariant in one sentence, and the offset of the record that breaks it; text is borrowed for the call. */
 typedef void (*ReplayFinding)(void *context, int64_t offset, const char *text);
 
 typedef struct {
-	uint64_t records, accepted; /* accepted: claims not counted */
-	uint64_t claims, takeovers; /* takeovers: claims after which another owner writes than before */
-	uint64_t dropped;           /* by the rule: of a deposed owner, late, doubled, or a stranger's; no mistake */
-	uint64_t strangers;         /* of those: no owner wrote them, so somebody else may write to the topic */
+	uint64_t records, accepted; /* accepted: without claims */
+	uint64_t claims, takeovers; /* takeovers: claims that changed the owner */
+	uint64_t dropped;           /* by the rule, which is no fault: late, repeated, of a former owner, of an unknown writer */
+	uint64_t strangers;         /* of those, records of an unknown writer: other programs may write to the topic */
 	uint64_t holes, findings;
 } ReplayFigures;
 
+/* Never NULL. context is finding's. */
 Replay *replay_new(TopicId ledger, unsigned partition, ReplayFinding finding, void *context);
-void replay_free(Replay *replay);
+void replay_free(Replay *replay); /* accepts NULL */
 
-/* Called with every record that is accepted, claims not counted, in their order. */
+/* Called with each accepted record except claims, in order. */
 typedef void (*ReplayAccepted)(void *context, const BusRecord *record);
 void replay_on_accepted(Replay *replay, ReplayAccepted accepted, void *context);
 
-/* The records in the order they stand, from the first one kept. Bodies are needed of the journal only. */
+/* Takes the records by offset, from the first one kept. Only the journal's need bodies. */
 void replay_take(Replay *replay, const BusRecord *record);
 
 ReplayFigures replay_figures(const Replay *replay);
 
-/* Of the last accepted record that carried any. */
+/* Positions of the last accepted record that states any; borrowed. */
 const LedgerPositions *replay_positions(const Replay *replay);
 
 #endif

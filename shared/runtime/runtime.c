@@ -1,134 +1,73 @@
-#include "shared/runtime/runtime_internal.h"
+#include "shared/runtime/runtime.h"
 
-#include "shared/domain/types.h"
 #include "shared/io/system/log.h"
-#include "shared/io/system/metrics.h"
+#include "shared/runtime/lag.h"
+#include "shared/runtime/owner.h"
+#include "shared/runtime/reader.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 _Static_assert((int)LEDGER_PARTITIONS_MAX == (int)BUS_PARTITIONS_MAX, "positions name every partition of the bus");
 
-enum { BODY_MAX = 1 << 20, SCRATCH_MAX = 1 << 20 };
+enum {
+	POLICY_MAX = 1 << 20,
+	LAG_MS = 1000, /* between reports of the lag */
+};
+
+/* Either `owner` or `reader` is in use: is_owner. */
+struct Runtime {
+	RuntimeOptions options;
+	Handler handler;
+	BusReader *bus_reader;
+	Policy *policy;
+	int64_t policy_next;
+	Buffer policy_body;
+	Inputs inputs;
+	Outputs outputs;
+	Owner owner;
+	Reader reader;
+	RuntimeFigures figures;
+	int64_t lag_reported[TOPICS]; /* records */
+	Instant lag_at;
+};
+
+static bool is_owner(const Runtime *runtime)
+{
+	return runtime->options.service->ledger != TOPICS;
+}
 
 StoreOptions runtime_store_options(const Service *service, const char *path)
 {
 	return (StoreOptions){ .path = path, .steps = service->schema, .version = service->schema_version };
 }
 
-/* ---- records */
+/* ---- creation */
 
-Result record_partition_check(const Runtime *runtime, const Record *record)
+static Result parts_init(Runtime *runtime)
 {
-	return record_is_placed(record, runtime->options.bus->partitions) ?
-		       result_ok() : result_fail(ERROR_INPUT, "it belongs into another partition");
-}
-
-unsigned record_slot(const Record *record)
-{
-	unsigned slot;
-	Instant opened_at;
-	if (id_incident_parse(record->subject, &slot, &opened_at))
-		return slot;
-	return slot_of(record->key.size ? record->key : record->id);
-}
-
-unsigned runtime_partition_of(const Runtime *runtime, TopicId topic, unsigned slot)
-{
-	return topics[topic].slotted ? slot % runtime->options.bus->partitions : 0;
-}
-
-Drafted *drafted_keep(Runtime *runtime, const Record *record)
-{
-	if (runtime->drafted_count == runtime->drafted_room) {
-		runtime->drafted_room = runtime->drafted_room ? runtime->drafted_room * 2 : 64;
-		runtime->drafted = realloc(runtime->drafted, runtime->drafted_room * sizeof(*runtime->drafted));
-		must(runtime->drafted);
+	const RuntimeOptions *options = &runtime->options;
+	inputs_init(&runtime->inputs, &runtime->handler, runtime->bus_reader);
+	outputs_init(&runtime->outputs, &runtime->handler, options->bus, &runtime->figures);
+	buffer_init(&runtime->policy_body, POLICY_MAX);
+	if (is_owner(runtime)) {
+		Owner *owner = &runtime->owner;
+		owner->options = options;
+		owner->handler = &runtime->handler;
+		owner->reader = runtime->bus_reader;
+		owner->inputs = &runtime->inputs;
+		owner->outputs = &runtime->outputs;
+		owner->figures = &runtime->figures;
+		return owner_init(owner);
 	}
-	Drafted *drafted = &runtime->drafted[runtime->drafted_count++];
-	*drafted = (Drafted){ .topic = record->topic, .partition = record->partition,
-			      .begin = runtime->drafted_bytes.size, .id = record->id.size, .type = record->type.size,
-			      .subject = record->subject.size, .key = record->key.size, .cause = record->cause.size,
-			      .headers = record->headers.size, .body = record->body.size, .time = record->time };
-	const Slice parts[] = { record->id, record->type, record->subject, record->key, record->cause, record->headers,
-				record->body };
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		buffer_append(&runtime->drafted_bytes, parts[i]);
-	must(!runtime->drafted_bytes.overflowed);
-	return drafted;
+	Reader *reader = &runtime->reader;
+	reader->options = options;
+	reader->handler = &runtime->handler;
+	reader->inputs = &runtime->inputs;
+	reader->outputs = &runtime->outputs;
+	reader->figures = &runtime->figures;
+	return reader_init(reader);
 }
-
-Record drafted_record(const Runtime *runtime, const Drafted *drafted)
-{
-	const char *at = runtime->drafted_bytes.data + drafted->begin;
-	Record record = { .topic = drafted->topic, .partition = drafted->partition, .offset = -1, .time = drafted->time };
-	Slice *parts[] = { &record.id, &record.type, &record.subject, &record.key, &record.cause, &record.headers, &record.body };
-	const size_t sizes[] = { drafted->id, drafted->type, drafted->subject, drafted->key, drafted->cause,
-				 drafted->headers, drafted->body };
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		*parts[i] = (Slice){ at, sizes[i] };
-		at += sizes[i];
-	}
-	return record;
-}
-
-void runtime_log(const Runtime *runtime, int level, const char *event, const char *detail)
-{
-	log_line((LogLevel)level, runtime->options.service->name, event,
-		 L_INTEGER("partition", runtime->options.partition), L_STRING("detail", detail));
-}
-
-void runtime_caught_up(Runtime *runtime, bool caught_up)
-{
-	const Service *service = runtime->options.service;
-	runtime->caught_up = caught_up;
-	if (service->caught_up)
-		service->caught_up(&runtime->handler, caught_up);
-}
-
-Result runtime_bus_older(const Runtime *runtime, TopicId topic)
-{
-	const Service *service = runtime->options.service;
-	return result_fail(ERROR_INTERNAL,
-			   "%s ends before what %s has read: this bus is older than the state beside it; to go on with the bus, "
-			   "delete %s/%u.db, it is built again",
-			   topics[topic].name, service->name, service->name, runtime->options.partition);
-}
-
-Result runtime_dead_letter(Runtime *runtime, TopicId topic, unsigned partition, int64_t offset, const char *reason)
-{
-	const Service *service = runtime->options.service;
-	char place[128], time[INSTANT_TEXT];
-	snprintf(place, sizeof(place), "%s/%u/%" PRId64, topics[topic].name, partition, offset);
-	Id id = id_of_pair("dlt_", slice_of(service->name), slice_of(place));
-	instant_format(runtime->handler.now, time);
-	Buffer headers, body;
-	buffer_init(&headers, 4096);
-	buffer_init(&body, 4096);
-	header_add(&headers, "ce_id", id_slice(&id));
-	header_add(&headers, "ce_type", SLICE(TYPE_DEAD_LETTER));
-	header_add(&headers, "ce_time", slice_of(time));
-	buffer_format(&body, "{\"service\":\"%s\",\"topic\":\"%s\",\"partition\":%u,\"offset\":%" PRId64 ",\"reason\":\"",
-		      service->name, topics[topic].name, partition, offset);
-	buffer_json_escape(&body, slice_of(reason));
-	buffer_text(&body, "\"}");
-	BusRecord record = { .key = id_slice(&id), .headers = buffer_slice(&headers), .body = buffer_slice(&body) };
-	Wire *wire = runtime->phase == PHASE_OWNING ? runtime->wire : runtime->outputs;
-	Result result = wire_append(wire, runtime->options.bus, TOPIC_DEAD_LETTERS, 0, &record);
-	if (!result_failed(result)) {
-		runtime->lettered = true;
-		runtime_log(runtime, LOG_WARN, "dead-letter", reason);
-		runtime->figures.dead_letters++;
-		metric_add(METRIC_DEAD_LETTERS, service->name, NULL, 1);
-	}
-	buffer_release(&headers);
-	buffer_release(&body);
-	return result;
-}
-
-/* ---- life */
 
 Result runtime_new(const RuntimeOptions *options, Runtime **out)
 {
@@ -138,27 +77,16 @@ Result runtime_new(const RuntimeOptions *options, Runtime **out)
 	runtime->handler = (Handler){ .service = options->service, .partition = options->partition,
 				      .partitions = options->bus->partitions, .store = options->store,
 				      .environment = options->environment, .runtime = runtime };
-	runtime->wire = wire_new();
-	runtime->outputs = wire_new();
-	runtime->table.wire = wire_new();
-	runtime->assigned = true;
-	runtime->settle_at = INSTANT_NONE;
-	runtime->not_before = INSTANT_NONE;
-	runtime->timers_at = INSTANT_NONE;
-	buffer_init(&runtime->drafted_bytes, BATCH_BYTES);
-	buffer_init(&runtime->scratch, SCRATCH_MAX);
-	buffer_init(&runtime->body, BODY_MAX);
-	snprintf(runtime->timers_owner, sizeof(runtime->timers_owner), "%s/%u", options->service->name, options->partition);
-	Result result = options->bus->operations->reader_open(options->bus, &runtime->reader);
-	if (!result_failed(result) && options->store)
-		result = meta_prepare(runtime);
+	Result result = options->bus->operations->reader_open(options->bus, &runtime->bus_reader);
+	if (result_failed(result)) {
+		free(runtime);
+		return result;
+	}
+	result = parts_init(runtime);
 	if (result_failed(result)) {
 		runtime_free(runtime);
 		return result;
 	}
-	inputs_prepare(runtime);
-	if (options->service->ledger != TOPICS)
-		owner_doubt(runtime, NULL, 0);
 	*out = runtime;
 	return result;
 }
@@ -168,35 +96,46 @@ void runtime_free(Runtime *runtime)
 	if (!runtime)
 		return;
 	const Service *service = runtime->options.service;
-	lag_withdraw(runtime);
-	if (runtime->in_transaction)
-		store_rollback(runtime->options.store);
+	lag_publish(&(Lag){ 0 }, service->name, runtime->lag_reported);
+	if (is_owner(runtime))
+		owner_release(&runtime->owner);
+	else
+		reader_release(&runtime->reader);
 	if (service->release && runtime->handler.memory)
 		service->release(&runtime->handler);
-	if (runtime->reader)
-		runtime->options.bus->operations->reader_close(runtime->reader);
-	if (runtime->body_reader)
-		runtime->options.bus->operations->reader_close(runtime->body_reader);
-	wire_release(runtime->wire);
-	wire_release(runtime->outputs);
-	wire_release(runtime->table.wire);
-	buffer_release(&runtime->drafted_bytes);
-	buffer_release(&runtime->scratch);
-	buffer_release(&runtime->body);
+	inputs_release(&runtime->inputs);
+	outputs_release(&runtime->outputs);
+	runtime->bus_reader->bus->operations->reader_close(runtime->bus_reader);
+	buffer_release(&runtime->policy_body);
 	policy_free(runtime->policy);
-	free(runtime->drafted);
-	free(runtime->timer_changes);
 	free(runtime);
 }
 
 /* ---- policy: the last message of the topic */
 
-static bool keep_last_body(void *context, const BusRecord *record)
+static bool policy_visit(void *context, const BusRecord *record)
 {
 	Buffer *body = context;
 	buffer_clear(body);
 	buffer_append(body, record->body);
 	return true;
+}
+
+static Result policy_refuse(Runtime *runtime, int64_t offset, const char *reason)
+{
+	BusPosition position = { TOPIC_POLICIES, 0, offset };
+	return is_owner(runtime) ? owner_dead_letter(&runtime->owner, position, reason) :
+				   outputs_dead_letter(&runtime->outputs, runtime->outputs.wire, position, reason);
+}
+
+static void policy_adopt(Runtime *runtime, Policy *policy)
+{
+	bool other = !runtime->policy || strcmp(policy_version(runtime->policy), policy_version(policy)) != 0;
+	if (other && runtime->options.partition == 0) /* once a process: its other partitions adopt the same */
+		handler_log(&runtime->handler, LOG_INFO, "policy-in-force", policy_version(policy));
+	policy_free(runtime->policy);
+	runtime->policy = policy;
+	runtime->handler.policy = policy;
 }
 
 static Result policy_follow(Runtime *runtime)
@@ -205,114 +144,129 @@ static Result policy_follow(Runtime *runtime)
 	int64_t end = bus->operations->end(bus, TOPIC_POLICIES, 0);
 	if (runtime->policy_next >= end)
 		return result_ok();
-	/* Only the last message counts, whatever stands before it. */
-	BusPosition place = { TOPIC_POLICIES, 0, end - 1 };
+	BusPosition position = { TOPIC_POLICIES, 0, end - 1 };
 	int64_t next;
-	buffer_clear(&runtime->body);
-	TRY(bus->operations->read(runtime->reader, place, 1, true, keep_last_body, &runtime->body, &next));
-	if (next == place.from)
-		return result_ok(); /* it has not come yet */
+	buffer_clear(&runtime->policy_body);
+	TRY(bus->operations->read(runtime->bus_reader, position, 1, true, policy_visit, &runtime->policy_body, &next));
+	if (next == position.from)
+		return result_ok(); /* it has not arrived yet */
 	runtime->policy_next = next;
 	json_t *message JSON_AUTO = NULL;
 	Policy *policy = NULL;
-	Result result = json_read(buffer_slice(&runtime->body), &message);
+	Result result = json_read(buffer_slice(&runtime->policy_body), &message);
 	if (!result_failed(result))
 		result = policy_compile(message, &policy);
-	if (result_failed(result)) {
-		return runtime_dead_letter(runtime, TOPIC_POLICIES, 0, end - 1, result.text);
-	}
-	bool other = !runtime->policy || strcmp(policy_version(runtime->policy), policy_version(policy)) != 0;
-	if (other && runtime->options.partition == 0) /* once a process, which owns the others by the same */
-		runtime_log(runtime, LOG_INFO, "policy-in-force", policy_version(policy));
-	policy_free(runtime->policy);
-	runtime->policy = policy;
-	runtime->handler.policy = policy;
+	if (result_failed(result))
+		return policy_refuse(runtime, position.from, result.text);
+	policy_adopt(runtime, policy);
 	return result_ok();
 }
 
+/* ---- lag */
+
+static BusPosition input_position(const Runtime *runtime, const InputPartition *input)
+{
+	/* Not yet an owner: it will continue at the accepted positions. */
+	bool takes_input = !is_owner(runtime) || runtime->owner.phase >= PHASE_OWNING;
+	int64_t offset = takes_input ? input_offset(input) : input_accepted(&runtime->inputs, input);
+	return (BusPosition){ input->topic, input->partition, offset };
+}
+
+/* It reads its inputs, or is about to. */
+static bool reads_inputs(const Runtime *runtime)
+{
+	return is_owner(runtime) ? runtime->owner.assigned || runtime->owner.phase >= PHASE_OWNING :
+				   runtime->reader.assigned || runtime->options.store;
+}
+
+static bool follows_ledger(const Runtime *runtime)
+{
+	const Owner *owner = &runtime->owner;
+	return is_owner(runtime) && (owner->assigned || runtime->options.standby || owner->phase > PHASE_FOLLOWING);
+}
+
+static void lag_measure(const Runtime *runtime, Lag *lag)
+{
+	const RuntimeOptions *options = &runtime->options;
+	const Owner *owner = &runtime->owner;
+	BusPosition projection;
+	if (follows_ledger(runtime))
+		lag_add(lag, options->bus, (BusPosition){ options->service->ledger, options->partition, owner->cursor.next });
+	if (is_owner(runtime) && owner->phase >= PHASE_OWNING && projection_position(&owner->projection, &projection) > 0)
+		lag_add(lag, options->bus, projection);
+	for (size_t i = 0; reads_inputs(runtime) && i < runtime->inputs.count; i++)
+		lag_add(lag, options->bus, input_position(runtime, &runtime->inputs.list[i]));
+}
+
+/* The policies' topic has no lag: every step reads its last record, the only one that counts. */
+static void lag_report(Runtime *runtime)
+{
+	Instant now = runtime->handler.now;
+	bool has_positions = is_owner(runtime) ? runtime->owner.cursor.next >= 0 : runtime->reader.positioned;
+	if (now >= runtime->lag_at && now < runtime->lag_at + LAG_MS)
+		return;
+	if (!has_positions && (follows_ledger(runtime) || reads_inputs(runtime)))
+		return; /* unknown until it has taken its positions: the last report stays */
+	Lag lag = { 0 };
+	lag_measure(runtime, &lag);
+	lag_publish(&lag, runtime->options.service->name, runtime->lag_reported);
+	runtime->lag_at = now;
+}
+
+/* ---- the runtime from outside */
+
 Result runtime_step(Runtime *runtime, Instant now, bool *progressed)
 {
-	const Service *service = runtime->options.service;
 	*progressed = false;
 	runtime->handler.now = now;
-	Result result = service->policy ? policy_follow(runtime) : result_ok();
+	Result result = runtime->options.service->policy ? policy_follow(runtime) : result_ok();
 	if (!result_failed(result))
-		result = service->ledger == TOPICS ? reader_step(runtime, progressed) : owner_step(runtime, progressed);
+		result = is_owner(runtime) ? owner_step(&runtime->owner, progressed) : reader_step(&runtime->reader, progressed);
 	lag_report(runtime);
 	return result;
 }
 
-/* ---- what it looks like from outside */
-
 size_t runtime_positions(Runtime *runtime, BusPosition out[static RUNTIME_POSITIONS_MAX], Instant *wake_at)
 {
-	const RuntimeOptions *options = &runtime->options;
 	size_t count = 0;
-	bool reader = options->service->ledger == TOPICS;
-	*wake_at = runtime->settle_at;
-	if (options->service->policy)
+	*wake_at = INSTANT_NONE;
+	if (runtime->options.service->policy)
 		out[count++] = (BusPosition){ TOPIC_POLICIES, 0, runtime->policy_next };
-	if (!reader && (runtime->phase != PHASE_FOLLOWING || runtime->assigned || options->standby))
-		out[count++] = (BusPosition){ options->service->ledger, options->partition, runtime->cursor.next };
-	/* The records that an opening still has to observe. */
-	for (size_t i = 0; runtime->phase == PHASE_OPENING && i < runtime->place_count; i++) {
-		const InputPartition *place = &runtime->places[i];
-		if (place->walk.begun && !input_is_observed(place))
-			out[count++] = (BusPosition){ place->input->topic, place->partition, place->walk.next };
-	}
-	bool takes_input = reader ? (options->store || runtime->placed) && !runtime->deriving : runtime->phase == PHASE_OWNING;
-	for (size_t i = 0; takes_input && i < runtime->place_count; i++)
-		out[count++] = (BusPosition){ runtime->places[i].input->topic, runtime->places[i].partition,
-					   input_at(&runtime->places[i]) };
-	Instant timers_at = takes_input ? timers_wake_at(runtime) : INSTANT_NONE;
-	Instant table_at = INSTANT_NONE;
-	if (takes_input && !reader) {
-		count += projection_position(runtime, &out[count]);
-		table_at = projection_wake_at(runtime);
-	}
-	*wake_at = instant_earlier(*wake_at, instant_earlier(timers_at, table_at));
-	return count;
+	return count + (is_owner(runtime) ? owner_positions(&runtime->owner, &out[count], wake_at) :
+					    reader_positions(&runtime->reader, &out[count]));
 }
 
 BusReader *runtime_reader(Runtime *runtime)
 {
-	return runtime->reader;
+	return runtime->bus_reader;
 }
 
 RuntimePhase runtime_phase(const Runtime *runtime)
 {
-	return runtime->phase;
+	return is_owner(runtime) ? runtime->owner.phase : PHASE_FOLLOWING;
 }
 
 bool runtime_ready(const Runtime *runtime)
 {
-	const Service *service = runtime->options.service;
-	if (service->policy && !runtime->policy)
+	if (runtime->options.service->policy && !runtime->policy)
 		return false;
-	if (runtime->phase >= PHASE_OWNING)
-		return true;
-	/* One that is not wanted stands by: ready when it has read all there was, or need not. */
-	bool stands_by = !runtime->assigned && runtime->phase == PHASE_FOLLOWING;
-	bool reader = service->ledger == TOPICS;
-	if (stands_by && (reader ? !runtime->options.store : !runtime->options.standby))
-		return true;
-	return (reader || stands_by) && runtime->caught_up;
+	return is_owner(runtime) ? owner_is_ready(&runtime->owner) : reader_is_ready(&runtime->reader);
 }
 
 bool runtime_at_rest(const Runtime *runtime)
 {
-	return runtime->phase != PHASE_ACCEPTING && !runtime->deriving &&
-	       atomic_load(&runtime->wire->pending) == 0 && atomic_load(&runtime->outputs->pending) == 0;
+	bool at_rest = is_owner(runtime) ? owner_is_at_rest(&runtime->owner) : !runtime->reader.awaiting;
+	return at_rest && wire_pending(runtime->outputs.wire) == 0;
 }
 
 void runtime_pause(Runtime *runtime, bool paused)
 {
-	runtime->paused = paused;
+	runtime->owner.paused = runtime->reader.paused = paused;
 }
 
 void runtime_assign(Runtime *runtime, bool assigned)
 {
-	runtime->assigned = assigned;
+	runtime->owner.assigned = runtime->reader.assigned = assigned;
 }
 
 Handler *runtime_handler(Runtime *runtime)
@@ -323,4 +277,48 @@ Handler *runtime_handler(Runtime *runtime)
 RuntimeFigures runtime_figures(const Runtime *runtime)
 {
 	return runtime->figures;
+}
+
+/* ---- the handlers' functions (handler.h) */
+
+Result handler_draft(Handler *handler, const Draft *draft)
+{
+	must(is_owner(handler->runtime));
+	return owner_draft(&handler->runtime->owner, draft);
+}
+
+Result handler_emit(Handler *handler, TopicId topic, unsigned slot, const Draft *draft)
+{
+	return outputs_emit(&handler->runtime->outputs, topic, slot, draft);
+}
+
+/* Timers that are armed before the term begins reach the timer store when it does (timer_set_begin). */
+Result handler_arm(Handler *handler, Slice timer_id, Instant due_at)
+{
+	Owner *owner = &handler->runtime->owner;
+	return timer_set_arm(&owner->timers, timer_id, due_at, owner->phase >= PHASE_OWNING);
+}
+
+Result handler_disarm(Handler *handler, Slice timer_id)
+{
+	Owner *owner = &handler->runtime->owner;
+	return timer_set_disarm(&owner->timers, timer_id, owner->phase >= PHASE_OWNING);
+}
+
+Result handler_send(Handler *handler, const OutboundRequest *message)
+{
+	Outbound *outbound = handler->runtime->options.outside;
+	return outbound ? outbound->operations->send(outbound, message) :
+			  result_fail(ERROR_AGAIN, "this runtime has no outbound channel");
+}
+
+Result handler_body(Handler *handler, const Record *input, Slice *body)
+{
+	return inputs_body(&handler->runtime->inputs, input, body);
+}
+
+void handler_log(const Handler *handler, int level, const char *event, const char *detail)
+{
+	log_line((LogLevel)level, handler->service->name, event, L_INTEGER("partition", handler->partition),
+		 L_STRING("detail", detail));
 }

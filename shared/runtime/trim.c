@@ -1,33 +1,31 @@
-/*
- * docs/design/ownership.md, "Trimming": an owner cuts its ledger right before an accepted record that is young, or from which
- * on the log states everything that state still holds. So a log's first record is accepted by definition, epochs never restart,
- * and a trimmed log is still all that is needed to make the state.
- *
- * Whoever still reads the ledger must have passed what is cut: a ledger is kept longer than the longest outage.
- */
-#include "shared/runtime/runtime_internal.h"
+#include "shared/runtime/trim.h"
 
+#include "shared/domain/ledger.h"
 #include "shared/io/system/log.h"
+#include "shared/runtime/record.h"
+
+enum { READ_RECORDS = 1000, READS = 20 };
 
 typedef struct {
-	Runtime *runtime;
+	const LedgerTrim *trim;
 	LedgerCursor cursor;
 	Instant young_since;
-	int64_t cut; /* the last accepted record passed or stopped at */
-	bool stopped, passed; /* passed: there is an accepted record that need not be kept */
+	int64_t cut; /* offset of the last accepted record that was visited */
+	bool stopped;
+	bool droppable; /* an accepted record was visited that need not be kept */
 	Result result;
 } TrimVisit;
 
-static Result record_needed(Runtime *runtime, const BusRecord *from, bool *needed)
+static Result record_needed(const TrimVisit *visit, const BusRecord *from, bool *needed)
 {
+	Handler *handler = visit->trim->handler;
 	Record record;
-	const Service *service = runtime->options.service;
 	*needed = false;
-	TRY(record_read(service->ledger, runtime->options.partition, from, &record));
-	return record_is_bookkeeping(&record) ? result_ok() : service->needed(&runtime->handler, &record, needed);
+	TRY(record_read(handler->service->ledger, handler->partition, from, &record));
+	return record_is_bookkeeping(&record) ? result_ok() : handler->service->needed(handler, &record, needed);
 }
 
-static bool record_young(const TrimVisit *visit, const BusRecord *from)
+static bool record_is_young(const TrimVisit *visit, const BusRecord *from)
 {
 	Instant time;
 	return result_failed(instant_parse(header_get(from->headers, "ce_time"), &time)) || time >= visit->young_since;
@@ -37,57 +35,46 @@ static bool trim_visit(void *context, const BusRecord *from)
 {
 	TrimVisit *visit = context;
 	LedgerMark mark;
-	if (from->offset >= visit->runtime->derive_from.next)
+	if (from->offset >= visit->trim->until)
 		return false;
 	if (ledger_judge(&visit->cursor, from->headers, &mark) != LEDGER_ACCEPT)
 		return true;
 	visit->cut = from->offset;
-	bool needed = record_young(visit, from);
+	bool needed = record_is_young(visit, from);
 	if (!needed)
-		visit->result = record_needed(visit->runtime, from, &needed);
-	visit->passed |= !needed;
+		visit->result = record_needed(visit, from, &needed);
+	visit->droppable |= !needed;
 	visit->stopped = needed || result_failed(visit->result);
 	return !visit->stopped;
 }
 
-static int64_t keep_ms(const Runtime *runtime)
-{
-	return runtime->options.trim_after_ms ? runtime->options.trim_after_ms :
-						topics[runtime->options.service->ledger].keep_ms;
-}
-
-/* From the log's first record on; ends before what is to be kept, or after a while. */
 static Result cut_find(TrimVisit *visit, int64_t first)
 {
-	Runtime *runtime = visit->runtime;
-	const RuntimeOptions *options = &runtime->options;
-	BusPosition place = { options->service->ledger, options->partition, first };
+	const LedgerTrim *trim = visit->trim;
+	BusPosition position = { trim->handler->service->ledger, trim->handler->partition, first };
 	visit->cursor = ledger_begin(first);
-	for (int reads = 0; reads < TRIM_READS && !visit->stopped; reads++) {
+	for (int reads = 0; reads < READS && !visit->stopped; reads++) {
 		int64_t next;
-		TRY(options->bus->operations->read(runtime->reader, place, FOLLOW_RECORDS, false, trim_visit, visit, &next));
+		TRY(trim->reader->bus->operations->read(trim->reader, position, READ_RECORDS, false, trim_visit, visit, &next));
 		TRY(visit->result);
-		if (next == place.from || next >= runtime->derive_from.next)
+		if (next == position.from || next >= trim->until)
 			break;
-		place.from = next;
+		position.from = next;
 	}
 	return result_ok();
 }
 
-Result ledger_trim(Runtime *runtime)
+Result ledger_trim(const LedgerTrim *trim)
 {
-	const RuntimeOptions *options = &runtime->options;
-	Bus *bus = options->bus;
-	if (!options->service->needed || keep_ms(runtime) == 0 || runtime->handler.now < runtime->trim_at)
-		return result_ok();
-	runtime->trim_at = runtime->handler.now + (options->trim_after_ms ? options->trim_after_ms : TRIM_MS);
-	int64_t first = bus->operations->first(bus, options->service->ledger, options->partition);
-	TrimVisit visit = { .runtime = runtime, .young_since = runtime->handler.now - keep_ms(runtime), .cut = first };
+	Bus *bus = trim->reader->bus;
+	TopicId ledger = trim->handler->service->ledger;
+	int64_t first = bus->operations->first(bus, ledger, trim->handler->partition);
+	TrimVisit visit = { .trim = trim, .young_since = trim->handler->now - trim->keep_ms, .cut = first };
 	Result result = cut_find(&visit, first);
-	if (!result_failed(result) && visit.passed && bus->operations->trim)
-		result = bus->operations->trim(bus, options->service->ledger, options->partition, visit.cut);
+	if (!result_failed(result) && visit.droppable && bus->operations->trim)
+		result = bus->operations->trim(bus, ledger, trim->handler->partition, visit.cut);
 	if (result.kind != ERROR_AGAIN)
 		return result;
-	runtime_log(runtime, LOG_WARN, "ledger-not-trimmed", result.text); /* there is time */
+	handler_log(trim->handler, LOG_WARN, "ledger-not-trimmed", result.text);
 	return result_ok();
 }

@@ -1,42 +1,42 @@
 /*
- * One partition of one service: which instance may write its ledger, and which of its records count. A model of
- * shared/domain/ledger.c, shared/runtime/owner.c and batch.c, small enough to be searched whole.
+ * One partition of one service: which instance may write its ledger, and which of its records are accepted. A model of
+ * shared/domain/ledger.c and shared/runtime/owner.c that is small enough for an exhaustive search.
  *
- * The ledger itself is not kept. A record that reaches it is judged at once by two readers that never sleep, `truth` (what
- * the ledger says) and `gate` (the gateway's view, which answers the client), and laid into the inbox of each instance that
- * is awake, which reads it whenever it likes. An instance that wakes begins with what the truth is by then: following a
- * ledger has no effect on anybody, so it does not matter when it is done. A disk kept is a disk lost here, as it holds
- * nothing but a fold of accepted records.
+ * The ledger itself is not kept. A record that reaches it is judged at once by two readers that never sleep, `truth` (the
+ * ledger's state) and `gate` (the gateway's view, which answers the client), and put into the inbox of each instance that
+ * is awake, which reads it at any later time. An instance that wakes starts with the state of `truth`: following a ledger
+ * affects nobody, so its time does not matter. A kept disk equals a lost one here, because it holds only a fold of
+ * accepted records.
  *
  *   inputs     one assessment (1) and COMMANDS commands (2, 3); a client waits for the effect of the first command
- *   group      moves the partition MOVES times, tells nobody; ROGUES times somebody claims who is not wanted
- *   pauses     are interleaving: whatever can be done can be left undone for any time
- *   wire       each instance's own, in order, any time later, also after its end
- *   FAULTS     a send is lost; is reported failed and arrives later; arrives twice, the second time whenever it likes
- *   CRASHES    memory gone; of what was sent, any later part is lost
+ *   group      moves the partition MOVES times without informing anybody; ROGUES claims come from an unassigned instance
+ *   pauses     are interleaving: any enabled step may be delayed for any time
+ *   wire       one for each instance: delivers in order, at any later time, also after the instance's end
+ *   FAULTS     a send is lost; is reported failed and arrives later; arrives twice, the second time at any later time
+ *   CRASHES    memory is lost; any suffix of the sends under way is lost
  *
- * What must hold, whatever happens:
- *   no fork    an entry is accepted only behind the entry it was decided on, an opening record only behind what stood
- *              before its claim, positions never go back (left out with -DLAX: then only what a user would see is checked)
- *   no input   has two accepted effects
- *   told       the client is answered only by an entry that is of record
- *   outputs    nothing is published of what was not accepted
- *   at rest    every input has its effect, the client its answer, every accepted entry its output. Searched with -DNP for
- *              cycles (no state is labelled progress, so any cycle is found) it comes to rest in every run
+ * Invariants:
+ *   no fork    an entry is accepted only after the entry it was decided on, an opening record only after the record that
+ *              preceded its claim; positions never go back (-DLAX leaves these out: only effects visible to users remain)
+ *   one effect no input has two accepted effects
+ *   answers    the client is answered only from an accepted entry
+ *   outputs    an output is published only of an accepted record
+ *   at rest    each input has its effect, the client its answer, each accepted entry its output. Searched with -DNP for
+ *              cycles (no state is labelled progress, so any cycle is found), every run comes to rest
  *
- * Seeded mistakes, -DBUG=n, each of which must be found:
+ * Seeded bugs, -DBUG=n, each of which must be found:
  *    1  no claim: a new owner reads to the end and writes in the next epoch
- *    2  what came in between reading to the end and the own claim is not applied
- *    3  positions of inputs are committed to the group when decided, and taken from there
- *    4  the gateway drops the inputs it knows, instead of judging by epoch and sequence
+ *    2  records between the end that was read and the own claim are not applied
+ *    3  input positions are committed to the group when decided, and taken from there
+ *    4  the gateway drops inputs it knows instead of judging by epoch and sequence
  *    5  the sequence within an epoch is not checked
- *    6  what was decided is kept although the ledger has not accepted it
+ *    6  decisions are kept although the ledger has not accepted them
  *    7  no epochs: the first record with the next number wins
  *    8  the client is answered when its entry is delivered
- *    9  two owners in the same epoch are not told apart
+ *    9  two owners in the same epoch are not distinguished
  *   10  after a failed send the owner sends again within its epoch
  *   11  outputs are published when decided
- *   12  a new owner publishes only the outputs of what it wrote itself
+ *   12  a new owner publishes only the outputs of its own entries
  */
 #ifndef BUG
 #define BUG 0
@@ -67,24 +67,24 @@
 mtype = { CLAIM, OPENED, EFFECT };
 mtype = { DROPPED, CLAIMED, ACCEPTED };
 
-/* after: of an effect, the input whose effect it was decided on; of an opening record, what stood before the claim */
+/* after: of an effect, the input whose effect it was decided on; of an opening record, the last record before the claim */
 typedef Record { mtype kind; byte epoch; byte owner; byte seq; byte input; byte after; byte assessed; byte commanded; byte derived };
 
-/* A reader of the ledger: the last accepted record, and the state that is the fold of all accepted ones */
+/* A reader of the ledger: the last accepted record, and the fold of all accepted ones */
 typedef View { byte epoch; byte owner; byte seq; byte before; byte last; byte assessed; byte commanded; byte derived; byte count };
 
 chan wire[INSTANCES] = [WIRE] of { Record };
 chan late = [1] of { Record };
 chan inbox[INSTANCES] = [INBOX] of { Record };
 byte term[INSTANCES];                     /* the epoch an instance claims or owns; 0: it is asleep */
-byte life[INSTANCES];                     /* an owner's id is new with each start of its process */
-bit failed[INSTANCES];                    /* it was told that a send of this term failed */
-#define OWNER(i) (1 + i + INSTANCES * life[i])
+byte incarnation[INSTANCES];              /* a process draws a new owner id when it starts */
+bit failed[INSTANCES];                    /* a send of this term was reported as failed */
+#define OWNER(i) (1 + i + INSTANCES * incarnation[i])
 #define OWN(i)   ((BUG == 9 || it.owner == OWNER(i)) && it.epoch == term[i])
 
 View truth, gate;
-byte order[4];                            /* inputs by the order their effects were accepted in, from 1 */
-bit effective[4], published[4], told;
+byte order[4];                            /* inputs in the order in which their effects were accepted, from 1 */
+bit effective[4], published[4], answered;
 byte assigned, moves, rogues, crashes, faults;
 byte group_assessed, group_commanded;     /* BUG 3 */
 
@@ -122,7 +122,7 @@ inline fold(v)
 	fi
 }
 
-/* ---- the ledger takes a record */
+/* ---- a record reaches the ledger */
 
 inline gate_checks()
 {
@@ -138,15 +138,15 @@ inline gate_checks()
 	fi
 }
 
-inline client_told()
+inline client_answered()
 {
 	if
-	:: it.kind == EFFECT && it.input == 2 && !told -> told = 1; assert(of_record)
+	:: it.kind == EFFECT && it.input == 2 && !answered -> answered = 1; assert(of_record)
 	:: else
 	fi
 }
 
-inline gate_takes()
+inline gate_reads()
 {
 #if BUG == 4
 	verdict = (it.kind == EFFECT && !effective[it.input] -> ACCEPTED : DROPPED);
@@ -154,12 +154,12 @@ inline gate_takes()
 	judge(gate);
 #endif
 	if
-	:: verdict == ACCEPTED -> gate_checks(); fold(gate); client_told()
+	:: verdict == ACCEPTED -> gate_checks(); fold(gate); client_answered()
 	:: else
 	fi
 }
 
-/* What all readers drop changes none but perhaps its writer. */
+/* A record that all readers drop affects at most its writer. */
 inline handed(i)
 {
 	if
@@ -174,9 +174,9 @@ inline appended()
 	of_record = verdict == ACCEPTED;
 	claimed = verdict == CLAIMED;
 #if BUG == 8
-	client_told();
+	client_answered();
 #endif
-	gate_takes();
+	gate_reads();
 	if
 	:: of_record ->
 		fold(truth);
@@ -193,7 +193,7 @@ inline appended()
 	skip
 }
 
-/* The report of a send of an earlier term is nobody's business any more. */
+/* The report of a send of an earlier term is ignored. */
 inline fail(i)
 {
 	if
@@ -239,8 +239,8 @@ end:
 	od
 }
 
-/* ---- an instance. v: what it has read; assessed, commanded, last: the same with what it has decided on top of it, `sent`
- * records that were not read back yet; derived: how many accepted entries have their output */
+/* ---- an instance. v: the ledger as it was read; assessed, commanded, last: v plus the `sent` decisions that were not read
+ * back yet; derived: number of accepted entries whose output is published */
 
 mtype = { ASLEEP, CLAIMING, OPENING, OWNING };
 
@@ -330,8 +330,8 @@ inline accepted_read()
 inline dropped_read()
 {
 	if
-	:: OWN(i) && phase == CLAIMING && it.kind == CLAIM -> sleep()                           /* another's came first */
-	:: OWN(i) && phase != CLAIMING && it.kind != CLAIM && it.seq > v.seq + 1 && BUG != 7 -> sleep() /* behind a hole */
+	:: OWN(i) && phase == CLAIMING && it.kind == CLAIM -> sleep()                           /* another claim came first */
+	:: OWN(i) && phase != CLAIMING && it.kind != CLAIM && it.seq > v.seq + 1 && BUG != 7 -> sleep() /* behind a gap */
 	:: else
 	fi
 }
@@ -411,7 +411,7 @@ end:
 			od;
 			keep = 0;
 			sleep();
-			life[i]++
+			incarnation[i]++
 		} }
 	od
 }
@@ -420,7 +420,7 @@ active proctype Rest()
 {
 	timeout ->
 		assert(effective[1] && effective[2] && (COMMANDS < 2 || effective[3]));
-		assert(told);
+		assert(answered);
 		assert(published[1] && published[2] && (COMMANDS < 2 || published[3]))
 }
 

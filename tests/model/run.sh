@@ -1,6 +1,6 @@
 #!/bin/bash
-# Searches the models: the right protocols must keep every promise, each seeded mistake must be found.
-# A line each, with the number of states; needs spin and cc.
+# Searches the models: the right protocol must keep every invariant, and each seeded bug must be found. Prints a line for each search,
+# with the number of states. Needs spin and cc.
 set -uo pipefail
 cd "$(dirname "$0")" || exit
 work=$(mktemp -d)
@@ -16,7 +16,7 @@ search() {
 	{ spin $4 -a "$model" && cc -w $5 -o pan pan.c && timeout 300 ./pan -m20000 $6; } >log 2>&1
 	errors=$(sed -n 's/.*errors: \([0-9]*\)$/\1/p' log)
 	states=$(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' log)
-	# A state the search had no room for is a promise not looked at.
+	# A search that left out states proves nothing.
 	grep -q 'max search depth too small\|out of memory' log && errors=
 	[[ ${errors:-0} -gt 0 ]] && found=wrong
 	if [[ -n $errors && $found == "$expect" ]]; then
@@ -40,7 +40,7 @@ searches() {
 	printf '%s|' ownership-two-moves right ownership.pml '-DMOVES=2 -DCRASHES=0' "$thorough" -w22
 	printf '%s|' ownership-unwanted-claim right ownership.pml '-DROGUES=1 -DFAULTS=0' "$thorough" -w22
 	for bug in {1..12}; do
-		printf '%s|' ownership-mistake-$bug wrong ownership.pml "-DBUG=$bug" "$quick" -w20
+		printf '%s|' ownership-bug-$bug wrong ownership.pml "-DBUG=$bug" "$quick" -w20
 	done
 }
 searches | xargs -d '|' -n 6 -P 2 bash -c 'search "$@"' bash

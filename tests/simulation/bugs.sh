@@ -1,7 +1,6 @@
 #!/bin/bash
-# Each mistake that can be built into the runtime (shared/base/bugs.h) must be found by the simulation within a minute:
-# a promise broken, or a service that stops. What finds it is the simulation as it stands; that it finds nothing without a
-# mistake is tests/simulation/flow_test.
+# The simulation must find each bug that can be built into the runtime (shared/base/bugs.h) within a minute, by a broken invariant
+# or a service that stops. tests/simulation/flow_test, the same program without a bug, must find nothing.
 set -uo pipefail
 passed=0 failed=0
 log=$(mktemp)
@@ -10,13 +9,13 @@ for program in $(printf '%s\n' "$BUILD"/bugs/flow-* | sort -V); do
 	start=$(date +%s%N)
 	BROKEN=1 SEEDS=${SEEDS:-20000} timeout 60 "$program" >"$log" 2>&1
 	code=$?
-	said=$(grep -m 1 '^seed\|assert\|must' "$log" | cut -c1-150)
-	if [[ $code -ne 0 && $code -ne 124 && -n $said ]]; then
+	finding=$(grep -m 1 '^seed\|assert\|must' "$log" | cut -c1-150)
+	if [[ $code -ne 0 && $code -ne 124 && -n $finding ]]; then
 		passed=$((passed + 1)) word=ok
 	else
 		failed=$((failed + 1)) word=FAILED
 	fi
-	printf '%-7s mistake %2d found in %6d ms: %s\n' $word "${program##*-}" $((($(date +%s%N) - start) / 1000000)) "$said"
+	printf '%-7s bug %2d found in %6d ms: %s\n' $word "${program##*-}" $((($(date +%s%N) - start) / 1000000)) "$finding"
 done
 echo "$passed passed, $failed failed, 0 skipped"
 [[ $failed -eq 0 && $passed -gt 0 ]]

@@ -27,17 +27,17 @@ static void event_append(World *world, SentEvent *event)
 		bus_append(world->bus, TOPIC_EVENTS, event->slot % world->partitions, &record, event_done, event));
 }
 
-/* Two events after one another have one id: they are the same event only where they have the same correlation key. */
+/* Two events may share an id: they are the same event only where they have the same correlation key. */
 static void event_body(World *world, Buffer *body)
 {
 	static const char *const sources[] = { "ids", "narrow", "fw" }, *const types[] = { "malware", "other", "outage", "intrusion" };
 	static const char *const severities[] = { "info", "low", "medium", "high", "critical" };
-	/* One after the other: the order in which a call's arguments are made is the compiler's business. */
-	const char *source = sources[roll(world, 3)], *rule = roll(world, 8) ? "r" : "scan";
-	const char *type = types[roll(world, 4)], *severity = severities[roll(world, 5)];
-	unsigned asset = roll(world, 3), actor = roll(world, 4);
-	/* Some senders give an id again to something else: it counts once for each correlation key (accept.h). */
-	size_t id = roll(world, 6) == 0 ? roll(world, (uint32_t)world->event_count + 1) : world->event_count;
+	/* In separate statements: the order in which arguments of a call are evaluated is unspecified. */
+	const char *source = sources[random_below(world, 3)], *rule = random_below(world, 8) ? "r" : "scan";
+	const char *type = types[random_below(world, 4)], *severity = severities[random_below(world, 5)];
+	unsigned asset = random_below(world, 3), actor = random_below(world, 4);
+	/* Some senders reuse an id: it counts once for each correlation key (accept.h). */
+	size_t id = random_below(world, 6) == 0 ? random_below(world, (uint32_t)world->event_count + 1) : world->event_count;
 	buffer_format(body,
 		      "{\"source\":\"%s\",\"title\":\"t\",\"id\":\"%zu\",\"rule\":\"%s\",\"asset\":\"a%u\",\"actor\":\"b%u\","
 		      "\"type\":\"%s\",\"severity\":\"%s\"}",
@@ -47,7 +47,7 @@ static void event_body(World *world, Buffer *body)
 static void report_body(World *world, Buffer *body)
 {
 	static const char *const kinds[] = { "event", "incident", "weakness" };
-	buffer_format(body, "{\"kind\":\"%s\",\"description\":\"laptop %zu gone\",\"type\":\"theft\"}", kinds[roll(world, 3)],
+	buffer_format(body, "{\"kind\":\"%s\",\"description\":\"laptop %zu gone\",\"type\":\"theft\"}", kinds[random_below(world, 3)],
 		      world->event_count);
 }
 
@@ -57,7 +57,7 @@ void client_event(World *world)
 		return;
 	SentEvent *event = &world->events[world->event_count];
 	char key[32];
-	*event = (SentEvent){ .report = roll(world, 8) == 0 };
+	*event = (SentEvent){ .report = random_below(world, 8) == 0 };
 	buffer_init(&event->body, 4096);
 	event->report ? report_body(world, &event->body) : event_body(world, &event->body);
 	snprintf(key, sizeof(key), "idem-%zu", world->event_count);
@@ -82,12 +82,12 @@ void client_event(World *world)
 void client_again(World *world)
 {
 	if (world->event_count > 0)
-		event_append(world, &world->events[roll(world, (uint32_t)world->event_count)]);
+		event_append(world, &world->events[random_below(world, (uint32_t)world->event_count)]);
 }
 
 void clients_repeat(World *world)
 {
-	uint32_t first = world->event_count > 0 ? roll(world, (uint32_t)world->event_count) : 0;
+	uint32_t first = world->event_count > 0 ? random_below(world, (uint32_t)world->event_count) : 0;
 	for (size_t i = 0; i < world->event_count; i++)
 		event_append(world, &world->events[(first + i) % world->event_count]);
 }
@@ -112,11 +112,11 @@ static void command_append(World *world, SentCommand *command)
 		bus_append(world->bus, TOPIC_COMMANDS, slot % world->partitions, &record, command_done, command));
 }
 
-/* Clients ask whichever gateway runs; NULL: none of those looked at does. */
+/* A gateway that runs; NULL: none of the three tried does. */
 static Unit *gateway_any(World *world)
 {
 	for (unsigned tries = 0; tries < WORLD_REPLICAS_MAX; tries++) {
-		Unit *unit = &world->units[roll(world, (uint32_t)world->unit_count)];
+		Unit *unit = &world->units[random_below(world, (uint32_t)world->unit_count)];
 		unit = strcmp(unit->service->name, "gateway") == 0 ? unit : &world->units[0];
 		if (unit->runtime)
 			return unit;
@@ -131,7 +131,7 @@ static bool incident_choose(World *world, char out[static ID_SIZE], int64_t *ver
 	if (!gateway)
 		return false;
 	Statement *row = store_query(gateway->store, "SELECT id, version FROM incidents ORDER BY id LIMIT 1 OFFSET ?1",
-				     V_INTEGER(roll(world, 12)));
+				     V_INTEGER(random_below(world, 12)));
 	bool found = statement_next(row) && text_copy(statement_slice(row, 0), out, ID_SIZE);
 	*version = found ? statement_integer(row, 1) : 0;
 	(void)statement_end(row);
@@ -151,12 +151,12 @@ static void command_write(World *world, SentCommand *command, int64_t version)
 		{ "reopen", "{\"reason\":\"again\"}" },
 		{ "false-alarm", "{\"reason\":\"test\"}" },
 	};
-	unsigned choice = roll(world, sizeof(choices) / sizeof(choices[0]));
+	unsigned choice = random_below(world, sizeof(choices) / sizeof(choices[0]));
 	char time[INSTANT_TEXT], name[32], expected[32] = "null";
 	instant_format(world->now, time);
 	snprintf(name, sizeof(name), "%zu", world->command_count);
 	command->id = id_of_pair("cmd_", SLICE("client"), slice_of(name));
-	if (roll(world, 3) == 0)
+	if (random_below(world, 3) == 0)
 		snprintf(expected, sizeof(expected), "%" PRId64, version);
 	buffer_init(&command->body, 4096);
 	buffer_init(&command->headers, 1024);
@@ -194,7 +194,7 @@ void clients_retry(World *world)
 			command_append(world, &world->commands[i]);
 }
 
-void answer_name(Slice id, Slice type, Slice body, char out[static DIGEST_HEX])
+void answer_digest(Slice id, Slice type, Slice body, char out[static DIGEST_HEX])
 {
 	Digest digest = DIGEST(id, SLICE(" "), type, SLICE(" "), body);
 	digest_hex(&digest, out);
@@ -209,5 +209,5 @@ void client_answered(World *world, const Record *record)
 	}
 	Answer *answer = &world->answers[world->answer_count++];
 	must(text_copy(record->cause, answer->command, ID_SIZE));
-	answer_name(record->id, record->type, record->body, answer->record);
+	answer_digest(record->id, record->type, record->body, answer->record);
 }

@@ -1,9 +1,9 @@
 /*
- * The six services in seeded worlds (world.h), each judged when it has come to rest (judge.h).
+ * The six services in seeded worlds (world.h), each judged when nothing moves any more (judge.h).
  *
- *     flow_test             as many seeds as SEEDS says (default 3,000; a sanitizer's build 300), from FIRST (default 1), on every
- *                           core; stops after as many broken worlds a core as BROKEN says (default 5)
- *     flow_test SEED        one world again: what a failing seed is reproduced with; PRINT=TOPIC ("journal") prints that log
+ *     flow_test         plays SEEDS worlds (default 3,000; with AddressSanitizer 300) from seed FIRST (default 1) on all cores;
+ *                       each core stops after BROKEN broken worlds (default 5)
+ *     flow_test SEED    plays one world, to reproduce a failure; PRINT=TOPIC ("journal") prints that log
  */
 #include "shared/io/system/log.h"
 #include "tests/simulation/judge.h"
@@ -38,7 +38,7 @@ static void figures_print(const WorldFigures *figures, unsigned failed)
 		{ "disks lost", figures->disks_lost }, { "moves", figures->moves },
 		{ "zombies", figures->zombies },   { "wire faults", figures->faults },
 		{ "faults of timers", figures->timers_lost }, { "claims", figures->claims },
-		{ "deposed", figures->deposed },   { "doubts", figures->doubts },
+		{ "superseded", figures->superseded },   { "doubts", figures->doubts },
 		{ "records dropped", figures->dropped }, { "trims", figures->trims },
 		{ "outages", figures->outages },
 	};
@@ -49,14 +49,14 @@ static void figures_print(const WorldFigures *figures, unsigned failed)
 	fflush(stdout);
 }
 
-static void print_asked(const World *world)
+static void log_print(const World *world)
 {
 	TopicId topic = topic_of(slice_of(getenv("PRINT")));
 	for (unsigned partition = 0; topic != TOPICS && partition < world->partitions; partition++)
 		world_print(world, topic, partition);
 }
 
-/* Every `step`-th seed from first; exit code: 0 all promises kept. */
+/* Plays every `step`-th seed from first. Returns 0 where no invariant was broken, else 1. */
 static int play(uint64_t first, uint64_t count, uint64_t step)
 {
 	static World world;
@@ -65,7 +65,7 @@ static int play(uint64_t first, uint64_t count, uint64_t step)
 	for (uint64_t seed = first; seed < first + count && failed < most; seed += step) {
 		world_play(&world, seed);
 		failed += judge_world(&world) > 0;
-		print_asked(&world);
+		log_print(&world);
 		world_end(&world);
 	}
 	figures_print(&world.figures, failed);

@@ -16,7 +16,7 @@
 World *judged;
 static unsigned broken;
 
-void broken_promise(const char *format, ...)
+void invariant_broken(const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
@@ -70,7 +70,7 @@ static bool in_log(const SentEvent *event)
 	return false;
 }
 
-/* Sent before under the same id, with another title or severity. */
+/* It was sent before under the same id, with another title or severity. */
 static bool is_repeat(size_t number)
 {
 	for (size_t i = 0; i < number; i++)
@@ -95,13 +95,13 @@ static void judge_counts(void)
 		const SentEvent *event = &judged->events[i];
 		int64_t durable = 0;
 		if (event->acknowledged && !in_log(event))
-			broken_promise("an acknowledged event is not in the log: %s", event->id.text);
+			invariant_broken("event %s was acknowledged, but is not in the log", event->id.text);
 		for (size_t k = 0; k < judged->event_count; k++)
 			durable += strcmp(judged->events[k].correlation_key, event->correlation_key) == 0 &&
 				   !is_repeat(k) && in_log(&judged->events[k]);
 		int64_t counted = counted_of_key(event->correlation_key);
 		if (counted != durable)
-			broken_promise("key %s: %" PRId64 " events are durable, %" PRId64 " are counted", event->correlation_key, durable, counted);
+			invariant_broken("key %s: %" PRId64 " events are durable, %" PRId64 " are counted", event->correlation_key, durable, counted);
 	}
 }
 
@@ -123,7 +123,7 @@ static const struct {
 	{ "weakness", "false-alarm", "reported" },
 };
 
-/* A later assessment may make an incident of an event, of a weakness, or of what was taken for noise; never the other way. */
+/* A later assessment may turn an event, a weakness or a false alarm into an incident, never the reverse. */
 static const struct {
 	const char *kind, *from, *to;
 } allowed_promotions[] = {
@@ -162,10 +162,10 @@ static void change_check(const char *id, json_t *incident, json_t *changes)
 	const char *to = json_string_value(json_object_get(changes, "status"));
 	kind_after = kind_after ? kind_after : kind;
 	to = to ? to : from;
-	bool fine = strcmp(kind, kind_after) ? promotion_allowed(kind, from, kind_after, to) :
+	bool allowed = strcmp(kind, kind_after) ? promotion_allowed(kind, from, kind_after, to) :
 					       !strcmp(from, to) || change_allowed(kind, from, to);
-	if (!fine)
-		broken_promise("incident %s: %s, %s became %s, %s", id, kind, from, kind_after, to);
+	if (!allowed)
+		invariant_broken("incident %s: %s, %s became %s, %s", id, kind, from, kind_after, to);
 }
 
 static void entry_take(json_t *incidents, const char *id, json_t *entry)
@@ -178,7 +178,7 @@ static void entry_take(json_t *incidents, const char *id, json_t *entry)
 		json_object_set_new(incidents, id, incident);
 	}
 	if (version != json_integer_value(json_object_get(incident, "version")) + 1)
-		broken_promise("incident %s: version %" PRId64 " does not follow", id, version);
+		invariant_broken("incident %s: version %" PRId64 " does not follow", id, version);
 	if (version > 1)
 		change_check(id, incident, changes);
 	json_object_update(incident, changes);
@@ -219,10 +219,10 @@ static void judge_journal(json_t *incidents)
 		must(id_incident_parse(slice_of(id), &slot, &opened_at));
 		json_t *viewed = document_in("gateway", 0, id), *owned = document_in("response", slot % judged->partitions, id);
 		if (!viewed || !owned || !json_equal(viewed, owned))
-			broken_promise("incident %s: the view and response differ", id);
+			invariant_broken("incident %s: the view and response differ", id);
 		if (viewed && json_integer_value(json_object_get(viewed, "version")) !=
 				      json_integer_value(json_object_get(incident, "version")))
-			broken_promise("incident %s: the view is not at the journal's last version", id);
+			invariant_broken("incident %s: the view is not at the journal's last version", id);
 		json_decref(viewed);
 		json_decref(owned);
 	}
@@ -246,18 +246,18 @@ static void record_visit(void *context, unsigned partition, const BusRecord *rec
 {
 	char name[DIGEST_HEX];
 	(void)partition;
-	answer_name(header_get(record->headers, "ce_id"), type, record->body, name);
+	answer_digest(header_get(record->headers, "ce_id"), type, record->body, name);
 	json_object_set_new(context, name, json_true());
 }
 
-/* Whoever was answered was answered from a record that is of record. */
+/* Clients were answered only from accepted records. */
 static void judge_answers(void)
 {
 	json_t *records = json_object();
 	walk_ledger(TOPIC_JOURNAL, record_visit, records);
 	for (size_t i = 0; i < judged->answer_count; i++)
 		if (!json_object_get(records, judged->answers[i].record))
-			broken_promise("command %s was answered with what nobody accepted", judged->answers[i].command);
+			invariant_broken("command %s was answered from a record that was not accepted", judged->answers[i].command);
 	json_decref(records);
 }
 
@@ -269,16 +269,16 @@ static void judge_commands(void)
 		const SentCommand *command = &judged->commands[i];
 		int64_t count = json_integer_value(json_object_get(answers, command->id.text));
 		if (count > 1 || (count == 0 && command->acknowledged))
-			broken_promise("command %s has %" PRId64 " answers", command->id.text, count);
+			invariant_broken("command %s has %" PRId64 " answers", command->id.text, count);
 	}
 	json_decref(answers);
 }
 
-/* ---- ledgers and leftovers */
+/* ---- ledgers, counts, dead letters, readiness */
 
 static void finding(void *context, int64_t offset, const char *text)
 {
-	broken_promise("%s at %" PRId64 ": %s", (const char *)context, offset, text);
+	invariant_broken("%s at %" PRId64 ": %s", (const char *)context, offset, text);
 }
 
 static void judge_ledger(TopicId topic)
@@ -292,19 +292,19 @@ static void judge_ledger(TopicId topic)
 	}
 }
 
-/* How much of the events and of the ledger that counts them is there: all that ever was, or what is kept. */
+/* A recount from parts of the logs: events from an offset on, and the whole ledger or the part that is kept. */
 typedef struct {
 	Recount *recount;
 	unsigned partition;
-	int64_t first;    /* of the events */
-	bool kept_ledger; /* from the ledger's first kept record on */
-	uint64_t opened;  /* incidents, by the ledger */
+	int64_t first;    /* offset of the first event */
+	bool kept_ledger; /* only the kept records of the ledger */
+	uint64_t opened;  /* incidents that the ledger opened */
 } Counting;
 
 static void recount_finding(void *context, bool of_events, int64_t offset, const char *text)
 {
 	const Counting *counting = context;
-	broken_promise("%s/%u at %" PRId64 ": %s (events from %" PRId64 " on, %s ledger)", of_events ? "events" : "reports",
+	invariant_broken("%s/%u at %" PRId64 ": %s (events from %" PRId64 " on, %s ledger)", of_events ? "events" : "reports",
 		 counting->partition, offset, text, counting->first, counting->kept_ledger ? "kept" : "whole");
 }
 
@@ -314,19 +314,20 @@ static void recount_accepted(void *context, const BusRecord *record)
 	Result result = recount_take_report(counting->recount, counting->partition, record);
 	counting->opened += slice_is(header_get(record->headers, "ce_type"), TYPE_REPORT_OPENED);
 	if (result_failed(result))
-		broken_promise("reports/%u at %" PRId64 ": %s", counting->partition, record->offset, result.text);
+		invariant_broken("reports/%u at %" PRId64 ": %s", counting->partition, record->offset, result.text);
 }
 
 static void replay_silent(void *context, int64_t offset, const char *text)
 {
-	(void)context, (void)offset, (void)text; /* judge_ledger says it */
+	(void)context, (void)offset, (void)text; /* judge_ledger reports it */
 }
 
 static void recount_reports(Counting *counting)
 {
 	BusRecord record;
 	Replay *replay = replay_new(TOPIC_REPORTS, counting->partition, replay_silent, NULL);
-	int64_t offset = counting->kept_ledger ? judged->bus->operations->first(judged->bus, TOPIC_REPORTS, counting->partition) : 0;
+	const BusOperations *bus = judged->bus->operations;
+	int64_t offset = counting->kept_ledger ? bus->first(judged->bus, TOPIC_REPORTS, counting->partition) : 0;
 	if (offset == 0)
 		recount_ledger_is_whole(counting->recount);
 	replay_on_accepted(replay, recount_accepted, counting);
@@ -351,17 +352,17 @@ static RecountFigures recount_partition(Counting *counting)
 	return figures;
 }
 
-/* All there ever was: each incident is compared, and nothing is uncertain. */
+/* From the whole logs each incident is compared, and no event is uncertain. */
 static void recount_whole(unsigned partition)
 {
 	Counting counting = { .partition = partition };
 	RecountFigures figures = recount_partition(&counting);
 	if (figures.incidents != counting.opened || figures.uncertain > 0)
-		broken_promise("reports/%u: %" PRIu64 " of %" PRIu64 " incidents were recounted, with %" PRIu64 " uncertain events", partition,
+		invariant_broken("reports/%u: %" PRIu64 " of %" PRIu64 " incidents were recounted, with %" PRIu64 " uncertain events", partition,
 			 figures.incidents, counting.opened, figures.uncertain);
 }
 
-/* No part of the logs that retention may leave makes right counts look wrong. */
+/* From no part of the logs that retention may leave does a right count look wrong. */
 static void judge_recount(void)
 {
 	enum { PARTS = 4 };
@@ -378,16 +379,16 @@ static void judge_dead_letters(void)
 {
 	BusRecord record;
 	for (int64_t offset = 0; memory_bus_recall(judged->bus, TOPIC_DEAD_LETTERS, 0, offset, &record); offset++)
-		broken_promise("a dead letter: %.*s", (int)record.body.size, record.body.data);
+		invariant_broken("a dead letter: %.*s", (int)record.body.size, record.body.data);
 }
 
-/* Whom the group wants takes input; all others follow, or need not. */
+/* The assigned replica takes input; all others follow, or need not. */
 static void judge_ready(void)
 {
 	for (size_t i = 0; i < judged->unit_count; i++) {
 		const Unit *unit = &judged->units[i];
 		if (!runtime_ready(unit->runtime))
-			broken_promise("%s/%u of replica %u is not ready, in phase %d", unit->service->name, unit->partition, unit->replica,
+			invariant_broken("%s/%u of replica %u is not ready, in phase %d", unit->service->name, unit->partition, unit->replica,
 				 (int)runtime_phase(unit->runtime));
 	}
 }
@@ -403,7 +404,7 @@ unsigned judge_world(World *world)
 	judge_journal(incidents);
 	judge_commands();
 	judge_answers();
-	judge_told(incidents);
+	judge_notifications(incidents);
 	judge_links(incidents);
 	judge_outputs();
 	judge_ids();

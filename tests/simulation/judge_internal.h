@@ -1,29 +1,30 @@
-/* What the parts of the judge share. Nothing else includes it. */
+/* Shared by the parts of the judge, and included only by them. */
 #ifndef TOCSIN_TESTS_JUDGE_INTERNAL_H
 #define TOCSIN_TESTS_JUDGE_INTERNAL_H
 
 #include "tests/simulation/judge.h"
 
-extern World *judged;
+extern World *judged; /* the world under judgement */
 
-void broken_promise(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints the seed and the text on stderr, and counts it. */
+void invariant_broken(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 typedef void (*Visit)(void *context, unsigned partition, const BusRecord *record, Slice type);
 
-/* All records, also those that were trimmed. */
+/* All records, including those that were trimmed. */
 void walk_stream(TopicId topic, Visit visit, void *context);
 
-/* Accepted records of a ledger, bookkeeping left out, also those that were trimmed. */
+/* Accepted records of a ledger without the protocol's own, including those that were trimmed. */
 void walk_ledger(TopicId topic, Visit visit, void *context);
 
-/* A new reference; the record's body is JSON. */
+/* A record's JSON body: a new reference. */
 json_t *body_of(const BusRecord *record);
-const char *member(json_t *object, const char *name); /* "" where there is none */
+const char *member(json_t *object, const char *name); /* "" where it is missing; borrowed */
 
-/* As it stands in a service's state; a new reference, NULL: it is not there. */
+/* The incident's document in the state of a service's owner: a new reference; NULL: there is none. */
 json_t *document_in(const char *service, unsigned partition, const char *id);
 
-void judge_told(json_t *incidents);
+void judge_notifications(json_t *incidents);
 void judge_audit(void);
 void judge_outputs(void);
 void judge_ids(void);

@@ -1,4 +1,4 @@
-/* What follows from accepted records: outputs, links, views, and state that can be made again. */
+/* Judges outputs, ids, links, the table, the gateways' views and rebuilt state. */
 #include "tests/simulation/judge_internal.h"
 
 #include "shared/domain/types.h"
@@ -11,9 +11,9 @@
 
 enum { DUMP_BYTES = 8 << 20, SQL_BYTES = 4096 };
 
-/* ---- outputs: what an accepted record derives was published at least once */
+/* ---- outputs: each output of an accepted record was published at least once */
 
-/* "TOPIC ID-OF-THE-RECORD" → how many different outputs name it as their cause */
+/* id of a record → ids of the outputs that name it as their cause */
 static void cause_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
 	char cause[128];
@@ -33,13 +33,13 @@ typedef struct {
 	json_t *events, *joins, *commands, *assessments;
 } Outputs;
 
-static void outputs_want(json_t *causes, const BusRecord *record, size_t wanted, const char *what)
+static void outputs_expect(json_t *causes, const BusRecord *record, size_t expected, const char *outputs)
 {
 	char id[128];
 	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
 	size_t found = json_object_size(json_object_get(causes, id));
-	if (found != wanted)
-		broken_promise("%s has %zu %s instead of %zu", id, found, what, wanted);
+	if (found != expected)
+		invariant_broken("%s has %zu %s instead of %zu", id, found, outputs, expected);
 }
 
 static bool frees_key(json_t *entry)
@@ -57,15 +57,15 @@ static void journal_outputs(void *context, unsigned partition, const BusRecord *
 	(void)partition, (void)type;
 	json_array_foreach (json_object_get(body, "entries"), index, entry)
 		keys += frees_key(entry);
-	outputs_want(outputs->events, record, keys ? 1 : 0, "closings and reopenings");
-	outputs_want(outputs->joins, record, json_array_size(json_object_get(body, "joins")), "joins");
+	outputs_expect(outputs->events, record, keys ? 1 : 0, "closings and reopenings");
+	outputs_expect(outputs->joins, record, json_array_size(json_object_get(body, "joins")), "joins");
 	json_decref(body);
 }
 
 static void delivery_outputs(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
 	(void)partition;
-	outputs_want(((Outputs *)context)->commands, record, slice_is(type, TYPE_ESCALATION_REACHED), "commands");
+	outputs_expect(((Outputs *)context)->commands, record, slice_is(type, TYPE_ESCALATION_REACHED), "commands");
 }
 
 static bool within_window(json_t *row, json_t *one, json_t *other)
@@ -76,7 +76,7 @@ static bool within_window(json_t *row, json_t *one, json_t *other)
 	return llabs(one_at - other_at) <= 1000 * json_integer_value(json_object_get(row, "window_seconds"));
 }
 
-/* Who came stands last; it is linked with all that are not too old, and they with it. */
+/* The incident that joined is the last one; it and the earlier ones within the window are linked with each other. */
 static size_t links_wanted(json_t *row)
 {
 	json_t *list = json_object_get(row, "incidents");
@@ -92,10 +92,10 @@ static void report_outputs(void *context, unsigned partition, const BusRecord *r
 	(void)partition;
 	if (slice_is(type, TYPE_JOIN_KEPT)) {
 		json_t *row = body_of(record);
-		outputs_want(outputs->commands, record, links_wanted(row), "links");
+		outputs_expect(outputs->commands, record, links_wanted(row), "links");
 		json_decref(row);
 	} else if (!slice_is(type, TYPE_REPORT_RESUMED)) {
-		outputs_want(outputs->assessments, record, 1, "assessments");
+		outputs_expect(outputs->assessments, record, 1, "assessments");
 	}
 }
 
@@ -123,7 +123,7 @@ static void id_visit(void *context, unsigned partition, const BusRecord *record,
 	(void)type;
 	must(text_copy(header_get(record->headers, "ce_id"), id, sizeof(id)));
 	if (json_object_get(context, id))
-		broken_promise("two records have the id %s, one of them in partition %u", id, partition);
+		invariant_broken("two records have the id %s, one of them in partition %u", id, partition);
 	json_object_set_new(context, id, json_true());
 }
 
@@ -154,13 +154,13 @@ static void links_check(json_t *incidents, const char *id, json_t *incident)
 	json_array_foreach (json_object_get(incident, "links"), index, link) {
 		const char *other = member(link, "incident_id"), *by = member(link, "by");
 		if (links_to(incident, other, by) != 1)
-			broken_promise("incident %s is linked with %s more than once", id, other);
+			invariant_broken("incident %s is linked with %s more than once", id, other);
 		if (links_to(json_object_get(incidents, other), id, by) != 1)
-			broken_promise("incident %s is linked with %s, and %s does not know it", id, other, other);
+			invariant_broken("incident %s is linked with %s, but %s is not linked back", id, other, other);
 	}
 }
 
-/* Whatever two were open with the same join key at the same time. */
+/* Any two incidents that were open with the same join key at the same time are linked. */
 static void joined_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
 	(void)partition;
@@ -173,7 +173,7 @@ static void joined_visit(void *context, unsigned partition, const BusRecord *rec
 			if (i != k && within_window(row, one, other) &&
 			    !links_to(json_object_get(context, member(one, "incident_id")),
 				      member(other, "incident_id"), member(row, "by")))
-				broken_promise("%s and %s have the same %s, and are not linked (reports/%u at %" PRId64 ")",
+				invariant_broken("%s and %s have the same %s, but are not linked (reports/%u at %" PRId64 ")",
 					 member(one, "incident_id"), member(other, "incident_id"), member(row, "by"), partition,
 					 record->offset);
 	json_decref(row);
@@ -188,7 +188,7 @@ void judge_links(json_t *incidents)
 	walk_ledger(TOPIC_REPORTS, joined_visit, incidents);
 }
 
-/* ---- the table: the last record of each incident is the incident as the view has it */
+/* ---- the table: the last record of each incident is the view's document */
 
 static void table_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
@@ -206,19 +206,19 @@ void judge_table(json_t *incidents)
 	json_object_foreach (incidents, id, incident) {
 		json_t *viewed = document_in("gateway", 0, id);
 		if (!json_equal(json_object_get(stated, id), viewed))
-			broken_promise("the last record of %s in the table is not the incident as it stands", id);
+			invariant_broken("the last record of %s in the table is not the view's document", id);
 		json_decref(viewed);
 	}
 	if (json_object_size(stated) != json_object_size(incidents))
-		broken_promise("the table has %zu incidents instead of %zu", json_object_size(stated), json_object_size(incidents));
+		invariant_broken("the table has %zu incidents instead of %zu", json_object_size(stated), json_object_size(incidents));
 	json_decref(stated);
 }
 
 /* ---- state as text: the service's own tables, row by row */
 
 /*
- * Without what is forgotten once its records are cut, and needed no more: by notification all of an incident that is
- * closed, by the gateway how people were told of it.
+ * Rows that services forget once their records are trimmed are left out: in notification all rows of closed incidents, in the
+ * gateway the deliveries.
  */
 static bool tables_select(Store *store, Buffer *sql)
 {
@@ -257,7 +257,7 @@ static Buffer state_dump(const Unit *unit)
 	return dump;
 }
 
-static void dumps_compare(const Unit *unit, const char *what, const Buffer *one, const Buffer *other)
+static void dumps_compare(const Unit *unit, const char *fault, const Buffer *one, const Buffer *other)
 {
 	if (slice_equals(buffer_slice(one), buffer_slice(other)))
 		return;
@@ -265,12 +265,12 @@ static void dumps_compare(const Unit *unit, const char *what, const Buffer *one,
 	while (at < one->size && at < other->size && one->data[at] == other->data[at])
 		if (one->data[at++] == '\n')
 			line = at;
-	broken_promise("%s/%u: %s\n    %.*s\n    %.*s", unit->service->name, unit->partition, what,
+	invariant_broken("%s/%u: %s\n    %.*s\n    %.*s", unit->service->name, unit->partition, fault,
 		 (int)strcspn(one->data ? one->data + line : "", "\n"), one->data ? one->data + line : "",
 		 (int)strcspn(other->data ? other->data + line : "", "\n"), other->data ? other->data + line : "");
 }
 
-/* All gateways see the same. */
+/* All gateways have the same view. */
 void judge_views(void)
 {
 	Unit *owner = world_owner(judged, "gateway", 0);
@@ -280,13 +280,13 @@ void judge_views(void)
 		if (unit->service != owner->service || unit == owner)
 			continue;
 		Buffer seen = state_dump(unit);
-		dumps_compare(unit, "two gateways see different things", &expected, &seen);
+		dumps_compare(unit, "the views of two gateways differ", &expected, &seen);
 		buffer_release(&seen);
 	}
 	buffer_release(&expected);
 }
 
-/* One service, whose owner loses its disk: what it makes again from what is kept is what it had. */
+/* The owner of one service loses its disk: the state rebuilt from the records kept is the state it had. */
 void judge_fresh(void)
 {
 	static const char *const names[] = { "gateway", "intake", "response", "notification", "audit" };
@@ -299,7 +299,7 @@ void judge_fresh(void)
 	world_restart_empty(judged, owner);
 	world_rest(judged);
 	Buffer after = state_dump(owner);
-	dumps_compare(owner, "what is made again is not what was there", &before, &after);
+	dumps_compare(owner, "rebuilt state differs", &before, &after);
 	buffer_release(&before);
 	buffer_release(&after);
 }

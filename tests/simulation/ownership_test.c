@@ -1,11 +1,14 @@
 /*
- * The runtime alone, against an adversary: several instances of one service own the same partition by turns, and sometimes
- * at once. The wire delays, loses, doubles and reports falsely; instances crash with and without their disk, are paused and
- * come back as zombies. Whatever happens, once all is at rest every input must have had exactly one accepted effect, each
- * owner's state must be the fold of the ledger, and each accepted record's output must have been published.
+ * The runtime alone against an adversary: several instances of one service own the same partition in turn, and sometimes at once.
+ * The wire delays, loses, repeats and reports falsely; instances crash with and without their disk, pause and continue as zombies.
+ * When nothing moves any more, each input must have had exactly one accepted effect, each owner's state must be the fold of the
+ * ledger, and the output of each accepted record must have been published.
  *
- * The service: adds up the numbers it is sent. Its memory keeps a running count besides the store, so that a rollback that
- * forgets memory would be seen. `ownership_test SEED` runs one seed; the environment variable SEEDS says how many.
+ * The service under test adds up the numbers it gets. It keeps a running sum in memory besides the store, so that a rollback that
+ * leaves memory unchanged is found.
+ *
+ *     ownership_test         plays SEEDS seeds (default 500)
+ *     ownership_test SEED    plays one
  */
 #include "shared/domain/types.h"
 #include "shared/runtime/runtime.h"
@@ -46,12 +49,12 @@ static Result sum_decide(Handler *handler, const Record *input)
 {
 	int64_t number;
 	if (!slice_integer(input->body, &number))
-		return result_fail(ERROR_INPUT, "no number");
+		return result_fail(ERROR_INPUT, "the body is not a number");
 	if (number % 7 == 0)
-		return result_ok(); /* some inputs make no record */
+		return result_ok(); /* some inputs have no effect */
 	Memory *memory = handler->memory;
 	char body[64];
-	/* The record says on which state it was decided: a fork or a forgotten rollback would show. */
+	/* The record states the state it was decided on: sum_apply finds a fork or a missing rollback. */
 	int size = snprintf(body, sizeof(body), "%" PRId64 " %" PRId64 " %" PRId64, number, memory->sum, memory->records);
 	Draft draft = { .type = SLICE("test.added.v1"), .subject = input->id, .body = { body, (size_t)size },
 			.time = input->time };
@@ -106,7 +109,7 @@ typedef struct {
 } Instance;
 
 static struct {
-	uint64_t dice;
+	uint64_t random_state;
 	Bus *bus;
 	Instance instances[INSTANCES];
 	Instant now;
@@ -115,10 +118,10 @@ static struct {
 	bool quiet;
 } world;
 
-static uint32_t roll(uint32_t sides)
+static uint32_t random_below(uint32_t limit)
 {
-	world.dice = world.dice * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(world.dice >> 33) % sides;
+	world.random_state = world.random_state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(world.random_state >> 33) % limit;
 }
 
 static void instance_start(Instance *instance)
@@ -137,7 +140,7 @@ static void instance_crash(unsigned number, bool disk_lost)
 	Instance *instance = &world.instances[number];
 	size_t pending = memory_bus_stream_pending(world.bus, number);
 	runtime_free(instance->runtime);
-	memory_bus_drop_stream(world.bus, number, roll(2) ? 0 : roll((uint32_t)pending + 1));
+	memory_bus_drop_stream(world.bus, number, random_below(2) ? 0 : random_below((uint32_t)pending + 1));
 	if (disk_lost) {
 		store_close(instance->store);
 		instance->store = NULL;
@@ -152,7 +155,7 @@ static void instance_step(unsigned number)
 	if (world.now < instance->asleep_until)
 		return;
 	memory_bus_set_stream(world.bus, number);
-	runtime_pause(instance->runtime, world.assigned != number && !(world.quiet == false && roll(10) == 0));
+	runtime_pause(instance->runtime, world.assigned != number && !(world.quiet == false && random_below(10) == 0));
 	Result result = runtime_step(instance->runtime, world.now, &progressed);
 	if (result.kind == ERROR_INTERNAL) {
 		fprintf(stderr, "instance %u: %s\n", number, result.text);
@@ -166,7 +169,7 @@ static void client_send(void)
 	if (world.inputs == INPUTS_MAX)
 		return;
 	snprintf(id, sizeof(id), "in_%u", world.inputs++);
-	int size = snprintf(number, sizeof(number), "%u", roll(100));
+	int size = snprintf(number, sizeof(number), "%u", random_below(100));
 	instant_format(world.now, time);
 	Buffer headers;
 	buffer_init(&headers, 1024);
@@ -175,7 +178,7 @@ static void client_send(void)
 	header_add(&headers, "ce_time", slice_of(time));
 	BusRecord record = { .headers = buffer_slice(&headers), .body = { number, (size_t)size } };
 	memory_bus_set_stream(world.bus, STREAM_CLIENT);
-	must(!result_failed(bus_append(world.bus, roll(2) ? TOPIC_COMMANDS : TOPIC_ASSESSMENTS, 0, &record, NULL, NULL)));
+	must(!result_failed(bus_append(world.bus, random_below(2) ? TOPIC_COMMANDS : TOPIC_ASSESSMENTS, 0, &record, NULL, NULL)));
 	buffer_release(&headers);
 }
 
@@ -183,16 +186,16 @@ static void wire_step(void)
 {
 	static const WireMode faults[] = { WIRE_DELIVER_LATE_ACK, WIRE_LOSE, WIRE_FAIL_BUT_ARRIVE, WIRE_DOUBLE };
 	WireMode mode = WIRE_DELIVER;
-	if (!world.quiet && roll(25) == 0) {
-		mode = faults[roll(4)];
+	if (!world.quiet && random_below(25) == 0) {
+		mode = faults[random_below(4)];
 		world.faults++;
 	}
-	/* Inputs are the client's business: they arrive. */
-	if (memory_bus_stream_pending(world.bus, STREAM_CLIENT) > 0 && roll(3) == 0)
+	/* Inputs always arrive. */
+	if (memory_bus_stream_pending(world.bus, STREAM_CLIENT) > 0 && random_below(3) == 0)
 		memory_bus_step_stream(world.bus, STREAM_CLIENT, WIRE_DELIVER);
 	else if (memory_bus_stream_pending(world.bus, STREAM_CLIENT) < memory_bus_pending(world.bus))
 		for (int tries = 0; tries < 4; tries++) {
-			unsigned stream = roll(INSTANCES + 1);
+			unsigned stream = random_below(INSTANCES + 1);
 			if (memory_bus_step_stream(world.bus, stream == INSTANCES ? MEMORY_BUS_STRAGGLERS : stream, mode))
 				break;
 		}
@@ -200,22 +203,22 @@ static void wire_step(void)
 
 static void chaos_step(void)
 {
-	uint32_t die = roll(1000);
-	unsigned number = roll(INSTANCES);
-	if (die < 500)
+	uint32_t choice = random_below(1000);
+	unsigned number = random_below(INSTANCES);
+	if (choice < 500)
 		instance_step(number);
-	else if (die < 850)
+	else if (choice < 850)
 		wire_step();
-	else if (die < 930)
+	else if (choice < 930)
 		client_send();
-	else if (die < 980)
-		world.now += roll(400);
-	else if (die < 988)
+	else if (choice < 980)
+		world.now += random_below(400);
+	else if (choice < 988)
 		world.assigned = number;
-	else if (die < 994)
-		world.instances[number].asleep_until = world.now + roll(30000);
+	else if (choice < 994)
+		world.instances[number].asleep_until = world.now + random_below(30000);
 	else
-		instance_crash(number, roll(2));
+		instance_crash(number, random_below(2));
 }
 
 static void settle(void)
@@ -302,7 +305,7 @@ static void judge(uint64_t seed)
 static void run(uint64_t seed)
 {
 	memory_bus_reset(world.bus);
-	world.dice = seed * 0x9e3779b97f4a7c15u + 1;
+	world.random_state = seed * 0x9e3779b97f4a7c15u + 1;
 	world.now = 1790000000000;
 	world.inputs = world.assigned = 0;
 	world.owners = 0;

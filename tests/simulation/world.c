@@ -9,7 +9,7 @@
 #include "shared/domain/types.h"
 #include "shared/io/system/files.h"
 #include "tests/simulation/clients.h"
-#include "tests/simulation/outside.h"
+#include "tests/simulation/environment.h"
 #include "tests/support/memory_bus.h"
 #include "tests/support/memory_timers.h"
 
@@ -19,25 +19,25 @@
 #include <string.h>
 
 enum {
-	CHAOS_LEAST = 100, /* steps of chaos: from here to CHAOS_MORE further, most worlds short, so that many fit a minute */
+	CHAOS_LEAST = 100, /* steps of chaos: up to CHAOS_MORE more; most worlds are short, so that many fit into a minute */
 	CHAOS_MORE = 1600,
-	STUCK_MAX = 20, /* steps that fail one after the other, with nothing that fails around them */
-	BURST_MAX = 4, /* steps of one unit, records of one stream, at a time */
+	STUCK_MAX = 20, /* failed steps in a row, while there are no faults */
+	BURST_MAX = 4,  /* steps of one unit, or records of one stream, at a time */
 	PAUSE_MAX_MS = 120000,
-	QUIET_MS = 480000, /* longer than the last level of the pack, and a sweep for lost timers */
+	QUIET_MS = 480000, /* longer than the pack's last escalation level plus a sweep for lost timers */
 	QUIET_STEP_MS = 15000,
 	QUIET_LIMIT = 4000,
 	AUDIT_BYTES = 8 << 20,
 	PACK_BYTES = 1 << 20,
 };
 
-uint32_t roll(World *world, uint32_t sides)
+uint32_t random_below(World *world, uint32_t limit)
 {
-	world->dice = world->dice * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(world->dice >> 33) % sides;
+	world->random_state = world->random_state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(world->random_state >> 33) % limit;
 }
 
-/* ---- the policy: read once, published in every world */
+/* ---- the policy: read once, published in each world */
 
 static json_t *pack_message;
 static Policy *pack;
@@ -93,18 +93,18 @@ static void pack_publish(World *world)
 
 /* ---- units */
 
-static World *answered; /* whose gateways answer */
+static World *answering; /* the world whose gateways answer */
 
 static void gateway_accepted(Handler *handler, const Record *record)
 {
 	(void)handler;
 	if (slice_starts(record->type, SLICE("tocsin.journal.")) && id_is("cmd_", record->cause))
-		client_answered(answered, record);
+		client_answered(answering, record);
 }
 
-static Service gateway; /* the real one, but heard */
+static Service gateway; /* the real one, with gateway_accepted */
 
-/* Audit has one replica: it owns only where its file is. */
+/* Audit has one replica, because only the replica that has its file may own. */
 static const struct {
 	const Service *service;
 	unsigned replicas_max;
@@ -119,7 +119,7 @@ static const struct {
 
 static unsigned unit_stream(const Unit *unit)
 {
-	return 2 * unit->number + unit->lives % 2;
+	return 2 * unit->number + unit->incarnation % 2;
 }
 
 void world_print(const World *world, TopicId topic, unsigned partition)
@@ -139,12 +139,12 @@ void world_print(const World *world, TopicId topic, unsigned partition)
 	}
 }
 
-static void give_up(const World *world, const Unit *unit, const char *what, const char *why)
+static void give_up(const World *world, const Unit *unit, const char *event, const char *reason)
 {
 	if (unit->service->ledger != TOPICS)
 		world_print(world, unit->service->ledger, unit->partition);
 	fprintf(stderr, "seed %" PRIu64 ": %s/%u of replica %u %s: %s\n", world->seed, unit->service->name, unit->partition,
-		unit->replica, what, why);
+		unit->replica, event, reason);
 	abort();
 }
 
@@ -164,13 +164,13 @@ static void unit_start(World *world, Unit *unit)
 	unit->bus = memory_bus_handle(world->bus);
 	RuntimeOptions options = { .service = unit->service, .partition = unit->partition, .bus = unit->bus,
 				   .timers = unit->service == &notification_service ? world->timers : NULL,
-				   .outside = outside_of(unit), .store = unit->store, .environment = unit->environment,
-				   .owner_id = ((uint64_t)roll(world, 1u << 31) << 8) + unit->number,
+				   .outside = outbound_of(unit), .store = unit->store, .environment = unit->environment,
+				   .owner_id = ((uint64_t)random_below(world, 1u << 31) << 8) + unit->number,
 				   .standby = world->standby, .trim_after_ms = world->trim_after_ms };
 	Result result = runtime_new(&options, &unit->runtime);
 	if (result.kind == ERROR_AGAIN && world->away) {
 		unit_bus_close(unit);
-		unit->runtime = NULL; /* its process tries again (any_restart, all_wake) */
+		unit->runtime = NULL; /* any_restart or all_wake start it again */
 		return;
 	}
 	if (result_failed(result))
@@ -182,7 +182,7 @@ static void figures_take(World *world, const Unit *unit)
 {
 	RuntimeFigures figures = runtime_figures(unit->runtime);
 	world->figures.claims += figures.claims;
-	world->figures.deposed += figures.deposed;
+	world->figures.superseded += figures.deposed;
 	world->figures.doubts += figures.doubts;
 	world->figures.dropped += figures.dropped;
 }
@@ -193,15 +193,15 @@ static void unit_stop(World *world, Unit *unit)
 	figures_take(world, unit);
 	runtime_free(unit->runtime);
 	unit->runtime = NULL;
-	memory_bus_drop_stream(world->bus, unit_stream(unit), roll(world, (uint32_t)pending + 1));
+	memory_bus_drop_stream(world->bus, unit_stream(unit), random_below(world, (uint32_t)pending + 1));
 	unit_bus_close(unit);
-	unit->lives++;
-	/* The stream of the life after the next is free by then: what is left of this one comes before. */
+	unit->incarnation++;
+	/* The next incarnation uses this stream now: appends left in it by an earlier one arrive before. */
 	while (memory_bus_stream_pending(world->bus, unit_stream(unit)) > 0)
 		memory_bus_step_stream(world->bus, unit_stream(unit), WIRE_DELIVER);
 	unit->asleep_until = 0;
 	unit->wire_held = false;
-	outside_crash(world, unit);
+	outbound_crash(world, unit);
 }
 
 static void disk_lose(World *world, Unit *unit)
@@ -217,9 +217,9 @@ static void unit_crash(World *world, Unit *unit)
 		return;
 	world->figures.crashes++;
 	unit_stop(world, unit);
-	if (roll(world, 2))
+	if (random_below(world, 2))
 		disk_lose(world, unit);
-	if (roll(world, 3))
+	if (random_below(world, 3))
 		unit_start(world, unit);
 }
 
@@ -230,14 +230,14 @@ void world_restart_empty(World *world, Unit *unit)
 	unit_start(world, unit);
 }
 
-/* As a process waits when a step made no progress. True: there is more to read than was known. */
+/* Waits as a process does after a step without progress. True: the bus has learnt of records to read. */
 static bool unit_wait(World *world, Unit *unit)
 {
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
 	uint64_t before = memory_bus_learnt(world->bus);
-	size_t count = runtime_positions(unit->runtime, places, &wake_at);
-	unit->bus->operations->wait(runtime_reader(unit->runtime), places, count, 0);
+	size_t count = runtime_positions(unit->runtime, positions, &wake_at);
+	unit->bus->operations->wait(runtime_reader(unit->runtime), positions, count, 0);
 	return memory_bus_learnt(world->bus) > before;
 }
 
@@ -246,16 +246,16 @@ static bool unit_step(World *world, Unit *unit)
 	bool progressed;
 	if (!unit->runtime || world->now < unit->asleep_until)
 		return false;
-	if (world->quiet || roll(world, 2))
+	if (world->quiet || random_below(world, 2))
 		runtime_assign(unit->runtime, unit->assigned);
 	memory_bus_set_stream(world->bus, unit_stream(unit));
 	Result result = runtime_step(unit->runtime, world->now, &progressed);
-	if (result_failed(result) && result.kind != ERROR_AGAIN) /* a program ends with it */
+	if (result_failed(result) && result.kind != ERROR_AGAIN) /* a program would stop */
 		give_up(world, unit, "stops", result.text);
 	unit->stuck = result_failed(result) && !progressed ? unit->stuck + 1 : 0;
 	if (world->quiet && unit->stuck > STUCK_MAX)
 		give_up(world, unit, "is stuck", result.text);
-	if (!progressed && (world->quiet || roll(world, 8)))
+	if (!progressed && (world->quiet || random_below(world, 8)))
 		progressed = unit_wait(world, unit);
 	return progressed || (world->quiet && unit->stuck > 0);
 }
@@ -265,13 +265,13 @@ static void units_start(World *world)
 	world->unit_count = 0;
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		unsigned partitions = services[i].service->single ? 1 : world->partitions;
-		unsigned replicas = 1 + roll(world, services[i].replicas_max);
+		unsigned replicas = 1 + random_below(world, services[i].replicas_max);
 		for (unsigned number = 0; number < partitions * replicas; number++) {
 			must(world->unit_count < WORLD_UNITS_MAX);
 			Unit *unit = &world->units[world->unit_count];
 			*unit = (Unit){ .service = services[i].service, .partition = number / replicas,
 					.replica = number % replicas, .number = (unsigned)world->unit_count,
-					.environment = outside_environment(world, services[i].service),
+					.environment = service_environment(world, services[i].service),
 					.assigned = number % replicas == 0 };
 			world->unit_count++;
 			unit_start(world, unit);
@@ -281,7 +281,7 @@ static void units_start(World *world)
 
 static Unit *unit_any(World *world)
 {
-	return &world->units[roll(world, (uint32_t)world->unit_count)];
+	return &world->units[random_below(world, (uint32_t)world->unit_count)];
 }
 
 Unit *world_owner(World *world, const char *service, unsigned partition)
@@ -294,7 +294,7 @@ Unit *world_owner(World *world, const char *service, unsigned partition)
 	return NULL;
 }
 
-/* ---- the group: wants whom it likes, and tells nobody */
+/* ---- the group: assigns partitions at random, and units learn it late */
 
 static bool same_partition(const Unit *one, const Unit *other)
 {
@@ -309,34 +309,34 @@ static unsigned replicas_of(const World *world, const Unit *unit)
 	return count;
 }
 
-/* wanted: bit n stands for replica n. */
-static void group_assign(World *world, const Unit *any, unsigned wanted)
+/* replicas: bit n assigns the partition to replica n. */
+static void group_assign(World *world, const Unit *any, unsigned replicas)
 {
 	for (size_t i = 0; i < world->unit_count; i++)
 		if (same_partition(&world->units[i], any))
-			world->units[i].assigned = wanted >> world->units[i].replica & 1;
+			world->units[i].assigned = replicas >> world->units[i].replica & 1;
 }
 
-/* Mostly one, sometimes two at once, all, or nobody for a while. */
+/* Mostly assigns one replica; sometimes several, or none for a while. */
 static void group_move(World *world)
 {
 	const Unit *any = unit_any(world);
-	unsigned replicas = replicas_of(world, any), die = roll(world, 10);
-	unsigned wanted = die < 7 ? 1u << roll(world, replicas) : roll(world, 1u << replicas);
+	unsigned replicas = replicas_of(world, any), choice = random_below(world, 10);
+	unsigned assigned = choice < 7 ? 1u << random_below(world, replicas) : random_below(world, 1u << replicas);
 	if (replicas < 2)
 		return;
 	world->figures.moves++;
-	group_assign(world, any, wanted);
+	group_assign(world, any, assigned);
 }
 
 static void group_settle(World *world)
 {
 	for (size_t i = 0; i < world->unit_count; i++)
 		if (world->units[i].replica == 0)
-			group_assign(world, &world->units[i], 1u << roll(world, replicas_of(world, &world->units[i])));
+			group_assign(world, &world->units[i], 1u << random_below(world, replicas_of(world, &world->units[i])));
 }
 
-/* ---- trimming: a ledger is kept longer than the longest outage, so who still reads it has passed what is cut */
+/* ---- trimming: ledgers are kept longer than the longest outage, so only records that all readers have passed are trimmed */
 
 typedef struct {
 	int64_t position;
@@ -366,18 +366,19 @@ static int64_t audit_passed(World *world, TopicId topic, unsigned partition)
 	return passed.position;
 }
 
-/* Gateways that run have passed it; one that does not makes its view anew. */
+/* The lowest position of running gateways; a gateway that is down may rebuild its view. */
 static int64_t gateways_passed(World *world, unsigned topic, unsigned partition)
 {
 	int64_t passed = INT64_MAX;
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	for (size_t i = 0; i < world->unit_count; i++) {
 		Instant wake_at;
 		Unit *unit = &world->units[i];
-		size_t count = unit->service == &gateway && unit->runtime ? runtime_positions(unit->runtime, places, &wake_at) : 0;
+		bool reads = unit->service == &gateway && unit->runtime;
+		size_t count = reads ? runtime_positions(unit->runtime, positions, &wake_at) : 0;
 		for (size_t k = 0; k < count; k++)
-			if (places[k].topic == topic && places[k].partition == partition && places[k].from < passed)
-				passed = places[k].from;
+			if (positions[k].topic == topic && positions[k].partition == partition && positions[k].from < passed)
+				passed = positions[k].from;
 	}
 	return passed;
 }
@@ -392,7 +393,7 @@ static bool trim_allowed(void *context, unsigned topic, unsigned partition, int6
 	return passed;
 }
 
-/* ---- the play */
+/* ---- acts */
 
 static void wire_step(World *world)
 {
@@ -400,15 +401,15 @@ static void wire_step(World *world)
 	unsigned stream;
 	if (world->away)
 		return;
-	if (!memory_bus_choose(world->bus, roll(world, 1u << 30), &stream))
+	if (!memory_bus_choose(world->bus, random_below(world, 1u << 30), &stream))
 		return;
 	const Unit *unit = stream < STREAM_CLIENT ? &world->units[stream / 2] : NULL;
 	if (unit && unit->wire_held && stream == unit_stream(unit) && world->now < unit->asleep_until)
 		return;
-	for (unsigned records = 1 + roll(world, BURST_MAX); records > 0; records--) {
+	for (unsigned records = 1 + random_below(world, BURST_MAX); records > 0; records--) {
 		WireMode mode = WIRE_DELIVER;
-		if (roll(world, 40) == 0) {
-			mode = faults[roll(world, 4)];
+		if (random_below(world, 40) == 0) {
+			mode = faults[random_below(world, 4)];
 			world->figures.faults++;
 		}
 		memory_bus_step_stream(world->bus, stream, mode);
@@ -418,16 +419,16 @@ static void wire_step(World *world)
 static void any_unit_step(World *world)
 {
 	Unit *unit = unit_any(world);
-	for (unsigned steps = 1 + roll(world, BURST_MAX); steps > 0; steps--)
+	for (unsigned steps = 1 + random_below(world, BURST_MAX); steps > 0; steps--)
 		if (!unit_step(world, unit))
 			return;
 }
 
-/* A process is all partitions of a replica. */
+/* Crashes one unit, or a whole process: all partitions of a replica. */
 static void any_crash(World *world)
 {
 	const Unit *any = unit_any(world);
-	bool whole = roll(world, 4) == 0;
+	bool whole = random_below(world, 4) == 0;
 	for (size_t i = 0; i < world->unit_count; i++) {
 		Unit *unit = &world->units[i];
 		if (unit == any || (whole && unit->service == any->service && unit->replica == any->replica))
@@ -438,71 +439,71 @@ static void any_crash(World *world)
 static void any_restart(World *world)
 {
 	for (size_t i = 0; i < world->unit_count; i++)
-		if (!world->units[i].runtime && roll(world, 2))
+		if (!world->units[i].runtime && random_below(world, 2))
 			unit_start(world, &world->units[i]);
 }
 
 static void any_pause(World *world)
 {
 	Unit *unit = unit_any(world);
-	unit->asleep_until = world->now + roll(world, PAUSE_MAX_MS);
-	unit->wire_held = roll(world, 2);
+	unit->asleep_until = world->now + random_below(world, PAUSE_MAX_MS);
+	unit->wire_held = random_below(world, 2);
 	world->figures.zombies += unit->runtime && runtime_phase(unit->runtime) >= PHASE_CLAIMING;
 }
 
 static void clock_step(World *world)
 {
 	static const uint32_t leaps[] = { 20, 20, 300, 300, 1500, 1500, 20000, 20000, 120000 };
-	world->now += roll(world, 100) ? roll(world, leaps[roll(world, 9)]) : roll(world, 10800000);
+	world->now += random_below(world, 100) ? random_below(world, leaps[random_below(world, 9)]) : random_below(world, 10800000);
 }
 
 static void any_sending(World *world)
 {
-	outside_step(world, roll(world, OUTBOUND_SENDERS));
+	outbound_step(world, random_below(world, OUTBOUND_SENDERS));
 }
 
-/* Somebody who may write to the topics does: no record of a ledger's, and nothing may wait for it or end of it. */
-static void stranger(World *world)
+/* Another program writes to a ledger's topic: readers drop the record, and none may wait for it or stop. */
+static void unknown_writer(World *world)
 {
 	static const struct {
 		const char *headers;
 		size_t size;
-	} strange[] = {
-#define STRANGE(text) { text, sizeof(text) - 1 }
-		STRANGE(""),
-		STRANGE("a\0b\0"),
-		STRANGE("ce_epoch\0-1\0ce_owner\0" "1\0ce_seq\0" "1\0"),
-		STRANGE("ce_epoch\0" "99999999999999999999\0ce_owner\0" "1\0ce_seq\0" "0\0"),
-		STRANGE("ce_epoch\0" "0\0ce_owner\0" "0000000000000000\0ce_seq\0" "0\0"),
-#undef STRANGE
+	} malformed[] = {
+#define MALFORMED(text) { text, sizeof(text) - 1 }
+		MALFORMED(""),
+		MALFORMED("a\0b\0"),
+		MALFORMED("ce_epoch\0-1\0ce_owner\0" "1\0ce_seq\0" "1\0"),
+		MALFORMED("ce_epoch\0" "99999999999999999999\0ce_owner\0" "1\0ce_seq\0" "0\0"),
+		MALFORMED("ce_epoch\0" "0\0ce_owner\0" "0000000000000000\0ce_seq\0" "0\0"),
+#undef MALFORMED
 	};
 	const Unit *unit = unit_any(world);
-	uint32_t kind = roll(world, sizeof(strange) / sizeof(strange[0]));
+	uint32_t kind = random_below(world, sizeof(malformed) / sizeof(malformed[0]));
 	if (unit->service->ledger == TOPICS)
 		return;
-	BusRecord record = { .headers = { strange[kind].headers, strange[kind].size }, .body = SLICE("?") };
+	BusRecord record = { .headers = { malformed[kind].headers, malformed[kind].size }, .body = SLICE("?") };
 	memory_bus_set_stream(world->bus, STREAM_CLIENT);
 	(void)bus_append(world->bus, unit->service->ledger, unit->partition, &record, NULL, NULL);
 }
 
-/* The broker goes away, for everybody, and comes back, a moment or hours later. */
+/* The broker becomes unreachable for all processes, or returns, a moment or hours later. */
 static void bus_fault(World *world)
 {
-	world->away = !world->away && roll(world, 4) == 0;
+	world->away = !world->away && random_below(world, 4) == 0;
 	world->figures.outages += world->away;
 	memory_bus_set_away(world->bus, world->away);
 }
 
 static void timers_fault(World *world)
 {
-	uint32_t die = roll(world, 10);
+	uint32_t choice = random_below(world, 10);
 	world->figures.timers_lost++;
-	memory_timers_set_away(world->timers, die == 0);
-	if (die < 6)
-		memory_timers_lose(world->timers, roll(world, 1000));
-	else if (die < 8)
-		memory_timers_revive(world->timers, roll(world, 1000));
-	else if (die < 9)
+	memory_timers_set_away(world->timers, choice == 0);
+	if (choice < 6)
+		memory_timers_lose(world->timers, random_below(world, 1000));
+	else if (choice < 8)
+		memory_timers_revive(world->timers, random_below(world, 1000));
+	else if (choice < 9)
 		memory_timers_outlive(world->timers);
 	else
 		memory_timers_lose_all(world->timers);
@@ -512,18 +513,18 @@ static const struct {
 	uint32_t weight; /* of 1000 */
 	void (*act)(World *world);
 } acts[] = {
-	{ 474, any_unit_step }, { 250, wire_step },   { 45, client_event }, { 20, client_again }, { 28, client_command },
-	{ 10, clients_retry },  { 2, clients_repeat },  { 38, clock_step },   { 45, any_sending },  { 8, timers_fault },  { 14, any_crash },
-	{ 20, any_restart },    { 20, group_move },   { 10, any_pause },
-	{ 4, stranger }, { 12, bus_fault },
+	{ 474, any_unit_step }, { 250, wire_step },     { 45, client_event }, { 20, client_again },   { 28, client_command },
+	{ 10, clients_retry },  { 2, clients_repeat },  { 38, clock_step },   { 45, any_sending },    { 8, timers_fault },
+	{ 14, any_crash },      { 20, any_restart },    { 20, group_move },   { 10, any_pause },
+	{ 4, unknown_writer },  { 12, bus_fault },
 };
 
 static void chaos_step(World *world)
 {
-	uint32_t die = roll(world, 1000);
+	uint32_t choice = random_below(world, 1000);
 	size_t i = 0;
-	while (die >= acts[i].weight)
-		die -= acts[i++].weight;
+	while (choice >= acts[i].weight)
+		choice -= acts[i++].weight;
 	acts[i].act(world);
 	world->figures.steps++;
 }
@@ -536,14 +537,14 @@ void world_rest(World *world)
 			moved |= unit_step(world, &world->units[i]);
 		moved |= memory_bus_pending(world->bus) > 0;
 		memory_bus_deliver_all(world->bus);
-		moved |= outside_drain(world);
+		moved |= outbound_drain(world);
 		if (!moved)
 			return;
 	}
 	for (size_t i = 0; i < world->unit_count; i++)
 		if (unit_step(world, &world->units[i]))
-			give_up(world, &world->units[i], "does not come to rest", "it moves");
-	fprintf(stderr, "seed %" PRIu64 ": what is outside does not come to rest\n", world->seed);
+			give_up(world, &world->units[i], "does not come to rest", "its steps still make progress");
+	fprintf(stderr, "seed %" PRIu64 ": the wire or the outbound channel does not come to rest\n", world->seed);
 	abort();
 }
 
@@ -552,14 +553,14 @@ static Instant earlier(Instant one, Instant other)
 	return one == INSTANT_NONE || (other != INSTANT_NONE && other < one) ? other : one;
 }
 
-/* Of timers that are armed and of services that wait; sweeps for lost timers left out, which never end. */
+/* The earliest armed timer or wake-up of a service; not sweeps for lost timers, which never end. */
 static Instant next_wake(World *world)
 {
 	Instant next = INSTANT_NONE;
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	for (size_t i = 0; i < world->unit_count; i++) {
 		Instant wake_at;
-		runtime_positions(world->units[i].runtime, places, &wake_at);
+		runtime_positions(world->units[i].runtime, positions, &wake_at);
 		if (world->units[i].service != &notification_service)
 			next = earlier(next, wake_at);
 	}
@@ -596,7 +597,7 @@ static void quiet(World *world)
 		bool sooner = wake_at != INSTANT_NONE && wake_at < world->now + QUIET_STEP_MS;
 		world->now = sooner ? (wake_at > world->now ? wake_at : world->now + 1) : world->now + QUIET_STEP_MS;
 	}
-	/* What is still armed lies further ahead: retries of messages, up to a day. */
+	/* Timers that are still armed are further ahead: retries of messages, up to a day. */
 	for (unsigned round = 0; round < QUIET_LIMIT; round++) {
 		world_rest(world);
 		Instant wake_at = next_wake(world);
@@ -612,7 +613,7 @@ void world_init(World *world)
 	pack_read();
 	gateway = gateway_service;
 	gateway.accepted = gateway_accepted;
-	answered = world;
+	answering = world;
 	world->timers = memory_timers_new();
 	buffer_init(&world->audit_file, AUDIT_BYTES);
 }
@@ -630,21 +631,21 @@ void world_play(World *world, uint64_t seed)
 {
 	static const int64_t trims[] = { 0, 0, 60000, 600000, 3600000 };
 	world->seed = seed;
-	world->dice = seed * 0x9e3779b97f4a7c15u + 1;
+	world->random_state = seed * 0x9e3779b97f4a7c15u + 1;
 	world->now = 1790000000000;
 	world->quiet = world->away = false;
 	world->event_count = world->command_count = world->received_count = world->answer_count = 0;
-	world->partitions = 1 + roll(world, WORLD_PARTITIONS_MAX);
-	world->standby = roll(world, 2);
-	world->trim_after_ms = trims[roll(world, 5)];
+	world->partitions = 1 + random_below(world, WORLD_PARTITIONS_MAX);
+	world->standby = random_below(world, 2);
+	world->trim_after_ms = trims[random_below(world, 5)];
 	world->bus = memory_bus_new(TOPICS, world->partitions);
-	memory_bus_set_chance(world->bus, world->dice);
+	memory_bus_set_chance(world->bus, world->random_state);
 	memory_bus_guard_trim(world->bus, trim_allowed, world);
 	memory_timers_reset(world->timers);
-	outside_reset(world);
+	environment_reset(world);
 	pack_publish(world);
 	units_start(world);
-	unsigned steps = CHAOS_LEAST + roll(world, 1 + roll(world, CHAOS_MORE));
+	unsigned steps = CHAOS_LEAST + random_below(world, 1 + random_below(world, CHAOS_MORE));
 	for (unsigned step = 0; step < steps; step++)
 		chaos_step(world);
 	quiet(world);

@@ -1,10 +1,10 @@
 /*
- * All six services in one seeded loop, each in one to three replicas: an in-memory bus with a hostile wire, of which each
- * process knows only what it was told, as on Kafka, a fake clock, a group that moves partitions at will, timers that get lost or are away, a receiver that fails, clients that repeat
- * themselves, processes that crash with and without their disks, or sleep and come back as zombies with their wire still
- * full, and ledgers that are trimmed. The same seed always makes the same history.
+ * All six services in one seeded loop, each in one to three replicas, on an in-memory bus with a hostile wire and a fake clock.
+ * Each process knows of the logs only what it has read, waited for or appended, as on Kafka. The group moves partitions at random;
+ * timers are lost or unreachable; the receiver of messages fails; clients repeat themselves; processes crash with and without their
+ * disks, or pause and continue as zombies with appends still on the wire; ledgers are trimmed. A seed determines the history.
  *
- * Nothing here knows what is right: that is judge.h.
+ * Correctness is checked by judge.h, not here.
  */
 #ifndef TOCSIN_TESTS_WORLD_H
 #define TOCSIN_TESTS_WORLD_H
@@ -19,25 +19,26 @@ enum {
 	WORLD_PARTITIONS_MAX = 3,
 	WORLD_REPLICAS_MAX = 3,
 	WORLD_UNITS_MAX = 48,
-	STREAM_CLIENT = 2 * WORLD_UNITS_MAX, /* a unit has two streams, one for every other life of its process */
+	STREAM_CLIENT = 2 * WORLD_UNITS_MAX, /* a unit has two streams, which the incarnations of its process use in turn */
 };
 
 /* One partition of one replica of a service: a runtime and its disk. */
 typedef struct {
 	const Service *service;
 	unsigned partition, replica;
-	unsigned number, lives;
+	unsigned number;
+	unsigned incarnation; /* grows with each stop of the process */
 	void *environment;
-	Bus *bus;              /* what its process knows of the logs; NULL: it is not running */
+	Bus *bus;              /* its process's handle; NULL: it is not running */
 	Store *store;          /* NULL: the disk is empty */
 	Runtime *runtime;      /* NULL: the process is not running */
-	bool assigned;         /* what the group wants; it is not told at once */
+	bool assigned;         /* by the group; the runtime learns it late */
 	Instant asleep_until;  /* a paused process */
-	unsigned stuck;        /* steps that failed, the last ones in a row */
-	bool wire_held;        /* and what it has sent has not left it either */
+	unsigned stuck;        /* number of failed steps in a row */
+	bool wire_held;        /* while it is paused, its appends are not delivered */
 } Unit;
 
-/* What a client sent, and whether it was told that it is durable. */
+/* A client's event; acknowledged: the client knows that it is durable. */
 typedef struct {
 	Id id;
 	unsigned slot;
@@ -53,23 +54,23 @@ typedef struct {
 	Buffer headers, body;
 } SentCommand;
 
-/* A gateway answered a command with what a journal record says; the id alone does not tell, it is the command's. */
+/* A gateway answered a command from a journal record. The record's digest identifies it: its id follows from the command's. */
 typedef struct {
 	char command[ID_SIZE];
 	char record[DIGEST_HEX];
 } Answer;
 
 /* Of a record's id, type and body. */
-void answer_name(Slice id, Slice type, Slice body, char out[static DIGEST_HEX]);
+void answer_digest(Slice id, Slice type, Slice body, char out[static DIGEST_HEX]);
 
 typedef struct {
 	uint64_t events, commands, steps, crashes, disks_lost, moves, zombies, faults, timers_lost, trims, outages;
-	uint64_t claims, deposed, doubts, dropped;
+	uint64_t claims, superseded, doubts, dropped;
 } WorldFigures;
 
 typedef struct {
-	uint64_t seed, dice;
-	Bus *bus; /* the driver's handle, which knows everything */
+	uint64_t seed, random_state;
+	Bus *bus; /* the driver's handle, which knows the logs as they are */
 	Timers *timers;
 	Instant now;
 	unsigned partitions;
@@ -83,39 +84,39 @@ typedef struct {
 	size_t command_count;
 	Answer *answers;
 	size_t answer_count, answer_room;
-	char received[WORLD_SENT_MAX][OUTBOUND_KEY]; /* message ids the receiver took, each once */
+	char received[WORLD_SENT_MAX][OUTBOUND_KEY]; /* ids of messages the receiver accepted, each once */
 	size_t received_count;
 	Buffer audit_file;
-	bool quiet; /* no faults any more */
-	bool away;  /* the bus is */
+	bool quiet; /* no more faults */
+	bool away;  /* the bus is unreachable */
 	WorldFigures figures; /* of all worlds so far */
 } World;
 
 void world_init(World *world);
 void world_release(World *world);
 
-/* Plays one seed: chaos, then quiet until nothing moves any more. Aborts with the seed where a service gives up. */
+/* Plays one seed: chaos, then no more faults until nothing moves. Aborts with the seed where a service stops. */
 void world_play(World *world, uint64_t seed);
 
-/* Everything that can move moves, until nothing does, at this time. */
+/* Steps everything at the present time until nothing moves. */
 void world_rest(World *world);
 
-/* The process starts again, its disk empty. */
+/* The process restarts with an empty disk. */
 void world_restart_empty(World *world, Unit *unit);
 
-/* Frees what the seed made; the judge looks before. */
+/* Frees everything of the seed, after the judge has looked at it. */
 void world_end(World *world);
 
-/* The one of its replicas that the group wants; once the world is quiet there is exactly one. NULL: none. */
+/* The first replica assigned by the group; exactly one is once the world is quiet. NULL: none. */
 Unit *world_owner(World *world, const char *service, unsigned partition);
 
-/* 0 … sides - 1. */
-uint32_t roll(World *world, uint32_t sides);
+/* A random number below the limit, which is at least 1. */
+uint32_t random_below(World *world, uint32_t limit);
 
-/* What stands in a log and why it counts, for whoever has to find out what happened; '-': trimmed. */
+/* Prints the headers of a log's records on stderr, for debugging a seed; '-': trimmed. */
 void world_print(const World *world, TopicId topic, unsigned partition);
 
-/* The policy all services follow. */
+/* The policy that all services follow; borrowed. */
 const Policy *world_policy(void);
 
 #endif

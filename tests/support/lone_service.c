@@ -111,21 +111,21 @@ void lone_restart(LoneService *lone, bool disk_lost)
 	runtime_start(lone);
 }
 
-/* True: there is more to read than the service knew. */
+/* True: the service has learnt of records to read. */
 static bool lone_wait(LoneService *lone)
 {
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
 	uint64_t before = memory_bus_learnt(lone->bus);
-	size_t count = runtime_positions(lone->runtime, places, &wake_at);
-	lone->bus->operations->wait(runtime_reader(lone->runtime), places, count, 0);
+	size_t count = runtime_positions(lone->runtime, positions, &wake_at);
+	lone->bus->operations->wait(runtime_reader(lone->runtime), positions, count, 0);
 	return memory_bus_learnt(lone->bus) > before;
 }
 
 void lone_settle(LoneService *lone)
 {
 	bool moved = true;
-	unsigned again = 0; /* a newcomer tries again what has not come yet */
+	unsigned again = 0; /* attempts of a newcomer at records that have not arrived yet */
 	for (size_t i = 0; moved && !result_failed(lone->failure); i++) {
 		bool progressed = false;
 		must(i < STEPS_MAX);
@@ -141,15 +141,15 @@ void lone_settle(LoneService *lone)
 	}
 }
 
-/* The next moment behind now at which a timer or the service itself wants to be woken. */
-static Instant next_moment(LoneService *lone)
+/* The next time after now at which a timer is due or the service asked to be stepped; INSTANT_NONE: none. */
+static Instant next_wake(LoneService *lone)
 {
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	char owner[64];
 	Instant wake_at;
 	snprintf(owner, sizeof(owner), "%s/0", lone->service->name);
 	Instant timer_at = lone->timers->operations->next(lone->timers, owner);
-	(void)runtime_positions(lone->runtime, places, &wake_at);
+	(void)runtime_positions(lone->runtime, positions, &wake_at);
 	if (wake_at <= lone->now || (timer_at > lone->now && timer_at < wake_at))
 		wake_at = timer_at;
 	return wake_at > lone->now ? wake_at : INSTANT_NONE;
@@ -159,7 +159,7 @@ void lone_until(LoneService *lone, Instant now)
 {
 	Instant next;
 	lone_settle(lone);
-	for (size_t i = 0; (next = next_moment(lone)) != INSTANT_NONE && next < now; i++) {
+	for (size_t i = 0; (next = next_wake(lone)) != INSTANT_NONE && next < now; i++) {
 		must(i < STEPS_MAX);
 		lone->now = next;
 		lone_settle(lone);
@@ -168,7 +168,6 @@ void lone_until(LoneService *lone, Instant now)
 	lone_settle(lone);
 }
 
-/* Only what was accepted counts, by the ledger rule. */
 bool lone_output(const LoneService *lone, TopicId topic, const char *type, size_t nth, BusRecord *out)
 {
 	LedgerCursor cursor = { 0 };

@@ -1,7 +1,6 @@
 /*
- * One service alone, run by the real runtime over an in-memory bus with a clock the test sets. What stands in its
- * inputs is written by the test, as the owner of those ledgers would write it; what it writes is read back from the
- * bus.
+ * One service alone, run by the real runtime on an in-memory bus with a clock that the test sets. The test appends its inputs, as
+ * the owner of those ledgers would, and reads its outputs from the bus.
  */
 #ifndef TOCSIN_TESTS_LONE_SERVICE_H
 #define TOCSIN_TESTS_LONE_SERVICE_H
@@ -18,37 +17,37 @@ typedef struct {
 	Runtime *runtime;
 	Instant now;
 	uint64_t owners, seq[TOPICS];
-	bool beside_others; /* one replica of several: taken from the next start on */
-	Bus *handle; /* the service's own, where it knows less of the logs than the test (lone_newcomer); NULL: bus */
-	bool waiting; /* the last step wants to be tried again */
-	Result failure; /* what the last step said, when it failed for good */
+	bool beside_others; /* one replica of several (RuntimeOptions.standby), from the next start on */
+	Bus *handle;        /* the service's, if it knows less of the logs than the test (lone_newcomer); NULL: bus */
+	bool waiting;       /* the last step answered ERROR_AGAIN */
+	Result failure;     /* ERROR_INTERNAL of the last step, after which it is not stepped again */
 } LoneService;
 
-/* Begins at now; policy may be NULL. The runtime is started. */
+/* Starts the runtime at now; everything is borrowed until lone_stop. policy, environment and outside may be NULL. */
 void lone_start(LoneService *lone, const Service *service, void *environment, Outbound *outside, const Policy *policy,
 		Instant now);
 void lone_stop(LoneService *lone);
 
-/* The process dies and starts again; disk_lost: without its state file. */
+/* The process crashes and starts again; disk_lost: without its state file. */
 void lone_restart(LoneService *lone, bool disk_lost);
 
 /*
- * From the next start on the service runs as a process that opened the bus now, knows as little as one on Kafka of what is
- * appended after this, and gets it bit by bit.
+ * From the next start on, the service runs as a process that opens the bus now: as on Kafka, records appended later arrive at it
+ * gradually.
  */
 void lone_newcomer(LoneService *lone);
 
-/* Steps until nothing moves any more, or the service gave up (lone->failure). */
+/* Steps until nothing moves any more, or the service failed (lone->failure). */
 void lone_settle(LoneService *lone);
 
-/* Moves the clock, waking the service at each moment it asked for meanwhile. */
+/* Moves the clock to now, stepping the service at each time it asked for in between. */
 void lone_until(LoneService *lone, Instant now);
 
-/* Appends a record to an input (with a ledger's headers where it is one) at lone->now; id, subject: borrowed texts. */
+/* Appends a record to an input at lone->now, with a ledger's headers where it is one. Texts are copied. */
 void lone_input(LoneService *lone, TopicId topic, const char *id, const char *type, const char *subject,
 		const char *body);
 
-/* The nth record of a type in a topic, from 0; false: there are fewer. Slices are borrowed until the stop. */
+/* The nth record of a type in a topic, from 0, in ledgers the nth accepted one; false: there are fewer. Borrowed until lone_stop. */
 bool lone_output(const LoneService *lone, TopicId topic, const char *type, size_t nth, BusRecord *out);
 size_t lone_outputs(const LoneService *lone, TopicId topic, const char *type);
 

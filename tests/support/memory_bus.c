@@ -19,7 +19,7 @@ struct Chunk {
 	_Alignas(ITEM_ALIGN) char bytes[];
 };
 
-/* What a handle knows of a log, and from where on records are on their way to it (-1: from nowhere). */
+/* A handle's knowledge of a log, and the offset from which on it fetches records (-1: it fetches none). */
 typedef struct {
 	int64_t first, end, fetched;
 } Known;
@@ -30,7 +30,7 @@ struct Item {
 	Item *next;
 	BusDone done;
 	void *context;
-	Known *known; /* the appender's, which a report raises; NULL: it knows everything, or is gone */
+	Known *known; /* of the appender, raised by a report; NULL: it knows everything, or is gone */
 	unsigned table;
 	bool arrived, reported;
 	int64_t offset;
@@ -57,7 +57,7 @@ typedef struct {
 
 typedef struct MemoryBus MemoryBus;
 
-/* A handle. The one that owns everything else has itself as `owner` and knows the logs as they are. */
+/* The owner's handle, which owns everything else, has itself as `owner` and knows the logs as they are. */
 typedef struct {
 	Bus bus;
 	MemoryBus *owner;
@@ -87,7 +87,7 @@ typedef struct {
 	bool woken;
 } MemoryReader;
 
-/* What a wire mode does with an append that has neither arrived nor been reported. */
+/* The effect of a wire mode on an append that has neither arrived nor been reported. */
 typedef struct {
 	bool arrive, copy, report, failed, stay;
 } WireRule;
@@ -112,29 +112,29 @@ static unsigned table_of(const Bus *bus, unsigned topic, unsigned partition)
 	return table;
 }
 
-/* Of a handle that does not know everything. */
+/* NULL: the handle knows everything. */
 static Known *known_of(Bus *bus, unsigned table)
 {
 	Known *known = ((Handle *)bus)->known;
 	return known ? &known[table] : NULL;
 }
 
-static uint32_t roll(MemoryBus *bus, uint32_t sides)
+static uint32_t random_below(MemoryBus *bus, uint32_t limit)
 {
 	bus->chance = bus->chance * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(bus->chance >> 33) % sides;
+	return (uint32_t)(bus->chance >> 33) % limit;
 }
 
-/* How many of so many records have arrived at a reader by now: all, one or none, or some. */
+/* How many of the records have arrived at a reader by now: mostly all, else some, or at most one. */
 static size_t arrived(MemoryBus *bus, size_t there)
 {
 	if (there == 0 || bus->chance == 0)
 		return there;
-	switch (roll(bus, 4)) {
+	switch (random_below(bus, 4)) {
 	case 0:
-		return roll(bus, 2);
+		return random_below(bus, 2);
 	case 1:
-		return roll(bus, (uint32_t)there + 1);
+		return random_below(bus, (uint32_t)there + 1);
 	default:
 		return there;
 	}
@@ -254,7 +254,7 @@ static void item_copy(MemoryBus *bus, const Item *item)
 	stream_push(bus, MEMORY_BUS_STRAGGLERS, item_new(bus, item->table, &record, NULL, NULL));
 }
 
-/* The second half of what DELIVER_LATE_ACK and FAIL_BUT_ARRIVE began. */
+/* The second half of WIRE_DELIVER_LATE_ACK and WIRE_FAIL_BUT_ARRIVE. */
 static void item_finish(MemoryBus *bus, Item *item, WireMode mode)
 {
 	if (item->arrived)
@@ -287,7 +287,7 @@ bool memory_bus_step_stream(Bus *base, unsigned stream, WireMode mode)
 	must(stream < MEMORY_BUS_STREAMS_MAX && mode < WIRE_MODES);
 	if (bus->streams[stream].head == NULL)
 		return false;
-	/* A second copy is not doubled again and owes nobody a report: it comes or it does not. */
+	/* A second copy is not doubled again and has no report: it arrives or it does not. */
 	if (stream == MEMORY_BUS_STRAGGLERS && mode != WIRE_LOSE)
 		mode = WIRE_DELIVER;
 	item_step(bus, stream, mode);
@@ -389,7 +389,7 @@ static Result memory_append(Bus *base, unsigned topic, unsigned partition, const
 	if (record->key.size > BUS_RECORD_MAX || record->headers.size > BUS_RECORD_MAX ||
 	    record->body.size > BUS_RECORD_MAX ||
 	    record->key.size + record->headers.size + record->body.size > BUS_RECORD_MAX)
-		return result_fail(ERROR_INPUT, "a record may have at most %d bytes", BUS_RECORD_MAX);
+		return result_fail(ERROR_INPUT, "the record is too long: key, headers and body may have %d bytes together", BUS_RECORD_MAX);
 	if (bus->away)
 		return bus_away();
 	if (bus->pending >= bus->wire_max)
@@ -434,7 +434,7 @@ static Result memory_trim(Bus *base, unsigned topic, unsigned partition, int64_t
 	if (bus->away)
 		return bus_away();
 	if (bus->guard != NULL && !bus->guard(bus->guard_context, topic, partition, first))
-		return result_fail(ERROR_AGAIN, "somebody still reads what would be dropped");
+		return result_fail(ERROR_AGAIN, "a reader has not passed the records to drop");
 	memory_bus_trim(base, topic, partition, first);
 	known_raise(known_of(base, table_of(base, topic, partition)), first, first);
 	return result_ok();
@@ -489,7 +489,7 @@ static int64_t memory_committed(Bus *base, const char *group, unsigned topic, un
 	const Position *found = position_find(memory_bus(base), group, table);
 	if (found == NULL)
 		return BUS_NONE_COMMITTED;
-	known_raise(known_of(base, table), 0, found->position); /* somebody has read so far */
+	known_raise(known_of(base, table), 0, found->position); /* another process has read so far */
 	return found->position;
 }
 
@@ -509,33 +509,33 @@ static void memory_reader_close(BusReader *reader)
 	free(reader);
 }
 
-/* How many records a read there may deliver now. The first read of a place only starts the fetching. */
+/* How many records a read may deliver now. The first read at a position only starts the fetching. */
 static size_t readable(MemoryBus *bus, const Log *log, Known *known, int64_t from)
 {
 	size_t there = from < (int64_t)log->count ? log->count - (size_t)from : 0;
 	if (!known)
 		return there;
-	bool begins = known->fetched != from;
+	bool first_read = known->fetched != from;
 	known->fetched = from;
-	size_t count = begins && bus->chance != 0 ? 0 : arrived(bus, there);
-	return count == 0 && from < known->end ? 1 : count; /* a record that is known to be there is waited for */
+	size_t count = first_read && bus->chance != 0 ? 0 : arrived(bus, there);
+	return count == 0 && from < known->end ? 1 : count; /* a read before the known end waits for a record */
 }
 
-static Result memory_read(BusReader *reader, BusPosition place, size_t max, bool want_bodies, BusVisit visit, void *context,
+static Result memory_read(BusReader *reader, BusPosition position, size_t max, bool want_bodies, BusVisit visit, void *context,
 			  int64_t *next)
 {
 	MemoryBus *bus = memory_bus(reader->bus);
-	unsigned table = table_of(reader->bus, place.topic, place.partition);
+	unsigned table = table_of(reader->bus, position.topic, position.partition);
 	Known *known = known_of(reader->bus, table);
 	Log *log = &bus->logs[table];
-	*next = place.from;
+	*next = position.from;
 	if (bus->away)
 		return bus_away();
-	if (place.from < log->first) {
+	if (position.from < log->first) {
 		known_raise(known, log->first, log->first);
-		return result_fail(ERROR_NOT_FOUND, "offset %lld is no longer kept", (long long)place.from);
+		return result_fail(ERROR_NOT_FOUND, "offset %lld is no longer kept", (long long)position.from);
 	}
-	size_t count = readable(bus, log, known, place.from);
+	size_t count = readable(bus, log, known, position.from);
 	count = count < max ? count : max;
 	bool more = true;
 	while (more && count-- > 0 && *next < (int64_t)log->count) {
@@ -550,18 +550,18 @@ static Result memory_read(BusReader *reader, BusPosition place, size_t max, bool
 	return result_ok();
 }
 
-static void memory_wait(BusReader *reader, const BusPosition *places, size_t count, int wait_ms)
+static void memory_wait(BusReader *reader, const BusPosition *positions, size_t count, int wait_ms)
 {
 	MemoryBus *bus = memory_bus(reader->bus);
 	(void)wait_ms;
 	((MemoryReader *)reader)->woken = false;
 	for (size_t i = 0; i < count && !bus->away; i++) {
-		unsigned table = table_of(reader->bus, places[i].topic, places[i].partition);
+		unsigned table = table_of(reader->bus, positions[i].topic, positions[i].partition);
 		Known *known = known_of(reader->bus, table);
-		if (!known || places[i].from < known->end || places[i].from >= (int64_t)bus->logs[table].count)
+		if (!known || positions[i].from < known->end || positions[i].from >= (int64_t)bus->logs[table].count)
 			continue;
-		known_raise(known, 0, places[i].from + 1);
-		known->fetched = places[i].from;
+		known_raise(known, 0, positions[i].from + 1);
+		known->fetched = positions[i].from;
 		bus->learnt++;
 	}
 }
@@ -579,7 +579,7 @@ bool memory_bus_take_wake(BusReader *base)
 	return woken;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------- */
+/* ---- creation -------------------------------------------------------------------------------------------------------- */
 
 static void memory_close(Bus *base)
 {

@@ -13,21 +13,21 @@ typedef struct {
 	Instant show_at; /* due_at, or the end of the lease */
 } Timer;
 
-/* Who asks: the owner's last term is all that counts. */
+/* An owner; calls with a smaller term than its last are ignored. */
 typedef struct {
 	char name[OWNER_SIZE];
 	uint64_t term;
-	bool lost; /* its timers were, and it has not armed them again */
+	bool lost; /* its timers were lost, and it has not armed them again */
 } Owner;
 
 typedef struct {
 	Timers timers;
-	Timer *list; /* no order: the last one moves into a gap */
-	Timer *shown; /* copies of what is being shown, because a visit may arm and disarm; same room */
+	Timer *list;  /* unordered: the last one moves into a gap */
+	Timer *shown; /* copies of the timers being shown, because a visit may arm and disarm; same room */
 	size_t count, room;
 	Owner owners[OWNERS_MAX];
 	size_t owner_count;
-	Timer removed[REMOVED_MAX]; /* the last ones, a ring */
+	Timer removed[REMOVED_MAX]; /* a ring of the last ones */
 	size_t removed_count;
 	bool away;
 } MemoryTimers;
@@ -44,7 +44,7 @@ static Owner *owner_find(MemoryTimers *timers, const char *name)
 	return owner;
 }
 
-/* False for one who was deposed. */
+/* False for a superseded owner. */
 static bool term_counts(MemoryTimers *timers, const char *name, uint64_t term)
 {
 	Owner *owner = owner_find(timers, name);
@@ -92,7 +92,7 @@ static Result memory_arm(Timers *base, const char *owner, uint64_t term, Slice i
 {
 	MemoryTimers *timers = (MemoryTimers *)base;
 	if (id.size == 0 || id.size > TIMER_ID_MAX || strlen(owner) >= OWNER_SIZE)
-		return result_fail(ERROR_INPUT, "a timer's id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
+		return result_fail(ERROR_INPUT, "a timer id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
 				   OWNER_SIZE - 1);
 	TRY(reach(timers));
 	if (!term_counts(timers, owner, term))
@@ -143,7 +143,7 @@ static int slice_order(Slice one, Slice other)
 	return order != 0 ? order : (one.size > other.size) - (one.size < other.size);
 }
 
-/* The order in which they are shown: by when they may be, then by when they were due, then by id. */
+/* Timers are shown by show_at, then by due_at, then by id. */
 static bool timer_before(const Timer *one, const Timer *other)
 {
 	if (one->show_at != other->show_at)
@@ -176,7 +176,7 @@ static Result memory_due(Timers *base, const char *owner, uint64_t term, Instant
 		return result_fail(ERROR_NOT_FOUND, "the timers were lost");
 	for (Timer *timer; count < max && (timer = timer_earliest(timers, owner)) != NULL && timer->show_at <= now;) {
 		timers->shown[count++] = *timer;
-		/* A lease of nothing would show the same timer again in this very call. */
+		/* With a lease of 0 this call would show the same timer again. */
 		timer->show_at = now + (lease_ms > 0 ? lease_ms : 1);
 	}
 	for (size_t i = 0; i < count; i++)

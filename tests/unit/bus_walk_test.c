@@ -1,4 +1,4 @@
-/* Walking a partition over a bus that is not always able to deliver, with a clock that moves only in sleeps. */
+/* Walks over a bus that does not always deliver, with a clock that moves only in sleeps. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,15 +15,15 @@ enum { FAILURES_MAX = 1 << 30 };
 /* One partition of records [first, end), three a read. */
 static struct {
 	int64_t first, end;
-	int64_t silent_at;  /* from here on a read delivers nothing */
-	int silent, failed; /* so many times; so many times it fails first */
-	int64_t dropped_at, dropped_to; /* when a read begins there, retention has dropped what stands before the second */
+	int64_t silent_at;  /* from this offset on reads deliver nothing, */
+	int silent, failed; /* this many times; before that, reads fail this many times */
+	int64_t dropped_at, dropped_to; /* a read at the first finds that retention dropped the records before the second */
 	int64_t visited[32];
 	size_t count, most;
 	int64_t clock_us;
 } bus;
 
-/* ---- the clock, linked in its place */
+/* ---- the clock: linked instead of shared/io/system/clock.c */
 
 int64_t clock_monotonic_us(void)
 {
@@ -64,18 +64,19 @@ static int64_t bus_end(Bus *base, unsigned topic, unsigned partition)
 	return bus.end;
 }
 
-static Result bus_read(BusReader *reader, BusPosition place, size_t max, bool want_bodies, BusVisit visit, void *context, int64_t *next)
+static Result bus_read(BusReader *reader, BusPosition position, size_t max, bool want_bodies, BusVisit visit, void *context,
+		       int64_t *next)
 {
 	(void)reader, (void)max;
 	assert_true(want_bodies);
-	*next = place.from;
-	if (bus.dropped_to > bus.first && place.from == bus.dropped_at)
+	*next = position.from;
+	if (bus.dropped_to > bus.first && position.from == bus.dropped_at)
 		bus.first = bus.dropped_to;
-	if (place.from < bus.first)
+	if (position.from < bus.first)
 		return result_fail(ERROR_NOT_FOUND, "not kept");
 	if (bus.failed > 0 && bus.failed--)
 		return result_fail(ERROR_AGAIN, "away");
-	if (place.from >= bus.silent_at && bus.silent > 0 && bus.silent--)
+	if (position.from >= bus.silent_at && bus.silent > 0 && bus.silent--)
 		return result_ok();
 	for (int i = 0; i < 3 && *next < bus.end; i++) {
 		BusRecord record = { .offset = (*next)++ };
@@ -110,7 +111,7 @@ static void assert_visited(int64_t from, int64_t to)
 
 /* ---- tests */
 
-static void all_that_is_kept_is_visited_until_the_visit_ends_it(void **state)
+static void all_kept_records_are_visited_until_the_visit_ends_it(void **state)
 {
 	(void)state;
 	memset(&bus, 0, sizeof(bus));
@@ -125,7 +126,7 @@ static void all_that_is_kept_is_visited_until_the_visit_ends_it(void **state)
 	assert_visited(14, 14);
 }
 
-static void reads_that_deliver_nothing_are_tried_again(void **state)
+static void empty_and_failed_reads_are_repeated(void **state)
 {
 	(void)state;
 	memset(&bus, 0, sizeof(bus));
@@ -135,14 +136,14 @@ static void reads_that_deliver_nothing_are_tried_again(void **state)
 	assert_true(bus.clock_us >= 100 * 100000);
 }
 
-static void a_bus_that_delivers_nothing_more_is_an_error_that_says_where(void **state)
+static void a_bus_that_stops_delivering_is_an_error_that_names_the_offset(void **state)
 {
 	(void)state;
 	memset(&bus, 0, sizeof(bus));
 	bus.end = 10, bus.silent_at = 6, bus.silent = FAILURES_MAX;
 	Result result = walk(TOPIC_EVENTS);
 	assert_int_equal(result.kind, ERROR_AGAIN);
-	assert_non_null(strstr(result.text, "tocsin.events/0 ends at offset 10, but no record came from offset 6 on for 30 seconds"));
+	assert_non_null(strstr(result.text, "tocsin.events/0 ends at offset 10, but no record arrived from offset 6 on for 30 seconds"));
 	assert_visited(0, 6);
 	assert_true(bus.clock_us > 30000000 && bus.clock_us < 31000000);
 	memset(&bus, 0, sizeof(bus));
@@ -151,7 +152,7 @@ static void a_bus_that_delivers_nothing_more_is_an_error_that_says_where(void **
 	assert_true(result.kind == ERROR_AGAIN && strstr(result.text, "run this again; away"));
 }
 
-static void a_stream_goes_on_behind_what_retention_dropped_and_a_ledger_does_not(void **state)
+static void a_walk_continues_after_dropped_records_of_a_stream_and_not_of_a_ledger(void **state)
 {
 	(void)state;
 	memset(&bus, 0, sizeof(bus));
@@ -167,10 +168,10 @@ static void a_stream_goes_on_behind_what_retention_dropped_and_a_ledger_does_not
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_that_is_kept_is_visited_until_the_visit_ends_it),
-		cmocka_unit_test(reads_that_deliver_nothing_are_tried_again),
-		cmocka_unit_test(a_bus_that_delivers_nothing_more_is_an_error_that_says_where),
-		cmocka_unit_test(a_stream_goes_on_behind_what_retention_dropped_and_a_ledger_does_not),
+		cmocka_unit_test(all_kept_records_are_visited_until_the_visit_ends_it),
+		cmocka_unit_test(empty_and_failed_reads_are_repeated),
+		cmocka_unit_test(a_bus_that_stops_delivering_is_an_error_that_names_the_offset),
+		cmocka_unit_test(a_walk_continues_after_dropped_records_of_a_stream_and_not_of_a_ledger),
 	};
 	return cmocka_run_group_tests_name("bus_walk", tests, NULL, NULL);
 }

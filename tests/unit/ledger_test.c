@@ -9,10 +9,10 @@
 #include "shared/io/bus.h"
 #include "shared/domain/ledger.h"
 
-/* ---- the rule, as a story a line: what comes, and what becomes of it */
+/* ---- the rule: a row is a record and its verdict */
 
 typedef struct {
-	const char *what;
+	const char *name;
 	LedgerMark mark;
 	LedgerVerdict verdict;
 } Step;
@@ -25,14 +25,14 @@ static void play(const Step *steps, size_t count, LedgerCursor *cursor)
 	for (size_t i = 0; i < count; i++) {
 		LedgerVerdict verdict = ledger_take(cursor, &steps[i].mark);
 		if (verdict != steps[i].verdict)
-			fail_msg("step %zu, %s: verdict %d instead of %d", i, steps[i].what, (int)verdict, (int)steps[i].verdict);
+			fail_msg("step %zu, %s: verdict %d instead of %d", i, steps[i].name, (int)verdict, (int)steps[i].verdict);
 		assert_int_equal(cursor->next, (int64_t)i + 1);
 	}
 }
 
 #define PLAY(steps, cursor) play(steps, sizeof(steps) / sizeof((steps)[0]), cursor)
 
-static void an_owner_writes_in_its_epoch_without_a_hole(void **state)
+static void an_owner_writes_in_its_epoch_without_a_gap(void **state)
 {
 	(void)state;
 	static const Step steps[] = {
@@ -41,22 +41,22 @@ static void an_owner_writes_in_its_epoch_without_a_hole(void **state)
 		{ "its first entry", ENTRY(1, 7, 1), LEDGER_ACCEPT },
 		{ "its second", ENTRY(1, 7, 2), LEDGER_ACCEPT },
 		{ "the second again", ENTRY(1, 7, 2), LEDGER_DROP },
-		{ "behind a hole", ENTRY(1, 7, 4), LEDGER_DROP },
-		{ "the hole filled", ENTRY(1, 7, 3), LEDGER_ACCEPT },
+		{ "after a gap", ENTRY(1, 7, 4), LEDGER_DROP },
+		{ "the gap filled", ENTRY(1, 7, 3), LEDGER_ACCEPT },
 	};
 	LedgerCursor cursor = { 0 };
 	PLAY(steps, &cursor);
 	assert_int_equal(cursor.seq, 3);
 }
 
-static void a_higher_claim_deposes_and_a_zombie_is_dropped(void **state)
+static void a_higher_claim_supersedes_and_a_zombie_is_dropped(void **state)
 {
 	(void)state;
 	static const Step steps[] = {
 		{ "A claims", CLAIM(1, 0xa), LEDGER_CLAIMED },
 		{ "A writes", ENTRY(1, 0xa, 1), LEDGER_ACCEPT },
 		{ "B claims the next", CLAIM(2, 0xb), LEDGER_CLAIMED },
-		{ "A writes on, not knowing", ENTRY(1, 0xa, 2), LEDGER_DROP },
+		{ "A writes on, unaware", ENTRY(1, 0xa, 2), LEDGER_DROP },
 		{ "B opens", ENTRY(2, 0xb, 1), LEDGER_ACCEPT },
 		{ "C claims the same epoch too late", CLAIM(2, 0xc), LEDGER_DROP },
 		{ "C writes as if it had won", ENTRY(2, 0xc, 2), LEDGER_DROP },
@@ -80,7 +80,7 @@ static void a_reader_that_enters_behind_an_accepted_record_agrees(void **state)
 	assert_int_equal(cursor.next, 103);
 }
 
-/* ---- what stands in headers */
+/* ---- headers */
 
 static void a_mark_is_read_as_it_was_written(void **state)
 {
@@ -161,8 +161,8 @@ static void positions_that_cannot_be_read_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_owner_writes_in_its_epoch_without_a_hole),
-		cmocka_unit_test(a_higher_claim_deposes_and_a_zombie_is_dropped),
+		cmocka_unit_test(an_owner_writes_in_its_epoch_without_a_gap),
+		cmocka_unit_test(a_higher_claim_supersedes_and_a_zombie_is_dropped),
 		cmocka_unit_test(a_reader_that_enters_behind_an_accepted_record_agrees),
 		cmocka_unit_test(a_mark_is_read_as_it_was_written),
 		cmocka_unit_test(a_record_without_a_mark_is_dropped),

@@ -1,4 +1,4 @@
-/* When a reader with a store, a view, says that it has caught up, and when it takes that back. */
+/* When a reader with a store, a view, reports that it has caught up, and when it withdraws that. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -10,57 +10,57 @@
 
 #include <stdio.h>
 
-/* ---- a view of two inputs, which keeps the id of every record */
+/* ---- a view of two inputs, which stores the id of every record */
 
 typedef struct {
 	bool caught_up;
-	unsigned told; /* how often it was said */
-	int64_t kept;  /* records in the view when it was said last */
-} Heard;
+	unsigned reports; /* calls of Service.caught_up */
+	int64_t stored;   /* records in the view at the last call */
+} CaughtUp;
 
-static int64_t records_kept(Store *store)
+static int64_t records_stored(Store *store)
 {
-	Statement *row = store_query_(store, "SELECT count(*) FROM kept", false, NULL, 0);
+	Statement *row = store_query_(store, "SELECT count(*) FROM stored", false, NULL, 0);
 	int64_t count = statement_next(row) ? statement_integer(row, 0) : -1;
 	assert_false(result_failed(statement_end(row)));
 	return count;
 }
 
-static Result record_keep(Handler *handler, const Record *record)
+static Result record_store(Handler *handler, const Record *record)
 {
-	return store_run(handler->store, "INSERT INTO kept VALUES (?1)", V_TEXT(record->id));
+	return store_run(handler->store, "INSERT INTO stored VALUES (?1)", V_TEXT(record->id));
 }
 
-/* Beginning a transaction is an assertion of the store that none is open: what was read is committed. */
-static void hear(Handler *handler, bool caught_up)
+/* The store asserts in store_begin that no transaction is open: all records read are committed. */
+static void caught_up_report(Handler *handler, bool caught_up)
 {
-	Heard *heard = handler->environment;
+	CaughtUp *report = handler->environment;
 	assert_false(result_failed(store_begin(handler->store)));
 	store_rollback(handler->store);
-	heard->caught_up = caught_up;
-	heard->told++;
-	heard->kept = records_kept(handler->store);
+	report->caught_up = caught_up;
+	report->reports++;
+	report->stored = records_stored(handler->store);
 }
 
-static const char *const schema[] = { "CREATE TABLE kept (id TEXT)" };
+static const char *const schema[] = { "CREATE TABLE stored (id TEXT)" };
 
 static const Service view_service = {
 	.name = "shelf",
-	.sentence = "Keeps what it reads",
+	.sentence = "Stores the ids it reads",
 	.ledger = TOPICS,
 	.single = true,
-	.inputs = { { .topic = TOPIC_JOURNAL, .handle = record_keep }, { .topic = TOPIC_COMMANDS, .handle = record_keep } },
+	.inputs = { { .topic = TOPIC_JOURNAL, .handle = record_store }, { .topic = TOPIC_COMMANDS, .handle = record_store } },
 	.input_count = 2,
 	.schema = schema,
 	.schema_version = 1,
-	.caught_up = hear,
+	.caught_up = caught_up_report,
 };
 
-static const Instant BEGIN = INT64_C(1795421730000);
+static const Instant START = INT64_C(1795421730000);
 
 typedef struct {
 	LoneService lone;
-	Heard heard;
+	CaughtUp view;
 	unsigned appended;
 } Shelf;
 
@@ -70,7 +70,7 @@ static int setup(void **state)
 {
 	(void)state;
 	shelf = (Shelf){ .appended = 0 };
-	lone_start(&shelf.lone, &view_service, &shelf.heard, NULL, NULL, BEGIN);
+	lone_start(&shelf.lone, &view_service, &shelf.view, NULL, NULL, START);
 	return 0;
 }
 
@@ -86,7 +86,7 @@ static void append(TopicId topic, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		char id[32];
 		snprintf(id, sizeof id, "r%u", shelf.appended++);
-		lone_input(&shelf.lone, topic, id, "test.told.v1", "a", "{}");
+		lone_input(&shelf.lone, topic, id, "test.sent.v1", "a", "{}");
 	}
 }
 
@@ -94,7 +94,7 @@ static void step(void)
 {
 	bool progressed;
 	assert_false(result_failed(runtime_step(shelf.lone.runtime, shelf.lone.now, &progressed)));
-	assert_int_equal(shelf.heard.caught_up, runtime_ready(shelf.lone.runtime));
+	assert_int_equal(shelf.view.caught_up, runtime_ready(shelf.lone.runtime));
 }
 
 /* ---- catching up */
@@ -103,40 +103,40 @@ static void a_view_of_empty_logs_has_caught_up_at_once(void **state)
 {
 	(void)state;
 	step();
-	assert_true(shelf.heard.caught_up);
+	assert_true(shelf.view.caught_up);
 }
 
-static void a_view_has_caught_up_when_what_was_there_at_its_start_is_committed(void **state)
+static void a_view_has_caught_up_when_the_records_of_its_start_are_committed(void **state)
 {
 	(void)state;
 	append(TOPIC_COMMANDS, 2500);
 	append(TOPIC_JOURNAL, 500);
 	step();
 	step();
-	assert_int_equal(shelf.heard.told, 0);
+	assert_int_equal(shelf.view.reports, 0);
 	step();
-	assert_true(shelf.heard.caught_up);
-	assert_int_equal(shelf.heard.kept, 3000);
+	assert_true(shelf.view.caught_up);
+	assert_int_equal(shelf.view.stored, 3000);
 	step();
-	assert_int_equal(shelf.heard.told, 1);
+	assert_int_equal(shelf.view.reports, 1);
 }
 
-/* There is not one moment with nothing to read. */
+/* There is always a record to read. */
 static void steady_load_does_not_keep_a_view_from_catching_up(void **state)
 {
 	(void)state;
 	append(TOPIC_COMMANDS, 1500);
 	for (unsigned steps = 0; steps < 2; steps++) {
-		assert_false(shelf.heard.caught_up);
+		assert_false(shelf.view.caught_up);
 		step();
 		append(TOPIC_COMMANDS, 600);
 	}
 	step();
-	assert_true(shelf.heard.caught_up);
+	assert_true(shelf.view.caught_up);
 }
 
-/* A view that is caught up only with the time of its start would lack what came during a long rebuild. */
-static void a_view_catches_up_with_what_came_during_a_long_rebuild(void **state)
+/* A view that has caught up only with its start would lack the records of a long rebuild. */
+static void a_view_catches_up_with_records_of_a_long_rebuild(void **state)
 {
 	(void)state;
 	append(TOPIC_COMMANDS, 4000);
@@ -144,37 +144,37 @@ static void a_view_catches_up_with_what_came_during_a_long_rebuild(void **state)
 	append(TOPIC_COMMANDS, 2000);
 	for (unsigned steps = 1; steps < 5; steps++)
 		step();
-	assert_false(shelf.heard.caught_up);
+	assert_false(shelf.view.caught_up);
 	step();
-	assert_true(shelf.heard.caught_up);
-	assert_int_equal(shelf.heard.kept, 6000);
+	assert_true(shelf.view.caught_up);
+	assert_int_equal(shelf.view.stored, 6000);
 }
 
-static void a_view_that_does_not_gain_on_its_writers_is_read_all_the_same(void **state)
+static void a_view_that_does_not_gain_on_its_writers_has_caught_up_all_the_same(void **state)
 {
 	(void)state;
 	append(TOPIC_COMMANDS, 2000);
 	step();
 	append(TOPIC_COMMANDS, 2000);
 	step();
-	assert_true(shelf.heard.caught_up);
+	assert_true(shelf.view.caught_up);
 }
 
-static void a_view_that_was_kept_has_caught_up_without_reading(void **state)
+static void a_complete_state_file_has_caught_up_without_reading(void **state)
 {
 	(void)state;
 	append(TOPIC_JOURNAL, 10);
 	lone_settle(&shelf.lone);
 	lone_restart(&shelf.lone, false);
-	shelf.heard.caught_up = false;
+	shelf.view.caught_up = false;
 	step();
-	assert_true(shelf.heard.caught_up);
+	assert_true(shelf.view.caught_up);
 	assert_int_equal(runtime_figures(shelf.lone.runtime).inputs, 0);
 }
 
 /* ---- afterwards */
 
-static void a_bus_that_goes_away_does_not_take_it_back(void **state)
+static void an_unreachable_bus_does_not_withdraw_it(void **state)
 {
 	(void)state;
 	bool progressed;
@@ -183,30 +183,30 @@ static void a_bus_that_goes_away_does_not_take_it_back(void **state)
 	append(TOPIC_JOURNAL, 10);
 	memory_bus_set_away(shelf.lone.bus, true);
 	assert_int_equal(runtime_step(shelf.lone.runtime, shelf.lone.now, &progressed).kind, ERROR_AGAIN);
-	assert_true(shelf.heard.caught_up);
-	assert_int_equal(shelf.heard.told, 1);
+	assert_true(shelf.view.caught_up);
+	assert_int_equal(shelf.view.reports, 1);
 }
 
-static void a_view_says_that_it_will_be_dropped_while_it_is_still_whole(void **state)
+static void a_view_withdraws_it_before_its_state_is_dropped(void **state)
 {
 	(void)state;
 	bool progressed;
 	append(TOPIC_JOURNAL, 10);
 	lone_settle(&shelf.lone);
-	assert_true(shelf.heard.caught_up);
-	/* It slept while others went on and cut their ledger behind it. */
+	assert_true(shelf.view.caught_up);
+	/* It was paused while the ledger's owner went on and trimmed records that it had not read. */
 	append(TOPIC_JOURNAL, 10);
 	memory_bus_trim(shelf.lone.bus, TOPIC_JOURNAL, 0, 15);
 	assert_int_equal(runtime_step(shelf.lone.runtime, shelf.lone.now, &progressed).kind, ERROR_AGAIN);
-	assert_true(shelf.heard.caught_up);
+	assert_true(shelf.view.caught_up);
 	memory_bus_set_away(shelf.lone.bus, true);
 	(void)runtime_step(shelf.lone.runtime, shelf.lone.now, &progressed);
-	assert_false(shelf.heard.caught_up);
+	assert_false(shelf.view.caught_up);
 	assert_false(runtime_ready(shelf.lone.runtime));
-	assert_int_equal(shelf.heard.kept, 10);
+	assert_int_equal(shelf.view.stored, 10);
 	memory_bus_set_away(shelf.lone.bus, false);
 	lone_settle(&shelf.lone);
-	assert_true(shelf.heard.caught_up);
+	assert_true(shelf.view.caught_up);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -215,13 +215,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_view_of_empty_logs_has_caught_up_at_once),
-		TEST(a_view_has_caught_up_when_what_was_there_at_its_start_is_committed),
+		TEST(a_view_has_caught_up_when_the_records_of_its_start_are_committed),
 		TEST(steady_load_does_not_keep_a_view_from_catching_up),
-		TEST(a_view_catches_up_with_what_came_during_a_long_rebuild),
-		TEST(a_view_that_does_not_gain_on_its_writers_is_read_all_the_same),
-		TEST(a_view_that_was_kept_has_caught_up_without_reading),
-		TEST(a_bus_that_goes_away_does_not_take_it_back),
-		TEST(a_view_says_that_it_will_be_dropped_while_it_is_still_whole),
+		TEST(a_view_catches_up_with_records_of_a_long_rebuild),
+		TEST(a_view_that_does_not_gain_on_its_writers_has_caught_up_all_the_same),
+		TEST(a_complete_state_file_has_caught_up_without_reading),
+		TEST(an_unreachable_bus_does_not_withdraw_it),
+		TEST(a_view_withdraws_it_before_its_state_is_dropped),
 	};
 	return cmocka_run_group_tests_name("reader", tests, NULL, NULL);
 }

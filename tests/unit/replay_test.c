@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A row of a ledger as the tests write it. */
+/* A ledger record as the tests write it. */
 typedef struct {
 	int64_t offset;
 	uint64_t epoch, owner, seq;
@@ -90,22 +90,22 @@ static void a_ledger_with_a_takeover_and_a_late_record_holds(void **state)
 	assert_int_equal(figures.dropped, 1);
 }
 
-#define STRANGE(offset_)                                                                                               \
+#define UNKNOWN(offset_)                                                                                               \
 	{                                                                                                              \
 		offset_, 0, 9, 1, "x", "x", NULL, NULL, "?"                                                            \
 	}
 
-static void what_no_owner_wrote_is_counted_and_changes_nothing(void **state)
+static void records_of_unknown_writers_are_counted_and_dropped(void **state)
 {
 	(void)state;
 	const Row rows[] = {
-		STRANGE(0),
+		UNKNOWN(0),
 		CLAIM(1, 1, 7),
-		STRANGE(2),
+		UNKNOWN(2),
 		OPEN(3, 1, 7, "0.0"),
 		ENTRY(4, 1, 7, 2, "a", "commands=1", 1),
 	};
-	const Row trimmed[] = { STRANGE(40), ENTRY(41, 3, 7, 5, "a", "commands=1", 1), ENTRY(42, 3, 7, 6, "b", "commands=2", 2) };
+	const Row trimmed[] = { UNKNOWN(40), ENTRY(41, 3, 7, 5, "a", "commands=1", 1), ENTRY(42, 3, 7, 6, "b", "commands=2", 2) };
 	ReplayFigures figures = REPLAY(rows);
 	assert_string_equal(findings, "");
 	assert_true(figures.accepted == 2 && figures.dropped == 2 && figures.strangers == 2);
@@ -114,7 +114,7 @@ static void what_no_owner_wrote_is_counted_and_changes_nothing(void **state)
 	assert_true(figures.accepted == 2 && figures.dropped == 1 && figures.strangers == 1);
 }
 
-static void a_missing_offset_is_a_hole(void **state)
+static void a_missing_offset_is_found(void **state)
 {
 	(void)state;
 	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(3, 1, 7, 2, "a", "commands=1", 1) };
@@ -122,7 +122,7 @@ static void a_missing_offset_is_a_hole(void **state)
 	assert_non_null(strstr(findings, "3: offset 2 was expected"));
 }
 
-static void an_opening_record_that_read_less_is_found(void **state)
+static void an_opening_by_an_owner_that_read_less_is_found(void **state)
 {
 	(void)state;
 	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=1", 1),
@@ -163,7 +163,7 @@ static void an_owner_that_does_not_open_is_found(void **state)
 	(void)state;
 	const Row rows[] = { CLAIM(0, 1, 7), ENTRY(1, 1, 7, 1, "a", "commands=1", 1) };
 	assert_int_equal(REPLAY(rows).findings, 1);
-	assert_non_null(strstr(findings, "1: the first record behind a claim is no opening record"));
+	assert_non_null(strstr(findings, "1: the first record after a claim is not an opening record"));
 }
 
 static void a_trimmed_ledger_begins_with_an_accepted_record(void **state)
@@ -179,9 +179,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_ledger_with_a_takeover_and_a_late_record_holds),
-		cmocka_unit_test(what_no_owner_wrote_is_counted_and_changes_nothing),
-		cmocka_unit_test(a_missing_offset_is_a_hole),
-		cmocka_unit_test(an_opening_record_that_read_less_is_found),
+		cmocka_unit_test(records_of_unknown_writers_are_counted_and_dropped),
+		cmocka_unit_test(a_missing_offset_is_found),
+		cmocka_unit_test(an_opening_by_an_owner_that_read_less_is_found),
 		cmocka_unit_test(an_input_that_counts_twice_is_found),
 		cmocka_unit_test(a_version_that_does_not_follow_is_found),
 		cmocka_unit_test(a_position_that_goes_back_is_found),

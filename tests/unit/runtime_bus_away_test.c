@@ -1,4 +1,4 @@
-/* What a service had under way when the bus went away is done again before anything behind it is passed. */
+/* A batch that was under way when the bus became unreachable is repeated before any later record is passed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,9 +11,9 @@
 
 #include <stdlib.h>
 
-#define BEGIN INT64_C(1795421730000) /* 2026-11-23T08:15:30Z */
+#define START INT64_C(1795421730000) /* 2026-11-23T08:15:30Z */
 
-/* ---- a bus that can be away: appends are refused, positions are not told */
+/* ---- a bus that can be away: appends fail, committed positions are unknown */
 
 static bool away;
 static const BusOperations *present;
@@ -46,10 +46,10 @@ static void put(Bus *bus, const char *id)
 {
 	char time[INSTANT_TEXT];
 	Buffer headers;
-	instant_format(BEGIN, time);
+	instant_format(START, time);
 	buffer_init(&headers, 1024);
 	header_add(&headers, "ce_id", slice_of(id));
-	header_add(&headers, "ce_type", SLICE("test.told.v1"));
+	header_add(&headers, "ce_type", SLICE("test.sent.v1"));
 	header_add(&headers, "ce_time", slice_of(time));
 	BusRecord record = { .headers = buffer_slice(&headers), .body = SLICE("1") };
 	assert_int_equal(bus_append(bus, TOPIC_COMMANDS, 0, &record, NULL, NULL).kind, ERROR_NONE);
@@ -57,7 +57,7 @@ static void put(Bus *bus, const char *id)
 	buffer_release(&headers);
 }
 
-/* ---- two services: one that keeps nothing, and the owner of a ledger */
+/* ---- two services: one without state, and the owner of a ledger */
 
 static Result emit(Handler *handler, const Record *input, TopicId topic)
 {
@@ -97,7 +97,7 @@ static const Service owner = { .name = "owner", .sentence = "s", .ledger = TOPIC
 			       .outputs = { TOPIC_EVENTS }, .output_count = 1, .schema = schema, .schema_version = 1,
 			       .apply = own_apply, .derive = own_derive };
 
-/* ---- the same and a view, that understand nothing */
+/* ---- the same and a view, which refuse every record */
 
 static Result refuse(Handler *handler, const Record *input)
 {
@@ -130,13 +130,13 @@ static void steps(Runtime *runtime, Bus *bus, int count)
 	}
 }
 
-static void what_was_in_doubt_is_assessed_although_the_group_could_not_be_asked(void **state)
+static void a_batch_in_doubt_is_repeated_although_the_group_position_was_unknown(void **state)
 {
 	(void)state;
 	Bus *bus = bus_make();
 	Runtime *runtime;
 	RuntimeOptions options = { .service = &reader, .bus = bus, .owner_id = 1 };
-	now = BEGIN;
+	now = START;
 	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
 	put(bus, "c1");
 	step(runtime);
@@ -154,7 +154,7 @@ static void what_was_in_doubt_is_assessed_although_the_group_could_not_be_asked(
 	bus->operations->close(bus);
 }
 
-static void what_follows_of_a_ledger_is_published_although_the_bus_goes_away_while_opening(void **state)
+static void outputs_of_a_ledger_are_published_although_the_bus_is_away_during_the_opening(void **state)
 {
 	(void)state;
 	Bus *bus = bus_make();
@@ -162,13 +162,13 @@ static void what_follows_of_a_ledger_is_published_although_the_bus_goes_away_whi
 	StoreOptions file = runtime_store_options(&owner, ":memory:");
 	Runtime *runtime;
 	RuntimeOptions options = { .service = &owner, .bus = bus, .owner_id = 1 };
-	now = BEGIN;
+	now = START;
 	assert_int_equal(store_open(&file, &store, NULL).kind, ERROR_NONE);
 	options.store = store;
 	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
 	steps(runtime, bus, 20);
 	put(bus, "c1");
-	steps(runtime, bus, 1); /* decided; it dies before what follows is published */
+	steps(runtime, bus, 1); /* decided; it crashes before the output is published */
 	runtime_free(runtime);
 	options.owner_id = 2;
 	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
@@ -190,32 +190,32 @@ static void what_follows_of_a_ledger_is_published_although_the_bus_goes_away_whi
 	bus->operations->close(bus);
 }
 
-static void a_partition_of_another_is_not_waited_for(void **state)
+static void a_reader_without_an_assignment_waits_at_no_position(void **state)
 {
 	(void)state;
 	Bus *bus = bus_make();
 	Runtime *runtime;
 	RuntimeOptions options = { .service = &reader, .bus = bus, .owner_id = 1 };
-	BusPosition places[RUNTIME_POSITIONS_MAX];
+	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
-	now = BEGIN;
+	now = START;
 	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
 	put(bus, "c1");
 	runtime_assign(runtime, false);
 	step(runtime);
-	assert_int_equal(runtime_positions(runtime, places, &wake_at), 0);
+	assert_int_equal(runtime_positions(runtime, positions, &wake_at), 0);
 	runtime_free(runtime);
 	bus->operations->close(bus);
 }
 
-static void refuse_while_the_letter_is_lost(const Service *service, bool restart)
+static void refuse_while_the_dead_letter_is_lost(const Service *service, bool restart)
 {
 	Bus *bus = bus_make();
 	Store *store = NULL;
 	StoreOptions file = runtime_store_options(service, ":memory:");
 	Runtime *runtime;
 	RuntimeOptions options = { .service = service, .bus = bus, .owner_id = 1 };
-	now = BEGIN;
+	now = START;
 	if (service->schema)
 		assert_int_equal(store_open(&file, &store, NULL).kind, ERROR_NONE);
 	options.store = store;
@@ -243,22 +243,22 @@ static void refuse_while_the_letter_is_lost(const Service *service, bool restart
 	bus->operations->close(bus);
 }
 
-static void what_is_refused_is_not_passed_before_its_dead_letter_is_written(void **state)
+static void a_refused_record_is_not_passed_before_its_dead_letter_is_written(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(refusing) / sizeof(refusing[0]); i++) {
-		refuse_while_the_letter_is_lost(&refusing[i], false);
-		refuse_while_the_letter_is_lost(&refusing[i], true);
+		refuse_while_the_dead_letter_is_lost(&refusing[i], false);
+		refuse_while_the_dead_letter_is_lost(&refusing[i], true);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_in_doubt_is_assessed_although_the_group_could_not_be_asked),
-		cmocka_unit_test(what_follows_of_a_ledger_is_published_although_the_bus_goes_away_while_opening),
-		cmocka_unit_test(a_partition_of_another_is_not_waited_for),
-		cmocka_unit_test(what_is_refused_is_not_passed_before_its_dead_letter_is_written),
+		cmocka_unit_test(a_batch_in_doubt_is_repeated_although_the_group_position_was_unknown),
+		cmocka_unit_test(outputs_of_a_ledger_are_published_although_the_bus_is_away_during_the_opening),
+		cmocka_unit_test(a_reader_without_an_assignment_waits_at_no_position),
+		cmocka_unit_test(a_refused_record_is_not_passed_before_its_dead_letter_is_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* What the runtime does with a ledger's beginning and with its group: trimming, late entry, standing by. */
+/* The runtime of a ledger: trimming, rebuilding, standby, partitions of records, lag. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- a service that remembers the last number of each name; 0 ends the name */
+/* ---- a service that stores the last number of each name; 0 deletes the name */
 
 static Result tally_decide(Handler *handler, const Record *input)
 {
@@ -40,7 +40,7 @@ static const char *const tally_schema[] = { "CREATE TABLE tally (name TEXT PRIMA
 
 static const Service tally_service = {
 	.name = "tally",
-	.sentence = "Remembers the last number of each name",
+	.sentence = "Stores the last number of each name",
 	.ledger = TOPIC_REPORTS,
 	.inputs = { { .topic = TOPIC_COMMANDS, .decide = tally_decide } },
 	.input_count = 1,
@@ -50,13 +50,13 @@ static const Service tally_service = {
 	.needed = tally_needed,
 };
 
-static const Instant BEGIN = INT64_C(1795421730000);
+static const Instant START = INT64_C(1795421730000);
 static const int64_t DAY_MS = 86400000;
 
 static int setup(void **state)
 {
 	LoneService *lone = calloc(1, sizeof *lone);
-	lone_start(lone, &tally_service, NULL, NULL, NULL, BEGIN);
+	lone_start(lone, &tally_service, NULL, NULL, NULL, START);
 	*state = lone;
 	return 0;
 }
@@ -68,13 +68,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void tell(LoneService *lone, const char *id, const char *name, const char *number)
+static void send(LoneService *lone, const char *id, const char *name, const char *number)
 {
-	lone_input(lone, TOPIC_COMMANDS, id, "test.told.v1", name, number);
+	lone_input(lone, TOPIC_COMMANDS, id, "test.sent.v1", name, number);
 	lone_settle(lone);
 }
 
-static int64_t first(const LoneService *lone)
+static int64_t ledger_first(const LoneService *lone)
 {
 	return lone->bus->operations->first(lone->bus, TOPIC_REPORTS, 0);
 }
@@ -92,60 +92,60 @@ static void assert_tally(LoneService *lone, const char *expected)
 
 /* ---- trimming */
 
-static void a_record_that_is_old_and_not_needed_is_cut_off(void **state)
+static void an_old_record_that_is_not_needed_is_trimmed(void **state)
 {
 	LoneService *lone = *state;
-	tell(lone, "c1", "a", "1");
-	tell(lone, "c2", "a", "0");
-	assert_int_equal(first(lone), 0);
-	lone_until(lone, BEGIN + 31 * DAY_MS);
-	tell(lone, "c3", "b", "5");
-	assert_true(first(lone) > 2);
+	send(lone, "c1", "a", "1");
+	send(lone, "c2", "a", "0");
+	assert_int_equal(ledger_first(lone), 0);
+	lone_until(lone, START + 31 * DAY_MS);
+	send(lone, "c3", "b", "5");
+	assert_true(ledger_first(lone) > 2);
 	assert_tally(lone, "b5");
 }
 
-static void what_state_still_holds_keeps_its_record(void **state)
+static void a_record_that_state_still_holds_is_not_trimmed(void **state)
 {
 	LoneService *lone = *state;
-	tell(lone, "c1", "a", "1");
-	tell(lone, "c2", "b", "2");
-	lone_until(lone, BEGIN + 40 * DAY_MS);
-	tell(lone, "c3", "b", "3");
-	/* The claim before the opening record is gone; a's only statement is not. */
-	assert_true(first(lone) <= 2);
+	send(lone, "c1", "a", "1");
+	send(lone, "c2", "b", "2");
+	lone_until(lone, START + 40 * DAY_MS);
+	send(lone, "c3", "b", "3");
+	/* The claim before the opening record was trimmed; the only record of a was not. */
+	assert_true(ledger_first(lone) <= 2);
 	lone_restart(lone, true);
 	lone_settle(lone);
 	assert_tally(lone, "a1 b3");
 }
 
-static void a_trimmed_ledger_makes_the_whole_state(void **state)
+static void a_trimmed_ledger_rebuilds_the_whole_state(void **state)
 {
 	LoneService *lone = *state;
 	for (int i = 0; i < 20; i++) {
 		char id[16], number[16];
 		snprintf(id, sizeof id, "x%d", i);
 		snprintf(number, sizeof number, "%d", i == 19 ? 0 : i + 1);
-		tell(lone, id, "x", number);
+		send(lone, id, "x", number);
 	}
-	lone_until(lone, BEGIN + 31 * DAY_MS);
-	tell(lone, "c1", "y", "7");
+	lone_until(lone, START + 31 * DAY_MS);
+	send(lone, "c1", "y", "7");
 	lone_until(lone, lone->now + DAY_MS / 12);
-	assert_true(first(lone) > 20);
+	assert_true(ledger_first(lone) > 20);
 	lone_restart(lone, true);
 	lone_settle(lone);
 	assert_tally(lone, "y7");
-	tell(lone, "c2", "y", "8");
+	send(lone, "c2", "y", "8");
 	assert_tally(lone, "y8");
 	assert_int_equal(lone->failure.kind, ERROR_NONE);
 }
 
-static void state_that_fell_behind_a_trimmed_ledger_is_made_again(void **state)
+static void state_behind_a_trimmed_ledger_is_rebuilt(void **state)
 {
 	LoneService *lone = *state;
-	tell(lone, "c1", "a", "1");
-	tell(lone, "c2", "b", "2");
+	send(lone, "c1", "a", "1");
+	send(lone, "c2", "b", "2");
 	int64_t end = lone->bus->operations->end(lone->bus, TOPIC_REPORTS, 0);
-	/* As if another instance had gone on and cut, while this one's disk lay idle: only b is stated behind the cut. */
+	/* Another instance went on and trimmed while this disk was unused: only b is in the rest of the log. */
 	store_run_(lone->store, "UPDATE runtime_cursor SET next = 2 WHERE place = 'ledger'", NULL, 0);
 	lone->bus->operations->trim(lone->bus, TOPIC_REPORTS, 0, end - 1);
 	lone_restart(lone, false);
@@ -153,18 +153,18 @@ static void state_that_fell_behind_a_trimmed_ledger_is_made_again(void **state)
 	assert_tally(lone, "b2");
 }
 
-/* ---- another log at the same place */
+/* ---- another log on the same bus */
 
-/* As after a restore into topics made anew: another owner's log takes the bus's place, and the state file was kept. */
-static void bus_anew(LoneService *lone)
+/* As after an import into new topics: another owner's log replaces the bus's, and the state file was kept. */
+static void bus_replace(LoneService *lone)
 {
 	LoneService other;
 	lone_start(&other, &tally_service, NULL, NULL, NULL, lone->now);
 	other.owners = 40;
 	lone_restart(&other, true);
-	tell(&other, "n1", "x", "8");
-	tell(&other, "n2", "y", "9");
-	tell(&other, "n3", "z", "9");
+	send(&other, "n1", "x", "8");
+	send(&other, "n2", "y", "9");
+	send(&other, "n3", "z", "9");
 	Bus *before = lone->bus;
 	lone->bus = other.bus;
 	other.bus = before;
@@ -172,40 +172,40 @@ static void bus_anew(LoneService *lone)
 	lone_stop(&other);
 }
 
-static void state_of_another_log_is_made_again(void **state)
+static void state_of_another_log_is_rebuilt(void **state)
 {
 	LoneService *lone = *state;
-	tell(lone, "c1", "a", "1");
-	tell(lone, "c2", "b", "2");
-	bus_anew(lone);
+	send(lone, "c1", "a", "1");
+	send(lone, "c2", "b", "2");
+	bus_replace(lone);
 	lone_settle(lone);
 	assert_int_equal(lone->failure.kind, ERROR_NONE);
 	assert_tally(lone, "x8 y9 z9");
-	tell(lone, "c3", "a", "3");
+	send(lone, "c3", "a", "3");
 	assert_tally(lone, "a3 x8 y9 z9");
 }
 
-/* A restored log is shorter as a rule. */
-static void state_that_read_more_than_another_log_holds_is_made_again(void **state)
+/* An imported log is usually shorter. */
+static void state_that_read_more_than_another_log_holds_is_rebuilt(void **state)
 {
 	LoneService *lone = *state;
 	char id[16];
 	for (int i = 0; i < 40; i++) {
 		snprintf(id, sizeof id, "c%d", i);
-		tell(lone, id, "a", "1");
+		send(lone, id, "a", "1");
 	}
-	bus_anew(lone);
+	bus_replace(lone);
 	lone_settle(lone);
 	assert_int_equal(lone->failure.kind, ERROR_NONE);
 	assert_tally(lone, "x8 y9 z9");
 }
 
-static void state_whose_last_record_was_refused_later_still_fits(void **state)
+static void state_that_read_a_dropped_record_last_still_fits(void **state)
 {
 	LoneService *lone = *state;
-	tell(lone, "c1", "a", "1");
-	/* What nobody wrote by the rule stands behind it, and was read. */
-	lone_input(lone, TOPIC_REPORTS, "stranger", "test.tallied.v1", "q", "9");
+	send(lone, "c1", "a", "1");
+	/* A record that the rule drops follows it, and was read. */
+	lone_input(lone, TOPIC_REPORTS, "unknown", "test.tallied.v1", "q", "9");
 	lone_settle(lone);
 	store_run_(lone->store, "INSERT INTO tally VALUES ('kept', '0')", NULL, 0);
 	lone_restart(lone, false);
@@ -215,10 +215,10 @@ static void state_whose_last_record_was_refused_later_still_fits(void **state)
 
 /* ---- the group */
 
-static void who_is_not_wanted_follows_and_does_not_claim(void **state)
+static void a_replica_that_is_not_assigned_follows_and_does_not_claim(void **state)
 {
 	LoneService *lone = *state;
-	tell(lone, "c1", "a", "1");
+	send(lone, "c1", "a", "1");
 	lone_restart(lone, true);
 	runtime_free(lone->runtime);
 	RuntimeOptions options = { .service = &tally_service, .bus = lone->bus, .store = lone->store, .owner_id = 77,
@@ -238,19 +238,19 @@ static void who_is_not_wanted_follows_and_does_not_claim(void **state)
 	assert_int_equal(runtime_figures(lone->runtime).claims, claims + 1);
 }
 
-static void an_owner_that_is_not_wanted_any_longer_works_on(void **state)
+static void an_owner_that_is_no_longer_assigned_works_on(void **state)
 {
 	LoneService *lone = *state;
 	lone_settle(lone);
 	runtime_assign(lone->runtime, false);
-	tell(lone, "c1", "a", "1");
+	send(lone, "c1", "a", "1");
 	assert_tally(lone, "a1");
 	assert_int_equal(lone_outputs(lone, TOPIC_REPORTS, "test.tallied.v1"), 1);
 }
 
-/* ---- where a record may stand */
+/* ---- the partition of a record */
 
-/* An incident's id whose slot goes to this of two partitions. */
+/* The id of an incident in this one of two partitions. */
 static Id incident_of(unsigned partition)
 {
 	char name[16];
@@ -259,18 +259,18 @@ static Id incident_of(unsigned partition)
 		snprintf(name, sizeof name, "k%d", i);
 		slot = slot_of(slice_of(name));
 		if (slot % 2 == partition)
-			return id_of_incident(BEGIN, slot, slice_of(name));
+			return id_of_incident(START, slot, slice_of(name));
 	}
 }
 
-static void tell_into(Bus *bus, unsigned partition, const char *id, const Id *subject)
+static void append_to(Bus *bus, unsigned partition, const char *id, const Id *subject)
 {
 	char time[INSTANT_TEXT];
 	Buffer headers;
-	instant_format(BEGIN, time);
+	instant_format(START, time);
 	buffer_init(&headers, 1024);
 	header_add(&headers, "ce_id", slice_of(id));
-	header_add(&headers, "ce_type", SLICE("test.told.v1"));
+	header_add(&headers, "ce_type", SLICE("test.sent.v1"));
 	header_add(&headers, "ce_time", slice_of(time));
 	header_add(&headers, "ce_subject", id_slice(subject));
 	BusRecord record = { .key = id_slice(subject), .headers = buffer_slice(&headers), .body = SLICE("1") };
@@ -278,7 +278,7 @@ static void tell_into(Bus *bus, unsigned partition, const char *id, const Id *su
 	buffer_release(&headers);
 }
 
-static void a_record_in_a_partition_that_is_not_its_own_becomes_a_dead_letter(void **state)
+static void a_record_in_the_wrong_partition_becomes_a_dead_letter(void **state)
 {
 	(void)state;
 	Bus *bus = memory_bus_new(TOPICS, 2);
@@ -289,11 +289,11 @@ static void a_record_in_a_partition_that_is_not_its_own_becomes_a_dead_letter(vo
 	RuntimeOptions options = { .service = &tally_service, .bus = bus, .store = store, .owner_id = 1 };
 	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
 	Id here = incident_of(0), elsewhere = incident_of(1);
-	tell_into(bus, 0, "c1", &here);
-	tell_into(bus, 0, "c2", &elsewhere);
+	append_to(bus, 0, "c1", &here);
+	append_to(bus, 0, "c2", &elsewhere);
 	for (int i = 0; i < 50; i++) {
 		bool progressed;
-		assert_int_equal(runtime_step(runtime, BEGIN + i, &progressed).kind, ERROR_NONE);
+		assert_int_equal(runtime_step(runtime, START + i, &progressed).kind, ERROR_NONE);
 		memory_bus_deliver_all(bus);
 	}
 	assert_int_equal(runtime_figures(runtime).dead_letters, 1);
@@ -307,49 +307,49 @@ static void a_record_in_a_partition_that_is_not_its_own_becomes_a_dead_letter(vo
 	bus->operations->close(bus);
 }
 
-/* ---- how far it is behind */
+/* ---- lag */
 
-static const char behind_input[] = "tocsin_bus_lag_records{service=\"tally\",topic=\"commands\"}";
-static const char behind_ledger[] = "tocsin_bus_lag_records{service=\"tally\",topic=\"reports\"}";
+static const char input_lag[] = "tocsin_bus_lag_records{service=\"tally\",topic=\"commands\"}";
+static const char ledger_lag[] = "tocsin_bus_lag_records{service=\"tally\",topic=\"reports\"}";
 
-static void what_waits_to_be_read_is_told_until_it_is_read(void **state)
+static void unread_records_are_reported_as_lag_until_they_are_read(void **state)
 {
 	LoneService *lone = *state;
-	tell(lone, "c1", "a", "1");
+	send(lone, "c1", "a", "1");
 	lone->now += 2000;
 	lone_settle(lone);
-	assert_int_equal(metric_value(behind_input), 0);
+	assert_int_equal(metric_value(input_lag), 0);
 	runtime_pause(lone->runtime, true);
 	lone->now += 2000;
-	tell(lone, "c2", "a", "2");
-	tell(lone, "c3", "a", "3");
-	assert_int_equal(metric_value(behind_input), 1); /* as it was when this second began */
+	send(lone, "c2", "a", "2");
+	send(lone, "c3", "a", "3");
+	assert_int_equal(metric_value(input_lag), 1); /* as at the start of this second */
 	lone->now += 2000;
 	lone_settle(lone);
-	assert_int_equal(metric_value(behind_input), 2);
-	assert_int_equal(metric_value(behind_ledger), 0);
+	assert_int_equal(metric_value(input_lag), 2);
+	assert_int_equal(metric_value(ledger_lag), 0);
 	runtime_pause(lone->runtime, false);
 	lone_settle(lone);
 	lone->now += 2000;
 	lone_settle(lone);
-	assert_int_equal(metric_value(behind_input), 0);
-	assert_int_equal(metric_value(behind_ledger), 0);
+	assert_int_equal(metric_value(input_lag), 0);
+	assert_int_equal(metric_value(ledger_lag), 0);
 	assert_tally(lone, "a3");
 }
 
-static void a_runtime_that_is_gone_is_not_behind(void **state)
+static void a_freed_runtime_has_no_lag(void **state)
 {
 	LoneService *lone = *state;
 	lone_settle(lone);
 	runtime_pause(lone->runtime, true);
 	lone->now += 2000;
-	tell(lone, "c1", "a", "1");
-	assert_int_equal(metric_value(behind_input), 1);
+	send(lone, "c1", "a", "1");
+	assert_int_equal(metric_value(input_lag), 1);
 	lone_restart(lone, true);
-	assert_int_equal(metric_value(behind_input), 0);
+	assert_int_equal(metric_value(input_lag), 0);
 }
 
-static void what_waits_for_an_owner_to_be_is_lag_and_what_another_reads_is_none(void **state)
+static void records_waiting_for_a_future_owner_are_lag_and_those_of_another_replica_are_not(void **state)
 {
 	(void)state;
 	Bus *bus = memory_bus_new(TOPICS, 2);
@@ -361,17 +361,17 @@ static void what_waits_for_an_owner_to_be_is_lag_and_what_another_reads_is_none(
 		RuntimeOptions options = { .service = &tally_service, .partition = i, .bus = bus, .store = stores[i],
 					   .owner_id = 1 + i, .standby = true };
 		assert_int_equal(runtime_new(&options, &runtimes[i]).kind, ERROR_NONE);
-		runtime_pause(runtimes[i], true); /* nobody claims */
+		runtime_pause(runtimes[i], true); /* no claim */
 		Id subject = incident_of(i);
-		tell_into(bus, i, "c1", &subject);
+		append_to(bus, i, "c1", &subject);
 	}
 	memory_bus_deliver_all(bus);
 	for (int second = 0; second < 6; second++) {
 		bool progressed;
 		runtime_assign(runtimes[1], second < 3);
 		for (unsigned i = 0; i < 2; i++)
-			assert_int_equal(runtime_step(runtimes[i], BEGIN + 1000 * second, &progressed).kind, ERROR_NONE);
-		assert_int_equal(metric_value(behind_input), second < 3 ? 2 : 1);
+			assert_int_equal(runtime_step(runtimes[i], START + 1000 * second, &progressed).kind, ERROR_NONE);
+		assert_int_equal(metric_value(input_lag), second < 3 ? 2 : 1);
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		runtime_free(runtimes[i]);
@@ -384,19 +384,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(a_record_that_is_old_and_not_needed_is_cut_off),
-		TEST(what_state_still_holds_keeps_its_record),
-		TEST(a_trimmed_ledger_makes_the_whole_state),
-		TEST(state_that_fell_behind_a_trimmed_ledger_is_made_again),
-		TEST(state_of_another_log_is_made_again),
-		TEST(state_that_read_more_than_another_log_holds_is_made_again),
-		TEST(state_whose_last_record_was_refused_later_still_fits),
-		TEST(who_is_not_wanted_follows_and_does_not_claim),
-		TEST(an_owner_that_is_not_wanted_any_longer_works_on),
-		TEST(what_waits_to_be_read_is_told_until_it_is_read),
-		TEST(a_runtime_that_is_gone_is_not_behind),
-		cmocka_unit_test(what_waits_for_an_owner_to_be_is_lag_and_what_another_reads_is_none),
-		cmocka_unit_test(a_record_in_a_partition_that_is_not_its_own_becomes_a_dead_letter),
+		TEST(an_old_record_that_is_not_needed_is_trimmed),
+		TEST(a_record_that_state_still_holds_is_not_trimmed),
+		TEST(a_trimmed_ledger_rebuilds_the_whole_state),
+		TEST(state_behind_a_trimmed_ledger_is_rebuilt),
+		TEST(state_of_another_log_is_rebuilt),
+		TEST(state_that_read_more_than_another_log_holds_is_rebuilt),
+		TEST(state_that_read_a_dropped_record_last_still_fits),
+		TEST(a_replica_that_is_not_assigned_follows_and_does_not_claim),
+		TEST(an_owner_that_is_no_longer_assigned_works_on),
+		TEST(unread_records_are_reported_as_lag_until_they_are_read),
+		TEST(a_freed_runtime_has_no_lag),
+		cmocka_unit_test(records_waiting_for_a_future_owner_are_lag_and_those_of_another_replica_are_not),
+		cmocka_unit_test(a_record_in_the_wrong_partition_becomes_a_dead_letter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

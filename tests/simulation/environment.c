@@ -1,4 +1,4 @@
-#include "tests/simulation/outside.h"
+#include "tests/simulation/environment.h"
 
 #include "services/audit/audit.h"
 #include "services/notification/notification.h"
@@ -7,7 +7,7 @@
 
 enum { QUEUE_MAX = 64 };
 
-/* ---- the receiver, seen from one sender: takes, loses, fails, answers late */
+/* ---- the receiver, as one sender sees it: accepts, loses, fails, answers late */
 
 typedef struct {
 	Outbound outside;
@@ -47,7 +47,7 @@ static void sender_notify(Outbound *outside, void (*wake)(void *context), void *
 
 static const OutboundOperations sender_operations = { .send = sender_send, .outcome = sender_outcome, .notify = sender_notify };
 
-static void receiver_take(World *world, const char *key)
+static void receiver_accept(World *world, const char *key)
 {
 	for (size_t i = 0; i < world->received_count; i++)
 		if (strcmp(world->received[i], key) == 0)
@@ -62,21 +62,21 @@ static bool sender_step(World *world, Sender *sender)
 		return false;
 	OutboundOutcome outcome = sender->queue[0];
 	memmove(sender->queue, sender->queue + 1, --sender->queued * sizeof(sender->queue[0]));
-	uint32_t die = world->quiet ? 0 : roll(world, 10);
-	outcome.outcome = die < 6 ? OUTCOME_SENT : die < 9 ? OUTCOME_RETRY : OUTCOME_REFUSED;
+	uint32_t choice = world->quiet ? 0 : random_below(world, 10);
+	outcome.outcome = choice < 6 ? OUTCOME_SENT : choice < 9 ? OUTCOME_RETRY : OUTCOME_REFUSED;
 	if (outcome.outcome == OUTCOME_SENT)
-		receiver_take(world, outcome.key);
-	if (die != 5) /* else it arrived, but nobody ever hears of it */
+		receiver_accept(world, outcome.key);
+	if (choice != 5) /* else it arrived, but the outcome is lost */
 		sender->answers[sender->answered++] = outcome;
 	return true;
 }
 
-void outside_step(World *world, unsigned sender)
+void outbound_step(World *world, unsigned sender)
 {
 	sender_step(world, &senders[sender]);
 }
 
-bool outside_drain(World *world)
+bool outbound_drain(World *world)
 {
 	bool moved = false;
 	for (size_t i = 0; i < OUTBOUND_SENDERS; i++)
@@ -89,18 +89,18 @@ static Sender *sender_of(const Unit *unit)
 	return unit->service == &notification_service ? &senders[unit->partition * WORLD_REPLICAS_MAX + unit->replica] : NULL;
 }
 
-Outbound *outside_of(const Unit *unit)
+Outbound *outbound_of(const Unit *unit)
 {
 	Sender *sender = sender_of(unit);
 	return sender ? &sender->outside : NULL;
 }
 
-void outside_crash(World *world, const Unit *unit)
+void outbound_crash(World *world, const Unit *unit)
 {
 	Sender *sender = sender_of(unit);
 	if (!sender)
 		return;
-	if (roll(world, 2))
+	if (random_below(world, 2))
 		sender->queued = 0;
 	sender->answered = 0;
 }
@@ -122,7 +122,7 @@ static const char *setting(void *context, const char *name)
 
 static NotificationEnvironment notification_environment = { .setting = setting, .public_url = "http://127.0.0.1:8080" };
 
-/* ---- audit's disk: one file, which outlives the process */
+/* ---- audit's disk: one file, which survives crashes */
 
 typedef struct {
 	AuditLedger ledger;
@@ -150,7 +150,7 @@ static Result ledger_read(AuditLedger *ledger, int64_t from, size_t size, Buffer
 {
 	Buffer *file = &((MemoryLedger *)ledger)->world->audit_file;
 	if ((size_t)from + size > file->size)
-		return result_fail(ERROR_INTERNAL, "the audit file ends before");
+		return result_fail(ERROR_INTERNAL, "the audit file ends before the bytes to read");
 	buffer_append(out, (Slice){ file->data + from, size });
 	return result_ok();
 }
@@ -159,7 +159,7 @@ static const AuditLedgerOperations ledger_operations = { .cut = ledger_cut, .wri
 static MemoryLedger memory_ledger;
 static AuditEnvironment audit_environment = { .ledger = &memory_ledger.ledger };
 
-void *outside_environment(World *world, const Service *service)
+void *service_environment(World *world, const Service *service)
 {
 	memory_ledger = (MemoryLedger){ { &ledger_operations }, world };
 	if (service == &notification_service)
@@ -167,7 +167,7 @@ void *outside_environment(World *world, const Service *service)
 	return service == &audit_service ? &audit_environment : NULL;
 }
 
-void outside_reset(World *world)
+void environment_reset(World *world)
 {
 	buffer_clear(&world->audit_file);
 	for (size_t i = 0; i < OUTBOUND_SENDERS; i++)

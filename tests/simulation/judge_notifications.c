@@ -1,4 +1,4 @@
-/* Who was to be told was told, and audit kept it all. */
+/* Judges escalations, deliveries and audit's file. */
 #include "tests/simulation/judge_internal.h"
 
 #include "services/audit/core/chain.h"
@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- told */
+/* ---- escalations and deliveries */
 
 typedef struct {
-	json_t *plans;      /* incident → {levels, reached, stopped, round} */
+	json_t *plans;      /* incident id → {levels, reached, stopped} */
 	json_t *deliveries; /* key → last delivery */
-} Told;
+} Notifications;
 
 static void planned(json_t *plans, const char *id, json_t *body)
 {
@@ -28,30 +28,30 @@ static void reached(json_t *plan, const char *id, json_t *body)
 	int64_t level = json_integer_value(json_object_get(body, "escalation_level"));
 	int64_t before = json_integer_value(json_object_get(plan, "reached"));
 	if (!plan || json_is_true(json_object_get(plan, "stopped")))
-		broken_promise("incident %s: level %" PRId64 " was reached without a plan", id, level);
+		invariant_broken("incident %s: level %" PRId64 " was reached without a plan", id, level);
 	else if (level != before + 1)
-		broken_promise("incident %s: level %" PRId64 " was reached after %" PRId64, id, level, before);
+		invariant_broken("incident %s: level %" PRId64 " was reached after %" PRId64, id, level, before);
 	if (json_array_size(json_object_get(body, "deliveries")) == 0)
-		broken_promise("incident %s: level %" PRId64 " told nobody and says nothing of it", id, level);
+		invariant_broken("incident %s: level %" PRId64 " has no deliveries", id, level);
 	if (plan)
 		json_object_set_new(plan, "reached", json_integer(level));
 }
 
 static void delivery_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
-	Told *told = context;
+	Notifications *notifications = context;
 	json_t *body = body_of(record), *delivery;
 	const char *id = member(body, "incident_id");
 	size_t index;
 	(void)partition;
 	if (slice_is(type, TYPE_ESCALATION_PLANNED))
-		planned(told->plans, id, body);
+		planned(notifications->plans, id, body);
 	else if (slice_is(type, TYPE_ESCALATION_STOPPED))
-		json_object_set_new(json_object_get(told->plans, id), "stopped", json_true());
+		json_object_set_new(json_object_get(notifications->plans, id), "stopped", json_true());
 	else if (slice_is(type, TYPE_ESCALATION_REACHED))
-		reached(json_object_get(told->plans, id), id, body);
+		reached(json_object_get(notifications->plans, id), id, body);
 	json_array_foreach (json_object_get(body, "deliveries"), index, delivery)
-		json_object_set(told->deliveries, member(delivery, "key"), delivery);
+		json_object_set(notifications->deliveries, member(delivery, "key"), delivery);
 	json_decref(body);
 }
 
@@ -70,52 +70,52 @@ static void judge_deliveries(json_t *deliveries)
 	json_object_foreach (deliveries, key, delivery) {
 		const char *state = member(delivery, "state");
 		if (!strcmp(state, "sent") && !was_received(key))
-			broken_promise("message %s is recorded as sent, but nobody received it", key);
+			invariant_broken("message %s is recorded as sent, but was not received", key);
 		if (!strcmp(state, "queued"))
-			broken_promise("message %s is still queued", key);
+			invariant_broken("message %s is still queued", key);
 	}
 	for (size_t i = 0; i < judged->received_count; i++)
 		if (!json_object_get(deliveries, judged->received[i]))
-			broken_promise("message %s was received, but no ledger knows it", judged->received[i]);
+			invariant_broken("message %s was received, but no ledger knows it", judged->received[i]);
 }
 
-static bool needs_telling(json_t *incident)
+static bool needs_person(json_t *incident)
 {
 	return status_is_open(member(incident, "status")) &&
 	       json_is_null(json_object_get(json_object_get(incident, "acknowledged"), "at")) &&
 	       strcmp(member(incident, "kind"), "event");
 }
 
-void judge_told(json_t *incidents)
+void judge_notifications(json_t *incidents)
 {
-	Told told = { json_object(), json_object() };
+	Notifications notifications = { json_object(), json_object() };
 	const char *id;
 	json_t *incident;
-	walk_ledger(TOPIC_DELIVERIES, delivery_visit, &told);
-	judge_deliveries(told.deliveries);
+	walk_ledger(TOPIC_DELIVERIES, delivery_visit, &notifications);
+	judge_deliveries(notifications.deliveries);
 	json_object_foreach (incidents, id, incident) {
-		json_t *plan = json_object_get(told.plans, id);
+		json_t *plan = json_object_get(notifications.plans, id);
 		int64_t last = json_integer_value(json_object_get(plan, "reached"));
-		if (!needs_telling(incident))
+		if (!needs_person(incident))
 			continue;
 		if (!plan || json_is_true(json_object_get(plan, "stopped")))
-			broken_promise("incident %s waits for somebody, and nobody is being told", id);
+			invariant_broken("incident %s waits for a person, but has no escalation plan", id);
 		else if (last != json_integer_value(json_object_get(plan, "levels")))
-			broken_promise("incident %s waits for somebody, but only level %" PRId64 " was reached", id, last);
+			invariant_broken("incident %s waits for a person, but only level %" PRId64 " was reached", id, last);
 		else if (json_integer_value(json_object_get(incident, "escalation_level")) != last)
-			broken_promise("incident %s does not say that level %" PRId64 " was reached", id, last);
+			invariant_broken("incident %s does not state that level %" PRId64 " was reached", id, last);
 	}
-	json_decref(told.plans);
-	json_decref(told.deliveries);
+	json_decref(notifications.plans);
+	json_decref(notifications.deliveries);
 }
 
-/* ---- audit: every record of record stands in the file, once, and it verifies */
+/* ---- audit: each record of record is in the file once, and the file verifies */
 
-static void place_count(json_t *lines, const char *topic, unsigned partition, int64_t offset, int64_t count)
+static void count_add(json_t *lines, const char *topic, unsigned partition, int64_t offset, int64_t count)
 {
-	char place[96];
-	snprintf(place, sizeof(place), "%s/%u/%" PRId64, topic, partition, offset);
-	json_object_set_new(lines, place, json_integer(json_integer_value(json_object_get(lines, place)) + count));
+	char name[96];
+	snprintf(name, sizeof(name), "%s/%u/%" PRId64, topic, partition, offset);
+	json_object_set_new(lines, name, json_integer(json_integer_value(json_object_get(lines, name)) + count));
 }
 
 static void lines_count(json_t *lines, Slice file)
@@ -124,7 +124,7 @@ static void lines_count(json_t *lines, Slice file)
 		const char *end = memchr(file.data, '\n', file.size);
 		size_t size = end ? (size_t)(end - file.data) : file.size;
 		json_t *line = json_loadb(file.data, size, 0, NULL), *record = json_object_get(line, "record");
-		place_count(lines, member(line, "topic"), (unsigned)json_integer_value(json_object_get(record, "partition")),
+		count_add(lines, member(line, "topic"), (unsigned)json_integer_value(json_object_get(record, "partition")),
 			    json_integer_value(json_object_get(record, "offset")), 1);
 		json_decref(line);
 		file = (Slice){ file.data + size + 1, end ? file.size - size - 1 : 0 };
@@ -140,10 +140,10 @@ static void expected_visit(void *context, unsigned partition, const BusRecord *r
 {
 	Expected *expected = context;
 	(void)type;
-	place_count(expected->lines, expected->topic, partition, record->offset, -1);
+	count_add(expected->lines, expected->topic, partition, record->offset, -1);
 }
 
-/* An assessment comes at least once; its first coming counts. */
+/* An assessment is delivered at least once; the first delivery counts. */
 static void assessment_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
 	Expected *expected = context;
@@ -160,14 +160,14 @@ static void judge_chain(void)
 	chain_verify_init(&verify);
 	chain_verify_feed(&verify, buffer_slice(&judged->audit_file));
 	if (!chain_verify_end(&verify, NULL))
-		broken_promise("the audit file is broken at line %" PRId64 ": %s", verify.bad_line, verify.why);
+		invariant_broken("the audit file is broken at line %" PRId64 ": %s", verify.bad_line, verify.why);
 	chain_verify_release(&verify);
 }
 
 void judge_audit(void)
 {
 	Expected expected = { json_object(), json_object(), "tocsin.journal" };
-	const char *place;
+	const char *name;
 	json_t *count;
 	judge_chain();
 	lines_count(expected.lines, buffer_slice(&judged->audit_file));
@@ -176,9 +176,9 @@ void judge_audit(void)
 	walk_ledger(TOPIC_DELIVERIES, expected_visit, &expected);
 	expected.topic = "tocsin.assessments";
 	walk_stream(TOPIC_ASSESSMENTS, assessment_visit, &expected);
-	json_object_foreach (expected.lines, place, count)
+	json_object_foreach (expected.lines, name, count)
 		if (json_integer_value(count) != 0)
-			broken_promise("%s stands %" PRId64 " times too often in the audit file", place, (int64_t)json_integer_value(count));
+			invariant_broken("%s: %" PRId64 " copies too many in the audit file", name, (int64_t)json_integer_value(count));
 	json_decref(expected.lines);
 	json_decref(expected.seen);
 }

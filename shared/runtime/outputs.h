@@ -1,0 +1,41 @@
+/*
+ * Records that follow from accepted records, and dead letters. Appends are counted on a Wire; its owner decides when all of them
+ * must be durable. The id of an output is a function of the record it follows from: publishing it again changes nothing.
+ */
+#ifndef TOCSIN_RUNTIME_OUTPUTS_H
+#define TOCSIN_RUNTIME_OUTPUTS_H
+
+#include "shared/domain/ledger.h"
+#include "shared/runtime/handler.h"
+#include "shared/runtime/runtime.h"
+#include "shared/runtime/wire.h"
+
+typedef struct {
+	Handler *handler;
+	Bus *bus;
+	Wire *wire;
+	const Record *from; /* the record that outputs follow from; NULL: none may be emitted */
+	unsigned emitted;   /* outputs of that record so far */
+	Buffer headers;
+	RuntimeFigures *figures;
+} Outputs;
+
+void outputs_init(Outputs *outputs, Handler *handler, Bus *bus, RuntimeFigures *figures);
+void outputs_release(Outputs *outputs);
+
+/* Appends an output of outputs->from on outputs->wire (handler_emit). */
+Result outputs_emit(Outputs *outputs, TopicId topic, unsigned slot, const Draft *draft);
+
+/* Calls the service's function with the record; its outputs are emitted. */
+Result outputs_of(Outputs *outputs, Result (*function)(Handler *handler, const Record *record), const Record *record);
+
+/*
+ * Derives again from the accepted records between `from` and the ledger's offset `until`, on a new wire. ERROR_AGAIN: not all of
+ * these records have arrived.
+ */
+Result outputs_derive_again(Outputs *outputs, BusReader *reader, const LedgerCursor *from, int64_t until);
+
+/* Appends a dead letter on this wire. ERROR_AGAIN: it cannot be appended, so the input must not be passed. */
+Result outputs_dead_letter(Outputs *outputs, Wire *wire, BusPosition input, const char *reason);
+
+#endif

@@ -1,0 +1,99 @@
+#include "shared/runtime/state.h"
+
+#include "shared/io/system/log.h"
+#include "shared/runtime/runtime.h"
+
+static const char *const tables[] = {
+	"CREATE TABLE IF NOT EXISTS runtime_cursor (place TEXT PRIMARY KEY, epoch INTEGER, owner INTEGER, seq INTEGER,"
+	" prev_epoch INTEGER, prev_seq INTEGER, next INTEGER, marked INTEGER, born INTEGER) WITHOUT ROWID",
+	"CREATE TABLE IF NOT EXISTS runtime_number (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
+	"CREATE TABLE IF NOT EXISTS runtime_position (topic INTEGER, partition INTEGER, position INTEGER,"
+	" PRIMARY KEY (topic, partition)) WITHOUT ROWID",
+	"CREATE TABLE IF NOT EXISTS runtime_timer (id TEXT PRIMARY KEY, due INTEGER) WITHOUT ROWID",
+	"CREATE INDEX IF NOT EXISTS runtime_timer_due ON runtime_timer (due)",
+	"CREATE TABLE IF NOT EXISTS runtime_stale (key TEXT PRIMARY KEY) WITHOUT ROWID",
+	"CREATE TABLE IF NOT EXISTS runtime_text (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+};
+
+/* Early files of 0.1.0 lack `marked` and `born`: their cursors match no log, so the state is rebuilt. */
+static Result cursor_columns_add(Store *store)
+{
+	Statement *row = store_query_(store, "SELECT 1 FROM pragma_table_info('runtime_cursor') WHERE name = 'marked'", false,
+				      NULL, 0);
+	bool present = statement_next(row);
+	TRY(statement_end(row));
+	if (present)
+		return result_ok();
+	TRY(store_run_(store, "ALTER TABLE runtime_cursor ADD COLUMN marked INTEGER", NULL, 0));
+	return store_run_(store, "ALTER TABLE runtime_cursor ADD COLUMN born INTEGER", NULL, 0);
+}
+
+Result state_prepare(Store *store)
+{
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		TRY(store_run_(store, tables[i], NULL, 0));
+	return cursor_columns_add(store);
+}
+
+Result state_reset(const Handler *handler, const char *cluster)
+{
+	bool usable;
+	StoreOptions options = runtime_store_options(handler->service, NULL);
+	handler_log(handler, LOG_WARN, "state-dropped",
+		    "its log was trimmed past it, or another log took its place; the state is rebuilt");
+	TRY(store_reset(handler->store, &options));
+	TRY(state_prepare(handler->store));
+	return state_cluster_check(handler->store, cluster, &usable);
+}
+
+Result state_cluster_check(Store *store, const char *cluster, bool *usable)
+{
+	bool known = false;
+	*usable = true;
+	if (slice_of(cluster).size == 0)
+		return result_ok();
+	Statement *row = store_query_(store, "SELECT value FROM runtime_text WHERE name = 'cluster'", false, NULL, 0);
+	if (statement_next(row)) {
+		known = true;
+		*usable = slice_is(statement_slice(row, 0), cluster);
+	}
+	TRY(statement_end(row));
+	return known ? result_ok() :
+		       store_run(store, "INSERT OR REPLACE INTO runtime_text VALUES ('cluster', ?1)", V_TEXT(slice_of(cluster)));
+}
+
+Result state_newer_than_bus(const Handler *handler, TopicId topic)
+{
+	const char *name = handler->service->name;
+	return result_fail(ERROR_INTERNAL,
+			   "%s ends before the offset that %s has read: the bus is older than the state file; to continue with "
+			   "this bus, delete %s/%u.db, which is then rebuilt",
+			   topics[topic].name, name, name, handler->partition);
+}
+
+Result state_cursor_save(Store *store, const char *name, const LedgerCursor *cursor)
+{
+	return store_run(store, "INSERT OR REPLACE INTO runtime_cursor VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+			 V_TEXT(slice_of(name)), V_INTEGER((int64_t)cursor->epoch), V_INTEGER((int64_t)cursor->owner),
+			 V_INTEGER((int64_t)cursor->seq), V_INTEGER((int64_t)cursor->prev_epoch),
+			 V_INTEGER((int64_t)cursor->prev_seq), V_INTEGER(cursor->next), V_INTEGER(cursor->marked),
+			 V_INTEGER((int64_t)cursor->genesis_owner));
+}
+
+Result state_cursor_load(Store *store, const char *name, LedgerCursor *out)
+{
+	*out = (LedgerCursor){ 0 };
+	Statement *row = store_query(store,
+				     "SELECT epoch, owner, seq, prev_epoch, prev_seq, next, marked, born FROM runtime_cursor"
+				     " WHERE place = ?1",
+				     V_TEXT(slice_of(name)));
+	if (statement_next(row))
+		*out = (LedgerCursor){
+			.epoch = (uint64_t)statement_integer(row, 0), .owner = (uint64_t)statement_integer(row, 1),
+			.seq = (uint64_t)statement_integer(row, 2), .prev_epoch = (uint64_t)statement_integer(row, 3),
+			.prev_seq = (uint64_t)statement_integer(row, 4), .next = statement_integer(row, 5),
+			.marked = statement_integer(row, 6), .genesis_owner = (uint64_t)statement_integer(row, 7),
+		};
+	out->trimmed = out->epoch == 0 && out->next > 0; /* no record was accepted since the reader entered a trimmed log */
+	return statement_end(row);
+}

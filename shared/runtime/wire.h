@@ -1,0 +1,25 @@
+/*
+ * Counts appends under way, so that their author can wait for all of them at once. The bus reports each append exactly once, maybe
+ * after its author has given up on it or was freed: a Wire lives until the last report.
+ */
+#ifndef TOCSIN_RUNTIME_WIRE_H
+#define TOCSIN_RUNTIME_WIRE_H
+
+#include "shared/domain/topics.h"
+#include "shared/io/bus.h"
+
+typedef struct Wire Wire;
+
+Wire *wire_new(void);          /* never NULL */
+void wire_release(Wire *wire); /* accepts NULL */
+
+/* Releases *wire and sets a new one: reports of earlier appends no longer count. */
+void wire_replace(Wire **wire);
+
+/* bus_append, counted where it succeeds. Copies the record. */
+Result wire_append(Wire *wire, Bus *bus, TopicId topic, unsigned partition, const BusRecord *record);
+
+unsigned wire_pending(const Wire *wire); /* appends not reported yet */
+bool wire_failed(const Wire *wire);      /* an append was reported as failed */
+
+#endif

@@ -6,8 +6,8 @@ Entries entries_begin(json_t *incident, Instant now)
 {
 	Entries entries = { .list = json_array(), .version = json_integer_value(json_object_get(incident, "version")), .at = now };
 	Instant last = member_time(incident, "updated_at");
-	if (last != INSTANT_NONE && last > now)
-		entries.at = last;
+	if (last != INSTANT_NONE && last >= now)
+		entries.at = last + 1;
 	return entries;
 }
 

@@ -25,8 +25,8 @@ static void service_print(const Service *service)
 		topic_print("owns  ", service->ledger, "its ledger");
 	for (size_t i = 0; i < service->output_count; i++)
 		topic_print("writes", service->outputs[i], "");
-	if (service->table.state)
-		topic_print("states", service->table.topic, "a table for external readers");
+	if (service->projection.state)
+		topic_print("states", service->projection.topic, "a table for external readers");
 	printf("    keeps  %s%s\n\n", service->schema == NULL ? "nothing" : "a view of its ledger or its inputs",
 	       service->single ? "; one instance" : "");
 }

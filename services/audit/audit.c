@@ -52,19 +52,19 @@ typedef struct {
 static const Field checkpoint_fields[] = {
 	{ .name = "size",
 	  .type = FIELD_INTEGER,
-	  .place = offsetof(Checkpoint, size),
+	  .offset = offsetof(Checkpoint, size),
 	  .flags = FIELD_REQUIRED,
 	  .max = INT64_MAX,
 	  .sentence = "Bytes of the audit file" },
 	{ .name = "count",
 	  .type = FIELD_INTEGER,
-	  .place = offsetof(Checkpoint, count),
+	  .offset = offsetof(Checkpoint, count),
 	  .flags = FIELD_REQUIRED,
 	  .max = INT64_MAX,
 	  .sentence = "Lines of the audit file" },
 	{ .name = "head",
 	  .type = FIELD_TEXT,
-	  .place = offsetof(Checkpoint, head),
+	  .offset = offsetof(Checkpoint, head),
 	  .flags = FIELD_REQUIRED,
 	  .min = DIGEST_HEX - 1,
 	  .max = DIGEST_HEX - 1,
@@ -91,7 +91,7 @@ static Result head_load(Handler *handler, ChainHead *out)
 static Result checkpoint_read(const Record *record, json_t **tree, Checkpoint *out)
 {
 	TRY(json_read(record->body, tree));
-	return json_decode_own(&checkpoint_table, *tree, out);
+	return json_decode_record(&checkpoint_table, *tree, out);
 }
 
 static Result apply(Handler *handler, const Record *record)

@@ -68,7 +68,7 @@ static Result handle_report(Handler *handler, const Record *input)
 	if (!type_is_report(input->type))
 		return result_ok();
 	TRY(result_wrap(json_read(input->body, &tree), "report record"));
-	TRY(result_wrap(json_decode_own(&report_record_table, tree, &report), "report record"));
+	TRY(result_wrap(json_decode_record(&report_record_table, tree, &report), "report record"));
 	json_t *assessment JSON_AUTO = assessment_of(handler->policy, input->type, &report);
 	return emit(handler, input, assessment);
 }

@@ -60,9 +60,9 @@ static void figures_print(const char *table, ReplayFigures figures)
 	       " takeovers  %4" PRIu64 " dropped  %" PRIu64 " holes  %" PRIu64 " findings\n",
 	       table, figures.records, figures.accepted, figures.claims, figures.takeovers, figures.dropped,
 	       figures.holes, figures.findings);
-	if (figures.strangers > 0)
+	if (figures.unknown_writers > 0)
 		report_error("%s: %" PRIu64 " of the dropped records were not written by an owner: they have no effect, but another "
-			 "program may write to this topic", table, figures.strangers);
+			 "program may write to this topic", table, figures.unknown_writers);
 }
 
 static void report_accepted(void *context, const BusRecord *record)

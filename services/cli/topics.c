@@ -36,7 +36,7 @@ static void print(const Work *work, const KafkaDifference *difference, Sentence 
 
 static void difference_report(const Work *work, const KafkaDifference *difference)
 {
-	print(work, difference, kafka_difference_say, stderr, "tocsin: ");
+	print(work, difference, kafka_difference_describe, stderr, "tocsin: ");
 }
 
 static bool can_repair(const KafkaDifference *difference)
@@ -54,7 +54,7 @@ static void unseen_warn(const Work *work)
 
 static Result look(Work *work)
 {
-	TRY(kafka_admin_look(work->admin, &work->wanted, clock_left_ms(work->until_us), &work->found));
+	TRY(kafka_admin_read(work->admin, &work->wanted, clock_left_ms(work->until_us), &work->found));
 	kafka_topics_compare(&work->wanted, work->found.topics, &work->differences);
 	return result_ok();
 }
@@ -105,7 +105,7 @@ static ExitCode plan(Work *work)
 			difference_report(work, difference);
 		steps += difference->kind != KAFKA_LEADERLESS;
 	}
-	Result possible = kafka_topics_possible(&work->wanted, &work->differences, work->found.brokers);
+	Result possible = kafka_topics_can_create(&work->wanted, &work->differences, work->found.brokers);
 	if (result_failed(possible))
 		return failed(possible);
 	return steps > 0 ? EXIT_CHECK_FAILED : success(work);

@@ -24,7 +24,7 @@ static Result command_handle(Handler *handler, const Record *record)
 
 static void journal_accepted(Handler *handler, const Record *record)
 {
-	if (handler->environment && slice_starts(record->type, SLICE("tocsin.journal.")) &&
+	if (handler->environment && slice_starts_with(record->type, SLICE("tocsin.journal.")) &&
 	    id_is("cmd_", record->cause))
 		command_answered(handler->environment, handler->store, record->cause);
 }

@@ -146,7 +146,7 @@ static Result entry_take(Store *store, Slice incident_id, json_t *incident, json
 	JournalEntry entry;
 	char position[CURSOR_POSITION_MAX];
 
-	TRY(json_decode_own(&journal_entry_table, tree, &entry));
+	TRY(json_decode_record(&journal_entry_table, tree, &entry));
 	TRY(incident_apply(incident, tree));
 	position_write(entry.at, WHAT_ENTRY, entry.version, 0, position);
 	return item_put(store, &(Item){ .incident = incident_id,
@@ -217,7 +217,7 @@ Result view_take_journal(Store *store, const Record *record)
 	if (!is_journal_type(record->type))
 		return result_ok();
 	TRY(json_read(record->body, &tree));
-	TRY(json_decode_own(&journal_record_table, tree, &journal));
+	TRY(json_decode_record(&journal_record_table, tree, &journal));
 	TRY(check_incident_id(journal.incident_id));
 	TRY(entries_take(store, slice_of(journal.incident_id), journal.entries));
 	return command_finish(store, record, &journal);
@@ -248,7 +248,7 @@ static Result delivery_take(Store *store, const Record *record, Slice incident_i
 	Delivery delivery;
 	char position[CURSOR_POSITION_MAX];
 
-	TRY(json_decode_own(&delivery_table, tree, &delivery));
+	TRY(json_decode_record(&delivery_table, tree, &delivery));
 	json_t *data JSON_AUTO = delivery_data(&delivery);
 	json_t *actor JSON_AUTO = notification_actor();
 	position_write(record->time, WHAT_DELIVERY, record->offset, ordinal, position);
@@ -270,7 +270,7 @@ Result view_take_delivery(Store *store, const Record *record)
 	if (!slice_is(record->type, TYPE_ESCALATION_REACHED) && !slice_is(record->type, TYPE_DELIVERY_ATTEMPTED))
 		return result_ok();
 	TRY(json_read(record->body, &tree));
-	TRY(json_decode_own(&delivery_record_table, tree, &document));
+	TRY(json_decode_record(&delivery_record_table, tree, &document));
 	TRY(check_incident_id(document.incident_id));
 	if (record->time < 0 || record->time > INSTANT_MAX)
 		return result_fail(ERROR_INPUT, "the record has no time");
@@ -297,7 +297,7 @@ Result view_take_command(Store *store, const Record *record)
 	if (!slice_is(record->type, TYPE_COMMAND) || !id_is("cmd_", record->id))
 		return result_ok();
 	TRY(json_read(record->body, &tree));
-	TRY(json_decode_own(&command_record_table, tree, &command));
+	TRY(json_decode_record(&command_record_table, tree, &command));
 	TRY(check_incident_id(command.incident_id));
 	if (!is_asked_for(&command))
 		return result_ok();

@@ -269,7 +269,7 @@ static Result resumption_read(Handler *handler, const Record *input, Resumption 
 	json_t *tree JSON_AUTO = NULL;
 	TRY(handler_body(handler, input, &body));
 	TRY(json_read(body, &tree));
-	return json_decode_own(&resumption_table, tree, out); /* numbers and a time: nothing of it is borrowed */
+	return json_decode_record(&resumption_table, tree, out); /* numbers and a time: nothing of it is borrowed */
 }
 
 /* The incident was reopened: the key's next event counts to it, unless the key has an incident that takes it. */

@@ -11,7 +11,7 @@ enum { ROW_MAX = 1 << 16, COMMAND_MAX = 4096, PRUNE_ROWS = 64 };
 static Result row_read(Slice text, json_t **tree, JoinRecord *out)
 {
 	TRY(json_read(text, tree));
-	return json_decode_own(&join_record_table, *tree, out);
+	return json_decode_record(&join_record_table, *tree, out);
 }
 
 /* *tree stays NULL where the key is not known. */
@@ -47,7 +47,7 @@ static Result join_read(const Record *input, json_t **tree, Join *out)
 	unsigned slot;
 	Instant opened_at;
 	TRY(json_read(input->body, tree));
-	TRY(json_decode_own(&join_table, *tree, out));
+	TRY(json_decode_record(&join_table, *tree, out));
 	if (!id_is("", slice_of(out->key)) || !id_incident_parse(slice_of(out->incident_id), &slot, &opened_at))
 		return result_fail(ERROR_INPUT, "a join names a join key and an incident");
 	return result_ok();
@@ -147,9 +147,9 @@ static Result links_derive(Handler *handler, const Record *record, const JoinRec
 	size_t count = json_array_size(row->incidents);
 	JoinedIncident entered, other;
 	/* Who came stands last (core/join.c). */
-	TRY(json_decode_own(&joined_incident_table, json_array_get(row->incidents, count - 1), &entered));
+	TRY(json_decode_record(&joined_incident_table, json_array_get(row->incidents, count - 1), &entered));
 	for (size_t i = 0; i + 1 < count; i++) {
-		TRY(json_decode_own(&joined_incident_table, json_array_get(row->incidents, i), &other));
+		TRY(json_decode_record(&joined_incident_table, json_array_get(row->incidents, i), &other));
 		if (!join_links(row, &entered, &other))
 			continue;
 		TRY(link_emit(handler, record, row, &entered, &other));

@@ -51,7 +51,7 @@ Result recount_take_report(Recount *recount, unsigned partition, const BusRecord
 static RecountKind kind_of(const Record *record, unsigned partitions, Arrival *arrival)
 {
 	EventHeader header;
-	if (!record_is_placed(record, partitions))
+	if (!record_is_in_partition(record, partitions))
 		return RECOUNT_MISPLACED;
 	if (!slice_is(record->type, TYPE_EVENT_RECEIVED) && !slice_is(record->type, TYPE_REPORT_RECEIVED))
 		return RECOUNT_NOTED;

@@ -23,7 +23,7 @@ static Result journal_read(const Record *input, json_t **tree, JournalRecord *ou
 	if (!slice_is(input->type, TYPE_JOURNAL_ENTERED))
 		return result_ok();
 	TRY(json_read(input->body, tree));
-	return json_decode_own(&journal_record_table, *tree, out);
+	return json_decode_record(&journal_record_table, *tree, out);
 }
 
 static Result entries_apply(json_t *incident, json_t *entries)
@@ -175,7 +175,7 @@ static Result level_fire(Handler *handler, Slice id, int64_t number)
 /* A person is no longer notified once another has acknowledged; a system is, because it keeps its own records. */
 static bool is_for_person(const DueDelivery *due)
 {
-	return slice_starts(slice_of(due->recipient), SLICE("person:"));
+	return slice_starts_with(slice_of(due->recipient), SLICE("person:"));
 }
 
 /* The reason why the message can no longer be sent, or SKIP_NONE. missing: set as by channel_missing_setting. */
@@ -300,7 +300,7 @@ static void deliveries_count(const DeliveryRecord *record, bool attempted)
 	json_t *tree;
 	json_array_foreach (record->deliveries, i, tree) {
 		Delivery delivery;
-		if (result_failed(json_decode_own(&delivery_table, tree, &delivery)))
+		if (result_failed(json_decode_record(&delivery_table, tree, &delivery)))
 			continue;
 		if (attempted || strcmp(delivery.state, "queued") != 0)
 			metric_add(METRIC_NOTIFICATIONS, delivery.channel, delivery.state, 1);
@@ -318,7 +318,7 @@ static void accepted(Handler *handler, const Record *record)
 	if (!attempted && !slice_is(record->type, TYPE_ESCALATION_REACHED))
 		return;
 	if (!result_failed(json_read(record->body, &tree)) &&
-	    !result_failed(json_decode_own(&delivery_record_table, tree, &body)))
+	    !result_failed(json_decode_record(&delivery_record_table, tree, &body)))
 		deliveries_count(&body, attempted);
 }
 
@@ -350,7 +350,7 @@ static Result derive(Handler *handler, const Record *record)
 	if (!slice_is(record->type, TYPE_ESCALATION_REACHED))
 		return result_ok();
 	TRY(json_read(record->body, &tree));
-	TRY(json_decode_own(&delivery_record_table, tree, &reached));
+	TRY(json_decode_record(&delivery_record_table, tree, &reached));
 	json_t *command JSON_AUTO = escalated_command(&reached, record->time);
 	Id id = id_derived("cmd_", record->id, 0);
 	buffer_init(&body, COMMAND_BODY);

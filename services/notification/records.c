@@ -75,7 +75,7 @@ bool level_timer_read(Slice timer, Slice *incident, int64_t *level)
 {
 	const Slice prefix = SLICE("level:");
 	const char *colon = timer.size > 0 ? memrchr(timer.data, ':', timer.size) : NULL;
-	if (!slice_starts(timer, prefix) || colon < timer.data + prefix.size)
+	if (!slice_starts_with(timer, prefix) || colon < timer.data + prefix.size)
 		return false;
 	*incident = (Slice){ timer.data + prefix.size, (size_t)(colon - timer.data) - prefix.size };
 	return slice_integer((Slice){ colon + 1, (size_t)(timer.data + timer.size - colon) - 1 }, level);
@@ -84,7 +84,7 @@ bool level_timer_read(Slice timer, Slice *incident, int64_t *level)
 bool send_timer_read(Slice timer, Slice *key)
 {
 	const Slice prefix = SLICE("send:");
-	if (!slice_starts(timer, prefix))
+	if (!slice_starts_with(timer, prefix))
 		return false;
 	*key = (Slice){ timer.data + prefix.size, timer.size - prefix.size };
 	return true;
@@ -189,7 +189,7 @@ static Result reached_apply(Handler *handler, const Record *record, const Delive
 	TRY(level_disarm(handler, incident, body->escalation_level));
 	json_array_foreach (body->deliveries, i, tree) {
 		Delivery delivery;
-		TRY(json_decode_own(&delivery_table, tree, &delivery));
+		TRY(json_decode_record(&delivery_table, tree, &delivery));
 		if (strcmp(delivery.state, "queued") == 0)
 			TRY(queued_apply(handler, record, incident, &delivery));
 	}
@@ -216,7 +216,7 @@ static Result attempted_apply(Handler *handler, const Record *record, const Deli
 	(void)record;
 	json_array_foreach (body->deliveries, i, tree) {
 		Delivery delivery;
-		TRY(json_decode_own(&delivery_table, tree, &delivery));
+		TRY(json_decode_record(&delivery_table, tree, &delivery));
 		TRY(attempt_apply(handler, &delivery));
 	}
 	return result_ok();
@@ -240,7 +240,7 @@ Result records_apply(Handler *handler, const Record *record)
 		DeliveryRecord body;
 		json_t *tree JSON_AUTO = NULL;
 		TRY(json_read(record->body, &tree));
-		TRY(json_decode_own(&delivery_record_table, tree, &body));
+		TRY(json_decode_record(&delivery_record_table, tree, &body));
 		return kinds[i].apply(handler, record, &body);
 	}
 	return result_ok();

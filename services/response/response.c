@@ -144,7 +144,7 @@ static Result command_keep(Handler *handler, const char *command_id, Instant at)
 static Result journal_read(const Record *record, json_t **tree, JournalRecord *out)
 {
 	TRY(json_read(record->body, tree));
-	return json_decode_own(&journal_record_table, *tree, out);
+	return json_decode_record(&journal_record_table, *tree, out);
 }
 
 static Result apply(Handler *handler, const Record *record)
@@ -321,7 +321,7 @@ static Result decide_assessment(Handler *handler, const Record *input)
 	json_t *tree JSON_AUTO = NULL;
 	AssessmentRecord record;
 	TRY(json_read(input->body, &tree));
-	TRY(json_decode_own(&assessment_record_table, tree, &record));
+	TRY(json_decode_record(&assessment_record_table, tree, &record));
 	return assessment_decide(handler, &record);
 }
 
@@ -358,7 +358,7 @@ static Result command_decide_on(Handler *handler, const Record *input, const Com
 {
 	CachedIncident *cached;
 	Actor actor;
-	TRY(json_decode_own(&actor_table, command->actor, &actor));
+	TRY(json_decode_record(&actor_table, command->actor, &actor));
 	TRY(incident_cache(handler, command->incident_id, &cached));
 	Decision decision = command_decide(cached->document, &cached->extras, command, &actor, handler->policy, handler->now);
 	Result result = decision_draft(handler, cached, input, command, &decision);
@@ -377,7 +377,7 @@ static Result decide_command(Handler *handler, const Record *input)
 	if (known)
 		return result_ok();
 	TRY(json_read(input->body, &tree));
-	TRY(json_decode_own(&command_record_table, tree, &command));
+	TRY(json_decode_record(&command_record_table, tree, &command));
 	return command_decide_on(handler, input, &command);
 }
 
@@ -392,7 +392,7 @@ const Service response_service = {
 	.input_count = 2,
 	.outputs = { TOPIC_EVENTS, TOPIC_JOINS },
 	.output_count = 2,
-	.table = { .topic = TOPIC_INCIDENTS, .type = TYPE_INCIDENT_STATED, .keys = "SELECT id FROM incidents",
+	.projection = { .topic = TOPIC_INCIDENTS, .type = TYPE_INCIDENT_STATED, .keys = "SELECT id FROM incidents",
 		   .state = incident_state },
 	.policy = true,
 	.schema = schema,

@@ -113,7 +113,7 @@ static Result partition_judge(Partition *from, const BusRecord *record, bool *ke
 		return result_fail(ERROR_INTERNAL, "%s/%u: the records from offset %" PRId64 " to %" PRId64 " are missing",
 				   topics[from->topic].name, from->number, from->cursor.next, record->offset - 1);
 	bool accepted = ledger_judge(&from->cursor, record->headers, &mark) == LEDGER_ACCEPT;
-	*kept = accepted && !slice_starts(header_get(record->headers, "ce_type"), SLICE("tocsin.ledger."));
+	*kept = accepted && !slice_starts_with(header_get(record->headers, "ce_type"), SLICE("tocsin.ledger."));
 	if (accepted && mark.seq == 1)
 		return result_wrap(ledger_opening_check(&from->cursor, record->headers), "%s/%u",
 				   topics[from->topic].name, from->number);
@@ -140,7 +140,7 @@ static bool is_derived(const ExportOptions *options, TopicId topic)
 {
 	bool derived = false;
 	for (size_t i = 0; i < options->service_count; i++)
-		derived |= options->services[i]->table.state && options->services[i]->table.topic == topic;
+		derived |= options->services[i]->projection.state && options->services[i]->projection.topic == topic;
 	return derived;
 }
 

@@ -75,7 +75,7 @@ static bool unit_is_quiescent(Unit *unit)
 	BusPosition positions[RUNTIME_POSITIONS_MAX];
 	Instant wake_at;
 	Bus *bus = runtime_reader(unit->runtime)->bus;
-	if (!runtime_ready(unit->runtime) || !runtime_at_rest(unit->runtime))
+	if (!runtime_is_ready(unit->runtime) || !runtime_is_idle(unit->runtime))
 		return false;
 	size_t count = runtime_positions(unit->runtime, positions, &wake_at);
 	for (size_t i = 0; i < count; i++)
@@ -96,7 +96,7 @@ static Result unit_step(Quiesce *quiesce, Unit *unit, bool *moved)
 		return result_ok();
 	}
 	TRY(result_wrap(result, "%s", unit->service->name));
-	if (runtime_figures(unit->runtime).deposed > 0)
+	if (runtime_figures(unit->runtime).superseded > 0)
 		return result_fail(
 			ERROR_CONFLICT,
 			"another program runs the service %s on this bus: stop every program of Tocsin first",
@@ -156,7 +156,7 @@ static Result limit_result(const Quiesce *quiesce)
 	for (size_t i = 0; i < quiesce->count; i++)
 		if (!unit_is_quiescent(&quiesce->units[i]))
 			return result_fail(ERROR_AGAIN, "%s does not finish its input%s", quiesce->units[i].service->name,
-					   quiesce->units[i].service->policy && !runtime_ready(quiesce->units[i].runtime)
+					   quiesce->units[i].service->policy && !runtime_is_ready(quiesce->units[i].runtime)
 						   ? ": no policy has ever been published here"
 						   : "");
 	return result_fail(ERROR_AGAIN, "the services do not finish their input");

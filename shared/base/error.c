@@ -15,7 +15,7 @@ static void format_cut(char *out, size_t out_size, const char *format, va_list a
 	if (length < 0)
 		out[0] = '\0';
 	else if ((size_t)length >= out_size)
-		out[text_whole(out, out_size - 1)] = '\0';
+		out[text_cut_size(out, out_size - 1)] = '\0';
 }
 
 Result result_fail(ErrorKind kind, const char *format, ...)
@@ -35,7 +35,7 @@ static void text_add(Result *result, const char *more)
 	size_t used = strlen(result->text);
 	size_t size = strlen(more);
 	size_t room = sizeof result->text - 1 - used;
-	size_t taken = size <= room ? size : text_whole(more, room);
+	size_t taken = size <= room ? size : text_cut_size(more, room);
 
 	memcpy(result->text + used, more, taken);
 	result->text[used + taken] = '\0';

@@ -339,7 +339,7 @@ static const FieldKind kinds[FIELD_ANY + 1] = {
 
 static void *member_in(const Field *field, void *out)
 {
-	return out ? (char *)out + field->place : NULL;
+	return out ? (char *)out + field->offset : NULL;
 }
 
 void fields_clear(const FieldTable *table, void *out)
@@ -407,7 +407,7 @@ static json_t *object_write(const FieldTable *table, const void *in, bool presen
 	*present = 0;
 	for (size_t i = 0; i < table->count; i++) {
 		const Field *field = &table->fields[i];
-		json_t *value = kinds[field->type].write(field, (const char *)in + field->place, present_only);
+		json_t *value = kinds[field->type].write(field, (const char *)in + field->offset, present_only);
 		*present += value != NULL;
 		if (!value && !present_only)
 			value = json_null();
@@ -426,7 +426,7 @@ bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, 
 	return !decoding.failed;
 }
 
-Result json_decode_own(const FieldTable *table, json_t *tree, void *out)
+Result json_decode_record(const FieldTable *table, json_t *tree, void *out)
 {
 	FieldErrors errors;
 

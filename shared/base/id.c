@@ -128,7 +128,7 @@ bool id_is(const char *prefix, Slice text)
 {
 	Slice start = slice_of(prefix);
 
-	if (text.size != start.size + ID_BASE32 || !slice_starts(text, start))
+	if (text.size != start.size + ID_BASE32 || !slice_starts_with(text, start))
 		return false;
 	for (size_t i = start.size; i < text.size; i++)
 		if (!memchr(digits, text.data[i], sizeof digits - 1))

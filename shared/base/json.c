@@ -184,7 +184,7 @@ void field_errors_add(FieldErrors *errors, const char *pointer, const char *form
 	va_end(arguments);
 	must(length >= 0);
 	if ((size_t)length >= sizeof error->detail)
-		error->detail[text_whole(error->detail, sizeof error->detail - 1)] = '\0';
+		error->detail[text_cut_size(error->detail, sizeof error->detail - 1)] = '\0';
 }
 
 /* ---- choices, cleanup --------------------------------------------------------------------------------------------- */

@@ -41,7 +41,7 @@ typedef struct FieldTable FieldTable;
 struct Field {
 	const char *name;
 	FieldType type;
-	size_t place;                /* offsetof in the struct */
+	size_t offset;               /* offsetof in the struct */
 	unsigned flags;
 	int64_t min, max;            /* see FieldType; both 0: unbounded; of a list: number of items; a text or list with
 	                                max 0 has no upper bound */
@@ -100,7 +100,7 @@ Result json_read(Slice bytes, json_t **out);
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors);
 
 /* Lenient decoding of records from the bus, as json_decode; ERROR_INPUT with the first error, "event/title: is required". */
-Result json_decode_own(const FieldTable *table, json_t *tree, void *out);
+Result json_decode_record(const FieldTable *table, json_t *tree, void *out);
 
 /*
  * A new object with all fields of the struct in the order of the table; absent ones are null. Lists, free objects and

@@ -157,7 +157,7 @@ static bool member_skim(Walk *walk, const FieldTable *table, void *out, uint64_t
 	if (index == table->count || (*seen & UINT64_C(1) << index))
 		return false;
 	*seen |= UINT64_C(1) << index;
-	return field_skim(walk, &table->fields[index], out ? (char *)out + table->fields[index].place : NULL);
+	return field_skim(walk, &table->fields[index], out ? (char *)out + table->fields[index].offset : NULL);
 }
 
 static bool required_seen(const FieldTable *table, uint64_t seen)

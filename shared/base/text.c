@@ -24,7 +24,7 @@ bool slice_is(Slice slice, const char *text)
 	return slice_equals(slice, slice_of(text));
 }
 
-bool slice_starts(Slice slice, Slice prefix)
+bool slice_starts_with(Slice slice, Slice prefix)
 {
 	return slice.size >= prefix.size && slice_equals((Slice){ slice.data, prefix.size }, prefix);
 }
@@ -36,7 +36,7 @@ bool slice_is_blank(Slice slice)
 
 	while (slice.size > 0) {
 		size_t i = 0;
-		while (i < sizeof blanks / sizeof blanks[0] && !slice_starts(slice, blanks[i]))
+		while (i < sizeof blanks / sizeof blanks[0] && !slice_starts_with(slice, blanks[i]))
 			i++;
 		if (i == sizeof blanks / sizeof blanks[0])
 			return false;
@@ -321,7 +321,7 @@ size_t text_characters(Slice text)
 	return count;
 }
 
-size_t text_whole(const char *text, size_t size)
+size_t text_cut_size(const char *text, size_t size)
 {
 	size_t lead = size;
 

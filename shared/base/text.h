@@ -22,7 +22,7 @@ typedef struct {
 Slice slice_of(const char *text);
 bool slice_equals(Slice one, Slice other);
 bool slice_is(Slice slice, const char *text);
-bool slice_starts(Slice slice, Slice prefix);
+bool slice_starts_with(Slice slice, Slice prefix);
 
 /* True for an empty slice, and for one of nothing but ASCII white space, U+00A0 and U+3000. */
 bool slice_is_blank(Slice slice);
@@ -83,7 +83,7 @@ bool text_is_utf8(Slice text);
 size_t text_characters(Slice text);
 
 /* The largest size, at most the given one, at which well-formed UTF-8 can be cut between characters. */
-size_t text_whole(const char *text, size_t size);
+size_t text_cut_size(const char *text, size_t size);
 
 /* Copies text into an array of out_size bytes, with a NUL; false, with out empty, if it does not fit. */
 bool text_copy(Slice text, char *out, size_t out_size);

@@ -360,7 +360,7 @@ static const Field incident_more_fields[] = {
 	ROW_OBJECTS(IncidentAddition, links, 0, &link_table, 0, INCIDENT_LINKS_MAX,
 		    "Incidents that were open at the same time and share its asset or actor; absent if there are none"),
 };
-const FieldTable incident_more_table = FIELD_TABLE("incident-more", incident_more_fields, IncidentAddition);
+const FieldTable incident_addition_table = FIELD_TABLE("incident-more", incident_more_fields, IncidentAddition);
 
 /* ---- folding entries */
 static json_t *object_of_nulls(const FieldTable *table)
@@ -409,13 +409,13 @@ static void changes_merge(json_t *incident, json_t *changes, const FieldTable *t
 Result incident_apply(json_t *incident, json_t *entry)
 {
 	JournalEntry decoded;
-	TRY(result_wrap(json_decode_own(&journal_entry_table, entry, &decoded), "journal entry"));
+	TRY(result_wrap(json_decode_record(&journal_entry_table, entry, &decoded), "journal entry"));
 	json_int_t before = json_integer_value(json_object_get(incident, "version"));
 	if (decoded.version != before + 1)
 		return result_fail(ERROR_INTERNAL, "journal entry has version %lld, but the incident has version %lld",
 				   (long long)decoded.version, (long long)before);
 	changes_merge(incident, decoded.changes, &incident_table);
-	changes_merge(incident, decoded.changes, &incident_more_table);
+	changes_merge(incident, decoded.changes, &incident_addition_table);
 	json_object_set_new(incident, "version", json_integer(decoded.version));
 	json_object_set(incident, "updated_at", json_object_get(entry, "at"));
 	return result_ok();

@@ -192,7 +192,7 @@ enum { INCIDENT_LINKS_MAX = 128 };
 typedef struct {
 	json_t *links; /* list of {incident_id, by}: incidents that share its asset or actor, at most INCIDENT_LINKS_MAX */
 } IncidentAddition;
-extern const FieldTable incident_more_table;
+extern const FieldTable incident_addition_table;
 
 /* A new incident document with every member null, for incident_apply. A new reference. */
 json_t *incident_new(void);

@@ -90,7 +90,7 @@ static const void *index_find(const Index *index, const char *id)
 /* Decodes a row of a message that has passed the checks. */
 static void row_decode(const FieldTable *table, json_t *rows, size_t i, void *out)
 {
-	must(!result_failed(json_decode_own(table, json_array_get(rows, i), out)));
+	must(!result_failed(json_decode_record(table, json_array_get(rows, i), out)));
 }
 
 static unsigned words_mask(json_t *list, const char *const *words)

@@ -23,12 +23,12 @@ typedef struct {
 } PolicyFile;
 
 /* Each error is "rules.yaml:12:7: fault and remedy". */
-enum { POLICY_MISTAKES_MAX = 64, POLICY_MISTAKE = 360 };
+enum { POLICY_ERRORS_MAX = 64, POLICY_ERROR_SIZE = 360 };
 typedef struct {
 	size_t count;
 	bool more; /* further errors did not fit */
-	char list[POLICY_MISTAKES_MAX][POLICY_MISTAKE];
-} PolicyMistakes;
+	char list[POLICY_ERRORS_MAX][POLICY_ERROR_SIZE];
+} PolicyErrors;
 
 /*
  * Reads all files of a pack into its JSON message and reports all errors at once, in the order of file, line and column.
@@ -36,7 +36,7 @@ typedef struct {
  * the others are optional (without rules the defaults of services/classification apply; without words a key is its own
  * text). At most 256 files. policy_version contains the SHA-256 of name, NUL, bytes, NUL of every file, in order of names.
  */
-bool policy_read(const PolicyFile *files, size_t count, json_t **out, PolicyMistakes *mistakes);
+bool policy_read(const PolicyFile *files, size_t count, json_t **out, PolicyErrors *mistakes);
 
 /* *out keeps a reference to the message. ERROR_INPUT, with *out untouched, if the message is not a valid pack. */
 Result policy_compile(json_t *message, Policy **out);

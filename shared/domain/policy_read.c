@@ -21,14 +21,14 @@ typedef struct {
 typedef struct {
 	unsigned file; /* index into Reader.files; file_count: a missing file */
 	unsigned line, column;
-	char text[POLICY_MISTAKE];
+	char text[POLICY_ERROR_SIZE];
 } Mistake;
 
 typedef struct {
 	json_t *message;
 	ReadFile files[READ_FILES_MAX]; /* in the order of their names */
 	unsigned file_count;
-	Mistake mistakes[POLICY_MISTAKES_MAX];
+	Mistake mistakes[POLICY_ERRORS_MAX];
 	size_t mistake_count;
 	bool more;
 } Reader;
@@ -44,7 +44,7 @@ static bool comes_after(const Mistake *one, const Mistake *other)
 static void mistake_put(Reader *reader, const Mistake *mistake)
 {
 	size_t at = reader->mistake_count;
-	if (at == POLICY_MISTAKES_MAX) {
+	if (at == POLICY_ERRORS_MAX) {
 		reader->more = true;
 		return;
 	}
@@ -75,7 +75,7 @@ static unsigned file_named(const Reader *reader, const char *name)
 /* Names the member in front of the detail: "title: is required". Items of lists have no name. */
 static void field_mistake(Reader *reader, unsigned file, const char *name, const char *pointer, const char *detail)
 {
-	char text[POLICY_MISTAKE];
+	char text[POLICY_ERROR_SIZE];
 	const char *last = strrchr(pointer, '/');
 	if (last != NULL && last[1] != '\0' && strspn(last + 1, "0123456789") != strlen(last + 1))
 		snprintf(text, sizeof text, "%s: %s", last + 1, detail);
@@ -277,12 +277,12 @@ static void files_read(Reader *reader, const PolicyFile *const *files, size_t co
 	checks_run(reader);
 }
 
-static void mistakes_copy(const Reader *reader, PolicyMistakes *out)
+static void mistakes_copy(const Reader *reader, PolicyErrors *out)
 {
 	out->count = reader->mistake_count;
 	out->more = reader->more;
 	for (size_t i = 0; i < reader->mistake_count; i++)
-		memcpy(out->list[i], reader->mistakes[i].text, POLICY_MISTAKE);
+		memcpy(out->list[i], reader->mistakes[i].text, POLICY_ERROR_SIZE);
 }
 
 static void reader_free(Reader *reader)
@@ -293,7 +293,7 @@ static void reader_free(Reader *reader)
 	free(reader);
 }
 
-bool policy_read(const PolicyFile *files, size_t count, json_t **out, PolicyMistakes *mistakes)
+bool policy_read(const PolicyFile *files, size_t count, json_t **out, PolicyErrors *mistakes)
 {
 	const PolicyFile *sorted[READ_FILES_MAX];
 	Reader *reader = calloc(1, sizeof *reader);

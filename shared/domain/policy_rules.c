@@ -180,7 +180,7 @@ static Condition condition_compile(json_t *tree)
 	Condition condition = { .severity = -1 };
 	int code;
 	size_t offset;
-	must(!result_failed(json_decode_own(&condition_table, tree, &document)));
+	must(!result_failed(json_decode_record(&condition_table, tree, &document)));
 	condition.field = document.field;
 	if (document.is != NULL) {
 		condition.fits = fits_is;
@@ -214,7 +214,7 @@ static unsigned flags_mask(json_t *flags)
 Rule *rule_new(json_t *tree)
 {
 	RuleDocument document;
-	must(!result_failed(json_decode_own(&rule_table, tree, &document)));
+	must(!result_failed(json_decode_record(&rule_table, tree, &document)));
 	size_t count = json_array_size(document.when);
 	Rule *rule = calloc(1, sizeof *rule + count * sizeof rule->conditions[0]);
 	must(rule != NULL);

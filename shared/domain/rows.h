@@ -11,7 +11,7 @@
 
 #define ROW(name_, type_, offset_, ...)                                                                                \
 	{                                                                                                              \
-		.name = (name_), .type = (type_), .place = (offset_), __VA_ARGS__                                      \
+		.name = (name_), .type = (type_), .offset = (offset_), __VA_ARGS__                                      \
 	}
 
 #define ROW_TEXT(struct_, member_, flags_, max_, sentence_)                                                            \

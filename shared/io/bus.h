@@ -66,7 +66,7 @@ typedef struct {
 	int64_t (*end)(Bus *bus, unsigned topic, unsigned partition);
 	int64_t (*first)(Bus *bus, unsigned topic, unsigned partition);
 	/* The end of the log as the broker last reported it, at least `end`: measures lag. Cheap. NULL: the same as end. */
-	int64_t (*reach)(Bus *bus, unsigned topic, unsigned partition);
+	int64_t (*high_watermark)(Bus *bus, unsigned topic, unsigned partition);
 	/*
 	 * Stores the advisory position of a group (for retention, lag and the restart of stateless readers): all records before it
 	 * were processed.
@@ -120,7 +120,7 @@ typedef struct {
 struct Bus {
 	const BusOperations *operations;
 	unsigned partitions; /* P, fixed when the topics are created */
-	bool outsiders;      /* other programs than ours can read it: tables are written for them */
+	bool external_readers;      /* other programs than ours can read it: tables are written for them */
 	const char *cluster; /* identifies the logs: state built from another cluster is invalid; "": not known */
 };
 
@@ -134,9 +134,9 @@ static inline Result bus_append(Bus *bus, unsigned topic, unsigned partition, co
 	return bus->operations->append(bus, topic, partition, record, done, context);
 }
 
-static inline int64_t bus_reach(Bus *bus, unsigned topic, unsigned partition)
+static inline int64_t bus_high_watermark(Bus *bus, unsigned topic, unsigned partition)
 {
-	return (bus->operations->reach ? bus->operations->reach : bus->operations->end)(bus, topic, partition);
+	return (bus->operations->high_watermark ? bus->operations->high_watermark : bus->operations->end)(bus, topic, partition);
 }
 
 static inline void bus_fetch(BusReader *reader, const BusPosition *positions, size_t count)

@@ -17,7 +17,7 @@ static void rows_make(void)
 {
 	for (TopicId id = 0; id < TOPICS; id++) {
 		const Topic *topic = &topics[id];
-		datadir_rows[id] = (BusTopic){ topic->short_name, topic->keep_ms, topic->kind == TOPIC_STREAM };
+		datadir_rows[id] = (BusTopic){ topic->short_name, topic->retention_ms, topic->kind == TOPIC_STREAM };
 		cluster_rows[id] = (BusKafkaTopic){ topic->name, topic->slotted, topic->kind == TOPIC_STREAM,
 						    topic->kind == TOPIC_TABLE };
 	}

@@ -20,12 +20,12 @@ typedef struct {
 	char names[FILES_MAX][NAME_MAX_SIZE];
 } PackFiles;
 
-static void mistake_add(PolicyMistakes *mistakes, const char *name, const char *what)
+static void mistake_add(PolicyErrors *mistakes, const char *name, const char *what)
 {
-	if (mistakes->count == POLICY_MISTAKES_MAX)
+	if (mistakes->count == POLICY_ERRORS_MAX)
 		mistakes->more = true;
 	else
-		snprintf(mistakes->list[mistakes->count++], POLICY_MISTAKE, "%.200s:1:1: %.140s", name, what);
+		snprintf(mistakes->list[mistakes->count++], POLICY_ERROR_SIZE, "%.200s:1:1: %.140s", name, what);
 }
 
 static bool ends_in(const char *name, const char *end)
@@ -40,7 +40,7 @@ static int is_yaml(const struct dirent *entry)
 	return entry->d_name[0] != '.' && (ends_in(entry->d_name, ".yaml") || ends_in(entry->d_name, ".yml"));
 }
 
-static void file_add(PackFiles *pack, const char *directory, const char *name, PolicyMistakes *mistakes)
+static void file_add(PackFiles *pack, const char *directory, const char *name, PolicyErrors *mistakes)
 {
 	char path[PATH_SIZE];
 	if (ends_in(name, ".yml")) {
@@ -63,7 +63,7 @@ static void file_add(PackFiles *pack, const char *directory, const char *name, P
 }
 
 /* Adds the YAML files directly under directory/below, ordered by name. */
-static void directory_add(PackFiles *pack, const char *directory, const char *below, PolicyMistakes *mistakes)
+static void directory_add(PackFiles *pack, const char *directory, const char *below, PolicyErrors *mistakes)
 {
 	char path[PATH_SIZE], name[NAME_MAX_SIZE * 2];
 	struct dirent **entries;
@@ -91,7 +91,7 @@ static void default_path(char out[static PATH_SIZE])
 	must(snprintf(out, PATH_SIZE, "%s/../share/tocsin/policy/default", program) < PATH_SIZE);
 }
 
-bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyMistakes *mistakes)
+bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyErrors *mistakes)
 {
 	char fallback[PATH_SIZE];
 	PackFiles *pack = calloc(1, sizeof *pack);
@@ -123,7 +123,7 @@ static void mistake_report(void *context, const char *mistake)
 json_t *pack_read_or_report(const Settings *settings, const char *directory, PackReport report, void *context)
 {
 	json_t *message = NULL;
-	PolicyMistakes *mistakes = malloc(sizeof *mistakes);
+	PolicyErrors *mistakes = malloc(sizeof *mistakes);
 	must(mistakes != NULL);
 	if (report == NULL)
 		report = mistake_report;

@@ -9,7 +9,7 @@
  * Reads the pack in a directory (NULL: TOCSIN_POLICY, else the default pack installed beside the program). Bounds: 64 files
  * of at most 1 MiB. True: *out is a new reference. False: *mistakes holds the mistakes, FILE:LINE:COLUMN first.
  */
-bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyMistakes *mistakes);
+bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyErrors *mistakes);
 
 /* Receives one mistake, borrowed for the call. */
 typedef void (*PackReport)(void *context, const char *mistake);

@@ -56,8 +56,8 @@ struct Process {
 static void unit_publish(Unit *unit)
 {
 	atomic_store(&unit->phase, (int)runtime_phase(unit->runtime));
-	atomic_store(&unit->ready, runtime_ready(unit->runtime));
-	atomic_store(&unit->idle, runtime_at_rest(unit->runtime));
+	atomic_store(&unit->ready, runtime_is_ready(unit->runtime));
+	atomic_store(&unit->idle, runtime_is_idle(unit->runtime));
 	pthread_mutex_lock(&unit->lock);
 	unit->figures = runtime_figures(unit->runtime);
 	pthread_mutex_unlock(&unit->lock);
@@ -72,7 +72,7 @@ static void unit_wait(Unit *unit)
 	int64_t wait_ms = wake_at == INSTANT_NONE ? IDLE_WAIT_MS : wake_at - clock_now() + SETTLE_MARGIN_MS;
 	wait_ms = wait_ms < 0 ? 0 : wait_ms > IDLE_WAIT_MS ? IDLE_WAIT_MS : wait_ms;
 	/* The bus's thread acknowledges outputs without waking this one: poll. */
-	if (!runtime_at_rest(unit->runtime) && wait_ms > 1)
+	if (!runtime_is_idle(unit->runtime) && wait_ms > 1)
 		wait_ms = 1;
 	bus->operations->wait(runtime_reader(unit->runtime), positions, count, (int)wait_ms);
 }
@@ -134,7 +134,7 @@ static Result unit_open(Unit *unit)
 			log_line(LOG_WARN, service->name, "state-rebuilt", L_INTEGER("partition", unit->partition));
 	}
 	RuntimeOptions runtime = { .service = service, .partition = unit->partition, .bus = options->bus,
-				   .timers = unit->service->timers, .outside = unit->outbound,
+				   .timers = unit->service->timers, .outbound = unit->outbound,
 				   .store = unit->store, .environment = unit->service->environment,
 				   .standby = options->standby };
 	clock_random(&runtime.owner_id, sizeof(runtime.owner_id));

@@ -11,7 +11,7 @@ static KafkaKeep keep_of(const Topic *topic)
 {
 	if (topic->kind == TOPIC_TABLE)
 		return KAFKA_KEEP_LAST;
-	return topic->kind == TOPIC_STREAM && topic->keep_ms > 0 ? KAFKA_KEEP_FOR : KAFKA_KEEP_ALL;
+	return topic->kind == TOPIC_STREAM && topic->retention_ms > 0 ? KAFKA_KEEP_FOR : KAFKA_KEEP_ALL;
 }
 
 KafkaTopics topic_layout(const Settings *settings, KafkaTopic out[static TOPICS])
@@ -21,7 +21,7 @@ KafkaTopics topic_layout(const Settings *settings, KafkaTopic out[static TOPICS]
 		out[i] = (KafkaTopic){ .name = topics[i].name,
 				       .partitions = topic_partitions(i, partitions),
 				       .keep = keep_of(&topics[i]),
-				       .keep_ms = topics[i].keep_ms };
+				       .retention_ms = topics[i].retention_ms };
 	return (KafkaTopics){ out, TOPICS, (unsigned)setting_integer(settings, "TOCSIN_KAFKA_REPLICAS") };
 }
 
@@ -30,7 +30,7 @@ static Result difference_log(const KafkaTopics *wanted, const KafkaDifference *d
 	Buffer sentence;
 	Result result = result_ok();
 	buffer_init(&sentence, SENTENCE_MAX);
-	kafka_difference_say(wanted, difference, &sentence);
+	kafka_difference_describe(wanted, difference, &sentence);
 	log_line(difference->fatal ? LOG_ERROR : LOG_WARN, service, "topic-differs",
 		 L_TEXT("detail", buffer_slice(&sentence)));
 	if (difference->fatal)
@@ -60,7 +60,7 @@ static Result check(KafkaAdmin *admin, const KafkaTopics *wanted, const char *se
 	static const char *const event = "topics-unseen";
 	KafkaFound *found = malloc(sizeof *found);
 	must(found != NULL);
-	Result result = kafka_admin_look(admin, wanted, CHECK_MS, found);
+	Result result = kafka_admin_read(admin, wanted, CHECK_MS, found);
 	if (result_failed(result)) {
 		log_line(LOG_WARN, service, event, L_STRING("detail", result.text));
 		result = result_ok();

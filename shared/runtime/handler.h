@@ -103,7 +103,7 @@ struct Service {
 	size_t input_count;
 	TopicId outputs[SERVICE_OUTPUTS_MAX]; /* topics that derive or handle emits to */
 	size_t output_count;
-	ServiceProjection table;
+	ServiceProjection projection;
 	bool policy; /* takes no input before a policy was published */
 	const char *const *schema; /* steps for store_open; NULL: keeps no state */
 	int schema_version;

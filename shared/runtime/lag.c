@@ -7,7 +7,7 @@
 void lag_add(Lag *lag, Bus *bus, BusPosition position)
 {
 	int64_t first = bus->operations->first(bus, position.topic, position.partition);
-	int64_t end = bus_reach(bus, position.topic, position.partition);
+	int64_t end = bus_high_watermark(bus, position.topic, position.partition);
 	int64_t from = position.from > first ? position.from : first;
 	lag->read[position.topic] = true;
 	lag->records[position.topic] += end > from ? end - from : 0;

@@ -404,8 +404,8 @@ static int64_t superseded_pause_ms(const Owner *owner)
 static bool given_up(Owner *owner, const FollowVisit *visit)
 {
 	if (visit->event == FOLLOW_SUPERSEDED || visit->event == FOLLOW_LOST_RACE) {
-		owner->figures->deposed++;
-		metric_add(METRIC_LEDGER_DEPOSED, owner->options->service->name, NULL, 1);
+		owner->figures->superseded++;
+		metric_add(METRIC_LEDGER_SUPERSEDED, owner->options->service->name, NULL, 1);
 		owner_doubt(owner, "another owner claimed", superseded_pause_ms(owner));
 	} else if (visit->event == FOLLOW_HOLE) {
 		owner_doubt(owner, "an own record came back behind a gap", 0);
@@ -535,7 +535,7 @@ static Result inputs_decide(Owner *owner, size_t *count)
 /* Outcomes of messages are inputs without an offset, like timers. */
 static void outcomes_collect(Owner *owner)
 {
-	Outbound *outbound = owner->options->outside;
+	Outbound *outbound = owner->options->outbound;
 	Batch *batch = &owner->batch;
 	if (!outbound || !owner->options->service->outcome)
 		return;
@@ -851,11 +851,11 @@ static Result opening(Owner *owner, bool *progressed)
 static Result trim_when_due(Owner *owner)
 {
 	const RuntimeOptions *options = owner->options;
-	int64_t test_ms = options->trim_after_ms, keep_ms = test_ms ? test_ms : topics[options->service->ledger].keep_ms;
-	if (!options->service->needed || keep_ms == 0 || owner->handler->now < owner->trim_at)
+	int64_t test_ms = options->trim_after_ms, retention_ms = test_ms ? test_ms : topics[options->service->ledger].retention_ms;
+	if (!options->service->needed || retention_ms == 0 || owner->handler->now < owner->trim_at)
 		return result_ok();
 	owner->trim_at = owner->handler->now + (test_ms ? test_ms : TRIM_MS);
-	return ledger_trim(&(LedgerTrim){ .handler = owner->handler, .reader = owner->reader, .keep_ms = keep_ms,
+	return ledger_trim(&(LedgerTrim){ .handler = owner->handler, .reader = owner->reader, .retention_ms = retention_ms,
 					  .until = owner->derive_from.next });
 }
 

@@ -45,7 +45,7 @@ static void targets_set(Reader *reader)
 	reader->behind = 0;
 	for (size_t i = 0; i < reader->inputs->count; i++) {
 		InputPartition *input = &reader->inputs->list[i];
-		input->target = bus_reach(reader->options->bus, input->topic, input->partition);
+		input->target = bus_high_watermark(reader->options->bus, input->topic, input->partition);
 		reader->behind += records_left(input);
 	}
 }

@@ -44,10 +44,10 @@ Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Rec
 
 bool record_is_bookkeeping(const Record *record)
 {
-	return slice_starts(record->type, SLICE("tocsin.ledger."));
+	return slice_starts_with(record->type, SLICE("tocsin.ledger."));
 }
 
-bool record_is_placed(const Record *record, unsigned partitions)
+bool record_is_in_partition(const Record *record, unsigned partitions)
 {
 	unsigned slot;
 	Instant opened_at;
@@ -59,7 +59,7 @@ bool record_is_placed(const Record *record, unsigned partitions)
 
 Result record_partition_check(const Record *record, unsigned partitions)
 {
-	return record_is_placed(record, partitions) ?
+	return record_is_in_partition(record, partitions) ?
 		       result_ok() :
 		       result_fail(ERROR_INPUT, "the record is not in the partition of its incident or key");
 }

@@ -14,9 +14,9 @@ bool record_is_bookkeeping(const Record *record);
 /*
  * True where the record is in the partition of its incident or of its key (docs/design/ownership.md, "Words and topics"). A record that names neither may be anywhere.
  */
-bool record_is_placed(const Record *record, unsigned partitions);
+bool record_is_in_partition(const Record *record, unsigned partitions);
 
-/* record_is_placed as a Result: ERROR_INPUT. */
+/* record_is_in_partition as a Result: ERROR_INPUT. */
 Result record_partition_check(const Record *record, unsigned partitions);
 
 #endif

@@ -257,7 +257,7 @@ void replay_take(Replay *replay, const BusRecord *record)
 		replay->figures.takeovers += replay->figures.claims > 1 && owner != replay->cursor.owner;
 	} else {
 		replay->figures.dropped++;
-		replay->figures.strangers += mark.epoch == 0;
+		replay->figures.unknown_writers += mark.epoch == 0;
 	}
 }
 

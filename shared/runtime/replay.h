@@ -25,7 +25,7 @@ typedef struct {
 	uint64_t records, accepted; /* accepted: without claims */
 	uint64_t claims, takeovers; /* takeovers: claims that changed the owner */
 	uint64_t dropped;           /* by the rule, which is no fault: late, repeated, of a former owner, of an unknown writer */
-	uint64_t strangers;         /* of those, records of an unknown writer: other programs may write to the topic */
+	uint64_t unknown_writers;         /* of those, records of an unknown writer: other programs may write to the topic */
 	uint64_t holes, findings;
 } ReplayFigures;
 

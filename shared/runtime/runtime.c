@@ -246,14 +246,14 @@ RuntimePhase runtime_phase(const Runtime *runtime)
 	return is_owner(runtime) ? runtime->owner.phase : PHASE_FOLLOWING;
 }
 
-bool runtime_ready(const Runtime *runtime)
+bool runtime_is_ready(const Runtime *runtime)
 {
 	if (runtime->options.service->policy && !runtime->policy)
 		return false;
 	return is_owner(runtime) ? owner_is_ready(&runtime->owner) : reader_is_ready(&runtime->reader);
 }
 
-bool runtime_at_rest(const Runtime *runtime)
+bool runtime_is_idle(const Runtime *runtime)
 {
 	bool at_rest = is_owner(runtime) ? owner_is_at_rest(&runtime->owner) : !runtime->reader.awaiting;
 	return at_rest && wire_pending(runtime->outputs.wire) == 0;
@@ -307,7 +307,7 @@ Result handler_disarm(Handler *handler, Slice timer_id)
 
 Result handler_send(Handler *handler, const OutboundRequest *message)
 {
-	Outbound *outbound = handler->runtime->options.outside;
+	Outbound *outbound = handler->runtime->options.outbound;
 	return outbound ? outbound->operations->send(outbound, message) :
 			  result_fail(ERROR_AGAIN, "this runtime has no outbound channel");
 }

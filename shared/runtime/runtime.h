@@ -34,12 +34,12 @@ typedef struct {
 	unsigned partition;
 	Bus *bus;
 	Timers *timers;    /* NULL: the service arms none */
-	Outbound *outside; /* NULL: the service sends nothing */
+	Outbound *outbound; /* NULL: the service sends nothing */
 	Store *store;      /* opened with runtime_store_options; NULL: the service keeps no state. It may outlive a crash */
 	uint64_t owner_id; /* random, drawn when the process starts */
 	void *environment;
 	bool standby;          /* follow the ledger while another replica owns it, so that a take-over costs one claim */
-	int64_t trim_after_ms; /* 0: the keep_ms of the ledger's topic; tests shorten it */
+	int64_t trim_after_ms; /* 0: the retention_ms of the ledger's topic; tests shorten it */
 } RuntimeOptions;
 
 /* The schema of a state file: the service's tables. The runtime adds its own when it is created. path is borrowed. */
@@ -70,10 +70,10 @@ typedef enum { PHASE_FOLLOWING, PHASE_CLAIMING, PHASE_OPENING, PHASE_OWNING, PHA
 RuntimePhase runtime_phase(const Runtime *runtime);
 
 /* True when it takes input, or stands by and has read what there was at its start: the answer of /readyz. */
-bool runtime_ready(const Runtime *runtime);
+bool runtime_is_ready(const Runtime *runtime);
 
 /* True between batches: no append is waiting to be read back, no output to be acknowledged. */
-bool runtime_at_rest(const Runtime *runtime);
+bool runtime_is_idle(const Runtime *runtime);
 
 /* true: finishes the batch under way, then decides no other and claims nothing (the process is about to stop). false: continues. */
 void runtime_pause(Runtime *runtime, bool paused);
@@ -92,7 +92,7 @@ Handler *runtime_handler(Runtime *runtime);
 /* Counts since creation. */
 typedef struct {
 	uint64_t inputs, records, claims;
-	uint64_t deposed; /* epochs lost to another owner's claim */
+	uint64_t superseded; /* epochs lost to another owner's claim */
 	uint64_t dropped; /* ledger records that the rule dropped */
 	uint64_t doubts, dead_letters;
 } RuntimeFigures;

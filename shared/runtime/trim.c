@@ -69,7 +69,7 @@ Result ledger_trim(const LedgerTrim *trim)
 	Bus *bus = trim->reader->bus;
 	TopicId ledger = trim->handler->service->ledger;
 	int64_t first = bus->operations->first(bus, ledger, trim->handler->partition);
-	TrimVisit visit = { .trim = trim, .young_since = trim->handler->now - trim->keep_ms, .cut = first };
+	TrimVisit visit = { .trim = trim, .young_since = trim->handler->now - trim->retention_ms, .cut = first };
 	Result result = cut_find(&visit, first);
 	if (!result_failed(result) && visit.droppable && bus->operations->trim)
 		result = bus->operations->trim(bus, ledger, trim->handler->partition, visit.cut);

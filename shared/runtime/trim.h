@@ -1,7 +1,7 @@
 /*
  * Drops the oldest records of an owner's ledger (docs/design/ownership.md, "Trimming"): all before an accepted record that is
  * young, or from which on the log states everything that state still holds. So a log's first record is accepted by definition,
- * epochs never restart, and a trimmed log still rebuilds the state. A reader of the ledger that was away for longer than keep_ms
+ * epochs never restart, and a trimmed log still rebuilds the state. A reader of the ledger that was away for longer than retention_ms
  * has lost records.
  */
 #ifndef TOCSIN_RUNTIME_TRIM_H
@@ -13,7 +13,7 @@
 typedef struct {
 	Handler *handler; /* of a service with `needed` */
 	BusReader *reader;
-	int64_t keep_ms; /* younger records are kept, by ce_time */
+	int64_t retention_ms; /* younger records are kept, by ce_time */
 	int64_t until;   /* records from this offset on are kept: their outputs may not be durable yet */
 } LedgerTrim;
 

@@ -407,8 +407,8 @@ def channels_are_the_topics():
         assert channels[name]["x-kind"] == topic["kind"], name
         assert channels[name]["x-slotted"] == topic["slotted"], name
         assert channels[name]["description"].startswith(topic["sentence"] + ". "), name
-        days = topic["keep_ms"] // 86400000
-        assert (f"kept {days} days" in channels[name]["description"]) == (topic["keep_ms"] > 0), name
+        days = topic["retention_ms"] // 86400000
+        assert (f"kept {days} days" in channels[name]["description"]) == (topic["retention_ms"] > 0), name
 
 
 @case

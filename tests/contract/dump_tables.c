@@ -89,7 +89,7 @@ static json_t *tables_dump(void)
 		&report_table,
 		&actor_table,
 		&incident_table,
-		&incident_more_table,
+		&incident_addition_table,
 		&report_record_table,
 		&assessment_table,
 		&assessment_record_table,
@@ -169,7 +169,7 @@ static json_t *topics_dump(void)
 		json_t *row = allocated(json_object());
 		put(row, "kind", text(kinds[topics[id].kind]));
 		put(row, "slotted", json_boolean(topics[id].slotted));
-		put(row, "keep_ms", json_integer(topics[id].keep_ms));
+		put(row, "retention_ms", json_integer(topics[id].retention_ms));
 		put(row, "sentence", text(topics[id].sentence));
 		put(object, topics[id].name, row);
 	}
@@ -225,8 +225,8 @@ static json_t *services_dump(void)
 			must(json_array_append_new(inputs, text(topics[service->inputs[k].topic].name)) == 0);
 		for (size_t k = 0; k < service->output_count; k++)
 			must(json_array_append_new(outputs, text(topics[service->outputs[k]].name)) == 0);
-		if (service->table.state)
-			must(json_array_append_new(outputs, text(topics[service->table.topic].name)) == 0);
+		if (service->projection.state)
+			must(json_array_append_new(outputs, text(topics[service->projection.topic].name)) == 0);
 		put(row, "ledger", service->ledger == TOPICS ? json_null() : text(topics[service->ledger].name));
 		put(row, "inputs", inputs);
 		put(row, "outputs", outputs);

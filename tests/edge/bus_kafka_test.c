@@ -342,18 +342,18 @@ static void a_reader_that_lags_knows_how_far(void **state)
 	size_t count = 0;
 	assert_int_equal(bus_make(edge, NULL, "two", &other).kind, ERROR_NONE);
 	assert_int_equal(other->operations->reader_open(other, &reader).kind, ERROR_NONE);
-	assert_int_equal(bus_reach(other, 0, 0), 0);
+	assert_int_equal(bus_high_watermark(other, 0, 0), 0);
 	for (int i = 0; i < RECORDS; i++)
 		assert_int_equal(append(edge).kind, ERROR_NONE);
 	settle(edge);
-	for (int waited_ms = 0; waited_ms < WAIT_MS && bus_reach(other, 0, 0) < RECORDS; waited_ms += 50)
+	for (int waited_ms = 0; waited_ms < WAIT_MS && bus_high_watermark(other, 0, 0) < RECORDS; waited_ms += 50)
 		other->operations->wait(reader, &position, 1, 50);
 	Result result = other->operations->read(reader, position, RECORDS, true, count_and_stop, &count, &position.from);
 	assert_int_equal(result.kind, ERROR_NONE);
 	assert_int_equal(count, 1);
 	assert_in_range(other->operations->end(other, 0, 0), 1, RECORDS - 1); /* as far as records were read */
-	assert_int_equal(bus_reach(other, 0, 0), RECORDS);
-	assert_int_equal(bus_reach(other, 0, 1), 0);
+	assert_int_equal(bus_high_watermark(other, 0, 0), RECORDS);
+	assert_int_equal(bus_high_watermark(other, 0, 1), 0);
 	other->operations->reader_close(reader);
 	other->operations->close(other);
 }

@@ -20,13 +20,13 @@
 enum { EVENTS, LEDGER, TOPIC_COUNT, PARTITIONS = 2 };
 
 static const BusTopic bus_topics[TOPIC_COUNT] = {
-	[EVENTS] = { .short_name = "events", .stream = true, .keep_ms = 1 },
+	[EVENTS] = { .short_name = "events", .stream = true, .retention_ms = 1 },
 	[LEDGER] = { .short_name = "journal" },
 };
 
-/* A long keep_ms: only the byte limit deletes records. */
+/* A long retention_ms: only the byte limit deletes records. */
 static const BusTopic byte_topics[TOPIC_COUNT] = {
-	[EVENTS] = { .short_name = "events", .stream = true, .keep_ms = 3600000 },
+	[EVENTS] = { .short_name = "events", .stream = true, .retention_ms = 3600000 },
 	[LEDGER] = { .short_name = "journal" },
 };
 

@@ -37,7 +37,7 @@ static void topics_name(Fixture *fixture)
 {
 	static const char *const last[COUNT] = { "ledger", "stream", "table" };
 	static const KafkaTopic shape[COUNT] = { { .partitions = 3, .keep = KAFKA_KEEP_ALL },
-						 { .partitions = 3, .keep = KAFKA_KEEP_FOR, .keep_ms = 86400000 },
+						 { .partitions = 3, .keep = KAFKA_KEEP_FOR, .retention_ms = 86400000 },
 						 { .partitions = 1, .keep = KAFKA_KEEP_LAST } };
 	static unsigned number;
 	number++;
@@ -86,7 +86,7 @@ static void count_done(void *context, const KafkaDifference *difference)
 
 static void look(Fixture *fixture)
 {
-	Result result = kafka_admin_look(fixture->admin, &fixture->wanted, WAIT_MS, &fixture->found);
+	Result result = kafka_admin_read(fixture->admin, &fixture->wanted, WAIT_MS, &fixture->found);
 	assert_string_equal(result.text, "");
 	kafka_topics_compare(&fixture->wanted, fixture->found.topics, &fixture->differences);
 }
@@ -229,7 +229,7 @@ static void *rival_run(void *context)
 	rival->result = kafka_admin_open(brokers(), NULL, "tocsin-rival", &own->admin);
 	if (result_failed(rival->result))
 		return NULL;
-	rival->result = kafka_admin_look(own->admin, &own->wanted, WAIT_MS, &own->found);
+	rival->result = kafka_admin_read(own->admin, &own->wanted, WAIT_MS, &own->found);
 	if (!result_failed(rival->result)) {
 		kafka_topics_compare(&own->wanted, own->found.topics, &own->differences);
 		rival->result = repair(own);
@@ -321,7 +321,7 @@ static void topics_survive_a_killed_broker(void **state)
 		skip();
 	make_topics(fixture);
 	assert_int_equal(system("tools/outside.sh kill kafka \"$TOCSIN_TEST_OUTSIDE\""), 0);
-	assert_int_equal(kafka_admin_look(fixture->admin, &fixture->wanted, 0, &fixture->found).kind, ERROR_AGAIN);
+	assert_int_equal(kafka_admin_read(fixture->admin, &fixture->wanted, 0, &fixture->found).kind, ERROR_AGAIN);
 	assert_int_equal(system("tools/outside.sh start kafka \"$TOCSIN_TEST_OUTSIDE\" >/dev/null"), 0);
 	await_difference_count(fixture, 0);
 }
@@ -333,7 +333,7 @@ static void an_unreachable_broker_is_reported_with_the_reason(void **state)
 	Fixture *fixture = *state;
 	KafkaAdmin *admin;
 	assert_int_equal(kafka_admin_open("127.0.0.1:1", NULL, "tocsin-test", &admin).kind, ERROR_NONE);
-	Result result = kafka_admin_look(admin, &fixture->wanted, 0, &fixture->found);
+	Result result = kafka_admin_read(admin, &fixture->wanted, 0, &fixture->found);
 	assert_int_equal(result.kind, ERROR_AGAIN);
 	assert_non_null(strstr(result.text, "Kafka does not answer: "));
 	assert_non_null(strstr(result.text, "127.0.0.1:1"));
@@ -358,7 +358,7 @@ static void a_mock_cluster_has_topics_but_no_administration(void **state)
 	rd_kafka_mock_topic_create(mock, fixture->name[LEDGER], 3, 1);
 	assert_int_equal(kafka_admin_open(rd_kafka_mock_cluster_bootstraps(mock), NULL, "tocsin-test", &admin).kind,
 			 ERROR_NONE);
-	assert_int_equal(kafka_admin_look(admin, &fixture->wanted, WAIT_MS, &fixture->found).kind, ERROR_NONE);
+	assert_int_equal(kafka_admin_read(admin, &fixture->wanted, WAIT_MS, &fixture->found).kind, ERROR_NONE);
 	assert_string_equal(fixture->found.unseen, "this cluster does not support administration: is it a mock?");
 	assert_true(fixture->found.topics[LEDGER].there);
 	assert_false(fixture->found.topics[LEDGER].settings_known);

@@ -101,7 +101,7 @@ static void change(RedisTimer *changes, size_t *count, const char *id, Instant d
 static RedisAnswer answer_of(Edge *edge)
 {
 	RedisAnswer answer;
-	Result result = redis_client_answer(edge->client, &answer);
+	Result result = redis_client_receive(edge->client, &answer);
 	assert_string_equal(result.text, "");
 	return answer;
 }
@@ -110,7 +110,7 @@ static void assert_armed(Edge *edge, const Case *one)
 {
 	const Slice words[] = { SLICE("ZRANGE"), SLICE("{tocsin}:n/0:show"), SLICE("0"), SLICE("-1") };
 	char armed[64] = "";
-	redis_client_ask(edge->client, words, 4);
+	redis_client_send(edge->client, words, 4);
 	RedisAnswer answer = answer_of(edge);
 	for (size_t i = 0; i < answer.count; i++)
 		snprintf(armed + strlen(armed), sizeof armed - strlen(armed), "%s%.*s", i == 0 ? "" : " ",

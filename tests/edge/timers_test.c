@@ -92,7 +92,7 @@ static int teardown(void **state)
 	if (edge->timers != NULL)
 		edge->timers->operations->close(edge->timers);
 	if (edge->timers != NULL && edge->redis)
-		redis_forget(redis_url, edge->prefix);
+		redis_delete_keys(redis_url, edge->prefix);
 	buffer_release(&edge->shown);
 	scratch_remove(&edge->scratch);
 	free(edge);

@@ -24,7 +24,7 @@ static void check_compiled(json_t *message)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	PolicyMistakes mistakes = { .count = 0 };
+	PolicyErrors mistakes = { .count = 0 };
 	json_t *message;
 	char *name = slice_copy((Slice){ (const char *)bytes, size });
 	char *text = strchr(name, '\n');

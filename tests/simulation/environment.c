@@ -10,16 +10,16 @@ enum { QUEUE_MAX = 64 };
 /* ---- the receiver, as one sender sees it: accepts, loses, fails, answers late */
 
 typedef struct {
-	Outbound outside;
+	Outbound outbound;
 	size_t queued, answered;
 	OutboundOutcome queue[QUEUE_MAX], answers[QUEUE_MAX];
 } Sender;
 
 static Sender senders[OUTBOUND_SENDERS];
 
-static Result sender_send(Outbound *outside, const OutboundRequest *message)
+static Result sender_send(Outbound *outbound, const OutboundRequest *message)
 {
-	Sender *sender = (Sender *)outside;
+	Sender *sender = (Sender *)outbound;
 	if (sender->queued == QUEUE_MAX)
 		return result_fail(ERROR_AGAIN, "the queue is full");
 	for (size_t i = 0; i < sender->queued; i++)
@@ -31,18 +31,18 @@ static Result sender_send(Outbound *outside, const OutboundRequest *message)
 	return result_ok();
 }
 
-static bool sender_outcome(Outbound *outside, OutboundOutcome *out)
+static bool sender_outcome(Outbound *outbound, OutboundOutcome *out)
 {
-	Sender *sender = (Sender *)outside;
+	Sender *sender = (Sender *)outbound;
 	if (sender->answered == 0)
 		return false;
 	*out = sender->answers[--sender->answered];
 	return true;
 }
 
-static void sender_notify(Outbound *outside, void (*wake)(void *context), void *context)
+static void sender_notify(Outbound *outbound, void (*wake)(void *context), void *context)
 {
-	(void)outside, (void)wake, (void)context;
+	(void)outbound, (void)wake, (void)context;
 }
 
 static const OutboundOperations sender_operations = { .send = sender_send, .outcome = sender_outcome, .notify = sender_notify };
@@ -92,7 +92,7 @@ static Sender *sender_of(const Unit *unit)
 Outbound *outbound_of(const Unit *unit)
 {
 	Sender *sender = sender_of(unit);
-	return sender ? &sender->outside : NULL;
+	return sender ? &sender->outbound : NULL;
 }
 
 void outbound_crash(World *world, const Unit *unit)
@@ -171,5 +171,5 @@ void environment_reset(World *world)
 {
 	buffer_clear(&world->audit_file);
 	for (size_t i = 0; i < OUTBOUND_SENDERS; i++)
-		senders[i] = (Sender){ .outside = { &sender_operations } };
+		senders[i] = (Sender){ .outbound = { &sender_operations } };
 }

@@ -45,7 +45,7 @@ void walk_ledger(TopicId topic, Visit visit, void *context)
 		for (int64_t offset = 0; memory_bus_recall(judged->bus, topic, partition, offset, &record); offset++) {
 			LedgerMark mark;
 			Slice type = header_get(record.headers, "ce_type");
-			if (ledger_judge(&cursor, record.headers, &mark) == LEDGER_ACCEPT && !slice_starts(type, SLICE("tocsin.ledger.")))
+			if (ledger_judge(&cursor, record.headers, &mark) == LEDGER_ACCEPT && !slice_starts_with(type, SLICE("tocsin.ledger.")))
 				visit(context, partition, &record, type);
 		}
 	}
@@ -235,7 +235,7 @@ static void answers_visit(void *context, unsigned partition, const BusRecord *re
 	json_t *answers = context;
 	char cause[ID_SIZE];
 	(void)partition, (void)type;
-	if (!slice_starts(header_get(record->headers, "ce_cause"), SLICE("cmd_")) ||
+	if (!slice_starts_with(header_get(record->headers, "ce_cause"), SLICE("cmd_")) ||
 	    !text_copy(header_get(record->headers, "ce_cause"), cause, sizeof(cause)))
 		return;
 	int64_t count = json_integer_value(json_object_get(answers, cause));
@@ -387,7 +387,7 @@ static void judge_ready(void)
 {
 	for (size_t i = 0; i < judged->unit_count; i++) {
 		const Unit *unit = &judged->units[i];
-		if (!runtime_ready(unit->runtime))
+		if (!runtime_is_ready(unit->runtime))
 			invariant_broken("%s/%u of replica %u is not ready, in phase %d", unit->service->name, unit->partition, unit->replica,
 				 (int)runtime_phase(unit->runtime));
 	}

@@ -54,7 +54,7 @@ static void pack_read(void)
 	enum { COUNT = sizeof(names) / sizeof(names[0]) };
 	PolicyFile files[COUNT];
 	Buffer bytes[COUNT];
-	static PolicyMistakes mistakes;
+	static PolicyErrors mistakes;
 	for (size_t i = 0; i < COUNT; i++) {
 		char path[256];
 		snprintf(path, sizeof(path), "tests/simulation/pack/%s", names[i]);
@@ -98,7 +98,7 @@ static World *answering; /* the world whose gateways answer */
 static void gateway_accepted(Handler *handler, const Record *record)
 {
 	(void)handler;
-	if (slice_starts(record->type, SLICE("tocsin.journal.")) && id_is("cmd_", record->cause))
+	if (slice_starts_with(record->type, SLICE("tocsin.journal.")) && id_is("cmd_", record->cause))
 		client_answered(answering, record);
 }
 
@@ -164,7 +164,7 @@ static void unit_start(World *world, Unit *unit)
 	unit->bus = memory_bus_handle(world->bus);
 	RuntimeOptions options = { .service = unit->service, .partition = unit->partition, .bus = unit->bus,
 				   .timers = unit->service == &notification_service ? world->timers : NULL,
-				   .outside = outbound_of(unit), .store = unit->store, .environment = unit->environment,
+				   .outbound = outbound_of(unit), .store = unit->store, .environment = unit->environment,
 				   .owner_id = ((uint64_t)random_below(world, 1u << 31) << 8) + unit->number,
 				   .standby = world->standby, .trim_after_ms = world->trim_after_ms };
 	Result result = runtime_new(&options, &unit->runtime);
@@ -182,7 +182,7 @@ static void figures_take(World *world, const Unit *unit)
 {
 	RuntimeFigures figures = runtime_figures(unit->runtime);
 	world->figures.claims += figures.claims;
-	world->figures.superseded += figures.deposed;
+	world->figures.superseded += figures.superseded;
 	world->figures.doubts += figures.doubts;
 	world->figures.dropped += figures.dropped;
 }

@@ -36,18 +36,18 @@ static const OutboundOperations operations = { .send = fake_send, .outcome = fak
 void fake_outbound_init(FakeOutbound *fake)
 {
 	memset(fake, 0, sizeof(*fake));
-	fake->outside.operations = &operations;
-	fake_outside_answers(fake, OUTCOME_SENT, "");
+	fake->outbound.operations = &operations;
+	fake_outbound_answers(fake, OUTCOME_SENT, "");
 }
 
-void fake_outside_release(FakeOutbound *fake)
+void fake_outbound_release(FakeOutbound *fake)
 {
 	for (size_t i = 0; i < fake->sent_count; i++)
 		json_decref(fake->sent[i].body);
 	fake->sent_count = fake->answered = 0;
 }
 
-void fake_outside_answers(FakeOutbound *fake, int outcome, const char *detail)
+void fake_outbound_answers(FakeOutbound *fake, int outcome, const char *detail)
 {
 	memset(&fake->answer, 0, sizeof(fake->answer));
 	fake->answer.outcome = outcome;

@@ -10,12 +10,12 @@ enum { FAKE_OUTBOUND_MAX = 512 };
 typedef struct {
 	char key[OUTBOUND_KEY], to[128], subject[512]; /* to: address of a mail, URL of a webhook */
 	int attempt;
-	OutsideKind kind;
+	OutboundKind kind;
 	json_t *body; /* of a webhook */
 } FakeMessage;
 
 typedef struct {
-	Outbound outside; /* first */
+	Outbound outbound; /* first */
 	FakeMessage sent[FAKE_OUTBOUND_MAX];
 	size_t sent_count, answered;
 	bool silent; /* return no outcomes */
@@ -23,11 +23,11 @@ typedef struct {
 	OutboundOutcome answer;
 } FakeOutbound;
 
-/* Every outcome is OUTCOME_SENT until fake_outside_answers is called. */
+/* Every outcome is OUTCOME_SENT until fake_outbound_answers is called. */
 void fake_outbound_init(FakeOutbound *fake);
-void fake_outside_release(FakeOutbound *fake);
+void fake_outbound_release(FakeOutbound *fake);
 
 /* Sets the following outcomes: OUTCOME_…, and a detail. */
-void fake_outside_answers(FakeOutbound *fake, int outcome, const char *detail);
+void fake_outbound_answers(FakeOutbound *fake, int outcome, const char *detail);
 
 #endif

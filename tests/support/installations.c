@@ -37,7 +37,7 @@ static BusTopic rows[TOPICS];
 static void rows_fill(void)
 {
 	for (TopicId topic = 0; topic < TOPICS; topic++)
-		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].keep_ms,
+		rows[topic] = (BusTopic){ topics[topic].short_name, topics[topic].retention_ms,
 					  topics[topic].kind == TOPIC_STREAM };
 }
 
@@ -229,7 +229,7 @@ static bool reading_visit(void *context, const BusRecord *record)
 	uint64_t dropped = replay_figures(reading->replay).dropped;
 	replay_take(reading->replay, record);
 	if (replay_figures(reading->replay).dropped == dropped)
-		reading->entries += !slice_starts(header_get(record->headers, "ce_type"), SLICE("tocsin.ledger."));
+		reading->entries += !slice_starts_with(header_get(record->headers, "ce_type"), SLICE("tocsin.ledger."));
 	return true;
 }
 

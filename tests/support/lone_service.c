@@ -51,9 +51,9 @@ static void runtime_start(LoneService *lone)
 				   .bus = lone->handle ? lone->handle : lone->bus,
 				   .timers = lone->timers,
 				   .store = lone->store,
-				   .outside = lone->outside,
+				   .outbound = lone->outbound,
 				   .owner_id = ++lone->owners,
-				   .standby = lone->beside_others,
+				   .standby = lone->standby,
 				   .environment = lone->environment };
 	must(!result_failed(runtime_new(&options, &lone->runtime)));
 	lone->failure = result_ok();
@@ -65,10 +65,10 @@ static void store_start(LoneService *lone)
 	must(!result_failed(store_open(&options, &lone->store, NULL)));
 }
 
-void lone_start(LoneService *lone, const Service *service, void *environment, Outbound *outside, const Policy *policy,
+void lone_start(LoneService *lone, const Service *service, void *environment, Outbound *outbound, const Policy *policy,
 		Instant now)
 {
-	*lone = (LoneService){ .service = service, .environment = environment, .outside = outside, .now = now };
+	*lone = (LoneService){ .service = service, .environment = environment, .outbound = outbound, .now = now };
 	lone->bus = memory_bus_new(TOPICS, 1);
 	lone->timers = memory_timers_new();
 	if (policy) {
@@ -93,7 +93,7 @@ void lone_stop(LoneService *lone)
 	lone->bus->operations->close(lone->bus);
 }
 
-void lone_newcomer(LoneService *lone)
+void lone_use_own_handle(LoneService *lone)
 {
 	must(!lone->handle);
 	lone->handle = memory_bus_handle(lone->bus);

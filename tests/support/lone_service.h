@@ -10,21 +10,21 @@
 typedef struct {
 	const Service *service;
 	void *environment;
-	Outbound *outside; /* NULL: none */
+	Outbound *outbound; /* NULL: none */
 	Bus *bus;
 	Timers *timers;
 	Store *store;
 	Runtime *runtime;
 	Instant now;
 	uint64_t owners, seq[TOPICS];
-	bool beside_others; /* one replica of several (RuntimeOptions.standby), from the next start on */
-	Bus *handle;        /* the service's, if it knows less of the logs than the test (lone_newcomer); NULL: bus */
+	bool standby; /* one replica of several (RuntimeOptions.standby), from the next start on */
+	Bus *handle;        /* the service's, if it knows less of the logs than the test (lone_use_own_handle); NULL: bus */
 	bool waiting;       /* the last step answered ERROR_AGAIN */
 	Result failure;     /* ERROR_INTERNAL of the last step, after which it is not stepped again */
 } LoneService;
 
-/* Starts the runtime at now; everything is borrowed until lone_stop. policy, environment and outside may be NULL. */
-void lone_start(LoneService *lone, const Service *service, void *environment, Outbound *outside, const Policy *policy,
+/* Starts the runtime at now; everything is borrowed until lone_stop. policy, environment and outbound may be NULL. */
+void lone_start(LoneService *lone, const Service *service, void *environment, Outbound *outbound, const Policy *policy,
 		Instant now);
 void lone_stop(LoneService *lone);
 
@@ -35,7 +35,7 @@ void lone_restart(LoneService *lone, bool disk_lost);
  * From the next start on, the service runs as a process that opens the bus now: as on Kafka, records appended later arrive at it
  * gradually.
  */
-void lone_newcomer(LoneService *lone);
+void lone_use_own_handle(LoneService *lone);
 
 /* Steps until nothing moves any more, or the service failed (lone->failure). */
 void lone_settle(LoneService *lone);

@@ -620,7 +620,7 @@ Bus *memory_bus_new(unsigned topics, unsigned partitions)
 	must(topics > 0 && topics <= BUS_TOPICS_MAX && partitions > 0 && partitions <= BUS_PARTITIONS_MAX);
 	MemoryBus *bus = calloc(1, sizeof *bus);
 	must(bus != NULL);
-	bus->handle = (Handle){ .bus = { .operations = &memory_operations, .partitions = partitions, .outsiders = true, .cluster = "" },
+	bus->handle = (Handle){ .bus = { .operations = &memory_operations, .partitions = partitions, .external_readers = true, .cluster = "" },
 				.owner = bus };
 	bus->table_count = topics * partitions;
 	bus->logs = calloc(bus->table_count, sizeof *bus->logs);

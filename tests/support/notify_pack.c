@@ -103,7 +103,7 @@ Policy *notify_pack_with(const char *other)
 		{ "words/zh-CN.yaml", slice_of(words_zh) },
 		{ "words/en.yaml", slice_of(words_en) },
 	};
-	static PolicyMistakes mistakes;
+	static PolicyErrors mistakes;
 	json_t *message JSON_AUTO = NULL;
 	Policy *policy = NULL;
 	mistakes.count = 0;

@@ -73,8 +73,8 @@ void redis_server_start(RedisServer *server, const char *const *options)
 		if (!result_failed(redis_client_open(&client_options, &client))) {
 			const Slice ping = SLICE("PING");
 			RedisAnswer answer;
-			redis_client_ask(client, &ping, 1);
-			Result result = redis_client_answer(client, &answer);
+			redis_client_send(client, &ping, 1);
+			Result result = redis_client_receive(client, &answer);
 			redis_client_close(client);
 			/* A server that requires a password is running, too. */
 			if (!result_failed(result) || strstr(result.text, "password") != NULL)
@@ -113,8 +113,8 @@ static Result command_ask(const char *url, const char *words, RedisClient **clie
 	Slice list[WORDS_MAX];
 	must(text_copy(slice_of(words), text, sizeof(text)));
 	TRY(redis_client_open(&options, client));
-	redis_client_ask(*client, list, words_split(text, list));
-	return redis_client_answer(*client, answer);
+	redis_client_send(*client, list, words_split(text, list));
+	return redis_client_receive(*client, answer);
 }
 
 Result redis_command(const char *url, const char *words)
@@ -138,7 +138,7 @@ int64_t redis_number(const char *url, const char *words)
 	return number;
 }
 
-void redis_forget(const char *url, const char *prefix)
+void redis_delete_keys(const char *url, const char *prefix)
 {
 	char words[COMMAND_MAX];
 	RedisClient *client = NULL;

@@ -36,6 +36,6 @@ Result redis_command(const char *url, const char *words);
 int64_t redis_number(const char *url, const char *words);
 
 /* Unlinks all keys with that prefix; at most REDIS_VALUES_MAX. */
-void redis_forget(const char *url, const char *prefix);
+void redis_delete_keys(const char *url, const char *prefix);
 
 #endif

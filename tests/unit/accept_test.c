@@ -40,7 +40,7 @@ static Policy *compiled(const char *sources)
 		{ "sources.yaml", slice_of(sources) },
 		{ "grading.yaml", SLICE(grading_yaml) },
 	};
-	PolicyMistakes mistakes = { .count = 0 };
+	PolicyErrors mistakes = { .count = 0 };
 	Policy *made = NULL;
 	json_t *message;
 	if (!policy_read(files, 3, &message, &mistakes)) {

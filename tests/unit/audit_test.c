@@ -334,7 +334,7 @@ static void a_replica_without_the_log_claims_nothing_beside_others(void **state)
 	Slice lost = { whole, bench->ledger.file.size };
 	int64_t checkpoints = bench->lone.bus->operations->end(bench->lone.bus, TOPIC_CHECKPOINTS, 0);
 	const size_t left[] = { 0, lost.size / 2, lost.size - 1 };
-	bench->lone.beside_others = true;
+	bench->lone.standby = true;
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
 		buffer_clear(&bench->ledger.file);
 		buffer_append(&bench->ledger.file, (Slice){ lost.data, left[i] });
@@ -378,7 +378,7 @@ static void assessments_repeated_after_a_take_over_are_written_once(void **state
 	enum { ASSESSMENTS = 40 };
 	Bench *bench = *state;
 	char id[32];
-	lone_newcomer(&bench->lone);
+	lone_use_own_handle(&bench->lone);
 	for (int i = 0; i < ASSESSMENTS; i++) {
 		snprintf(id, sizeof(id), "rec_a%d", i);
 		assessment_add(bench, id);

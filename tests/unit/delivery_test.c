@@ -51,7 +51,7 @@ static int bench_make(void **state)
 	bench->policy = notify_pack();
 	bench->environment =
 		(NotificationEnvironment){ .setting = setting, .context = bench, .public_url = "http://t.example" };
-	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outbound.outside, bench->policy,
+	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outbound.outbound, bench->policy,
 		   start);
 	*state = bench;
 	return 0;
@@ -62,7 +62,7 @@ static int bench_drop(void **state)
 	Bench *bench = *state;
 	assert_false(result_failed(bench->lone.failure));
 	lone_stop(&bench->lone);
-	fake_outside_release(&bench->outbound);
+	fake_outbound_release(&bench->outbound);
 	policy_free(bench->policy);
 	free(bench);
 	return 0;
@@ -192,7 +192,7 @@ static void every_level_sends_a_command_with_a_stable_id_to_response(void **stat
 		assert_true(lone_output(&bench->lone, TOPIC_COMMANDS, TYPE_COMMAND, level, &command));
 		Id id = id_derived("cmd_", header_get(reached.headers, "ce_id"), 0);
 		assert_true(slice_is(header_get(command.headers, "ce_id"), id.text));
-		assert_false(result_failed(json_decode_own(&command_record_table, body, &decoded)));
+		assert_false(result_failed(json_decode_record(&command_record_table, body, &decoded)));
 		assert_string_equal(decoded.command, "escalated");
 		assert_string_equal(decoded.incident_id, INCIDENT);
 		assert_int_equal(decoded.expected_version, INT64_MIN);
@@ -319,7 +319,7 @@ static void a_moved_plan_notifies_nobody_twice_and_no_level_later(void **state)
 	lone_stop(&bench->lone);
 	policy_free(bench->policy);
 	bench->policy = notify_pack_with(two_policies);
-	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outbound.outside, bench->policy, start);
+	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outbound.outbound, bench->policy, start);
 	incident_open(bench, "III", NULL);
 	assert_int_equal(bench->outbound.sent_count, 1);
 	lone_restart(&bench->lone, true); /* the messages queued are read from the ledger again */
@@ -383,13 +383,13 @@ static void noise_and_incidents_without_a_policy_notify_nobody(void **state)
 static void a_failed_message_is_retried_with_the_same_key(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
+	fake_outbound_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
 	assert_int_equal(bench->outbound.sent_count, 3);
 	check_attempt(bench, "queued", 1, "HTTP 503");
 	lone_until(&bench->lone, start + 1999);
 	assert_int_equal(bench->outbound.sent_count, 3);
-	fake_outside_answers(&bench->outbound, OUTCOME_SENT, "HTTP 204");
+	fake_outbound_answers(&bench->outbound, OUTCOME_SENT, "HTTP 204");
 	lone_until(&bench->lone, start + 5000);
 	assert_int_equal(bench->outbound.sent_count, 6);
 	for (size_t i = 3; i < 6; i++) {
@@ -404,7 +404,7 @@ static void a_failed_message_is_retried_with_the_same_key(void **state)
 static void a_message_fails_after_a_day_of_retries(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "connection refused");
+	fake_outbound_answers(&bench->outbound, OUTCOME_RETRY, "connection refused");
 	incident_open(bench, "II", NULL);
 	lone_until(&bench->lone, start + 30 * HOUR);
 	size_t sent = bench->outbound.sent_count;
@@ -418,7 +418,7 @@ static void a_message_fails_after_a_day_of_retries(void **state)
 static void a_refused_message_is_not_retried(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outbound, OUTCOME_REFUSED, "HTTP 410");
+	fake_outbound_answers(&bench->outbound, OUTCOME_REFUSED, "HTTP 410");
 	incident_open(bench, "II", NULL);
 	check_attempt(bench, "failed", 1, "HTTP 410");
 	lone_until(&bench->lone, start + 50 * SECOND);
@@ -428,10 +428,10 @@ static void a_refused_message_is_not_retried(void **state)
 static void a_retry_is_skipped_after_an_acknowledgement(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
+	fake_outbound_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
 	incident_acknowledge(bench);
-	fake_outside_answers(&bench->outbound, OUTCOME_SENT, NULL);
+	fake_outbound_answers(&bench->outbound, OUTCOME_SENT, NULL);
 	lone_until(&bench->lone, start + MINUTE);
 	/* Two people are no longer notified; the system behind the channel is. */
 	assert_int_equal(attempts(bench, "skipped"), 2);
@@ -472,7 +472,7 @@ static void a_channel_without_settings_is_skipped_at_once(void **state)
 static void a_retry_without_its_setting_is_skipped(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
+	fake_outbound_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
 	bench->configured = false;
 	lone_until(&bench->lone, start + 10 * SECOND);
@@ -498,11 +498,11 @@ static void an_outcome_counts_for_its_own_attempt_only(void **state)
 	incident_open(bench, "II", NULL);
 	lone_until(&bench->lone, start + 40 * SECOND); /* the lease expired: sent again as the same attempt */
 	assert_int_equal(bench->outbound.sent_count, 6);
-	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
+	fake_outbound_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	bench->outbound.silent = false;
 	lone_until(&bench->lone, start + 41 * SECOND);
 	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 3);
-	fake_outside_answers(&bench->outbound, OUTCOME_SENT, "HTTP 200");
+	fake_outbound_answers(&bench->outbound, OUTCOME_SENT, "HTTP 200");
 	lone_until(&bench->lone, start + 50 * SECOND);
 	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 6);
 }
@@ -510,10 +510,10 @@ static void an_outcome_counts_for_its_own_attempt_only(void **state)
 static void a_lost_state_file_is_rebuilt_without_sending_twice(void **state)
 {
 	Bench *bench = *state;
-	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
+	fake_outbound_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
 	lone_until(&bench->lone, start + SECOND);
-	fake_outside_answers(&bench->outbound, OUTCOME_SENT, "HTTP 200");
+	fake_outbound_answers(&bench->outbound, OUTCOME_SENT, "HTTP 200");
 	lone_restart(&bench->lone, true);
 	lone_until(&bench->lone, start + 10 * SECOND);
 	assert_int_equal(bench->outbound.sent_count, 6);
@@ -541,11 +541,11 @@ static void outcomes_are_counted_once_and_not_during_a_replay(void **state)
 {
 	Bench *bench = *state;
 	int64_t sent = counted("hook", "sent"), queued = counted("hook", "queued");
-	fake_outside_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
+	fake_outbound_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	incident_open(bench, "II", NULL);
 	assert_int_equal(counted("hook", "queued"), queued + 1); /* only the attempt is counted, not the queueing before it */
 	assert_int_equal(counted("hook", "sent"), sent);
-	fake_outside_answers(&bench->outbound, OUTCOME_SENT, "HTTP 200");
+	fake_outbound_answers(&bench->outbound, OUTCOME_SENT, "HTTP 200");
 	lone_until(&bench->lone, start + 10 * SECOND);
 	lone_restart(&bench->lone, true);
 	lone_until(&bench->lone, start + 20 * SECOND);
@@ -562,7 +562,7 @@ static void skipped_and_failed_messages_are_counted(void **state)
 	lone_until(&bench->lone, start + HOUR);
 	assert_int_equal(counted("hook", "skipped"), skipped + 1);
 	bench->configured = true;
-	fake_outside_answers(&bench->outbound, OUTCOME_REFUSED, "HTTP 410");
+	fake_outbound_answers(&bench->outbound, OUTCOME_REFUSED, "HTTP 410");
 	entry_add(bench, "assessed", json_pack("{s:s}", "grade", "I"));
 	assert_int_equal(counted("hook", "failed"), failed + 1);
 }

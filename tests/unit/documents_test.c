@@ -281,7 +281,7 @@ static void an_assessment_carries_its_report(void **state)
 	buffer_init(&text, TEXT_MAX);
 	buffer_format(&text, "{\"report\":%s,\"assessment\":%s}", records[0].document, records[1].document);
 	json_t *tree JSON_AUTO = tree_of(text.data);
-	assert_false(result_failed(json_decode_own(&assessment_record_table, tree, &record)));
+	assert_false(result_failed(json_decode_record(&assessment_record_table, tree, &record)));
 	assert_int_equal(record.report.event_count, 3);
 	assert_int_equal(record.report.clock_offset_ms, -120);
 	assert_non_null(record.report.document);

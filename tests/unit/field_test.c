@@ -200,7 +200,7 @@ static void items_without_a_bound_of_their_own_have_256_characters(void **state)
 	typedef struct {
 		json_t *names;
 	} Names;
-	static const Field fields[] = { { .name = "names", .type = FIELD_LIST, .place = offsetof(Names, names) } };
+	static const Field fields[] = { { .name = "names", .type = FIELD_LIST, .offset = offsetof(Names, names) } };
 	static const FieldTable table = FIELD_TABLE("names", fields, Names);
 	char text[258];
 
@@ -336,12 +336,12 @@ static void records_are_decoded_leniently(void **state)
 	json_t *good JSON_AUTO = tree_of("{\"title\":\"x\",\"from_the_future\":1}");
 	json_t *bad JSON_AUTO = tree_of("{\"count\":99}");
 	Document document;
-	assert_false(result_failed(json_decode_own(&document_table, good, &document)));
+	assert_false(result_failed(json_decode_record(&document_table, good, &document)));
 	assert_string_equal(document.title, "x");
-	Result result = json_decode_own(&document_table, bad, &document);
+	Result result = json_decode_record(&document_table, bad, &document);
 	assert_int_equal(result.kind, ERROR_INPUT);
 	assert_string_equal(result.text, "document/title: is required");
-	result = json_decode_own(&document_table, NULL, &document);
+	result = json_decode_record(&document_table, NULL, &document);
 	assert_string_equal(result.text, "document: must be an object");
 }
 
@@ -361,7 +361,7 @@ static void a_document_survives_decoding_and_encoding(void **state)
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of(whole);
 	Document document;
-	assert_false(result_failed(json_decode_own(&document_table, tree, &document)));
+	assert_false(result_failed(json_decode_record(&document_table, tree, &document)));
 	json_t *full JSON_AUTO = json_encode(&document_table, &document);
 	json_t *present JSON_AUTO = json_encode_present(&document_table, &document);
 	assert_written(full, whole);
@@ -373,7 +373,7 @@ static void absent_members_are_null_or_left_out(void **state)
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\",\"reporter\":{\"name\":\"li\"}}");
 	Document document;
-	assert_false(result_failed(json_decode_own(&document_table, tree, &document)));
+	assert_false(result_failed(json_decode_record(&document_table, tree, &document)));
 	json_t *full JSON_AUTO = json_encode(&document_table, &document);
 	json_t *present JSON_AUTO = json_encode_present(&document_table, &document);
 	assert_written(full, "{\"title\":\"x\",\"note\":null,\"code\":null,\"count\":null,\"offset\":null,"
@@ -388,7 +388,7 @@ static void an_absent_nested_object_is_encoded_as_absent(void **state)
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\"}");
 	Document document;
-	assert_false(result_failed(json_decode_own(&document_table, tree, &document)));
+	assert_false(result_failed(json_decode_record(&document_table, tree, &document)));
 	json_t *full JSON_AUTO = json_encode(&document_table, &document);
 	json_t *present JSON_AUTO = json_encode_present(&document_table, &document);
 	assert_true(json_is_null(json_object_get(full, "reporter")));
@@ -403,7 +403,7 @@ static void a_required_nested_object_is_always_encoded(void **state)
 	typedef struct {
 		Person person;
 	} Holder;
-	static const Field fields[] = { { .name = "person", .type = FIELD_OBJECT, .place = offsetof(Holder, person),
+	static const Field fields[] = { { .name = "person", .type = FIELD_OBJECT, .offset = offsetof(Holder, person),
 		                          .flags = FIELD_REQUIRED, .table = &document_person_table } };
 	static const FieldTable table = FIELD_TABLE("holder", fields, Holder);
 	const Holder holder = { .person = { .relation = -1 } };
@@ -416,7 +416,7 @@ static void an_encoded_document_outlives_the_decoded_tree(void **state)
 	(void)state;
 	json_t *tree = tree_of("{\"title\":\"x\",\"tags\":[\"a\"],\"anything\":{\"b\":1}}");
 	Document document;
-	assert_false(result_failed(json_decode_own(&document_table, tree, &document)));
+	assert_false(result_failed(json_decode_record(&document_table, tree, &document)));
 	json_t *present JSON_AUTO = json_encode_present(&document_table, &document);
 	json_decref(tree);
 	assert_written(present, "{\"title\":\"x\",\"tags\":[\"a\"],\"anything\":{\"b\":1}}");

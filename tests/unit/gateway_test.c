@@ -235,7 +235,7 @@ static json_t *pack_of(const char *pack)
 		{ "sources.yaml", SLICE(sources) },
 		{ "grading.yaml", SLICE(grading) },
 	};
-	PolicyMistakes mistakes = { .count = 0 };
+	PolicyErrors mistakes = { .count = 0 };
 	json_t *message = NULL;
 	assert_true(policy_read(files, 3, &message, &mistakes));
 	return message;
@@ -775,7 +775,7 @@ static void others_publish(const char *pack)
 static void assert_in_force(const char *start)
 {
 	PolicyShare *share = policy_share(gateway);
-	assert_true(slice_starts(slice_of(policy_version(share->policy)), slice_of(start)));
+	assert_true(slice_starts_with(slice_of(policy_version(share->policy)), slice_of(start)));
 	policy_unshare(share);
 }
 

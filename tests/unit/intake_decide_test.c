@@ -541,7 +541,7 @@ static json_t *body_of(const Entry *entry, ReportRecord *out)
 {
 	json_t *tree = NULL;
 	assert_false(result_failed(json_read(entry->body, &tree)));
-	assert_false(result_failed(json_decode_own(&report_record_table, tree, out)));
+	assert_false(result_failed(json_decode_record(&report_record_table, tree, out)));
 	return tree;
 }
 
@@ -891,7 +891,7 @@ static void a_filter_that_was_rebuilt_in_part_is_found_by_recounting(void **stat
 	run_to_rest();
 	(void)recount_left(&(Left){ .forged_from = LEDGER_MAX });
 	assert_non_null(strstr(recount_said, "the ledger counts 3 events in [0, 3), the log holds 2 different ones"));
-	assert_true(slice_starts(slice_of(strstr(recount_said, "inc_")), last_entry()->subject));
+	assert_true(slice_starts_with(slice_of(strstr(recount_said, "inc_")), last_entry()->subject));
 	world_free();
 }
 

@@ -53,7 +53,7 @@ static void assert_reported(const char *expected)
 	Buffer text;
 	buffer_init(&text, 1024);
 	assert_int_equal(differences.count, 1);
-	kafka_difference_say(&wanted, &differences.list[0], &text);
+	kafka_difference_describe(&wanted, &differences.list[0], &text);
 	assert_string_equal(text.data, expected);
 	buffer_release(&text);
 }
@@ -189,11 +189,11 @@ static void creating_needs_as_many_brokers_as_replicas(void **state)
 {
 	(void)state;
 	compare();
-	assert_int_equal(kafka_topics_possible(&wanted, &differences, 1).kind, ERROR_NONE);
+	assert_int_equal(kafka_topics_can_create(&wanted, &differences, 1).kind, ERROR_NONE);
 	found[TABLE].there = false;
 	compare();
-	assert_int_equal(kafka_topics_possible(&wanted, &differences, 3).kind, ERROR_NONE);
-	Result result = kafka_topics_possible(&wanted, &differences, 1);
+	assert_int_equal(kafka_topics_can_create(&wanted, &differences, 3).kind, ERROR_NONE);
+	Result result = kafka_topics_can_create(&wanted, &differences, 1);
 	assert_int_equal(result.kind, ERROR_INPUT);
 	assert_string_equal(result.text, "3 copies of each partition are asked for, and Kafka has 1 broker: set "
 					 "TOCSIN_KAFKA_REPLICAS=1, or start more brokers");
@@ -217,7 +217,7 @@ static void every_topic_of_the_table_has_the_layout_of_its_kind(void **state)
 			assert_int_equal(out[i].keep, KAFKA_KEEP_ALL);
 	}
 	assert_int_equal(out[TOPIC_EVENTS].keep, KAFKA_KEEP_FOR);
-	assert_int_equal(out[TOPIC_EVENTS].keep_ms, topics[TOPIC_EVENTS].keep_ms);
+	assert_int_equal(out[TOPIC_EVENTS].retention_ms, topics[TOPIC_EVENTS].retention_ms);
 	assert_int_equal(out[TOPIC_POLICIES].keep, KAFKA_KEEP_LAST);
 	settings_free(settings);
 }

@@ -51,7 +51,7 @@ static void files_read(Files *files, const PackChange *changes)
 			file_add(files, changes->name, slice_of(changes->text));
 }
 
-bool pack_read_changed(const PackChange *changes, json_t **message, PolicyMistakes *mistakes)
+bool pack_read_changed(const PackChange *changes, json_t **message, PolicyErrors *mistakes)
 {
 	Files files = { .count = 0 };
 	files_read(&files, changes);
@@ -64,7 +64,7 @@ bool pack_read_changed(const PackChange *changes, json_t **message, PolicyMistak
 
 Policy *pack_compiled(const PackChange *changes)
 {
-	static PolicyMistakes mistakes;
+	static PolicyErrors mistakes;
 	json_t *message JSON_AUTO = NULL;
 	Policy *policy = NULL;
 	if (!pack_read_changed(changes, &message, &mistakes))

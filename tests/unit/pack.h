@@ -12,7 +12,7 @@ typedef struct {
 } PackChange;
 
 /* policy_read of the default pack with changes, which may be NULL. */
-bool pack_read_changed(const PackChange *changes, json_t **message, PolicyMistakes *mistakes);
+bool pack_read_changed(const PackChange *changes, json_t **message, PolicyErrors *mistakes);
 
 /* The same, compiled; the caller frees it. Prints the errors and aborts if there are any. */
 Policy *pack_compiled(const PackChange *changes);

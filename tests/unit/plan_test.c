@@ -213,7 +213,7 @@ static void check_level(const Level *level, const char *expected)
 	json_array_foreach (deliveries, i, tree) {
 		Delivery delivery;
 		size_t used = strlen(text);
-		assert_false(result_failed(json_decode_own(&delivery_table, tree, &delivery)));
+		assert_false(result_failed(json_decode_record(&delivery_table, tree, &delivery)));
 		assert_true(id_is("msg_", slice_of(delivery.key)));
 		assert_int_equal(delivery.escalation_level, level->level);
 		bool queued = strcmp(delivery.state, "queued") == 0;
@@ -339,7 +339,7 @@ static void a_long_recipient_is_cut_between_characters(void **state)
 	level.escalation = &escalation;
 	json_t *deliveries JSON_AUTO = level_deliveries(&level);
 	Delivery delivery;
-	assert_false(result_failed(json_decode_own(&delivery_table, json_array_get(deliveries, 0), &delivery)));
+	assert_false(result_failed(json_decode_record(&delivery_table, json_array_get(deliveries, 0), &delivery)));
 	assert_true(text_is_utf8(slice_of(delivery.recipient)));
 	assert_true(strlen(delivery.recipient) > 250 && strlen(delivery.recipient) < 256);
 }

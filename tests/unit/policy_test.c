@@ -216,7 +216,7 @@ static const Mistaken invalid_packs[] = {
 	  "words/fr.yaml:1:1: pack.yaml does not name this language; name it, or remove the file\n" },
 };
 
-static void join(const PolicyMistakes *mistakes, Buffer *out)
+static void join(const PolicyErrors *mistakes, Buffer *out)
 {
 	for (size_t i = 0; i < mistakes->count; i++) {
 		buffer_text(out, mistakes->list[i]);
@@ -226,7 +226,7 @@ static void join(const PolicyMistakes *mistakes, Buffer *out)
 
 static void all_errors_are_reported_at_once_with_file_line_and_column(void **state)
 {
-	static PolicyMistakes mistakes;
+	static PolicyErrors mistakes;
 	size_t wrong = 0;
 	(void)state;
 	for (size_t i = 0; i < sizeof invalid_packs / sizeof invalid_packs[0]; i++) {
@@ -250,7 +250,7 @@ static void all_errors_are_reported_at_once_with_file_line_and_column(void **sta
 
 static void errors_that_do_not_fit_set_more(void **state)
 {
-	static PolicyMistakes mistakes;
+	static PolicyErrors mistakes;
 	json_t *message = NULL;
 	Buffer text;
 	(void)state;
@@ -261,7 +261,7 @@ static void errors_that_do_not_fit_set_more(void **state)
 	const PackChange changes[] = { { "rules.yaml", text.data }, { NULL, NULL } };
 	assert_false(pack_read_changed(changes, &message, &mistakes));
 	assert_true(mistakes.more);
-	assert_true(mistakes.count > 0 && mistakes.count <= POLICY_MISTAKES_MAX);
+	assert_true(mistakes.count > 0 && mistakes.count <= POLICY_ERRORS_MAX);
 	buffer_release(&text);
 }
 
@@ -349,7 +349,7 @@ static void the_order_files_are_given_in_does_not_change_the_version(void **stat
 					"minor, info: minor}\n") },
 	};
 	const PolicyFile turned[] = { files[2], files[0], files[1] };
-	static PolicyMistakes mistakes;
+	static PolicyErrors mistakes;
 	json_t *one JSON_AUTO = NULL, *other JSON_AUTO = NULL;
 	(void)state;
 	assert_true(policy_read(files, 3, &one, &mistakes));
@@ -366,7 +366,7 @@ static void the_order_files_are_given_in_does_not_change_the_version(void **stat
 static void a_file_given_twice_is_an_error(void **state)
 {
 	const PolicyFile twice[] = { { "rules.yaml", SLICE("rules: []\n") }, { "rules.yaml", SLICE("rules: []\n") } };
-	static PolicyMistakes mistakes;
+	static PolicyErrors mistakes;
 	json_t *message = NULL;
 	Buffer found;
 	(void)state;

@@ -94,7 +94,7 @@ static void step(void)
 {
 	bool progressed;
 	assert_false(result_failed(runtime_step(shelf.lone.runtime, shelf.lone.now, &progressed)));
-	assert_int_equal(shelf.view.caught_up, runtime_ready(shelf.lone.runtime));
+	assert_int_equal(shelf.view.caught_up, runtime_is_ready(shelf.lone.runtime));
 }
 
 /* ---- catching up */
@@ -202,7 +202,7 @@ static void a_view_withdraws_it_before_its_state_is_dropped(void **state)
 	memory_bus_set_away(shelf.lone.bus, true);
 	(void)runtime_step(shelf.lone.runtime, shelf.lone.now, &progressed);
 	assert_false(shelf.view.caught_up);
-	assert_false(runtime_ready(shelf.lone.runtime));
+	assert_false(runtime_is_ready(shelf.lone.runtime));
 	assert_int_equal(shelf.view.stored, 10);
 	memory_bus_set_away(shelf.lone.bus, false);
 	lone_settle(&shelf.lone);

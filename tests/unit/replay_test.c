@@ -108,10 +108,10 @@ static void records_of_unknown_writers_are_counted_and_dropped(void **state)
 	const Row trimmed[] = { UNKNOWN(40), ENTRY(41, 3, 7, 5, "a", "commands=1", 1), ENTRY(42, 3, 7, 6, "b", "commands=2", 2) };
 	ReplayFigures figures = REPLAY(rows);
 	assert_string_equal(findings, "");
-	assert_true(figures.accepted == 2 && figures.dropped == 2 && figures.strangers == 2);
+	assert_true(figures.accepted == 2 && figures.dropped == 2 && figures.unknown_writers == 2);
 	figures = REPLAY(trimmed);
 	assert_string_equal(findings, "");
-	assert_true(figures.accepted == 2 && figures.dropped == 1 && figures.strangers == 1);
+	assert_true(figures.accepted == 2 && figures.dropped == 1 && figures.unknown_writers == 1);
 }
 
 static void a_missing_offset_is_found(void **state)

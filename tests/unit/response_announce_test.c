@@ -136,7 +136,7 @@ static void assert_announced(const LoneService *lone, size_t nth, bool open)
 	assert_true(slice_is(record.key, key.text));
 	assert_true(slice_is(header_get(record.headers, "ce_subject"), INCIDENT));
 	assert_false(result_failed(json_read(record.body, &tree)));
-	assert_false(result_failed(json_decode_own(&join_table, tree, &join)));
+	assert_false(result_failed(json_decode_record(&join_table, tree, &join)));
 	assert_string_equal(join.incident_id, INCIDENT);
 	assert_string_equal(join.number, "INC-2026-0000-0001");
 	assert_int_equal(join.window_seconds, 3600);

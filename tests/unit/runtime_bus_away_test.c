@@ -226,7 +226,7 @@ static void refuse_while_the_dead_letter_is_lost(const Service *service, bool re
 		step(runtime);
 	step(runtime);
 	assert_int_equal(memory_bus_pending(bus), 1);
-	assert_false(runtime_at_rest(runtime));
+	assert_false(runtime_is_idle(runtime));
 	memory_bus_step(bus, 0, WIRE_LOSE);
 	if (restart) {
 		runtime_free(runtime);
@@ -235,7 +235,7 @@ static void refuse_while_the_dead_letter_is_lost(const Service *service, bool re
 	}
 	steps(runtime, bus, 60);
 	assert_int_equal(bus->operations->end(bus, TOPIC_DEAD_LETTERS, 0), 1);
-	assert_true(runtime_at_rest(runtime));
+	assert_true(runtime_is_idle(runtime));
 	steps(runtime, bus, 60);
 	assert_int_equal(bus->operations->end(bus, TOPIC_DEAD_LETTERS, 0), 1);
 	runtime_free(runtime);

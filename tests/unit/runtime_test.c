@@ -225,16 +225,16 @@ static void a_replica_that_is_not_assigned_follows_and_does_not_claim(void **sta
 				   .standby = true };
 	assert_int_equal(runtime_new(&options, &lone->runtime).kind, ERROR_NONE);
 	runtime_assign(lone->runtime, false);
-	assert_false(runtime_ready(lone->runtime));
+	assert_false(runtime_is_ready(lone->runtime));
 	uint64_t claims = runtime_figures(lone->runtime).claims;
 	lone_settle(lone);
 	assert_tally(lone, "a1");
-	assert_true(runtime_ready(lone->runtime));
+	assert_true(runtime_is_ready(lone->runtime));
 	assert_int_equal(runtime_figures(lone->runtime).claims, claims);
 	runtime_assign(lone->runtime, true);
-	assert_false(runtime_ready(lone->runtime));
+	assert_false(runtime_is_ready(lone->runtime));
 	lone_settle(lone);
-	assert_true(runtime_ready(lone->runtime));
+	assert_true(runtime_is_ready(lone->runtime));
 	assert_int_equal(runtime_figures(lone->runtime).claims, claims + 1);
 }
 

@@ -17,7 +17,7 @@ static void trees_clear(const FieldTable *table, void *document)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const Field *field = &table->fields[i];
-		void *member = (char *)document + field->place;
+		void *member = (char *)document + field->offset;
 		if (field->type == FIELD_OBJECT)
 			trees_clear(field->table, member);
 		if (field->type == FIELD_LIST || field->type == FIELD_FREE || field->type == FIELD_ANY)

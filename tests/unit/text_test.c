@@ -27,12 +27,12 @@ static void slices_compare_by_their_bytes(void **state)
 static void a_slice_starts_with_its_prefixes_only(void **state)
 {
 	(void)state;
-	assert_true(slice_starts(SLICE("evt_1"), SLICE("evt_")));
-	assert_true(slice_starts(SLICE("evt_"), SLICE("evt_")));
-	assert_true(slice_starts(SLICE("evt_"), SLICE_NONE));
-	assert_true(slice_starts(SLICE_NONE, SLICE_NONE));
-	assert_false(slice_starts(SLICE("evt"), SLICE("evt_")));
-	assert_false(slice_starts(SLICE("inc_1"), SLICE("evt_")));
+	assert_true(slice_starts_with(SLICE("evt_1"), SLICE("evt_")));
+	assert_true(slice_starts_with(SLICE("evt_"), SLICE("evt_")));
+	assert_true(slice_starts_with(SLICE("evt_"), SLICE_NONE));
+	assert_true(slice_starts_with(SLICE_NONE, SLICE_NONE));
+	assert_false(slice_starts_with(SLICE("evt"), SLICE("evt_")));
+	assert_false(slice_starts_with(SLICE("inc_1"), SLICE("evt_")));
 }
 
 static void white_space_is_blank(void **state)
@@ -301,7 +301,7 @@ static void text_is_cut_between_characters(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++)
-		assert_int_equal(text_whole(cases[i].text, cases[i].size), cases[i].whole);
+		assert_int_equal(text_cut_size(cases[i].text, cases[i].size), cases[i].whole);
 }
 
 static void a_text_is_copied_when_it_fits_with_its_nul(void **state)

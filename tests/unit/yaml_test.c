@@ -281,8 +281,8 @@ static void errors_of_a_field_table_get_line_and_column(void **state)
 		int64_t seconds;
 	} Level;
 	static const Field fields[] = {
-		{ .name = "id", .type = FIELD_TEXT, .place = offsetof(Level, id), .flags = FIELD_REQUIRED },
-		{ .name = "seconds", .type = FIELD_INTEGER, .place = offsetof(Level, seconds), .max = 60 },
+		{ .name = "id", .type = FIELD_TEXT, .offset = offsetof(Level, id), .flags = FIELD_REQUIRED },
+		{ .name = "seconds", .type = FIELD_INTEGER, .offset = offsetof(Level, seconds), .max = 60 },
 	};
 	static const FieldTable table = FIELD_TABLE("level", fields, Level);
 	json_t *tree JSON_AUTO = NULL;

@@ -113,7 +113,7 @@ void chain_append(ChainHead *head, const ChainRecord *record, Buffer *out)
 
 static bool take(Slice *rest, Slice literal)
 {
-	if (!slice_starts(*rest, literal))
+	if (!slice_starts_with(*rest, literal))
 		return false;
 	*rest = (Slice){ rest->data + literal.size, rest->size - literal.size };
 	return true;
@@ -154,7 +154,7 @@ static bool is_canonical(Slice text, const ChainLine *line)
 	Buffer prefix;
 	buffer_init(&prefix, CHAIN_LINE_MAX);
 	prefix_write(&prefix, line);
-	bool canonical = slice_starts(text, buffer_slice(&prefix)) && prefix.size + line->record.size + 1 == text.size;
+	bool canonical = slice_starts_with(text, buffer_slice(&prefix)) && prefix.size + line->record.size + 1 == text.size;
 	buffer_release(&prefix);
 	return canonical;
 }

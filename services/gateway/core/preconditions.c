@@ -16,7 +16,7 @@ static Slice trimmed(const char *text)
 /* One entity tag off the front of *rest: its inside, and whether it is weak. */
 static bool tag_take(Slice *rest, Slice *inside, bool *weak)
 {
-	*weak = slice_starts(*rest, SLICE("W/"));
+	*weak = slice_starts_with(*rest, SLICE("W/"));
 	size_t begin = *weak ? 3 : 1;
 
 	if (rest->size < begin + 1 || rest->data[begin - 1] != '"')

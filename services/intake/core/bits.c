@@ -62,7 +62,7 @@ Id bits_write(const char *prefix, Bits bits)
 
 static bool prefixed_read(Slice prefix, Slice id, Bits *out)
 {
-	return slice_starts(id, prefix) && bits_read((Slice){ id.data + prefix.size, id.size - prefix.size }, out);
+	return slice_starts_with(id, prefix) && bits_read((Slice){ id.data + prefix.size, id.size - prefix.size }, out);
 }
 
 bool bits_read_incident(Slice incident_id, Bits *out)

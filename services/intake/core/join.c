@@ -5,7 +5,7 @@
 static JoinedIncident incident_at(json_t *incidents, size_t index)
 {
 	JoinedIncident incident;
-	must(!result_failed(json_decode_own(&joined_incident_table, json_array_get(incidents, index), &incident)));
+	must(!result_failed(json_decode_record(&joined_incident_table, json_array_get(incidents, index), &incident)));
 	return incident;
 }
 

@@ -9,10 +9,10 @@ typedef struct {
 	int64_t state, version, count, through, seen, window, cap, severity, reflected, horizon, resumed;
 } Numbers;
 
-#define NUMBER(name_, required_) { .name = #name_, .place = offsetof(Numbers, name_), .required = (required_) }
+#define NUMBER(name_, required_) { .name = #name_, .offset = offsetof(Numbers, name_), .required = (required_) }
 static const struct {
 	const char *name;
-	size_t place;
+	size_t offset;
 	bool required;
 } numbers[] = {
 	NUMBER(state, true),  NUMBER(version, true), NUMBER(count, true),     NUMBER(through, true),   NUMBER(seen, true),
@@ -23,7 +23,7 @@ enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
 
 static int64_t *number_at(Numbers *all, size_t index)
 {
-	return (int64_t *)((char *)all + numbers[index].place);
+	return (int64_t *)((char *)all + numbers[index].offset);
 }
 
 void window_header_write(Buffer *out, const WindowRow *row, const WindowPrune *prune)

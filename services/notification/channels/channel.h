@@ -30,7 +30,7 @@ typedef struct {
 
 typedef struct {
 	const char *type; /* in channels.yaml */
-	OutsideKind kind;
+	OutboundKind kind;
 	/* Members of ChannelPolicy that the channel requires; the first is its address. */
 	struct {
 		const char *name;

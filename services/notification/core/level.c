@@ -93,7 +93,7 @@ static void target_reach(const Level *level, json_t *deliveries, Target *target)
 {
 	char missing[LEVEL_MISSING] = "", recipient[RECIPIENT];
 	/* Ids of the policy may be longer than the recipient of a delivery. */
-	snprintf(recipient, sizeof(recipient), "%.*s", (int)text_whole(target->recipient, cut_size(target->recipient)),
+	snprintf(recipient, sizeof(recipient), "%.*s", (int)text_cut_size(target->recipient, cut_size(target->recipient)),
 		 target->recipient);
 	target->recipient = recipient;
 	if (is_notified(level, recipient) || !target_fits(level, deliveries, recipient))
@@ -175,7 +175,7 @@ static const struct {
 static void target_resolve(const Level *level, json_t *deliveries, const char *text)
 {
 	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
-		if (slice_starts(slice_of(text), targets[i].prefix)) {
+		if (slice_starts_with(slice_of(text), targets[i].prefix)) {
 			targets[i].resolve(level, deliveries, text, text + targets[i].prefix.size);
 			return;
 		}

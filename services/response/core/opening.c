@@ -77,7 +77,7 @@ enum { ASSESSED_MEMBERS = sizeof(assessed_members) / sizeof(assessed_members[0])
 
 static Result assessment_read(json_t *tree, Assessment *out)
 {
-	TRY(result_wrap(json_decode_own(&assessment_table, tree, out), "assessment"));
+	TRY(result_wrap(json_decode_record(&assessment_table, tree, out), "assessment"));
 	return lifecycle_of(out->kind) != NULL ? result_ok() : result_fail(ERROR_INPUT, "assessment: unknown kind");
 }
 
@@ -118,7 +118,7 @@ static void add_assessed(Entries *entries, const AssessmentRecord *record, json_
 static Result from_event(const ReportRecord *report, Incident *incident)
 {
 	EventDocument event;
-	TRY(result_wrap(json_decode_own(&event_table, report->document, &event), "event"));
+	TRY(result_wrap(json_decode_record(&event_table, report->document, &event), "event"));
 	incident->title = event.title;
 	incident->source = event.source;
 	incident->asset = event.asset;
@@ -132,7 +132,7 @@ static Result from_event(const ReportRecord *report, Incident *incident)
 static Result from_person(const ReportRecord *report, Buffer *title, Incident *incident)
 {
 	ReportDocument document;
-	TRY(result_wrap(json_decode_own(&report_table, report->document, &document), "report"));
+	TRY(result_wrap(json_decode_record(&report_table, report->document, &document), "report"));
 	incident->title = document.title;
 	if (document.title == NULL || document.title[0] == '\0') {
 		title_of_description(slice_of(document.description), title);
@@ -186,7 +186,7 @@ static void add_opened(Entries *entries, const ReportRecord *report, const Incid
 static Result incident_blank(Incident *out)
 {
 	json_t *nothing JSON_AUTO = json_object();
-	return json_decode_own(&incident_table, nothing, out);
+	return json_decode_record(&incident_table, nothing, out);
 }
 
 static Result opening_entries(const AssessmentRecord *record, const Policy *policy, Instant now, Buffer *title, Entries *out)

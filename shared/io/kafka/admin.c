@@ -251,7 +251,7 @@ static Result settings_look(KafkaAdmin *admin, const KafkaTopics *wanted, KafkaF
 	return result;
 }
 
-Result kafka_admin_look(KafkaAdmin *admin, const KafkaTopics *wanted, int64_t wait_ms, KafkaFound *out)
+Result kafka_admin_read(KafkaAdmin *admin, const KafkaTopics *wanted, int64_t wait_ms, KafkaFound *out)
 {
 	memset(out, 0, sizeof *out);
 	must(wanted->count <= BUS_TOPICS_MAX);
@@ -451,7 +451,7 @@ Result kafka_admin_repair(KafkaAdmin *admin, const KafkaTopics *wanted, const Ka
 	Repair repair = { wanted, differences, done, context };
 	if (any(differences, KAFKA_MISSING) && found->unseen[0] != '\0')
 		return result_fail(ERROR_INTERNAL, "topics cannot be created: %s", found->unseen);
-	TRY(kafka_topics_possible(wanted, differences, found->brokers));
+	TRY(kafka_topics_can_create(wanted, differences, found->brokers));
 	TRY(create_missing(admin, &repair));
 	return any(differences, KAFKA_SETTING) ? change_settings(admin, &repair) : result_ok();
 }

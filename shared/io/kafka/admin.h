@@ -23,7 +23,7 @@ typedef struct {
 } KafkaFound;
 
 /* Tries for wait_ms, at least once. ERROR_AGAIN: the cluster cannot be reached, with the reason. */
-Result kafka_admin_look(KafkaAdmin *admin, const KafkaTopics *wanted, int64_t wait_ms, KafkaFound *out);
+Result kafka_admin_read(KafkaAdmin *admin, const KafkaTopics *wanted, int64_t wait_ms, KafkaFound *out);
 
 typedef void (*KafkaDone)(void *context, const KafkaDifference *difference);
 

@@ -20,7 +20,7 @@ static int64_t bus_first(Bus *bus, unsigned topic, unsigned partition)
 }
 
 /* The high watermark of the last fetch, which is beyond `end` where a reader lags. */
-static int64_t bus_high_watermark(Bus *base, unsigned topic, unsigned partition)
+static int64_t kafka_high_watermark(Bus *base, unsigned topic, unsigned partition)
 {
 	BusKafka *bus = bus_kafka(base);
 	int64_t first, high, end = bus_end(base, topic, partition);
@@ -230,7 +230,7 @@ static const BusOperations kafka_operations = {
 	.append = bus_append_record,
 	.end = bus_end,
 	.first = bus_first,
-	.reach = bus_high_watermark,
+	.high_watermark = kafka_high_watermark,
 	.commit = bus_commit,
 	.committed = bus_committed,
 	.reader_open = bus_reader_open,
@@ -251,7 +251,7 @@ Result bus_kafka_open(const BusKafkaOptions *options, int64_t wait_ms, bool (*st
 {
 	BusKafka *bus = calloc(1, sizeof *bus);
 	must(bus);
-	bus->bus = (Bus){ .operations = &kafka_operations, .partitions = options->partitions, .outsiders = true,
+	bus->bus = (Bus){ .operations = &kafka_operations, .partitions = options->partitions, .external_readers = true,
 			  .cluster = bus->cluster };
 	kafka_connection_init(&bus->connection, options);
 	partitions_init(&bus->partitions, &bus->connection, &bus->probe);

@@ -42,7 +42,7 @@ static bool cleanup(const KafkaTopic *topic, unsigned replicas, char out[static 
 static bool retention_time(const KafkaTopic *topic, unsigned replicas, char out[static KAFKA_VALUE_SIZE])
 {
 	(void)replicas;
-	return topic->keep != KAFKA_KEEP_LAST && number(topic->keep == KAFKA_KEEP_FOR ? topic->keep_ms : -1, out);
+	return topic->keep != KAFKA_KEEP_LAST && number(topic->keep == KAFKA_KEEP_FOR ? topic->retention_ms : -1, out);
 }
 
 static bool retention_size(const KafkaTopic *topic, unsigned replicas, char out[static KAFKA_VALUE_SIZE])
@@ -166,7 +166,7 @@ void kafka_topics_compare(const KafkaTopics *wanted, const KafkaTopicFound *foun
 		compare_topic(wanted, topic, &found[topic], out);
 }
 
-Result kafka_topics_possible(const KafkaTopics *wanted, const KafkaDifferences *differences, unsigned brokers)
+Result kafka_topics_can_create(const KafkaTopics *wanted, const KafkaDifferences *differences, unsigned brokers)
 {
 	bool missing = false;
 	for (size_t i = 0; i < differences->count; i++)
@@ -182,7 +182,7 @@ Result kafka_topics_possible(const KafkaTopics *wanted, const KafkaDifferences *
 
 /* ---- sentences --------------------------------------------------------------------------------------------------- */
 
-void kafka_difference_say(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out)
+void kafka_difference_describe(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out)
 {
 	const char *topic = wanted->list[difference->topic].name;
 	switch (difference->kind) {
@@ -231,5 +231,5 @@ void kafka_difference_plan(const KafkaTopics *wanted, const KafkaDifference *dif
 		buffer_format(out, "change %s of %s from %s to %s", kafka_setting_names[difference->setting],
 			      topic->name, difference->found, difference->wanted);
 	else
-		kafka_difference_say(wanted, difference, out);
+		kafka_difference_describe(wanted, difference, out);
 }

@@ -18,7 +18,7 @@ typedef struct {
 	const char *name; /* "tocsin.events" */
 	unsigned partitions; /* never changes: slots map to partition numbers */
 	KafkaKeep keep;
-	int64_t keep_ms; /* KAFKA_KEEP_FOR */
+	int64_t retention_ms; /* KAFKA_KEEP_FOR */
 } KafkaTopic;
 
 typedef struct {
@@ -77,10 +77,10 @@ typedef struct {
 void kafka_topics_compare(const KafkaTopics *wanted, const KafkaTopicFound *found, KafkaDifferences *out);
 
 /* ERROR_INPUT: missing topics cannot be created, because wanted->replicas exceeds the number of brokers. */
-Result kafka_topics_possible(const KafkaTopics *wanted, const KafkaDifferences *differences, unsigned brokers);
+Result kafka_topics_can_create(const KafkaTopics *wanted, const KafkaDifferences *differences, unsigned brokers);
 
 /* Appends a description: "tocsin.events has 3 partitions, not 12: …", one line without a line feed. */
-void kafka_difference_say(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);
+void kafka_difference_describe(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);
 
 /* Appends what a repair would do: "create tocsin.events with …"; the description where no repair is possible. */
 void kafka_difference_plan(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);

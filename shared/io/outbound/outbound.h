@@ -11,13 +11,13 @@
 
 typedef struct Outbound Outbound;
 
-typedef enum { OUTBOUND_WEBHOOK, OUTBOUND_MAIL } OutsideKind;
+typedef enum { OUTBOUND_WEBHOOK, OUTBOUND_MAIL } OutboundKind;
 
 enum { OUTBOUND_KEY = 64, OUTBOUND_DETAIL = 256 };
 
 /* A request of a service to send one message. Borrowed for the call. */
 typedef struct {
-	OutsideKind kind;
+	OutboundKind kind;
 	const char *key;     /* msg_…, the same on every attempt; printable ASCII, below OUTBOUND_KEY bytes */
 	int attempt;         /* from 1 */
 	const char *url;     /* webhook: https://…; mail: smtp://[user:password@]host:port, or smtps: */

@@ -14,7 +14,7 @@ static bool signature_append(Slice secret, const char *id, int64_t timestamp_s, 
 	Buffer key;
 	bool decoded;
 
-	if (!slice_starts(secret, prefix))
+	if (!slice_starts_with(secret, prefix))
 		return false;
 	buffer_init(&key, WEBHOOK_SECRET_MAX);
 	decoded = base64_decode((Slice){ secret.data + prefix.size, secret.size - prefix.size }, &key) &&

@@ -82,7 +82,7 @@ static bool number_read(Slice text, int64_t min, int64_t max, int *out)
 /* host, host:port, [v6], [v6]:port */
 static bool host_read(Slice authority, Address *out)
 {
-	bool bracketed = slice_starts(authority, SLICE("["));
+	bool bracketed = slice_starts_with(authority, SLICE("["));
 	const char *end = authority.size == 0 ? NULL : memchr(authority.data, bracketed ? ']' : ':', authority.size);
 	size_t first = bracketed ? 1 : 0, size = end == NULL ? authority.size : (size_t)(end - authority.data);
 	if ((bracketed && end == NULL) || size <= first ||
@@ -104,8 +104,8 @@ static bool path_read(Slice path, Address *out)
 static bool address_read(const char *url, Address *out)
 {
 	Slice rest = slice_of(url), tcp = SLICE("redis://"), local = SLICE("unix://");
-	*out = (Address){ .port = DEFAULT_PORT, .unix_socket = slice_starts(rest, local) };
-	if (rest.size > REDIS_URL_MAX || (!out->unix_socket && !slice_starts(rest, tcp)))
+	*out = (Address){ .port = DEFAULT_PORT, .unix_socket = slice_starts_with(rest, local) };
+	if (rest.size > REDIS_URL_MAX || (!out->unix_socket && !slice_starts_with(rest, tcp)))
 		return false;
 	size_t scheme = out->unix_socket ? local.size : tcp.size;
 	rest = (Slice){ rest.data + scheme, rest.size - scheme };
@@ -120,7 +120,7 @@ static bool address_read(const char *url, Address *out)
 const char *redis_url_check(const char *url)
 {
 	Address address;
-	if (slice_starts(slice_of(url), SLICE("rediss://")))
+	if (slice_starts_with(slice_of(url), SLICE("rediss://")))
 		return "must be redis:// to a TLS proxy on this machine, or unix:///path: TLS is not supported";
 	bool right = address_read(url, &address);
 	explicit_bzero(&address, sizeof(address));
@@ -183,14 +183,14 @@ static Result client_broken(const RedisClient *client)
 
 /* ---- commands and answers ---------------------------------------------------------------------------------------- */
 
-void redis_client_ask(RedisClient *client, const Slice *words, size_t count)
+void redis_client_send(RedisClient *client, const Slice *words, size_t count)
 {
 	must(count > 0 && count <= REDIS_WORDS_MAX);
 	for (size_t i = 0; i < count; i++) {
 		client->words[i] = words[i].data == NULL ? "" : words[i].data;
 		client->sizes[i] = words[i].size;
 	}
-	/* Fails only for lack of memory; redis_client_answer then reports a broken connection. */
+	/* Fails only for lack of memory; redis_client_receive then reports a broken connection. */
 	(void)redisAppendCommandArgv(client->context, (int)count, client->words, client->sizes);
 	if (client->waiting++ == 0)
 		client->until_us = clock_monotonic_us() + client->timeout_ms * 1000;
@@ -269,7 +269,7 @@ static bool answer_read(RedisClient *client, RedisAnswer *out)
 	return true;
 }
 
-Result redis_client_answer(RedisClient *client, RedisAnswer *out)
+Result redis_client_receive(RedisClient *client, RedisAnswer *out)
 {
 	must(client->waiting > 0);
 	if (client->reply != NULL)
@@ -314,8 +314,8 @@ static Result client_connect(RedisClient *client, const Address *address)
 static Result client_call(RedisClient *client, const Slice *words, size_t count)
 {
 	RedisAnswer answer;
-	redis_client_ask(client, words, count);
-	return redis_client_answer(client, &answer);
+	redis_client_send(client, words, count);
+	return redis_client_receive(client, &answer);
 }
 #define CALL(client, ...) \
 	client_call((client), (const Slice[]){ __VA_ARGS__ }, sizeof((const Slice[]){ __VA_ARGS__ }) / sizeof(Slice))

@@ -2,8 +2,8 @@
  * A connection to Redis: commands are sent together, and their answers come back in order. The only file that includes hiredis
  * is redis/client.c.
  *
- *     redis_client_ask(client, …); redis_client_ask(client, …);
- *     redis_client_answer(client, &first); redis_client_answer(client, &second);
+ *     redis_client_send(client, …); redis_client_send(client, …);
+ *     redis_client_receive(client, &first); redis_client_receive(client, &second);
  *
  * Used by one thread at a time. Every wait has a limit of `timeout_ms`: connecting, each step of signing in, and all answers to
  * commands that were sent together; only name resolution may take longer. After any failure, including an error answer, the
@@ -38,8 +38,8 @@ const char *redis_url_check(const char *url);
 Result redis_client_open(const RedisClientOptions *options, RedisClient **out);
 void redis_client_close(RedisClient *client); /* takes NULL */
 
-/* Queues a command, which the next redis_client_answer sends; 1 to REDIS_WORDS_MAX words, whose bytes are copied. */
-void redis_client_ask(RedisClient *client, const Slice *words, size_t count);
+/* Queues a command, which the next redis_client_receive sends; 1 to REDIS_WORDS_MAX words, whose bytes are copied. */
+void redis_client_send(RedisClient *client, const Slice *words, size_t count);
 
 typedef struct {
 	enum { REDIS_NOTHING, REDIS_INTEGER, REDIS_TEXT } kind;
@@ -54,7 +54,7 @@ typedef struct {
 } RedisAnswer;
 
 /* Receives the next answer. ERROR_AGAIN: none in time, a broken connection, an error, or an answer of an unexpected form. */
-Result redis_client_answer(RedisClient *client, RedisAnswer *out);
+Result redis_client_receive(RedisClient *client, RedisAnswer *out);
 
 /* Reads a number from an integer or a decimal text; false, *out untouched: not a number. */
 bool redis_value_integer(const RedisValue *value, int64_t *out);

@@ -212,7 +212,7 @@ static bool peek_take(RedisTimers *timers, const RedisAnswer *answer)
 static Result round_next(RedisTimers *timers, const SentCall *sent)
 {
 	RedisAnswer answer;
-	TRY(redis_client_answer(timers->link->client, &answer));
+	TRY(redis_client_receive(timers->link->client, &answer));
 	pthread_mutex_lock(&timers->mutex);
 	bool right = sent == NULL ? peek_take(timers, &answer) : step_take(timers, sent, &answer);
 	pthread_mutex_unlock(&timers->mutex);

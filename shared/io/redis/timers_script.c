@@ -96,8 +96,8 @@ static Result source_load(Script *script, RedisClient *client, ScriptId id)
 {
 	const Slice words[] = { SLICE("SCRIPT"), SLICE("LOAD"), slice_of(sources[id]) };
 	RedisAnswer answer;
-	redis_client_ask(client, words, 3);
-	TRY(redis_client_answer(client, &answer));
+	redis_client_send(client, words, 3);
+	TRY(redis_client_receive(client, &answer));
 	if (answer.count != 1 || answer.values[0].kind != REDIS_TEXT || answer.values[0].text.size != SHA_TEXT - 1)
 		return result_fail(ERROR_AGAIN, "Redis sent an answer of an unexpected form");
 	text_copy(answer.values[0].text, script->sha[id], SHA_TEXT);
@@ -113,9 +113,9 @@ static Result write_probe(RedisClient *client, const char *prefix)
 	buffer_init(&text, sizeof(key));
 	buffer_format(&text, "%sprobe", prefix);
 	const Slice words[] = { SLICE("UNLINK"), buffer_slice(&text) };
-	redis_client_ask(client, words, 2);
+	redis_client_send(client, words, 2);
 	buffer_release(&text);
-	return redis_client_answer(client, &answer);
+	return redis_client_receive(client, &answer);
 }
 
 Result script_load(Script *script, RedisClient *client)
@@ -174,7 +174,7 @@ static void call_end(Script *script, RedisClient *client)
 			script->words[i].data = script->texts.data + at;
 			at += script->words[i].size;
 		}
-	redis_client_ask(client, script->words, script->count);
+	redis_client_send(client, script->words, script->count);
 }
 
 void script_step(Script *script, RedisClient *client, const ScriptStep *step)

@@ -70,7 +70,7 @@ typedef enum { STATUS_OK, STATUS_LOST, STATUS_FENCED, STATUS_LATE, STATUSES } Sc
 void script_init(Script *script, const char *prefix, const char *process);
 void script_release(Script *script);
 
-/* Loads the scripts over a new connection, and checks that it may write. ERROR_AGAIN as redis_client_answer. */
+/* Loads the scripts over a new connection, and checks that it may write. ERROR_AGAIN as redis_client_receive. */
 Result script_load(Script *script, RedisClient *client);
 
 /* Adds the call to what the client sends. */

@@ -3,7 +3,7 @@
  * small steps that go along with its transactions.
  *
  * Retention of streams. A record may be deleted when no group has yet to read it (its offset is below the lowest position of
- * all groups) and it is older than its topic's keep_ms, or its partition keeps more bytes than its share. A partition that no
+ * all groups) and it is older than its topic's retention_ms, or its partition keeps more bytes than its share. A partition that no
  * group ever read is limited by time alone. The newest record always stays: the next offset is derived from it. Steps run when
  * nothing else is to be written, except in a partition above its share of bytes: there a step goes along with each batch and
  * may delete twice as many rows as the batch adds.
@@ -132,11 +132,11 @@ typedef struct {
 
 static Allowance allowance_of(BusSqlite *bus, BusTable *table, Instant now, size_t rows, int64_t bytes)
 {
-	int64_t keep_ms = bus_table_topic(bus, table)->keep_ms;
+	int64_t retention_ms = bus_table_topic(bus, table)->retention_ms;
 	int64_t lowest = bus_positions_lowest(bus, table), last = atomic_load(&table->end) - 1;
 	return (Allowance){
 		.before = lowest < last ? lowest : last,
-		.older_than = keep_ms > 0 ? now - keep_ms : INSTANT_NONE,
+		.older_than = retention_ms > 0 ? now - retention_ms : INSTANT_NONE,
 		.excess = lowest < INT64_MAX ? table->bytes - bus->stream_share : 0,
 		.rows = rows,
 		.bytes = bytes,

@@ -12,7 +12,7 @@
  * committer feeds METRIC_BUS_APPENDED and METRIC_BUS_COMMIT_SECONDS. Positions of groups are written once a second.
  *
  * Retention of streams runs in small steps when the bus is idle. It deletes records that are below the lowest position committed
- * by any group and either older than keep_ms or above the byte limit; records of a partition that no group ever read are
+ * by any group and either older than retention_ms or above the byte limit; records of a partition that no group ever read are
  * limited by time alone. A partition above its share of bytes is cut under load too.
  *
  * Trimming returns when it is done and durable; an append waits for one small step at most. ERROR_AGAIN: the bus cannot write, is
@@ -25,7 +25,7 @@
 
 typedef struct {
 	const char *short_name; /* "events" */
-	int64_t keep_ms;        /* streams: 0: limited by bytes alone */
+	int64_t retention_ms;        /* streams: 0: limited by bytes alone */
 	bool stream;            /* retention applies */
 } BusTopic;
 

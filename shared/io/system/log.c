@@ -30,7 +30,7 @@ static void text_escape(Buffer *line, Slice text)
 {
 	char ascii[VALUE_BYTES_MAX];
 	if (text.size > VALUE_BYTES_MAX)
-		text.size = text_whole(text.data, VALUE_BYTES_MAX);
+		text.size = text_cut_size(text.data, VALUE_BYTES_MAX);
 	if (text_is_utf8(text)) {
 		buffer_json_escape(line, text);
 		return;

@@ -28,7 +28,7 @@ const Metric metrics_table[METRICS] = {
 				      "Incidents opened." },
 	[METRIC_LEDGER_CLAIMS] = { "tocsin_ledger_claims_total", METRIC_COUNTER, { "service" },
 				   "Claims of a ledger partition made by this process." },
-	[METRIC_LEDGER_DEPOSED] = { "tocsin_ledger_deposed_total", METRIC_COUNTER, { "service" },
+	[METRIC_LEDGER_SUPERSEDED] = { "tocsin_ledger_deposed_total", METRIC_COUNTER, { "service" },
 				    "Ownerships that ended because another replica claimed the partition." },
 	[METRIC_LEDGER_DROPPED] = { "tocsin_ledger_dropped_records_total", METRIC_COUNTER, { "service" },
 				    "Ledger records that the rule did not accept." },

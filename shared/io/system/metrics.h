@@ -19,7 +19,7 @@ typedef enum {
 	METRIC_NOTIFICATIONS,        /* tocsin_notifications_total{channel,result} */
 	METRIC_INCIDENTS_OPENED,     /* tocsin_incidents_opened_total{kind,grade} */
 	METRIC_LEDGER_CLAIMS,        /* tocsin_ledger_claims_total{service} */
-	METRIC_LEDGER_DEPOSED,       /* tocsin_ledger_deposed_total{service} */
+	METRIC_LEDGER_SUPERSEDED,       /* tocsin_ledger_deposed_total{service} */
 	METRIC_LEDGER_DROPPED,       /* tocsin_ledger_dropped_records_total{service} */
 	METRIC_LEDGER_DOUBTS,        /* tocsin_ledger_doubts_total{service} */
 	METRIC_LEDGER_READBACK,      /* tocsin_ledger_readback_seconds{service} histogram */

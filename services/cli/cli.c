@@ -105,8 +105,13 @@ ExitCode commands_run(const Command *commands, size_t count, int argc, char **ar
 		unknown_report(commands, count, argv[1]);
 		return EXIT_USAGE;
 	}
+	if (argc - 1 > matched && (strcmp(argv[argc - 1], "--help") == 0 || strcmp(argv[argc - 1], "-h") == 0)) {
+		printf("usage: tocsin %s%s%s\n%s\n", command->name, command->arguments[0] ? " " : "", command->arguments,
+		       command->sentence);
+		return EXIT_OK;
+	}
 	if (argc - 1 - matched > command->arguments_max) {
-		report_error("usage: tocsin %s %s", command->name, command->arguments);
+		report_error("usage: tocsin %s%s%s", command->name, command->arguments[0] ? " " : "", command->arguments);
 		return EXIT_USAGE;
 	}
 	return command->run(argv + 1 + matched, argc - 1 - matched);

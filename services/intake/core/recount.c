@@ -24,13 +24,13 @@ typedef struct {
 /* A key's stretches: the one that the events have come to, and the last one. */
 typedef struct {
 	uint32_t current, last;
-} KafkaPartition;
+} KeySlot;
 
 struct Recount {
 	RecountOptions options;
 	Stretch *stretches;
 	uint32_t count, room;
-	KafkaPartition *slots;
+	KeySlot *slots;
 	uint32_t slot_count; /* a power of two, or 0 */
 	uint32_t keys;
 	bool whole;
@@ -86,7 +86,7 @@ static Stretch *stretch_at(const Recount *recount, uint32_t number)
 	return number == NONE ? NULL : &recount->stretches[number - 1];
 }
 
-static KafkaPartition *slot_of_key(const Recount *recount, Bits key)
+static KeySlot *slot_of_key(const Recount *recount, Bits key)
 {
 	uint32_t mask = recount->slot_count - 1, i = (uint32_t)key.low & mask;
 	while (recount->slots[i].last != NONE && !bits_equal(stretch_at(recount, recount->slots[i].last)->key, key))
@@ -96,7 +96,7 @@ static KafkaPartition *slot_of_key(const Recount *recount, Bits key)
 
 static void slots_grow(Recount *recount)
 {
-	KafkaPartition *before = recount->slots;
+	KeySlot *before = recount->slots;
 	uint32_t count = recount->slot_count;
 	recount->slot_count = count ? count * 2 : FIRST_ROOM;
 	recount->slots = calloc(recount->slot_count, sizeof(*recount->slots));
@@ -108,7 +108,7 @@ static void slots_grow(Recount *recount)
 }
 
 /* The key's slot; an empty one where the key has no stretch yet. */
-static KafkaPartition *slot_find(Recount *recount, Bits key)
+static KeySlot *slot_find(Recount *recount, Bits key)
 {
 	if ((recount->keys + 1) * 4 > recount->slot_count * 3)
 		slots_grow(recount);
@@ -117,7 +117,7 @@ static KafkaPartition *slot_find(Recount *recount, Bits key)
 
 static Stretch *stretch_add(Recount *recount, const Stretch *stretch)
 {
-	KafkaPartition *slot = slot_find(recount, stretch->key);
+	KeySlot *slot = slot_find(recount, stretch->key);
 	if (recount->count == recount->room) {
 		recount->room = recount->room ? recount->room * 2 : FIRST_ROOM;
 		recount->stretches = realloc(recount->stretches, recount->room * sizeof(*recount->stretches));
@@ -135,7 +135,7 @@ static Stretch *stretch_add(Recount *recount, const Stretch *stretch)
 }
 
 /* The last stretch of that incident among its key's; NONE: it has none. */
-static uint32_t stretch_of(const Recount *recount, const KafkaPartition *slot, Bits incident)
+static uint32_t stretch_of(const Recount *recount, const KeySlot *slot, Bits incident)
 {
 	uint32_t found = NONE;
 	for (uint32_t i = slot->current; i != NONE; i = stretch_at(recount, i)->next)
@@ -197,17 +197,20 @@ static void begin_again(const Recount *recount, Stretch *begun, uint32_t earlier
 
 void recount_row(Recount *recount, int64_t offset, RecountStep step, const WindowRow *row, bool carried)
 {
-	const KafkaPartition *slot = slot_find(recount, row->key);
+	const KeySlot *slot = slot_find(recount, row->key);
 	Stretch *last = stretch_at(recount, slot->last);
 	Stretch begun = { .key = row->key, .incident = row->incident, .base = row->event_count, .count = row->event_count, .row = offset };
 	if (carried) {
+		recount->figures.unchecked++;
 		carried_take(recount, last, &begun);
 		return;
 	}
 	/* Rows of a key never go back: a row that does states its count up to where the row before it does. */
 	int64_t end = last ? later(row->through, last->to) : row->through;
-	if (end < recount->options.first)
+	if (end < recount->options.first) {
+		recount->figures.unchecked++;
 		return;
+	}
 	begun.from = begun.to = end;
 	recount->top = later(recount->top, end);
 	if (continue_last(recount, last, step, &begun))
@@ -258,7 +261,7 @@ void recount_kept_from(Recount *recount, int64_t offset)
 /* The stretch of the key that holds the offset. NULL: none does; *lost: and one should. */
 static Stretch *stretch_holding(Recount *recount, Bits key, int64_t offset, bool *lost)
 {
-	KafkaPartition *slot = slot_find(recount, key);
+	KeySlot *slot = slot_find(recount, key);
 	Stretch *current = stretch_at(recount, slot->current);
 	*lost = offset >= recount->stated_from && offset < recount->position;
 	if (!current)

@@ -87,6 +87,7 @@ void recount_event(Recount *recount, const RecountEvent *event);
 typedef struct {
 	uint64_t incidents;          /* compared */
 	uint64_t events, uncertain;  /* taken, duplicates included; of those: may or may not count */
+	uint64_t unchecked;          /* rows whose count cannot be compared: of an import, or of events that are not kept */
 	uint64_t findings;
 } RecountFigures;
 

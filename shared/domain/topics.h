@@ -34,8 +34,7 @@ typedef struct {
 	const char *short_name; /* "events": in ce_positions, state files and metrics */
 	TopicKind kind;
 	bool slotted;         /* records go to partition slot mod P; else to partition 0 */
-	int64_t retention_ms;      /* retention; streams: dropped when older and read by all readers; ledgers: trimmed by their owner;
-	                         0: unlimited */
+	int64_t retention_ms; /* streams: dropped when older and read by all readers; ledgers: trimmed by their owner; 0: unlimited */
 	const char *sentence;
 } Topic;
 

@@ -1,8 +1,8 @@
 /*
  * Drops the oldest records of an owner's ledger (docs/design/ownership.md, "Trimming"): all before an accepted record that is
  * young, or from which on the log states everything that state still holds. So a log's first record is accepted by definition,
- * epochs never restart, and a trimmed log still rebuilds the state. A reader of the ledger that was away for longer than retention_ms
- * has lost records.
+ * epochs never restart, and a trimmed log still rebuilds the state. A reader of the ledger that was away for longer than
+ * retention_ms has lost records.
  */
 #ifndef TOCSIN_RUNTIME_TRIM_H
 #define TOCSIN_RUNTIME_TRIM_H

@@ -16,7 +16,7 @@ static bool type_is_report(Slice type)
 	return false;
 }
 
-/* A new object, or NULL where the record says nothing new about what it is. */
+/* A new object; NULL: the record is not to be assessed. */
 static json_t *assessment_of(const Policy *policy, Slice type, const ReportRecord *report)
 {
 	Buffer reason;
@@ -75,7 +75,7 @@ static Result handle_report(Handler *handler, const Record *input)
 
 const Service classification_service = {
 	.name = "classification",
-	.sentence = "says what a report is and how bad, with the reason",
+	.sentence = "assesses kind, category and grade of each report, with reasons",
 	.ledger = TOPICS,
 	.inputs = { { .topic = TOPIC_REPORTS, .handle = handle_report } },
 	.input_count = 1,

@@ -1,14 +1,13 @@
 /*
- * Classification: what is it, which category, how bad, and why. A pure function of report and policy, so it keeps
- * nothing: it reads intake's ledger and emits one assessment for each of its records.
+ * Classification: assesses the kind, category and grade of each report, with reasons. An assessment is a pure function of
+ * report and policy, so the service keeps no state: it reads intake's ledger and emits one record for each report record.
  *
- *   opened                          assessed                       TYPE_ASSESSED
- *   repeated, with a document       assessed anew (it got worse)   TYPE_ASSESSED
- *   repeated, without; released;    as before: only the count      TYPE_ASSESSED_REPEAT
- *   resumed
+ *   opened                               assessed                         TYPE_ASSESSED
+ *   repeated, with a document            assessed again (more severe)     TYPE_ASSESSED
+ *   repeated without; released; resumed  not assessed, only the count     TYPE_ASSESSED_REPEAT
  *
- * The report stands in the assessment byte for byte as intake wrote it. An assessment's id comes of the report
- * record's id, so that doing the work again makes the same one; response drops what it knows by the report's version.
+ * The record embeds the report byte for byte. Its id is derived from the id of the report record, so a repeated run emits
+ * the same id; response deduplicates by the version of the report.
  */
 #ifndef TOCSIN_CLASSIFICATION_H
 #define TOCSIN_CLASSIFICATION_H

@@ -1,5 +1,4 @@
-/* What goes back to a client. */
-#include "services/gateway/gateway_internal.h"
+#include "services/gateway/answers.h"
 
 #include "shared/io/system/clock.h"
 #include "shared/io/system/log.h"
@@ -21,7 +20,7 @@ static void header_put(HttpResponse *response, const char *name, const char *val
 
 /* ---- problems ------------------------------------------------------------------------------------------------- */
 
-/* Headers that a problem brings with it, whatever caused it. */
+/* Headers of every problem with that code. */
 static const struct {
 	ProblemCode code;
 	const char *name, *value;
@@ -66,31 +65,27 @@ void answer_refusal(HttpRequest *request, ProblemCode code, const char *format, 
 	answer_problem(request, &(Problem){ .code = code, .detail = detail });
 }
 
-/*
- * What went wrong inside is for the log; a client is told only that it did. What will pass by itself is counted
- * (tocsin_http_requests_total, tocsin_ingest_events_total) and not logged for each request: a full queue has thousands.
- */
 void answer_failure(HttpRequest *request, Result result)
 {
 	ProblemCode code = problem_of_error(result.kind);
 	const HttpRoute *route = http_route(request);
-	bool inside = result.kind == ERROR_INTERNAL || result.kind == ERROR_AGAIN;
+	bool hidden = result.kind == ERROR_INTERNAL || result.kind == ERROR_AGAIN;
 
-	if (inside)
+	if (hidden)
 		log_line(result.kind == ERROR_AGAIN ? LOG_DEBUG : LOG_ERROR, "gateway", "request-failed",
 			 L_STRING("operation", route ? route->operation : ""), L_STRING("error", result.text));
 	if (result.kind == ERROR_AGAIN)
 		answer_refusal(request, code, "the service cannot do this now; try again");
 	else
 		answer_refusal(request, code, "%s",
-			       inside ? "something is wrong inside; the server's log says what" : result.text);
+			       hidden ? "internal error; the server's log has the cause" : result.text);
 }
 
 void answer_doubt(HttpRequest *request)
 {
 	answer_refusal(request, PROBLEM_UNAVAILABLE,
-		       "it is not known whether this was taken; send it again with the same id or Idempotency-Key, "
-		       "then nothing counts twice");
+		       "the request may or may not have been recorded; send it again with the same id or "
+		       "Idempotency-Key, so that it counts once");
 }
 
 static json_t *words_list(const char *const *words)
@@ -110,27 +105,7 @@ void answer_errors(HttpRequest *request, ProblemCode code, const char *detail, c
 	answer_problem(request, &(Problem){ .code = code, .detail = detail, .errors = errors, .allowed = list });
 }
 
-Result gateway_admit(HttpRequest *request, void *context)
-{
-	Gateway *gateway = context;
-
-	const char *authorization = http_header(request, "Authorization");
-
-	if (!authorization)
-		return result_fail(ERROR_DENIED, "a key is needed: Authorization: Bearer KEY");
-	if (!admin_key_fits(&gateway->options.key, authorization))
-		return result_fail(ERROR_DENIED, "this key is not known here, or the header is not: Authorization: Bearer KEY");
-	http_set_principal(request, &gateway->options.key);
-	return result_ok();
-}
-
-void gateway_refuse(HttpRequest *request, unsigned status, const char *detail, void *context)
-{
-	(void)context;
-	answer_problem(request, &(Problem){ .code = problem_of_status(status), .detail = detail });
-}
-
-/* ---- what was asked for --------------------------------------------------------------------------------------- */
+/* ---- documents ------------------------------------------------------------------------------------------------ */
 
 void answer_json(HttpRequest *request, unsigned status, Slice body, const char *location)
 {
@@ -141,7 +116,6 @@ void answer_json(HttpRequest *request, unsigned status, Slice body, const char *
 	http_answer(request, &response);
 }
 
-/* The entity tag of an incident is its version. */
 static void answer_versioned(HttpRequest *request, HttpResponse *response, int64_t version)
 {
 	char tag[32];

@@ -1,6 +1,6 @@
-/* proto/openapi.yaml is the only copy of the API's description; it is built into the program and served as JSON. */
-#include "services/gateway/gateway_internal.h"
+#include "services/gateway/description.h"
 
+#include "services/gateway/answers.h"
 #include "shared/base/yaml.h"
 
 /* The build runs at the root of the tree, where the assembler finds the file. */
@@ -15,11 +15,9 @@ __asm__(".section .rodata\n"
 
 extern const char tocsin_openapi_begin[], tocsin_openapi_end[];
 
-void describe_api(HttpRequest *request, void *context)
+void describe_api(HttpRequest *request, void *description)
 {
-	Gateway *gateway = context;
-
-	answer_json(request, 200, buffer_slice(&gateway->description), NULL);
+	answer_json(request, 200, buffer_slice(description), NULL);
 }
 
 Result description_write(Buffer *out)
@@ -29,7 +27,7 @@ Result description_write(Buffer *out)
 	Result result = yaml_read(yaml, &tree, NULL);
 
 	if (result_failed(result))
-		return result_fail(ERROR_INTERNAL, "proto/openapi.yaml as built in: %s", result.text);
+		return result_fail(ERROR_INTERNAL, "the built-in proto/openapi.yaml cannot be read: %s", result.text);
 	json_write(tree, out);
 	return result_ok();
 }

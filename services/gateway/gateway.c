@@ -1,11 +1,42 @@
-#include "services/gateway/gateway_internal.h"
+#include "services/gateway/gateway.h"
 
-#include "shared/runtime/runtime.h"
+#include "services/gateway/answers.h"
+#include "services/gateway/command_requests.h"
+#include "services/gateway/description.h"
+#include "services/gateway/ingest.h"
+#include "services/gateway/policies.h"
+#include "services/gateway/queries.h"
+#include "services/gateway/view.h"
+#include "services/gateway/view_readers.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the service: a reader of what is of record, into the view ------------------------------------------------ */
+enum {
+	ROUTE_POST_EVENT,
+	ROUTE_POST_REPORT,
+	ROUTE_LIST_INCIDENTS,
+	ROUTE_GET_INCIDENT,
+	ROUTE_GET_TIMELINE,
+	ROUTE_COMMAND_INCIDENT,
+	ROUTE_GET_COMMAND,
+	ROUTE_GET_DESCRIPTION,
+	ROUTES
+};
+
+struct Gateway {
+	AdminKey key;
+	HttpRoute routes[ROUTES];
+	Buffer description; /* openapi.json */
+	Policies *policies;
+	ViewReaders *views;
+	IdempotencyCache *idempotency;
+	CommandRequests *commands;
+	Ingest ingest;
+	Queries queries;
+};
+
+/* ---- the service: folds ledgers into the view ----------------------------------------------------------------- */
 
 static Result journal_handle(Handler *handler, const Record *record)
 {
@@ -22,36 +53,32 @@ static Result command_handle(Handler *handler, const Record *record)
 	return view_take_command(handler->store, record);
 }
 
-static void journal_accepted(Handler *handler, const Record *record)
+static Result policy_handle(Handler *handler, const Record *record)
 {
-	if (handler->environment && slice_starts_with(record->type, SLICE("tocsin.journal.")) &&
-	    id_is("cmd_", record->cause))
-		command_answered(handler->environment, handler->store, record->cause);
+	Gateway *gateway = handler->environment;
+
+	return gateway ? policies_take(gateway->policies, record) : result_ok();
 }
 
-/* Just before the view is dropped, the readers that have it already are waited for: they must not find it empty. */
-static void readers_await(Gateway *gateway)
+static void journal_accepted(Handler *handler, const Record *record)
 {
-	for (size_t i = 0; i < VIEW_READERS; i++) {
-		pthread_mutex_lock(&gateway->readers[i].mutex);
-		pthread_mutex_unlock(&gateway->readers[i].mutex);
-	}
+	Gateway *gateway = handler->environment;
+
+	if (gateway && slice_starts_with(record->type, SLICE("tocsin.journal.")) && id_is("cmd_", record->cause))
+		command_requests_answered(gateway->commands, handler->store, record->cause);
 }
 
 static void view_caught_up(Handler *handler, bool caught_up)
 {
 	Gateway *gateway = handler->environment;
 
-	if (!gateway)
-		return;
-	atomic_store(&gateway->caught_up, caught_up);
-	if (!caught_up)
-		readers_await(gateway);
+	if (gateway)
+		view_readers_caught_up(gateway->views, caught_up);
 }
 
 const Service gateway_service = {
 	.name = "gateway",
-	.sentence = "takes in events, reports and commands, and answers questions from its own view",
+	.sentence = "accepts events, reports and commands, and answers queries from its own view",
 	.ledger = TOPICS,
 	.single = true,
 	.inputs = {
@@ -72,51 +99,94 @@ const Service gateway_service = {
 enum { BODY_DEFAULT = 262144 };
 
 const HttpRoute gateway_route_table[] = {
-	{ .method = "POST",
-	  .path = "/v1/events",
-	  .handler = ingest_event,
-	  .body_max = BODY_DEFAULT,
-	  .operation = "postEvent" },
-	{ .method = "POST",
-	  .path = "/v1/reports",
-	  .handler = ingest_report,
-	  .body_max = BODY_DEFAULT,
-	  .operation = "postReport" },
-	{ .method = "GET", .path = "/v1/incidents", .handler = query_incidents, .operation = "listIncidents" },
-	{ .method = "GET", .path = "/v1/incidents/{id}", .handler = query_incident, .operation = "getIncident" },
-	{ .method = "GET",
-	  .path = "/v1/incidents/{id}/timeline",
-	  .handler = query_timeline,
-	  .operation = "getTimeline" },
-	{ .method = "POST",
-	  .path = "/v1/incidents/{id}/{command}",
-	  .handler = command_issue,
-	  .body_max = BODY_DEFAULT,
-	  .operation = "commandIncident" },
-	{ .method = "GET", .path = "/v1/commands/{id}", .handler = command_read, .operation = "getCommand" },
-	{ .method = "GET",
-	  .path = "/openapi.json",
-	  .handler = describe_api,
-	  .open = true,
-	  .operation = "getDescription" },
+	[ROUTE_POST_EVENT] = { .method = "POST",
+			       .path = "/v1/events",
+			       .handler = ingest_event,
+			       .body_max = BODY_DEFAULT,
+			       .operation = "postEvent" },
+	[ROUTE_POST_REPORT] = { .method = "POST",
+				.path = "/v1/reports",
+				.handler = ingest_report,
+				.body_max = BODY_DEFAULT,
+				.operation = "postReport" },
+	[ROUTE_LIST_INCIDENTS] = { .method = "GET",
+				   .path = "/v1/incidents",
+				   .handler = query_incidents,
+				   .operation = "listIncidents" },
+	[ROUTE_GET_INCIDENT] = { .method = "GET",
+				 .path = "/v1/incidents/{id}",
+				 .handler = query_incident,
+				 .operation = "getIncident" },
+	[ROUTE_GET_TIMELINE] = { .method = "GET",
+				 .path = "/v1/incidents/{id}/timeline",
+				 .handler = query_timeline,
+				 .operation = "getTimeline" },
+	[ROUTE_COMMAND_INCIDENT] = { .method = "POST",
+				     .path = "/v1/incidents/{id}/{command}",
+				     .handler = command_issue,
+				     .body_max = BODY_DEFAULT,
+				     .operation = "commandIncident" },
+	[ROUTE_GET_COMMAND] = { .method = "GET",
+				.path = "/v1/commands/{id}",
+				.handler = command_read,
+				.operation = "getCommand" },
+	[ROUTE_GET_DESCRIPTION] = { .method = "GET",
+				    .path = "/openapi.json",
+				    .handler = describe_api,
+				    .open = true,
+				    .operation = "getDescription" },
 };
-const size_t gateway_route_count = sizeof gateway_route_table / sizeof gateway_route_table[0];
-_Static_assert(sizeof gateway_route_table / sizeof gateway_route_table[0] <= ROUTES_MAX, "every route has room");
+const size_t gateway_route_count = ROUTES;
+_Static_assert(sizeof gateway_route_table / sizeof gateway_route_table[0] == ROUTES, "every route has a number");
 
 const HttpRoute *gateway_routes(const Gateway *gateway)
 {
 	return gateway->routes;
 }
 
-static void routes_fill(Gateway *gateway)
+static void routes_fill(Gateway *gateway, size_t body_max)
 {
+	void *const contexts[ROUTES] = {
+		[ROUTE_POST_EVENT] = &gateway->ingest,
+		[ROUTE_POST_REPORT] = &gateway->ingest,
+		[ROUTE_LIST_INCIDENTS] = &gateway->queries,
+		[ROUTE_GET_INCIDENT] = &gateway->queries,
+		[ROUTE_GET_TIMELINE] = &gateway->queries,
+		[ROUTE_COMMAND_INCIDENT] = gateway->commands,
+		[ROUTE_GET_COMMAND] = gateway->commands,
+		[ROUTE_GET_DESCRIPTION] = &gateway->description,
+	};
+
 	memcpy(gateway->routes, gateway_route_table, sizeof gateway_route_table);
-	for (size_t i = 0; i < gateway_route_count; i++)
+	for (size_t i = 0; i < ROUTES; i++) {
+		must(contexts[i] != NULL);
+		gateway->routes[i].context = contexts[i];
 		if (gateway->routes[i].body_max > 0)
-			gateway->routes[i].body_max = gateway->options.body_max;
+			gateway->routes[i].body_max = body_max;
+	}
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------------- */
+Result gateway_admit(HttpRequest *request, void *context)
+{
+	Gateway *gateway = context;
+	const char *authorization = http_header(request, "Authorization");
+
+	if (!authorization)
+		return result_fail(ERROR_DENIED, "a key is needed: Authorization: Bearer KEY");
+	if (!admin_key_fits(&gateway->key, authorization))
+		return result_fail(ERROR_DENIED,
+				   "the Authorization header must be `Bearer KEY`, and KEY must be the admin key");
+	http_set_principal(request, &gateway->key);
+	return result_ok();
+}
+
+void gateway_refuse(HttpRequest *request, unsigned status, const char *detail, void *context)
+{
+	(void)context;
+	answer_problem(request, &(Problem){ .code = problem_of_status(status), .detail = detail });
+}
+
+/* ---- creation and release ------------------------------------------------------------------------------------- */
 
 Result gateway_new(const GatewayOptions *options, Gateway **out)
 {
@@ -130,111 +200,54 @@ Result gateway_new(const GatewayOptions *options, Gateway **out)
 	}
 	Gateway *gateway = calloc(1, sizeof *gateway);
 	must(gateway != NULL);
-	gateway->options = *options;
-	gateway->options.view_path = gateway->view_path = slice_copy(slice_of(options->view_path));
+	gateway->key = options->key;
 	gateway->description = description;
-	routes_fill(gateway);
-	must(pthread_mutex_init(&gateway->policy_mutex, NULL) == 0);
-	for (size_t i = 0; i < VIEW_READERS; i++)
-		must(pthread_mutex_init(&gateway->readers[i].mutex, NULL) == 0);
-	gateway->repeats = idempotency_cache_new();
-	gateway->waiting = waiting_new();
-	deadlines_start(gateway);
+	gateway->policies = policies_new(options->bus);
+	gateway->views = view_readers_new(options->view_path);
+	gateway->idempotency = idempotency_cache_new();
+	gateway->commands = command_requests_new(&(CommandRequestsOptions){ .bus = options->bus,
+									    .views = gateway->views,
+									    .key = &gateway->key,
+									    .wait_ms = options->command_wait_ms });
+	gateway->ingest = (Ingest){ .bus = options->bus,
+				    .policies = gateway->policies,
+				    .idempotency = gateway->idempotency };
+	gateway->queries = (Queries){ .views = gateway->views,
+				      .policies = gateway->policies,
+				      .cursor_key = &gateway->key.cursor_key };
+	routes_fill(gateway, options->body_max);
 	*out = gateway;
 	return result_ok();
 }
 
 void gateway_drain(Gateway *gateway)
 {
-	atomic_store(&gateway->draining, true);
-	deadlines_changed(gateway);
+	command_requests_drain(gateway->commands);
 }
 
 void gateway_free(Gateway *gateway)
 {
 	if (!gateway)
 		return;
-	deadlines_stop(gateway);
-	waiting_free(gateway->waiting);
-	idempotency_cache_free(gateway->repeats);
-	policy_replace(gateway, NULL, INT64_MAX);
-	for (size_t i = 0; i < VIEW_READERS; i++) {
-		store_close(gateway->readers[i].store);
-		pthread_mutex_destroy(&gateway->readers[i].mutex);
-	}
-	pthread_mutex_destroy(&gateway->policy_mutex);
+	command_requests_free(gateway->commands);
+	idempotency_cache_free(gateway->idempotency);
+	policies_free(gateway->policies);
+	view_readers_free(gateway->views);
 	buffer_release(&gateway->description);
-	free(gateway->view_path);
 	free(gateway);
 }
 
-/* ---- reading the view from any thread ------------------------------------------------------------------------- */
+/* ---- the policy in force -------------------------------------------------------------------------------------- */
 
-static Result reader_open(Gateway *gateway, ViewReader *reader)
+Result gateway_publish_policy(Gateway *gateway, json_t *message, bool always)
 {
-	if (reader->store)
-		return result_ok();
-	StoreOptions options = runtime_store_options(&gateway_service, gateway->options.view_path);
-	options.read_only = true;
-	options.cache_kib = 2048;
-	Result result = store_open(&options, &reader->store, NULL);
-	return result_failed(result) ? result_fail(ERROR_AGAIN, "the view cannot be read yet: %s", result.text)
-				     : result;
+	return policies_publish(gateway->policies, message, always);
 }
 
-/* A free one, else the next by turns when it is free. */
-static ViewReader *reader_lock(Gateway *gateway)
+bool gateway_has_policy(Gateway *gateway)
 {
-	unsigned turn = atomic_fetch_add(&gateway->next_reader, 1);
+	PolicyShare *share = policy_share(gateway->policies);
 
-	for (unsigned i = 0; i < VIEW_READERS; i++) {
-		ViewReader *reader = &gateway->readers[(turn + i) % VIEW_READERS];
-		if (pthread_mutex_trylock(&reader->mutex) == 0)
-			return reader;
-	}
-	ViewReader *reader = &gateway->readers[turn % VIEW_READERS];
-	pthread_mutex_lock(&reader->mutex);
-	return reader;
-}
-
-Result view_borrow(Gateway *gateway, ViewReader **out)
-{
-	ViewReader *reader = reader_lock(gateway);
-	Result result = result_fail(ERROR_AGAIN, "the view has not caught up yet");
-
-	if (atomic_load(&gateway->caught_up)) /* with the mutex held, for readers_await */
-		result = reader_open(gateway, reader);
-	if (result_failed(result))
-		pthread_mutex_unlock(&reader->mutex);
-	else
-		*out = reader;
-	return result;
-}
-
-bool view_borrow_or_answer(Gateway *gateway, HttpRequest *request, ViewReader **out)
-{
-	Result result = view_borrow(gateway, out);
-
-	if (!result_failed(result))
-		return true;
-	if (atomic_load(&gateway->caught_up))
-		answer_failure(request, result);
-	else
-		answer_refusal(request, PROBLEM_UNAVAILABLE,
-			       "this server is still loading its incidents and commands; try again shortly");
-	return false;
-}
-
-void view_return(ViewReader *reader)
-{
-	pthread_mutex_unlock(&reader->mutex);
-}
-
-BusRecord accepted_record(const Accepted *accepted, const AcceptInput *input)
-{
-	return (BusRecord){
-		.key = { accepted->correlation_key, ID_BASE32 },
-		.headers = buffer_slice(&accepted->headers),
-		.body = input->body,
-	};
+	policy_unshare(share);
+	return share != NULL;
 }

@@ -1,17 +1,21 @@
 /*
- * The gateway: the REST API for machines and people. It authenticates, validates, accepts durably, and answers
- * questions from a view of its own.
+ * The gateway: the REST API for machines and people. It authenticates, validates, records durably, and answers queries
+ * from its own view.
  *
- * Two halves that share one Gateway:
- *   gateway_service   a reader of journal, deliveries and commands: folds them into the view (view.h), and wakes the
- *                     requests that wait for a command; and of policies, whichever gateway published them. Until the view
- *                     has caught up, questions and commands are answered with 503; events and reports are taken
- *   gateway_routes    the HTTP side: threads of the server, which read the view through Stores of their own and append
- *                     to tocsin.events and tocsin.commands
- * The service works without a Gateway too (environment NULL), as in the simulation: it then only keeps the view.
+ *   gateway_service   reads journal, deliveries and commands into the view (view.h) and answers the requests that wait for
+ *                     a command; reads policies, which any gateway may have published. Until the view has caught up,
+ *                     queries and commands are answered with 503; events and reports are accepted
+ *   gateway_routes    the HTTP handlers, on the server's threads: they read the view through their own Stores
+ *                     (view_readers.h) and append to tocsin.events and tocsin.commands
  *
- * ProgramState: gateway_new → the HTTP server → (process starts the service on the file at view_path) → gateway_publish_policy
- * → … → gateway_drain → the HTTP server is stopped → the process is stopped → the bus is closed → gateway_free.
+ * The service also works without a Gateway (environment NULL), as in the simulation; then it only keeps the view.
+ *
+ * Modules: answers.h (responses), policies.h (policy in force), view_readers.h (Stores for threads that read), ingest.h
+ * (events, reports), queries.h (GET), command_requests.h (commands). Each owns its state; Gateway only connects them.
+ *
+ * Order of calls: gateway_new → the HTTP server starts → the process starts the service on the file at view_path →
+ * gateway_publish_policy → … → gateway_drain → the HTTP server stops → the process stops → the bus is closed →
+ * gateway_free.
  */
 #ifndef TOCSIN_GATEWAY_H
 #define TOCSIN_GATEWAY_H
@@ -26,37 +30,42 @@ typedef struct Gateway Gateway;
 
 extern const Service gateway_service;
 
-/* For the program it runs in: the routes, the policy pack, the greeting. */
+/* For the program that runs the gateway: routes, publication of the policy pack, greeting. */
 extern const ServiceHooks gateway_hooks;
 
-/*
- * Every route of its own, in the order of the API's description. body_max of those that take a body is the setting's
- * default.
- */
+/* Every route of the gateway, in the order of the API's description. body_max is the default of TOCSIN_BODY_MAX. */
 extern const HttpRoute gateway_route_table[];
 extern const size_t gateway_route_count;
 
 typedef struct {
-	Bus *bus; /* not owned */
+	Bus *bus; /* not owned; outlives the gateway's requests */
 	AdminKey key;
 	const char *view_path; /* the service's state file; copied */
-	int64_t command_wait_ms; /* how long a command waits for its effect */
+	int64_t command_wait_ms; /* how long a request waits for the effect of its command */
 	size_t body_max; /* bytes */
 } GatewayOptions;
 
-/* ERROR_INTERNAL: the description of the API that was built in cannot be read. */
+/* ERROR_INTERNAL: the built-in description of the API cannot be read. */
 Result gateway_new(const GatewayOptions *options, Gateway **out);
 
-/* Answers every waiting command with 202, and those to come as soon as they are durable. */
+/* Answers every waiting command with 202; later commands get their 202 as soon as they are durable. */
 void gateway_drain(Gateway *gateway);
 
-/* Nothing may be appended any more, and no request may be under way. */
+/* The bus is closed and no request is in progress. Accepts NULL. */
 void gateway_free(Gateway *gateway);
 
-/* What http_server_start takes; context of all of them is the Gateway. */
+/* gateway_route_count routes for http_server_start, with the contexts of their handlers. Valid as long as the gateway. */
 const HttpRoute *gateway_routes(const Gateway *gateway);
+
+/* Callbacks for http_server_start; the context is the Gateway. */
 Result gateway_admit(HttpRequest *request, void *gateway);
 void gateway_refuse(HttpRequest *request, unsigned status, const char *detail, void *gateway);
+
+/* policies_publish (policies.h) of the gateway. One thread at a time. */
+Result gateway_publish_policy(Gateway *gateway, json_t *message, bool always);
+
+/* True once a policy is in force, so that events can be accepted. */
+bool gateway_has_policy(Gateway *gateway);
 
 /* The record to append to tocsin.events, partition accepted->slot % P; borrows from both. */
 BusRecord accepted_record(const Accepted *accepted, const AcceptInput *input);

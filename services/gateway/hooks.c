@@ -1,6 +1,5 @@
-/* The gateway in a program: what it is made of, and what the program asks of it. */
-#include "services/gateway/gateway_internal.h"
-#include "services/gateway/publish.h"
+/* The gateway as part of a program (shared/program/program.h). */
+#include "services/gateway/gateway.h"
 #include "shared/program/datadir.h"
 
 static Result environment_open(const ProgramEdges *edges, ProcessService *out)
@@ -41,10 +40,9 @@ static Result publish(const ProcessService *service, json_t *pack, bool always)
 
 static Result ready(const ProcessService *service)
 {
-	PolicyShare *share = policy_share(service->environment);
-
-	policy_unshare(share);
-	return share ? result_ok() : result_fail(ERROR_AGAIN, "has not published the policy yet");
+	return gateway_has_policy(service->environment)
+		       ? result_ok()
+		       : result_fail(ERROR_AGAIN, "has not published the policy yet");
 }
 
 static void drain(const ProcessService *service)
@@ -70,7 +68,7 @@ static void greet(const ProgramEdges *edges, Buffer *out)
 		      "  curl -H \"Authorization: Bearer %s\" -H 'Content-Type: application/json' \\\n"
 		      "    -d '{\"source\":\"hand\",\"title\":\"Ransom note on the file server\",\"severity\":\"critical\"}' "
 		      "%s/v1/events\n"
-		      "See what became of it:\n"
+		      "Look at its incident:\n"
 		      "  curl -H \"Authorization: Bearer %s\" '%s/v1/incidents?limit=1'\n\n",
 		      key.data, edges->url, key.data, edges->url);
 	buffer_release(&key);

@@ -6,49 +6,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACES = 1 << 16, PLACES_FULL = PLACES / 4 * 3 };
+enum { ENTRIES = 1 << 16, ENTRIES_FULL = ENTRIES / 4 * 3 };
 
 typedef struct {
 	uint64_t request; /* 0: free */
 	uint64_t body;
-} Place;
+} Entry;
 
 struct IdempotencyCache {
 	pthread_mutex_t mutex;
-	Place *young, *old; /* PLACES each, open addressing */
+	Entry *young, *old; /* ENTRIES each, open addressing */
 	size_t count; /* in young */
 };
 
-static Place *places_new(void)
+static Entry *entries_new(void)
 {
-	Place *places = calloc(PLACES, sizeof *places);
+	Entry *entries = calloc(ENTRIES, sizeof *entries);
 
-	must(places != NULL);
-	return places;
+	must(entries != NULL);
+	return entries;
 }
 
 IdempotencyCache *idempotency_cache_new(void)
 {
-	IdempotencyCache *repeats = calloc(1, sizeof *repeats);
+	IdempotencyCache *cache = calloc(1, sizeof *cache);
 
-	must(repeats != NULL && pthread_mutex_init(&repeats->mutex, NULL) == 0);
-	repeats->young = places_new();
-	repeats->old = places_new();
-	return repeats;
+	must(cache != NULL && pthread_mutex_init(&cache->mutex, NULL) == 0);
+	cache->young = entries_new();
+	cache->old = entries_new();
+	return cache;
 }
 
-void idempotency_cache_free(IdempotencyCache *repeats)
+void idempotency_cache_free(IdempotencyCache *cache)
 {
-	if (!repeats)
+	if (!cache)
 		return;
-	pthread_mutex_destroy(&repeats->mutex);
-	free(repeats->young);
-	free(repeats->old);
-	free(repeats);
+	pthread_mutex_destroy(&cache->mutex);
+	free(cache->young);
+	free(cache->old);
+	free(cache);
 }
 
-/* 64 bits of a hash, never 0. */
-static uint64_t shortened(const Digest *digest)
+/* 64 bits of the digest, never 0. */
+static uint64_t hash_of(const Digest *digest)
 {
 	uint64_t hash;
 
@@ -56,48 +56,48 @@ static uint64_t shortened(const Digest *digest)
 	return hash | 1;
 }
 
-/* The place of a request, or the free one where it would go. */
-static Place *place_of(Place *places, uint64_t request)
+/* The entry of the request, or the free one to use for it. */
+static Entry *entry_find(Entry *entries, uint64_t request)
 {
-	size_t at = (size_t)(request >> 1) % PLACES;
+	size_t at = (size_t)(request >> 1) % ENTRIES;
 
-	while (places[at].request != 0 && places[at].request != request)
-		at = (at + 1) % PLACES;
-	return &places[at];
+	while (entries[at].request != 0 && entries[at].request != request)
+		at = (at + 1) % ENTRIES;
+	return &entries[at];
 }
 
-static void generation_turn(IdempotencyCache *repeats)
+static void generation_drop(IdempotencyCache *cache)
 {
-	Place *emptied = repeats->old;
+	Entry *emptied = cache->old;
 
-	repeats->old = repeats->young;
-	repeats->young = emptied;
-	memset(emptied, 0, PLACES * sizeof *emptied);
-	repeats->count = 0;
+	cache->old = cache->young;
+	cache->young = emptied;
+	memset(emptied, 0, ENTRIES * sizeof *emptied);
+	cache->count = 0;
 }
 
-static bool fit(IdempotencyCache *repeats, Place wanted)
+static bool match(IdempotencyCache *cache, Entry wanted)
 {
-	const Place *old = place_of(repeats->old, wanted.request);
-	Place *young = place_of(repeats->young, wanted.request);
+	const Entry *old = entry_find(cache->old, wanted.request);
+	Entry *young = entry_find(cache->young, wanted.request);
 
 	if (young->request == wanted.request)
 		return young->body == wanted.body;
 	if (old->request == wanted.request && old->body != wanted.body)
 		return false;
 	*young = wanted;
-	if (++repeats->count == PLACES_FULL)
-		generation_turn(repeats);
+	if (++cache->count == ENTRIES_FULL)
+		generation_drop(cache);
 	return true;
 }
 
-bool idempotency_matches(IdempotencyCache *repeats, const Digest *request, Slice body)
+bool idempotency_matches(IdempotencyCache *cache, const Digest *request, Slice body)
 {
 	Digest digest = DIGEST(body);
-	Place wanted = { shortened(request), shortened(&digest) };
+	Entry wanted = { hash_of(request), hash_of(&digest) };
 
-	pthread_mutex_lock(&repeats->mutex);
-	bool fits = fit(repeats, wanted);
-	pthread_mutex_unlock(&repeats->mutex);
-	return fits;
+	pthread_mutex_lock(&cache->mutex);
+	bool matches = match(cache, wanted);
+	pthread_mutex_unlock(&cache->mutex);
+	return matches;
 }

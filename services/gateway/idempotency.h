@@ -1,9 +1,10 @@
 /*
- * The body that an Idempotency-Key came with: memory of the last 49152 to 98304 of them, for telling a client that it used
- * a key twice for different things. An event of another body may have another correlation key and so another id, so the
- * memory goes by the digest of (kind of document, key id, Idempotency-Key) that stands in Accepted, never by the id. The
- * rule that nothing counts twice does not rest on it (ids do that), so it may forget: two generations, the older is
- * dropped when the younger is full. Thread-safe.
+ * Remembers the bodies of the last 49152 to 98304 requests with an Idempotency-Key, to refuse a key that is used again with
+ * another body. Another body may have another correlation key and therefore another id, so requests are identified by the
+ * digest of (kind of document, key id, Idempotency-Key) in Accepted, not by the id.
+ *
+ * Exact counting does not depend on this cache (ids ensure that), so it may forget: it has two generations, and the older
+ * is dropped when the younger is full. Thread-safe.
  */
 #ifndef TOCSIN_GATEWAY_IDEMPOTENCY_H
 #define TOCSIN_GATEWAY_IDEMPOTENCY_H
@@ -13,9 +14,10 @@
 typedef struct IdempotencyCache IdempotencyCache;
 
 IdempotencyCache *idempotency_cache_new(void);
-void idempotency_cache_free(IdempotencyCache *repeats);
+/* Accepts NULL. */
+void idempotency_cache_free(IdempotencyCache *cache);
 
-/* False when the request is remembered with another body. Remembers. */
-bool idempotency_matches(IdempotencyCache *repeats, const Digest *request, Slice body);
+/* False: the request is remembered with another body. Otherwise remembers it. */
+bool idempotency_matches(IdempotencyCache *cache, const Digest *request, Slice body);
 
 #endif

@@ -1,9 +1,8 @@
-/*
- * POST /v1/events and /v1/reports: the hot path. The request is suspended before its record is handed to the bus, and
- * answered by the bus's thread once the record is durable: no thread waits for a disk.
- */
-#include "services/gateway/gateway_internal.h"
+#include "services/gateway/ingest.h"
 
+#include "services/gateway/answers.h"
+#include "services/gateway/core/preconditions.h"
+#include "services/gateway/gateway.h"
 #include "shared/io/system/clock.h"
 #include "shared/io/system/metrics.h"
 
@@ -14,57 +13,65 @@
 typedef Result (*Accept)(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
 			 ProblemCode *code);
 
-/* An event on its way to the disk. */
+/* A request whose record is not durable yet. */
 typedef struct {
 	HttpRequest *request;
 	Id id;
 	char correlation_key[ID_BASE32 + 1];
-} Ingest;
+} PendingRecord;
 
 static void count(const char *result)
 {
 	metric_add(METRIC_INGEST_EVENTS, result, NULL, 1);
 }
 
-/* The same event again gets the same answer: its identity and its correlation key are functions of the request. */
-static void answer_accepted(const Ingest *ingest)
+/* A repeated event gets the same answer: its id and its correlation key are functions of the request. */
+static void answer_accepted(const PendingRecord *pending)
 {
 	char body[128], location[96];
-	int size = snprintf(body, sizeof body, "{\"id\":\"%s\",\"correlation_key\":\"%s\"}", ingest->id.text,
-			    ingest->correlation_key);
+	int size = snprintf(body, sizeof body, "{\"id\":\"%s\",\"correlation_key\":\"%s\"}", pending->id.text,
+			    pending->correlation_key);
 
-	snprintf(location, sizeof location, "/v1/incidents?correlation_key=%s", ingest->correlation_key);
-	answer_json(ingest->request, 202, (Slice){ body, (size_t)size }, location);
+	snprintf(location, sizeof location, "/v1/incidents?correlation_key=%s", pending->correlation_key);
+	answer_json(pending->request, 202, (Slice){ body, (size_t)size }, location);
 }
 
 /* On the bus's thread. */
-static void ingest_done(void *context, bool failed, int64_t offset)
+static void append_done(void *context, bool failed, int64_t offset)
 {
-	Ingest *ingest = context;
+	PendingRecord *pending = context;
 
 	(void)offset;
 	count(failed ? "unavailable" : "accepted");
 	if (failed)
-		answer_doubt(ingest->request);
+		answer_doubt(pending->request);
 	else
-		answer_accepted(ingest);
-	free(ingest);
+		answer_accepted(pending);
+	free(pending);
 }
 
-static void ingest_append(Gateway *gateway, HttpRequest *request, const AcceptInput *input, const Accepted *accepted)
+BusRecord accepted_record(const Accepted *accepted, const AcceptInput *input)
+{
+	return (BusRecord){
+		.key = { accepted->correlation_key, ID_BASE32 },
+		.headers = buffer_slice(&accepted->headers),
+		.body = input->body,
+	};
+}
+
+static void append(Bus *bus, HttpRequest *request, const AcceptInput *input, const Accepted *accepted)
 {
 	BusRecord record = accepted_record(accepted, input);
-	Ingest *ingest = malloc(sizeof *ingest);
+	PendingRecord *pending = malloc(sizeof *pending);
 
-	must(ingest != NULL);
-	*ingest = (Ingest){ .request = request, .id = accepted->id };
-	memcpy(ingest->correlation_key, accepted->correlation_key, sizeof ingest->correlation_key);
+	must(pending != NULL);
+	*pending = (PendingRecord){ .request = request, .id = accepted->id };
+	memcpy(pending->correlation_key, accepted->correlation_key, sizeof pending->correlation_key);
 	http_suspend(request);
-	Bus *bus = gateway->options.bus;
-	Result result = bus_append(bus, TOPIC_EVENTS, accepted->slot % bus->partitions, &record, ingest_done, ingest);
+	Result result = bus_append(bus, TOPIC_EVENTS, accepted->slot % bus->partitions, &record, append_done, pending);
 	if (!result_failed(result))
 		return;
-	free(ingest);
+	free(pending);
 	count("unavailable");
 	answer_failure(request, result);
 }
@@ -78,7 +85,7 @@ static void refuse(HttpRequest *request, Result result, ProblemCode code, const 
 		answer_errors(request, code, result.text, errors, NULL);
 }
 
-static void ingest_document(Gateway *gateway, HttpRequest *request, AcceptInput *input, Accept accept,
+static void ingest_document(const Ingest *ingest, HttpRequest *request, const AcceptInput *input, Accept accept,
 			    const Policy *policy)
 {
 	Accepted accepted;
@@ -92,15 +99,15 @@ static void ingest_document(Gateway *gateway, HttpRequest *request, AcceptInput 
 		refuse(request, result, code, &errors);
 		return;
 	}
-	if (!accepted.by_idempotency_key || idempotency_matches(gateway->repeats, &accepted.request, input->body))
-		ingest_append(gateway, request, input, &accepted);
+	if (!accepted.by_idempotency_key || idempotency_matches(ingest->idempotency, &accepted.request, input->body))
+		append(ingest->bus, request, input, &accepted);
 	else
-		refuse(request, result_fail(ERROR_INPUT, "this Idempotency-Key came with another body before"),
+		refuse(request, result_fail(ERROR_INPUT, "this Idempotency-Key was used before with another body"),
 		       PROBLEM_IDEMPOTENCY_MISMATCH, &errors);
 	accepted_release(&accepted);
 }
 
-static void ingest(HttpRequest *request, Gateway *gateway, Accept accept)
+static void ingest_request(HttpRequest *request, const Ingest *ingest, Accept accept)
 {
 	char idempotency_key[IDEMPOTENCY_KEY_MAX];
 	bool given;
@@ -110,7 +117,7 @@ static void ingest(HttpRequest *request, Gateway *gateway, Accept accept)
 		refuse(request, result, PROBLEM_INVALID_PARAMETER, NULL);
 		return;
 	}
-	PolicyShare *share = policy_share(gateway);
+	PolicyShare *share = policy_share(ingest->policies);
 	if (!share) {
 		count("unavailable");
 		answer_refusal(request, PROBLEM_UNAVAILABLE, "no policy is in force yet; try again");
@@ -122,16 +129,16 @@ static void ingest(HttpRequest *request, Gateway *gateway, Accept accept)
 			      .received_at = clock_now(),
 			      .idempotency_key = given ? idempotency_key : NULL };
 	clock_random(input.random, sizeof input.random);
-	ingest_document(gateway, request, &input, accept, share->policy);
+	ingest_document(ingest, request, &input, accept, share->policy);
 	policy_unshare(share);
 }
 
 void ingest_event(HttpRequest *request, void *context)
 {
-	ingest(request, context, accept_event);
+	ingest_request(request, context, accept_event);
 }
 
 void ingest_report(HttpRequest *request, void *context)
 {
-	ingest(request, context, accept_report);
+	ingest_request(request, context, accept_report);
 }

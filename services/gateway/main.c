@@ -1,4 +1,4 @@
-/* tocsin-gateway: the service as a program of its own. Every replica keeps the whole view, so it shares out nothing. */
+/* tocsin-gateway: the service as a program of its own. Every replica keeps the whole view, so no partitions are assigned. */
 #include "services/gateway/gateway.h"
 #include "shared/program/program.h"
 
@@ -6,10 +6,10 @@ static const Program program = {
 	.name = "tocsin-gateway",
 	.settings = SETTING_GATEWAY,
 	.required = "TOCSIN_ADMIN_KEY",
-	.required_why = "all replicas take the same key (openssl rand -hex 32 makes one)",
+	.required_why = "all replicas need the same key; create one with `openssl rand -hex 32`",
 	.distributed = true,
 	.shared = TOPICS,
-	.append_timeout_ms = 10000, /* who posted waits for it, and then is told to try again */
+	.append_timeout_ms = 10000, /* a POST waits for it, and is answered with 503 after it */
 	.services = { { .service = &gateway_service, .hooks = &gateway_hooks } },
 	.service_count = 1,
 };

@@ -1,9 +1,14 @@
-/* GET of incidents and timelines, from the view. */
-#include "services/gateway/gateway_internal.h"
+#include "services/gateway/queries.h"
+
+#include "services/gateway/answers.h"
+#include "services/gateway/core/preconditions.h"
+#include "services/gateway/view.h"
 
 #include <string.h>
 
 enum { LINK_MAX = 6144 };
+
+static const char wrong_parameters[] = "the parameters of this request must be corrected";
 
 /* ---- reading the query string --------------------------------------------------------------------------------- */
 
@@ -21,8 +26,8 @@ static bool query_visit(void *context, const char *name, const char *value)
 	return true;
 }
 
-/* Reads parameters and cursor; false: answered. */
-static bool query_read(HttpRequest *request, const Gateway *gateway, QueryVisit *visit, Digest *list,
+/* Reads parameters and cursor. False: the request was answered. */
+static bool query_read(HttpRequest *request, const Queries *queries, QueryVisit *visit, Digest *list,
 		       char after[static CURSOR_POSITION_MAX])
 {
 	incident_query_init(visit->query);
@@ -32,13 +37,12 @@ static bool query_read(HttpRequest *request, const Gateway *gateway, QueryVisit 
 		       ((Slice){ (const char *)filters.bytes, DIGEST_BYTES }));
 	after[0] = '\0';
 	if (visit->query->cursor[0] != '\0' && visit->errors->count == 0 &&
-	    !cursor_read(&gateway->options.key.cursor_key, list, slice_of(visit->query->cursor), after))
+	    !cursor_read(queries->cursor_key, list, slice_of(visit->query->cursor), after))
 		field_errors_add(visit->errors, "cursor",
-				 "must be the next_cursor of an earlier answer to the same question");
+				 "must be the next_cursor of an earlier response to the same query");
 	if (visit->errors->count == 0)
 		return true;
-	answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended",
-		      visit->errors, visit->query->allowed);
+	answer_errors(request, PROBLEM_INVALID_PARAMETER, wrong_parameters, visit->errors, visit->query->allowed);
 	return false;
 }
 
@@ -75,7 +79,7 @@ static bool link_visit(void *context, const char *name, const char *value)
 	return true;
 }
 
-/* "</v1/incidents?kind=event&cursor=…>; rel="next"": the question again, from the cursor (NULL: from the start). */
+/* "</v1/incidents?kind=event&cursor=…>; rel="next"": the same query, from the cursor (NULL: from the start). */
 static void link_write(HttpRequest *request, const char *cursor, const char *relation, Buffer *out)
 {
 	LinkVisit visit = { .out = out, .before = '?' };
@@ -99,7 +103,7 @@ static void page_answer(HttpRequest *request, Slice body, const char *cursor)
 		buffer_text(&link, ", ");
 	}
 	link_write(request, NULL, "first", &link);
-	if (!link.overflowed) { /* a question too long for a header has next_cursor all the same */
+	if (!link.overflowed) { /* where the query is too long for a header, next_cursor suffices */
 		response.headers[0].name = "Link";
 		response.headers[0].value = link.data;
 		response.header_count = 1;
@@ -108,14 +112,14 @@ static void page_answer(HttpRequest *request, Slice body, const char *cursor)
 	buffer_release(&link);
 }
 
-/* Answers with the page; body holds {"items":[ and the items. */
-static void page_finish(HttpRequest *request, const Gateway *gateway, const Digest *list, const PageEnd *end,
+/* Completes the body, which holds `{"items":[` and the items, and answers with it. */
+static void page_finish(HttpRequest *request, const Queries *queries, const Digest *list, const PageEnd *end,
 			Buffer *body)
 {
 	char cursor[CURSOR_TEXT];
 
 	if (end->more)
-		cursor_write(&gateway->options.key.cursor_key, list, slice_of(end->last), cursor);
+		cursor_write(queries->cursor_key, list, slice_of(end->last), cursor);
 	buffer_text(body, "],\"next_cursor\":");
 	if (end->more)
 		buffer_format(body, "\"%s\"}", cursor);
@@ -131,23 +135,24 @@ static void page_begin(Buffer *body)
 }
 
 /* Appends the items of a page. */
-typedef Result (*PageRead)(Store *store, const void *question, Buffer *items, PageEnd *end);
+typedef Result (*PageRead)(Store *store, const void *query, Buffer *items, PageEnd *end);
 
-static void read_answer(HttpRequest *request, Gateway *gateway, const Digest *list, PageRead read, const void *question)
+static void read_and_answer(HttpRequest *request, const Queries *queries, const Digest *list, PageRead read,
+			    const void *query)
 {
 	ViewReader *reader;
 	PageEnd end;
 	Buffer body;
 
-	if (!view_borrow_or_answer(gateway, request, &reader))
+	if (!view_borrow_or_answer(queries->views, request, &reader))
 		return;
 	page_begin(&body);
-	Result result = read(reader->store, question, &body, &end);
+	Result result = read(reader->store, query, &body, &end);
 	view_return(reader);
 	if (result_failed(result))
 		answer_failure(request, result);
 	else
-		page_finish(request, gateway, list, &end, &body);
+		page_finish(request, queries, list, &end, &body);
 	buffer_release(&body);
 }
 
@@ -156,13 +161,13 @@ static void read_answer(HttpRequest *request, Gateway *gateway, const Digest *li
 typedef struct {
 	const IncidentQuery *query;
 	const char *after;
-} ListQuestion;
+} ListQuery;
 
-static Result list_read(Store *store, const void *question, Buffer *items, PageEnd *end)
+static Result list_read(Store *store, const void *query, Buffer *items, PageEnd *end)
 {
-	const ListQuestion *asked = question;
+	const ListQuery *list = query;
 
-	return view_incidents(store, asked->query, slice_of(asked->after), items, end);
+	return view_incidents(store, list->query, slice_of(list->after), items, end);
 }
 
 static bool policy_has_category(const Policy *policy, Slice code)
@@ -172,46 +177,49 @@ static bool policy_has_category(const Policy *policy, Slice code)
 	return text_copy(code, text, sizeof text) && policy_category_name(policy, text, policy_languages(policy)[0]);
 }
 
-/* Known to the policy in force, or an earlier one's that an incident still has. True where it cannot be told. */
-static bool category_is_known(Gateway *gateway, Slice code)
+/*
+ * True when the policy in force has the category, or an incident has it from an earlier policy; also when there is no policy
+ * or the view cannot be read.
+ */
+static bool category_is_known(const Queries *queries, Slice code)
 {
 	ViewReader *reader;
 	bool known;
-	PolicyShare *share = policy_share(gateway);
+	PolicyShare *share = policy_share(queries->policies);
 	bool decided = !share || policy_has_category(share->policy, code);
 
 	policy_unshare(share);
-	if (decided || result_failed(view_borrow(gateway, &reader)))
+	if (decided || result_failed(view_borrow(queries->views, &reader)))
 		return true;
 	Result result = view_has_category(reader->store, code, &known);
 	view_return(reader);
 	return result_failed(result) || known;
 }
 
-/* False: answered. */
-static bool categories_known(HttpRequest *request, Gateway *gateway, const IncidentQuery *query, FieldErrors *errors)
+/* False: the request was answered. */
+static bool check_categories(HttpRequest *request, const Queries *queries, const IncidentQuery *query,
+			     FieldErrors *errors)
 {
 	for (size_t i = 0; i < query->count; i++)
 		if (strcmp(query->values[i].filter->name, "category") == 0 &&
-		    !category_is_known(gateway, query->values[i].value))
+		    !category_is_known(queries, query->values[i].value))
 			field_errors_add(errors, "category", "must be codes of the policy's categories, like 01007");
 	if (errors->count > 0)
-		answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended",
-			      errors, NULL);
+		answer_errors(request, PROBLEM_INVALID_PARAMETER, wrong_parameters, errors, NULL);
 	return errors->count == 0;
 }
 
 void query_incidents(HttpRequest *request, void *context)
 {
-	Gateway *gateway = context;
+	const Queries *queries = context;
 	IncidentQuery query;
 	FieldErrors errors = { .count = 0 };
 	Digest list;
 	char after[CURSOR_POSITION_MAX];
 	QueryVisit visit = { .query = &query, .errors = &errors, .take = incident_query_take };
 
-	if (query_read(request, gateway, &visit, &list, after) && categories_known(request, gateway, &query, &errors))
-		read_answer(request, gateway, &list, list_read, &(ListQuestion){ &query, after });
+	if (query_read(request, queries, &visit, &list, after) && check_categories(request, queries, &query, &errors))
+		read_and_answer(request, queries, &list, list_read, &(ListQuery){ &query, after });
 }
 
 /* ---- one incident --------------------------------------------------------------------------------------------- */
@@ -219,28 +227,28 @@ void query_incidents(HttpRequest *request, void *context)
 static bool parameter_visit(void *context, const char *name, const char *value)
 {
 	(void)value;
-	field_errors_add(context, name, "is not a parameter here; there are none");
+	field_errors_add(context, name, "is not a parameter of this request, which has none: remove it");
 	return true;
 }
 
-/* A parameter that a question does not know is a mistake here as in lists. False: answered. */
-static bool no_parameters(HttpRequest *request, FieldErrors *errors)
+/* An unknown parameter is an error, as in lists. False: the request was answered. */
+static bool check_no_parameters(HttpRequest *request, FieldErrors *errors)
 {
 	http_query_each(request, parameter_visit, errors);
 	if (errors->count > 0)
-		answer_errors(request, PROBLEM_INVALID_PARAMETER, "the parameters of this request must be mended",
-			      errors, NULL);
+		answer_errors(request, PROBLEM_INVALID_PARAMETER, wrong_parameters, errors, NULL);
 	return errors->count == 0;
 }
 
 void query_incident(HttpRequest *request, void *context)
 {
+	const Queries *queries = context;
 	ViewReader *reader;
 	FieldErrors errors = { .count = 0 };
 	int64_t version;
 	Buffer document;
 
-	if (!no_parameters(request, &errors) || !view_borrow_or_answer(context, request, &reader))
+	if (!check_no_parameters(request, &errors) || !view_borrow_or_answer(queries->views, request, &reader))
 		return;
 	buffer_init(&document, VIEW_DOCUMENT_BYTES);
 	Result result = view_incident(reader->store, http_path_value(request, "id"), &document, &version);
@@ -254,38 +262,38 @@ void query_incident(HttpRequest *request, void *context)
 	buffer_release(&document);
 }
 
-/* ---- its timeline --------------------------------------------------------------------------------------------- */
+/* ---- a timeline --------------------------------------------------------------------------------------------- */
 
 typedef struct {
 	Slice incident;
 	int64_t limit;
 	const char *after;
-} TimelineQuestion;
+} TimelineQuery;
 
-static Result timeline_read(Store *store, const void *question, Buffer *items, PageEnd *end)
+static Result timeline_read(Store *store, const void *query, Buffer *items, PageEnd *end)
 {
-	const TimelineQuestion *asked = question;
+	const TimelineQuery *timeline = query;
 	Buffer document;
 	int64_t version;
 
 	buffer_init(&document, VIEW_DOCUMENT_BYTES);
-	Result result = view_incident(store, asked->incident, &document, &version);
+	Result result = view_incident(store, timeline->incident, &document, &version);
 	buffer_release(&document);
 	if (result_failed(result))
 		return result;
-	return view_timeline(store, asked->incident, slice_of(asked->after), asked->limit, items, end);
+	return view_timeline(store, timeline->incident, slice_of(timeline->after), timeline->limit, items, end);
 }
 
 void query_timeline(HttpRequest *request, void *context)
 {
-	Gateway *gateway = context;
+	const Queries *queries = context;
 	IncidentQuery query;
 	FieldErrors errors = { .count = 0 };
 	Digest list;
 	char after[CURSOR_POSITION_MAX];
 	QueryVisit visit = { .query = &query, .errors = &errors, .take = page_query_take };
 
-	if (query_read(request, gateway, &visit, &list, after))
-		read_answer(request, gateway, &list, timeline_read,
-			    &(TimelineQuestion){ http_path_value(request, "id"), query.limit, after });
+	if (query_read(request, queries, &visit, &list, after))
+		read_and_answer(request, queries, &list, timeline_read,
+				&(TimelineQuery){ http_path_value(request, "id"), query.limit, after });
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* as long as response knows a command's id: a repeat is answered */
+static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* as long as response remembers a command's id */
 
 const char *const command_states[] = { "pending", "done", "refused", NULL };
 
@@ -40,11 +40,12 @@ static StoreValue member_text(json_t *object, const char *name)
 
 /* ---- positions in a timeline ---------------------------------------------------------------------------------- */
 
-enum { WHAT_ENTRY, WHAT_DELIVERY };
+typedef enum { ITEM_ENTRY, ITEM_DELIVERY } ItemKind; /* the order of items of the same time */
 
-static void position_write(Instant at, int what, int64_t number, size_t ordinal, char out[static CURSOR_POSITION_MAX])
+static void position_write(Instant at, ItemKind kind, int64_t number, size_t ordinal,
+			   char out[static CURSOR_POSITION_MAX])
 {
-	snprintf(out, CURSOR_POSITION_MAX, "%015" PRId64 ".%d.%019" PRId64 ".%04zu", at, what, number, ordinal);
+	snprintf(out, CURSOR_POSITION_MAX, "%015" PRId64 ".%d.%019" PRId64 ".%04zu", at, (int)kind, number, ordinal);
 }
 
 typedef struct {
@@ -68,7 +69,7 @@ static Result item_put(Store *store, const Item *item)
 	buffer_init(&text, VIEW_DOCUMENT_BYTES);
 	json_write(tree, &text);
 	Result result = text.overflowed
-				? result_fail(ERROR_INPUT, "an entry is too large")
+				? result_fail(ERROR_INPUT, "an entry is larger than %d bytes", VIEW_DOCUMENT_BYTES)
 				: store_run(store,
 					    "INSERT INTO entries (incident, position, version, at, type, item)"
 					    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -91,13 +92,13 @@ static Result incident_load(Store *store, Slice id, json_t **out)
 		result = json_read(statement_slice(query, 0), out);
 	Result ended = statement_end(query);
 	if (result_failed(result))
-		return result_fail(ERROR_INTERNAL, "the view's own document: %s", result.text);
+		return result_fail(ERROR_INTERNAL, "a document of the view cannot be read: %s", result.text);
 	if (!*out && !result_failed(ended))
 		*out = incident_new();
 	return ended;
 }
 
-/* What q looks into. */
+/* The text that q searches. */
 static void search_write(Buffer *out, json_t *incident)
 {
 	static const char *const members[] = { "number", "title", "description", "asset", "actor" };
@@ -133,7 +134,7 @@ static Result incident_save(Store *store, Slice id, json_t *incident)
 	buffer_init(&document, VIEW_DOCUMENT_BYTES);
 	search_write(&search, incident);
 	json_write(incident, &document);
-	Result result = result_fail(ERROR_INPUT, "an incident is too large");
+	Result result = result_fail(ERROR_INPUT, "an incident is larger than %d bytes", VIEW_DOCUMENT_BYTES);
 	if (!document.overflowed)
 		result = incident_put(store, id, incident, buffer_slice(&search), buffer_slice(&document));
 	buffer_release(&search);
@@ -148,7 +149,7 @@ static Result entry_take(Store *store, Slice incident_id, json_t *incident, json
 
 	TRY(json_decode_record(&journal_entry_table, tree, &entry));
 	TRY(incident_apply(incident, tree));
-	position_write(entry.at, WHAT_ENTRY, entry.version, 0, position);
+	position_write(entry.at, ITEM_ENTRY, entry.version, 0, position);
 	return item_put(store, &(Item){ .incident = incident_id,
 					.position = position,
 					.type = entry.type,
@@ -197,7 +198,7 @@ static Result command_finish(Store *store, const Record *record, const JournalRe
 	return result;
 }
 
-/* What the view's readers rely on, whoever wrote the record. */
+/* Readers of the view rely on the shape of incident ids; records of unknown writers are checked. */
 static Result check_incident_id(const char *id)
 {
 	return id_is("inc_", slice_of(id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id is no incident's id");
@@ -251,7 +252,7 @@ static Result delivery_take(Store *store, const Record *record, Slice incident_i
 	TRY(json_decode_record(&delivery_table, tree, &delivery));
 	json_t *data JSON_AUTO = delivery_data(&delivery);
 	json_t *actor JSON_AUTO = notification_actor();
-	position_write(record->time, WHAT_DELIVERY, record->offset, ordinal, position);
+	position_write(record->time, ITEM_DELIVERY, record->offset, ordinal, position);
 	return item_put(store, &(Item){ .incident = incident_id,
 					.position = position,
 					.type = "delivery",
@@ -281,8 +282,8 @@ Result view_take_delivery(Store *store, const Record *record)
 
 /* ---- commands ------------------------------------------------------------------------------------------------- */
 
-/* Services' own commands are not asked for by anyone: only those of people and keys are kept. */
-static bool is_asked_for(const CommandRecord *command)
+/* Only commands of people and keys are kept: no client asks for those of services. */
+static bool is_of_client(const CommandRecord *command)
 {
 	const char *kind = json_string_value(json_object_get(command->actor, "kind"));
 
@@ -299,7 +300,7 @@ Result view_take_command(Store *store, const Record *record)
 	TRY(json_read(record->body, &tree));
 	TRY(json_decode_record(&command_record_table, tree, &command));
 	TRY(check_incident_id(command.incident_id));
-	if (!is_asked_for(&command))
+	if (!is_of_client(&command))
 		return result_ok();
 	TRY(store_run(store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(record->time - COMMANDS_KEPT_MS)));
 	return store_run(
@@ -308,4 +309,109 @@ Result view_take_command(Store *store, const Record *record)
 		" ON CONFLICT (id) DO NOTHING",
 		V_TEXT(record->id), V_TEXT(slice_of(command.incident_id)), V_INTEGER(COMMAND_PENDING),
 		text_or_null(command.fingerprint), V_INTEGER(record->time));
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------------- */
+
+Result view_incident(Store *store, Slice id, Buffer *document, int64_t *version)
+{
+	Statement *query = store_query(store, "SELECT version, document FROM incidents WHERE id = ?1", V_TEXT(id));
+	bool found = statement_next(query);
+
+	if (found) {
+		*version = statement_integer(query, 0);
+		buffer_append(document, statement_slice(query, 1));
+	}
+	TRY(statement_end(query));
+	return found ? result_ok() : result_fail(ERROR_NOT_FOUND, "there is no such incident");
+}
+
+Result view_has_category(Store *store, Slice category, bool *has)
+{
+	Statement *query = store_query(store, "SELECT 1 FROM incidents WHERE category = ?1 LIMIT 1", V_TEXT(category));
+
+	*has = statement_next(query);
+	return statement_end(query);
+}
+
+/* Reads rows of (position, text) into a page and ends the query. Writes *end last, because the query may borrow end->last. */
+static Result page_read(Statement *query, int64_t limit, Buffer *items, PageEnd *end)
+{
+	PageEnd page = { .more = false };
+	int64_t taken = 0;
+
+	while (statement_next(query)) {
+		Slice text = statement_slice(query, 1);
+		if (taken == limit || (taken > 0 && text.size > VIEW_PAGE_BYTES - items->size)) {
+			page.more = true;
+			break;
+		}
+		if (taken++ > 0)
+			buffer_byte(items, ',');
+		buffer_append(items, text);
+		must(text_copy(statement_slice(query, 0), page.last, sizeof page.last));
+	}
+	*end = page;
+	return statement_end(query);
+}
+
+Result view_incidents(Store *store, const IncidentQuery *query, Slice after, Buffer *items, PageEnd *end)
+{
+	Slice texts[QUERY_VALUES_MAX];
+	StoreValue values[QUERY_VALUES_MAX];
+	size_t count;
+	Buffer sql;
+
+	buffer_init(&sql, 4096);
+	incident_query_sql(query, after, &sql, texts, &count);
+	must(!sql.overflowed);
+	for (size_t i = 0; i < count; i++)
+		values[i] = V_TEXT(texts[i]);
+	Result result = page_read(store_query_(store, sql.data, true, values, count), query->limit, items, end);
+	buffer_release(&sql);
+	return result;
+}
+
+Result view_timeline(Store *store, Slice incident, Slice after, int64_t limit, Buffer *items, PageEnd *end)
+{
+	Statement *query =
+		store_query(store,
+			    "SELECT position, item FROM entries WHERE incident = ?1 AND position > ?2"
+			    " ORDER BY position LIMIT ?3",
+			    V_TEXT(incident), V_TEXT(after.size > 0 ? after : SLICE("")), V_INTEGER(limit + 1));
+	return page_read(query, limit, items, end);
+}
+
+static Result command_row_read(Statement *query, CommandRow *out)
+{
+	*out = (CommandRow){ .state = (CommandState)statement_integer(query, 1),
+			     .version = statement_integer(query, 2) };
+	must(text_copy(statement_slice(query, 0), out->incident, sizeof out->incident));
+	text_copy(statement_slice(query, 4), out->fingerprint, sizeof out->fingerprint);
+	if (statement_is_null(query, 3))
+		return result_ok();
+	return result_wrap(json_read(statement_slice(query, 3), &out->problem), "a refusal in the view");
+}
+
+Result view_command(Store *store, Slice id, CommandRow *out)
+{
+	Statement *query =
+		store_query(store, "SELECT incident, status, version, problem, fingerprint FROM commands WHERE id = ?1",
+			    V_TEXT(id));
+	bool found = statement_next(query);
+	Result result = found ? command_row_read(query, out) : result_ok();
+	Result ended = statement_end(query);
+
+	if (found && result_failed(result)) {
+		command_row_release(out);
+		return result_fail(ERROR_INTERNAL, "%s", result.text);
+	}
+	TRY(ended);
+	return found ? result_ok() : result_fail(ERROR_NOT_FOUND, "there is no such command of the last 30 days");
+}
+
+void command_row_release(CommandRow *row)
+{
+	json_decref(row->problem);
+	row->problem = NULL;
 }

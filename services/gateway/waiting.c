@@ -3,10 +3,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* A row is free (no command), waiting (request), or only known (no request). */
+/* A row is free (not used), waiting (with a request), or only known (without). */
 typedef struct {
 	Wait wait;
-	uint32_t generation; /* goes up with every use of the row, so that an old ticket fits no more */
+	uint32_t generation; /* incremented with each use of the row, so that old tickets become invalid */
 	bool used;
 } Row;
 
@@ -66,7 +66,7 @@ static bool row_is(const Row *row, Slice command)
 	return row->used && slice_equals(id_slice(&row->wait.command), command);
 }
 
-/* A row to use: a free one, else one that is only known, the oldest by turns. */
+/* A free row, else the next one in turn that is only known; NULL: none. */
 static Row *row_find(Waiting *waiting)
 {
 	for (size_t i = 0; i < WAITING_MAX; i++)
@@ -80,7 +80,7 @@ static Row *row_find(Waiting *waiting)
 	return NULL;
 }
 
-static bool fits(const Waiting *waiting, const Wait *wait)
+static bool matches(const Waiting *waiting, const Wait *wait)
 {
 	for (size_t i = 0; i < WAITING_MAX; i++)
 		if (row_is(&waiting->rows[i], id_slice(&wait->command)) &&
@@ -91,7 +91,7 @@ static bool fits(const Waiting *waiting, const Wait *wait)
 
 static WaitingVerdict row_add(Waiting *waiting, const Wait *wait, Ticket *out)
 {
-	if (!fits(waiting, wait))
+	if (!matches(waiting, wait))
 		return WAITING_MISMATCH;
 	Row *row = row_find(waiting);
 	if (!row)
@@ -102,7 +102,7 @@ static WaitingVerdict row_add(Waiting *waiting, const Wait *wait, Ticket *out)
 	return WAITING_ADDED;
 }
 
-/* ---- what others call ----------------------------------------------------------------------------------------- */
+/* ---- public functions ----------------------------------------------------------------------------------------- */
 
 WaitingVerdict waiting_add(Waiting *waiting, const Wait *wait, Ticket *out)
 {
@@ -148,7 +148,7 @@ HttpRequest *waiting_take_command(Waiting *waiting, Slice command)
 	return request;
 }
 
-/* When the row's request is to be answered whatever comes. */
+/* The time at which the row's request is answered without an effect. */
 static int64_t over_ms(const Row *row, bool all)
 {
 	if (!row->wait.durable)

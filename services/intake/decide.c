@@ -1,4 +1,4 @@
-/* What an event, a closing or a reopening is to its key, and the report records that follow. */
+/* Decides events, closings and reopenings, and drafts the reports. */
 #include "services/intake/intake_internal.h"
 
 #include "shared/domain/documents.h"
@@ -10,14 +10,15 @@
 
 enum {
 	PRUNE_EVERY_MS = 10000,   /* of record time */
-	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by so much and no open window is lost */
+	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by so much without losing an open window */
 };
 
 /* ---- drafting */
 
 /*
- * What this record may take along of the rows nobody needs: now and then, all the time when there are too many. A window
- * with something pending is not over, however late its next record is: so nothing that ended after the first pending event.
+ * The horizon before which this record may prune rows; INSTANT_NONE: it prunes nothing. Every PRUNE_EVERY_MS, and always
+ * while there are too many windows. A window with a pending count is not over, however late its next record is, so the
+ * horizon lies before the first pending event.
  */
 static Instant horizon_of(Memory *memory, Instant at)
 {
@@ -39,14 +40,14 @@ int64_t events_reflected(const Memory *memory, int64_t next)
 
 typedef struct {
 	const char *type;
-	Slice id; /* empty: of the input */
+	Slice id; /* empty: derived from the input's */
 	Instant at;
 } ReportDraft;
 
 static Result draft(Handler *handler, const ReportDraft *report, const ReportBody *body)
 {
 	Memory *memory = handler->memory;
-	/* Certainly behind none of what this draft leaves open; its own position may be further on. */
+	/* Not after any event that this draft leaves pending; the position that the record states may be later. */
 	WindowPrune prune = { .reflected = events_reflected(memory, memory->events.offset),
 			      .horizon = horizon_of(memory, report->at) };
 	buffer_clear(&memory->body);
@@ -78,13 +79,13 @@ Result draft_repeat(Handler *handler, const Window *window)
 		     &(ReportBody){ .row = &row, .received_at = row.last_seen_at, .clock_offset_ms = INT64_MIN });
 }
 
-/* ---- decide: what an event is to its key */
+/* ---- events */
 
 typedef struct {
 	const Record *input;
 	Arrival arrival;
 	EventHeader header;
-	Window *window; /* NULL: the key is not known */
+	Window *window; /* of its key; NULL: not known */
 } EventContext;
 
 static const char *form_of(const Record *input)
@@ -101,54 +102,54 @@ static Result document_read(Handler *handler, const Record *input, Slice *docume
 {
 	TRY(handler_body(handler, input, document));
 	if (!document_fits(document->size))
-		return result_fail(ERROR_INPUT, "the document is empty or too large to be reported");
+		return result_fail(ERROR_INPUT, "the document is empty, or larger than the %d bytes that fit into a report", REPORT_DOCUMENT_MAX);
 	return result_ok();
 }
 
-static Result turn_skip(Handler *handler, EventContext *turn)
+static Result event_skip(Handler *handler, EventContext *event)
 {
 	(void)handler;
-	(void)turn;
+	(void)event;
 	return result_ok();
 }
 
-static Result turn_count(Handler *handler, EventContext *turn)
+static Result event_count(Handler *handler, EventContext *event)
 {
 	Memory *memory = handler->memory;
-	const Arrival *arrival = &turn->arrival;
-	windows_count(&memory->windows, turn->window, arrival->event, arrival->offset, arrival->received_at);
+	const Arrival *arrival = &event->arrival;
+	windows_count(&memory->windows, event->window, arrival->event, arrival->offset, arrival->received_at);
 	return result_ok();
 }
 
-/* Worse than any before: with the document, so that it is assessed anew. */
-static Result turn_raise(Handler *handler, EventContext *turn)
+/* The event is more severe than all before: the report embeds the document, so that it is assessed again. */
+static Result event_raise(Handler *handler, EventContext *event)
 {
 	Slice document;
-	TRY(document_read(handler, turn->input, &document));
-	TRY(turn_count(handler, turn));
-	WindowRow row = window_row(turn->window);
+	TRY(document_read(handler, event->input, &document));
+	TRY(event_count(handler, event));
+	WindowRow row = window_row(event->window);
 	row.report_version++;
-	row.severity = turn->arrival.severity;
+	row.severity = event->arrival.severity;
 	ReportDraft report = { .type = TYPE_REPORT_REPEATED, .at = row.last_seen_at };
 	return draft(handler, &report,
-		     &(ReportBody){ .row = &row, .form = form_of(turn->input), .received_at = turn->arrival.received_at,
-				    .clock_offset_ms = turn->header.clock_offset_ms, .document = document });
+		     &(ReportBody){ .row = &row, .form = form_of(event->input), .received_at = event->arrival.received_at,
+				    .clock_offset_ms = event->header.clock_offset_ms, .document = document });
 }
 
-static WindowRow row_opened(const EventContext *turn, const Id *incident)
+static WindowRow row_opened(const EventContext *event, const Id *incident)
 {
-	const Arrival *arrival = &turn->arrival;
+	const Arrival *arrival = &event->arrival;
 	WindowRow row = { .key = arrival->key, .event = arrival->event, .state = WINDOW_OPEN, .report_version = 1,
 			  .event_count = 1, .through = arrival->offset + 1, .last_seen_at = arrival->received_at,
-			  .resumed_at = INSTANT_NONE, .window_seconds = turn->header.window_seconds,
-			  .cap_seconds = turn->header.cap_seconds, .severity = arrival->severity };
+			  .resumed_at = INSTANT_NONE, .window_seconds = event->header.window_seconds,
+			  .cap_seconds = event->header.cap_seconds, .severity = arrival->severity };
 	must(bits_read_incident(id_slice(incident), &row.incident));
 	return row;
 }
 
 /*
- * Before the input gives the key to another incident. The last count is a record of its own: if only that one is accepted,
- * the input comes again.
+ * Reports the pending count before the input gives the key to another incident. It is a record of its own; if only that
+ * one is accepted, the input is read again.
  */
 static Result draft_last_count(Handler *handler, const Record *input, const Window *window)
 {
@@ -161,34 +162,34 @@ static Result draft_last_count(Handler *handler, const Record *input, const Wind
 	return result_ok();
 }
 
-static Result turn_open(Handler *handler, EventContext *turn)
+static Result event_open(Handler *handler, EventContext *event)
 {
-	const Record *input = turn->input;
+	const Record *input = event->input;
 	Slice document;
 	char number[NUMBER_SIZE];
 	TRY(document_read(handler, input, &document));
-	TRY(draft_last_count(handler, input, turn->window));
+	TRY(draft_last_count(handler, input, event->window));
 	Id incident = id_of_incident(input->time, slot_of(input->key), input->id);
 	number_of_incident(input->time, input->id, number);
-	WindowRow row = row_opened(turn, &incident);
+	WindowRow row = row_opened(event, &incident);
 	ReportDraft report = { .type = TYPE_REPORT_OPENED, .at = input->time };
 	return draft(handler, &report,
 		     &(ReportBody){ .row = &row, .form = form_of(input), .number = number, .received_at = input->time,
-				    .clock_offset_ms = turn->header.clock_offset_ms, .document = document });
+				    .clock_offset_ms = event->header.clock_offset_ms, .document = document });
 }
 
-static Result (*const turns[])(Handler *handler, EventContext *turn) = {
-	[JUDGE_SKIP] = turn_skip,
-	[JUDGE_COUNT] = turn_count,
-	[JUDGE_RAISE] = turn_raise,
-	[JUDGE_OPEN] = turn_open,
+static Result (*const effects[])(Handler *handler, EventContext *event) = {
+	[JUDGE_SKIP] = event_skip,
+	[JUDGE_COUNT] = event_count,
+	[JUDGE_RAISE] = event_raise,
+	[JUDGE_OPEN] = event_open,
 };
 
 Result arrival_read(const Record *input, Arrival *arrival, EventHeader *header)
 {
 	*arrival = (Arrival){ .offset = input->offset, .received_at = input->time };
 	if (!bits_read(input->key, &arrival->key) || !bits_read_event(input->id, &arrival->event))
-		return result_fail(ERROR_INPUT, "an event's key is 26 base32 characters, its id evt_ and 26 more");
+		return result_fail(ERROR_INPUT, "the key must be 26 base32 characters, and ce_id must be evt_ and 26 more");
 	TRY(event_header_read(header_get(input->headers, EVENT_HEADER), header));
 	arrival->severity = header->severity;
 	return result_ok();
@@ -197,19 +198,21 @@ Result arrival_read(const Record *input, Arrival *arrival, EventHeader *header)
 Result decide_arrival(Handler *handler, const Record *input)
 {
 	Memory *memory = handler->memory;
-	EventContext turn = { .input = input };
-	TRY(arrival_read(input, &turn.arrival, &turn.header));
-	turn.window = windows_find(&memory->windows, turn.arrival.key);
-	return turns[judge(turn.window, &turn.arrival)](handler, &turn);
+	EventContext event = { .input = input };
+	TRY(arrival_read(input, &event.arrival, &event.header));
+	event.window = windows_find(&memory->windows, event.arrival.key);
+	return effects[judge(event.window, &event.arrival)](handler, &event);
 }
 
-/* The incident was closed: the key's next event opens another. */
+/* ---- closings and reopenings */
+
+/* The next event of the key opens another incident. */
 Result decide_closing(Handler *handler, const Record *input)
 {
 	Memory *memory = handler->memory;
 	Bits key, incident;
 	if (!bits_read(input->key, &key) || !bits_read_incident(input->subject, &incident))
-		return result_fail(ERROR_INPUT, "a closing names a correlation key and an incident");
+		return result_fail(ERROR_INPUT, "the key must be a correlation key, and ce_subject an incident id");
 	const Window *window = windows_find(&memory->windows, key);
 	if (!judge_closing(window, incident, input->offset))
 		return result_ok();
@@ -222,7 +225,7 @@ Result decide_closing(Handler *handler, const Record *input)
 		     &(ReportBody){ .row = &row, .received_at = row.last_seen_at, .clock_offset_ms = INT64_MIN });
 }
 
-/* What is kept of an incident whose key went to another one meanwhile; *kept false: nothing any more. */
+/* The row of an incident whose key another one has taken; *kept false: it was pruned. */
 static Result row_kept(Handler *handler, const Record *input, WindowRow *row, bool *kept)
 {
 	WindowPrune unused;
@@ -236,10 +239,11 @@ static Result row_kept(Handler *handler, const Record *input, WindowRow *row, bo
 }
 
 /*
- * The reopened incident's row. What intake has of it is exact. Of one that it has forgotten it takes what response knew
- * when it was reopened: a count that was still on its way to response then, for longer than rows are kept, is passed over.
+ * The row of the reopened incident. A row that intake still has is exact. For a pruned one, the row takes the count that
+ * response had when the incident was reopened; a count that reached response later than rows are kept is lost.
  */
-static Result row_resumed(Handler *handler, const Record *input, const Resumption *said, const Window *window, WindowRow *row)
+static Result row_resumed(Handler *handler, const Record *input, const Resumption *resumption, const Window *window,
+			  WindowRow *row)
 {
 	Bits key = row->key, incident = row->incident;
 	bool kept = window && bits_equal(window_incident(window), incident);
@@ -248,18 +252,18 @@ static Result row_resumed(Handler *handler, const Record *input, const Resumptio
 	else
 		TRY(row_kept(handler, input, row, &kept));
 	if (!kept) {
-		*row = (WindowRow){ .key = key, .incident = incident, .report_version = said->report_version,
-				    .event_count = said->event_count, .last_seen_at = said->last_seen_at,
-				    .severity = said->severity };
+		*row = (WindowRow){ .key = key, .incident = incident, .report_version = resumption->report_version,
+				    .event_count = resumption->event_count, .last_seen_at = resumption->last_seen_at,
+				    .severity = resumption->severity };
 		if (!bits_read_event(input->id, &row->event))
-			return result_fail(ERROR_INPUT, "a reopening's id is evt_ and 26 base32 characters");
+			return result_fail(ERROR_INPUT, "ce_id must be evt_ and 26 base32 characters");
 	}
 	row->state = WINDOW_OPEN;
 	row->report_version++;
 	row->through = input->offset + 1;
 	row->resumed_at = input->time;
-	row->window_seconds = said->window_seconds;
-	row->cap_seconds = said->cap_seconds;
+	row->window_seconds = resumption->window_seconds;
+	row->cap_seconds = resumption->cap_seconds;
 	return result_ok();
 }
 
@@ -269,22 +273,22 @@ static Result resumption_read(Handler *handler, const Record *input, Resumption 
 	json_t *tree JSON_AUTO = NULL;
 	TRY(handler_body(handler, input, &body));
 	TRY(json_read(body, &tree));
-	return json_decode_record(&resumption_table, tree, out); /* numbers and a time: nothing of it is borrowed */
+	return json_decode_record(&resumption_table, tree, out); /* numbers and a time: it borrows nothing */
 }
 
-/* The incident was reopened: the key's next event counts to it, unless the key has an incident that takes it. */
+/* The next event of the key counts for the reopened incident, unless the key's window still takes events. */
 Result decide_reopening(Handler *handler, const Record *input)
 {
 	Memory *memory = handler->memory;
-	Resumption said;
+	Resumption resumption;
 	WindowRow row = { .resumed_at = INSTANT_NONE };
 	if (!bits_read(input->key, &row.key) || !bits_read_incident(input->subject, &row.incident))
-		return result_fail(ERROR_INPUT, "a reopening names a correlation key and an incident");
+		return result_fail(ERROR_INPUT, "the key must be a correlation key, and ce_subject an incident id");
 	const Window *window = windows_find(&memory->windows, row.key);
 	if (!judge_reopening(window, input->offset, input->time))
 		return result_ok();
-	TRY(resumption_read(handler, input, &said));
-	TRY(row_resumed(handler, input, &said, window, &row));
+	TRY(resumption_read(handler, input, &resumption));
+	TRY(row_resumed(handler, input, &resumption, window, &row));
 	if (window && !bits_equal(window_incident(window), row.incident))
 		TRY(draft_last_count(handler, input, window));
 	ReportDraft report = { .type = TYPE_REPORT_RESUMED, .at = input->time };

@@ -6,12 +6,12 @@
 
 #include <stdlib.h>
 
-enum { SETTLE_MAX = 1000 }; /* updates a batch at most */
+enum { SETTLE_MAX = 1000 }; /* updates in one batch */
 #define PRUNE_ROWS 64
 #define TEXT_(value) #value
 #define TEXT(value) TEXT_(value)
 
-/* ---- life */
+/* ---- memory */
 
 static const char *const schema[] = {
 	"CREATE TABLE windows (incident TEXT PRIMARY KEY, header TEXT NOT NULL, through INTEGER NOT NULL,"
@@ -25,8 +25,8 @@ static Memory *memory_new(unsigned partitions)
 	Memory *memory = calloc(1, sizeof(*memory));
 	must(memory);
 	windows_init(&memory->windows);
-	dedup_init(&memory->events.seen, seen_generation_size(partitions));
-	dedup_init(&memory->joins.seen, seen_generation_size(partitions));
+	dedup_init(&memory->events.filter, seen_generation_size(partitions));
+	dedup_init(&memory->joins.filter, seen_generation_size(partitions));
 	buffer_init(&memory->body, REPORT_BODY_MAX);
 	buffer_init(&memory->packed, HEADERS_MAX);
 	buffer_init(&memory->headers, HEADERS_MAX);
@@ -36,8 +36,8 @@ static Memory *memory_new(unsigned partitions)
 static void memory_clear(Memory *memory)
 {
 	windows_clear(&memory->windows);
-	dedup_clear(&memory->events.seen);
-	dedup_clear(&memory->joins.seen);
+	dedup_clear(&memory->events.filter);
+	dedup_clear(&memory->joins.filter);
 	memory->events.offset = memory->joins.offset = memory->undecided = -1;
 	memory->pruned_at = INSTANT_NONE;
 	memory->prune_more = false;
@@ -49,8 +49,8 @@ static void release(Handler *handler)
 	if (!memory)
 		return;
 	windows_release(&memory->windows);
-	dedup_release(&memory->events.seen);
-	dedup_release(&memory->joins.seen);
+	dedup_release(&memory->events.filter);
+	dedup_release(&memory->joins.filter);
 	buffer_release(&memory->body);
 	buffer_release(&memory->packed);
 	buffer_release(&memory->headers);
@@ -83,9 +83,9 @@ static Result restore(Handler *handler)
 	return result_failed(result) ? result : ended;
 }
 
-/* ---- how far the input is reflected */
+/* ---- positions */
 
-/* Joins are decided one by one: what is taken is reflected. Events are not, while they are only counted. */
+/* Joins are reflected as soon as they are decided; events not while their count is pending. */
 static int64_t position(Handler *handler, TopicId topic, unsigned partition, int64_t next)
 {
 	(void)partition;
@@ -94,7 +94,7 @@ static int64_t position(Handler *handler, TopicId topic, unsigned partition, int
 
 static int64_t replay_from(Handler *handler, TopicId topic, int64_t from)
 {
-	return dedup_replay_from(&observed_of(handler, topic)->seen, from);
+	return dedup_replay_from(&observed_of(handler, topic)->filter, from);
 }
 
 /* ---- apply: a record is its key's row */
@@ -152,13 +152,13 @@ static const struct {
 	{ TYPE_JOIN_ANNOUNCED, join_decide },
 };
 
-/* Every record of the stream, also those before the accepted position that a restart reads again, passes here in order. */
+/* Called for every record of the stream in order, also for those before the accepted position that a restart reads again. */
 static Result observe(Handler *handler, const Record *input)
 {
 	Observed *observed = observed_of(handler, input->topic);
 	if (input->offset <= observed->offset)
 		return result_ok();
-	observed->before = dedup_add(&observed->seen, input->offset, fingerprint_of(input->id));
+	observed->duplicate = dedup_add(&observed->filter, input->offset, fingerprint_of(input->id));
 	observed->offset = input->offset;
 	return result_ok();
 }
@@ -167,12 +167,12 @@ static Result decide(Handler *handler, const Record *input)
 {
 	const Observed *observed = observed_of(handler, input->topic);
 	must(input->offset == observed->offset);
-	if (observed->before)
+	if (observed->duplicate)
 		return result_ok();
 	for (size_t i = 0; i < sizeof(decisions) / sizeof(decisions[0]); i++)
 		if (slice_is(input->type, decisions[i].type))
 			return decisions[i].decide(handler, input);
-	return result_ok(); /* a later version's */
+	return result_ok(); /* of a later version */
 }
 
 static Result settle(Handler *handler, Instant now, Instant *wake_at)
@@ -185,7 +185,7 @@ static Result settle(Handler *handler, Instant now, Instant *wake_at)
 	return result_ok();
 }
 
-/* A row states all of its window or join key, so an old record is needed only while that is known. */
+/* A row states its whole window or join key, so an old record is needed only while that is known. */
 static Result needed(Handler *handler, const Record *old, bool *needed)
 {
 	if (slice_is(old->type, TYPE_JOIN_KEPT))
@@ -197,7 +197,7 @@ static Result needed(Handler *handler, const Record *old, bool *needed)
 
 const Service intake_service = {
 	.name = "intake",
-	.sentence = "Drops duplicates, counts repeats, puts related events together into one report",
+	.sentence = "removes duplicates, counts repeats, and correlates events into reports",
 	.ledger = TOPIC_REPORTS,
 	.inputs = {
 		{ .topic = TOPIC_EVENTS, .keys_only = true, .observe = observe, .decide = decide },

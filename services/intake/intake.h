@@ -1,16 +1,16 @@
 /*
- * Intake: duplicates out, repeats counted, related events put together into one report. Its ledger is tocsin.reports.
+ * Intake: removes duplicates, counts repeats, and correlates events into reports. Its ledger is tocsin.reports.
  *
- * How counting stays exact though repeats are only counted in memory:
+ * Counting is exact although repeats are first counted in memory:
  *
- *   - A repeat is reported late, together with others. Until then the accepted position stays at or before it (`position`),
- *     so after a crash it is read again.
- *   - Every report record states `through`: events of the key before that offset are counted. What is read again and lies
- *     before it is skipped; what lies behind it is counted.
- *   - Whether an event is a duplicate, a repeat or the first of a new incident depends on the events before it and on
- *     their headers alone, so reading again decides the same.
+ *   - Repeats are coalesced and reported later. Until then the accepted position stays at or before the first of them
+ *     (Service.position), so they are read again after a crash.
+ *   - Every report record states `through`: events of the key before that offset are counted. After a restart, events
+ *     before it are skipped and events from it on are counted.
+ *   - An event is judged as a duplicate, a repeat or the first of a new incident only from the earlier events and their
+ *     headers, so a second reading gives the same verdicts.
  *
- * Beside it, and apart from it, it keeps which open incidents have something in common (joins.h).
+ * Independently of that, intake keeps the open incidents that share a join key (joins.h).
  */
 #ifndef TOCSIN_INTAKE_INTAKE_H
 #define TOCSIN_INTAKE_INTAKE_H

@@ -1,4 +1,4 @@
-/* What intake.c and decide.c share. Nothing else includes it. */
+/* Shared by intake.c, decide.c and recount_records.c. */
 #ifndef TOCSIN_INTAKE_INTERNAL_H
 #define TOCSIN_INTAKE_INTERNAL_H
 
@@ -10,32 +10,32 @@
 
 enum { HEADERS_MAX = 4096 };
 
-/* How far an input was read, and whether the id that stands there was there before. */
+/* The deduplication of one input topic. */
 typedef struct {
-	DedupFilter seen;
+	DedupFilter filter;
 	int64_t offset; /* of the last record observed; -1: none */
-	bool before;
+	bool duplicate; /* that record's id occurred before */
 } Observed;
 
 typedef struct {
 	Windows windows;
 	Observed events, joins;
-	int64_t undecided;       /* an event that the next draft does not cover although its turn has come; -1: none */
-	Instant pruned_at;
-	bool prune_more;
+	int64_t undecided; /* offset of the event being decided, which the next draft does not cover; -1: none */
+	Instant pruned_at;  /* record time of the last draft that prunes */
+	bool prune_more;    /* the last prune reached its limit of rows */
 	Buffer body, packed, headers;
 } Memory;
 
-/* How far the events before next are reflected in what was drafted (Service.position). */
+/* The offset up to which the events before `next` are reflected in drafts (Service.position). */
 int64_t events_reflected(const Memory *memory, int64_t next);
 
-/* A report of what was counted and not yet reported. */
+/* Drafts a report of the pending count of the window. */
 Result draft_repeat(Handler *handler, const Window *window);
 
-/* Reads an event's key, id and headers. ERROR_INPUT: they are malformed, so no incident counts it. */
+/* Reads an event's key, id and headers. ERROR_INPUT: malformed; no incident counts the event. */
 Result arrival_read(const Record *input, Arrival *arrival, EventHeader *header);
 
-/* True where a report can repeat a document of so many bytes. An event whose document is needed and does not fit is refused. */
+/* True when a report can embed a document of so many bytes. An event whose document is needed and does not fit is refused. */
 bool document_fits(size_t size);
 
 /* Service.decide, by the input's type. */

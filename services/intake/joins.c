@@ -14,7 +14,7 @@ static Result row_read(Slice text, json_t **tree, JoinRecord *out)
 	return json_decode_record(&join_record_table, *tree, out);
 }
 
-/* *tree stays NULL where the key is not known. */
+/* *tree stays NULL: the key is not known. */
 static Result row_load(Handler *handler, const char *key, json_t **tree, JoinRecord *out)
 {
 	Result result = result_ok();
@@ -22,7 +22,7 @@ static Result row_load(Handler *handler, const char *key, json_t **tree, JoinRec
 	if (statement_next(rows))
 		result = row_read(statement_slice(rows, 0), tree, out);
 	Result ended = statement_end(rows);
-	return result_failed(result) ? result_fail(ERROR_INTERNAL, "a join key's row cannot be read") : ended;
+	return result_failed(result) ? result_fail(ERROR_INTERNAL, "the row of a join key cannot be read: %.200s", result.text) : ended;
 }
 
 /* ---- decide */
@@ -49,7 +49,7 @@ static Result join_read(const Record *input, json_t **tree, Join *out)
 	TRY(json_read(input->body, tree));
 	TRY(json_decode_record(&join_table, *tree, out));
 	if (!id_is("", slice_of(out->key)) || !id_incident_parse(slice_of(out->incident_id), &slot, &opened_at))
-		return result_fail(ERROR_INPUT, "a join names a join key and an incident");
+		return result_fail(ERROR_INPUT, "key must be a join key, and incident_id an incident id");
 	return result_ok();
 }
 
@@ -81,7 +81,7 @@ Result join_apply(Handler *handler, const Record *record)
 	JoinRecord row;
 	Result read = row_read(record->body, &tree, &row);
 	if (result_failed(read))
-		return result_fail(ERROR_INTERNAL, "join record: %.200s", read.text);
+		return result_fail(ERROR_INTERNAL, "a join record of the ledger cannot be read: %.200s", read.text);
 	TRY(rows_prune(handler, record->time));
 	if (json_array_size(row.incidents) == 0)
 		return store_run(handler->store, "DELETE FROM joins WHERE key = ?1", V_TEXT(record->key));
@@ -98,21 +98,21 @@ Result join_needed(Handler *handler, const Record *old, bool *needed)
 	return statement_end(row);
 }
 
-/* ---- derive: each is told of the other */
+/* ---- derive: commands to both incidents */
 
-/* arguments: taken. */
+/* Takes ownership of arguments. */
 static Result command_emit(Handler *handler, const Record *record, const Id *id, const char *name, const char *incident_id,
 			   json_t *arguments)
 {
 	unsigned slot;
 	Instant opened_at;
 	Buffer body;
-	json_t *said JSON_AUTO = arguments;
+	json_t *owned JSON_AUTO = arguments;
 	json_t *actor JSON_AUTO = json_pack("{s:s, s:s, s:s, s:[s]}", "kind", "system", "id", "intake", "name", "Tocsin",
 					    "roles", "system");
-	must(said && actor && id_incident_parse(slice_of(incident_id), &slot, &opened_at));
+	must(owned && actor && id_incident_parse(slice_of(incident_id), &slot, &opened_at));
 	CommandRecord command = { .incident_id = incident_id, .command = name, .expected_version = INT64_MIN,
-				  .actor = actor, .arguments = said, .issued_at = record->time };
+				  .actor = actor, .arguments = owned, .issued_at = record->time };
 	json_t *tree JSON_AUTO = json_encode(&command_record_table, &command);
 	buffer_init(&body, COMMAND_MAX);
 	json_write(tree, &body);
@@ -124,7 +124,7 @@ static Result command_emit(Handler *handler, const Record *record, const Id *id,
 	return result;
 }
 
-/* The same whichever of the two came first, and for each of them another. */
+/* The id of one of the two commands: independent of the order of the incidents, different for each of them. */
 static Id link_id(const JoinRecord *row, const char *incident_id, const char *other_id)
 {
 	bool first = strcmp(incident_id, other_id) < 0;
@@ -146,7 +146,7 @@ static Result links_derive(Handler *handler, const Record *record, const JoinRec
 {
 	size_t count = json_array_size(row->incidents);
 	JoinedIncident entered, other;
-	/* Who came stands last (core/join.c). */
+	/* The incident that entered is the last one (core/join.c). */
 	TRY(json_decode_record(&joined_incident_table, json_array_get(row->incidents, count - 1), &entered));
 	for (size_t i = 0; i + 1 < count; i++) {
 		TRY(json_decode_record(&joined_incident_table, json_array_get(row->incidents, i), &other));

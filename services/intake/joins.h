@@ -1,10 +1,10 @@
 /*
- * Joins: response announces on tocsin.joins which open incident has which join key, and intake, which owns the key's
- * partition, tells two that share one of each other: `link` commands to both, whose ids are a function of the key and the
- * two, so that doing it again changes nothing. An announcement is derived from an accepted entry, so a command never meets
- * an incident that response does not know.
+ * Joins: response announces on tocsin.joins the join keys of open incidents. The intake that owns the partition of a key
+ * sends `link` commands to both of two incidents that share it. Their ids are functions of the key and the two incidents,
+ * so sending them again changes nothing. An announcement is derived from an accepted entry, so response knows the incident
+ * of every command.
  *
- * State is a row a join key, in the store alone. Nothing here touches the windows, and no event waits for it.
+ * State is one row for each join key, only in the store. Joins do not affect windows, and no event waits for them.
  */
 #ifndef TOCSIN_INTAKE_JOINS_H
 #define TOCSIN_INTAKE_JOINS_H
@@ -15,7 +15,7 @@
 	"CREATE TABLE joins (key TEXT PRIMARY KEY, row TEXT NOT NULL, ends_at INTEGER NOT NULL) WITHOUT ROWID;"        \
 	"CREATE INDEX joins_ends ON joins (ends_at)"
 
-/* decide: of an announcement that was not there before; apply, needed: of TYPE_JOIN_KEPT; derive: of every record. */
+/* Parts of the Service: decide of announcements that are not duplicates; apply and needed of TYPE_JOIN_KEPT; derive of all. */
 Result join_decide(Handler *handler, const Record *input);
 Result join_apply(Handler *handler, const Record *record);
 Result join_derive(Handler *handler, const Record *record);

@@ -17,7 +17,7 @@ static const struct {
 	{ TYPE_REPORT_RESUMED, RECOUNT_RESUMED },
 };
 
-static Result row_take(Recount *recount, const BusRecord *record, bool carried)
+static Result row_take(Recount *recount, const BusRecord *record, bool imported)
 {
 	Slice type = header_get(record->headers, "ce_type");
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -27,12 +27,12 @@ static Result row_take(Recount *recount, const BusRecord *record, bool carried)
 			continue;
 		TRY(window_header_read(header_get(record->headers, WINDOW_HEADER),
 				       header_get(record->headers, "ce_subject"), &row, &unused));
-		recount_row(recount, record->offset, steps[i].step, &row, carried);
+		recount_row(recount, record->offset, steps[i].step, &row, imported);
 	}
-	return result_ok(); /* a join's, the protocol's own, or a later version's */
+	return result_ok(); /* of a join, of the ledger protocol, or of a later version */
 }
 
-/* Each record of an owner states positions; those that an import carried over state none, until its last one does. */
+/* Every record of an owner states positions. Of imported records only the last does. */
 Result recount_take_report(Recount *recount, unsigned partition, const BusRecord *record)
 {
 	Slice text = header_get(record->headers, "ce_positions");

@@ -3,8 +3,10 @@
  * words, settings. tests/contract compares proto/ with it.
  */
 #include "services/audit/audit.h"
+#include "services/gateway/answers.h"
 #include "services/gateway/core/filter.h"
-#include "services/gateway/gateway_internal.h"
+#include "services/gateway/description.h"
+#include "services/gateway/gateway.h"
 #include "services/intake/intake.h"
 #include "services/classification/classification.h"
 #include "services/notification/notification.h"

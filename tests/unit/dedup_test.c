@@ -22,44 +22,44 @@ static uint64_t print_of(uint64_t number)
 static void an_id_is_known_once_it_was_there(void **state)
 {
 	(void)state;
-	DedupFilter seen;
-	dedup_init(&seen, G);
-	assert_false(dedup_add(&seen, 0, 7));
-	assert_false(dedup_add(&seen, 1, 8));
-	assert_true(dedup_add(&seen, 2, 7));
-	assert_true(dedup_add(&seen, 3, 8));
-	dedup_release(&seen);
+	DedupFilter filter;
+	dedup_init(&filter, G);
+	assert_false(dedup_add(&filter, 0, 7));
+	assert_false(dedup_add(&filter, 1, 8));
+	assert_true(dedup_add(&filter, 2, 7));
+	assert_true(dedup_add(&filter, 3, 8));
+	dedup_release(&filter);
 }
 
 static void an_id_is_known_through_the_next_generation_and_forgotten_after_it(void **state)
 {
 	(void)state;
-	DedupFilter seen;
-	dedup_init(&seen, G);
-	assert_false(dedup_add(&seen, 5, 7));
-	assert_false(dedup_add(&seen, 2 * G - 1, 9));
-	assert_false(dedup_add(&seen, 2 * G, 11));
-	assert_false(dedup_add(&seen, 2 * G + 1, 7)); /* generation 0 is gone */
-	assert_true(dedup_add(&seen, 2 * G + 2, 9));
-	dedup_release(&seen);
+	DedupFilter filter;
+	dedup_init(&filter, G);
+	assert_false(dedup_add(&filter, 5, 7));
+	assert_false(dedup_add(&filter, 2 * G - 1, 9));
+	assert_false(dedup_add(&filter, 2 * G, 11));
+	assert_false(dedup_add(&filter, 2 * G + 1, 7)); /* generation 0 is gone */
+	assert_true(dedup_add(&filter, 2 * G + 2, 9));
+	dedup_release(&filter);
 }
 
 static void asking_tells_what_adding_would_and_notes_nothing(void **state)
 {
 	(void)state;
-	DedupFilter seen;
-	dedup_init(&seen, G);
-	assert_false(seen_knows(&seen, 0, 7));
-	assert_false(dedup_add(&seen, 5, 7));
-	assert_true(seen_knows(&seen, 6, 7));
-	assert_false(seen_knows(&seen, 6, 8));
-	assert_true(seen_knows(&seen, 2 * G - 1, 7));
-	assert_false(seen_knows(&seen, 2 * G, 7));
-	assert_false(dedup_add(&seen, G, 8));
-	assert_true(seen_knows(&seen, 2 * G - 1, 7));
-	assert_true(seen_knows(&seen, 2 * G, 8));
-	assert_false(seen_knows(&seen, 2 * G, 7));
-	dedup_release(&seen);
+	DedupFilter filter;
+	dedup_init(&filter, G);
+	assert_false(seen_knows(&filter, 0, 7));
+	assert_false(dedup_add(&filter, 5, 7));
+	assert_true(seen_knows(&filter, 6, 7));
+	assert_false(seen_knows(&filter, 6, 8));
+	assert_true(seen_knows(&filter, 2 * G - 1, 7));
+	assert_false(seen_knows(&filter, 2 * G, 7));
+	assert_false(dedup_add(&filter, G, 8));
+	assert_true(seen_knows(&filter, 2 * G - 1, 7));
+	assert_true(seen_knows(&filter, 2 * G, 8));
+	assert_false(seen_knows(&filter, 2 * G, 7));
+	dedup_release(&filter);
 }
 
 static void partitions_share_what_is_remembered(void **state)
@@ -73,22 +73,22 @@ static void partitions_share_what_is_remembered(void **state)
 static void a_repeat_keeps_an_id_known(void **state)
 {
 	(void)state;
-	DedupFilter seen;
-	dedup_init(&seen, G);
-	assert_false(dedup_add(&seen, 0, 7));
+	DedupFilter filter;
+	dedup_init(&filter, G);
+	assert_false(dedup_add(&filter, 0, 7));
 	for (int64_t generation = 1; generation < 6; generation++)
-		assert_true(dedup_add(&seen, generation * G, 7));
-	dedup_release(&seen);
+		assert_true(dedup_add(&filter, generation * G, 7));
+	dedup_release(&filter);
 }
 
 static void a_gap_of_generations_forgets_everything(void **state)
 {
 	(void)state;
-	DedupFilter seen;
-	dedup_init(&seen, G);
-	assert_false(dedup_add(&seen, 0, 7));
-	assert_false(dedup_add(&seen, 2 * G, 7));
-	dedup_release(&seen);
+	DedupFilter filter;
+	dedup_init(&filter, G);
+	assert_false(dedup_add(&filter, 0, 7));
+	assert_false(dedup_add(&filter, 2 * G, 7));
+	dedup_release(&filter);
 }
 
 /* The generation's bounds, straight from the definition: every pair of records is compared. */
@@ -106,14 +106,14 @@ static void verdicts_are_those_of_the_definition(void **state)
 	(void)state;
 	enum { RECORDS = 12 * G };
 	uint64_t prints[RECORDS];
-	DedupFilter seen;
+	DedupFilter filter;
 	srand(11);
-	dedup_init(&seen, G);
+	dedup_init(&filter, G);
 	for (int64_t offset = 0; offset < RECORDS; offset++) {
 		prints[offset] = print_of((uint64_t)rand() % 300);
-		assert_int_equal(dedup_add(&seen, offset, prints[offset]), known_by_definition(prints, offset));
+		assert_int_equal(dedup_add(&filter, offset, prints[offset]), known_by_definition(prints, offset));
 	}
-	dedup_release(&seen);
+	dedup_release(&filter);
 }
 
 static void reading_again_from_the_replay_offset_gives_the_same_verdicts(void **state)
@@ -121,34 +121,34 @@ static void reading_again_from_the_replay_offset_gives_the_same_verdicts(void **
 	(void)state;
 	enum { RECORDS = 7 * G };
 	bool first[RECORDS];
-	DedupFilter seen;
-	dedup_init(&seen, G);
+	DedupFilter filter;
+	dedup_init(&filter, G);
 	for (int64_t offset = 0; offset < RECORDS; offset++)
-		first[offset] = dedup_add(&seen, offset, print_of((uint64_t)(offset * offset) % 311));
+		first[offset] = dedup_add(&filter, offset, print_of((uint64_t)(offset * offset) % 311));
 	for (int64_t position = 0; position < RECORDS; position += 13) {
-		dedup_clear(&seen);
-		for (int64_t offset = dedup_replay_from(&seen, position); offset < RECORDS; offset++) {
-			bool verdict = dedup_add(&seen, offset, print_of((uint64_t)(offset * offset) % 311));
+		dedup_clear(&filter);
+		for (int64_t offset = dedup_replay_from(&filter, position); offset < RECORDS; offset++) {
+			bool verdict = dedup_add(&filter, offset, print_of((uint64_t)(offset * offset) % 311));
 			if (offset >= position)
 				assert_int_equal(verdict, first[offset]);
 		}
 	}
-	dedup_release(&seen);
+	dedup_release(&filter);
 }
 
 static void a_full_generation_of_different_ids_is_held_in_a_bounded_table(void **state)
 {
 	(void)state;
 	enum { FULL = 200000 };
-	DedupFilter seen;
-	dedup_init(&seen, FULL);
-	assert_null(seen.current.slots); /* idle: nothing is held */
+	DedupFilter filter;
+	dedup_init(&filter, FULL);
+	assert_null(filter.current.entries); /* idle: nothing is held */
 	for (int64_t offset = 0; offset < FULL; offset++)
-		assert_false(dedup_add(&seen, offset, print_of((uint64_t)offset)));
-	assert_true(seen.current.capacity <= (size_t)FULL + FULL / 3 + 2);
+		assert_false(dedup_add(&filter, offset, print_of((uint64_t)offset)));
+	assert_true(filter.current.capacity <= (size_t)FULL + FULL / 3 + 2);
 	for (int64_t i = 0; i < FULL; i++)
-		assert_true(dedup_add(&seen, FULL + i, print_of((uint64_t)i)));
-	dedup_release(&seen);
+		assert_true(dedup_add(&filter, FULL + i, print_of((uint64_t)i)));
+	dedup_release(&filter);
 }
 
 static void fingerprints_tell_ids_apart_and_are_never_zero(void **state)
@@ -221,5 +221,5 @@ int main(void)
 		cmocka_unit_test(an_incident_id_tells_when_it_was_opened),
 		cmocka_unit_test(what_is_no_id_is_refused),
 	};
-	return cmocka_run_group_tests_name("seen", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("filter", tests, NULL, NULL);
 }

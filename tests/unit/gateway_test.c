@@ -1,6 +1,6 @@
 /*
- * The gateway's promises to those who post, with a bus that does what the test says and requests that only remember what
- * they were answered: this file brings its own http_*, so no socket is opened.
+ * The gateway's guarantees to its clients, with a scripted bus and requests that only store their answer. This file defines
+ * its own http_* functions, so no socket is opened.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,13 +8,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "services/gateway/gateway_internal.h"
-#include "services/gateway/publish.h"
+#include "services/gateway/gateway.h"
+#include "services/gateway/policies.h"
+#include "services/gateway/view.h"
+#include "services/gateway/view_readers.h"
 #include "shared/domain/types.h"
 #include "shared/io/system/clock.h"
 #include "shared/runtime/runtime.h"
 #include "tests/support/scratch.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +30,7 @@ static const char key_text[] = "tcs_0123abcd_0123456789abcdefghjkmnpqrstvwxyz012
 
 struct HttpRequest {
 	const char *path, *id, *command, *body, *idempotency_key, *if_match;
-	const char *parameter, *value; /* of the query string; NULL: there is none */
+	const char *parameter, *value; /* of the query string; NULL: none */
 	const void *principal;
 	bool suspended;
 	unsigned answers;
@@ -110,11 +114,11 @@ void http_answer(HttpRequest *request, const HttpResponse *response)
 
 /* ---- the bus -------------------------------------------------------------------------------------------------- */
 
-typedef enum { BUS_AT_ONCE, BUS_HOLDS, BUS_FULL } BusMood;
+typedef enum { BUS_AT_ONCE, BUS_HOLDS, BUS_FULL } BusBehaviour;
 
 enum { HELD_MAX = 4 };
 
-static BusMood mood;
+static BusBehaviour behaviour;
 static unsigned appended;
 static Id last_id;
 static struct {
@@ -127,11 +131,11 @@ static Result fake_append(Bus *bus, unsigned topic, unsigned partition, const Bu
 			  void *context)
 {
 	(void)bus, (void)topic, (void)partition;
-	if (mood == BUS_FULL)
+	assert_true(text_copy(header_get(record->headers, "ce_id"), last_id.text, sizeof last_id.text));
+	if (behaviour == BUS_FULL)
 		return result_fail(ERROR_AGAIN, "the queue is full");
 	appended++;
-	assert_true(text_copy(header_get(record->headers, "ce_id"), last_id.text, sizeof last_id.text));
-	if (mood == BUS_AT_ONCE) {
+	if (behaviour == BUS_AT_ONCE) {
 		done(context, false, 0);
 		return result_ok();
 	}
@@ -141,16 +145,16 @@ static Result fake_append(Bus *bus, unsigned topic, unsigned partition, const Bu
 	return result_ok();
 }
 
-/* The last message of tocsin.policies, as others may have published it; no offset: there is none. */
+/* The last message of tocsin.policies, published by another gateway; end 0: none. */
 static struct {
 	int64_t end;
 	const char *body;
-} policies;
+} policies_topic;
 
 static int64_t fake_end(Bus *bus, unsigned topic, unsigned partition)
 {
 	(void)bus, (void)partition;
-	return topic == TOPIC_POLICIES ? policies.end : 0;
+	return topic == TOPIC_POLICIES ? policies_topic.end : 0;
 }
 
 static BusReader bus_reader;
@@ -167,12 +171,12 @@ static void fake_close(BusReader *reader)
 	(void)reader;
 }
 
-static Result fake_read(BusReader *reader, BusPosition place, size_t max, bool want_bodies, BusVisit visit, void *context,
+static Result fake_read(BusReader *reader, BusPosition position, size_t max, bool want_bodies, BusVisit visit, void *context,
 			int64_t *next)
 {
 	(void)reader, (void)max, (void)want_bodies;
-	*next = place.from + 1;
-	visit(context, &(BusRecord){ .offset = place.from, .body = slice_of(policies.body) });
+	*next = position.from + 1;
+	visit(context, &(BusRecord){ .offset = position.from, .body = slice_of(policies_topic.body) });
 	return result_ok();
 }
 
@@ -197,27 +201,29 @@ static char view_path[SCRATCH_PATH];
 static Store *store;
 static Gateway *gateway;
 static Id incident;
+static AdminKey key;
 
 /* As the runtime does. */
-static void view_say(bool caught_up)
+static void set_caught_up(bool caught_up)
 {
 	Handler handler = { .store = store, .environment = gateway };
 	gateway_service.caught_up(&handler, caught_up);
 }
 
-/* Its view has caught up. */
+/* With a view that has caught up. */
 static void gateway_make(int64_t command_wait_ms)
 {
 	GatewayOptions options = { .bus = &bus,
 				   .view_path = view_path,
 				   .command_wait_ms = command_wait_ms,
 				   .body_max = 65536 };
-	assert_false(result_failed(admin_key_read(slice_of(key_text), &options.key)));
+	assert_false(result_failed(admin_key_read(slice_of(key_text), &key)));
+	options.key = key;
 	assert_false(result_failed(gateway_new(&options, &gateway)));
-	view_say(true);
+	set_caught_up(true);
 }
 
-/* A pack of that version: a new reference to its message. */
+/* The message of a policy pack with this pack.yaml: a new reference. */
 static json_t *pack_of(const char *pack)
 {
 	static const char sources[] =
@@ -244,12 +250,12 @@ static json_t *pack_of(const char *pack)
 static void policy_publish(void)
 {
 	json_t *message JSON_AUTO = pack_of("{id: test, version: 9, timezone: UTC, languages: [en]}\n");
-	mood = BUS_AT_ONCE;
+	behaviour = BUS_AT_ONCE;
 	assert_false(result_failed(gateway_publish_policy(gateway, message, false)));
 	appended = 0;
 }
 
-static void view_take(const char *type, const char *cause, const char *body)
+static void take_journal(const char *type, const char *cause, const char *body)
 {
 	Record record = { .topic = TOPIC_JOURNAL,
 			  .id = SLICE("jrn"),
@@ -276,13 +282,13 @@ static void incident_make(void)
 		 "\"at\":\"2026-11-23T08:15:30.000Z\",\"actor\":null,\"data\":{},"
 		 "\"changes\":{\"id\":\"%s\",\"kind\":\"incident\",\"status\":\"reported\",\"title\":\"t\"}}]}",
 		 incident.text, incident.text);
-	view_take(TYPE_JOURNAL_ENTERED, "evt_x", body);
+	take_journal(TYPE_JOURNAL_ENTERED, "evt_x", body);
 }
 
 static int make(void **state)
 {
 	(void)state;
-	policies.end = 0;
+	policies_topic.end = 0;
 	scratch_make(&scratch);
 	scratch_path(&scratch, "view.db", view_path);
 	StoreOptions options = runtime_store_options(&gateway_service, view_path);
@@ -302,11 +308,21 @@ static int drop(void **state)
 	return 0;
 }
 
-/* ---- asking --------------------------------------------------------------------------------------------------- */
+/* ---- requests and answers --------------------------------------------------------------------------------------------------- */
+
+/* Calls the handler of the route with this operation. */
+static void call(const char *operation, HttpRequest *request)
+{
+	const HttpRoute *routes = gateway_routes(gateway);
+	size_t i = 0;
+	while (strcmp(routes[i].operation, operation) != 0)
+		assert_true(++i < gateway_route_count);
+	routes[i].handler(request, routes[i].context);
+}
 
 static HttpRequest event_of(const char *body)
 {
-	return (HttpRequest){ .path = "/v1/events", .body = body, .principal = &gateway->options.key };
+	return (HttpRequest){ .path = "/v1/events", .body = body, .principal = &key };
 }
 
 static HttpRequest command_of_test(const char *command, const char *body)
@@ -315,10 +331,10 @@ static HttpRequest command_of_test(const char *command, const char *body)
 			      .id = incident.text,
 			      .command = command,
 			      .body = body,
-			      .principal = &gateway->options.key };
+			      .principal = &key };
 }
 
-/* Response's answer to the last command on the bus. */
+/* The answer of response to the last command on the bus. */
 static void answer_command(const char *type, const char *problem)
 {
 	char body[512];
@@ -326,7 +342,7 @@ static void answer_command(const char *type, const char *problem)
 	snprintf(body, sizeof body,
 		 "{\"incident_id\":\"%s\",\"command_id\":\"%s\",\"entries\":[],\"problem\":%s,\"version\":1}",
 		 incident.text, command.text, problem);
-	view_take(type, command.text, body);
+	take_journal(type, command.text, body);
 }
 
 static void assert_status(HttpRequest *request, unsigned status)
@@ -351,12 +367,12 @@ static void wait_for_answer(HttpRequest *request)
 
 /* ---- events --------------------------------------------------------------------------------------------------- */
 
-static void an_event_is_answered_when_it_is_durable_and_not_before(void **state)
+static void an_event_is_answered_only_when_it_is_durable(void **state)
 {
 	(void)state;
 	HttpRequest request = event_of("{\"source\":\"s\",\"title\":\"t\"}");
-	mood = BUS_HOLDS;
-	ingest_event(&request, gateway);
+	behaviour = BUS_HOLDS;
+	call("postEvent", &request);
 	assert_waits(&request);
 	release(false);
 	assert_status(&request, 202);
@@ -364,44 +380,45 @@ static void an_event_is_answered_when_it_is_durable_and_not_before(void **state)
 	assert_non_null(strstr(request.location, "/v1/incidents?correlation_key="));
 }
 
-static void a_write_in_doubt_is_no_success_and_may_be_sent_again(void **state)
+static void a_failed_append_of_an_event_is_answered_with_503(void **state)
 {
 	(void)state;
 	HttpRequest request = event_of("{\"source\":\"s\",\"title\":\"t\"}");
-	mood = BUS_HOLDS;
-	ingest_event(&request, gateway);
+	behaviour = BUS_HOLDS;
+	call("postEvent", &request);
 	release(true);
 	assert_status(&request, 503);
 	assert_string_equal(request.retry_after, "1");
 	assert_non_null(strstr(request.text, "Idempotency-Key"));
 }
 
-static void a_full_bus_says_when_to_come_again(void **state)
+static void a_full_bus_is_answered_with_retry_after(void **state)
 {
 	(void)state;
 	HttpRequest request = event_of("{\"source\":\"s\",\"title\":\"t\"}");
-	mood = BUS_FULL;
-	ingest_event(&request, gateway);
+	behaviour = BUS_FULL;
+	call("postEvent", &request);
 	assert_status(&request, 503);
 	assert_string_equal(request.retry_after, "1");
 }
 
-static void without_a_policy_nothing_is_taken(void **state)
+static void events_are_refused_until_a_policy_is_in_force(void **state)
 {
 	(void)state;
 	HttpRequest request = event_of("{\"source\":\"s\",\"title\":\"t\"}");
-	policy_replace(gateway, NULL, INT64_MAX);
-	ingest_event(&request, gateway);
+	gateway_free(gateway);
+	gateway_make(60000);
+	call("postEvent", &request);
 	assert_status(&request, 503);
 	assert_int_equal(appended, 0);
 }
 
-static void a_wrong_event_never_reaches_the_bus(void **state)
+static void an_invalid_event_is_not_appended(void **state)
 {
 	(void)state;
 	HttpRequest request = event_of("{\"source\":\"s\"}"), broken = event_of("{");
-	ingest_event(&request, gateway);
-	ingest_event(&broken, gateway);
+	call("postEvent", &request);
+	call("postEvent", &broken);
 	assert_status(&request, 422);
 	assert_non_null(strstr(request.text, "\"pointer\":\"/title\""));
 	assert_status(&broken, 400);
@@ -414,10 +431,10 @@ static void an_idempotency_key_is_for_one_body(void **state)
 	HttpRequest first = event_of("{\"source\":\"s\",\"title\":\"t\"}"), again = first, other = first;
 	other.body = "{\"source\":\"s\",\"title\":\"u\"}";
 	first.idempotency_key = again.idempotency_key = other.idempotency_key = "\"k\"";
-	mood = BUS_AT_ONCE;
-	ingest_event(&first, gateway);
-	ingest_event(&again, gateway);
-	ingest_event(&other, gateway);
+	behaviour = BUS_AT_ONCE;
+	call("postEvent", &first);
+	call("postEvent", &again);
+	call("postEvent", &other);
 	assert_status(&first, 202);
 	assert_status(&again, 202);
 	assert_string_equal(first.text, again.text);
@@ -440,16 +457,16 @@ static void assert_loading(HttpRequest *request)
 	assert_non_null(strstr(request->text, "this server is still loading its incidents and commands"));
 }
 
-/* 404 and an empty list would be answers about a view that is not there yet. */
-static void questions_and_commands_wait_for_the_view(void **state)
+/* 404 and an empty list would be wrong answers. */
+static void queries_and_commands_are_refused_until_the_view_has_caught_up(void **state)
 {
 	(void)state;
 	static const struct {
-		HttpHandler ask;
+		const char *operation;
 		unsigned status; /* once the view has caught up */
-	} asks[] = {
-		{ query_incidents, 200 }, { query_incidents, 200 }, { query_incidents, 400 }, { query_incident, 200 },
-		{ query_timeline, 200 },  { command_read, 404 },    { command_issue, 202 },
+	} calls[] = {
+		{ "listIncidents", 200 }, { "listIncidents", 200 }, { "listIncidents", 400 },  { "getIncident", 200 },
+		{ "getTimeline", 200 },   { "getCommand", 404 },    { "commandIncident", 202 },
 	};
 	gateway_free(gateway);
 	gateway_make(0);
@@ -460,93 +477,110 @@ static void questions_and_commands_wait_for_the_view(void **state)
 				  one, one, one, command };
 	HttpRequest answered[sizeof refused / sizeof refused[0]];
 	memcpy(answered, refused, sizeof answered);
-	const size_t count = sizeof asks / sizeof asks[0];
-	view_say(false);
+	const size_t count = sizeof calls / sizeof calls[0];
+	set_caught_up(false);
 	for (size_t i = 0; i < count; i++) {
-		asks[i].ask(&refused[i], gateway);
+		call(calls[i].operation, &refused[i]);
 		assert_loading(&refused[i]);
 	}
 	assert_int_equal(appended, 0);
-	view_say(true);
+	set_caught_up(true);
 	for (size_t i = 0; i < count; i++) {
-		asks[i].ask(&answered[i], gateway);
-		assert_status(&answered[i], asks[i].status);
+		call(calls[i].operation, &answered[i]);
+		assert_status(&answered[i], calls[i].status);
 	}
 	assert_non_null(strstr(answered[1].text, incident.text));
 }
 
-static void wrong_requests_are_refused_whatever_the_view_holds(void **state)
+static void invalid_requests_are_refused_before_the_view_is_read(void **state)
 {
 	(void)state;
 	HttpRequest list = list_of_test("nonsense", "1"), command = command_of_test("close", "{}");
-	view_say(false);
-	query_incidents(&list, gateway);
+	set_caught_up(false);
+	call("listIncidents", &list);
 	assert_status(&list, 400);
-	command_issue(&command, gateway);
+	call("commandIncident", &command);
 	assert_status(&command, 422);
 }
 
-static void events_and_reports_are_taken_without_a_view(void **state)
+static void events_and_reports_are_accepted_before_the_view_has_caught_up(void **state)
 {
 	(void)state;
 	HttpRequest event = event_of("{\"source\":\"s\",\"title\":\"t\"}");
 	HttpRequest report = event_of("{\"kind\":\"incident\",\"description\":\"d\"}");
-	view_say(false);
-	ingest_event(&event, gateway);
-	ingest_report(&report, gateway);
+	set_caught_up(false);
+	call("postEvent", &event);
+	call("postReport", &report);
 	assert_status(&event, 202);
 	assert_status(&report, 202);
 }
 
-/* Its request waits already; the journal answers it when it is read again. */
-static void a_command_under_way_is_answered_though_the_view_is_dropped(void **state)
+/* Its request already waits; the journal answers it when it is read again. */
+static void a_waiting_command_is_answered_after_the_view_was_dropped(void **state)
 {
 	(void)state;
 	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
-	mood = BUS_HOLDS;
-	command_issue(&request, gateway);
-	view_say(false);
+	behaviour = BUS_HOLDS;
+	call("commandIncident", &request);
+	set_caught_up(false);
 	release(false);
 	assert_waits(&request);
 	answer_command(TYPE_JOURNAL_UNCHANGED, "null");
 	assert_status(&request, 200);
 }
 
-static void *drop_begin(void *context)
+typedef struct {
+	ViewReaders *readers;
+	atomic_bool done;
+} Drop;
+
+static void *drop_run(void *context)
 {
-	view_say(false);
-	atomic_store((atomic_bool *)context, true);
+	Drop *dropping = context;
+	view_readers_caught_up(dropping->readers, false);
+	atomic_store(&dropping->done, true);
 	return NULL;
 }
 
-static void a_view_is_not_dropped_under_its_reader(void **state)
+static bool can_read(ViewReaders *readers)
 {
-	(void)state;
-	ViewReader *reader, *other;
-	pthread_t thread;
-	atomic_bool dropped = false;
-	assert_false(result_failed(view_borrow(gateway, &reader)));
-	assert_int_equal(pthread_create(&thread, NULL, drop_begin, &dropped), 0);
-	for (int i = 0; i < 500 && atomic_load(&gateway->caught_up); i++)
-		clock_sleep_ms(10);
-	assert_int_equal(view_borrow(gateway, &other).kind, ERROR_AGAIN);
-	clock_sleep_ms(50); /* the thread waits for the reader, which nothing shows */
-	assert_false(atomic_load(&dropped));
-	view_return(reader);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_true(atomic_load(&dropped));
+	ViewReader *reader;
+	bool can = !result_failed(view_borrow(readers, &reader));
+	if (can)
+		view_return(reader);
+	return can;
 }
 
-/* The other body has another correlation key, and so another id. */
-static void an_idempotency_key_is_for_one_body_whatever_it_correlates_with(void **state)
+static void a_view_is_dropped_only_when_its_readers_are_returned(void **state)
+{
+	(void)state;
+	ViewReader *reader;
+	pthread_t thread;
+	Drop dropping = { .readers = view_readers_new(view_path) };
+	view_readers_caught_up(dropping.readers, true);
+	assert_false(result_failed(view_borrow(dropping.readers, &reader)));
+	assert_int_equal(pthread_create(&thread, NULL, drop_run, &dropping), 0);
+	for (int i = 0; i < 500 && can_read(dropping.readers); i++)
+		clock_sleep_ms(10);
+	assert_false(can_read(dropping.readers));
+	clock_sleep_ms(50);
+	assert_false(atomic_load(&dropping.done));
+	view_return(reader);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(atomic_load(&dropping.done));
+	view_readers_free(dropping.readers);
+}
+
+/* The other body has another correlation key, and therefore another id. */
+static void an_idempotency_key_is_for_one_body_of_any_correlation_key(void **state)
 {
 	(void)state;
 	HttpRequest first = event_of("{\"source\":\"s\",\"title\":\"t\"}"), other = first;
-	other.body = "{\"source\":\"u\",\"title\":\"t\"}"; /* the policy here correlates by source */
+	other.body = "{\"source\":\"u\",\"title\":\"t\"}"; /* the policy correlates by source */
 	first.idempotency_key = other.idempotency_key = "\"k\"";
-	mood = BUS_AT_ONCE;
-	ingest_event(&first, gateway);
-	ingest_event(&other, gateway);
+	behaviour = BUS_AT_ONCE;
+	call("postEvent", &first);
+	call("postEvent", &other);
 	assert_status(&first, 202);
 	assert_status(&other, 422);
 	assert_non_null(strstr(other.text, "idempotency-mismatch"));
@@ -560,14 +594,14 @@ static void an_event_and_a_report_may_have_the_same_idempotency_key(void **state
 	report.body = "{\"kind\":\"incident\",\"description\":\"d\"}";
 	other.body = "{\"kind\":\"incident\",\"description\":\"e\"}";
 	event.idempotency_key = report.idempotency_key = other.idempotency_key = "k";
-	mood = BUS_AT_ONCE;
-	ingest_event(&event, gateway);
+	behaviour = BUS_AT_ONCE;
+	call("postEvent", &event);
 	Id event_id = last_id;
-	ingest_report(&report, gateway);
+	call("postReport", &report);
 	assert_status(&event, 202);
 	assert_status(&report, 202);
 	assert_string_not_equal(last_id.text, event_id.text);
-	ingest_report(&other, gateway);
+	call("postReport", &other);
 	assert_status(&other, 422);
 	assert_int_equal(appended, 2);
 }
@@ -578,8 +612,8 @@ static void a_command_is_answered_by_the_journal(void **state)
 {
 	(void)state;
 	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
-	mood = BUS_HOLDS;
-	command_issue(&request, gateway);
+	behaviour = BUS_HOLDS;
+	call("commandIncident", &request);
 	release(false);
 	assert_waits(&request);
 	answer_command(TYPE_JOURNAL_UNCHANGED, "null");
@@ -588,83 +622,85 @@ static void a_command_is_answered_by_the_journal(void **state)
 	assert_non_null(strstr(request.text, incident.text));
 }
 
-static void a_refused_command_says_what_would_be_taken(void **state)
+static void a_refused_command_lists_the_allowed_commands(void **state)
 {
 	(void)state;
 	HttpRequest request = command_of_test("close", "{\"resolution\":\"resolved\",\"reason\":\"r\"}");
-	mood = BUS_AT_ONCE;
-	command_issue(&request, gateway);
+	behaviour = BUS_AT_ONCE;
+	call("commandIncident", &request);
 	answer_command(TYPE_JOURNAL_REFUSED,
 		       "{\"code\":\"transition-refused\",\"detail\":\"d\",\"allowed\":[\"note\"]}");
 	assert_status(&request, 409);
 	assert_non_null(strstr(request.text, "\"allowed\":[\"note\"]"));
 }
 
-static void an_answer_that_overtakes_its_append_is_given_once(void **state)
+static void an_answer_before_its_append_completes_is_given_once(void **state)
 {
 	(void)state;
 	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
-	mood = BUS_HOLDS;
-	command_issue(&request, gateway);
+	behaviour = BUS_HOLDS;
+	call("commandIncident", &request);
 	answer_command(TYPE_JOURNAL_UNCHANGED, "null");
 	assert_status(&request, 200);
 	release(false);
 	assert_int_equal(request.answers, 1);
 }
 
-static void a_command_in_doubt_is_no_success_and_may_be_sent_again(void **state)
+static void a_failed_append_of_a_command_is_answered_with_503(void **state)
 {
 	(void)state;
 	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
-	mood = BUS_HOLDS;
-	command_issue(&request, gateway);
+	behaviour = BUS_HOLDS;
+	call("commandIncident", &request);
 	release(true);
 	assert_status(&request, 503);
 	assert_string_equal(request.retry_after, "1");
 	assert_non_null(strstr(request.text, "Idempotency-Key"));
 }
 
-static void a_command_that_finds_the_bus_full_is_forgotten(void **state)
+static void a_command_refused_by_a_full_bus_is_forgotten(void **state)
 {
 	(void)state;
 	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
-	mood = BUS_FULL;
-	command_issue(&request, gateway);
+	behaviour = BUS_FULL;
+	call("commandIncident", &request);
 	assert_status(&request, 503);
-	assert_int_equal(waiting_count(gateway->waiting), 0);
+	HttpRequest get = { .path = "/v1/commands/x", .id = last_id.text };
+	call("getCommand", &get);
+	assert_status(&get, 404);
 }
 
 static void a_command_not_answered_in_time_is_pending(void **state)
 {
 	(void)state;
-	HttpRequest request, ask;
+	HttpRequest request, get;
 	gateway_free(gateway);
 	gateway_make(20);
 	request = command_of_test("note", "{\"text\":\"x\"}");
-	mood = BUS_AT_ONCE;
-	command_issue(&request, gateway);
+	behaviour = BUS_AT_ONCE;
+	call("commandIncident", &request);
 	wait_for_answer(&request);
 	assert_status(&request, 202);
 	assert_non_null(strstr(request.location, last_id.text));
-	ask = (HttpRequest){ .path = request.location, .id = last_id.text };
-	command_read(&ask, gateway); /* before the view has read the command */
-	assert_status(&ask, 200);
-	assert_non_null(strstr(ask.text, "\"status\":\"pending\""));
-	assert_non_null(strstr(ask.text, incident.text));
+	get = (HttpRequest){ .path = request.location, .id = last_id.text };
+	call("getCommand", &get); /* before the view has read the command */
+	assert_status(&get, 200);
+	assert_non_null(strstr(get.text, "\"status\":\"pending\""));
+	assert_non_null(strstr(get.text, incident.text));
 }
 
-static void nothing_is_pending_that_is_not_durable(void **state)
+static void a_command_is_pending_only_when_it_is_durable(void **state)
 {
 	(void)state;
-	HttpRequest request;
+	HttpRequest request, later;
 	gateway_free(gateway);
 	gateway_make(0);
-	HttpRequest later = command_of_test("note", "{\"text\":\"y\"}");
 	request = command_of_test("note", "{\"text\":\"x\"}");
-	mood = BUS_HOLDS;
-	command_issue(&request, gateway);
-	mood = BUS_AT_ONCE;
-	command_issue(&later, gateway);
+	later = command_of_test("note", "{\"text\":\"y\"}");
+	behaviour = BUS_HOLDS;
+	call("commandIncident", &request);
+	behaviour = BUS_AT_ONCE;
+	call("commandIncident", &later);
 	wait_for_answer(&later); /* its time ends after that of the first */
 	assert_status(&later, 202);
 	assert_waits(&request);
@@ -672,14 +708,14 @@ static void nothing_is_pending_that_is_not_durable(void **state)
 	assert_status(&request, 202);
 }
 
-static void a_command_that_never_becomes_durable_is_answered_in_its_time(void **state)
+static void a_command_that_never_becomes_durable_is_answered_with_503_in_time(void **state)
 {
 	(void)state;
 	gateway_free(gateway);
 	gateway_make(0);
 	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}");
-	mood = BUS_HOLDS;
-	command_issue(&request, gateway);
+	behaviour = BUS_HOLDS;
+	call("commandIncident", &request);
 	wait_for_answer(&request);
 	assert_status(&request, 503);
 	assert_string_equal(request.retry_after, "1");
@@ -687,17 +723,17 @@ static void a_command_that_never_becomes_durable_is_answered_in_its_time(void **
 	assert_int_equal(request.answers, 1);
 }
 
-static void stopping_answers_whoever_waits(void **state)
+static void draining_answers_all_durable_commands(void **state)
 {
 	(void)state;
 	HttpRequest request = command_of_test("note", "{\"text\":\"x\"}"), late = request;
-	mood = BUS_AT_ONCE;
-	command_issue(&request, gateway);
+	behaviour = BUS_AT_ONCE;
+	call("commandIncident", &request);
 	assert_waits(&request);
 	gateway_drain(gateway);
 	wait_for_answer(&request);
 	assert_status(&request, 202);
-	command_issue(&late, gateway);
+	call("commandIncident", &late);
 	wait_for_answer(&late);
 	assert_status(&late, 202);
 }
@@ -708,19 +744,19 @@ static void a_repeated_command_is_answered_from_the_view(void **state)
 	HttpRequest first = command_of_test("note", "{\"text\":\"x\"}"), again = first, other = first;
 	other.body = "{\"text\":\"y\"}";
 	first.idempotency_key = again.idempotency_key = other.idempotency_key = "k";
-	mood = BUS_AT_ONCE;
-	command_issue(&first, gateway);
+	behaviour = BUS_AT_ONCE;
+	call("commandIncident", &first);
 	assert_int_equal(appended, 1);
-	command_issue(&other, gateway);
+	call("commandIncident", &other);
 	assert_status(&other, 422);
 	answer_command(TYPE_JOURNAL_UNCHANGED, "null");
 	assert_status(&first, 200);
-	command_issue(&again, gateway);
+	call("commandIncident", &again);
 	assert_status(&again, 200);
 	assert_int_equal(appended, 1);
 }
 
-static void what_can_be_refused_at_once_never_reaches_the_bus(void **state)
+static void an_invalid_command_is_not_appended(void **state)
 {
 	(void)state;
 	Id unknown = id_of_incident(2000, 5, SLICE("evt_y"));
@@ -734,7 +770,7 @@ static void what_can_be_refused_at_once_never_reaches_the_bus(void **state)
 	HttpRequest *const requests[] = { &nowhere, &nonsense, &explode, &internal, &weak, &wrong };
 	const unsigned statuses[] = { 404, 404, 404, 404, 412, 422 };
 	for (size_t i = 0; i < 6; i++) {
-		command_issue(requests[i], gateway);
+		call("commandIncident", requests[i]);
 		assert_status(requests[i], statuses[i]);
 	}
 	assert_non_null(strstr(explode.text, "\"acknowledge\""));
@@ -742,39 +778,41 @@ static void what_can_be_refused_at_once_never_reaches_the_bus(void **state)
 	assert_int_equal(appended, 0);
 }
 
-static void a_policy_that_cannot_be_published_does_not_come_into_force(void **state)
+/* ---- policies ------------------------------------------------------------------------------------------------- */
+
+static Policies *policies;
+
+static int make_policies(void **state)
 {
 	(void)state;
-	PolicyShare *before = policy_share(gateway);
-	json_t *message JSON_AUTO = json_deep_copy(policy_message(before->policy));
-	mood = BUS_FULL;
-	assert_int_equal(gateway_publish_policy(gateway, message, false).kind, ERROR_AGAIN);
-	json_t *nonsense JSON_AUTO = json_pack("{s:s}", "id", "x");
-	assert_int_equal(gateway_publish_policy(gateway, nonsense, false).kind, ERROR_INPUT);
-	PolicyShare *after = policy_share(gateway);
-	assert_ptr_equal(before, after);
-	policy_unshare(before);
-	policy_unshare(after);
+	policies_topic.end = 0;
+	policies = policies_new(&bus);
+	return 0;
 }
 
-/* ---- policies that others publish ----------------------------------------------------------------------------- */
+static int free_policies(void **state)
+{
+	(void)state;
+	policies_free(policies);
+	return 0;
+}
 
 static char other_pack[65536];
 
-/* Another gateway has published a pack of that version. */
-static void others_publish(const char *pack)
+/* Another gateway has published the pack. */
+static void publish_elsewhere(const char *pack)
 {
 	json_t *message JSON_AUTO = pack_of(pack);
 	char *text = json_dumps(message, JSON_COMPACT);
 	snprintf(other_pack, sizeof other_pack, "%s", text);
 	free(text);
-	policies.end = 7;
-	policies.body = other_pack;
+	policies_topic.end = 7;
+	policies_topic.body = other_pack;
 }
 
 static void assert_in_force(const char *start)
 {
-	PolicyShare *share = policy_share(gateway);
+	PolicyShare *share = policy_share(policies);
 	assert_true(slice_starts_with(slice_of(policy_version(share->policy)), slice_of(start)));
 	policy_unshare(share);
 }
@@ -783,44 +821,58 @@ static void publish(const char *pack, bool always, unsigned messages)
 {
 	json_t *message JSON_AUTO = pack_of(pack);
 	appended = 0;
-	mood = BUS_AT_ONCE;
-	assert_false(result_failed(gateway_publish_policy(gateway, message, always)));
+	behaviour = BUS_AT_ONCE;
+	assert_false(result_failed(policies_publish(policies, message, always)));
 	assert_int_equal(appended, messages);
 }
 
 static const char nine[] = "{id: test, version: 9, timezone: UTC, languages: [en]}\n";
 static const char ten[] = "{id: test, version: 10, timezone: UTC, languages: [en]}\n";
 
+static void a_policy_that_cannot_be_published_is_not_put_in_force(void **state)
+{
+	(void)state;
+	publish(nine, false, 1);
+	PolicyShare *before = policy_share(policies);
+	json_t *message JSON_AUTO = json_deep_copy(policy_message(before->policy));
+	behaviour = BUS_FULL;
+	assert_int_equal(policies_publish(policies, message, false).kind, ERROR_AGAIN);
+	json_t *nonsense JSON_AUTO = json_pack("{s:s}", "id", "x");
+	assert_int_equal(policies_publish(policies, nonsense, false).kind, ERROR_INPUT);
+	PolicyShare *after = policy_share(policies);
+	assert_ptr_equal(before, after);
+	policy_unshare(before);
+	policy_unshare(after);
+}
+
 static void a_version_that_is_in_force_is_not_published_again(void **state)
 {
 	(void)state;
-	others_publish(nine);
+	publish_elsewhere(nine);
 	publish(nine, true, 0);
 	assert_in_force("test@9+");
 }
 
-static void a_replica_with_an_older_pack_works_by_what_is_in_force(void **state)
+static void a_replica_with_an_older_pack_works_by_the_newer_one(void **state)
 {
 	(void)state;
-	others_publish(ten);
+	publish_elsewhere(ten);
 	publish(nine, false, 0);
 	assert_in_force("test@10+");
 }
 
-static void an_older_pack_is_published_by_who_asks_for_it(void **state)
+static void an_older_pack_is_published_on_request(void **state)
 {
 	(void)state;
-	gateway_free(gateway);
-	gateway_make(0);
-	others_publish(ten);
+	publish_elsewhere(ten);
 	publish(nine, true, 1);
 	assert_in_force("test@9+");
 }
 
-static void another_pack_and_a_changed_one_are_published(void **state)
+static void a_newer_a_changed_and_another_pack_are_published(void **state)
 {
 	(void)state;
-	others_publish(nine);
+	publish_elsewhere(nine);
 	publish(ten, false, 1);
 	publish("{id: test, version: 9, timezone: UTC, languages: [zh-CN]}\n", false, 1);
 	publish("{id: another, version: 1, timezone: UTC, languages: [en]}\n", false, 1);
@@ -829,58 +881,75 @@ static void another_pack_and_a_changed_one_are_published(void **state)
 static void take_policy(int64_t offset)
 {
 	Record record = { .topic = TOPIC_POLICIES, .offset = offset, .body = slice_of(other_pack) };
-	Handler handler = { .store = store, .environment = gateway };
-	assert_false(result_failed(policy_handle(&handler, &record)));
+	assert_false(result_failed(policies_take(policies, &record)));
 }
 
-static void what_another_gateway_publishes_comes_into_force_here_unless_it_is_older(void **state)
+static void a_policy_of_another_gateway_is_put_in_force_unless_its_offset_is_older(void **state)
 {
 	(void)state;
-	others_publish(ten);
+	publish_elsewhere(ten);
 	take_policy(3);
 	assert_in_force("test@10+");
-	others_publish(nine);
+	publish_elsewhere(nine);
 	take_policy(2);
 	assert_in_force("test@10+");
 	take_policy(4);
 	assert_in_force("test@9+");
 }
 
+static void the_service_hands_policies_to_its_gateway(void **state)
+{
+	(void)state;
+	Record record = { .topic = TOPIC_POLICIES, .offset = 3 };
+	Handler handler = { .store = store };
+	gateway_free(gateway);
+	gateway_make(0);
+	publish_elsewhere(ten);
+	record.body = slice_of(other_pack);
+	assert_false(result_failed(gateway_service.inputs[3].handle(&handler, &record)));
+	assert_false(gateway_has_policy(gateway));
+	handler.environment = gateway;
+	assert_false(result_failed(gateway_service.inputs[3].handle(&handler, &record)));
+	assert_true(gateway_has_policy(gateway));
+}
+
 #define GATEWAY_TEST(test) cmocka_unit_test_setup_teardown(test, make, drop)
+#define POLICIES_TEST(test) cmocka_unit_test_setup_teardown(test, make_policies, free_policies)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		GATEWAY_TEST(an_event_is_answered_when_it_is_durable_and_not_before),
-		GATEWAY_TEST(a_write_in_doubt_is_no_success_and_may_be_sent_again),
-		GATEWAY_TEST(a_full_bus_says_when_to_come_again),
-		GATEWAY_TEST(without_a_policy_nothing_is_taken),
-		GATEWAY_TEST(a_wrong_event_never_reaches_the_bus),
+		GATEWAY_TEST(an_event_is_answered_only_when_it_is_durable),
+		GATEWAY_TEST(a_failed_append_of_an_event_is_answered_with_503),
+		GATEWAY_TEST(a_full_bus_is_answered_with_retry_after),
+		GATEWAY_TEST(events_are_refused_until_a_policy_is_in_force),
+		GATEWAY_TEST(an_invalid_event_is_not_appended),
 		GATEWAY_TEST(an_idempotency_key_is_for_one_body),
-		GATEWAY_TEST(questions_and_commands_wait_for_the_view),
-		GATEWAY_TEST(wrong_requests_are_refused_whatever_the_view_holds),
-		GATEWAY_TEST(events_and_reports_are_taken_without_a_view),
-		GATEWAY_TEST(a_command_under_way_is_answered_though_the_view_is_dropped),
-		GATEWAY_TEST(a_view_is_not_dropped_under_its_reader),
-		GATEWAY_TEST(an_idempotency_key_is_for_one_body_whatever_it_correlates_with),
+		GATEWAY_TEST(queries_and_commands_are_refused_until_the_view_has_caught_up),
+		GATEWAY_TEST(invalid_requests_are_refused_before_the_view_is_read),
+		GATEWAY_TEST(events_and_reports_are_accepted_before_the_view_has_caught_up),
+		GATEWAY_TEST(a_waiting_command_is_answered_after_the_view_was_dropped),
+		GATEWAY_TEST(a_view_is_dropped_only_when_its_readers_are_returned),
+		GATEWAY_TEST(an_idempotency_key_is_for_one_body_of_any_correlation_key),
 		GATEWAY_TEST(an_event_and_a_report_may_have_the_same_idempotency_key),
 		GATEWAY_TEST(a_command_is_answered_by_the_journal),
-		GATEWAY_TEST(a_refused_command_says_what_would_be_taken),
-		GATEWAY_TEST(an_answer_that_overtakes_its_append_is_given_once),
-		GATEWAY_TEST(a_command_in_doubt_is_no_success_and_may_be_sent_again),
-		GATEWAY_TEST(a_command_that_finds_the_bus_full_is_forgotten),
+		GATEWAY_TEST(a_refused_command_lists_the_allowed_commands),
+		GATEWAY_TEST(an_answer_before_its_append_completes_is_given_once),
+		GATEWAY_TEST(a_failed_append_of_a_command_is_answered_with_503),
+		GATEWAY_TEST(a_command_refused_by_a_full_bus_is_forgotten),
 		GATEWAY_TEST(a_command_not_answered_in_time_is_pending),
-		GATEWAY_TEST(nothing_is_pending_that_is_not_durable),
-		GATEWAY_TEST(a_command_that_never_becomes_durable_is_answered_in_its_time),
-		GATEWAY_TEST(stopping_answers_whoever_waits),
+		GATEWAY_TEST(a_command_is_pending_only_when_it_is_durable),
+		GATEWAY_TEST(a_command_that_never_becomes_durable_is_answered_with_503_in_time),
+		GATEWAY_TEST(draining_answers_all_durable_commands),
 		GATEWAY_TEST(a_repeated_command_is_answered_from_the_view),
-		GATEWAY_TEST(what_can_be_refused_at_once_never_reaches_the_bus),
-		GATEWAY_TEST(a_policy_that_cannot_be_published_does_not_come_into_force),
-		GATEWAY_TEST(a_version_that_is_in_force_is_not_published_again),
-		GATEWAY_TEST(a_replica_with_an_older_pack_works_by_what_is_in_force),
-		GATEWAY_TEST(an_older_pack_is_published_by_who_asks_for_it),
-		GATEWAY_TEST(another_pack_and_a_changed_one_are_published),
-		GATEWAY_TEST(what_another_gateway_publishes_comes_into_force_here_unless_it_is_older),
+		GATEWAY_TEST(an_invalid_command_is_not_appended),
+		POLICIES_TEST(a_policy_that_cannot_be_published_is_not_put_in_force),
+		POLICIES_TEST(a_version_that_is_in_force_is_not_published_again),
+		POLICIES_TEST(a_replica_with_an_older_pack_works_by_the_newer_one),
+		POLICIES_TEST(an_older_pack_is_published_on_request),
+		POLICIES_TEST(a_newer_a_changed_and_another_pack_are_published),
+		POLICIES_TEST(a_policy_of_another_gateway_is_put_in_force_unless_its_offset_is_older),
+		GATEWAY_TEST(the_service_hands_policies_to_its_gateway),
 	};
 	return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
 }

@@ -432,7 +432,8 @@ static void recount_ledger(Recount *recount, const Left *left)
 		const Entry *entry = &world->ledger[i];
 		WindowRow row;
 		WindowPrune unused;
-		assert_false(result_failed(window_header_read(header_get(entry->headers, WINDOW_HEADER), entry->subject, &row, &unused)));
+		assert_false(result_failed(
+			window_header_read(header_get(entry->headers, WINDOW_HEADER), entry->subject, &row, &unused)));
 		row.event_count += i >= left->forged_from && slice_equals(entry->subject, world->ledger[left->forged_from].subject);
 		recount_row(recount, (int64_t)i, step_of(entry), &row, false);
 		recount_position(recount, entry->position);
@@ -441,7 +442,8 @@ static void recount_ledger(Recount *recount, const Left *left)
 
 static RecountFigures recount_left(const Left *left)
 {
-	RecountOptions options = { .first = left->first, .generation_size = seen_generation_size(PARTITIONS), .finding = recount_found };
+	RecountOptions options = { .first = left->first, .generation_size = seen_generation_size(PARTITIONS),
+				   .finding = recount_found };
 	Recount *recount = recount_new(&options);
 	recount_said[0] = '\0';
 	recount_ledger(recount, left);

@@ -116,7 +116,7 @@ static void many_windows_come_and_go(void **state)
 	}
 	for (unsigned number = 0; number < KEYS; number++)
 		assert_int_equal(windows_find(&windows, key_of(number)) != NULL, there[number]);
-	assert_true(windows.room <= KEYS + 1024); /* entries that were freed are used again */
+	assert_true(windows.capacity <= KEYS + 1024); /* entries that were freed are used again */
 	windows_release(&windows);
 }
 
@@ -188,9 +188,9 @@ static void a_repeat_is_reported_within_a_second_when_it_stays_alone(void **stat
 	windows_count(&windows, windows_find(&windows, row.key), row.event, 1, T0);
 	assert_int_equal(windows_wake_at(&windows, T0), T0);
 	assert_false(report_if_due(&windows, T0));
-	assert_int_equal(windows_wake_at(&windows, T0), T0 + LOOK_MS);
-	assert_false(report_if_due(&windows, T0 + LOOK_MS));
-	assert_int_equal(windows_wake_at(&windows, T0 + LOOK_MS), T0 + 1000);
+	assert_int_equal(windows_wake_at(&windows, T0), T0 + CHECK_MS);
+	assert_false(report_if_due(&windows, T0 + CHECK_MS));
+	assert_int_equal(windows_wake_at(&windows, T0 + CHECK_MS), T0 + 1000);
 	assert_false(report_if_due(&windows, T0 + 999));
 	assert_true(report_if_due(&windows, T0 + 1000));
 	assert_int_equal(windows_wake_at(&windows, T0 + 1000), INSTANT_NONE);

@@ -6,13 +6,13 @@
 
 enum { SEVERITY_MEDIUM = 2, KIND_EVENT = 0 };
 
-static const RuleThen nothing_said = {
+static const RuleThen no_rule = {
 	.kind = -1, .severity = -1, .importance = -1, .loss = -1, .social_harm = -1, .noise = -1
 };
 
-static int said_or(int said, int otherwise)
+static int value_or(int value, int otherwise)
 {
-	return said >= 0 ? said : otherwise;
+	return value >= 0 ? value : otherwise;
 }
 
 static int word_of(json_t *document, const char *member, const char *const *words)
@@ -20,7 +20,7 @@ static int word_of(json_t *document, const char *member, const char *const *word
 	return choice_of(words, json_string_value(json_object_get(document, member)));
 }
 
-/* The document as the rules see it: a new reference. */
+/* The document with the default severity of events: a new reference. */
 static json_t *document_completed(json_t *document, bool person)
 {
 	if (person || json_is_string(json_object_get(document, "severity")))
@@ -30,14 +30,14 @@ static json_t *document_completed(json_t *document, bool person)
 	return completed;
 }
 
-/* 4 */
+/* Step 4. */
 static void assess_category(const RuleThen *then, Verdict *verdict)
 {
 	verdict->category_by_rule = then->category != NULL;
 	verdict->category = then->category != NULL ? then->category : CATEGORY_OTHER;
 }
 
-/* 2 and 3; the category is known. */
+/* Steps 2 and 3, after the category. */
 static void assess_kind(const Policy *policy, const RuleThen *then, int reporter, bool person, Verdict *verdict)
 {
 	int by_category = person || !verdict->category_by_rule ? -1 : policy_category_kind(policy, verdict->category);
@@ -57,17 +57,17 @@ static void assess_kind(const Policy *policy, const RuleThen *then, int reporter
 		}
 }
 
-/* 6 to 8; the severity is known. */
+/* Steps 6 to 8, after the severity. */
 static void assess_weight(const GradingPolicy *grading, const RuleThen *then, Verdict *verdict)
 {
 	int expected = verdict->severity >= 0 ? grading->severity_loss[verdict->severity] : LOSS_MINOR;
-	verdict->importance = said_or(then->importance, IMPORTANCE_GENERAL);
+	verdict->importance = value_or(then->importance, IMPORTANCE_GENERAL);
 	verdict->loss_by_severity = then->loss < 0 && verdict->severity >= 0;
-	verdict->loss = said_or(then->loss, expected);
-	verdict->social_harm = said_or(then->social_harm, HARM_GENERAL);
+	verdict->loss = value_or(then->loss, expected);
+	verdict->social_harm = value_or(then->social_harm, HARM_GENERAL);
 }
 
-/* 9 and 10: index 0 is the worst grade. */
+/* Steps 9 and 10; index 0 is the worst grade. */
 static void assess_grade(const GradingPolicy *grading, Verdict *verdict)
 {
 	int by_harm = grading->harm_grade[verdict->social_harm];
@@ -82,12 +82,12 @@ Verdict assess(const Policy *policy, const char *form, json_t *document)
 	bool person = form != NULL && strcmp(form, "report") == 0;
 	json_t *completed JSON_AUTO = document_completed(document, person);
 	Verdict verdict = { .rule = policy_rule(policy, completed) };
-	const RuleThen *then = verdict.rule != NULL ? &verdict.rule->then : &nothing_said;
+	const RuleThen *then = verdict.rule != NULL ? &verdict.rule->then : &no_rule;
 	const GradingPolicy *grading = policy_grading(policy);
 	int reporter = person ? word_of(completed, "kind", kind_words) : -1;
 	verdict.noise = then->noise == 1;
 	verdict.flags = then->flags;
-	verdict.severity = said_or(then->severity, word_of(completed, "severity", severity_words));
+	verdict.severity = value_or(then->severity, word_of(completed, "severity", severity_words));
 	assess_category(then, &verdict);
 	assess_kind(policy, then, reporter, person, &verdict);
 	assess_weight(grading, then, &verdict);
@@ -102,8 +102,8 @@ typedef struct {
 	char text[WORD_MAX];
 } Word;
 
-/* "loss.serious" in the site's language; one that does not fit stays the word itself. */
-static Word word_for_people(const Policy *policy, const char *group, const char *word)
+/* The pack's text of "loss.serious"; if it is too long, the word itself. */
+static Word word_text(const Policy *policy, const char *group, const char *word)
 {
 	Word result = { .text = "" };
 	Buffer key, text;
@@ -135,7 +135,7 @@ static void reason_of_kind(const Policy *policy, const Verdict *verdict, Buffer 
 		[KIND_BY_REPORTER] = "reason.kind-reporter",
 		[KIND_BY_CATEGORY] = "reason.kind-category",
 	};
-	Word kind = word_for_people(policy, "kind.", kind_words[verdict->kind]);
+	Word kind = word_text(policy, "kind.", kind_words[verdict->kind]);
 	policy_words(policy, NULL, keys[verdict->kind_by], out, "kind", kind.text, NULL);
 }
 
@@ -151,10 +151,10 @@ static void reason_of_grade(const Policy *policy, const Verdict *verdict, Buffer
 	const char *key = verdict->grade_by_harm      ? "reason.grade-harm"
 			  : verdict->loss_by_severity ? "reason.grade-severity"
 						      : "reason.grade-matrix";
-	Word importance = word_for_people(policy, "importance.", importance_words[verdict->importance]);
-	Word loss = word_for_people(policy, "loss.", loss_words[verdict->loss]);
-	Word harm = word_for_people(policy, "harm.", harm_words[verdict->social_harm]);
-	Word severity = word_for_people(policy, "severity.",
+	Word importance = word_text(policy, "importance.", importance_words[verdict->importance]);
+	Word loss = word_text(policy, "loss.", loss_words[verdict->loss]);
+	Word harm = word_text(policy, "harm.", harm_words[verdict->social_harm]);
+	Word severity = word_text(policy, "severity.",
 					verdict->severity >= 0 ? severity_words[verdict->severity] : "none");
 	policy_words(policy, NULL, key, out, "grade", grade_words[verdict->grade], "matrix",
 		     grade_words[verdict->matrix_grade], "importance", importance.text, "loss", loss.text, "harm",

@@ -16,7 +16,7 @@ void accepted_release(Accepted *accepted)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* Levels below and with this value; json_read has bounded them, and with them this recursion. */
+/* Levels of this value, itself included. json_read bounds them, and therefore this recursion. */
 static int json_depth(json_t *value)
 {
 	int deepest = 0;
@@ -35,15 +35,15 @@ static int json_depth(json_t *value)
 	return json_is_object(value) || json_is_array(value) ? deepest + 1 : deepest;
 }
 
-/* What a document borrows from. */
+/* The memory that a decoded document borrows. */
 typedef struct {
 	SkimTexts texts;
-	json_t *tree; /* NULL where it could be skimmed */
+	json_t *tree; /* NULL if the document was skimmed */
 } DocumentStorage;
 
-static void document_storage_release(DocumentStorage *lender)
+static void document_storage_release(DocumentStorage *storage)
 {
-	json_decref(lender->tree);
+	json_decref(storage->tree);
 }
 #define DOCUMENT_STORAGE_AUTO __attribute__((cleanup(document_storage_release)))
 
@@ -53,28 +53,28 @@ static Result tree_read(const FieldTable *table, const AcceptInput *input, json_
 	*code = PROBLEM_MALFORMED_JSON;
 	TRY(json_read(input->body, tree));
 	if (json_depth(*tree) > SENDER_DEPTH_MAX)
-		return result_fail(ERROR_INPUT, "is nested too deeply; at most %d levels are taken", SENDER_DEPTH_MAX);
+		return result_fail(ERROR_INPUT, "is nested too deeply: at most %d levels are allowed", SENDER_DEPTH_MAX);
 	*code = PROBLEM_VALIDATION_FAILED;
 	if (json_decode(table, *tree, true, document, errors))
 		return result_ok();
-	return result_fail(ERROR_INPUT, "%zu%s of the members of this %s must be mended", errors->count,
+	return result_fail(ERROR_INPUT, "%zu%s of the members of this %s must be corrected", errors->count,
 			   errors->more ? " or more" : "", table->name);
 }
 
-_Static_assert((int)SKIM_DEPTH_MAX <= (int)SENDER_DEPTH_MAX, "what can be skimmed is not too deep");
+_Static_assert((int)SKIM_DEPTH_MAX <= (int)SENDER_DEPTH_MAX, "a document that can be skimmed is not too deep");
 
-/* Lists and free objects of the document may be NULL although they are there: nothing here looks into them. */
-static Result document_read(const FieldTable *table, const AcceptInput *input, DocumentStorage *lender, void *document,
+/* Lists and free objects of the document may be NULL although they are present: they are not used here. */
+static Result document_read(const FieldTable *table, const AcceptInput *input, DocumentStorage *storage, void *document,
 			    FieldErrors *errors, ProblemCode *code)
 {
-	if (skim_decode(table, input->body, document, &lender->texts))
+	if (skim_decode(table, input->body, document, &storage->texts))
 		return result_ok();
-	return tree_read(table, input, &lender->tree, document, errors, code);
+	return tree_read(table, input, &storage->tree, document, errors, code);
 }
 
-/* ---- what is derived ------------------------------------------------------------------------------------------ */
+/* ---- derived values ------------------------------------------------------------------------------------------- */
 
-/* The identity that a request without an id of the sender's has; correlation_key may be empty. */
+/* The id of a document without one of the sender's; correlation_key may be empty. */
 static void identify_by_request(Accepted *out, IdDomain domain, const AcceptInput *input, Slice correlation_key)
 {
 	const char byte = (char)domain;
@@ -99,21 +99,21 @@ static void identify(Accepted *out, const AcceptInput *input, const EventDocumen
 	out->id = id_of_event(ID_EVENT_OF_SENDER, slice_of(event->source), slice_of(event->id), correlation_key);
 }
 
-static Slice chosen(bool wanted, const char *text)
+static Slice text_if(bool wanted, const char *text)
 {
 	return wanted ? slice_of(text) : SLICE_NONE;
 }
 
 /*
- * Each member has its own place in the hash, so equal texts in different members differ. False, *out untouched: the event
- * has no member that it could have in common with another.
+ * Each member has a fixed position in the hash, so equal texts in different members give different keys. False, *out
+ * untouched: the event has none of the members.
  */
 static bool correlate(const SourcePolicy *source, const EventDocument *event, Id *out)
 {
 	const Slice end = SLICE("\0");
 	Slice parts[] = {
-		chosen(source->by_source, event->source), end, chosen(source->by_rule, event->rule),   end,
-		chosen(source->by_asset, event->asset),   end, chosen(source->by_actor, event->actor),
+		text_if(source->by_source, event->source), end, text_if(source->by_rule, event->rule),   end,
+		text_if(source->by_asset, event->asset),   end, text_if(source->by_actor, event->actor),
 	};
 	size_t size = 0;
 
@@ -129,7 +129,7 @@ static Id key_of_id(const Id *id)
 	return id_of_pair("", id_slice(id), SLICE_NONE);
 }
 
-/* Nothing is received before it happened: what seems so tells how far the sender's clock is ahead, at least. */
+/* How far the sender's clock is ahead, at least: an event cannot occur after it was received. INT64_MIN: not known. */
 static int64_t clock_offset(Instant occurred_at, Instant received_at)
 {
 	bool ahead = occurred_at != INSTANT_NONE && occurred_at > received_at;
@@ -161,29 +161,29 @@ static void write_headers(Buffer *out, const Id *id, const char *type, Instant r
 	must(!out->overflowed);
 }
 
-static void take_key(Accepted *out, const Id *key)
+static void set_key(Accepted *out, const Id *key)
 {
 	memcpy(out->correlation_key, key->text, sizeof out->correlation_key);
 	out->slot = slot_of(id_slice(key));
 }
 
-/* ---- the two documents ---------------------------------------------------------------------------------------- */
+/* ---- events and reports ---------------------------------------------------------------------------------------- */
 
 Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
 		    ProblemCode *code)
 {
-	DocumentStorage lender DOCUMENT_STORAGE_AUTO;
+	DocumentStorage storage DOCUMENT_STORAGE_AUTO;
 	EventDocument event;
 	Id key;
 
-	lender.tree = NULL; /* by itself: the texts need no clearing */
-	TRY(document_read(&event_table, input, &lender, &event, errors, code));
+	storage.tree = NULL; /* the texts need no initialisation */
+	TRY(document_read(&event_table, input, &storage, &event, errors, code));
 	const SourcePolicy *source = policy_source(policy, event.source);
 	bool correlated = correlate(source, &event, &key);
 	identify(out, input, &event, correlated ? id_slice(&key) : SLICE_NONE);
 	if (!correlated)
 		key = key_of_id(&out->id);
-	take_key(out, &key);
+	set_key(out, &key);
 	EventHeader header = {
 		.window_seconds = source->window_seconds,
 		.cap_seconds = source->cap_seconds,
@@ -197,15 +197,15 @@ Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *ou
 Result accept_report(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
 		     ProblemCode *code)
 {
-	DocumentStorage lender DOCUMENT_STORAGE_AUTO;
+	DocumentStorage storage DOCUMENT_STORAGE_AUTO;
 	ReportDocument report;
 
-	(void)policy; /* a person's report is never put together with another */
-	lender.tree = NULL;
-	TRY(document_read(&report_table, input, &lender, &report, errors, code));
+	(void)policy; /* reports are not correlated */
+	storage.tree = NULL;
+	TRY(document_read(&report_table, input, &storage, &report, errors, code));
 	identify_by_request(out, ID_REPORT_OF_REQUEST, input, SLICE_NONE);
 	Id key = key_of_id(&out->id);
-	take_key(out, &key);
+	set_key(out, &key);
 	EventHeader header = {
 		.severity = -1,
 		.clock_offset_ms = clock_offset(report.occurred_at, input->received_at),

@@ -1,13 +1,12 @@
 /*
- * Accepting: the bytes a sender posted become one record of tocsin.events, or a list of everything wrong with them. The
- * bytes themselves are kept as they came; what was derived from them stands in headers, so that nothing behind the
- * gateway needs to parse a repeat. Pure: time and random bytes are given, so the simulation accepts as the HTTP server
- * does.
+ * Turns the body of a request into one record of tocsin.events, or into the list of all its errors. The body is kept byte
+ * for byte; values derived from it are in headers, so that no service needs to parse a repeat. Pure: time and random bytes
+ * are arguments, so the simulation accepts exactly as the HTTP server does.
  *
  * The id is the identity of the event: (source, id, correlation key) if the document has an id, else (key id,
- * Idempotency-Key, correlation key), else random (shared/base/id.h). The correlation key comes first, from the members
- * that the policy names for the source; where the event has none of them, and for a report, the third part is empty and
- * the key is derived from the id.
+ * Idempotency-Key, correlation key), else random (shared/base/id.h). The correlation key is computed first, from the
+ * members that the policy names for the source. If the event has none of them, and for a report, the third part is empty
+ * and the correlation key is derived from the id.
  */
 #ifndef TOCSIN_GATEWAY_ACCEPT_H
 #define TOCSIN_GATEWAY_ACCEPT_H
@@ -19,31 +18,29 @@
 /* Everything is borrowed. */
 typedef struct {
 	Slice body;
-	const char *key_id; /* of who posts it */
+	const char *key_id; /* of the principal */
 	const char *idempotency_key; /* NULL: none */
 	Instant received_at;
 	uint8_t random[17];
 } AcceptInput;
 
-/*
- * Levels a sender's document may have: fewer than JSON_DEPTH_MAX where our records that carry it need some themselves.
- */
+/* Levels of a sender's document: fewer than JSON_DEPTH_MAX, because records that embed it add some. */
 enum { ACCEPTED_HEADERS_MAX = 1024, SENDER_DEPTH_MAX = 32 };
 
 typedef struct {
 	Id id; /* evt_… */
 	char correlation_key[ID_BASE32 + 1];
 	unsigned slot;
-	bool by_idempotency_key; /* the id was made of the Idempotency-Key: the same key must come with the same body */
-	Digest request; /* by_idempotency_key: of (kind of document, key id, Idempotency-Key), whatever the body */
+	bool by_idempotency_key; /* the id is derived from the Idempotency-Key: each use must have the same body */
+	Digest request; /* if by_idempotency_key: of (kind of document, key id, Idempotency-Key), independent of the body */
 	Buffer headers; /* packed (shared/io/bus.h); released by accepted_release */
 } Accepted;
 
 void accepted_release(Accepted *accepted);
 
 /*
- * ERROR_INPUT: *code says which problem it is, errors (for PROBLEM_VALIDATION_FAILED) what to mend, the text is for
- * people. *out is untouched on failure.
+ * ERROR_INPUT: *code is the problem, errors (of PROBLEM_VALIDATION_FAILED) lists the wrong members, and the text is the
+ * detail. *out is untouched on failure; otherwise it must be released.
  */
 Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *out, FieldErrors *errors,
 		    ProblemCode *code);

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-enum { SEAL_BYTES = 16, LIST_BYTES = 8, HEAD_BYTES = SEAL_BYTES + LIST_BYTES };
+enum { SIGNATURE_BYTES = 16, LIST_BYTES = 8, HEAD_BYTES = SIGNATURE_BYTES + LIST_BYTES };
 
-static Digest seal_of(const Digest *key, const Digest *list, Slice position)
+static Digest signature_of(const Digest *key, const Digest *list, Slice position)
 {
 	const Slice parts[] = { { (const char *)list->bytes, LIST_BYTES }, position };
 
@@ -16,12 +16,12 @@ static Digest seal_of(const Digest *key, const Digest *list, Slice position)
 void cursor_write(const Digest *key, const Digest *list, Slice position, char out[static CURSOR_TEXT])
 {
 	char bytes[HEAD_BYTES + CURSOR_POSITION_MAX];
-	Digest seal = seal_of(key, list, position);
+	Digest signature = signature_of(key, list, position);
 	Buffer text;
 
 	must(position.size > 0 && position.size < CURSOR_POSITION_MAX);
-	memcpy(bytes, seal.bytes, SEAL_BYTES);
-	memcpy(bytes + SEAL_BYTES, list->bytes, LIST_BYTES);
+	memcpy(bytes, signature.bytes, SIGNATURE_BYTES);
+	memcpy(bytes + SIGNATURE_BYTES, list->bytes, LIST_BYTES);
 	memcpy(bytes + HEAD_BYTES, position.data, position.size);
 	buffer_init(&text, CURSOR_TEXT - 1);
 	base64url_append(&text, (Slice){ bytes, HEAD_BYTES + position.size });
@@ -34,10 +34,10 @@ static bool bytes_read(const Digest *key, const Digest *list, Slice bytes, char 
 	if (bytes.size <= HEAD_BYTES || bytes.size >= HEAD_BYTES + CURSOR_POSITION_MAX)
 		return false;
 	Slice position = { bytes.data + HEAD_BYTES, bytes.size - HEAD_BYTES };
-	Digest seal = seal_of(key, list, position), given = seal;
-	memcpy(given.bytes, bytes.data, SEAL_BYTES);
-	bool own = digest_equals(&seal, &given) && memcmp(bytes.data + SEAL_BYTES, list->bytes, LIST_BYTES) == 0;
-	return own && text_copy(position, out, CURSOR_POSITION_MAX);
+	Digest signature = signature_of(key, list, position), given = signature;
+	memcpy(given.bytes, bytes.data, SIGNATURE_BYTES);
+	bool valid = digest_equals(&signature, &given) && memcmp(bytes.data + SIGNATURE_BYTES, list->bytes, LIST_BYTES) == 0;
+	return valid && text_copy(position, out, CURSOR_POSITION_MAX);
 }
 
 bool cursor_read(const Digest *key, const Digest *list, Slice text, char out[static CURSOR_POSITION_MAX])
@@ -45,8 +45,8 @@ bool cursor_read(const Digest *key, const Digest *list, Slice text, char out[sta
 	Buffer bytes;
 
 	buffer_init(&bytes, CURSOR_TEXT);
-	bool good = text.size < CURSOR_TEXT && base64url_decode(text, &bytes) &&
+	bool valid = text.size < CURSOR_TEXT && base64url_decode(text, &bytes) &&
 		    bytes_read(key, list, buffer_slice(&bytes), out);
 	buffer_release(&bytes);
-	return good;
+	return valid;
 }

@@ -33,7 +33,7 @@ const Filter incident_filters[] = {
 	{ .name = "severity", .choices = severity_words },
 	{ .name = "source" },
 	{ .name = "category" },
-	{ .name = "number", .fits = is_number, .shape = "a number like INC-2026-7K3M-9QRX" },
+	{ .name = "number", .matches = is_number, .shape = "a number like INC-2026-7K3M-9QRX" },
 	{ .name = "correlation_key" },
 };
 const size_t incident_filter_count = sizeof incident_filters / sizeof incident_filters[0];
@@ -55,15 +55,15 @@ void text_lower(char *text, size_t size)
 
 /* ---- taking parameters ---------------------------------------------------------------------------------------- */
 
-/* A copy in the query's own bytes; false when there is no room. */
+/* Copies into query->bytes; false: no space left. */
 static bool keep(IncidentQuery *query, Slice value, Slice *out)
 {
 	if (value.size > sizeof query->bytes - query->used)
 		return false;
-	char *place = query->bytes + query->used;
-	memcpy(place, value.data, value.size);
+	char *copy = query->bytes + query->used;
+	memcpy(copy, value.data, value.size);
 	query->used += value.size;
-	*out = (Slice){ place, value.size };
+	*out = (Slice){ copy, value.size };
 	return true;
 }
 
@@ -88,12 +88,12 @@ static void take_value(IncidentQuery *query, const Filter *filter, Slice value, 
 		field_errors_add(errors, filter->name, "must not be empty");
 		return;
 	}
-	if (filter->fits && !filter->fits(value)) {
+	if (filter->matches && !filter->matches(value)) {
 		field_errors_add(errors, filter->name, "must be %s", filter->shape);
 		return;
 	}
 	if (query->count == FILTER_VALUES_MAX || !keep(query, value, &query->values[query->count].value)) {
-		field_errors_add(errors, filter->name, "makes more than %d values or %d bytes in all",
+		field_errors_add(errors, filter->name, "exceeds the limit of %d values or %d bytes for all filters",
 				 FILTER_VALUES_MAX, FILTER_BYTES_MAX);
 		return;
 	}
@@ -105,7 +105,7 @@ static void take_filter(IncidentQuery *query, const Filter *filter, const char *
 	size_t number = (size_t)(filter - incident_filters);
 
 	if (query->given[number]) {
-		field_errors_add(errors, filter->name, "must stand once; commas separate alternatives");
+		field_errors_add(errors, filter->name, "must be given once; separate alternatives by commas");
 		return;
 	}
 	query->given[number] = true;
@@ -123,7 +123,7 @@ static void take_text(IncidentQuery *query, const char *value, FieldErrors *erro
 	size_t begin = query->used;
 
 	if (query->text_given || !keep(query, slice_of(value), &query->text))
-		field_errors_add(errors, "q", "must stand once and be at most %d bytes", FILTER_BYTES_MAX);
+		field_errors_add(errors, "q", "must be given once, and filters and q have at most %d bytes together", FILTER_BYTES_MAX);
 	text_lower(query->bytes + begin, query->used - begin);
 	query->text_given = true;
 }
@@ -133,21 +133,21 @@ static void take_limit(IncidentQuery *query, const char *value, FieldErrors *err
 	bool number = slice_integer(slice_of(value), &query->limit);
 
 	if (query->limit_given || !number || query->limit < 1 || query->limit > LIMIT_MAX)
-		field_errors_add(errors, "limit", "must stand once and be a whole number from 1 to %d", LIMIT_MAX);
+		field_errors_add(errors, "limit", "must be given once and be a whole number from 1 to %d", LIMIT_MAX);
 	query->limit_given = true;
 }
 
 static void take_cursor(IncidentQuery *query, const char *value, FieldErrors *errors)
 {
 	if (query->cursor_given || *value == '\0' || !text_copy(slice_of(value), query->cursor, sizeof query->cursor))
-		field_errors_add(errors, "cursor", "must stand once and be the next_cursor of an earlier answer");
+		field_errors_add(errors, "cursor", "must be given once and be the next_cursor of an earlier response");
 	query->cursor_given = true;
 }
 
 typedef struct {
 	const char *name;
 	void (*take)(IncidentQuery *query, const char *value, FieldErrors *errors);
-	bool page; /* every list knows it */
+	bool page; /* a parameter of every list */
 } Parameter;
 
 static const Parameter parameters[] = {
@@ -169,8 +169,8 @@ static bool take_parameter(IncidentQuery *query, const char *name, const char *v
 
 void incident_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors)
 {
-	if (!text_is_utf8(slice_of(value))) { /* no incident could fit it */
-		field_errors_add(errors, name, "must be UTF-8, each byte of which may stand as %%XX");
+	if (!text_is_utf8(slice_of(value))) { /* no incident has such a value */
+		field_errors_add(errors, name, "must be UTF-8, with bytes outside ASCII as %%XX");
 		return;
 	}
 	for (size_t i = 0; i < incident_filter_count; i++)
@@ -188,7 +188,7 @@ void page_query_take(IncidentQuery *query, const char *name, const char *value, 
 		field_errors_add(errors, name, "is not a parameter of this list; parameters are limit, cursor");
 }
 
-/* ---- what comes of them --------------------------------------------------------------------------------------- */
+/* ---- digest and SQL -------------------------------------------------------------------------------------------- */
 
 Digest incident_query_digest(const IncidentQuery *query)
 {

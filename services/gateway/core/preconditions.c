@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Without the blanks around it. */
+/* Without leading and trailing blanks. */
 static Slice trimmed(const char *text)
 {
 	text += strspn(text, " \t");
@@ -13,7 +13,7 @@ static Slice trimmed(const char *text)
 	return (Slice){ text, size };
 }
 
-/* One entity tag off the front of *rest: its inside, and whether it is weak. */
+/* Removes one entity tag from the front of *rest: the text between its quotes, and *weak. */
 static bool tag_take(Slice *rest, Slice *inside, bool *weak)
 {
 	*weak = slice_starts_with(*rest, SLICE("W/"));
@@ -49,7 +49,7 @@ Result if_match_read(const char *text, int64_t *version)
 	if (slice_is(rest, "*"))
 		return result_ok();
 	if (!tag_take(&rest, &inside, &weak) || rest.size > 0)
-		return result_fail(ERROR_INPUT, "If-Match must be one entity tag, as ETag gave it (\"7\"), or *");
+		return result_fail(ERROR_INPUT, "If-Match must be one entity tag like the ETag of a response (\"7\"), or *");
 	*version = weak ? VERSION_NEVER : tag_version(inside);
 	return result_ok();
 }
@@ -84,7 +84,7 @@ Result idempotency_key_read(const char *text, bool *given, char out[static IDEMP
 		right = key.data[i] >= ' ' && key.data[i] <= '~' && key.data[i] != '"';
 	if (!right)
 		return result_fail(ERROR_INPUT,
-				   "Idempotency-Key must be 1 to 255 printable ASCII characters, best in quotes");
+				   "Idempotency-Key must be 1 to 255 printable ASCII characters, preferably in double quotes");
 	must(text_copy(key, out, IDEMPOTENCY_KEY_MAX));
 	return result_ok();
 }

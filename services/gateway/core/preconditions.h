@@ -10,13 +10,10 @@
 #include <stdint.h>
 
 #define VERSION_ANY INT64_MIN
-/* An entity tag that can be no version of ours, or a weak one: matches nothing. */
+/* An entity tag that is not a version, or a weak one: matches no incident. */
 #define VERSION_NEVER INT64_C(-1)
 
-/*
- * If-Match into the version it asks for: NULL and "*" give VERSION_ANY, "\"7\"" gives 7. ERROR_INPUT when it is no
- * single entity tag.
- */
+/* The version that If-Match requires: NULL and "*" give VERSION_ANY, "\"7\"" gives 7. ERROR_INPUT: not one entity tag. */
 Result if_match_read(const char *text, int64_t *version);
 
 /* True when an If-None-Match (NULL: none) names the version, weakly compared, or is "*". */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { KEY_MIN = 32, KEY_MAX = 128, KEY_SECRET_AT = 12, KEY_OWN_SIZE = 65 };
+enum { KEY_MIN = 32, KEY_MAX = 128, KEY_SECRET_AT = 12, KEY_GENERATED_SIZE = 65 };
 
 static const char scheme[] = "Bearer ";
 
@@ -25,12 +25,12 @@ static bool is_base32(Slice text)
 	return true;
 }
 
-/* tcs_<8>_<52>, as keys made here look. */
-static bool is_own_key(Slice text)
+/* tcs_<8>_<52>: a key that Tocsin generated. */
+static bool is_generated_key(Slice text)
 {
-	return text.size == KEY_OWN_SIZE && memcmp(text.data, "tcs_", 4) == 0 && text.data[KEY_SECRET_AT] == '_' &&
+	return text.size == KEY_GENERATED_SIZE && memcmp(text.data, "tcs_", 4) == 0 && text.data[KEY_SECRET_AT] == '_' &&
 	       is_base32((Slice){ text.data + 4, 8 }) &&
-	       is_base32((Slice){ text.data + KEY_SECRET_AT + 1, KEY_OWN_SIZE - KEY_SECRET_AT - 1 });
+	       is_base32((Slice){ text.data + KEY_SECRET_AT + 1, KEY_GENERATED_SIZE - KEY_SECRET_AT - 1 });
 }
 
 Result admin_key_read(Slice text, AdminKey *out)
@@ -42,7 +42,7 @@ Result admin_key_read(Slice text, AdminKey *out)
 	out->digest = DIGEST(text);
 	out->cursor_key = digest_hmac(text, &SLICE("tocsin cursor 1"), 1);
 	digest_hex(&out->digest, hex);
-	memcpy(out->id, is_own_key(text) ? text.data + 4 : hex, KEY_ID_SIZE - 1);
+	memcpy(out->id, is_generated_key(text) ? text.data + 4 : hex, KEY_ID_SIZE - 1);
 	out->id[KEY_ID_SIZE - 1] = '\0';
 	return result_ok();
 }

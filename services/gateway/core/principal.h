@@ -1,6 +1,6 @@
 /*
- * Who asks. In this version there is one principal, the administrator, known by the admin key. Keys are compared by
- * their SHA-256 in constant time, so neither the key nor its length can be learnt by timing. Pure.
+ * The principal of a request. This version has one, the administrator, who authenticates with the admin key. Keys are
+ * compared by their SHA-256 in constant time, so timing reveals neither the key nor its length. Pure.
  */
 #ifndef TOCSIN_GATEWAY_PRINCIPAL_H
 #define TOCSIN_GATEWAY_PRINCIPAL_H
@@ -11,18 +11,18 @@
 enum { KEY_ID_SIZE = 9 };
 
 typedef struct {
-	char id[KEY_ID_SIZE]; /* the 8 characters of tcs_<8>_<52>; of any other key 8 hex digits of its hash */
+	char id[KEY_ID_SIZE]; /* the first 8 characters of tcs_<8>_<52>; for other keys, 8 hex digits of the hash */
 	Digest digest; /* of the key */
-	Digest cursor_key; /* derived from the key: signs the cursors of lists */
+	Digest cursor_key; /* derived from the key; signs the cursors of lists */
 } AdminKey;
 
 /* ERROR_INPUT unless the text is 32 to 128 printable characters without spaces. */
 Result admin_key_read(Slice text, AdminKey *out);
 
-/* True when an Authorization header (NULL: none) is "Bearer" and the key. */
+/* True when the Authorization header (NULL: none) is "Bearer" and the key. */
 bool admin_key_fits(const AdminKey *key, const char *authorization);
 
-/* The actor written into commands and entries; a new reference, object of actor_table. */
+/* The actor of commands and entries: a new object of actor_table. */
 json_t *admin_key_actor(const AdminKey *key);
 
 #endif

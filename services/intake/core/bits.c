@@ -14,7 +14,7 @@ static const uint8_t values[256] = {
 
 enum { HALF = 13, HALF_BITS = 65, PREFIX = 4 };
 
-/* 13 characters are 65 bits: the first bit goes to *top, the rest is the answer's. */
+/* 13 characters are 65 bits: the first goes to *top, the other 64 to *out. */
 static bool half_read(const char *text, uint8_t *top, uint64_t *out)
 {
 	uint64_t bits = 0;

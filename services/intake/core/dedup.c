@@ -6,33 +6,33 @@
 
 enum { CAPACITY_FIRST = 1024 };
 
-/* Where a fingerprint belongs: fingerprints are uniform, so their size says it without a division. */
-static size_t slot_first(const DedupGeneration *generation, uint64_t fingerprint)
+/* The first entry to try. Fingerprints are uniform, so a multiplication replaces the division. */
+static size_t entry_first(const DedupGeneration *generation, uint64_t fingerprint)
 {
 	return (size_t)(((unsigned __int128)fingerprint * generation->capacity) >> 64);
 }
 
-/* The slot that holds the fingerprint, or the free one where it would go. */
-static uint64_t *slot_find(const DedupGeneration *generation, uint64_t fingerprint)
+/* The entry of the fingerprint, or the free one to use for it. */
+static uint64_t *entry_find(const DedupGeneration *generation, uint64_t fingerprint)
 {
-	size_t i = slot_first(generation, fingerprint);
-	while (generation->slots[i] && generation->slots[i] != fingerprint)
+	size_t i = entry_first(generation, fingerprint);
+	while (generation->entries[i] && generation->entries[i] != fingerprint)
 		i = i + 1 == generation->capacity ? 0 : i + 1;
-	return &generation->slots[i];
+	return &generation->entries[i];
 }
 
 static bool generation_has(const DedupGeneration *generation, uint64_t fingerprint)
 {
-	return generation->capacity && *slot_find(generation, fingerprint);
+	return generation->capacity && *entry_find(generation, fingerprint);
 }
 
 static void generation_release(DedupGeneration *generation)
 {
-	free(generation->slots);
+	free(generation->entries);
 	*generation = (DedupGeneration){ 0 };
 }
 
-/* Twice the room, but never more than a full generation needs at three quarters. */
+/* Twice the capacity, but not more than a full generation needs when three quarters are used. */
 static size_t capacity_next(size_t capacity, int64_t generation_size)
 {
 	size_t full = (size_t)generation_size + (size_t)generation_size / 3 + 2;
@@ -43,25 +43,25 @@ static size_t capacity_next(size_t capacity, int64_t generation_size)
 static void generation_grow(DedupGeneration *generation, int64_t generation_size)
 {
 	DedupGeneration grown = { .capacity = capacity_next(generation->capacity, generation_size) };
-	grown.slots = calloc(grown.capacity, sizeof(*grown.slots));
-	must(grown.slots);
+	grown.entries = calloc(grown.capacity, sizeof(*grown.entries));
+	must(grown.entries);
 	for (size_t i = 0; i < generation->capacity; i++)
-		if (generation->slots[i])
-			*slot_find(&grown, generation->slots[i]) = generation->slots[i];
+		if (generation->entries[i])
+			*entry_find(&grown, generation->entries[i]) = generation->entries[i];
 	grown.count = generation->count;
-	free(generation->slots);
+	free(generation->entries);
 	*generation = grown;
 }
 
-/* False when it was there. A generation holds at most its size in ids, so there is always a free slot. */
+/* False: it is there already. A generation holds at most generation_size ids, so there is always a free entry. */
 static bool generation_add(DedupGeneration *generation, int64_t generation_size, uint64_t fingerprint)
 {
 	if (generation->count * 4 >= generation->capacity * 3)
 		generation_grow(generation, generation_size);
-	uint64_t *slot = slot_find(generation, fingerprint);
-	if (*slot)
+	uint64_t *entry = entry_find(generation, fingerprint);
+	if (*entry)
 		return false;
-	*slot = fingerprint;
+	*entry = fingerprint;
 	generation->count++;
 	return true;
 }
@@ -71,56 +71,56 @@ int64_t seen_generation_size(unsigned partitions)
 	return DEDUP_RECORDS / (int64_t)(partitions ? partitions : 1);
 }
 
-void dedup_init(DedupFilter *seen, int64_t generation_size)
+void dedup_init(DedupFilter *filter, int64_t generation_size)
 {
 	must(generation_size >= 1);
-	*seen = (DedupFilter){ .generation_size = generation_size, .generation = -1 };
+	*filter = (DedupFilter){ .generation_size = generation_size, .generation = -1 };
 }
 
-void dedup_release(DedupFilter *seen)
+void dedup_release(DedupFilter *filter)
 {
-	generation_release(&seen->current);
-	generation_release(&seen->previous);
+	generation_release(&filter->current);
+	generation_release(&filter->previous);
 }
 
-void dedup_clear(DedupFilter *seen)
+void dedup_clear(DedupFilter *filter)
 {
-	dedup_release(seen);
-	seen->generation = -1;
+	dedup_release(filter);
+	filter->generation = -1;
 }
 
-static void dedup_next_generation(DedupFilter *seen, int64_t generation)
+static void dedup_next_generation(DedupFilter *filter, int64_t generation)
 {
-	must(generation > seen->generation);
-	generation_release(&seen->previous);
-	if (generation == seen->generation + 1)
-		seen->previous = seen->current;
+	must(generation > filter->generation);
+	generation_release(&filter->previous);
+	if (generation == filter->generation + 1)
+		filter->previous = filter->current;
 	else
-		generation_release(&seen->current);
-	seen->current = (DedupGeneration){ 0 };
-	seen->generation = generation;
+		generation_release(&filter->current);
+	filter->current = (DedupGeneration){ 0 };
+	filter->generation = generation;
 }
 
-bool dedup_add(DedupFilter *seen, int64_t offset, uint64_t fingerprint)
+bool dedup_add(DedupFilter *filter, int64_t offset, uint64_t fingerprint)
 {
 	must(fingerprint != 0);
-	int64_t generation = offset / seen->generation_size;
-	if (generation != seen->generation)
-		dedup_next_generation(seen, generation);
-	bool added = generation_add(&seen->current, seen->generation_size, fingerprint);
-	return !added || generation_has(&seen->previous, fingerprint);
+	int64_t generation = offset / filter->generation_size;
+	if (generation != filter->generation)
+		dedup_next_generation(filter, generation);
+	bool added = generation_add(&filter->current, filter->generation_size, fingerprint);
+	return !added || generation_has(&filter->previous, fingerprint);
 }
 
-bool seen_knows(const DedupFilter *seen, int64_t offset, uint64_t fingerprint)
+bool seen_knows(const DedupFilter *filter, int64_t offset, uint64_t fingerprint)
 {
-	int64_t turns = offset / seen->generation_size - seen->generation;
-	if (seen->generation < 0 || turns > 1)
+	int64_t ahead = offset / filter->generation_size - filter->generation;
+	if (filter->generation < 0 || ahead > 1)
 		return false;
-	return generation_has(&seen->current, fingerprint) || (turns == 0 && generation_has(&seen->previous, fingerprint));
+	return generation_has(&filter->current, fingerprint) || (ahead == 0 && generation_has(&filter->previous, fingerprint));
 }
 
-int64_t dedup_replay_from(const DedupFilter *seen, int64_t position)
+int64_t dedup_replay_from(const DedupFilter *filter, int64_t position)
 {
-	int64_t generation = position / seen->generation_size;
-	return generation > 0 ? (generation - 1) * seen->generation_size : 0;
+	int64_t generation = position / filter->generation_size;
+	return generation > 0 ? (generation - 1) * filter->generation_size : 0;
 }

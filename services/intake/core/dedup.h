@@ -1,13 +1,13 @@
 /*
- * Which ids were there before: 64-bit fingerprints in two generations, cut by OFFSET, so that "duplicate" is a pure
- * function of the input stream and a restart that reads the same stretch again comes to the same verdicts.
+ * The deduplication filter: 64-bit fingerprints of ids in two generations, which are cut by offset. Therefore "duplicate" is
+ * a pure function of the input stream, and a restart that reads the same records again comes to the same verdicts.
  *
  *     offset   0        G        2G       3G
  *              |--------|--------|--------|--
- *                        previous  current      an id is known if it stood in the current or the previous generation
+ *                        previous  current      an id is known if it occurred in the current or the previous generation
  *
- * So an id is remembered for at least G and at most 2 G records. A verdict is wrong only if two different ids share 64 bits
- * of SHA-256. Tables grow with what they hold: an idle partition costs nothing, a full generation 8 × 4/3 bytes an id.
+ * An id is remembered for at least G and at most 2 G records. A verdict is wrong only if two different ids share 64 bits of
+ * SHA-256. Tables grow with their content: an idle partition needs no memory, a full generation 8 × 4/3 bytes for each id.
  */
 #ifndef TOCSIN_INTAKE_CORE_DEDUP_H
 #define TOCSIN_INTAKE_CORE_DEDUP_H
@@ -17,37 +17,37 @@
 #include <stdint.h>
 
 typedef struct {
-	uint64_t *slots; /* 0: free */
-	size_t capacity, count;
+	uint64_t *entries; /* fingerprints by open addressing; 0: free */
+	size_t capacity, count; /* entries in all, entries used */
 } DedupGeneration;
 
 typedef struct {
 	int64_t generation_size; /* G, in records */
-	int64_t generation;      /* number of the current one; -1: nothing seen yet */
+	int64_t generation;      /* number of the current one; -1: empty filter */
 	DedupGeneration current, previous;
 } DedupFilter;
 
-/* G of each of so many partitions: all of them together remember DEDUP_RECORDS ids in a generation. */
+/* G for each of so many partitions, which together remember DEDUP_RECORDS ids in a generation. */
 enum { DEDUP_RECORDS = 1 << 21 };
 int64_t seen_generation_size(unsigned partitions);
 
 /* generation_size is at least 1. */
-void dedup_init(DedupFilter *seen, int64_t generation_size);
-void dedup_release(DedupFilter *seen);
+void dedup_init(DedupFilter *filter, int64_t generation_size);
+void dedup_release(DedupFilter *filter);
 
-/* Forgets everything. */
-void dedup_clear(DedupFilter *seen);
+/* Empties the filter; it can be used again. */
+void dedup_clear(DedupFilter *filter);
 
 /*
- * Notes the id at offset and tells whether it was there before. Offsets rise; the fingerprint is not 0. What stood in
- * generations before the previous one is forgotten.
+ * Adds the id at offset; true: it is known, a duplicate. Offsets increase; the fingerprint is not 0. Generations before the
+ * previous one are dropped.
  */
-bool dedup_add(DedupFilter *seen, int64_t offset, uint64_t fingerprint);
+bool dedup_add(DedupFilter *filter, int64_t offset, uint64_t fingerprint);
 
-/* True where dedup_add would tell that the id was there before; offset is not before the last one noted. Notes nothing. */
-bool seen_knows(const DedupFilter *seen, int64_t offset, uint64_t fingerprint);
+/* True when dedup_add would find the id known. offset is not before the last one added. Adds nothing. */
+bool seen_knows(const DedupFilter *filter, int64_t offset, uint64_t fingerprint);
 
-/* From where the stream must be read again so that verdicts from position on come out the same. */
-int64_t dedup_replay_from(const DedupFilter *seen, int64_t position);
+/* The offset from which the stream must be read again, so that verdicts from position on are the same. */
+int64_t dedup_replay_from(const DedupFilter *filter, int64_t position);
 
 #endif

@@ -25,7 +25,7 @@ static Instant seconds_before(Instant at, int64_t seconds)
 	return before;
 }
 
-/* Those that are not too old, but for one: a new list. *found: that one was among them. */
+/* The incidents since `oldest` except the announced one: a new list. *found: the announced one was among them. */
 static json_t *incidents_without(json_t *incidents, const Join *join, Instant oldest, bool *found)
 {
 	json_t *kept = json_array();
@@ -43,8 +43,8 @@ static json_t *incidents_without(json_t *incidents, const Join *join, Instant ol
 	return kept;
 }
 
-/* Who might yet be linked with somebody who comes late gives way to who is linked now. */
-static void room_make(JoinRecord *row, const Join *join, Instant at)
+/* If the row is full, drops the incidents that only a late announcement could link. */
+static void incidents_trim(JoinRecord *row, const Join *join, Instant at)
 {
 	bool found;
 	if (json_array_size(row->incidents) < JOIN_INCIDENTS_MAX)
@@ -61,7 +61,7 @@ static void incident_enter(JoinRecord *row, const Join *join, Instant at)
 	row->entered = join->incident_id;
 }
 
-/* False: it was said before. */
+/* False: it was proposed before. */
 static bool campaign_propose(JoinRecord *row)
 {
 	if (row->proposed == 1)
@@ -79,7 +79,7 @@ bool join_judge(const JoinRecord *before, const Join *join, Instant at, JoinReco
 					  seconds_before(seconds_before(at, join->window_seconds), join->window_seconds), &found);
 	row.proposed = before && before->proposed == 1 && json_array_size(row.incidents) > 0;
 	if (join->open == 1 && !found)
-		room_make(&row, join, at);
+		incidents_trim(&row, join, at);
 	if (join->open != 1)
 		changed = found;
 	else if (found)

@@ -1,6 +1,6 @@
 #include "services/intake/core/judge.h"
 
-/* More than so many seconds. */
+/* True when more than so many seconds lie between the two. */
 static bool passed(Instant from, Instant to, uint32_t seconds)
 {
 	return to - from > (int64_t)seconds * 1000;
@@ -11,7 +11,7 @@ static Instant later(Instant one, Instant other)
 	return one > other ? one : other;
 }
 
-/* A reopening counts like the opening, and like an event. INSTANT_NONE is before everything. */
+/* A reopening restarts both the window and the cap. INSTANT_NONE is the smallest Instant. */
 static bool is_over(const Window *window, Instant at)
 {
 	return window_is_closed(window) ||
@@ -25,7 +25,7 @@ Verdict judge(const Window *window, const Arrival *arrival)
 		return JUDGE_OPEN;
 	if (arrival->offset < window->through)
 		return JUDGE_SKIP;
-	/* Time never runs backwards within a key, whatever the clocks of several gateways say. */
+	/* Time does not go back within a key, although the clocks of gateways differ. */
 	Instant at = later(arrival->received_at, window->last_seen_at);
 	if (is_over(window, at))
 		return JUDGE_OPEN;

@@ -1,7 +1,6 @@
 /*
- * What an event is to the window of its key. Pure: of the window, and of what stands in the event's headers; never of the
- * clock, never of its body. Reading the same stretch of events again gives the same verdicts, which is what makes counting
- * exact across restarts.
+ * Judges an event by the window of its key. Pure: a function of the window and the event's headers, not of the clock or the
+ * body. Therefore a second reading of the same events gives the same verdicts, and counts stay exact across restarts.
  */
 #ifndef TOCSIN_INTAKE_JUDGE_H
 #define TOCSIN_INTAKE_JUDGE_H
@@ -9,9 +8,9 @@
 #include "services/intake/core/windows.h"
 
 typedef enum {
-	JUDGE_SKIP,  /* counted already, before a restart */
-	JUDGE_COUNT, /* one more of the same */
-	JUDGE_RAISE, /* one more, and worse than any before: to be assessed anew at once */
+	JUDGE_SKIP,  /* already counted before a restart */
+	JUDGE_COUNT, /* a repeat */
+	JUDGE_RAISE, /* a repeat, more severe than all before: reported at once, to be assessed again */
 	JUDGE_OPEN,  /* the first of a new incident */
 } Verdict;
 
@@ -22,15 +21,15 @@ typedef struct {
 	int severity; /* -1: none */
 } Arrival;
 
-/* window is NULL where the key is not known. */
+/* window NULL: the key is not known. */
 Verdict judge(const Window *window, const Arrival *arrival);
 
-/* True when a closing of the incident at that offset ends the window. */
+/* True when the closing of the incident, at that offset of the input, ends the window. */
 bool judge_closing(const Window *window, Bits incident, int64_t offset);
 
 /*
- * True when a reopening at that offset, made at that time, gives its incident the key again: the key is not known, or its
- * window takes no more events. One that still does keeps the key, whichever incident it is of.
+ * True when the reopening, at that offset of the input and that time, returns the key to its incident: the key is not known,
+ * or its window is over. An open window keeps the key, whichever incident it belongs to.
  */
 bool judge_reopening(const Window *window, int64_t offset, Instant at);
 

@@ -7,37 +7,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NONE = 0, FIRST_ROOM = 256, NOT_KNOWN = -1 }; /* stretches are numbered from 1, so 0 is no stretch */
+enum { NONE = 0, FIRST_CAPACITY = 256, NOT_KNOWN = -1 }; /* stretches are numbered from 1; 0 is no stretch */
 
 /* Events of one key in [from, to): the ledger counted them from `base` to `count` for one incident. */
 typedef struct {
 	Bits key, incident;
-	int64_t from, to; /* NOT_KNOWN: of an import whose position has not come yet */
+	int64_t from, to; /* NOT_KNOWN: imported, and the position of the import is not known yet */
 	int64_t base, count;
 	int64_t certain, uncertain; /* events found */
 	int64_t row;                /* offset of the last record that states it */
-	uint32_t next;              /* of the key */
-	uint32_t earlier;           /* of the same incident */
+	uint32_t next;              /* number of the key's next stretch */
+	uint32_t earlier;           /* number of the previous stretch of the same incident */
 	bool opened, compared;
 } Stretch;
 
-/* A key's stretches: the one that the events have come to, and the last one. */
+/* The stretches of a key: the one that the second pass has reached, and the last one. */
 typedef struct {
 	uint32_t current, last;
-} KeySlot;
+} KeyStretches;
 
 struct Recount {
 	RecountOptions options;
 	Stretch *stretches;
-	uint32_t count, room;
-	KeySlot *slots;
-	uint32_t slot_count; /* a power of two, or 0 */
+	uint32_t count, capacity;
+	KeyStretches *index;
+	uint32_t index_size; /* a power of two, or 0 */
 	uint32_t keys;
-	bool whole;
+	bool whole;            /* recount_ledger_is_whole */
 	int64_t position, top; /* the last position stated; the end of the last stretch */
-	int64_t stated_from;   /* events from here on stand in a row that was taken, or in none */
-	bool carried;          /* rows of an import wait for its position */
-	DedupFilter seen, misplaced;
+	int64_t stated_from;   /* events from here on are lost unless a row states them */
+	bool import_open;      /* imported rows wait for the position of their import */
+	DedupFilter filter, misplaced;
 	int64_t kept_from, next; /* the events taken are all of [kept_from, next) */
 	RecountFigures figures;
 };
@@ -50,7 +50,7 @@ Recount *recount_new(const RecountOptions *options)
 	recount->position = recount->top = 0;
 	recount->stated_from = INT64_MAX;
 	recount->kept_from = recount->next = options->first;
-	dedup_init(&recount->seen, options->generation_size);
+	dedup_init(&recount->filter, options->generation_size);
 	dedup_init(&recount->misplaced, options->generation_size);
 	return recount;
 }
@@ -59,16 +59,16 @@ void recount_free(Recount *recount)
 {
 	if (!recount)
 		return;
-	dedup_release(&recount->seen);
+	dedup_release(&recount->filter);
 	dedup_release(&recount->misplaced);
 	free(recount->stretches);
-	free(recount->slots);
+	free(recount->index);
 	free(recount);
 }
 
-static void find(Recount *recount, bool of_events, int64_t offset, const char *format, ...)
+static void finding_report(Recount *recount, bool of_events, int64_t offset, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-static void find(Recount *recount, bool of_events, int64_t offset, const char *format, ...)
+static void finding_report(Recount *recount, bool of_events, int64_t offset, const char *format, ...)
 {
 	char text[RESULT_TEXT];
 	va_list arguments;
@@ -79,66 +79,66 @@ static void find(Recount *recount, bool of_events, int64_t offset, const char *f
 	recount->options.finding(recount->options.context, of_events, offset, text);
 }
 
-/* ---- stretches by their key: open addressing over the key's own bits, which are uniform */
+/* ---- stretches by key: open addressing over the bits of the key, which are uniform */
 
 static Stretch *stretch_at(const Recount *recount, uint32_t number)
 {
 	return number == NONE ? NULL : &recount->stretches[number - 1];
 }
 
-static KeySlot *slot_of_key(const Recount *recount, Bits key)
+static KeyStretches *index_find(const Recount *recount, Bits key)
 {
-	uint32_t mask = recount->slot_count - 1, i = (uint32_t)key.low & mask;
-	while (recount->slots[i].last != NONE && !bits_equal(stretch_at(recount, recount->slots[i].last)->key, key))
+	uint32_t mask = recount->index_size - 1, i = (uint32_t)key.low & mask;
+	while (recount->index[i].last != NONE && !bits_equal(stretch_at(recount, recount->index[i].last)->key, key))
 		i = (i + 1) & mask;
-	return &recount->slots[i];
+	return &recount->index[i];
 }
 
-static void slots_grow(Recount *recount)
+static void index_grow(Recount *recount)
 {
-	KeySlot *before = recount->slots;
-	uint32_t count = recount->slot_count;
-	recount->slot_count = count ? count * 2 : FIRST_ROOM;
-	recount->slots = calloc(recount->slot_count, sizeof(*recount->slots));
-	must(recount->slots);
+	KeyStretches *before = recount->index;
+	uint32_t count = recount->index_size;
+	recount->index_size = count ? count * 2 : FIRST_CAPACITY;
+	recount->index = calloc(recount->index_size, sizeof(*recount->index));
+	must(recount->index);
 	for (uint32_t i = 0; i < count; i++)
 		if (before[i].last != NONE)
-			*slot_of_key(recount, stretch_at(recount, before[i].last)->key) = before[i];
+			*index_find(recount, stretch_at(recount, before[i].last)->key) = before[i];
 	free(before);
 }
 
-/* The key's slot; an empty one where the key has no stretch yet. */
-static KeySlot *slot_find(Recount *recount, Bits key)
+/* The key's stretches; both NONE: the key has no stretch yet. */
+static KeyStretches *key_stretches(Recount *recount, Bits key)
 {
-	if ((recount->keys + 1) * 4 > recount->slot_count * 3)
-		slots_grow(recount);
-	return slot_of_key(recount, key);
+	if ((recount->keys + 1) * 4 > recount->index_size * 3)
+		index_grow(recount);
+	return index_find(recount, key);
 }
 
 static Stretch *stretch_add(Recount *recount, const Stretch *stretch)
 {
-	KeySlot *slot = slot_find(recount, stretch->key);
-	if (recount->count == recount->room) {
-		recount->room = recount->room ? recount->room * 2 : FIRST_ROOM;
-		recount->stretches = realloc(recount->stretches, recount->room * sizeof(*recount->stretches));
+	KeyStretches *stretches = key_stretches(recount, stretch->key);
+	if (recount->count == recount->capacity) {
+		recount->capacity = recount->capacity ? recount->capacity * 2 : FIRST_CAPACITY;
+		recount->stretches = realloc(recount->stretches, recount->capacity * sizeof(*recount->stretches));
 		must(recount->stretches);
 	}
 	uint32_t number = ++recount->count;
 	recount->stretches[number - 1] = *stretch;
-	recount->keys += slot->last == NONE;
-	if (slot->last == NONE)
-		slot->current = number;
+	recount->keys += stretches->last == NONE;
+	if (stretches->last == NONE)
+		stretches->current = number;
 	else
-		stretch_at(recount, slot->last)->next = number;
-	slot->last = number;
+		stretch_at(recount, stretches->last)->next = number;
+	stretches->last = number;
 	return stretch_at(recount, number);
 }
 
-/* The last stretch of that incident among its key's; NONE: it has none. */
-static uint32_t stretch_of(const Recount *recount, const KeySlot *slot, Bits incident)
+/* The last stretch of the incident among those of its key; NONE: it has none. */
+static uint32_t stretch_of(const Recount *recount, const KeyStretches *stretches, Bits incident)
 {
 	uint32_t found = NONE;
-	for (uint32_t i = slot->current; i != NONE; i = stretch_at(recount, i)->next)
+	for (uint32_t i = stretches->current; i != NONE; i = stretch_at(recount, i)->next)
 		if (bits_equal(stretch_at(recount, i)->incident, incident))
 			found = i;
 	return found;
@@ -156,9 +156,9 @@ static int64_t later(int64_t one, int64_t other)
 	return one > other ? one : other;
 }
 
-static void carried_take(Recount *recount, Stretch *last, const Stretch *begun)
+static void imported_row_take(Recount *recount, Stretch *last, const Stretch *begun)
 {
-	recount->carried = true;
+	recount->import_open = true;
 	if (last && last->to == NOT_KNOWN && bits_equal(last->incident, begun->incident)) {
 		last->base = last->count = begun->count;
 		return;
@@ -168,15 +168,16 @@ static void carried_take(Recount *recount, Stretch *last, const Stretch *begun)
 }
 
 /*
- * Continues the incident that has the key. Where a resumed row counts less than the row before it, intake had forgotten the
- * incident and took the count from response: then no event of the key was counted in between.
+ * Extends the last stretch of the key if the row continues its incident. A resumed row with a smaller count than the row
+ * before it continues none: intake had pruned the incident and took the count of response, and no event of the key was
+ * counted in between.
  */
-static bool continue_last(const Recount *recount, Stretch *last, RecountStep step, const Stretch *begun)
+static bool stretch_extend(const Recount *recount, Stretch *last, RecountStep step, const Stretch *begun)
 {
 	if (!last || step == RECOUNT_OPENED || !bits_equal(last->incident, begun->incident) ||
 	    (step == RECOUNT_RESUMED && begun->count < last->count))
 		return false;
-	if (last->to < recount->options.first) { /* what stands before `begun` is not wholly kept */
+	if (last->to < recount->options.first) { /* the events before `begun` are not completely kept */
 		last->from = begun->to;
 		last->base = begun->count;
 	}
@@ -186,8 +187,8 @@ static bool continue_last(const Recount *recount, Stretch *last, RecountStep ste
 	return true;
 }
 
-/* An incident that got the key before goes on from its last count, and never from more than that. */
-static void begin_again(const Recount *recount, Stretch *begun, uint32_t earlier)
+/* An incident that had the key before continues from its last count, or from less. */
+static void stretch_resume(const Recount *recount, Stretch *begun, uint32_t earlier)
 {
 	begun->earlier = earlier;
 	int64_t counted = stretch_at(recount, earlier)->count;
@@ -195,17 +196,18 @@ static void begin_again(const Recount *recount, Stretch *begun, uint32_t earlier
 		begun->base = counted;
 }
 
-void recount_row(Recount *recount, int64_t offset, RecountStep step, const WindowRow *row, bool carried)
+void recount_row(Recount *recount, int64_t offset, RecountStep step, const WindowRow *row, bool imported)
 {
-	const KeySlot *slot = slot_find(recount, row->key);
-	Stretch *last = stretch_at(recount, slot->last);
-	Stretch begun = { .key = row->key, .incident = row->incident, .base = row->event_count, .count = row->event_count, .row = offset };
-	if (carried) {
+	const KeyStretches *stretches = key_stretches(recount, row->key);
+	Stretch *last = stretch_at(recount, stretches->last);
+	Stretch begun = { .key = row->key, .incident = row->incident, .base = row->event_count, .count = row->event_count,
+			  .row = offset };
+	if (imported) {
 		recount->figures.unchecked++;
-		carried_take(recount, last, &begun);
+		imported_row_take(recount, last, &begun);
 		return;
 	}
-	/* Rows of a key never go back: a row that does states its count up to where the row before it does. */
+	/* The `through` of a key does not decrease: a row with a smaller one counts up to that of the row before it. */
 	int64_t end = last ? later(row->through, last->to) : row->through;
 	if (end < recount->options.first) {
 		recount->figures.unchecked++;
@@ -213,32 +215,32 @@ void recount_row(Recount *recount, int64_t offset, RecountStep step, const Windo
 	}
 	begun.from = begun.to = end;
 	recount->top = later(recount->top, end);
-	if (continue_last(recount, last, step, &begun))
+	if (stretch_extend(recount, last, step, &begun))
 		return;
-	uint32_t earlier = stretch_of(recount, slot, row->incident);
+	uint32_t earlier = stretch_of(recount, stretches, row->incident);
 	if (step == RECOUNT_OPENED && end > recount->options.first) {
 		begun.opened = true;
 		begun.base = 0;
 		begun.from = last ? later(end - 1, last->to) : end - 1;
 	} else if (earlier != NONE) {
-		begin_again(recount, &begun, earlier);
+		stretch_resume(recount, &begun, earlier);
 	}
 	stretch_add(recount, &begun);
 }
 
-/* The rows of the import state everything before its position. */
-static void carried_place(Recount *recount, int64_t position)
+/* The imported rows cover everything before the position of the import. */
+static void import_end(Recount *recount, int64_t position)
 {
 	for (uint32_t i = 0; i < recount->count; i++)
 		if (recount->stretches[i].to == NOT_KNOWN)
 			recount->stretches[i].from = recount->stretches[i].to = position;
-	recount->carried = false;
+	recount->import_open = false;
 }
 
 void recount_position(Recount *recount, int64_t position)
 {
-	if (recount->carried)
-		carried_place(recount, position);
+	if (recount->import_open)
+		import_end(recount, position);
 	if (recount->whole && recount->stated_from == INT64_MAX)
 		recount->stated_from = position;
 	recount->position = later(recount->position, position);
@@ -258,29 +260,29 @@ void recount_kept_from(Recount *recount, int64_t offset)
 	recount->kept_from = recount->next = offset;
 }
 
-/* The stretch of the key that holds the offset. NULL: none does; *lost: and one should. */
+/* The stretch of the key that holds the offset; NULL: none. *lost: none, although a row should count it. */
 static Stretch *stretch_holding(Recount *recount, Bits key, int64_t offset, bool *lost)
 {
-	KeySlot *slot = slot_find(recount, key);
-	Stretch *current = stretch_at(recount, slot->current);
+	KeyStretches *stretches = key_stretches(recount, key);
+	Stretch *current = stretch_at(recount, stretches->current);
 	*lost = offset >= recount->stated_from && offset < recount->position;
 	if (!current)
 		return NULL;
 	for (Stretch *next; (next = stretch_at(recount, current->next)) != NULL && next->from <= offset; current = next)
-		slot->current = current->next;
+		stretches->current = current->next;
 	if (offset >= current->from && offset < current->to)
 		return current;
 	if (offset < current->from)
-		*lost = *lost && current->opened; /* else a row before that one may count it */
+		*lost = *lost && current->opened; /* else an earlier row may count it */
 	else
 		*lost = current->to != NOT_KNOWN && (current->next != NONE || offset < recount->position);
 	return NULL;
 }
 
-/* True where the filter's range before the offset is not wholly kept. */
+/* True when the filter's range before the offset is not completely kept. */
 static bool range_is_cut(const Recount *recount, int64_t offset)
 {
-	return recount->kept_from > dedup_replay_from(&recount->seen, offset);
+	return recount->kept_from > dedup_replay_from(&recount->filter, offset);
 }
 
 static void event_count(Recount *recount, const RecountEvent *event, bool certain)
@@ -292,7 +294,7 @@ static void event_count(Recount *recount, const RecountEvent *event, bool certai
 		*(certain ? &stretch->certain : &stretch->uncertain) += 1;
 	} else if (certain && lost) {
 		Id id = bits_write("evt_", event->event), key = bits_write("", event->key);
-		find(recount, true, event->offset, "%s of key %s is counted by no incident: it was lost", id.text, key.text);
+		finding_report(recount, true, event->offset, "%s of key %s is counted by no incident: it was lost", id.text, key.text);
 	}
 }
 
@@ -308,7 +310,7 @@ void recount_event(Recount *recount, const RecountEvent *event)
 		dedup_add(&recount->misplaced, event->offset, event->fingerprint);
 		return;
 	}
-	bool before = dedup_add(&recount->seen, event->offset, event->fingerprint);
+	bool before = dedup_add(&recount->filter, event->offset, event->fingerprint);
 	if (event->kind == RECOUNT_NOTED)
 		return;
 	recount->figures.events++;
@@ -319,15 +321,15 @@ void recount_event(Recount *recount, const RecountEvent *event)
 	event_count(recount, event, certain);
 }
 
-/* ---- the answer */
+/* ---- the result */
 
-static void stretch_tell(Recount *recount, const Stretch *stretch, int64_t stated)
+static void stretch_report(Recount *recount, const Stretch *stretch, int64_t stated)
 {
 	Id incident = bits_write("inc_", stretch->incident);
 	char most[32] = "";
 	if (stretch->uncertain > 0)
 		snprintf(most, sizeof(most), " to %" PRId64, stretch->certain + stretch->uncertain);
-	find(recount, false, stretch->row,
+	finding_report(recount, false, stretch->row,
 	     "incident %s: the ledger counts %" PRId64 " events in [%" PRId64 ", %" PRId64 "), the log holds %" PRId64
 	     "%s different ones",
 	     incident.text, stated, stretch->from, stretch->to, stretch->certain, most);
@@ -342,13 +344,13 @@ static void stretch_compare(Recount *recount, Stretch *stretch)
 	if (stretch->to == NOT_KNOWN || stretch->from < recount->kept_from)
 		return;
 	if (__builtin_sub_overflow(stretch->count, stretch->base, &stated))
-		stated = INT64_MAX; /* a forged count */
+		stated = INT64_MAX; /* out of range: the count is wrong */
 	if (stretch->from == stretch->to && stated == 0)
 		return;
 	stretch->compared = true;
 	recount->figures.incidents += !counted;
 	if (stated < stretch->certain || stated > stretch->certain + stretch->uncertain)
-		stretch_tell(recount, stretch, stated);
+		stretch_report(recount, stretch, stated);
 }
 
 RecountFigures recount_finish(Recount *recount)

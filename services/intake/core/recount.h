@@ -1,28 +1,28 @@
 /*
- * Counts the events of one partition again and compares with what its ledger of reports states.
+ * Counts the events of one partition again and compares the sums with the counts that its ledger of reports states.
  *
- * Two passes. The first takes the accepted reports in their order. While a key belongs to one incident, the rows of that
- * incident (row.h) state how many events of the key stand in a stretch of offsets:
+ * There are two passes. The first takes the accepted reports in their order. While a key belongs to one incident, the rows of
+ * that incident (row.h) state how many events of the key lie in a stretch of offsets:
  *
  *     row      opened, through 5      repeated, through 9       opened (another incident), through 13
  *     offsets  4 ──── incident A ───── 9        none        12 ──── incident B ────
  *
- * An opening states its own event, which stands right before its `through`. Each later row of the incident extends the
- * stretch to its own `through`. Between two stretches the key counts to nobody, and events would be lost there. A resumed
- * row of an incident that was forgotten takes over a count that response knew, so its count is where the next sum begins.
+ * An opening counts its own event, the last one before its `through`. Each later row of the incident extends the stretch to
+ * its own `through`. Between two stretches the key belongs to no incident, and an event there would be lost. A resumed row of
+ * a pruned incident takes the count that response had, so the next sum begins at its count.
  *
- * The second pass takes the events from the first kept one on, drops duplicates by the filter of intake (dedup.h), and adds
- * up the others by stretch. A duplicate whose first occurrence is kept never counts. An event may or may not count where
- *   - the filter's range before it is not wholly kept, so that it may repeat an event that retention dropped;
- *   - its document is too large to be reported, which matters only where it opens or raises;
- *   - its id occurred before only in a record of another partition's, which only a restarted intake notes.
- * Such events allow a range of counts, so retention causes no false alarm. For the same reason a stretch that begins
- * before the first kept event begins at the first row whose `through` is kept, and that row's count is not checked.
+ * The second pass takes the kept events, drops duplicates by intake's filter (dedup.h), and adds up the others by stretch. A
+ * duplicate whose first occurrence is kept never counts. It is uncertain whether an event counts if
+ *   - the filter's range before it is not completely kept, so that it may repeat an event that retention dropped;
+ *   - its document is too large to be reported, which matters only if the event opens or raises;
+ *   - its id occurred before only in a record of another partition, which only a restarted intake adds to its filter.
+ * Such events allow a range of counts, so retention causes no false alarm. For the same reason, a stretch that begins before
+ * the first kept event is shortened to begin at the first row whose `through` is kept, and that row's count is not checked.
  *
- * Rows that an import wrote name offsets of another log. All events of that log were counted when it was exported, so these
- * rows state everything before the position that the import ends with (the first position that follows them).
+ * Imported rows name offsets of another log. All events of that log were counted when it was exported, so these rows cover
+ * everything before the position at which the import ends (the first position after them).
  *
- * Memory: about 130 bytes for each incident that has a stretch behind the first kept event, and the filter.
+ * Memory: about 130 bytes for each incident with a stretch after the first kept event, and the filter.
  */
 #ifndef TOCSIN_INTAKE_RECOUNT_H
 #define TOCSIN_INTAKE_RECOUNT_H
@@ -31,67 +31,70 @@
 
 typedef struct Recount Recount;
 
-/* A plain sentence about the record at offset, which is one of the events or one of the ledger. */
+/* text: a sentence about the record at offset, of the topic of events or of the ledger; borrowed for the call. */
 typedef void (*RecountFinding)(void *context, bool of_events, int64_t offset, const char *text);
 
 typedef struct {
-	int64_t first;           /* offset of the oldest kept event; where none is kept: of the next one */
-	int64_t generation_size; /* of the filter (seen_generation_size) */
+	int64_t first;           /* offset of the oldest kept event; if none is kept, of the next one */
+	int64_t generation_size; /* of the filter, in records (seen_generation_size) */
 	RecountFinding finding;
 	void *context;
 } RecountOptions;
 
+/* Copies options; context stays the caller's. */
 Recount *recount_new(const RecountOptions *options);
+
+/* Accepts NULL. */
 void recount_free(Recount *recount);
 
 /* ---- first pass: accepted records of the ledger in their order */
 
-/* The ledger is kept from its first record on, so each event it counts stands in a row that is taken. */
+/* The ledger is complete from its first record, so a row states every event that it counts. */
 void recount_ledger_is_whole(Recount *recount);
 
 typedef enum { RECOUNT_OPENED, RECOUNT_CONTINUED, RECOUNT_RESUMED } RecountStep;
 
-/* carried: an import wrote it. offset: of the record. */
-void recount_row(Recount *recount, int64_t offset, RecountStep step, const WindowRow *row, bool carried);
+/* imported: an import wrote the row. offset: of the record. */
+void recount_row(Recount *recount, int64_t offset, RecountStep step, const WindowRow *row, bool imported);
 
-/* All events before this position are reflected in the rows taken so far; after the record's row. */
+/* All events before this position are reflected in the rows taken so far. Call it after the row of the same record. */
 void recount_position(Recount *recount, int64_t position);
 
 /* ---- second pass: records of events in their order */
 
 typedef enum {
-	RECOUNT_UNREAD,    /* without the headers of a record: no filter knows it */
-	RECOUNT_MISPLACED, /* belongs to another partition */
-	RECOUNT_NOTED,     /* known to the filter, counted by nobody */
+	RECOUNT_UNREAD,    /* has no headers of a record: not in the filter */
+	RECOUNT_MISPLACED, /* its key belongs to another partition */
+	RECOUNT_NOTED,     /* in the filter, counted by no incident */
 	RECOUNT_EVENT,
-	RECOUNT_DOUBTFUL,  /* an event that counts only as a repeat: its document cannot be reported */
+	RECOUNT_DOUBTFUL,  /* an event that counts only as a repeat, because its document cannot be reported */
 } RecountKind;
 
 typedef struct {
 	RecountKind kind;
 	int64_t offset;
-	uint64_t fingerprint; /* of its id, but for RECOUNT_UNREAD */
-	Bits key, event;      /* of events */
+	uint64_t fingerprint; /* of its id; unused if RECOUNT_UNREAD */
+	Bits key, event;      /* of RECOUNT_EVENT and RECOUNT_DOUBTFUL */
 } RecountEvent;
 
-/* The ledger states nothing about events from this offset on. */
+/* The offset from which on the ledger states nothing about events. */
 int64_t recount_end(const Recount *recount);
 
-/* Records before this offset are not kept any more. */
+/* Records before this offset were dropped since the start. */
 void recount_kept_from(Recount *recount, int64_t offset);
 
 void recount_event(Recount *recount, const RecountEvent *event);
 
-/* ---- the answer */
+/* ---- the result */
 
 typedef struct {
 	uint64_t incidents;          /* compared */
-	uint64_t events, uncertain;  /* taken, duplicates included; of those: may or may not count */
+	uint64_t events, uncertain;  /* taken, duplicates included; of those, events that may or may not count */
 	uint64_t unchecked;          /* rows whose count cannot be compared: of an import, or of events that are not kept */
 	uint64_t findings;
 } RecountFigures;
 
-/* Compares, once both passes are done. */
+/* Compares after both passes; reports findings. Call it once. */
 RecountFigures recount_finish(Recount *recount);
 
 #endif

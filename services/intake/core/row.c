@@ -39,7 +39,7 @@ void window_header_write(Buffer *out, const WindowRow *row, const WindowPrune *p
 	buffer_format(out, "key=%s;event=%s", key.text, event.text);
 }
 
-/* Cuts what stands before the separator off the front of text. */
+/* Removes the part before the separator, and the separator, from the front of *text. */
 static Slice cut(Slice *text, char separator)
 {
 	const char *at = text->size ? memchr(text->data, separator, text->size) : NULL;
@@ -59,7 +59,7 @@ static bool member_read(Slice name, Slice value, Numbers *all, WindowRow *row)
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (slice_is(name, numbers[i].name))
 			return slice_integer(value, number_at(all, i));
-	return true; /* a later version's */
+	return true; /* of a later version */
 }
 
 static bool numbers_complete(Numbers *all)
@@ -83,7 +83,7 @@ Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowP
 		good = member_read(name, value, &all, row);
 	}
 	if (!good || !numbers_complete(&all))
-		return result_fail(ERROR_INTERNAL, "a report record's window header cannot be read");
+		return result_fail(ERROR_INTERNAL, "the header `" WINDOW_HEADER "` of a report record cannot be read");
 	row->state = all.state == WINDOW_OPEN ? WINDOW_OPEN : WINDOW_CLOSED;
 	row->report_version = all.version;
 	row->event_count = all.count;
@@ -97,7 +97,7 @@ Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowP
 	return result_ok();
 }
 
-/* INSTANT_NONE is before everything. */
+/* INSTANT_NONE is the smallest Instant. */
 static Instant later(Instant one, Instant other)
 {
 	return one > other ? one : other;
@@ -166,7 +166,7 @@ void report_body_write(Buffer *out, const ReportBody *body)
 	const WindowRow *row = body->row;
 	Id incident = bits_write("inc_", row->incident), event = bits_write("evt_", row->event), key = bits_write("", row->key);
 	buffer_byte(out, '{');
-	/* None of these texts needs escaping: ids, a number and words of ours. */
+	/* These texts need no escaping: ids, an incident number and the form. */
 	member_text(out, "incident_id", incident.text);
 	member_text(out, "number", body->number);
 	member_text(out, "event_id", event.text);

@@ -1,14 +1,13 @@
 /*
- * What a report record says of its key's window, all of it: "apply" is no more than storing this row, so that a view that
- * missed earlier records of the key is still right. It travels as one packed header, in order that folding a record needs
- * no look into its body:
+ * The row of a window, which every report record states completely: `apply` only stores it, so a view that missed earlier
+ * records of the key is still correct. It is one packed header, so that folding a record does not need the body:
  *
  *     window: state=0;version=3;count=1017;through=99120;seen=…;window=900;cap=86400;severity=2;reflected=99001;key=…;event=…
  *
- * and, once its incident was reopened, resumed=…: its window and its cap count from there at the earliest.
+ * and, once its incident was reopened, resumed=…: window and cap are measured from there at the earliest.
  *
- * `reflected` and `horizon` tell which rows nobody needs any more: those that ended before the horizon and of which all
- * events stand before the reflected offset, so that no restart will read them again.
+ * `reflected` and `horizon` select the rows to prune: those that ended before the horizon and whose events all lie before the
+ * reflected offset, so that no restart reads them again.
  */
 #ifndef TOCSIN_INTAKE_ROW_H
 #define TOCSIN_INTAKE_ROW_H
@@ -25,31 +24,31 @@ typedef struct {
 	int64_t report_version, event_count;
 	int64_t through; /* events of the key before this offset are counted */
 	Instant last_seen_at;
-	Instant resumed_at;      /* when its incident was reopened last; INSTANT_NONE: it was not */
+	Instant resumed_at;      /* last reopening of the incident; INSTANT_NONE: none */
 	int64_t window_seconds, cap_seconds;
 	int severity;    /* the highest so far; -1: none */
 } WindowRow;
 
 typedef struct {
-	int64_t reflected; /* offset of events before which everything is reflected, this record included */
+	int64_t reflected; /* all events before this offset are reflected in the records up to this one */
 	Instant horizon;   /* INSTANT_NONE: prune nothing with this record */
 } WindowPrune;
 
 void window_header_write(Buffer *out, const WindowRow *row, const WindowPrune *prune);
 
-/* incident_id is the record's subject. ERROR_INTERNAL: a ledger record of ours is never malformed. */
+/* incident_id is the record's subject. ERROR_INTERNAL: malformed, which a record of the ledger never is. */
 Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowPrune *prune);
 
-/* The header with `through` and `reflected` moved by so much: for another log, whose events stand elsewhere. */
+/* Appends the header with `by` added to `through` and `reflected`, for a log in which events have other offsets. */
 void window_header_move(Slice text, int64_t by, Buffer *out);
 
-/* When the row's key becomes free by itself; at is the record's time, which counts for a closed one. */
+/* When the window ends without a closing; for a closed one, `at`, the time of its record. */
 Instant window_ends_at(const WindowRow *row, Instant at);
 
-/* A report's body, and the longest document that fits into one beside the rest. */
+/* Bytes of a report's body, and of the longest document that it can embed. */
 enum { REPORT_BODY_MAX = 1 << 20, REPORT_DOCUMENT_MAX = REPORT_BODY_MAX - 4096 };
 
-/* Everything a report record's body says; borrowed. */
+/* The content of a report record's body; borrowed. */
 typedef struct {
 	const WindowRow *row;
 	const char *form;       /* "event" or "report"; NULL on repeats without a document */
@@ -59,7 +58,7 @@ typedef struct {
 	Slice document;         /* JSON as sent; empty: none */
 } ReportBody;
 
-/* The body of ReportRecord; the document's bytes go in as they are. */
+/* Appends the body of a ReportRecord; the document is embedded byte for byte. */
 void report_body_write(Buffer *out, const ReportBody *body);
 
 #endif

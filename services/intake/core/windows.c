@@ -6,10 +6,10 @@
 enum { NONE = 0, CHUNK = 1024, INDEX_FIRST = 1024 }; /* entries are numbered from 1, so 0 is no entry */
 
 enum {
-	MARK_CLOSED = 1,
-	MARK_UPDATED = 2, /* updated_ms is known: the key was reported by this process */
-	MARK_FRESH = 4,   /* stands in fresh; else, when pending, in waiting */
-	MARK_TOUCHED = 8, /* counted something since it was looked at last */
+	FLAG_CLOSED = 1,
+	FLAG_UPDATED = 2, /* updated_ms is set */
+	FLAG_FRESH = 4,   /* in the list `fresh`; a pending entry without it is in `waiting` */
+	FLAG_TOUCHED = 8, /* counted an event since the last check */
 };
 
 static const uint16_t intervals_ms[COALESCE_STEPS] = { 1000, 2000, 4000, 8000, 16000, 30000 };
@@ -31,7 +31,7 @@ static Bits entry_key(const Window *window)
 	return (Bits){ .high = window->key_high, .low = window->key_low, .top = window->tops & 3u };
 }
 
-/* The index slot that holds the key's entry, or the free one where it would go. Keys are uniform: their low bits do. */
+/* The index cell of the key's entry, or the free one to use for it. Keys are uniform, so their low bits are the hash. */
 static uint32_t *index_find(const Windows *windows, Bits key)
 {
 	uint32_t mask = windows->index_size - 1;
@@ -54,11 +54,11 @@ static void index_grow(Windows *windows)
 	free(before);
 }
 
-/* Closes the hole without tombstones: whoever stands behind it and would have come before it moves up. */
-static void index_remove(Windows *windows, uint32_t *slot)
+/* Closes the hole without tombstones: later entries of the same run that may move up do so. */
+static void index_remove(Windows *windows, uint32_t *cell)
 {
 	uint32_t mask = windows->index_size - 1;
-	uint32_t hole = (uint32_t)(slot - windows->index);
+	uint32_t hole = (uint32_t)(cell - windows->index);
 	for (uint32_t i = (hole + 1) & mask; windows->index[i]; i = (i + 1) & mask) {
 		uint32_t home = (uint32_t)entry_at(windows, windows->index[i])->key_low & mask;
 		if (((i - home) & mask) < ((i - hole) & mask))
@@ -71,22 +71,22 @@ static void index_remove(Windows *windows, uint32_t *slot)
 
 static void chunk_add(Windows *windows)
 {
-	uint32_t chunk = windows->room / CHUNK;
+	uint32_t chunk = windows->capacity / CHUNK;
 	windows->chunks = realloc(windows->chunks, (chunk + 1) * sizeof(*windows->chunks));
 	must(windows->chunks);
 	windows->chunks[chunk] = calloc(CHUNK, sizeof(**windows->chunks));
 	must(windows->chunks[chunk]);
-	windows->room += CHUNK;
+	windows->capacity += CHUNK;
 }
 
-static uint32_t entry_take(Windows *windows)
+static uint32_t entry_allocate(Windows *windows)
 {
 	uint32_t number = windows->free_first;
 	if (number != NONE) {
 		windows->free_first = entry_at(windows, number)->pending_next;
 		return number;
 	}
-	if (windows->used == windows->room)
+	if (windows->used == windows->capacity)
 		chunk_add(windows);
 	return ++windows->used;
 }
@@ -95,7 +95,7 @@ static Window *entry_add(Windows *windows, Bits key)
 {
 	if ((windows->count + 1) * 4 > windows->index_size * 3)
 		index_grow(windows);
-	uint32_t number = entry_take(windows);
+	uint32_t number = entry_allocate(windows);
 	Window *window = entry_at(windows, number);
 	*window = (Window){ .key_high = key.high, .key_low = key.low, .tops = key.top, .pending_from = -1, .through = -1,
 			     .resumed_at = INSTANT_NONE };
@@ -107,15 +107,15 @@ static Window *entry_add(Windows *windows, Bits key)
 /* ---- lists: through the pending links or through the check links */
 
 typedef struct {
-	size_t next, previous; /* places of the links */
+	size_t next, previous; /* offsets of the links in Window */
 } Links;
 
 static const Links by_pending = { offsetof(Window, pending_next), offsetof(Window, pending_previous) };
 static const Links by_check = { offsetof(Window, check_next), offsetof(Window, check_previous) };
 
-static uint32_t *link_of(Window *window, size_t place)
+static uint32_t *link_of(Window *window, size_t offset)
 {
-	return (uint32_t *)((char *)window + place);
+	return (uint32_t *)((char *)window + offset);
 }
 
 static void list_append(const Windows *windows, WindowList *list, const Links *links, uint32_t number)
@@ -145,7 +145,7 @@ static void list_remove(const Windows *windows, WindowList *list, const Links *l
 
 static WindowList *check_list(Windows *windows, const Window *window)
 {
-	return window->marks & MARK_FRESH ? &windows->fresh : &windows->waiting;
+	return window->flags & FLAG_FRESH ? &windows->fresh : &windows->waiting;
 }
 
 static void pending_end(Windows *windows, Window *window)
@@ -155,10 +155,10 @@ static void pending_end(Windows *windows, Window *window)
 	list_remove(windows, &windows->pending, &by_pending, window);
 	list_remove(windows, check_list(windows, window), &by_check, window);
 	window->pending_from = -1;
-	window->marks &= (uint8_t)~(MARK_FRESH | MARK_TOUCHED);
+	window->flags &= (uint8_t)~(FLAG_FRESH | FLAG_TOUCHED);
 }
 
-/* ---- life */
+/* ---- the table */
 
 void windows_init(Windows *windows)
 {
@@ -167,7 +167,7 @@ void windows_init(Windows *windows)
 
 void windows_release(Windows *windows)
 {
-	for (uint32_t i = 0; i < windows->room / CHUNK; i++)
+	for (uint32_t i = 0; i < windows->capacity / CHUNK; i++)
 		free(windows->chunks[i]);
 	free(windows->chunks);
 	free(windows->index);
@@ -187,7 +187,7 @@ Window *windows_find(const Windows *windows, Bits key)
 	return number ? entry_at(windows, number) : NULL;
 }
 
-static uint32_t bounded(int64_t value)
+static uint32_t clamped(int64_t value)
 {
 	return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
@@ -206,7 +206,7 @@ void windows_put(Windows *windows, const WindowRow *row)
 		return;
 	pending_end(windows, window);
 	if (!entry_is_of(window, row->incident)) {
-		window->marks = 0;
+		window->flags = 0;
 		window->step = 0;
 	}
 	window->incident_high = row->incident.high;
@@ -218,25 +218,25 @@ void windows_put(Windows *windows, const WindowRow *row)
 	window->resumed_at = row->resumed_at;
 	window->event_count = row->event_count;
 	window->through = row->through;
-	window->window_seconds = bounded(row->window_seconds);
-	window->cap_seconds = bounded(row->cap_seconds);
-	window->report_version = bounded(row->report_version);
+	window->window_seconds = clamped(row->window_seconds);
+	window->cap_seconds = clamped(row->cap_seconds);
+	window->report_version = clamped(row->report_version);
 	window->severity = (int8_t)row->severity;
 	if (row->state == WINDOW_CLOSED)
-		window->marks |= MARK_CLOSED;
+		window->flags |= FLAG_CLOSED;
 	else
-		window->marks &= (uint8_t)~MARK_CLOSED;
+		window->flags &= (uint8_t)~FLAG_CLOSED;
 }
 
 void windows_remove(Windows *windows, Bits key, Bits incident)
 {
 	if (windows->index_size == 0)
 		return;
-	uint32_t *slot = index_find(windows, key);
-	uint32_t number = *slot;
+	uint32_t *cell = index_find(windows, key);
+	uint32_t number = *cell;
 	if (!number || !entry_is_of(entry_at(windows, number), incident) || window_is_pending(entry_at(windows, number)))
 		return;
-	index_remove(windows, slot);
+	index_remove(windows, cell);
 	entry_at(windows, number)->pending_next = windows->free_first;
 	windows->free_first = number;
 	windows->count--;
@@ -269,7 +269,7 @@ Bits window_incident(const Window *window)
 
 bool window_is_closed(const Window *window)
 {
-	return window->marks & MARK_CLOSED;
+	return window->flags & FLAG_CLOSED;
 }
 
 bool window_is_pending(const Window *window)
@@ -288,12 +288,12 @@ void windows_count(Windows *windows, Window *window, Bits event, int64_t offset,
 	window->through = offset + 1;
 	if (at > window->last_seen_at)
 		window->last_seen_at = at;
-	window->marks |= MARK_TOUCHED;
+	window->flags |= FLAG_TOUCHED;
 	if (window_is_pending(window))
 		return;
 	window->pending_from = offset;
 	window->pending_at = at;
-	window->marks |= MARK_FRESH;
+	window->flags |= FLAG_FRESH;
 	uint32_t number = *index_find(windows, entry_key(window));
 	list_append(windows, &windows->pending, &by_pending, number);
 	list_append(windows, &windows->fresh, &by_check, number);
@@ -309,27 +309,27 @@ Instant windows_reflected_at(const Windows *windows, Instant none)
 	return windows->pending.first == NONE ? none : entry_at(windows, windows->pending.first)->pending_at;
 }
 
-/* Milliseconds from `from` to now; both are low bits of times at most 24 days apart. */
+/* Milliseconds from `from` to now; `from` is the low bits of a time at most 24 days from now. */
 static int32_t passed_ms(uint32_t from, Instant now)
 {
 	return (int32_t)((uint32_t)now - from);
 }
 
-/* Looks again in half a second. */
+/* Sets the next check, CHECK_MS from now. */
 static void check_later(Windows *windows, uint32_t number, Instant now)
 {
 	Window *window = entry_at(windows, number);
 	list_remove(windows, check_list(windows, window), &by_check, window);
-	window->marks &= (uint8_t)~(MARK_FRESH | MARK_TOUCHED);
-	window->check_ms = (uint32_t)now + LOOK_MS;
+	window->flags &= (uint8_t)~(FLAG_FRESH | FLAG_TOUCHED);
+	window->check_ms = (uint32_t)now + CHECK_MS;
 	list_append(windows, &windows->waiting, &by_check, number);
 }
 
-static void report_now(Window *window, Instant now, bool quiet)
+static void interval_begin(Window *window, Instant now, bool quiet)
 {
 	window->step = quiet ? 0 : (uint8_t)(window->step + 1 < COALESCE_STEPS ? window->step + 1 : window->step);
 	window->updated_ms = (uint32_t)now;
-	window->marks |= MARK_UPDATED;
+	window->flags |= FLAG_UPDATED;
 }
 
 static bool interval_over(const Window *window, Instant now)
@@ -337,37 +337,37 @@ static bool interval_over(const Window *window, Instant now)
 	return passed_ms(window->updated_ms, now) >= intervals_ms[window->step];
 }
 
-/* One update a second, and none held back because the clock was set back. */
+/* One update in COALESCE_MS; a clock that was set back delays none. */
 static bool update_allowed(const Window *window, Instant now)
 {
 	int32_t passed = passed_ms(window->updated_ms, now);
 	return passed < 0 || passed >= COALESCE_MS;
 }
 
-/* The first event since the last report: due at once where that was long enough ago. */
+/* An entry with its first event since the last report is due at once if its interval is over. */
 static Window *fresh_due(Windows *windows, Instant now)
 {
 	while (windows->fresh.first != NONE) {
 		uint32_t number = windows->fresh.first;
 		Window *window = entry_at(windows, number);
-		if ((window->marks & MARK_UPDATED) && interval_over(window, now)) {
-			report_now(window, now, false);
+		if ((window->flags & FLAG_UPDATED) && interval_over(window, now)) {
+			interval_begin(window, now, false);
 			return window;
 		}
-		if (!(window->marks & MARK_UPDATED)) {
+		if (!(window->flags & FLAG_UPDATED)) {
 			window->updated_ms = (uint32_t)now;
-			window->marks |= MARK_UPDATED;
+			window->flags |= FLAG_UPDATED;
 		}
 		check_later(windows, number, now);
 	}
 	return NULL;
 }
 
-/* How long to wait for the first of the waiting; a look that lies too far ahead means the clock was set back: now. */
+/* Time until the first check of `waiting`. A check more than CHECK_MS ahead means that the clock was set back: 0. */
 static int32_t waiting_ms(const Windows *windows, Instant now)
 {
 	int32_t left = -passed_ms(entry_at(windows, windows->waiting.first)->check_ms, now);
-	return left > LOOK_MS || left < 0 ? 0 : left;
+	return left > CHECK_MS || left < 0 ? 0 : left;
 }
 
 Window *windows_due(Windows *windows, Instant now)
@@ -376,9 +376,9 @@ Window *windows_due(Windows *windows, Instant now)
 	while (!window && windows->waiting.first != NONE && waiting_ms(windows, now) == 0) {
 		uint32_t number = windows->waiting.first;
 		Window *head = entry_at(windows, number);
-		bool quiet = !(head->marks & MARK_TOUCHED);
+		bool quiet = !(head->flags & FLAG_TOUCHED);
 		if ((quiet && update_allowed(head, now)) || interval_over(head, now)) {
-			report_now(head, now, quiet);
+			interval_begin(head, now, quiet);
 			window = head;
 		} else {
 			check_later(windows, number, now);

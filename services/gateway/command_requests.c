@@ -1,27 +1,41 @@
-/*
- * POST /v1/incidents/{id}/{command} and GET /v1/commands/{id}.
- *
- * A command is written to tocsin.commands, and its request waits, suspended, until the view has accepted the journal
- * record that answers it. The request is in the waiting table before the command is on the bus, and the view is looked
- * at once more after that: so the answer can be missed neither by coming early nor by having come already.
- */
-#include "services/gateway/gateway_internal.h"
+#include "services/gateway/command_requests.h"
 
+#include "services/gateway/answers.h"
+#include "services/gateway/core/preconditions.h"
+#include "services/gateway/view.h"
+#include "services/gateway/waiting.h"
 #include "shared/domain/commands.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/types.h"
 #include "shared/io/system/clock.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { COMMAND_BODY_MAX = BUS_RECORD_MAX - 4096 };
+enum {
+	COMMAND_BODY_MAX = BUS_RECORD_MAX - 4096,
+	LONGEST_SLEEP_MS = 60000,
+	/* A request waits at least so long for its command to become durable, however short it waits for the effect. */
+	DURABLE_WAIT_MS = 1000,
+};
+
+struct CommandRequests {
+	CommandRequestsOptions options;
+	Waiting *waiting;
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed; /* the earliest deadline may be another */
+	bool stopping;
+	atomic_bool draining;
+};
 
 /* ---- answers -------------------------------------------------------------------------------------------------- */
 
-void answer_pending(HttpRequest *request, Slice command)
+static void answer_pending(HttpRequest *request, Slice command)
 {
 	char body[96], location[64];
 	int size = snprintf(body, sizeof body, "{\"id\":\"%.*s\",\"status\":\"pending\"}", (int)command.size,
@@ -38,7 +52,7 @@ static json_t *list_of_row(const CommandRow *row, const char *name)
 	return json_is_array(list) ? list : NULL;
 }
 
-/* A refusal as response wrote it down: {code, detail, allowed, errors}. Borrows from it. */
+/* The refusal of response, {code, detail, allowed, errors}. Borrows from the row. */
 static Problem problem_of_row(const CommandRow *row)
 {
 	return (Problem){
@@ -63,7 +77,6 @@ static void answer_done(HttpRequest *request, Store *store, const CommandRow *ro
 	buffer_release(&document);
 }
 
-/* What a command that the view knows has come to. */
 static void answer_row(HttpRequest *request, Store *store, Slice command, const CommandRow *row)
 {
 	if (row->state == COMMAND_PENDING) {
@@ -76,15 +89,15 @@ static void answer_row(HttpRequest *request, Store *store, Slice command, const 
 	}
 }
 
-void command_answered(Gateway *gateway, Store *store, Slice command)
+void command_requests_answered(CommandRequests *requests, Store *store, Slice command)
 {
 	CommandRow row = { .problem = NULL };
-	HttpRequest *request = waiting_take_command(gateway->waiting, command);
+	HttpRequest *request = waiting_take_command(requests->waiting, command);
 
 	if (!request)
 		return;
 	Result result = view_command(store, command, &row);
-	for (; request; request = waiting_take_command(gateway->waiting, command)) {
+	for (; request; request = waiting_take_command(requests->waiting, command)) {
 		if (result_failed(result))
 			answer_failure(request, result);
 		else
@@ -93,10 +106,92 @@ void command_answered(Gateway *gateway, Store *store, Slice command)
 	command_row_release(&row);
 }
 
+/* ---- the thread that answers expired requests ----------------------------------------------------------------- */
+
+/* Answers the requests whose time is over; the time of the next. While draining, every durable command is over. */
+static int64_t expire(CommandRequests *requests)
+{
+	bool draining = atomic_load(&requests->draining);
+	HttpRequest *request;
+	Expired expired;
+
+	while ((request = waiting_expire(requests->waiting, clock_monotonic_us() / 1000, draining, &expired)) != NULL) {
+		if (expired.durable)
+			answer_pending(request, id_slice(&expired.command));
+		else
+			answer_doubt(request);
+	}
+	return expired.next_ms;
+}
+
+static struct timespec sleep_until(int64_t next_ms)
+{
+	int64_t latest_ms = clock_monotonic_us() / 1000 + LONGEST_SLEEP_MS;
+	int64_t at_ms = next_ms < latest_ms ? next_ms : latest_ms;
+
+	return (struct timespec){ .tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000 };
+}
+
+/* The mutex is held between reading the next deadline and the wait, so that no signal is missed. */
+static void *thread_run(void *context)
+{
+	CommandRequests *requests = context;
+
+	pthread_mutex_lock(&requests->mutex);
+	while (!requests->stopping) {
+		int64_t next_ms = expire(requests);
+		struct timespec at = sleep_until(next_ms);
+		pthread_cond_timedwait(&requests->changed, &requests->mutex, &at);
+	}
+	pthread_mutex_unlock(&requests->mutex);
+	return NULL;
+}
+
+static void thread_signal(CommandRequests *requests, bool stop)
+{
+	pthread_mutex_lock(&requests->mutex);
+	requests->stopping = requests->stopping || stop;
+	pthread_cond_signal(&requests->changed);
+	pthread_mutex_unlock(&requests->mutex);
+}
+
+CommandRequests *command_requests_new(const CommandRequestsOptions *options)
+{
+	pthread_condattr_t attributes;
+	CommandRequests *requests = calloc(1, sizeof *requests);
+
+	must(requests != NULL);
+	requests->options = *options;
+	requests->waiting = waiting_new();
+	must(pthread_condattr_init(&attributes) == 0);
+	must(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+	must(pthread_cond_init(&requests->changed, &attributes) == 0);
+	pthread_condattr_destroy(&attributes);
+	must(pthread_mutex_init(&requests->mutex, NULL) == 0);
+	must(pthread_create(&requests->thread, NULL, thread_run, requests) == 0);
+	return requests;
+}
+
+void command_requests_drain(CommandRequests *requests)
+{
+	atomic_store(&requests->draining, true);
+	thread_signal(requests, false);
+}
+
+void command_requests_free(CommandRequests *requests)
+{
+	thread_signal(requests, true);
+	pthread_join(requests->thread, NULL);
+	pthread_cond_destroy(&requests->changed);
+	pthread_mutex_destroy(&requests->mutex);
+	waiting_free(requests->waiting);
+	free(requests);
+}
+
 /* ---- reading a request ---------------------------------------------------------------------------------------- */
 
 typedef struct {
-	Gateway *gateway;
+	CommandRequests *requests;
 	HttpRequest *request;
 	CommandId kind;
 	char incident[ID_SIZE];
@@ -107,7 +202,7 @@ typedef struct {
 	json_t *arguments; /* owned */
 } Issue;
 
-/* The steps of reading: false where the request was answered. */
+/* Steps of reading. False: the request was answered. */
 
 static void refuse_command(HttpRequest *request)
 {
@@ -117,7 +212,7 @@ static void refuse_command(HttpRequest *request)
 	for (unsigned id = 0; id < COMMANDS; id++)
 		if (!commands[id].internal)
 			names[count++] = commands[id].name;
-	answer_errors(request, PROBLEM_NOT_FOUND, "there is no such command; `allowed` lists those there are", NULL,
+	answer_errors(request, PROBLEM_NOT_FOUND, "there is no such command; `allowed` lists the commands", NULL,
 		      names);
 }
 
@@ -151,12 +246,12 @@ static bool check_arguments(Issue *issue)
 
 	if (command_decode(issue->kind, issue->arguments, true, &arguments, &errors))
 		return true;
-	answer_errors(issue->request, PROBLEM_VALIDATION_FAILED, "the members of this command must be mended", &errors,
+	answer_errors(issue->request, PROBLEM_VALIDATION_FAILED, "the members of this command must be corrected", &errors,
 		      NULL);
 	return false;
 }
 
-/* No body is the same as {}. */
+/* An empty body is the same as {}. */
 static bool read_arguments(Issue *issue)
 {
 	Slice body = http_body(issue->request);
@@ -175,8 +270,8 @@ static bool read_arguments(Issue *issue)
 	return false;
 }
 
-/* The same key for the same thing makes the same id; without a key every request is a command of its own. */
-static void name_command(Issue *issue, const char *idempotency_key)
+/* The id is a function of key, incident, command and Idempotency-Key; without an Idempotency-Key it is random. */
+static void make_id(Issue *issue, const char *idempotency_key)
 {
 	const AdminKey *key = http_principal(issue->request);
 	char scope[128];
@@ -191,7 +286,7 @@ static void name_command(Issue *issue, const char *idempotency_key)
 	issue->id = id_of_pair("cmd_", slice_of(scope), slice_of(idempotency_key));
 }
 
-static void take_fingerprint(Issue *issue)
+static void make_fingerprint(Issue *issue)
 {
 	const Slice end = SLICE("\0");
 	Digest digest = DIGEST(slice_of(issue->incident), end, slice_of(commands[issue->kind].name), end,
@@ -212,24 +307,24 @@ static bool read_headers(Issue *issue)
 		answer_refusal(issue->request, PROBLEM_INVALID_PARAMETER, "%s", result.text);
 		return false;
 	}
-	name_command(issue, given ? idempotency_key : NULL);
-	take_fingerprint(issue);
+	make_id(issue, given ? idempotency_key : NULL);
+	make_fingerprint(issue);
 	return true;
 }
 
-/* ---- what is known of it already ------------------------------------------------------------------------------ */
+/* ---- the view before and after the request waits -------------------------------------------------------------- */
 
-static bool same_request(const Issue *issue, const CommandRow *row)
+static bool is_same_request(const Issue *issue, const CommandRow *row)
 {
 	return row->fingerprint[0] == '\0' || strcmp(row->fingerprint, issue->fingerprint) == 0;
 }
 
 static void answer_mismatch(HttpRequest *request)
 {
-	answer_refusal(request, PROBLEM_IDEMPOTENCY_MISMATCH, "this Idempotency-Key came with another request before");
+	answer_refusal(request, PROBLEM_IDEMPOTENCY_MISMATCH, "this Idempotency-Key was used before with another request");
 }
 
-/* There is such an incident, and it may be at the version that was asked for. */
+/* The incident exists, and If-Match can match its version. False: the request was answered. */
 static bool check_incident(Issue *issue, Store *store)
 {
 	Buffer document;
@@ -242,12 +337,12 @@ static bool check_incident(Issue *issue, Store *store)
 		answer_failure(issue->request, result);
 	else if (issue->expected_version == VERSION_NEVER)
 		answer_refusal(issue->request, PROBLEM_VERSION_CONFLICT,
-			       "If-Match must be the incident's ETag; weak and foreign tags match nothing");
+			       "If-Match must be the incident's ETag, without W/");
 	return !result_failed(result) && issue->expected_version != VERSION_NEVER;
 }
 
-/* *pending: it was issued before and is not answered yet. False: answered. */
-static bool look_before(Issue *issue, Store *store, bool *pending)
+/* *pending: the command was issued before and is not answered yet. False: the request was answered. */
+static bool check_before(Issue *issue, Store *store, bool *pending)
 {
 	CommandRow row = { .problem = NULL };
 
@@ -260,7 +355,7 @@ static bool look_before(Issue *issue, Store *store, bool *pending)
 	bool go_on = false;
 	if (result_failed(result))
 		answer_failure(issue->request, result);
-	else if (!same_request(issue, &row))
+	else if (!is_same_request(issue, &row))
 		answer_mismatch(issue->request);
 	else if (row.state == COMMAND_PENDING)
 		go_on = *pending = true;
@@ -270,18 +365,21 @@ static bool look_before(Issue *issue, Store *store, bool *pending)
 	return go_on;
 }
 
-/* After it waits: what came between. True: the answer is there, and was given unless somebody else gave it. */
-static bool look_again(Issue *issue, Ticket ticket)
+/*
+ * Reads the view again once the request waits: the journal may have answered in between. True: it has, and the request was
+ * answered, here or by another thread.
+ */
+static bool check_again(Issue *issue, Ticket ticket)
 {
 	CommandRow row = { .problem = NULL };
 	ViewReader *reader;
 
-	if (result_failed(view_borrow(issue->gateway, &reader)))
+	if (result_failed(view_borrow(issue->requests->options.views, &reader)))
 		return false;
 	Result result = view_command(reader->store, id_slice(&issue->id), &row);
 	bool answered = !result_failed(result) && row.state != COMMAND_PENDING;
-	HttpRequest *request = answered ? waiting_take(issue->gateway->waiting, ticket) : NULL;
-	if (request && same_request(issue, &row))
+	HttpRequest *request = answered ? waiting_take(issue->requests->waiting, ticket) : NULL;
+	if (request && is_same_request(issue, &row))
 		answer_row(request, reader->store, id_slice(&issue->id), &row);
 	else if (request)
 		answer_mismatch(request);
@@ -292,34 +390,31 @@ static bool look_again(Issue *issue, Ticket ticket)
 
 /* ---- issuing -------------------------------------------------------------------------------------------------- */
 
-/* How long a request waits at least to hear that its command is durable, however short it would wait for the effect. */
-enum { DURABLE_WAIT_MS = 1000 };
-
-/* A command on its way to the disk. It outlives its request, which may be answered by then. */
+/* A command that is not durable yet. Its request may be answered before it is. */
 typedef struct {
-	Gateway *gateway;
-	Ticket ticket; /* 0: the table was full, */
-	HttpRequest *request; /* and nobody else knows this one */
+	CommandRequests *requests;
+	Ticket ticket;        /* 0: the waiting table was full */
+	HttpRequest *request; /* only without a ticket; no other thread knows it then */
 	Id id;
-} Sending;
+} PendingCommand;
 
 /* On the bus's thread. */
-static void sending_done(void *context, bool failed, int64_t offset)
+static void append_done(void *context, bool failed, int64_t offset)
 {
-	Sending *sending = context;
-	Waiting *waiting = sending->gateway->waiting;
-	int64_t now_ms = atomic_load(&sending->gateway->draining) ? INT64_MAX : clock_monotonic_us() / 1000;
-	HttpRequest *request = sending->request;
+	PendingCommand *pending = context;
+	Waiting *waiting = pending->requests->waiting;
+	int64_t now_ms = atomic_load(&pending->requests->draining) ? INT64_MAX : clock_monotonic_us() / 1000;
+	HttpRequest *request = pending->request;
 
 	(void)offset;
-	if (sending->ticket != 0)
-		request = failed ? waiting_take(waiting, sending->ticket)
-				 : waiting_durable(waiting, sending->ticket, now_ms);
+	if (pending->ticket != 0)
+		request = failed ? waiting_take(waiting, pending->ticket)
+				 : waiting_durable(waiting, pending->ticket, now_ms);
 	if (request && failed)
 		answer_doubt(request);
 	else if (request)
-		answer_pending(request, id_slice(&sending->id));
-	free(sending);
+		answer_pending(request, id_slice(&pending->id));
+	free(pending);
 }
 
 static void write_headers(const Issue *issue, Instant now, Buffer *out)
@@ -335,7 +430,7 @@ static void write_headers(const Issue *issue, Instant now, Buffer *out)
 
 static void write_body(const Issue *issue, Instant now, Buffer *out)
 {
-	json_t *actor JSON_AUTO = admin_key_actor(&issue->gateway->options.key);
+	json_t *actor JSON_AUTO = admin_key_actor(issue->requests->options.key);
 	CommandRecord command = {
 		.incident_id = issue->incident,
 		.command = commands[issue->kind].name,
@@ -350,9 +445,9 @@ static void write_body(const Issue *issue, Instant now, Buffer *out)
 	json_write(tree, out);
 }
 
-static Result append_record(const Issue *issue, Sending *sending)
+static Result append_record(const Issue *issue, PendingCommand *pending)
 {
-	Bus *bus = issue->gateway->options.bus;
+	Bus *bus = issue->requests->options.bus;
 	Instant now = clock_now();
 	Buffer headers, body;
 
@@ -363,36 +458,36 @@ static Result append_record(const Issue *issue, Sending *sending)
 	BusRecord record = { .key = slice_of(issue->incident),
 			     .headers = buffer_slice(&headers),
 			     .body = buffer_slice(&body) };
-	Result result = result_fail(ERROR_INPUT, "the command is too large");
+	Result result = result_fail(ERROR_INPUT, "the command is larger than %d bytes", COMMAND_BODY_MAX);
 	if (!body.overflowed)
-		result = bus_append(bus, TOPIC_COMMANDS, issue->slot % bus->partitions, &record, sending_done, sending);
+		result = bus_append(bus, TOPIC_COMMANDS, issue->slot % bus->partitions, &record, append_done, pending);
 	buffer_release(&headers);
 	buffer_release(&body);
 	return result;
 }
 
-/* The request is suspended; with a ticket somebody else may answer it from now on. */
+/* The request is suspended; with a ticket, another thread may already answer it. */
 static void append(const Issue *issue, Ticket ticket)
 {
-	Sending *sending = malloc(sizeof *sending);
+	PendingCommand *pending = malloc(sizeof *pending);
 
-	must(sending != NULL);
-	*sending = (Sending){ .gateway = issue->gateway,
-			      .ticket = ticket,
-			      .id = issue->id,
-			      .request = ticket == 0 ? issue->request : NULL };
-	Result result = append_record(issue, sending);
+	must(pending != NULL);
+	*pending = (PendingCommand){ .requests = issue->requests,
+				     .ticket = ticket,
+				     .id = issue->id,
+				     .request = ticket == 0 ? issue->request : NULL };
+	Result result = append_record(issue, pending);
 	if (!result_failed(result))
 		return;
-	free(sending);
-	HttpRequest *request = ticket == 0 ? issue->request : waiting_take(issue->gateway->waiting, ticket);
+	free(pending);
+	HttpRequest *request = ticket == 0 ? issue->request : waiting_take(issue->requests->waiting, ticket);
 	if (request)
 		answer_failure(request, result);
 }
 
 static void issue_and_wait(Issue *issue, bool pending)
 {
-	int64_t now_ms = clock_monotonic_us() / 1000, wait_ms = issue->gateway->options.command_wait_ms;
+	int64_t now_ms = clock_monotonic_us() / 1000, wait_ms = issue->requests->options.wait_ms;
 	Wait wait = { .command = issue->id,
 		      .request = issue->request,
 		      .durable = pending,
@@ -403,7 +498,7 @@ static void issue_and_wait(Issue *issue, bool pending)
 	memcpy(wait.incident, issue->incident, sizeof wait.incident);
 	memcpy(wait.fingerprint, issue->fingerprint, sizeof wait.fingerprint);
 	http_suspend(issue->request);
-	WaitingVerdict verdict = waiting_add(issue->gateway->waiting, &wait, &ticket);
+	WaitingVerdict verdict = waiting_add(issue->requests->waiting, &wait, &ticket);
 	if (verdict == WAITING_MISMATCH) {
 		answer_mismatch(issue->request);
 		return;
@@ -412,30 +507,30 @@ static void issue_and_wait(Issue *issue, bool pending)
 		answer_pending(issue->request, id_slice(&issue->id));
 		return;
 	}
-	bool answered = verdict == WAITING_ADDED && look_again(issue, ticket);
+	bool answered = verdict == WAITING_ADDED && check_again(issue, ticket);
 	if (!answered && !pending)
 		append(issue, ticket);
-	deadlines_changed(issue->gateway);
+	thread_signal(issue->requests, false);
 }
 
-static bool issue_look(Issue *issue, bool *pending)
+static bool check_view(Issue *issue, bool *pending)
 {
 	ViewReader *reader;
 
-	if (!view_borrow_or_answer(issue->gateway, issue->request, &reader))
+	if (!view_borrow_or_answer(issue->requests->options.views, issue->request, &reader))
 		return false;
-	bool go_on = look_before(issue, reader->store, pending);
+	bool go_on = check_before(issue, reader->store, pending);
 	view_return(reader);
 	return go_on;
 }
 
 void command_issue(HttpRequest *request, void *context)
 {
-	Issue issue = { .gateway = context, .request = request };
+	Issue issue = { .requests = context, .request = request };
 	bool pending;
 
 	if (read_command(&issue) && read_incident_id(&issue) && read_headers(&issue) && read_arguments(&issue) &&
-	    issue_look(&issue, &pending))
+	    check_view(&issue, &pending))
 		issue_and_wait(&issue, pending);
 	json_decref(issue.arguments);
 }
@@ -460,27 +555,28 @@ static void write_row(Slice id, const CommandRow *row, Buffer *out)
 	buffer_byte(out, '}');
 }
 
-/* The view, else what is still on its way there. Gives the reader back. */
-static Result row_read(Gateway *gateway, ViewReader *reader, Slice id, CommandRow *row)
+/* The command from the view, or from the waiting table while the view has not read it. Returns the reader. */
+static Result row_read(const CommandRequests *requests, ViewReader *reader, Slice id, CommandRow *row)
 {
 	Result result = view_command(reader->store, id, row);
 
 	view_return(reader);
-	if (result.kind == ERROR_NOT_FOUND && waiting_knows(gateway->waiting, id, row->incident))
+	if (result.kind == ERROR_NOT_FOUND && waiting_knows(requests->waiting, id, row->incident))
 		return result_ok();
 	return result;
 }
 
 void command_read(HttpRequest *request, void *context)
 {
+	const CommandRequests *requests = context;
 	Slice id = http_path_value(request, "id");
 	CommandRow row = { .problem = NULL };
 	ViewReader *reader;
 	Buffer body;
 
-	if (!view_borrow_or_answer(context, request, &reader))
+	if (!view_borrow_or_answer(requests->options.views, request, &reader))
 		return;
-	Result result = row_read(context, reader, id, &row);
+	Result result = row_read(requests, reader, id, &row);
 	if (result_failed(result)) {
 		answer_failure(request, result);
 		return;

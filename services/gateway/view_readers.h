@@ -1,0 +1,45 @@
+/*
+ * Read-only Stores of the view for threads other than the service's: four, each used by one thread at a time. Nobody reads
+ * the view until it holds everything that the ledgers held at the start of its reader (Service.caught_up): it would answer
+ * with 404 for an incident that it has not read yet. Thread-safe.
+ */
+#ifndef TOCSIN_GATEWAY_VIEW_READERS_H
+#define TOCSIN_GATEWAY_VIEW_READERS_H
+
+#include "shared/base/error.h"
+#include "shared/io/http/server.h"
+#include "shared/io/sqlite/store.h"
+
+#include <pthread.h>
+
+typedef struct ViewReaders ViewReaders;
+
+typedef struct {
+	pthread_mutex_t mutex; /* held while the reader is borrowed */
+	Store *store;          /* opened at the first use */
+} ViewReader;
+
+/* view_path: the gateway's state file; copied. No reader can be borrowed before view_readers_caught_up. */
+ViewReaders *view_readers_new(const char *view_path);
+
+/* No reader may be borrowed. Accepts NULL. */
+void view_readers_free(ViewReaders *readers);
+
+/*
+ * False, just before the view is dropped: waits until all borrowed readers are returned, so that none of them finds the view
+ * empty, and refuses others. True: the view has caught up.
+ */
+void view_readers_caught_up(ViewReaders *readers, bool caught_up);
+
+/*
+ * Waits for a free reader; return it with view_return. ERROR_AGAIN: the view has not caught up or cannot be opened; then
+ * there is nothing to return.
+ */
+Result view_borrow(ViewReaders *readers, ViewReader **out);
+
+/* The same; false: the request was answered with 503. */
+bool view_borrow_or_answer(ViewReaders *readers, HttpRequest *request, ViewReader **out);
+
+void view_return(ViewReader *reader);
+
+#endif

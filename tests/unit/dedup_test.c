@@ -49,16 +49,16 @@ static void a_lookup_answers_as_adding_would_and_adds_nothing(void **state)
 	(void)state;
 	DedupFilter filter;
 	dedup_init(&filter, G);
-	assert_false(seen_knows(&filter, 0, 7));
+	assert_false(dedup_knows(&filter, 0, 7));
 	assert_false(dedup_add(&filter, 5, 7));
-	assert_true(seen_knows(&filter, 6, 7));
-	assert_false(seen_knows(&filter, 6, 8));
-	assert_true(seen_knows(&filter, 2 * G - 1, 7));
-	assert_false(seen_knows(&filter, 2 * G, 7));
+	assert_true(dedup_knows(&filter, 6, 7));
+	assert_false(dedup_knows(&filter, 6, 8));
+	assert_true(dedup_knows(&filter, 2 * G - 1, 7));
+	assert_false(dedup_knows(&filter, 2 * G, 7));
 	assert_false(dedup_add(&filter, G, 8));
-	assert_true(seen_knows(&filter, 2 * G - 1, 7));
-	assert_true(seen_knows(&filter, 2 * G, 8));
-	assert_false(seen_knows(&filter, 2 * G, 7));
+	assert_true(dedup_knows(&filter, 2 * G - 1, 7));
+	assert_true(dedup_knows(&filter, 2 * G, 8));
+	assert_false(dedup_knows(&filter, 2 * G, 7));
 	dedup_release(&filter);
 }
 

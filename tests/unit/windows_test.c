@@ -269,7 +269,7 @@ static void verdicts_follow_window_cap_severity_and_offset(void **state)
 	static const struct {
 		int64_t offset, after_ms;
 		int severity;
-		Verdict verdict;
+		EventVerdict verdict;
 	} cases[] = {
 		{ 5, 0, 2, JUDGE_SKIP },            { 10, 0, 2, JUDGE_COUNT },         { 10, 0, 4, JUDGE_RAISE },
 		{ 10, 900000, 2, JUDGE_COUNT },     { 10, 900001, 2, JUDGE_OPEN },     { 10, 900001, 4, JUDGE_OPEN },
@@ -351,7 +351,7 @@ static void window_and_cap_are_measured_from_the_reopening(void **state)
 	const Instant reopened_at = T0 + INT64_C(5) * 86400000;
 	static const struct {
 		int64_t after_ms, seen_after_ms;
-		Verdict verdict;
+		EventVerdict verdict;
 	} cases[] = {
 		{ 0, INT64_MIN, JUDGE_COUNT },      { 900000, INT64_MIN, JUDGE_COUNT },       { 900001, INT64_MIN, JUDGE_OPEN },
 		{ 900001, 800000, JUDGE_COUNT },    { 86400000, 86300000, JUDGE_COUNT },      { 86400001, 86300000, JUDGE_OPEN },

@@ -174,8 +174,7 @@ Result gateway_admit(HttpRequest *request, void *context)
 	if (!authorization)
 		return result_fail(ERROR_DENIED, "a key is needed: Authorization: Bearer KEY");
 	if (!admin_key_fits(&gateway->key, authorization))
-		return result_fail(ERROR_DENIED,
-				   "the Authorization header must be `Bearer KEY`, and KEY must be the admin key");
+		return result_fail(ERROR_DENIED, "this key is not known: send the admin key as Authorization: Bearer KEY");
 	http_set_principal(request, &gateway->key);
 	return result_ok();
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Single durable POSTs against bare ulfius (default mode, jansson parse, nothing kept), alternating in one run; medians of
-# five. The ratios count, not the figures: machines are noisy. MODE=kafka: tocsin-gateway on a Kafka of this run, which must
-# have the record from all its replicas before the 202; loaded before anything is measured until it takes no more than before,
-# since a broker whose Java has compiled nothing yet takes a quarter of what it takes then. Settings: BENCH_SECONDS (3),
-# BENCH_CONNECTIONS (16 64 256), BENCH_WARM (120 seconds at most, for Kafka).
+# Compares durable POSTs with bare ulfius (default mode, jansson parse, nothing stored), alternately in one run; medians of
+# five. Compare the ratios, not the absolute figures, because machines are noisy. MODE=kafka: tocsin-gateway on a Kafka of
+# this run; all its replicas acknowledge the record before the 202. The broker is loaded before the measurement until its
+# throughput stops rising, because a broker whose Java is not compiled yet reaches a quarter of it. Settings: BENCH_SECONDS
+# (3), BENCH_CONNECTIONS (16 64 256), BENCH_WARM (at most so many seconds of warm-up on Kafka, 120).
 . "$(dirname "$0")/tools/lib.sh"
 with_kafka
 need wrk wrk
@@ -24,14 +24,14 @@ export BENCH_KEY
 load() { # PORT CONNECTIONS: "requests/s p99_us errors"
 	wrk -t2 -c"$2" -d"${BENCH_SECONDS:-3}s" --latency -s tests/bench/post.lua "http://127.0.0.1:$1" | sed -n 's/^RESULT //p'
 }
-warm_up() { # in slices, until three in a row took hardly more than the best before
-	local slice=5 most=0 rate calm=0 began=$SECONDS
-	while ((calm < 3 && SECONDS - began + slice <= ${BENCH_WARM:-120})); do
+warm_up() { # in slices, until three in a row exceed the best rate by at most 2 %
+	local slice=5 most=0 rate steady=0 began=$SECONDS
+	while ((steady < 3 && SECONDS - began + slice <= ${BENCH_WARM:-120})); do
 		rate=$(BENCH_SECONDS=$slice load "$port" 64 | cut -d' ' -f1)
 		if ((rate > most + most / 50)); then
-			most=$rate calm=0
+			most=$rate steady=0
 		else
-			calm=$((calm + 1))
+			steady=$((steady + 1))
 		fi
 	done
 	echo "warmed the broker up for $((SECONDS - began)) s, to $most requests/s"

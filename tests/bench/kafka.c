@@ -1,6 +1,6 @@
 /*
- * The bus on a real Kafka (TOCSIN_TEST_KAFKA_BROKERS): what an append costs, how fast partitions are read, and what a process
- * needs that only waits. Twelve partitions of a stream and of a ledger, records of 500 bytes with eight headers.
+ * Measures the bus on a real Kafka (TOCSIN_TEST_KAFKA_BROKERS): latency and rate of appends, rate of reading, and CPU and
+ * memory of an idle process. A stream and a ledger of twelve partitions each, records of 500 bytes with eight headers.
  */
 #include "shared/io/kafka/bus.h"
 #include "shared/io/system/clock.h"
@@ -19,7 +19,7 @@ enum { STREAM, LEDGER, TOPIC_COUNT, PARTITIONS = 12, IN_FLIGHT = 64, LATENCY_COU
 
 static Bus *bus;
 static char names[TOPIC_COUNT][CLUSTER_NAME];
-static BusRecord sample; /* its body is anywhere in `bodies` */
+static BusRecord sample; /* its body is a part of `bodies` */
 static char bodies[1 << 20];
 
 /* ---- appends ----------------------------------------------------------------------------------------------------- */
@@ -65,7 +65,7 @@ static int ascending(const void *one, const void *other)
 	return (a > b) - (a < b);
 }
 
-/* Appends to one topic, all partitions in turn, never more than so many under way. */
+/* Appends to one topic, to all partitions in turn, with at most so many in flight. */
 static void appends(const char *what, unsigned topic, unsigned partitions, size_t count, size_t in_flight)
 {
 	Load load = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, calloc(count, sizeof(int64_t)) };
@@ -126,7 +126,7 @@ static void reading(const char *what, unsigned from, unsigned partitions)
 	printf("%-34s %8.0f /s\n", what, (double)count * 1e6 / (double)(clock_monotonic_us() - begun_us));
 }
 
-/* ---- doing nothing ----------------------------------------------------------------------------------------------- */
+/* ---- idling ----------------------------------------------------------------------------------------------------- */
 
 static void *wait_thread(void *context)
 {
@@ -179,7 +179,7 @@ static void idling(const char *what)
 static void sample_make(void)
 {
 	static Buffer headers;
-	/* As compressible as identifiers are. */
+	/* As compressible as ids. */
 	clock_random(bodies, sizeof bodies);
 	for (size_t i = 0; i < sizeof bodies; i++)
 		bodies[i] = "0123456789abcdef"[bodies[i] & 15];
@@ -210,23 +210,23 @@ int main(void)
 {
 	KafkaCluster cluster;
 	if (!cluster_real(&cluster)) {
-		fputs("set TOCSIN_TEST_KAFKA_BROKERS, or type make bench-kafka\n", stderr);
+		fputs("set TOCSIN_TEST_KAFKA_BROKERS, or run make bench-kafka\n", stderr);
 		return 2;
 	}
 	sample_make();
 	cluster_topic(&cluster, "stream", PARTITIONS, names[STREAM]);
 	cluster_topic(&cluster, "ledger", PARTITIONS, names[LEDGER]);
 	bus_start(&cluster);
-	idling("waiting, nothing done before");
+	idling("idle, before the appends");
 	appends("first append", LEDGER, 1, 1, 1);
 	appends("one after another", LEDGER, PARTITIONS, 1000, 1);
-	appends("64 under way", LEDGER, PARTITIONS, LATENCY_COUNT, IN_FLIGHT);
-	appends("20,000 under way", STREAM, PARTITIONS, FILL_COUNT, 20000);
+	appends("64 in flight", LEDGER, PARTITIONS, LATENCY_COUNT, IN_FLIGHT);
+	appends("20,000 in flight", STREAM, PARTITIONS, FILL_COUNT, 20000);
 	bus->operations->close(bus);
 	bus_start(&cluster);
 	reading("one partition of twelve", 0, 1);
 	reading("the other eleven at once", 1, PARTITIONS - 1);
-	idling("waiting, after all that");
+	idling("idle, after reading");
 	bus->operations->close(bus);
 	cluster_end(&cluster);
 	return 0;

@@ -1,4 +1,4 @@
--- wrk: POSTs prebuilt events in turn, so that building strings is not what is measured. Environment: BENCH_KEY.
+-- wrk: POSTs prebuilt events in turn, so that the measurement excludes building them. Environment: BENCH_KEY.
 local thread_number = 0
 function setup(thread)
 	thread:set("number", thread_number)

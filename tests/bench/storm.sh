@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A storm of unique events over some thousand correlation keys, posted one by one over many connections, until the
-# incidents' counts are exact. Settings: STORM_EVENTS (200000), STORM_KEYS (5000), STORM_CONNECTIONS (256).
+# Posts a storm of unique events with some thousand correlation keys over many connections, one event in each request, and
+# waits until the incidents' counts are exact. Settings: STORM_EVENTS (200000), STORM_KEYS (5000), STORM_CONNECTIONS (256).
 . "$(dirname "$0")/tools/lib.sh"
 need curl curl
 events=${STORM_EVENTS:-200000} keys=${STORM_KEYS:-5000} connections=${STORM_CONNECTIONS:-256}

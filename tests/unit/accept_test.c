@@ -91,7 +91,7 @@ static Accepted event_of(const char *body)
 	return accepted_of(&input);
 }
 
-/* What an event's id and key are, compared as text. */
+/* Checks id and correlation key of an event as text. */
 static void assert_same_key(const char *one, const char *other, bool same)
 {
 	Accepted first = event_of(one), second = event_of(other);
@@ -117,7 +117,7 @@ static void assert_refused(const char *body, ProblemCode wanted, const char *poi
 	}
 }
 
-static void an_event_carries_what_was_derived_from_it_in_headers(void **state)
+static void derived_values_of_an_event_are_in_headers(void **state)
 {
 	(void)state;
 	Accepted accepted = event_of("{\"source\":\"whole\",\"title\":\"t\",\"id\":\"1\",\"severity\":\"critical\","
@@ -140,7 +140,7 @@ static void an_event_carries_what_was_derived_from_it_in_headers(void **state)
 	accepted_release(&accepted);
 }
 
-static void an_event_without_severity_is_of_medium_severity(void **state)
+static void an_event_without_severity_has_severity_medium(void **state)
 {
 	(void)state;
 	Accepted accepted = event_of("{\"source\":\"x\",\"title\":\"t\"}");
@@ -153,7 +153,7 @@ static void an_event_without_severity_is_of_medium_severity(void **state)
 	accepted_release(&accepted);
 }
 
-static void the_senders_own_id_wins_over_the_idempotency_key(void **state)
+static void the_id_of_the_document_takes_precedence_over_the_idempotency_key(void **state)
 {
 	(void)state;
 	AcceptInput input = input_of("{\"source\":\"s\",\"title\":\"t\",\"id\":\"7\"}");
@@ -165,7 +165,7 @@ static void the_senders_own_id_wins_over_the_idempotency_key(void **state)
 	accepted_release(&accepted);
 }
 
-static void without_an_own_id_the_idempotency_key_makes_it(void **state)
+static void without_an_id_in_the_document_it_is_derived_from_the_idempotency_key(void **state)
 {
 	(void)state;
 	AcceptInput input = input_of("{\"source\":\"s\",\"title\":\"t\"}");
@@ -219,7 +219,7 @@ static void the_same_id_with_another_asset_is_another_event_where_assets_correla
 		       "{\"source\":\"other\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"y\"}", true);
 }
 
-/* Two sources that correlate by asset alone may have the same key, and yet each its own events. */
+/* Two sources that correlate only by asset may have one key; their events are distinct. */
 static void sources_do_not_share_events_where_they_share_a_key(void **state)
 {
 	static const char two[] = "sources:\n"
@@ -253,8 +253,8 @@ static void without_correlation_members_the_key_is_derived_from_the_id(void **st
 	accepted_release(&accepted);
 }
 
-/* The name of the source and the sender's id are those of the key and the Idempotency-Key, their key is one. */
-static void a_senders_id_never_equals_a_key_and_an_idempotency_key(void **state)
+/* The source has the name of the key, the id is the Idempotency-Key, and the correlation keys are equal. */
+static void ids_of_source_and_id_differ_from_ids_of_key_and_idempotency_key(void **state)
 {
 	(void)state;
 	Accepted own = event_of("{\"source\":\"admin123\",\"title\":\"1\",\"id\":\"k\"}");
@@ -278,8 +278,8 @@ static Digest request_of(const char *key_id, const char *idempotency_key, const 
 	return accepted.request;
 }
 
-/* Another asset makes another id, so the id cannot tell that the key came with another body. */
-static void the_digest_of_a_request_is_the_same_whatever_the_body(void **state)
+/* Another asset gives another id, so the id cannot show that the Idempotency-Key was used with another body. */
+static void the_digest_of_a_request_does_not_depend_on_the_body(void **state)
 {
 	(void)state;
 	static const char one[] = "{\"source\":\"whole\",\"title\":\"1\",\"asset\":\"x\"}";
@@ -292,7 +292,7 @@ static void the_digest_of_a_request_is_the_same_whatever_the_body(void **state)
 	assert_memory_not_equal(&first, &second, sizeof first);
 }
 
-static void the_policy_says_what_events_have_in_common(void **state)
+static void the_policy_names_the_members_that_correlate(void **state)
 {
 	(void)state;
 	assert_same_key("{\"source\":\"a\",\"title\":\"1\",\"rule\":\"r\",\"asset\":\"x\"}",
@@ -303,14 +303,14 @@ static void the_policy_says_what_events_have_in_common(void **state)
 			"{\"source\":\"whole\",\"title\":\"1\",\"rule\":\"r\",\"asset\":\"y\"}", false);
 }
 
-static void equal_texts_in_different_members_are_not_the_same(void **state)
+static void equal_texts_in_different_members_do_not_correlate(void **state)
 {
 	(void)state;
 	assert_same_key("{\"source\":\"whole\",\"title\":\"1\",\"rule\":\"x\"}",
 			"{\"source\":\"whole\",\"title\":\"1\",\"asset\":\"x\"}", false);
 }
 
-static void events_without_anything_in_common_stay_apart(void **state)
+static void events_without_common_members_do_not_correlate(void **state)
 {
 	(void)state;
 	assert_same_key("{\"source\":\"assets\",\"title\":\"1\",\"id\":\"1\"}",
@@ -319,7 +319,7 @@ static void events_without_anything_in_common_stay_apart(void **state)
 			"{\"source\":\"assets\",\"title\":\"1\",\"id\":\"2\",\"asset\":\"x\"}", true);
 }
 
-static void what_is_no_json_is_malformed(void **state)
+static void a_body_that_is_not_json_is_malformed(void **state)
 {
 	(void)state;
 	assert_refused("{\"source\":", PROBLEM_MALFORMED_JSON, NULL);
@@ -328,7 +328,7 @@ static void what_is_no_json_is_malformed(void **state)
 	assert_refused("{\"title\":\"a\",\"title\":\"b\"}", PROBLEM_MALFORMED_JSON, NULL);
 }
 
-static void what_does_not_fit_the_table_is_refused_with_its_pointer(void **state)
+static void invalid_members_are_refused_with_their_pointer(void **state)
 {
 	(void)state;
 	assert_refused("{\"source\":\"a\"}", PROBLEM_VALIDATION_FAILED, "/title");
@@ -352,7 +352,7 @@ static char *nested_event(int levels)
 	return body;
 }
 
-static void thirty_two_levels_are_taken_and_one_more_is_not(void **state)
+static void thirty_two_levels_are_accepted_and_one_more_is_refused(void **state)
 {
 	(void)state;
 	char *deep = nested_event(32), *deeper = nested_event(33);
@@ -372,7 +372,7 @@ static Accepted report_of(const AcceptInput *input)
 	return accepted;
 }
 
-static void each_report_opens_a_record_of_its_own(void **state)
+static void each_report_has_its_own_correlation_key(void **state)
 {
 	(void)state;
 	AcceptInput input = input_of("{\"kind\":\"incident\",\"description\":\"a laptop is gone\"}");
@@ -385,7 +385,7 @@ static void each_report_opens_a_record_of_its_own(void **state)
 	accepted_release(&second);
 }
 
-static void the_same_report_again_has_the_same_id_and_key(void **state)
+static void a_repeated_report_has_the_same_id_and_key(void **state)
 {
 	(void)state;
 	AcceptInput input = input_of("{\"kind\":\"incident\",\"description\":\"a laptop is gone\"}");
@@ -411,7 +411,7 @@ static void a_reports_key_is_derived_from_its_id(void **state)
 	accepted_release(&report);
 }
 
-static void an_event_and_a_report_under_one_idempotency_key_are_two(void **state)
+static void an_event_and_a_report_with_one_idempotency_key_are_distinct(void **state)
 {
 	(void)state;
 	AcceptInput input = input_of("{\"source\":\"assets\",\"title\":\"1\"}");
@@ -426,7 +426,7 @@ static void an_event_and_a_report_under_one_idempotency_key_are_two(void **state
 	accepted_release(&report);
 }
 
-static void a_report_says_nothing_of_a_machines_severity(void **state)
+static void a_report_has_no_severity(void **state)
 {
 	(void)state;
 	AcceptInput input = input_of("{\"kind\":\"incident\",\"description\":\"a laptop is gone\"}");
@@ -441,28 +441,28 @@ static void a_report_says_nothing_of_a_machines_severity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_event_carries_what_was_derived_from_it_in_headers),
-		cmocka_unit_test(an_event_without_severity_is_of_medium_severity),
-		cmocka_unit_test(the_senders_own_id_wins_over_the_idempotency_key),
-		cmocka_unit_test(without_an_own_id_the_idempotency_key_makes_it),
+		cmocka_unit_test(derived_values_of_an_event_are_in_headers),
+		cmocka_unit_test(an_event_without_severity_has_severity_medium),
+		cmocka_unit_test(the_id_of_the_document_takes_precedence_over_the_idempotency_key),
+		cmocka_unit_test(without_an_id_in_the_document_it_is_derived_from_the_idempotency_key),
 		cmocka_unit_test(without_either_the_id_is_random),
 		cmocka_unit_test(source_id_and_correlation_key_are_the_identity_of_an_event),
 		cmocka_unit_test(the_same_id_with_another_asset_is_another_event_where_assets_correlate),
 		cmocka_unit_test(sources_do_not_share_events_where_they_share_a_key),
 		cmocka_unit_test(without_correlation_members_the_key_is_derived_from_the_id),
-		cmocka_unit_test(a_senders_id_never_equals_a_key_and_an_idempotency_key),
-		cmocka_unit_test(the_digest_of_a_request_is_the_same_whatever_the_body),
-		cmocka_unit_test(the_policy_says_what_events_have_in_common),
-		cmocka_unit_test(equal_texts_in_different_members_are_not_the_same),
-		cmocka_unit_test(events_without_anything_in_common_stay_apart),
-		cmocka_unit_test(what_is_no_json_is_malformed),
-		cmocka_unit_test(what_does_not_fit_the_table_is_refused_with_its_pointer),
-		cmocka_unit_test(thirty_two_levels_are_taken_and_one_more_is_not),
-		cmocka_unit_test(each_report_opens_a_record_of_its_own),
-		cmocka_unit_test(the_same_report_again_has_the_same_id_and_key),
+		cmocka_unit_test(ids_of_source_and_id_differ_from_ids_of_key_and_idempotency_key),
+		cmocka_unit_test(the_digest_of_a_request_does_not_depend_on_the_body),
+		cmocka_unit_test(the_policy_names_the_members_that_correlate),
+		cmocka_unit_test(equal_texts_in_different_members_do_not_correlate),
+		cmocka_unit_test(events_without_common_members_do_not_correlate),
+		cmocka_unit_test(a_body_that_is_not_json_is_malformed),
+		cmocka_unit_test(invalid_members_are_refused_with_their_pointer),
+		cmocka_unit_test(thirty_two_levels_are_accepted_and_one_more_is_refused),
+		cmocka_unit_test(each_report_has_its_own_correlation_key),
+		cmocka_unit_test(a_repeated_report_has_the_same_id_and_key),
 		cmocka_unit_test(a_reports_key_is_derived_from_its_id),
-		cmocka_unit_test(an_event_and_a_report_under_one_idempotency_key_are_two),
-		cmocka_unit_test(a_report_says_nothing_of_a_machines_severity),
+		cmocka_unit_test(an_event_and_a_report_with_one_idempotency_key_are_distinct),
+		cmocka_unit_test(a_report_has_no_severity),
 	};
 	return cmocka_run_group_tests_name("accept", tests, policy_make, policy_drop);
 }

@@ -1,4 +1,4 @@
-/* What classification makes of each record of intake's ledger, with the runtime's part played here. */
+/* The assessments of classification for records of intake's ledger. This file replaces the runtime. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -19,7 +19,7 @@ enum { TEXT_MAX = 1 << 20, SLOT = 77 };
 	"{\"incident_id\":\"inc_1\",\"event_id\":\"evt_1\",\"correlation_key\":\"k\",\"form\":\"%s\","                 \
 	"\"report_version\":%d,\"event_count\":3,\"received_at\":\"2026-11-23T01:00:00.000Z\",\"document\":%s}"
 
-/* ---- what was emitted */
+/* ---- emitted records */
 static struct {
 	unsigned count, slot;
 	TopicId topic;
@@ -100,7 +100,7 @@ static void hand_report(const char *type, const char *form, int version, const c
 	buffer_release(&body);
 }
 
-/* The emitted record's assessment, checked; NULL: there is none. */
+/* The assessment of the emitted record, validated; NULL: none. */
 static json_t *assessment_emitted(Assessment *out)
 {
 	json_t *tree = NULL;
@@ -116,7 +116,7 @@ static json_t *assessment_emitted(Assessment *out)
 }
 
 /* ---- tests */
-static void an_opened_report_is_assessed_and_stands_in_it_byte_for_byte(void **state)
+static void an_assessment_embeds_the_opened_report_byte_for_byte(void **state)
 {
 	Assessment assessment;
 	(void)state;
@@ -144,7 +144,7 @@ static void a_repeat_without_a_document_is_only_counted(void **state)
 	assert_null(assessment.kind);
 }
 
-static void a_repeat_that_got_worse_is_assessed_anew(void **state)
+static void a_more_severe_repeat_is_assessed_again(void **state)
 {
 	Assessment assessment;
 	(void)state;
@@ -154,7 +154,7 @@ static void a_repeat_that_got_worse_is_assessed_anew(void **state)
 	assert_string_equal(assessment.severity, "critical");
 }
 
-static void a_released_report_gives_its_last_count(void **state)
+static void a_released_report_has_its_last_count(void **state)
 {
 	Assessment assessment;
 	(void)state;
@@ -173,7 +173,7 @@ static void a_persons_report_keeps_the_kind_its_reporter_gave(void **state)
 	assert_string_equal(assessment.kind, "weakness");
 }
 
-static void doing_it_again_makes_the_same_record(void **state)
+static void a_repeated_run_emits_the_same_record(void **state)
 {
 	char id[ID_SIZE];
 	(void)state;
@@ -193,7 +193,7 @@ static void doing_it_again_makes_the_same_record(void **state)
 	buffer_release(&body);
 }
 
-static void a_record_of_another_type_is_passed_over(void **state)
+static void a_record_of_another_type_is_ignored(void **state)
 {
 	(void)state;
 	assert_false(result_failed(hand("rec_1", "tocsin.report.split.v1", "{}")));
@@ -213,13 +213,13 @@ static void a_record_that_cannot_be_read_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_opened_report_is_assessed_and_stands_in_it_byte_for_byte),
+		cmocka_unit_test(an_assessment_embeds_the_opened_report_byte_for_byte),
 		cmocka_unit_test(a_repeat_without_a_document_is_only_counted),
-		cmocka_unit_test(a_repeat_that_got_worse_is_assessed_anew),
-		cmocka_unit_test(a_released_report_gives_its_last_count),
+		cmocka_unit_test(a_more_severe_repeat_is_assessed_again),
+		cmocka_unit_test(a_released_report_has_its_last_count),
 		cmocka_unit_test(a_persons_report_keeps_the_kind_its_reporter_gave),
-		cmocka_unit_test(doing_it_again_makes_the_same_record),
-		cmocka_unit_test(a_record_of_another_type_is_passed_over),
+		cmocka_unit_test(a_repeated_run_emits_the_same_record),
+		cmocka_unit_test(a_record_of_another_type_is_ignored),
 		cmocka_unit_test(a_record_that_cannot_be_read_is_refused),
 	};
 	return cmocka_run_group_tests_name("classification", tests, setup, teardown);

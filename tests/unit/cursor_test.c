@@ -35,7 +35,7 @@ static void a_cursor_gives_back_its_position(void **state)
 	}
 }
 
-static void a_cursor_is_good_for_its_own_list_and_key_only(void **state)
+static void a_cursor_is_valid_only_for_its_list_and_key(void **state)
 {
 	char cursor[CURSOR_TEXT], position[CURSOR_POSITION_MAX] = "untouched";
 	(void)state;
@@ -59,7 +59,7 @@ static void a_changed_cursor_is_refused(void **state)
 	assert_false(cursor_read(&key, &list, slice_of(cursor), position));
 }
 
-static void what_is_no_cursor_is_refused(void **state)
+static void malformed_cursors_are_refused(void **state)
 {
 	char position[CURSOR_POSITION_MAX], endless[4096];
 	(void)state;
@@ -74,9 +74,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cursor_gives_back_its_position),
-		cmocka_unit_test(a_cursor_is_good_for_its_own_list_and_key_only),
+		cmocka_unit_test(a_cursor_is_valid_only_for_its_list_and_key),
 		cmocka_unit_test(a_changed_cursor_is_refused),
-		cmocka_unit_test(what_is_no_cursor_is_refused),
+		cmocka_unit_test(malformed_cursors_are_refused),
 	};
 	return cmocka_run_group_tests_name("cursor", tests, digests_make, NULL);
 }

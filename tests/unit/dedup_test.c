@@ -19,7 +19,7 @@ static uint64_t print_of(uint64_t number)
 	return mixed ? mixed : 1;
 }
 
-static void an_id_is_known_once_it_was_there(void **state)
+static void an_id_is_known_after_it_was_added(void **state)
 {
 	(void)state;
 	DedupFilter filter;
@@ -31,7 +31,7 @@ static void an_id_is_known_once_it_was_there(void **state)
 	dedup_release(&filter);
 }
 
-static void an_id_is_known_through_the_next_generation_and_forgotten_after_it(void **state)
+static void an_id_is_known_in_its_own_and_the_next_generation(void **state)
 {
 	(void)state;
 	DedupFilter filter;
@@ -39,30 +39,30 @@ static void an_id_is_known_through_the_next_generation_and_forgotten_after_it(vo
 	assert_false(dedup_add(&filter, 5, 7));
 	assert_false(dedup_add(&filter, 2 * G - 1, 9));
 	assert_false(dedup_add(&filter, 2 * G, 11));
-	assert_false(dedup_add(&filter, 2 * G + 1, 7)); /* generation 0 is gone */
+	assert_false(dedup_add(&filter, 2 * G + 1, 7)); /* generation 0 is dropped */
 	assert_true(dedup_add(&filter, 2 * G + 2, 9));
 	dedup_release(&filter);
 }
 
-static void asking_tells_what_adding_would_and_notes_nothing(void **state)
+static void a_lookup_answers_as_adding_would_and_adds_nothing(void **state)
 {
 	(void)state;
 	DedupFilter filter;
 	dedup_init(&filter, G);
-	assert_false(seen_knows(&filter, 0, 7));
+	assert_false(dedup_knows(&filter, 0, 7));
 	assert_false(dedup_add(&filter, 5, 7));
-	assert_true(seen_knows(&filter, 6, 7));
-	assert_false(seen_knows(&filter, 6, 8));
-	assert_true(seen_knows(&filter, 2 * G - 1, 7));
-	assert_false(seen_knows(&filter, 2 * G, 7));
+	assert_true(dedup_knows(&filter, 6, 7));
+	assert_false(dedup_knows(&filter, 6, 8));
+	assert_true(dedup_knows(&filter, 2 * G - 1, 7));
+	assert_false(dedup_knows(&filter, 2 * G, 7));
 	assert_false(dedup_add(&filter, G, 8));
-	assert_true(seen_knows(&filter, 2 * G - 1, 7));
-	assert_true(seen_knows(&filter, 2 * G, 8));
-	assert_false(seen_knows(&filter, 2 * G, 7));
+	assert_true(dedup_knows(&filter, 2 * G - 1, 7));
+	assert_true(dedup_knows(&filter, 2 * G, 8));
+	assert_false(dedup_knows(&filter, 2 * G, 7));
 	dedup_release(&filter);
 }
 
-static void partitions_share_what_is_remembered(void **state)
+static void partitions_share_the_number_of_remembered_ids(void **state)
 {
 	(void)state;
 	assert_int_equal(seen_generation_size(1), DEDUP_RECORDS);
@@ -81,7 +81,7 @@ static void a_repeat_keeps_an_id_known(void **state)
 	dedup_release(&filter);
 }
 
-static void a_gap_of_generations_forgets_everything(void **state)
+static void a_gap_of_a_generation_empties_the_filter(void **state)
 {
 	(void)state;
 	DedupFilter filter;
@@ -91,7 +91,7 @@ static void a_gap_of_generations_forgets_everything(void **state)
 	dedup_release(&filter);
 }
 
-/* The generation's bounds, straight from the definition: every pair of records is compared. */
+/* The definition, without a filter: compares every pair of records. */
 static bool known_by_definition(const uint64_t *prints, int64_t offset)
 {
 	int64_t from = (offset / G - 1) * G;
@@ -101,7 +101,7 @@ static bool known_by_definition(const uint64_t *prints, int64_t offset)
 	return false;
 }
 
-static void verdicts_are_those_of_the_definition(void **state)
+static void verdicts_follow_the_definition(void **state)
 {
 	(void)state;
 	enum { RECORDS = 12 * G };
@@ -136,13 +136,13 @@ static void reading_again_from_the_replay_offset_gives_the_same_verdicts(void **
 	dedup_release(&filter);
 }
 
-static void a_full_generation_of_different_ids_is_held_in_a_bounded_table(void **state)
+static void a_full_generation_of_different_ids_has_a_bounded_table(void **state)
 {
 	(void)state;
 	enum { FULL = 200000 };
 	DedupFilter filter;
 	dedup_init(&filter, FULL);
-	assert_null(filter.current.entries); /* idle: nothing is held */
+	assert_null(filter.current.entries); /* no memory while idle */
 	for (int64_t offset = 0; offset < FULL; offset++)
 		assert_false(dedup_add(&filter, offset, print_of((uint64_t)offset)));
 	assert_true(filter.current.capacity <= (size_t)FULL + FULL / 3 + 2);
@@ -151,7 +151,7 @@ static void a_full_generation_of_different_ids_is_held_in_a_bounded_table(void *
 	dedup_release(&filter);
 }
 
-static void fingerprints_tell_ids_apart_and_are_never_zero(void **state)
+static void fingerprints_of_ids_differ_and_are_never_zero(void **state)
 {
 	(void)state;
 	Slice ids[] = { SLICE("evt_00000000000000000000000000"), SLICE("evt_00000000000000000000000001"),
@@ -159,7 +159,7 @@ static void fingerprints_tell_ids_apart_and_are_never_zero(void **state)
 	for (size_t i = 0; i < 5; i++)
 		for (size_t k = 0; k < 5; k++) {
 			assert_true(fingerprint_of(ids[i]) != 0);
-			/* The first two differ in their last bit only, which the 0 of the first must not swallow. */
+			/* The first two differ only in the last bit; the replacement of fingerprint 0 must not equate them. */
 			if (i != k && i + k != 1)
 				assert_true(fingerprint_of(ids[i]) != fingerprint_of(ids[k]));
 		}
@@ -179,7 +179,7 @@ static void ids_survive_being_packed(void **state)
 	}
 }
 
-static void an_incident_id_tells_when_it_was_opened(void **state)
+static void an_incident_id_contains_its_opening_time(void **state)
 {
 	(void)state;
 	Instant at = INT64_C(1795421730123);
@@ -191,7 +191,7 @@ static void an_incident_id_tells_when_it_was_opened(void **state)
 	assert_string_equal(back.text, id.text);
 }
 
-static void what_is_no_id_is_refused(void **state)
+static void malformed_ids_are_refused(void **state)
 {
 	(void)state;
 	Bits bits;
@@ -207,19 +207,19 @@ static void what_is_no_id_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_id_is_known_once_it_was_there),
-		cmocka_unit_test(an_id_is_known_through_the_next_generation_and_forgotten_after_it),
-		cmocka_unit_test(asking_tells_what_adding_would_and_notes_nothing),
-		cmocka_unit_test(partitions_share_what_is_remembered),
+		cmocka_unit_test(an_id_is_known_after_it_was_added),
+		cmocka_unit_test(an_id_is_known_in_its_own_and_the_next_generation),
+		cmocka_unit_test(a_lookup_answers_as_adding_would_and_adds_nothing),
+		cmocka_unit_test(partitions_share_the_number_of_remembered_ids),
 		cmocka_unit_test(a_repeat_keeps_an_id_known),
-		cmocka_unit_test(a_gap_of_generations_forgets_everything),
-		cmocka_unit_test(verdicts_are_those_of_the_definition),
+		cmocka_unit_test(a_gap_of_a_generation_empties_the_filter),
+		cmocka_unit_test(verdicts_follow_the_definition),
 		cmocka_unit_test(reading_again_from_the_replay_offset_gives_the_same_verdicts),
-		cmocka_unit_test(a_full_generation_of_different_ids_is_held_in_a_bounded_table),
-		cmocka_unit_test(fingerprints_tell_ids_apart_and_are_never_zero),
+		cmocka_unit_test(a_full_generation_of_different_ids_has_a_bounded_table),
+		cmocka_unit_test(fingerprints_of_ids_differ_and_are_never_zero),
 		cmocka_unit_test(ids_survive_being_packed),
-		cmocka_unit_test(an_incident_id_tells_when_it_was_opened),
-		cmocka_unit_test(what_is_no_id_is_refused),
+		cmocka_unit_test(an_incident_id_contains_its_opening_time),
+		cmocka_unit_test(malformed_ids_are_refused),
 	};
 	return cmocka_run_group_tests_name("filter", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /*
- * Intake's handlers, driven by hand: a stream of events, a ledger, batches of which any prefix may be all that was accepted.
- * Whatever happens, the last count of every incident must be what a naive reading of the stream says, and recounting
- * (core/recount.h) must find nothing wrong, however much of stream and ledger is left; of a count that is wrong it must.
+ * Intake's handlers without the runtime: a stream of events, a ledger, and batches of which any prefix may be accepted. The
+ * last count of every incident must equal that of a naive reading of the stream. Recounting (core/recount.h) must have no
+ * finding, however much of stream and ledger is kept, and must find every wrong count.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,12 +33,12 @@ typedef struct {
 	Id id, key, subject;
 	Instant time;
 	int severity;
-	int64_t report_version, event_count; /* of a reopening: what response knows */
+	int64_t report_version, event_count; /* of a reopening: the values of response */
 	Buffer headers;
 } Event;
 
 typedef struct {
-	char *bytes; /* id, type, subject, headers, body behind one another */
+	char *bytes; /* id, type, subject, headers and body, concatenated */
 	Slice id, type, subject, headers, body;
 	Instant time;
 	int64_t position;
@@ -47,16 +47,16 @@ typedef struct {
 typedef struct {
 	Event events[EVENTS_MAX];
 	int64_t event_count;
-	Entry ledger[LEDGER_MAX]; /* accepted ones, then the batch's */
+	Entry ledger[LEDGER_MAX]; /* accepted records, then those of the batch */
 	size_t accepted, drafted;
 	Store *store;
 	Handler handler;
-	int64_t next;     /* of the input */
+	int64_t next;     /* offset of the next input */
 	Instant now, wake_at;
 	bool refuse_bodies;
 } World;
 
-static World *world; /* what the runtime would know by its handler */
+static World *world; /* what the runtime reaches through its Handler */
 
 static Id key_of(unsigned number)
 {
@@ -102,7 +102,7 @@ static Event *reopening_add(unsigned id, unsigned key, Slice incident_id, Instan
 	return event;
 }
 
-/* ---- what the runtime offers: linked in its place */
+/* ---- functions of the runtime, linked in its place */
 
 static Slice copy_to(char **at, Slice from)
 {
@@ -219,7 +219,7 @@ static void batch_begin(void)
 	world->handler.now = world->now;
 }
 
-/* Takes at most so many events and settles; nothing is accepted yet. */
+/* Decides at most so many events and settles; nothing is accepted yet. */
 static void batch_decide(int64_t most)
 {
 	batch_begin();
@@ -242,7 +242,7 @@ static void ledger_cut(size_t accepted)
 	for (size_t i = accepted; i < world->drafted; i++)
 		free(world->ledger[i].bytes);
 	world->drafted = accepted;
-	/* Positions never go back along accepted records. */
+	/* Positions of accepted records do not decrease. */
 	for (size_t i = world->accepted; i < accepted; i++)
 		assert_true(i == 0 || world->ledger[i].position >= world->ledger[i - 1].position);
 	world->accepted = accepted;
@@ -254,7 +254,7 @@ static void batch_accept(void)
 	assert_false(result_failed(store_commit(world->store)));
 }
 
-/* Only the first `kept` records of the batch were accepted; the owner starts again, with its file or without it. */
+/* Only the first `kept` records of the batch are accepted; the owner restarts, with its state file or without it. */
 static void batch_doubt(size_t kept, bool file_lost)
 {
 	size_t before = world->accepted;
@@ -285,7 +285,7 @@ static void run_to_rest(void)
 	} while (world->next < world->event_count || world->wake_at != INSTANT_NONE);
 }
 
-/* ---- the oracle: the stream read naively */
+/* ---- the oracle: a naive reading of the stream */
 
 typedef struct {
 	Id incident;
@@ -375,16 +375,16 @@ static void oracle_take(Oracle *oracle, int64_t offset)
 		(*of_key)->severity = event->severity;
 }
 
-/* ---- what the ledger says */
+/* ---- counts in the ledger */
 
 typedef struct {
 	WindowRow row;
 	int opened;
-} Said;
+} Stated;
 
-static Said ledger_says(Slice incident_id)
+static Stated ledger_states(Slice incident_id)
 {
-	Said said = { .opened = 0 };
+	Stated stated = { .opened = 0 };
 	for (size_t i = 0; i < world->accepted; i++) {
 		const Entry *entry = &world->ledger[i];
 		WindowPrune prune;
@@ -393,28 +393,28 @@ static Said ledger_says(Slice incident_id)
 			continue;
 		assert_false(result_failed(window_header_read(header_get(entry->headers, WINDOW_HEADER), entry->subject, &row,
 							       &prune)));
-		assert_int_equal(row.report_version, said.row.report_version + 1);
-		assert_true(row.event_count >= said.row.event_count);
-		said.opened += slice_is(entry->type, TYPE_REPORT_OPENED);
+		assert_int_equal(row.report_version, stated.row.report_version + 1);
+		assert_true(row.event_count >= stated.row.event_count);
+		stated.opened += slice_is(entry->type, TYPE_REPORT_OPENED);
 		assert_int_equal(slice_is(entry->type, TYPE_REPORT_OPENED), row.report_version == 1);
-		said.row = row;
+		stated.row = row;
 	}
-	return said;
+	return stated;
 }
 
-/* ---- recounting: the part of stream and ledger that is left, and a row from which on an incident counts one too many */
+/* ---- recounting: the kept part of stream and ledger, and the row from which an incident counts one event too many */
 
 typedef struct {
-	int64_t first; /* event that is kept */
+	int64_t first; /* first event that is kept */
 	size_t ledger_from, forged_from;
 } Left;
 
-static char recount_said[512];
+static char recount_finding_text[512];
 
 static void recount_found(void *context, bool of_events, int64_t offset, const char *text)
 {
 	(void)context;
-	snprintf(recount_said, sizeof(recount_said), "%s %lld: %s", of_events ? "event" : "report", (long long)offset, text);
+	snprintf(recount_finding_text, sizeof(recount_finding_text), "%s %lld: %s", of_events ? "event" : "report", (long long)offset, text);
 }
 
 static RecountStep step_of(const Entry *entry)
@@ -445,7 +445,7 @@ static RecountFigures recount_left(const Left *left)
 	RecountOptions options = { .first = left->first, .generation_size = seen_generation_size(PARTITIONS),
 				   .finding = recount_found };
 	Recount *recount = recount_new(&options);
-	recount_said[0] = '\0';
+	recount_finding_text[0] = '\0';
 	recount_ledger(recount, left);
 	for (int64_t offset = left->first; offset < world->event_count; offset++) {
 		Record record = event_record(offset);
@@ -464,15 +464,15 @@ static void assert_recount_agrees(size_t incidents)
 {
 	Left whole = { .forged_from = LEDGER_MAX };
 	assert_int_equal(recount_left(&whole).incidents, incidents);
-	assert_string_equal(recount_said, "");
+	assert_string_equal(recount_finding_text, "");
 	for (int tries = 0; tries < 8; tries++) {
 		Left left = { .first = rand() % (world->event_count + 1), .ledger_from = (size_t)rand() % world->accepted,
 			      .forged_from = LEDGER_MAX };
 		(void)recount_left(&left);
-		assert_string_equal(recount_said, "");
+		assert_string_equal(recount_finding_text, "");
 		Left forged = { .forged_from = (size_t)rand() % world->accepted };
 		(void)recount_left(&forged);
-		assert_string_not_equal(recount_said, "");
+		assert_string_not_equal(recount_finding_text, "");
 	}
 }
 
@@ -484,12 +484,12 @@ static void assert_ledger_is_what_the_oracle_says(void)
 		oracle_take(oracle, offset);
 	for (size_t i = 0; i < oracle->count; i++) {
 		const Case *one = &oracle->cases[i];
-		Said said = ledger_says(slice_of(one->incident.text));
-		assert_int_equal(said.opened, 1);
-		assert_int_equal(said.row.event_count, one->count);
-		assert_int_equal(said.row.last_seen_at, one->last_seen_at);
-		assert_int_equal(said.row.severity, one->severity);
-		Id last = bits_write("evt_", said.row.event);
+		Stated stated = ledger_states(slice_of(one->incident.text));
+		assert_int_equal(stated.opened, 1);
+		assert_int_equal(stated.row.event_count, one->count);
+		assert_int_equal(stated.row.last_seen_at, one->last_seen_at);
+		assert_int_equal(stated.row.severity, one->severity);
+		Id last = bits_write("evt_", stated.row.event);
 		assert_string_equal(last.text, world->events[one->last_offset].id.text);
 	}
 	for (size_t i = 0; i < world->accepted; i++)
@@ -573,7 +573,7 @@ static void the_first_event_of_a_key_opens_with_its_document(void **state)
 	world_free();
 }
 
-static void the_same_id_again_changes_nothing(void **state)
+static void a_duplicate_changes_nothing(void **state)
 {
 	(void)state;
 	world_new();
@@ -699,7 +699,7 @@ static void a_reopened_incident_counts_the_keys_next_event(void **state)
 	run_to_rest();
 	assert_true(slice_equals(last_entry()->subject, incident));
 	assert_true(slice_is(world->ledger[2].type, TYPE_REPORT_RESUMED));
-	assert_int_equal(ledger_says(incident).row.event_count, 2);
+	assert_int_equal(ledger_states(incident).row.event_count, 2);
 	assert_ledger_is_what_the_oracle_says();
 	assert_state_is_a_fold_of_the_ledger();
 	world_free();
@@ -715,7 +715,7 @@ static void a_reopened_incident_leaves_the_key_to_a_newer_one_that_takes_it(void
 	event_add(TYPE_EVENT_RECEIVED, 5, 1, T0 + 4000, 2);
 	run_to_rest();
 	assert_false(slice_equals(last_entry()->subject, first));
-	assert_int_equal(ledger_says(last_entry()->subject).row.event_count, 2);
+	assert_int_equal(ledger_states(last_entry()->subject).row.event_count, 2);
 	assert_ledger_is_what_the_oracle_says();
 	world_free();
 }
@@ -726,7 +726,7 @@ static void a_reopened_incident_takes_the_key_back_when_the_newer_one_is_over(vo
 	world_new();
 	Slice first = opened_and_closed(1, T0);
 	event_add(TYPE_EVENT_RECEIVED, 3, 1, T0 + 2000, 2);
-	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 3000, 2); /* pending when it is over: its last count comes first */
+	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 3000, 2); /* pending when the window is over: its last count comes first */
 	reopening_add(5, 1, first, T0 + 20000, 2, 1);
 	event_add(TYPE_EVENT_RECEIVED, 6, 1, T0 + 21000, 2);
 	batch_decide(10);
@@ -734,18 +734,18 @@ static void a_reopened_incident_takes_the_key_back_when_the_newer_one_is_over(vo
 	assert_true(slice_is(world->ledger[world->drafted - 1].type, TYPE_REPORT_RESUMED));
 	batch_doubt(world->drafted - world->accepted - 1, true); /* only the last count is accepted */
 	run_to_rest();
-	assert_int_equal(ledger_says(first).row.event_count, 2);
+	assert_int_equal(ledger_states(first).row.event_count, 2);
 	assert_ledger_is_what_the_oracle_says();
 	world_free();
 }
 
-static void a_reopened_incident_that_is_forgotten_goes_on_from_what_response_knows(void **state)
+static void a_reopened_incident_whose_row_was_pruned_continues_from_the_count_of_response(void **state)
 {
 	(void)state;
 	const Instant days_later = T0 + INT64_C(3) * 86400000;
 	world_new();
 	Slice incident = opened_and_closed(1, T0);
-	event_add(TYPE_EVENT_RECEIVED, 3, 2, days_later - 100000, 2); /* takes the row along */
+	event_add(TYPE_EVENT_RECEIVED, 3, 2, days_later - 100000, 2); /* prunes the row */
 	event_add(TYPE_EVENT_RECEIVED, 4, 3, days_later - 50000, 2);
 	batch_decide(10);
 	batch_accept();
@@ -759,14 +759,14 @@ static void a_reopened_incident_that_is_forgotten_goes_on_from_what_response_kno
 	WindowPrune prune;
 	assert_true(slice_equals(last_entry()->subject, incident));
 	assert_false(result_failed(window_header_read(header_get(last_entry()->headers, WINDOW_HEADER), incident, &row, &prune)));
-	assert_int_equal(row.report_version, 9); /* resumed, and repeated because it is worse than what was known */
+	assert_int_equal(row.report_version, 9); /* resumed, then repeated because it is more severe */
 	assert_int_equal(row.event_count, 20);
 	assert_int_equal(row.severity, 4);
 	assert_state_is_a_fold_of_the_ledger();
 	world_free();
 }
 
-static void a_closing_of_another_incident_means_nothing(void **state)
+static void a_closing_of_another_incident_is_ignored(void **state)
 {
 	(void)state;
 	world_new();
@@ -781,7 +781,7 @@ static void a_closing_of_another_incident_means_nothing(void **state)
 	world_free();
 }
 
-static void a_new_incident_is_preceded_by_the_old_ones_last_count(void **state)
+static void the_last_count_of_the_old_incident_precedes_a_new_one(void **state)
 {
 	(void)state;
 	world_new();
@@ -800,7 +800,7 @@ static void a_new_incident_is_preceded_by_the_old_ones_last_count(void **state)
 	world_free();
 }
 
-static void a_persons_report_is_told_as_one(void **state)
+static void a_persons_report_keeps_its_form(void **state)
 {
 	(void)state;
 	ReportRecord report;
@@ -813,7 +813,7 @@ static void a_persons_report_is_told_as_one(void **state)
 	world_free();
 }
 
-static void what_cannot_be_understood_is_refused_and_drafts_nothing(void **state)
+static void a_malformed_event_is_refused_and_drafts_nothing(void **state)
 {
 	(void)state;
 	world_new();
@@ -834,7 +834,7 @@ static void what_cannot_be_understood_is_refused_and_drafts_nothing(void **state
 	world_free();
 }
 
-static void rows_that_nobody_needs_are_dropped_from_store_and_memory(void **state)
+static void rows_that_are_over_are_pruned_from_store_and_memory(void **state)
 {
 	(void)state;
 	world_new();
@@ -859,7 +859,7 @@ static void a_row_stays_while_a_restart_would_read_its_events_again(Instant thir
 	world_new();
 	event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
 	event_add(TYPE_EVENT_RECEIVED, 2, 1, T0 + 1, 2); /* pending: holds the position back */
-	event_add(TYPE_EVENT_RECEIVED, 3, 2, third_at, 2); /* over long before the next one, but behind the position */
+	event_add(TYPE_EVENT_RECEIVED, 3, 2, third_at, 2); /* over long before the next one, but after the position */
 	event_add(TYPE_EVENT_RECEIVED, 4, 3, T0 + 8000000, 2);
 	batch_decide(10);
 	batch_accept();
@@ -879,8 +879,8 @@ static void rows_stay_while_a_restart_would_read_their_events_again(void **state
 	a_row_stays_while_a_restart_would_read_its_events_again(T0 - 8000000); /* a gateway whose clock is hours behind */
 }
 
-/* The next owner sees again only a part of what it must, so that the duplicate is none to it. */
-static void a_filter_that_was_rebuilt_in_part_is_found_by_recounting(void **state)
+/* The next owner reads too little of the stream again, so it does not find the duplicate. */
+static void recounting_finds_a_filter_that_was_rebuilt_only_in_part(void **state)
 {
 	(void)state;
 	world_new();
@@ -892,14 +892,14 @@ static void a_filter_that_was_rebuilt_in_part_is_found_by_recounting(void **stat
 	assert_false(result_failed(intake_service.restore(&world->handler)));
 	run_to_rest();
 	(void)recount_left(&(Left){ .forged_from = LEDGER_MAX });
-	assert_non_null(strstr(recount_said, "the ledger counts 3 events in [0, 3), the log holds 2 different ones"));
-	assert_true(slice_starts_with(slice_of(strstr(recount_said, "inc_")), last_entry()->subject));
+	assert_non_null(strstr(recount_finding_text, "the ledger counts 3 events in [0, 3), the log holds 2 different ones"));
+	assert_true(slice_starts_with(slice_of(strstr(recount_finding_text, "inc_")), last_entry()->subject));
 	world_free();
 }
 
-/* ---- the storm: doubts and crashes at random, then the count */
+/* ---- random doubts and crashes, then the count */
 
-/* Times mostly creep on, sometimes jump over a window, sometimes back a little. */
+/* Times mostly advance slowly, sometimes skip a window, sometimes go back a little. */
 static Instant time_next(Instant at)
 {
 	int dice = rand() % 100;
@@ -972,7 +972,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_event_of_a_key_opens_with_its_document),
-		cmocka_unit_test(the_same_id_again_changes_nothing),
+		cmocka_unit_test(a_duplicate_changes_nothing),
 		cmocka_unit_test(a_thousand_repeats_are_one_record),
 		cmocka_unit_test(a_repeat_needs_no_body),
 		cmocka_unit_test(a_worse_event_is_reported_at_once_with_its_document),
@@ -980,14 +980,14 @@ int main(void)
 		cmocka_unit_test(a_reopened_incident_counts_the_keys_next_event),
 		cmocka_unit_test(a_reopened_incident_leaves_the_key_to_a_newer_one_that_takes_it),
 		cmocka_unit_test(a_reopened_incident_takes_the_key_back_when_the_newer_one_is_over),
-		cmocka_unit_test(a_reopened_incident_that_is_forgotten_goes_on_from_what_response_knows),
-		cmocka_unit_test(a_closing_of_another_incident_means_nothing),
-		cmocka_unit_test(a_new_incident_is_preceded_by_the_old_ones_last_count),
-		cmocka_unit_test(a_persons_report_is_told_as_one),
-		cmocka_unit_test(what_cannot_be_understood_is_refused_and_drafts_nothing),
-		cmocka_unit_test(rows_that_nobody_needs_are_dropped_from_store_and_memory),
+		cmocka_unit_test(a_reopened_incident_whose_row_was_pruned_continues_from_the_count_of_response),
+		cmocka_unit_test(a_closing_of_another_incident_is_ignored),
+		cmocka_unit_test(the_last_count_of_the_old_incident_precedes_a_new_one),
+		cmocka_unit_test(a_persons_report_keeps_its_form),
+		cmocka_unit_test(a_malformed_event_is_refused_and_drafts_nothing),
+		cmocka_unit_test(rows_that_are_over_are_pruned_from_store_and_memory),
 		cmocka_unit_test(rows_stay_while_a_restart_would_read_their_events_again),
-		cmocka_unit_test(a_filter_that_was_rebuilt_in_part_is_found_by_recounting),
+		cmocka_unit_test(recounting_finds_a_filter_that_was_rebuilt_only_in_part),
 		cmocka_unit_test(no_crash_loses_an_event_or_counts_one_twice),
 	};
 	return cmocka_run_group_tests_name("intake_decide", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Joins: which open incidents have something in common, and who is told of whom. */
+/* Joins: the open incidents that share a join key, and the commands that link them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -42,7 +42,7 @@ typedef struct {
 	bool known;
 } Row;
 
-/* What the next announcement finds; the list is the row's own. */
+/* Announces and replaces the row, which owns its list. False: the row did not change. */
 static bool announce(Row *row, unsigned incident, bool open, Instant at)
 {
 	const Join join = { .key = KEY, .by = 0, .incident_id = ids[incident], .number = "INC-2026-0000-0000",
@@ -66,15 +66,15 @@ static void assert_incidents(const Row *row, size_t count, const unsigned *expec
 #define ASSERT_INCIDENTS(row_, ...)                                                                                    \
 	assert_incidents(row_, sizeof((const unsigned[]){ __VA_ARGS__ }) / sizeof(unsigned), (const unsigned[]){ __VA_ARGS__ })
 
-static void incidents_come_and_go(void **state)
+static void incidents_enter_and_leave(void **state)
 {
 	(void)state;
 	Row row = { .known = false };
-	assert_false(announce(&row, 7, false, T0)); /* a closing of what was never there */
+	assert_false(announce(&row, 7, false, T0)); /* a closing of an unknown incident */
 	assert_true(announce(&row, 1, true, T0));
 	assert_string_equal(row.row.entered, ids[1]);
 	assert_true(announce(&row, 2, true, T0 + 1));
-	assert_false(announce(&row, 1, true, T0 + 2)); /* the same again */
+	assert_false(announce(&row, 1, true, T0 + 2)); /* a repeat */
 	ASSERT_INCIDENTS(&row, 1, 2);
 	assert_true(announce(&row, 1, false, T0 + 3));
 	assert_null(row.row.entered);
@@ -87,7 +87,7 @@ static void incidents_come_and_go(void **state)
 	json_decref(row.list);
 }
 
-static void who_came_too_long_ago_is_forgotten(void **state)
+static void incidents_older_than_twice_the_window_are_dropped(void **state)
 {
 	(void)state;
 	Row row = { .known = false };
@@ -101,7 +101,7 @@ static void who_came_too_long_ago_is_forgotten(void **state)
 	json_decref(row.list);
 }
 
-static void two_are_linked_within_the_window_whichever_came_first(void **state)
+static void two_incidents_within_the_window_are_linked_in_either_order(void **state)
 {
 	(void)state;
 	const JoinRecord row = { .window_seconds = 3600 };
@@ -112,7 +112,7 @@ static void two_are_linked_within_the_window_whichever_came_first(void **state)
 	assert_false(join_links(&row, &far, &one));
 }
 
-static void who_is_kept_for_late_comers_gives_way(void **state)
+static void incidents_outside_the_window_are_dropped_from_a_full_row(void **state)
 {
 	(void)state;
 	Row row = { .known = false };
@@ -125,7 +125,7 @@ static void who_is_kept_for_late_comers_gives_way(void **state)
 	json_decref(row.list);
 }
 
-static void more_than_fit_are_proposed_as_a_campaign_once(void **state)
+static void a_full_row_proposes_a_campaign_once(void **state)
 {
 	(void)state;
 	Row row = { .known = false };
@@ -137,12 +137,12 @@ static void more_than_fit_are_proposed_as_a_campaign_once(void **state)
 	assert_null(row.row.entered);
 	assert_int_equal(json_array_size(row.row.incidents), JOIN_INCIDENTS_MAX);
 	assert_false(announce(&row, 81, true, T0));
-	assert_true(announce(&row, 5, false, T0)); /* makes room */
+	assert_true(announce(&row, 5, false, T0)); /* frees an entry */
 	assert_null(row.row.campaign);
 	assert_true(announce(&row, 82, true, T0));
 	assert_string_equal(row.row.entered, ids[82]);
-	assert_false(announce(&row, 83, true, T0)); /* was proposed */
-	assert_true(announce(&row, 84, true, T0 + 3 * HOUR)); /* all others are forgotten, and so is that */
+	assert_false(announce(&row, 83, true, T0)); /* was proposed before */
+	assert_true(announce(&row, 84, true, T0 + 3 * HOUR)); /* all others are dropped, and the proposal with them */
 	assert_int_equal(row.row.proposed, 0);
 	ASSERT_INCIDENTS(&row, 84);
 	json_decref(row.list);
@@ -185,7 +185,7 @@ static void assert_link(const LoneService *lone, size_t nth, unsigned incident, 
 	json_decref(tree);
 }
 
-static void two_that_share_something_are_told_of_each_other(void **state)
+static void two_incidents_with_one_key_are_linked(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -198,7 +198,7 @@ static void two_that_share_something_are_told_of_each_other(void **state)
 	assert_link(&lone, 0, 3, 1);
 	assert_link(&lone, 1, 1, 3);
 	input_join(&lone, KEY, 2, true);
-	assert_int_equal(lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND), 6); /* with both */
+	assert_int_equal(lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND), 6); /* with both others */
 	lone_stop(&lone);
 }
 
@@ -210,8 +210,8 @@ static void assert_same_id(const LoneService *lone, size_t one, size_t other)
 	assert_true(slice_equals(header_get(first.headers, "ce_id"), header_get(second.headers, "ce_id")));
 }
 
-/* One was closed and opened again: told again, by the same ids, so that nothing changes. */
-static void a_pair_is_told_by_the_same_commands_whoever_came_first(void **state)
+/* One was closed and reopened: the commands are sent again under the same ids. */
+static void a_pair_is_linked_by_the_same_commands_in_either_order(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -226,8 +226,8 @@ static void a_pair_is_told_by_the_same_commands_whoever_came_first(void **state)
 	lone_stop(&lone);
 }
 
-/* The bus may bring an announcement twice: the second time it says nothing, even after the closing that followed it. */
-static void an_announcement_that_comes_twice_counts_once(void **state)
+/* The bus may deliver an announcement twice: the second is ignored, even after the closing that followed the first. */
+static void a_duplicate_announcement_is_ignored(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -270,14 +270,14 @@ static void joins_survive_a_lost_disk(void **state)
 	assert_string_equal(live, rebuilt);
 	free(live);
 	free(rebuilt);
-	size_t told = lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND);
+	size_t commands = lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND);
 	input_join(&lone, KEY, 4, true);
-	assert_int_equal(lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND), told + 4);
+	assert_int_equal(lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND), commands + 4);
 	assert_int_equal(lone_outputs(&lone, TOPIC_REPORTS, TYPE_JOIN_KEPT), 4);
 	lone_stop(&lone);
 }
 
-static void a_key_that_nobody_has_is_forgotten(void **state)
+static void a_key_without_incidents_is_deleted(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -286,7 +286,7 @@ static void a_key_that_nobody_has_is_forgotten(void **state)
 	input_join(&lone, KEY, 1, false);
 	input_join(&lone, OTHER_KEY, 2, true);
 	lone.now = T0 + 3 * HOUR;
-	input_join(&lone, KEY, 3, true); /* OTHER_KEY's one is too old for anybody */
+	input_join(&lone, KEY, 3, true); /* the incident of OTHER_KEY is too old to be linked */
 	Statement *rows = store_query_(lone.store, "SELECT group_concat(key) FROM joins", false, NULL, 0);
 	assert_true(statement_next(rows));
 	assert_true(slice_is(statement_slice(rows, 0), KEY));
@@ -294,7 +294,7 @@ static void a_key_that_nobody_has_is_forgotten(void **state)
 	lone_stop(&lone);
 }
 
-static void the_oldest_is_told_of_a_campaign(void **state)
+static void the_first_incident_gets_the_campaign_command(void **state)
 {
 	(void)state;
 	LoneService lone;
@@ -311,7 +311,7 @@ static void the_oldest_is_told_of_a_campaign(void **state)
 	lone_stop(&lone);
 }
 
-static void a_join_that_cannot_be_understood_is_a_dead_letter(void **state)
+static void a_malformed_join_is_a_dead_letter(void **state)
 {
 	(void)state;
 	static const char *const bodies[] = { "{}", "{\"key\":\"k\",\"by\":\"asset\",\"incident_id\":\"inc_1\",\"window_seconds\":5}", "[" };
@@ -330,18 +330,18 @@ static void a_join_that_cannot_be_understood_is_a_dead_letter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(incidents_come_and_go),
-		cmocka_unit_test(who_came_too_long_ago_is_forgotten),
-		cmocka_unit_test(two_are_linked_within_the_window_whichever_came_first),
-		cmocka_unit_test(who_is_kept_for_late_comers_gives_way),
-		cmocka_unit_test(more_than_fit_are_proposed_as_a_campaign_once),
-		cmocka_unit_test(two_that_share_something_are_told_of_each_other),
-		cmocka_unit_test(a_pair_is_told_by_the_same_commands_whoever_came_first),
-		cmocka_unit_test(an_announcement_that_comes_twice_counts_once),
+		cmocka_unit_test(incidents_enter_and_leave),
+		cmocka_unit_test(incidents_older_than_twice_the_window_are_dropped),
+		cmocka_unit_test(two_incidents_within_the_window_are_linked_in_either_order),
+		cmocka_unit_test(incidents_outside_the_window_are_dropped_from_a_full_row),
+		cmocka_unit_test(a_full_row_proposes_a_campaign_once),
+		cmocka_unit_test(two_incidents_with_one_key_are_linked),
+		cmocka_unit_test(a_pair_is_linked_by_the_same_commands_in_either_order),
+		cmocka_unit_test(a_duplicate_announcement_is_ignored),
 		cmocka_unit_test(joins_survive_a_lost_disk),
-		cmocka_unit_test(a_key_that_nobody_has_is_forgotten),
-		cmocka_unit_test(the_oldest_is_told_of_a_campaign),
-		cmocka_unit_test(a_join_that_cannot_be_understood_is_a_dead_letter),
+		cmocka_unit_test(a_key_without_incidents_is_deleted),
+		cmocka_unit_test(the_first_incident_gets_the_campaign_command),
+		cmocka_unit_test(a_malformed_join_is_a_dead_letter),
 	};
 	return cmocka_run_group_tests_name("intake_join", tests, ids_make, NULL);
 }

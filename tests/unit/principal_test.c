@@ -21,7 +21,7 @@ static AdminKey key_of(const char *text)
 	return key;
 }
 
-static void a_key_made_here_is_known_by_its_own_id(void **state)
+static void a_generated_key_has_its_own_id(void **state)
 {
 	(void)state;
 	assert_int_equal(strlen(own_key), 65);
@@ -29,7 +29,7 @@ static void a_key_made_here_is_known_by_its_own_id(void **state)
 	assert_string_equal(key.id, "0123abcd");
 }
 
-static void any_other_key_is_known_by_its_hash(void **state)
+static void another_key_has_an_id_of_its_hash(void **state)
 {
 	(void)state;
 	AdminKey key = key_of(foreign_key);
@@ -63,7 +63,7 @@ static bool fits(const AdminKey *key, const char *before, const char *text, cons
 	return admin_key_fits(key, header);
 }
 
-static void only_the_key_itself_lets_in(void **state)
+static void only_the_key_is_admitted(void **state)
 {
 	(void)state;
 	AdminKey key = key_of(own_key);
@@ -88,7 +88,7 @@ static void cursors_of_different_keys_are_signed_differently(void **state)
 	assert_false(digest_equals(&one.cursor_key, &one.digest));
 }
 
-static void the_actor_fits_its_table(void **state)
+static void the_actor_matches_its_table(void **state)
 {
 	(void)state;
 	AdminKey key = key_of(own_key);
@@ -105,12 +105,12 @@ static void the_actor_fits_its_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_key_made_here_is_known_by_its_own_id),
-		cmocka_unit_test(any_other_key_is_known_by_its_hash),
+		cmocka_unit_test(a_generated_key_has_its_own_id),
+		cmocka_unit_test(another_key_has_an_id_of_its_hash),
 		cmocka_unit_test(a_key_is_32_to_128_printable_characters),
-		cmocka_unit_test(only_the_key_itself_lets_in),
+		cmocka_unit_test(only_the_key_is_admitted),
 		cmocka_unit_test(cursors_of_different_keys_are_signed_differently),
-		cmocka_unit_test(the_actor_fits_its_table),
+		cmocka_unit_test(the_actor_matches_its_table),
 	};
 	return cmocka_run_group_tests_name("principal", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Records of the bus as recounting takes them: each kind is told by what becomes of an event that follows with the same id. */
+/* Records of the bus in recounting. Each kind is recognised by the effect on a following event with the same id. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -24,7 +24,7 @@ typedef struct {
 	const char *key;                  /* NULL: one of this partition */
 	bool elsewhere;                   /* a key of another partition */
 	size_t body;
-	/* of it and the good event of the same id behind it: events, uncertain ones, and events found lost */
+	/* of the record and the valid event of the same id after it: events, uncertain events, events found lost */
 	unsigned events, uncertain, lost;
 } Case;
 
@@ -32,8 +32,8 @@ static const Case cases[] = {
 	{ "an event", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 100, 2, 0, 1 },
 	{ "a person's report", TYPE_REPORT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 100, 2, 0, 1 },
 	{ "a closing", TYPE_INCIDENT_CLOSED, TIME, NULL, NULL, false, 2, 1, 0, 0 },
-	{ "a later version's", "tocsin.event.received.v9", TIME, GOOD_HEADER, NULL, false, 100, 1, 0, 0 },
-	{ "a key that is none", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, "", false, 100, 1, 0, 0 },
+	{ "a later version", "tocsin.event.received.v9", TIME, GOOD_HEADER, NULL, false, 100, 1, 0, 0 },
+	{ "a malformed key", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, "", false, 100, 1, 0, 0 },
 	{ "without its header", TYPE_EVENT_RECEIVED, TIME, NULL, NULL, false, 100, 1, 0, 0 },
 	{ "a header without a window", TYPE_EVENT_RECEIVED, TIME, "cap=5", NULL, false, 100, 1, 0, 0 },
 	{ "without a document", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 0, 2, 1, 0 },
@@ -41,7 +41,7 @@ static const Case cases[] = {
 	{ "a document that just fits", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, REPORT_DOCUMENT_MAX, 2, 0, 1 },
 	{ "another partition's", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, true, 100, 1, 1, 0 },
 	{ "without a time", TYPE_EVENT_RECEIVED, NULL, GOOD_HEADER, NULL, false, 100, 1, 0, 1 },
-	{ "a ledger's own", TYPE_LEDGER_ADVANCED, TIME, GOOD_HEADER, NULL, false, 100, 1, 0, 1 },
+	{ "a record of the ledger protocol", TYPE_LEDGER_ADVANCED, TIME, GOOD_HEADER, NULL, false, 100, 1, 0, 1 },
 };
 
 static unsigned lost;
@@ -53,7 +53,7 @@ static void finding_take(void *context, bool of_events, int64_t offset, const ch
 	lost++;
 }
 
-/* A key that lives in partition 0 of four, or in another one. */
+/* A key of partition 0 of four, or of another one. */
 static Id key_in(bool elsewhere)
 {
 	for (unsigned number = 0;; number++) {

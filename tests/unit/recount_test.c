@@ -1,7 +1,4 @@
-/*
- * Recounting, from tables: what the ledger states, what the log holds, and what is found. Keys, incidents and ids are
- * small numbers here.
- */
+/* Recounting, as tables: rows of the ledger, events of the log, and the finding. Keys, incidents and ids are small numbers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -20,7 +17,7 @@ typedef struct {
 	RecountStep step;
 	unsigned incident, key; /* from 1; 0: this row ends the table */
 	int64_t count, through;
-	int64_t position; /* of events, with that record */
+	int64_t position; /* of events, stated by that record */
 	bool carried;
 } LedgerRow;
 
@@ -28,7 +25,7 @@ typedef struct {
 	int64_t offset;
 	unsigned id, key; /* from 1; 0: this one ends the table */
 	RecountKind kind;
-	bool hole; /* what stood before it was dropped; else other records stand there */
+	bool hole; /* the records before it were dropped; else other records are there */
 } LogEvent;
 
 typedef struct {
@@ -38,7 +35,7 @@ typedef struct {
 	bool trimmed;       /* the ledger */
 	LedgerRow rows[ROWS_MAX];
 	LogEvent events[EVENTS_MAX];
-	const char *found; /* "" or words of the one finding */
+	const char *found; /* "", or a part of the only finding */
 	unsigned incidents;
 } Case;
 
@@ -64,11 +61,11 @@ static const Case cases[] = {
 	  .rows = { OPENED(1, 1, 1, 1), OPENED(2, 2, 2, 2) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 1, 2) },
 	  .found = "counts 1 events in [1, 2), the log holds 0 different ones", .incidents = 2 },
-	{ "more counted behind the end of the log",
+	{ "events counted after the end of the log",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 9, 9) },
 	  .events = { EVENT(0, 1, 1) },
 	  .found = "counts 2 events in [0, 9), the log holds 1 different ones", .incidents = 1 },
-	{ "a record again, with one event more",
+	{ "a repeated record with one event more",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 1, 1) },
 	  .events = { EVENT(0, 1, 1) },
 	  .found = "counts 2 events in [0, 1), the log holds 1 different ones", .incidents = 1 },
@@ -80,7 +77,7 @@ static const Case cases[] = {
 	  .rows = { OPENED(1, 1, 1, 1), POSITION(2) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 2) },
 	  .found = "is counted by no incident", .incidents = 1 },
-	{ "a lost event behind the last count",
+	{ "a lost event after the last count",
 	  .rows = { OPENED(1, 1, 1, 1), POSITION(2) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1) },
 	  .found = "is counted by no incident", .incidents = 1 },
@@ -88,14 +85,14 @@ static const Case cases[] = {
 	  .rows = { OPENED(1, 1, 1, 1), OPENED(2, 2, 4, 1) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1), EVENT(2, 3, 3), EVENT(3, 4, 2) },
 	  .found = "", .incidents = 2 },
-	{ "an id that the filter had forgotten", .generation = 2,
+	{ "an id that the filter had dropped", .generation = 2,
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 6, 6) },
 	  .events = { EVENT(0, 1, 1), OTHER(1, 11), OTHER(2, 12), OTHER(3, 13), OTHER(4, 14), EVENT(5, 1, 1) },
 	  .found = "", .incidents = 1 },
 
 	/* retention */
 	{ "nothing kept", .first = 50, .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 30, 50, 50) }, .found = "", .incidents = 0 },
-	{ "an incident whose beginning was dropped", .first = 50,
+	{ "an incident whose first events were dropped", .first = 50,
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 30, 40, 40), COUNTED(1, 1, 33, 60, 60), COUNTED(1, 1, 35, 70, 70) },
 	  .events = { EVENT(50, 1, 1), EVENT(60, 2, 1), EVENT(65, 3, 1) },
 	  .found = "", .incidents = 1 },
@@ -115,29 +112,29 @@ static const Case cases[] = {
 	  .rows = { OPENED(1, 1, 50, 50), COUNTED(1, 1, 2, 60, 60) },
 	  .events = { EVENT(55, 1, 1) },
 	  .found = "", .incidents = 1 },
-	{ "a trimmed ledger says nothing about keys whose rows are gone", .trimmed = true,
+	{ "a trimmed ledger states nothing about keys whose rows were trimmed", .trimmed = true,
 	  .rows = { COUNTED(1, 1, 5, 8, 8), OPENED(2, 2, 11, 11) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 2), EVENT(2, 3, 3), EVENT(10, 4, 2) },
 	  .found = "", .incidents = 1 },
-	{ "events dropped while they were read",
+	{ "events dropped during the second pass",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 9, 20, 20), COUNTED(1, 1, 10, 31, 31), OPENED(2, 2, 33, 33) },
 	  .events = { EVENT(0, 1, 1), HOLE(30, 2, 1), EVENT(32, 3, 2) },
 	  .found = "", .incidents = 1 },
 
-	/* an incident's life */
+	/* closings and reopenings */
 	{ "closed: the next event opens another", /* the closing stands at 2 */
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 3, 3), OPENED(2, 1, 4, 4) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1), OTHER(2, 7), EVENT(3, 3, 1) },
 	  .found = "", .incidents = 2 },
-	{ "the key passed on, with a last count",
+	{ "a key that goes to another incident, with a last count",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 2, 2), OPENED(2, 1, 3, 3) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1), EVENT(2, 3, 1) },
 	  .found = "", .incidents = 2 },
-	{ "the key passed on without a last count",
+	{ "a key that goes to another incident without a last count",
 	  .rows = { OPENED(1, 1, 1, 1), OPENED(2, 1, 3, 3) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1), EVENT(2, 3, 1) },
 	  .found = "is counted by no incident", .incidents = 2 },
-	{ "reopened while it was known: what was pending counts", /* closed at 2; reopened at 3 */
+	{ "reopened while it was known: pending events count", /* closed at 2; reopened at 3 */
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 3, 3), RESUMED(1, 1, 2, 4, 4), COUNTED(1, 1, 3, 5, 5) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1), OTHER(2, 7), OTHER(3, 8), EVENT(4, 3, 1) },
 	  .found = "", .incidents = 1 },
@@ -145,25 +142,26 @@ static const Case cases[] = {
 	  .rows = { OPENED(1, 1, 1, 1), RESUMED(1, 1, 2, 3, 3) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 1, 1), OTHER(2, 7) },
 	  .found = "counts 2 events in [0, 3), the log holds 1 different ones", .incidents = 1 },
-	{ "reopened when it was forgotten: the count of response is where it goes on",
+	{ "reopened after it was pruned: counting continues from the count of response",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 3, 3, 3), RESUMED(1, 1, 2, 5, 5), COUNTED(1, 1, 3, 6, 6) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1), EVENT(2, 3, 1), OTHER(4, 7), EVENT(5, 4, 1) },
 	  .found = "", .incidents = 1 },
 	{ "reopened after another incident had the key",
-	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 1, 2, 2), OPENED(2, 1, 3, 3), RESUMED(1, 1, 1, 4, 4), COUNTED(1, 1, 2, 5, 5) },
+	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 1, 2, 2), OPENED(2, 1, 3, 3), RESUMED(1, 1, 1, 4, 4),
+		    COUNTED(1, 1, 2, 5, 5) },
 	  .events = { EVENT(0, 1, 1), OTHER(1, 7), EVENT(2, 2, 1), OTHER(3, 8), EVENT(4, 3, 1) },
 	  .found = "", .incidents = 2 },
-	{ "reopened with more than it had",
+	{ "reopened with a larger count than its last",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 1, 2, 2), OPENED(2, 1, 3, 3), RESUMED(1, 1, 2, 4, 4) },
 	  .events = { EVENT(0, 1, 1), OTHER(1, 7), EVENT(2, 2, 1), OTHER(3, 8) },
 	  .found = "counts 1 events in [4, 4), the log holds 0 different ones", .incidents = 2 },
-	{ "reopened, and nothing older of it is kept", .first = 50, .trimmed = true,
+	{ "reopened, and no older row of it is kept", .first = 50, .trimmed = true,
 	  .rows = { RESUMED(1, 1, 17, 60, 60), COUNTED(1, 1, 18, 62, 62) },
 	  .events = { EVENT(55, 1, 1), EVENT(61, 2, 1) },
 	  .found = "", .incidents = 1 },
 
 	/* imported */
-	{ "imported into a log without events: offsets of the old log mean nothing",
+	{ "imported into a log without events: offsets of the old log are ignored",
 	  .rows = { CARRIED(OPENED, 1, 1, 1, -99), CARRIED(CONTINUED, 1, 1, 70, 0), CARRIED(OPENED, 2, 2, 1, -20), POSITION(0),
 		    COUNTED(1, 1, 71, 1, 1), OPENED(3, 2, 2, 2) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 2) },
@@ -172,7 +170,7 @@ static const Case cases[] = {
 	  .rows = { CARRIED(OPENED, 1, 1, 1, 90), CARRIED(OPENED, 2, 2, 5, -7), POSITION(3), COUNTED(1, 1, 2, 5, 5) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 2), EVENT(2, 3, 3), EVENT(3, 1, 1), EVENT(4, 4, 1) },
 	  .found = "", .incidents = 1 },
-	{ "imported, and an event that was carried is counted again",
+	{ "imported, and an imported event is counted again",
 	  .rows = { CARRIED(OPENED, 1, 1, 1, 3), POSITION(3), COUNTED(1, 1, 2, 4, 4) },
 	  .events = { EVENT(0, 1, 1), EVENT(3, 1, 1) },
 	  .found = "counts 1 events in [3, 4), the log holds 0", .incidents = 1 },
@@ -180,19 +178,19 @@ static const Case cases[] = {
 	  .rows = { CARRIED(OPENED, 1, 1, 1, 3), POSITION(3), POSITION(5) },
 	  .events = { EVENT(0, 1, 1), OTHER(1, 7), OTHER(2, 8), EVENT(3, 2, 1), EVENT(4, 2, 1) },
 	  .found = "is counted by no incident", .incidents = 0 },
-	{ "imported, and what was carried was dropped since", .first = 50,
+	{ "imported, and the imported events were dropped since", .first = 50,
 	  .rows = { CARRIED(OPENED, 1, 1, 1, 3), POSITION(3), COUNTED(1, 1, 9, 60, 60), COUNTED(1, 1, 10, 62, 62) },
 	  .events = { EVENT(50, 2, 1), EVENT(61, 3, 1) },
 	  .found = "", .incidents = 1 },
-	{ "an import that did not come to its end",
+	{ "an unfinished import",
 	  .rows = { CARRIED(OPENED, 1, 1, 1, 90) }, .events = { EVENT(0, 1, 1) }, .found = "", .incidents = 0 },
 
-	/* records that count nowhere */
-	{ "what is refused is known to the filter and counts nowhere",
+	/* records that no incident counts */
+	{ "a refused record is in the filter and does not count",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 4, 4) },
 	  .events = { EVENT(0, 1, 1), { 1, 2, 1, RECOUNT_NOTED, false }, EVENT(2, 2, 1), EVENT(3, 3, 1) },
 	  .found = "", .incidents = 1 },
-	{ "a record without headers is known to no filter",
+	{ "a record without headers is not in the filter",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 3, 3) },
 	  .events = { EVENT(0, 1, 1), { 1, 2, 1, RECOUNT_UNREAD, false }, EVENT(2, 2, 1) },
 	  .found = "", .incidents = 1 },
@@ -200,28 +198,28 @@ static const Case cases[] = {
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 3, 3), COUNTED(1, 1, 2, 4, 4) },
 	  .events = { EVENT(0, 1, 1), { 1, 2, 1, RECOUNT_DOUBTFUL, false }, EVENT(2, 3, 1), { 3, 4, 2, RECOUNT_DOUBTFUL, false } },
 	  .found = "", .incidents = 1 },
-	{ "but not twice",
+	{ "a document that cannot be reported counts at most once",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 3, 3, 3) },
 	  .events = { EVENT(0, 1, 1), { 1, 2, 1, RECOUNT_DOUBTFUL, false }, { 2, 2, 1, RECOUNT_DOUBTFUL, false } },
 	  .found = "counts 3 events in [0, 3), the log holds 1 to 2 different ones", .incidents = 1 },
-	{ "an id that stood in a record of another partition may count",
+	{ "an event whose id occurred in a record of another partition may count",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 4, 4) },
 	  .events = { EVENT(0, 1, 1), { 1, 2, 1, RECOUNT_MISPLACED, false }, EVENT(2, 2, 1), EVENT(3, 3, 1) },
 	  .found = "", .incidents = 1 },
 };
 
-/* ---- playing one */
+/* ---- running a case */
 
-static char said[1024];
+static char findings[1024];
 
 static void finding_take(void *context, bool of_events, int64_t offset, const char *text)
 {
 	(void)context;
-	size_t used = strlen(said);
-	snprintf(said + used, sizeof(said) - used, "%s %lld: %s\n", of_events ? "events" : "reports", (long long)offset, text);
+	size_t used = strlen(findings);
+	snprintf(findings + used, sizeof(findings) - used, "%s %lld: %s\n", of_events ? "events" : "reports", (long long)offset, text);
 }
 
-/* Spread over the index as real ones are; 7 and 7 + 256 meet in one slot. */
+/* Spread over the index like real keys; 7 and 7 + 256 collide. */
 static Bits bits_of(unsigned number)
 {
 	return (Bits){ .high = number, .low = number * UINT64_C(256) };
@@ -242,7 +240,7 @@ static RecountFigures play(const Case *one)
 	RecountOptions options = { .first = one->first, .generation_size = one->generation ? one->generation : 100,
 				   .finding = finding_take };
 	Recount *recount = recount_new(&options);
-	said[0] = '\0';
+	findings[0] = '\0';
 	if (!one->trimmed)
 		recount_ledger_is_whole(recount);
 	for (int i = 0; i < ROWS_MAX && one->rows[i].key != 0; i++)
@@ -270,21 +268,21 @@ static unsigned lines(const char *text)
 	return count;
 }
 
-static void the_log_is_compared_with_what_the_ledger_states(void **state)
+static void the_log_is_compared_with_the_counts_of_the_ledger(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const Case *one = &cases[i];
 		RecountFigures figures = play(one);
 		unsigned wanted = one->found[0] != '\0';
-		if (lines(said) != wanted || strstr(said, one->found) == NULL || figures.incidents != one->incidents ||
+		if (lines(findings) != wanted || strstr(findings, one->found) == NULL || figures.incidents != one->incidents ||
 		    figures.findings != wanted)
-			fail_msg("%s: %llu incidents, found:\n%swanted: %s", one->name, (unsigned long long)figures.incidents, said,
+			fail_msg("%s: %llu incidents, found:\n%sexpected: %s", one->name, (unsigned long long)figures.incidents, findings,
 				 one->found);
 	}
 }
 
-static void a_finding_names_the_incident_and_the_record_that_counts_last(void **state)
+static void a_finding_names_the_incident_and_the_last_record_that_counts(void **state)
 {
 	(void)state;
 	const Case one = { .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 2, 2), COUNTED(1, 1, 4, 4, 4) },
@@ -294,28 +292,28 @@ static void a_finding_names_the_incident_and_the_record_that_counts_last(void **
 	play(&one);
 	snprintf(wanted, sizeof(wanted),
 		 "reports 4: incident %s: the ledger counts 4 events in [0, 4), the log holds 3 different ones\n", incident.text);
-	assert_string_equal(said, wanted);
+	assert_string_equal(findings, wanted);
 }
 
-static void events_that_may_repeat_dropped_ones_are_told_apart(void **state)
+static void events_that_may_repeat_dropped_ones_are_uncertain(void **state)
 {
 	(void)state;
 	const Case one = { .first = 50, .rows = { COUNTED(1, 1, 30, 55, 55), COUNTED(1, 1, 31, 70, 70) },
 			   .events = { EVENT(60, 2, 1), EVENT(65, 2, 1), OTHER(66, 7) } };
 	RecountFigures figures = play(&one);
-	assert_string_equal(said, "");
+	assert_string_equal(findings, "");
 	assert_int_equal(figures.events, 2);
 	assert_int_equal(figures.uncertain, 1);
 }
 
-/* Rows of many keys, more than any table begins with. */
+/* Rows of more keys than the initial capacity of the index. */
 static void many_incidents_are_kept_apart(void **state)
 {
 	(void)state;
 	enum { MANY = 5000 };
 	RecountOptions options = { .generation_size = seen_generation_size(1), .finding = finding_take };
 	Recount *recount = recount_new(&options);
-	said[0] = '\0';
+	findings[0] = '\0';
 	recount_ledger_is_whole(recount);
 	for (unsigned i = 0; i < MANY; i++)
 		row_take(recount, &(LedgerRow)OPENED(i + 1, i + 1, i + 1, i + 1), i);
@@ -327,12 +325,12 @@ static void many_incidents_are_kept_apart(void **state)
 	assert_int_equal(recount_end(recount), 2 * MANY);
 	RecountFigures figures = recount_finish(recount);
 	assert_int_equal(figures.incidents, MANY);
-	assert_int_equal(lines(said), 1);
-	assert_non_null(strstr(said, "counts 3 events in [4000, 9001), the log holds 2 different ones"));
+	assert_int_equal(lines(findings), 1);
+	assert_non_null(strstr(findings, "counts 3 events in [4000, 9001), the log holds 2 different ones"));
 	recount_free(recount);
 }
 
-static void nothing_can_make_the_sums_overflow(void **state)
+static void extreme_counts_do_not_overflow(void **state)
 {
 	(void)state;
 	const Case one = { .rows = { COUNTED(1, 1, INT64_MIN, INT64_MIN, 1), COUNTED(1, 1, INT64_MIN, 5, 5),
@@ -346,11 +344,11 @@ static void nothing_can_make_the_sums_overflow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_log_is_compared_with_what_the_ledger_states),
-		cmocka_unit_test(a_finding_names_the_incident_and_the_record_that_counts_last),
-		cmocka_unit_test(events_that_may_repeat_dropped_ones_are_told_apart),
+		cmocka_unit_test(the_log_is_compared_with_the_counts_of_the_ledger),
+		cmocka_unit_test(a_finding_names_the_incident_and_the_last_record_that_counts),
+		cmocka_unit_test(events_that_may_repeat_dropped_ones_are_uncertain),
 		cmocka_unit_test(many_incidents_are_kept_apart),
-		cmocka_unit_test(nothing_can_make_the_sums_overflow),
+		cmocka_unit_test(extreme_counts_do_not_overflow),
 	};
 	return cmocka_run_group_tests_name("recount", tests, NULL, NULL);
 }

@@ -41,7 +41,7 @@ static Id incident_id(int64_t number)
 	return id_of_incident(T0 + number, 7, slice_of(event));
 }
 
-/* Through the service's own handler, as the runtime calls it. */
+/* Through the service's handler, as the runtime calls it. */
 static Result take(TopicId topic, const char *type, const char *id, int64_t at_ms, const char *body)
 {
 	Handler handler = { .service = &gateway_service, .store = store };
@@ -64,7 +64,7 @@ static void taken(Result result)
 	assert_false(result_failed(result));
 }
 
-/* An incident with what the tests tell apart, in a record of two entries. */
+/* An incident with the members that differ between tests, in a record of two entries. */
 static void open_incident(int64_t number, const char *kind, const char *status, const char *title, const char *asset)
 {
 	char body[2048];
@@ -221,7 +221,7 @@ static void filters_choose_any_of_their_values(void **state)
 	assert_found("correlation_key", "key1", "Port scan");
 }
 
-static void several_filters_must_all_fit(void **state)
+static void several_filters_must_all_match(void **state)
 {
 	(void)state;
 	IncidentQuery query;
@@ -234,7 +234,7 @@ static void several_filters_must_all_fit(void **state)
 	assert_list(&query, "", "信息泄露", &end);
 }
 
-static void q_finds_text_and_takes_nothing_for_a_pattern(void **state)
+static void q_finds_text_literally(void **state)
 {
 	(void)state;
 	three_incidents();
@@ -264,7 +264,7 @@ static void pages_follow_one_another_without_gap_or_repeat(void **state)
 	assert_false(end.more);
 }
 
-static void a_parameter_that_is_wrong_is_said_to_be(void **state)
+static void a_wrong_parameter_is_reported(void **state)
 {
 	static const char *const wrong[][2] = {
 		{ "colour", "red" },  { "kind", "disaster" }, { "kind", "event," }, { "kind", "" },
@@ -300,7 +300,7 @@ static void values_are_bounded(void **state)
 	assert_false(ask(&query, "q", many));
 }
 
-static void another_question_is_another_list(void **state)
+static void another_query_is_another_list(void **state)
 {
 	IncidentQuery one, other;
 	(void)state;
@@ -417,14 +417,14 @@ static void a_refused_command_keeps_its_reason(void **state)
 	Id incident = incident_id(1), command = command_id("a");
 	answer_command(TYPE_JOURNAL_REFUSED, &command, &incident,
 		       "{\"code\":\"transition-refused\",\"detail\":\"it is closed\",\"allowed\":[\"note\"]}");
-	take_command(&command, &incident, 0, "key"); /* the view may read commands later than the journal */
+	take_command(&command, &incident, 0, "key"); /* the view may read commands after the journal */
 	CommandRow row = row_of(&command);
 	assert_int_equal(row.state, COMMAND_REFUSED);
 	assert_string_equal(json_string_value(json_object_get(row.problem, "code")), "transition-refused");
 	command_row_release(&row);
 }
 
-static void commands_are_kept_as_long_as_response_knows_them(void **state)
+static void commands_are_kept_as_long_as_response_remembers_them(void **state)
 {
 	static const int64_t KEPT_MS = 30LL * 86400000;
 	(void)state;
@@ -447,7 +447,7 @@ static void commands_of_services_are_not_kept(void **state)
 	assert_int_equal(view_command(store, id_slice(&command), &row).kind, ERROR_NOT_FOUND);
 }
 
-static void a_hole_in_the_versions_stops_the_view(void **state)
+static void a_gap_in_the_versions_stops_the_view(void **state)
 {
 	(void)state;
 	Id id = incident_id(1);
@@ -459,7 +459,7 @@ static void a_hole_in_the_versions_stops_the_view(void **state)
 	assert_int_equal(take(TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED, "jrn", 0, body).kind, ERROR_INTERNAL);
 }
 
-static void what_is_not_understood_is_a_dead_letter(void **state)
+static void a_malformed_record_is_a_dead_letter(void **state)
 {
 	(void)state;
 	assert_int_equal(take(TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED, "jrn", 0, "{").kind, ERROR_INPUT);
@@ -478,20 +478,20 @@ int main(void)
 		VIEW_TEST(an_unknown_incident_is_not_found),
 		VIEW_TEST(a_list_is_newest_first),
 		VIEW_TEST(filters_choose_any_of_their_values),
-		VIEW_TEST(several_filters_must_all_fit),
-		VIEW_TEST(q_finds_text_and_takes_nothing_for_a_pattern),
+		VIEW_TEST(several_filters_must_all_match),
+		VIEW_TEST(q_finds_text_literally),
 		VIEW_TEST(pages_follow_one_another_without_gap_or_repeat),
-		VIEW_TEST(a_parameter_that_is_wrong_is_said_to_be),
+		VIEW_TEST(a_wrong_parameter_is_reported),
 		VIEW_TEST(values_are_bounded),
-		VIEW_TEST(another_question_is_another_list),
+		VIEW_TEST(another_query_is_another_list),
 		VIEW_TEST(a_timeline_is_oldest_first_with_deliveries_among_the_entries),
 		VIEW_TEST(every_item_of_a_timeline_has_every_member),
 		VIEW_TEST(a_command_is_pending_until_the_journal_answers_it),
 		VIEW_TEST(a_refused_command_keeps_its_reason),
-		VIEW_TEST(commands_are_kept_as_long_as_response_knows_them),
+		VIEW_TEST(commands_are_kept_as_long_as_response_remembers_them),
 		VIEW_TEST(commands_of_services_are_not_kept),
-		VIEW_TEST(a_hole_in_the_versions_stops_the_view),
-		VIEW_TEST(what_is_not_understood_is_a_dead_letter),
+		VIEW_TEST(a_gap_in_the_versions_stops_the_view),
+		VIEW_TEST(a_malformed_record_is_a_dead_letter),
 	};
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
 }

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The table never looks into a request: addresses stand for them. */
+/* The table does not access requests, so addresses suffice. */
 static HttpRequest *request_at(size_t number)
 {
-	static char places[WAITING_MAX + 8];
-	return (HttpRequest *)(void *)&places[number];
+	static char requests[WAITING_MAX + 8];
+	return (HttpRequest *)(void *)&requests[number];
 }
 
 static Wait wait_of(const char *name, const char *fingerprint, size_t number)
@@ -49,7 +49,7 @@ static void a_request_is_taken_once(void **state)
 	waiting_free(waiting);
 }
 
-static void an_old_ticket_does_not_fit_the_next_request_of_its_row(void **state)
+static void an_old_ticket_is_invalid_for_the_next_request_of_its_row(void **state)
 {
 	(void)state;
 	Waiting *waiting = waiting_new();
@@ -77,7 +77,7 @@ static void two_requests_may_wait_for_one_command(void **state)
 	waiting_free(waiting);
 }
 
-static void what_is_over_time_is_given_once_and_stays_known(void **state)
+static void an_expired_request_is_taken_once_and_its_command_stays_known(void **state)
 {
 	(void)state;
 	Waiting *waiting = waiting_new();
@@ -101,7 +101,7 @@ static void what_is_over_time_is_given_once_and_stays_known(void **state)
 	waiting_free(waiting);
 }
 
-static void nothing_is_pending_before_it_is_durable(void **state)
+static void a_command_is_pending_only_when_it_is_durable(void **state)
 {
 	(void)state;
 	Waiting *waiting = waiting_new();
@@ -115,7 +115,7 @@ static void nothing_is_pending_before_it_is_durable(void **state)
 	waiting_free(waiting);
 }
 
-static void what_is_not_durable_in_time_is_in_doubt_and_forgotten(void **state)
+static void a_command_not_durable_in_time_is_in_doubt_and_forgotten(void **state)
 {
 	(void)state;
 	Waiting *waiting = waiting_new();
@@ -133,7 +133,7 @@ static void what_is_not_durable_in_time_is_in_doubt_and_forgotten(void **state)
 	waiting_free(waiting);
 }
 
-static void stopping_ends_the_wait_of_what_is_durable_only(void **state)
+static void draining_expires_only_durable_commands(void **state)
 {
 	(void)state;
 	Waiting *waiting = waiting_new();
@@ -149,7 +149,7 @@ static void stopping_ends_the_wait_of_what_is_durable_only(void **state)
 	waiting_free(waiting);
 }
 
-static void what_is_durable_in_time_goes_on_waiting(void **state)
+static void a_command_durable_in_time_keeps_waiting(void **state)
 {
 	(void)state;
 	Waiting *waiting = waiting_new();
@@ -173,7 +173,7 @@ static void fill(Waiting *waiting)
 	}
 }
 
-static void a_full_table_takes_rows_of_those_it_only_knows(void **state)
+static void a_full_table_reuses_rows_without_a_request(void **state)
 {
 	(void)state;
 	Waiting *waiting = waiting_new();
@@ -190,7 +190,7 @@ static void a_full_table_takes_rows_of_those_it_only_knows(void **state)
 	waiting_free(waiting);
 }
 
-static void a_key_used_for_two_bodies_is_noticed(void **state)
+static void a_key_used_for_two_bodies_is_refused(void **state)
 {
 	(void)state;
 	IdempotencyCache *repeats = idempotency_cache_new();
@@ -202,7 +202,7 @@ static void a_key_used_for_two_bodies_is_noticed(void **state)
 	idempotency_cache_free(repeats);
 }
 
-static void a_key_is_remembered_for_a_generation_and_then_forgotten(void **state)
+static void a_key_is_forgotten_after_the_next_generation(void **state)
 {
 	enum { GENERATION = 49152 };
 	char name[32];
@@ -225,16 +225,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_is_taken_once),
-		cmocka_unit_test(an_old_ticket_does_not_fit_the_next_request_of_its_row),
+		cmocka_unit_test(an_old_ticket_is_invalid_for_the_next_request_of_its_row),
 		cmocka_unit_test(two_requests_may_wait_for_one_command),
-		cmocka_unit_test(what_is_over_time_is_given_once_and_stays_known),
-		cmocka_unit_test(nothing_is_pending_before_it_is_durable),
-		cmocka_unit_test(what_is_not_durable_in_time_is_in_doubt_and_forgotten),
-		cmocka_unit_test(stopping_ends_the_wait_of_what_is_durable_only),
-		cmocka_unit_test(what_is_durable_in_time_goes_on_waiting),
-		cmocka_unit_test(a_full_table_takes_rows_of_those_it_only_knows),
-		cmocka_unit_test(a_key_used_for_two_bodies_is_noticed),
-		cmocka_unit_test(a_key_is_remembered_for_a_generation_and_then_forgotten),
+		cmocka_unit_test(an_expired_request_is_taken_once_and_its_command_stays_known),
+		cmocka_unit_test(a_command_is_pending_only_when_it_is_durable),
+		cmocka_unit_test(a_command_not_durable_in_time_is_in_doubt_and_forgotten),
+		cmocka_unit_test(draining_expires_only_durable_commands),
+		cmocka_unit_test(a_command_durable_in_time_keeps_waiting),
+		cmocka_unit_test(a_full_table_reuses_rows_without_a_request),
+		cmocka_unit_test(a_key_used_for_two_bodies_is_refused),
+		cmocka_unit_test(a_key_is_forgotten_after_the_next_generation),
 	};
 	return cmocka_run_group_tests_name("waiting", tests, NULL, NULL);
 }

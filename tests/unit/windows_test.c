@@ -59,7 +59,7 @@ static void assert_rows_equal(const WindowRow *one, const WindowRow *other)
 
 /* ---- the table */
 
-static void a_window_comes_back_as_the_row_it_was_made_of(void **state)
+static void a_window_gives_the_row_it_was_set_to(void **state)
 {
 	(void)state;
 	Windows windows;
@@ -75,7 +75,7 @@ static void a_window_comes_back_as_the_row_it_was_made_of(void **state)
 	windows_release(&windows);
 }
 
-static void a_row_behind_the_one_that_is_known_changes_nothing(void **state)
+static void an_older_row_changes_nothing(void **state)
 {
 	(void)state;
 	Windows windows;
@@ -89,7 +89,7 @@ static void a_row_behind_the_one_that_is_known_changes_nothing(void **state)
 	windows_release(&windows);
 }
 
-static void many_windows_come_and_go(void **state)
+static void many_windows_are_added_and_removed(void **state)
 {
 	(void)state;
 	enum { KEYS = 5000, STEPS = 60000 };
@@ -116,11 +116,11 @@ static void many_windows_come_and_go(void **state)
 	}
 	for (unsigned number = 0; number < KEYS; number++)
 		assert_int_equal(windows_find(&windows, key_of(number)) != NULL, there[number]);
-	assert_true(windows.capacity <= KEYS + 1024); /* entries that were freed are used again */
+	assert_true(windows.capacity <= KEYS + 1024); /* free entries are reused */
 	windows_release(&windows);
 }
 
-static void a_window_is_removed_only_for_its_incident_and_never_while_something_is_pending(void **state)
+static void a_window_is_removed_only_for_its_incident_and_not_while_pending(void **state)
 {
 	(void)state;
 	Windows windows;
@@ -135,7 +135,7 @@ static void a_window_is_removed_only_for_its_incident_and_never_while_something_
 	windows_release(&windows);
 }
 
-/* ---- what is reflected */
+/* ---- reflected positions */
 
 static void the_first_unreported_event_holds_the_position_back(void **state)
 {
@@ -177,7 +177,7 @@ static bool report_if_due(Windows *windows, Instant now)
 	return true;
 }
 
-static void a_repeat_is_reported_within_a_second_when_it_stays_alone(void **state)
+static void a_single_repeat_is_reported_within_a_second(void **state)
 {
 	(void)state;
 	Windows windows;
@@ -194,14 +194,14 @@ static void a_repeat_is_reported_within_a_second_when_it_stays_alone(void **stat
 	assert_false(report_if_due(&windows, T0 + 999));
 	assert_true(report_if_due(&windows, T0 + 1000));
 	assert_int_equal(windows_wake_at(&windows, T0 + 1000), INSTANT_NONE);
-	/* Long after the last report the next repeat is reported at once. */
+	/* A repeat long after the last report is reported at once. */
 	windows_count(&windows, windows_find(&windows, row.key), row.event, 2, T0);
 	assert_true(report_if_due(&windows, T0 + 9000));
 	windows_release(&windows);
 }
 
-/* Reports of one key that repeats every 10 ms, asked every 10 ms, in the first two minutes; then how late the last comes. */
-static void updates_get_rarer_while_it_repeats_and_the_last_count_comes_when_it_is_quiet(void **state)
+/* Counts the reports in two minutes of a key that repeats and is checked every 10 ms; then the delay of the last one. */
+static void intervals_grow_while_a_key_repeats_and_the_last_count_is_reported_when_it_is_quiet(void **state)
 {
 	(void)state;
 	Windows windows;
@@ -269,7 +269,7 @@ static void verdicts_follow_window_cap_severity_and_offset(void **state)
 	static const struct {
 		int64_t offset, after_ms;
 		int severity;
-		Verdict verdict;
+		EventVerdict verdict;
 	} cases[] = {
 		{ 5, 0, 2, JUDGE_SKIP },            { 10, 0, 2, JUDGE_COUNT },         { 10, 0, 4, JUDGE_RAISE },
 		{ 10, 900000, 2, JUDGE_COUNT },     { 10, 900001, 2, JUDGE_OPEN },     { 10, 900001, 4, JUDGE_OPEN },
@@ -289,7 +289,7 @@ static void verdicts_follow_window_cap_severity_and_offset(void **state)
 	windows_release(&windows);
 }
 
-static void the_cap_ends_a_window_that_never_rests(void **state)
+static void the_cap_ends_a_window_that_keeps_repeating(void **state)
 {
 	(void)state;
 	Windows windows;
@@ -304,7 +304,7 @@ static void the_cap_ends_a_window_that_never_rests(void **state)
 	windows_release(&windows);
 }
 
-static void a_closed_window_opens_with_the_next_event_and_skips_the_ones_before(void **state)
+static void after_a_closing_the_next_event_opens_and_earlier_ones_are_skipped(void **state)
 {
 	(void)state;
 	Windows windows;
@@ -326,7 +326,7 @@ static void a_closed_window_opens_with_the_next_event_and_skips_the_ones_before(
 	windows_release(&windows);
 }
 
-static void a_reopening_takes_a_key_that_is_free_and_no_other(void **state)
+static void a_reopening_takes_only_a_free_key(void **state)
 {
 	(void)state;
 	Windows windows;
@@ -345,13 +345,13 @@ static void a_reopening_takes_a_key_that_is_free_and_no_other(void **state)
 	windows_release(&windows);
 }
 
-static void a_reopened_window_counts_from_its_reopening(void **state)
+static void window_and_cap_are_measured_from_the_reopening(void **state)
 {
 	(void)state;
 	const Instant reopened_at = T0 + INT64_C(5) * 86400000;
 	static const struct {
 		int64_t after_ms, seen_after_ms;
-		Verdict verdict;
+		EventVerdict verdict;
 	} cases[] = {
 		{ 0, INT64_MIN, JUDGE_COUNT },      { 900000, INT64_MIN, JUDGE_COUNT },       { 900001, INT64_MIN, JUDGE_OPEN },
 		{ 900001, 800000, JUDGE_COUNT },    { 86400000, 86300000, JUDGE_COUNT },      { 86400001, 86300000, JUDGE_OPEN },
@@ -396,7 +396,7 @@ static void a_row_survives_its_header(void **state)
 	}
 }
 
-static void a_header_that_lacks_something_is_refused(void **state)
+static void an_incomplete_header_is_refused(void **state)
 {
 	(void)state;
 	WindowRow row = row_new(1, 9), back;
@@ -418,7 +418,7 @@ static void a_header_that_lacks_something_is_refused(void **state)
 	buffer_release(&text);
 }
 
-static void a_body_is_a_report_record_with_the_document_as_it_came(void **state)
+static void a_body_embeds_the_document_byte_for_byte(void **state)
 {
 	(void)state;
 	WindowRow row = row_new(1, 9);
@@ -446,7 +446,7 @@ static void a_body_is_a_report_record_with_the_document_as_it_came(void **state)
 	buffer_release(&text);
 }
 
-static void a_window_ends_by_window_or_cap_or_by_its_closing(void **state)
+static void a_window_ends_by_window_cap_or_closing(void **state)
 {
 	(void)state;
 	WindowRow row = row_new(1, 9);
@@ -466,24 +466,24 @@ static void a_window_ends_by_window_or_cap_or_by_its_closing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_window_comes_back_as_the_row_it_was_made_of),
-		cmocka_unit_test(a_row_behind_the_one_that_is_known_changes_nothing),
-		cmocka_unit_test(many_windows_come_and_go),
-		cmocka_unit_test(a_window_is_removed_only_for_its_incident_and_never_while_something_is_pending),
+		cmocka_unit_test(a_window_gives_the_row_it_was_set_to),
+		cmocka_unit_test(an_older_row_changes_nothing),
+		cmocka_unit_test(many_windows_are_added_and_removed),
+		cmocka_unit_test(a_window_is_removed_only_for_its_incident_and_not_while_pending),
 		cmocka_unit_test(the_first_unreported_event_holds_the_position_back),
-		cmocka_unit_test(a_repeat_is_reported_within_a_second_when_it_stays_alone),
-		cmocka_unit_test(updates_get_rarer_while_it_repeats_and_the_last_count_comes_when_it_is_quiet),
+		cmocka_unit_test(a_single_repeat_is_reported_within_a_second),
+		cmocka_unit_test(intervals_grow_while_a_key_repeats_and_the_last_count_is_reported_when_it_is_quiet),
 		cmocka_unit_test(a_clock_that_is_set_back_delays_no_report),
 		cmocka_unit_test(every_pending_window_is_reported_once),
 		cmocka_unit_test(verdicts_follow_window_cap_severity_and_offset),
-		cmocka_unit_test(the_cap_ends_a_window_that_never_rests),
-		cmocka_unit_test(a_closed_window_opens_with_the_next_event_and_skips_the_ones_before),
-		cmocka_unit_test(a_reopening_takes_a_key_that_is_free_and_no_other),
-		cmocka_unit_test(a_reopened_window_counts_from_its_reopening),
+		cmocka_unit_test(the_cap_ends_a_window_that_keeps_repeating),
+		cmocka_unit_test(after_a_closing_the_next_event_opens_and_earlier_ones_are_skipped),
+		cmocka_unit_test(a_reopening_takes_only_a_free_key),
+		cmocka_unit_test(window_and_cap_are_measured_from_the_reopening),
 		cmocka_unit_test(a_row_survives_its_header),
-		cmocka_unit_test(a_header_that_lacks_something_is_refused),
-		cmocka_unit_test(a_body_is_a_report_record_with_the_document_as_it_came),
-		cmocka_unit_test(a_window_ends_by_window_or_cap_or_by_its_closing),
+		cmocka_unit_test(an_incomplete_header_is_refused),
+		cmocka_unit_test(a_body_embeds_the_document_byte_for_byte),
+		cmocka_unit_test(a_window_ends_by_window_cap_or_closing),
 	};
 	return cmocka_run_group_tests_name("windows", tests, NULL, NULL);
 }

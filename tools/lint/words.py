@@ -10,9 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "tools/lint/words.txt"
-# Add "shared", "services", "tests" and "proto" when their texts follow the rule.
 PATHS = ["README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs", "tools", "Makefile", ".ci", ".clang-tidy", ".yamllint",
-         "tests/budget", "tests/fresh", "tests/image", "tests/scenario"]
+         "shared", "services", "tests", "proto", "k8s", "docker-compose.yml", "Dockerfile"]
 SUFFIXES = {".c", ".h", ".md", ".py", ".sh", ".js", ".yaml", ".yml", ".json", ".pml", ".lua", ""}
 LEFT_OUT = {"words.txt", "words.py", "words_test.py", "package-lock.json", "node_modules", "__pycache__", "corpus"}
 

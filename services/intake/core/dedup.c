@@ -111,7 +111,7 @@ bool dedup_add(DedupFilter *filter, int64_t offset, uint64_t fingerprint)
 	return !added || generation_has(&filter->previous, fingerprint);
 }
 
-bool seen_knows(const DedupFilter *filter, int64_t offset, uint64_t fingerprint)
+bool dedup_knows(const DedupFilter *filter, int64_t offset, uint64_t fingerprint)
 {
 	int64_t ahead = offset / filter->generation_size - filter->generation;
 	if (filter->generation < 0 || ahead > 1)

@@ -45,7 +45,7 @@ void dedup_clear(DedupFilter *filter);
 bool dedup_add(DedupFilter *filter, int64_t offset, uint64_t fingerprint);
 
 /* True when dedup_add would find the id known. offset is not before the last one added. Adds nothing. */
-bool seen_knows(const DedupFilter *filter, int64_t offset, uint64_t fingerprint);
+bool dedup_knows(const DedupFilter *filter, int64_t offset, uint64_t fingerprint);
 
 /* The offset from which the stream must be read again, so that verdicts from position on are the same. */
 int64_t dedup_replay_from(const DedupFilter *filter, int64_t position);

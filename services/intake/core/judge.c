@@ -19,7 +19,7 @@ static bool is_over(const Window *window, Instant at)
 	       passed(later(bits_opened_at(window_incident(window)), window->resumed_at), at, window->cap_seconds);
 }
 
-Verdict judge(const Window *window, const Arrival *arrival)
+EventVerdict judge(const Window *window, const Arrival *arrival)
 {
 	if (!window)
 		return JUDGE_OPEN;

@@ -12,7 +12,7 @@ typedef enum {
 	JUDGE_COUNT, /* a repeat */
 	JUDGE_RAISE, /* a repeat, more severe than all before: reported at once, to be assessed again */
 	JUDGE_OPEN,  /* the first of a new incident */
-} Verdict;
+} EventVerdict;
 
 typedef struct {
 	Bits key, event;
@@ -22,7 +22,7 @@ typedef struct {
 } Arrival;
 
 /* window NULL: the key is not known. */
-Verdict judge(const Window *window, const Arrival *arrival);
+EventVerdict judge(const Window *window, const Arrival *arrival);
 
 /* True when the closing of the incident, at that offset of the input, ends the window. */
 bool judge_closing(const Window *window, Bits incident, int64_t offset);

@@ -317,7 +317,7 @@ void recount_event(Recount *recount, const RecountEvent *event)
 	if (before)
 		return;
 	bool certain = event->kind == RECOUNT_EVENT && !range_is_cut(recount, event->offset) &&
-		       !seen_knows(&recount->misplaced, event->offset, event->fingerprint);
+		       !dedup_knows(&recount->misplaced, event->offset, event->fingerprint);
 	event_count(recount, event, certain);
 }
 

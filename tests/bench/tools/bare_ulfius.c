@@ -1,6 +1,6 @@
 /*
- * The reference of `make bench-ingest`: ulfius in its default mode, a thread a connection, that parses the body with jansson,
- * keeps nothing and answers 202. What a plain REST service in C reaches before it makes anything durable.
+ * The reference of `make bench-ingest`: ulfius in its default mode, with a thread for each connection. It parses the body with
+ * jansson, stores nothing and answers 202: the throughput of a plain REST service in C without durability.
  */
 #include <netinet/in.h>
 #include <signal.h>

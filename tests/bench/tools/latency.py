@@ -13,7 +13,7 @@ from harness import Scratch, eventually  # noqa: E402
 from installation import Site  # noqa: E402
 
 SECONDS, RATE = float(os.environ.get("BENCH_SECONDS", "20")), int(os.environ.get("BENCH_RATE", "100"))
-WARM = 1500  # events before: a Kafka that has just been started takes ten seconds to become quick, and grows quicker for a minute
+WARM = 1500  # events before the measurement: a new Kafka is slow for ten seconds and still gets faster for a minute
 RULES = 'rules: [{id: all, when: [], then: {kind: incident, category: "01007", importance: essential, loss: grave}}]\n'
 LEVELS = 'policies: [{id: one, when: {kinds: [incident]}, team: soc, levels: [{after_seconds: 0, notify: ["channel:webhook"]}]}]\n'
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -24,12 +24,12 @@ def cpu_seconds(server):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def heard(receiver):
+def received(receiver):
     return {json.loads(request["body"])["data"]["incident"]["asset"]: request["at"] for request in list(receiver.requests)}
 
 
 def send(gateway, name, count, rate, pool):
-    """Each at its time, whatever became of those before; asset → when."""
+    """Sends each event at its scheduled time, without waiting for earlier ones; returns {asset: time of sending}."""
     sent, began = {}, time.monotonic()
 
     def one(number):
@@ -54,11 +54,11 @@ def measure(mode, scratch):
     idle = {name: server.rss_kib() for name, server in servers.items()}
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         warm = send(gateway, "warm", WARM, RATE, pool)
-        eventually(lambda: len(heard(receiver)) == len(warm), "the first are heard", 30, 0.1)
+        eventually(lambda: len(received(receiver)) == len(warm), "the webhooks of the warm-up", 30, 0.1)
         before = sum(cpu_seconds(server) for server in servers.values())
         sent = send(gateway, "event", int(SECONDS * RATE), RATE, pool)
-    eventually(lambda: len(heard(receiver)) == len(warm) + len(sent), "all are heard", 30, 0.1)
-    at = heard(receiver)
+    eventually(lambda: len(received(receiver)) == len(warm) + len(sent), "all webhooks", 30, 0.1)
+    at = received(receiver)
     took = sorted((at[asset] - when) * 1000 for asset, when in sent.items())
     resident = ", ".join(f"{name} {idle[name] / 1024:.0f}/{server.rss_kib() / 1024:.0f}" for name, server in servers.items())
     print(f"resident in MiB, idle/loaded: {resident}; together {sum(idle.values()) / 1024:.0f}/"

@@ -1,6 +1,5 @@
-# shellcheck shell=bash disable=SC2034 # read by those who source it
-# What the measurements share: a scratch directory, a server of their own on a free port, programs built beside it.
-# Sourced, not run.
+# shellcheck shell=bash disable=SC2034 # read by the scripts that source it
+# Shared by the measurements: a scratch directory, a server on a free port, and the compilation of helper programs. Source it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 BUILD=${BUILD:-build}
@@ -21,7 +20,7 @@ tool() { # NAME [LIBRARIES …]: compiles tests/bench/tools/NAME.c
 	"${CC:-cc}" -O2 -std=c11 -D_GNU_SOURCE "tests/bench/tools/$name.c" -o "$scratch/$name" "$@"
 }
 
-# MODE=kafka: runs the measurement beside a Kafka and a Redis of its own, and the gateway's program in place of `serve`.
+# MODE=kafka: runs the measurement again with its own Kafka and Redis, and tocsin-gateway in place of `serve`.
 with_kafka() {
 	[[ ${MODE:-embedded} == kafka && -z ${TOCSIN_TEST_KAFKA_BROKERS:-} ]] || return 0
 	exec tools/with-outside.sh bash "$0"
@@ -29,7 +28,7 @@ with_kafka() {
 
 kafka_prepare() {
 	export TOCSIN_KAFKA_BROKERS=$TOCSIN_TEST_KAFKA_BROKERS TOCSIN_KAFKA_REPLICAS=1
-	unset "${!TOCSIN_TEST_@}" # not settings: the programs would warn of them
+	unset "${!TOCSIN_TEST_@}" # not settings: the programs would warn about them
 	TOCSIN_ADMIN_KEY=$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
 	export TOCSIN_ADMIN_KEY
 	echo "$TOCSIN_ADMIN_KEY" >"$scratch/home/admin.key"

@@ -1,7 +1,7 @@
 /*
- * Posts N events with unique ids over K correlation keys through C keep-alive connections, one request under way on each,
- * and says how long it took. One epoll loop; requests are built before the clock starts being of interest: a template with
- * two numbers in it. Usage: storm_client PORT KEY_FILE TOTAL KEYS CONNECTIONS
+ * Posts TOTAL events with unique ids and KEYS correlation keys through keep-alive connections, with one request in progress
+ * on each, and prints accepted, refused and seconds. One epoll loop; a request is a template with two numbers. Usage:
+ * storm_client PORT KEY_FILE TOTAL KEYS CONNECTIONS
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -56,7 +56,7 @@ static void send_next(Connection *connection)
 	}
 }
 
-/* One whole answer in the buffer: takes it out. */
+/* Removes one complete response from the buffer. */
 static int answer_take(Connection *connection)
 {
 	connection->answer[connection->have] = 0;
@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 	while (accepted + refused < total) {
 		int ready = epoll_wait(poll, events, 256, 10000);
 		if (ready == 0) {
-			fprintf(stderr, "no answer for ten seconds\n");
+			fprintf(stderr, "no response for ten seconds\n");
 			return 1;
 		}
 		for (int i = 0; i < ready; i++)

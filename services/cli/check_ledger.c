@@ -97,7 +97,7 @@ static Result recount_begin(CheckLog *log, Checked *checked)
 	unsigned partitions;
 	TRY(log->partitions(log, TOPIC_EVENTS, &partitions));
 	TRY(log->first(log, TOPIC_EVENTS, checked->partition, &options.first));
-	options.generation_size = seen_generation_size(partitions);
+	options.generation_size = dedup_generation_size(partitions);
 	checked->recount = recount_new(&options);
 	return result_ok();
 }

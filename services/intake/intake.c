@@ -25,8 +25,8 @@ static Memory *memory_new(unsigned partitions)
 	Memory *memory = calloc(1, sizeof(*memory));
 	must(memory);
 	windows_init(&memory->windows);
-	dedup_init(&memory->events.filter, seen_generation_size(partitions));
-	dedup_init(&memory->joins.filter, seen_generation_size(partitions));
+	dedup_init(&memory->events.filter, dedup_generation_size(partitions));
+	dedup_init(&memory->joins.filter, dedup_generation_size(partitions));
 	buffer_init(&memory->body, REPORT_BODY_MAX);
 	buffer_init(&memory->packed, HEADERS_MAX);
 	buffer_init(&memory->headers, HEADERS_MAX);

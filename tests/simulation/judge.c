@@ -339,7 +339,7 @@ static void recount_reports(Counting *counting)
 static RecountFigures recount_partition(Counting *counting)
 {
 	BusRecord record;
-	RecountOptions options = { .first = counting->first, .generation_size = seen_generation_size(judged->partitions),
+	RecountOptions options = { .first = counting->first, .generation_size = dedup_generation_size(judged->partitions),
 				   .finding = recount_finding, .context = counting };
 	counting->recount = recount_new(&options);
 	recount_reports(counting);

@@ -65,9 +65,9 @@ static void a_lookup_answers_as_adding_would_and_adds_nothing(void **state)
 static void partitions_share_the_number_of_remembered_ids(void **state)
 {
 	(void)state;
-	assert_int_equal(seen_generation_size(1), DEDUP_RECORDS);
-	assert_int_equal(seen_generation_size(8) * 8, DEDUP_RECORDS);
-	assert_int_equal(seen_generation_size(0), DEDUP_RECORDS);
+	assert_int_equal(dedup_generation_size(1), DEDUP_RECORDS);
+	assert_int_equal(dedup_generation_size(8) * 8, DEDUP_RECORDS);
+	assert_int_equal(dedup_generation_size(0), DEDUP_RECORDS);
 }
 
 static void a_repeat_keeps_an_id_known(void **state)

@@ -442,7 +442,7 @@ static void recount_ledger(Recount *recount, const Left *left)
 
 static RecountFigures recount_left(const Left *left)
 {
-	RecountOptions options = { .first = left->first, .generation_size = seen_generation_size(PARTITIONS),
+	RecountOptions options = { .first = left->first, .generation_size = dedup_generation_size(PARTITIONS),
 				   .finding = recount_found };
 	Recount *recount = recount_new(&options);
 	recount_finding_text[0] = '\0';

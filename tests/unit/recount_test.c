@@ -311,7 +311,7 @@ static void many_incidents_are_kept_apart(void **state)
 {
 	(void)state;
 	enum { MANY = 5000 };
-	RecountOptions options = { .generation_size = seen_generation_size(1), .finding = finding_take };
+	RecountOptions options = { .generation_size = dedup_generation_size(1), .finding = finding_take };
 	Recount *recount = recount_new(&options);
 	findings[0] = '\0';
 	recount_ledger_is_whole(recount);

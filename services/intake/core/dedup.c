@@ -66,7 +66,7 @@ static bool generation_add(DedupGeneration *generation, int64_t generation_size,
 	return true;
 }
 
-int64_t seen_generation_size(unsigned partitions)
+int64_t dedup_generation_size(unsigned partitions)
 {
 	return DEDUP_RECORDS / (int64_t)(partitions ? partitions : 1);
 }

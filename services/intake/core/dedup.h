@@ -29,7 +29,7 @@ typedef struct {
 
 /* G for each of so many partitions, which together remember DEDUP_RECORDS ids in a generation. */
 enum { DEDUP_RECORDS = 1 << 21 };
-int64_t seen_generation_size(unsigned partitions);
+int64_t dedup_generation_size(unsigned partitions);
 
 /* generation_size is at least 1. */
 void dedup_init(DedupFilter *filter, int64_t generation_size);

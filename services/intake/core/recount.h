@@ -36,7 +36,7 @@ typedef void (*RecountFinding)(void *context, bool of_events, int64_t offset, co
 
 typedef struct {
 	int64_t first;           /* offset of the oldest kept event; if none is kept, of the next one */
-	int64_t generation_size; /* of the filter, in records (seen_generation_size) */
+	int64_t generation_size; /* of the filter, in records (dedup_generation_size) */
 	RecountFinding finding;
 	void *context;
 } RecountOptions;

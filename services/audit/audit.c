@@ -308,9 +308,9 @@ static Result assessment_stage(Handler *handler, const Record *input)
 }
 
 /*
- * Gathering lines for at most GATHER_MS saves fsyncs. Meanwhile a position must be stated: that directly after the record
- * before the first staged one. Only the runtime knows it; the offset of the staged record will not do, because records
- * between the two may not be accepted.
+ * Gathering lines for at most GATHER_MS saves fsyncs. While lines are staged, the service must state a position
+ * before the first of them. Only the runtime knows it: the offset of the staged record is wrong, because records directly
+ * before it may not be accepted.
  */
 static bool can_gather(const Handler *handler, const Memory *memory)
 {

@@ -42,7 +42,7 @@ static Result ready(const ProcessService *service)
 {
 	return gateway_has_policy(service->environment)
 		       ? result_ok()
-		       : result_fail(ERROR_AGAIN, "has not published the policy yet");
+		       : result_fail(ERROR_AGAIN, "no policy is in force yet");
 }
 
 static void drain(const ProcessService *service)

@@ -390,7 +390,7 @@ static Result command_row_read(Statement *query, CommandRow *out)
 	text_copy(statement_slice(query, 4), out->fingerprint, sizeof out->fingerprint);
 	if (statement_is_null(query, 3))
 		return result_ok();
-	return result_wrap(json_read(statement_slice(query, 3), &out->problem), "a refusal in the view");
+	return result_wrap(json_read(statement_slice(query, 3), &out->problem), "the stored problem of a refused command cannot be read");
 }
 
 Result view_command(Store *store, Slice id, CommandRow *out)

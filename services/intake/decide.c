@@ -16,7 +16,7 @@ enum {
 /* ---- drafting */
 
 /*
- * The horizon before which this record may prune rows; INSTANT_NONE: it prunes nothing. Every PRUNE_EVERY_MS, and always
+ * Rows that ended before this time may be deleted with this record; INSTANT_NONE: none. Every PRUNE_EVERY_MS, and always
  * while there are too many windows. A window with a pending count is not over, however late its next record is, so the
  * horizon lies before the first pending event.
  */
@@ -148,8 +148,8 @@ static WindowRow row_opened(const EventContext *event, const Id *incident)
 }
 
 /*
- * Reports the pending count before the input gives the key to another incident. It is a record of its own; if only that
- * one is accepted, the input is read again.
+ * Reports the pending count before the input gives the key to another incident. The count is a separate record: after a crash
+ * between the two records the input is read again and drafts the second.
  */
 static Result draft_last_count(Handler *handler, const Record *input, const Window *window)
 {
@@ -212,7 +212,7 @@ Result decide_closing(Handler *handler, const Record *input)
 	Memory *memory = handler->memory;
 	Bits key, incident;
 	if (!bits_read(input->key, &key) || !bits_read_incident(input->subject, &incident))
-		return result_fail(ERROR_INPUT, "the key must be a correlation key, and ce_subject an incident id");
+		return result_fail(ERROR_INPUT, "the record's key must be 26 base32 characters, and ce_subject inc_ and 26 more");
 	const Window *window = windows_find(&memory->windows, key);
 	if (!judge_closing(window, incident, input->offset))
 		return result_ok();
@@ -283,7 +283,7 @@ Result decide_reopening(Handler *handler, const Record *input)
 	Resumption resumption;
 	WindowRow row = { .resumed_at = INSTANT_NONE };
 	if (!bits_read(input->key, &row.key) || !bits_read_incident(input->subject, &row.incident))
-		return result_fail(ERROR_INPUT, "the key must be a correlation key, and ce_subject an incident id");
+		return result_fail(ERROR_INPUT, "the record's key must be 26 base32 characters, and ce_subject inc_ and 26 more");
 	const Window *window = windows_find(&memory->windows, row.key);
 	if (!judge_reopening(window, input->offset, input->time))
 		return result_ok();

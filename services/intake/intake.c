@@ -85,7 +85,7 @@ static Result restore(Handler *handler)
 
 /* ---- positions */
 
-/* Joins are reflected as soon as they are decided; events not while their count is pending. */
+/* State holds a join once it is decided, but an event only once its count is in a record. */
 static int64_t position(Handler *handler, TopicId topic, unsigned partition, int64_t next)
 {
 	(void)partition;

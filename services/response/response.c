@@ -125,7 +125,7 @@ static Result entries_apply(Handler *handler, const JournalRecord *journal)
 	if (!cached->document) {
 		cached_drop(cached);
 		if (!text_copy(slice_of(journal->incident_id), cached->id.text, sizeof(cached->id.text)))
-			return result_fail(ERROR_INTERNAL, "a journal entry whose incident id is longer than an id can be");
+			return result_fail(ERROR_INTERNAL, "the incident_id of a journal entry is too long");
 		cached->document = incident_new();
 		cached->extras = extras_new();
 	}
@@ -184,7 +184,7 @@ static Result output_emit(Handler *handler, const Record *record, TopicId topic,
 
 static const struct {
 	const char *entry, *type;
-	bool resumes; /* the body is the record's resumption, without which nothing is emitted */
+	bool resumes; /* the output's body is the record's `resumption`; a record without one emits nothing */
 } key_outputs[] = {
 	{ "closed", TYPE_INCIDENT_CLOSED, false },
 	{ "false-alarm", TYPE_INCIDENT_CLOSED, false },
@@ -345,7 +345,7 @@ static Result decision_draft(Handler *handler, const CachedIncident *cached, con
 		return result_ok();
 	Id command_id = { "" };
 	if (!text_copy(input->id, command_id.text, sizeof(command_id.text)))
-		return result_fail(ERROR_INPUT, "the id of a command is longer than an id can be");
+		return result_fail(ERROR_INPUT, "the id of a command is too long");
 	JournalRecord journal = { .incident_id = command->incident_id, .command_id = command_id.text,
 				  .fingerprint = command->fingerprint, .entries = decision->entries.list,
 				  .problem = decision->problem, .version = decision->version };

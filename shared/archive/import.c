@@ -216,7 +216,7 @@ static Result ledger_claim(Import *import, TopicId ledger)
 	Result result = result_ok();
 	Buffer further;
 	buffer_init(&further, MARK_BYTES);
-	/* In the first record of all: from now on import_check can tell that the import is incomplete. */
+	/* The first record states the expected number of checkpoints, so that import_check detects an unfinished import. */
 	if (ledger == TOPIC_CHECKPOINTS)
 		header_add_integer(&further, "ce_carried", (int64_t)import->counts.records[ledger]);
 	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions) && !result_failed(result); i++)

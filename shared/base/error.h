@@ -5,7 +5,7 @@
  *   kind        the caller                              HTTP              bus
  *   NONE        continues                               2xx               continue with the next record
  *   INPUT       reports the fault to the sender         400, 422          write a dead letter, continue
- *   DENIED      refuses                                 403               continue
+ *   DENIED      refuses                                 403; 401: no key  continue
  *   NOT_FOUND   reports it                              404               continue
  *   CONFLICT    reports it with the alternatives        409, 412          continue
  *   AGAIN       backs off and retries                   503 + Retry-After stop the partition, back off, retry

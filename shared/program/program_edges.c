@@ -46,7 +46,7 @@ static Waiting waiting_for(ProgramState *state, const char *what)
 	return (Waiting){ state, what, clock_monotonic_us() + WAITING_LINE_MS * 1000 };
 }
 
-/* Called repeatedly while an edge cannot be reached. */
+/* Called repeatedly while Kafka or Redis cannot be reached; true: stop trying. */
 static bool waiting_stop(void *context)
 {
 	Waiting *waiting = context;

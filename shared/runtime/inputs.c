@@ -119,7 +119,10 @@ static Result mark_look(BusReader *reader, BusPosition position, MarkVisit *visi
 	return reader->bus->operations->read(reader, position, 1, false, mark_visit, visit, &next);
 }
 
-/* Of a log that ends before the cursor: it has lost records, or it is another one, whose first record has another owner. */
+/*
+ * The log ends before the cursor. *fits is false if record 0 has another owner than the cursor remembers: the topic was created
+ * again. True if that cannot be determined.
+ */
 static Result beginning_fits(BusReader *reader, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits)
 {
 	const BusOperations *bus = reader->bus->operations;

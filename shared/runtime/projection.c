@@ -157,7 +157,10 @@ static Result key_append(Projection *projection, Slice key, int64_t version)
 	return wire_append(projection->wire, projection->reader->bus, declared->topic, projection->handler->partition, &record);
 }
 
-/* A key that state does not know (a command for it was refused) has no document. One that fits no record is logged and skipped. */
+/*
+ * Writes nothing for a key without an incident (its command was refused). A document too large for a record is logged and
+ * skipped.
+ */
 static Result key_write(Projection *projection, Slice key)
 {
 	int64_t version = 0;
@@ -193,7 +196,7 @@ static Result read_or_write(Projection *projection, bool *progressed)
 	int64_t end = bus->operations->end(bus, projection->declared->topic, projection->handler->partition);
 	if (wire_failed(projection->wire)) {
 		wire_replace(&projection->wire);
-		return result_fail(ERROR_AGAIN, "%s takes no records", topics[projection->declared->topic].name);
+		return result_fail(ERROR_AGAIN, "a record for %s was not acknowledged; it will be written again", topics[projection->declared->topic].name);
 	}
 	if (projection->next < end)
 		return table_read(projection, progressed);

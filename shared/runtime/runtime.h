@@ -81,8 +81,8 @@ void runtime_pause(Runtime *runtime, bool paused);
 /*
  * true, as at creation: the group assigns the partition to this instance. The assignment decides only who claims: an owner that
  * loses it works on until its successor's claim is accepted (docs/design/ownership.md, "Steps of an owner", 9), so there is no gap.
- * A service without ledger and store takes no input without the assignment, and starts at its group's positions when it gets it
- * again. A view reads everything in any case.
+ * A service without ledger and store (classification) reads only while assigned, and resumes at its group's positions. A view
+ * reads everything in any case.
  */
 void runtime_assign(Runtime *runtime, bool assigned);
 

@@ -196,7 +196,7 @@ static void unit_stop(World *world, Unit *unit)
 	memory_bus_drop_stream(world->bus, unit_stream(unit), random_below(world, (uint32_t)pending + 1));
 	unit_bus_close(unit);
 	unit->incarnation++;
-	/* The next incarnation uses this stream now: appends left in it by an earlier one arrive before. */
+	/* The restarted process uses this stream: appends that an earlier process left in it are delivered first. */
 	while (memory_bus_stream_pending(world->bus, unit_stream(unit)) > 0)
 		memory_bus_step_stream(world->bus, unit_stream(unit), WIRE_DELIVER);
 	unit->asleep_until = 0;

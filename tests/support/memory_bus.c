@@ -87,7 +87,7 @@ typedef struct {
 	bool woken;
 } MemoryReader;
 
-/* The effect of a wire mode on an append that has neither arrived nor been reported. */
+/* A wire mode's effect on a new append: it arrives, is copied, is reported (as failed), stays in the queue. */
 typedef struct {
 	bool arrive, copy, report, failed, stay;
 } WireRule;

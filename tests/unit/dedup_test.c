@@ -159,7 +159,7 @@ static void fingerprints_of_ids_differ_and_are_never_zero(void **state)
 	for (size_t i = 0; i < 5; i++)
 		for (size_t k = 0; k < 5; k++) {
 			assert_true(fingerprint_of(ids[i]) != 0);
-			/* The first two differ only in the last bit; the replacement of fingerprint 0 must not equate them. */
+			/* The first two share a fingerprint, because 0 is replaced by 1; every other pair must differ. */
 			if (i != k && i + k != 1)
 				assert_true(fingerprint_of(ids[i]) != fingerprint_of(ids[k]));
 		}

@@ -24,7 +24,7 @@ static const struct {
 	{ "\x01", "\x1f" },
 	{ "\x7f", "\x7f" },
 	{ "\xc2\x80", "\xc2\x9f" },
-	{ "\xd8\x9c", "\xd8\x9c" }, /* Arabic out mark */
+	{ "\xd8\x9c", "\xd8\x9c" }, /* Arabic letter mark */
 	{ "\xe2\x80\x8e", "\xe2\x80\x8f" }, /* left-to-right and right-to-left marks */
 	/* NOLINTBEGIN(misc-misleading-bidirectional): escapes are not misleading */
 	{ "\xe2\x80\xa8", "\xe2\x80\xae" }, /* line and paragraph separators, embeddings, overrides */

@@ -31,11 +31,11 @@ bool incident_waits(json_t *incident);
 
 /*
  * entries: those of one journal record; incident: the document after them. *base_at is set for PLAN_START and PLAN_MOVE only.
- * PLAN_MOVE applies only if another policy than the plan's own now applies, which the caller checks.
+ * PLAN_MOVE: the incident was assessed again; the caller moves the plan only if its escalation policy has changed.
  */
 PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident, Instant *base_at);
 
-/* When levels 1, 2, … were due so far; INSTANT_NONE: no such level, or it was reached. */
+/* The due time already set for levels 1, 2, …, which a new plan must not exceed; INSTANT_NONE: no such level, or it was reached. */
 typedef struct {
 	Instant due_at[PLAN_LEVELS_MAX];
 } PlanPromise;

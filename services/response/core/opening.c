@@ -309,7 +309,7 @@ static void escalation_review(const Review *review, json_t *changes, Instant at)
 	}
 }
 
-/* For a promotion, the former kind and acknowledgement: a new reference; else NULL. */
+/* If the assessment turns an event or a weakness into an incident: its former kind and acknowledgement, a new object. Else NULL. */
 static json_t *former_values(const Review *review)
 {
 	if (!is_promotion(review))

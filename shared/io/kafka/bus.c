@@ -105,7 +105,7 @@ static Result topic_check(const KafkaConnection *connection, const rd_kafka_meta
 	const rd_kafka_metadata_topic_t *found = topic_find(metadata, name);
 	unsigned wanted = kafka_partitions(connection, topic);
 	if (!found)
-		return result_fail(ERROR_AGAIN, "Kafka at %s has no topic %s: create them with tocsin topics apply",
+		return result_fail(ERROR_AGAIN, "Kafka at %s has no topic %s: create it with tocsin topics apply",
 				   connection->options.brokers, name);
 	if ((unsigned)found->partition_cnt != wanted)
 		return result_fail(ERROR_INPUT,

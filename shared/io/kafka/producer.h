@@ -23,7 +23,7 @@ typedef struct {
 	_Atomic int64_t down_since_us;
 	_Atomic int64_t progress_us;    /* the last acknowledgement, or the first append after a time without any in flight */
 	_Atomic int64_t quiet_until_us; /* failed appends are not logged before */
-	atomic_int inflight;            /* appends without a report, but for those to background topics */
+	atomic_int inflight;            /* appends with an outstanding delivery report, background topics excluded */
 } KafkaProducer;
 
 /* The other arguments are borrowed until producer_close. ERROR_INPUT: options librdkafka refuses; ERROR_AGAIN: no thread. */

@@ -38,7 +38,7 @@ typedef struct {
 	char name[OWNER_TEXT];
 	uint64_t term;
 	OwnerPhase phase;
-	uint64_t generation; /* raised by each reset; an answer to a call of an earlier one is ignored */
+	uint64_t generation; /* +1 with each reset; answers to calls before the last reset are ignored */
 	StepReset reset;     /* of the next call */
 	uint64_t answered;   /* number of the last answered call of this generation; 0: none */
 	bool conflict_reported;

@@ -150,8 +150,7 @@ static void round_ask(RedisTimers *timers)
 }
 
 /*
- * Redis read its clock between our sending and receiving. A time in that interval, with a millisecond of rounding, counts as
- * no difference.
+ * Redis read its clock between our sending and receiving. If its time lies in that interval (±1 ms), the clocks are equal.
  */
 static void clock_compare(RedisTimers *timers, Instant redis_now)
 {

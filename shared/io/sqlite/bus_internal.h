@@ -52,7 +52,7 @@ typedef struct {
 typedef struct {
 	char *bytes;
 	size_t used, count;
-	size_t waiters;     /* appenders waiting for `done`; adjacent entries of one context count once */
+	size_t waiters;     /* appenders to call; neighbouring entries of one appender count once */
 	void *last_context;
 } BusBatch;
 

@@ -54,7 +54,7 @@ static Result mark_write(sqlite3 *db, const char *boot)
 	return sqlite_file_run(db, sql);
 }
 
-/* Checkpointed into the database file: frames of the WAL may be overwritten later without an fsync. */
+/* Writes the mark into the database file itself: in the WAL it could be lost, because the WAL is overwritten without an fsync. */
 static Result mark_open(Store *store)
 {
 	char boot[BOOT_SIZE];
@@ -149,7 +149,7 @@ static FileState schema_check(const StoreOptions *options, int64_t version, Resu
 		return FILE_FAILED;
 	}
 	if (options->read_only && version != options->version) {
-		*result = result_fail(ERROR_AGAIN, "its schema has version %lld and is not upgraded to %d yet", (long long)version,
+		*result = result_fail(ERROR_AGAIN, "its schema has version %lld, not %d: it is upgraded when the service starts", (long long)version,
 				      options->version);
 		return FILE_FAILED;
 	}

@@ -201,7 +201,7 @@ static Result command_finish(Store *store, const Record *record, const JournalRe
 /* Readers of the view rely on the shape of incident ids; records of unknown writers are checked. */
 static Result check_incident_id(const char *id)
 {
-	return id_is("inc_", slice_of(id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id is no incident's id");
+	return id_is("inc_", slice_of(id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");
 }
 
 static bool is_journal_type(Slice type)

@@ -299,7 +299,7 @@ static Result end_read(ArchiveReader *reader, const Digest *before)
 		TRY(chunk_fill(reader));
 	reader->line_number++;
 	reader->ended = true;
-	return reader->chunk_size == 0 ? result_ok() : line_fail(reader, "the export has ended, but the file goes on: it was changed");
+	return reader->chunk_size == 0 ? result_ok() : line_fail(reader, "there are bytes after the end of the export: the file was changed");
 }
 
 Result archive_read(ArchiveReader *reader, ArchiveItem *out)

@@ -7,7 +7,8 @@
  *
  * A stateful service is called in this order, for each batch, inside one open transaction of its store:
  *
- *   observe(input)   optional: folds an input (a ledger of another service) into local tables; a pure fold
+ *   observe(input)   optional: folds an input into local tables or memory; a pure fold. Also called while a partition opens,
+ *                    outside a transaction, and possibly again for the same record after a crash: it must be idempotent
  *   decide(input)    reads state and input, and drafts at most one record (handler_draft)
  *   apply(record)    folds the record into state: store_run, handler_arm, handler_disarm. PURE in state and record: no clock, no
  *                    policy, nothing remembered from decide; the same function rebuilds a lost state file
@@ -77,7 +78,7 @@ typedef struct {
 
 /* A header of a service's own records that names offsets of its first input. */
 typedef struct {
-	const char *name; /* NULL: there is none */
+	const char *name; /* NULL: the service has no such header */
 	/* Appends the value with all of these offsets moved by this much; the rest of the value is unchanged. */
 	void (*move)(Slice value, int64_t by, Buffer *out);
 } ServiceOffsets;

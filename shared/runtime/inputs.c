@@ -175,11 +175,10 @@ static Result input_enter(const Inputs *inputs, InputPartition *input)
 	/* A position is right behind an accepted record (docs/design/ownership.md, "Readers"), whose mark sets the cursor. */
 	MarkVisit visit;
 	TRY(mark_look(inputs->reader, position_at(input, input->next - 1), &visit));
-	if (!visit.seen && input->next > input_end(inputs, input))
-		return result_fail(ERROR_AGAIN, "%s/%u: the records before offset %" PRId64 " have not all arrived yet",
-				   topic_name(input), input->partition, input->next);
 	if (!visit.seen)
-		return result_fail(ERROR_INTERNAL, "%s/%u ends before the accepted position %" PRId64 ": the bus lost records",
+		return result_fail(ERROR_AGAIN,
+				   "%s/%u: the record before offset %" PRId64
+				   " has not arrived: Kafka does not deliver it yet, or the topic has lost records",
 				   topic_name(input), input->partition, input->next);
 	TRY(result_wrap(visit.result, "%s/%u", topic_name(input), input->partition));
 	input->cursor = ledger_enter(&visit.mark, input->next - 1);
@@ -346,7 +345,7 @@ typedef struct {
 	Result result;
 } ObserveVisit;
 
-/* As when it is decided: a record that became a dead letter is not observed. */
+/* As when it is decided: a record that became a dead letter is passed over. */
 static Result record_observe(ObserveVisit *visit, const BusRecord *from)
 {
 	const InputPartition *input = visit->input;
@@ -354,10 +353,11 @@ static Result record_observe(ObserveVisit *visit, const BusRecord *from)
 	bool taken;
 	Record record;
 	TRY(input_judge(&visit->walk, from, &taken));
-	if (taken && !result_failed(record_read(input->topic, input->partition, from, &record)) &&
-	    !record_is_bookkeeping(&record) && !result_failed(record_partition_check(&record, handler->partitions)))
-		TRY(input->handlers->observe(handler, &record));
-	return result_ok();
+	if (!taken || result_failed(record_read(input->topic, input->partition, from, &record)) || record_is_bookkeeping(&record) ||
+	    result_failed(record_partition_check(&record, handler->partitions)))
+		return result_ok();
+	Result result = input->handlers->observe(handler, &record);
+	return result.kind == ERROR_INPUT ? result_ok() : result;
 }
 
 static bool observe_visit(void *context, const BusRecord *from)
@@ -365,9 +365,12 @@ static bool observe_visit(void *context, const BusRecord *from)
 	ObserveVisit *visit = context;
 	if (from->offset >= visit->input->next)
 		return false;
+	LedgerCursor before = visit->walk.cursor;
 	visit->result = record_observe(visit, from);
-	if (result_failed(visit->result))
+	if (result_failed(visit->result)) {
+		visit->walk.cursor = before; /* the record is judged again in the next step */
 		return false;
+	}
 	visit->walk.next = from->offset + 1;
 	return true;
 }
@@ -451,17 +454,20 @@ static Result observe_overdue(const InputPartition *input)
 Result inputs_observe(Inputs *inputs, bool *progressed, bool *complete)
 {
 	Instant now = inputs->handler->now;
-	bool moved = false;
+	bool moved = false, was_stalled = inputs->observe_stalled;
 	const InputPartition *behind = NULL;
+	Result result = result_ok();
 	for (size_t i = 0; i < inputs->count; i++) {
 		InputPartition *input = &inputs->list[i];
-		if (input->handlers->observe)
-			TRY(input_observe(inputs, input, &moved));
+		if (input->handlers->observe && !result_failed(result))
+			result = input_observe(inputs, input, &moved);
 		behind = input_is_observed(input) ? behind : input;
 	}
-	if (moved || inputs->observed_at == INSTANT_NONE)
-		inputs->observed_at = now;
+	inputs->observe_stalled = !moved;
+	if (moved || !was_stalled || inputs->observed_at == INSTANT_NONE)
+		inputs->observed_at = now; /* the delay counts from the first step without a record */
 	*progressed |= moved;
-	*complete = !behind;
+	*complete = !behind && !result_failed(result);
+	TRY(result);
 	return behind && now > inputs->observed_at + OBSERVE_MS ? observe_overdue(behind) : result_ok();
 }

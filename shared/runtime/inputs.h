@@ -12,7 +12,7 @@ enum {
 	INPUT_PARTITIONS = SERVICE_INPUTS_MAX * BUS_PARTITIONS_MAX,
 };
 
-/* How far an owner that opens has observed the records before its accepted position again. */
+/* The progress of an opening owner that reads the records before its accepted position again, to observe them. */
 typedef struct {
 	bool begun;
 	int64_t next;
@@ -38,6 +38,7 @@ typedef struct {
 	size_t count;
 	LedgerPositions accepted; /* owners: those of the last accepted record */
 	Instant observed_at;      /* while opening: when a record was last observed again; INSTANT_NONE: not begun */
+	bool observe_stalled;     /* the last step of an opening observed no record */
 	BusReader *body_reader;
 	Buffer body;
 } Inputs;
@@ -56,8 +57,8 @@ Result inputs_save(const Inputs *inputs);
 Result inputs_start(Inputs *inputs);
 
 /*
- * Sets the cursors of ledger inputs behind the accepted records before their positions. ERROR_AGAIN: not all of these records have
- * arrived; ERROR_INTERNAL: one is missing.
+ * Sets the cursors of ledger inputs behind the accepted records before their positions. ERROR_AGAIN: one of these records has
+ * not arrived.
  */
 Result inputs_enter(Inputs *inputs);
 

@@ -408,7 +408,7 @@ static bool given_up(Owner *owner, const FollowVisit *visit)
 		metric_add(METRIC_LEDGER_SUPERSEDED, owner->options->service->name, NULL, 1);
 		owner_doubt(owner, "another owner claimed", superseded_pause_ms(owner));
 	} else if (visit->event == FOLLOW_HOLE) {
-		owner_doubt(owner, "an own record came back behind a gap", 0);
+		owner_doubt(owner, "a record of this owner was read back, but one before it is missing", 0);
 	} else if (wire_failed(owner->wire)) {
 		owner_doubt(owner, "an append failed", 0);
 	} else if (owner->handler->now > owner->began_at + READBACK_MS) {
@@ -829,11 +829,13 @@ static Result opening(Owner *owner, bool *progressed)
 {
 	FollowVisit visit = { 0 };
 	if (!owner->deriving) {
+		if (owner->cursor.seq > 0)
+			owner->began_at = owner->handler->now; /* the opening was read back: only records of inputs are awaited */
 		TRY(follow(owner, &visit));
 		*progressed = visit.count > 0;
 		if (given_up(owner, &visit) || owner->cursor.seq == 0)
 			return result_ok();
-		owner->began_at = owner->handler->now; /* the opening was read back: failures from here on are retried */
+		owner->began_at = owner->handler->now; /* failures from here on are retried */
 		return open_partition(owner, progressed);
 	}
 	if (wire_pending(owner->outputs->wire) > 0)

@@ -65,7 +65,9 @@ static void catch_up(Reader *reader)
 	if (reader->caught_up || !targets_passed(reader))
 		return;
 	targets_set(reader);
-	if (reader->behind <= BATCH_INPUTS || reader->behind >= before)
+	/* A round of no more than a batch does not show if reading gains on writing. */
+	bool gains = before <= BATCH_INPUTS || reader->behind < before;
+	if (reader->behind <= BATCH_INPUTS || !gains)
 		set_caught_up(reader, true);
 }
 

@@ -4,7 +4,7 @@
  *
  * A service with a ledger (owner.h):
  *
- *     FOLLOWING ──at the ledger's end──▶ CLAIMING ──own claim read back──▶ OPENING ──read back──▶ OWNING ⇄ ACCEPTING
+ *     FOLLOWING ──at the ledger's end──▶ CLAIMING ──own claim read back──▶ OPENING ──inputs observed──▶ OWNING ⇄ ACCEPTING
  *         ▲                                 │ another claim came first    │ superseded, or in doubt      │
  *         └─────────────────────────────────┴─────────────────────────────┴──────────────────────────────┘
  *

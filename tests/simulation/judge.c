@@ -362,7 +362,7 @@ static void recount_whole(unsigned partition)
 			 figures.incidents, counting.opened, figures.uncertain);
 }
 
-/* From no part of the logs that retention may leave does a right count look wrong. */
+/* A right count is never reported as wrong, whichever part of the logs retention has left. */
 static void judge_recount(void)
 {
 	enum { PARTS = 4 };

@@ -50,7 +50,7 @@ Bus *memory_bus_handle(Bus *bus);
 /* Seed of the number of records that have arrived at a handle; 0, as at creation: all arrive at once. */
 void memory_bus_set_chance(Bus *bus, uint64_t seed);
 
-/* How often a handle learnt from a wait that a log goes further than it knew. */
+/* The number of waits by which a handle learned of records beyond its known end. */
 uint64_t memory_bus_learnt(const Bus *bus);
 
 /* As new: no records, nothing on the wire, no positions, stream 0, the wire's initial bound. Cheap. */

@@ -380,6 +380,86 @@ static void records_waiting_for_a_future_owner_are_lag_and_those_of_another_repl
 	bus->operations->close(bus);
 }
 
+/* ---- observing an input again when a partition opens */
+
+static int observe_refusals; /* the next calls of watch_observe that fail, as on a full disk */
+static int observed;
+
+static Result watch_observe(Handler *handler, const Record *input)
+{
+	(void)handler;
+	if (slice_is(input->body, "bad"))
+		return result_fail(ERROR_INPUT, "this record cannot be read");
+	if (observe_refusals > 0) {
+		observe_refusals--;
+		return result_fail(ERROR_AGAIN, "the disk is full");
+	}
+	observed++;
+	return result_ok();
+}
+
+static const Service watch_service = {
+	.name = "watch",
+	.sentence = "Observes the records of another ledger",
+	.ledger = TOPIC_REPORTS,
+	.inputs = { { .topic = TOPIC_JOURNAL, .observe = watch_observe, .decide = tally_decide } },
+	.input_count = 1,
+	.schema = tally_schema,
+	.schema_version = 1,
+	.apply = tally_apply,
+};
+
+static int watch_setup(void **state)
+{
+	LoneService *lone = calloc(1, sizeof *lone);
+	observe_refusals = observed = 0;
+	lone_start(lone, &watch_service, NULL, NULL, NULL, START);
+	*state = lone;
+	return 0;
+}
+
+static void journal_send(LoneService *lone, const char *id, const char *name, const char *number)
+{
+	lone_input(lone, TOPIC_JOURNAL, id, "test.sent.v1", name, number);
+	lone_settle(lone);
+}
+
+/* The record whose observation failed is judged again by the ledger rule, at the cursor before it. */
+static void an_opening_continues_after_a_temporary_error(void **state)
+{
+	LoneService *lone = *state;
+	journal_send(lone, "j1", "a", "1");
+	journal_send(lone, "j2", "b", "2");
+	journal_send(lone, "j3", "c", "3");
+	assert_int_equal(observed, 3);
+	observed = 0;
+	observe_refusals = 2;
+	lone_restart(lone, true);
+	for (int i = 0; i < 4; i++)
+		lone_settle(lone); /* a process tries again after a pause */
+	assert_int_equal(runtime_phase(lone->runtime), PHASE_OWNING);
+	assert_int_equal(observed, 3);
+	journal_send(lone, "j4", "d", "4");
+	assert_tally(lone, "a1 b2 c3 d4");
+}
+
+static void an_opening_passes_over_a_record_that_became_a_dead_letter(void **state)
+{
+	LoneService *lone = *state;
+	journal_send(lone, "j1", "a", "1");
+	journal_send(lone, "j2", "b", "bad");
+	journal_send(lone, "j3", "c", "3");
+	assert_int_equal(lone_outputs(lone, TOPIC_DEAD_LETTERS, TYPE_DEAD_LETTER), 1);
+	observed = 0;
+	lone_restart(lone, true);
+	lone_settle(lone);
+	assert_false(result_failed(lone->failure));
+	assert_int_equal(runtime_phase(lone->runtime), PHASE_OWNING);
+	assert_int_equal(observed, 2);
+	journal_send(lone, "j4", "d", "4");
+	assert_tally(lone, "a1 c3 d4");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +477,8 @@ int main(void)
 		TEST(a_freed_runtime_has_no_lag),
 		cmocka_unit_test(records_waiting_for_a_future_owner_are_lag_and_those_of_another_replica_are_not),
 		cmocka_unit_test(a_record_in_the_wrong_partition_becomes_a_dead_letter),
+		cmocka_unit_test_setup_teardown(an_opening_continues_after_a_temporary_error, watch_setup, teardown),
+		cmocka_unit_test_setup_teardown(an_opening_passes_over_a_record_that_became_a_dead_letter, watch_setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * Channels: convert a notice into a message to be sent. A channel is one struct; a new one needs a file, a row in channel.c, and its word
- * and members in shared/domain (CONTRIBUTING, "Where is it?").
+ * Channels: convert a notice into a message to be sent. A channel is one struct; a new one needs a file, a row in channel.c, and
+ * its word and members in shared/domain (CONTRIBUTING, "Where is it?").
  * This code neither sends nor waits, and gets settings through the environment, so that tests can supply both.
  */
 #ifndef TOCSIN_NOTIFICATION_CHANNELS_CHANNEL_H

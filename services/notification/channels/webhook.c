@@ -1,4 +1,4 @@
-/* Webhooks: {type, timestamp, data: {incident, escalation_level, recipient}}; the edge signs them (Standard Webhooks). */
+/* Webhooks: {type, timestamp, data: {incident, escalation_level, recipient}}; `shared/io/outbound` signs them (Standard Webhooks). */
 #include "services/notification/channels/channel.h"
 
 #include "shared/domain/documents.h"

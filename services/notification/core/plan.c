@@ -23,7 +23,7 @@ bool incident_waits(json_t *incident)
 	       time_at(json_object_get(incident, "acknowledged"), "at") == INSTANT_NONE;
 }
 
-/* The moment from which an entry lets a plan count; INSTANT_NONE: the entry starts no plan. */
+/* The time from which the plan counts that this entry starts; INSTANT_NONE: the entry starts no plan. */
 static Instant entry_base(const PlanState *plan, json_t *entry, json_t *incident)
 {
 	const char *type = text_at(entry, "type");

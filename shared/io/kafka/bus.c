@@ -198,7 +198,7 @@ static Result bus_append_record(Bus *bus, unsigned topic, unsigned partition, co
 	return producer_append(&bus_kafka(bus)->producer, topic, partition, record, done, context);
 }
 
-/* A process has one group, that of its service; the name is not looked at. */
+/* A process has one group, that of its service; the name is ignored. */
 static Result bus_commit(Bus *bus, const char *group, unsigned topic, unsigned partition, int64_t position)
 {
 	(void)group;

@@ -311,7 +311,7 @@ Result member_join(KafkaMember *member)
 	must(!member->started);
 	TRY(group_join(&member->connection->options, member->handle));
 	member->started = pthread_create(&member->thread, NULL, member_run, member) == 0;
-	return member->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started");
+	return member->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started: raise the limit of threads (ulimit -u, or the pids limit of the container)");
 }
 
 Result member_health(const KafkaMember *member)

@@ -47,7 +47,7 @@ Result probe_open(KafkaProbe *probe, const KafkaConnection *connection, rd_kafka
 	probe->handle = handle;
 	probe_answered(probe, clock_monotonic_us()); /* the bus has just read the topics */
 	probe->started = pthread_create(&probe->thread, NULL, probe_run, probe) == 0;
-	return probe->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started");
+	return probe->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started: raise the limit of threads (ulimit -u, or the pids limit of the container)");
 }
 
 void probe_close(KafkaProbe *probe)

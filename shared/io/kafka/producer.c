@@ -192,7 +192,7 @@ Result producer_open(KafkaProducer *producer, const KafkaConnection *connection,
 	must(pthread_rwlock_init(&producer->swap, NULL) == 0);
 	TRY(handle_make(producer, &producer->handle));
 	producer->started = pthread_create(&producer->thread, NULL, producer_run, producer) == 0;
-	return producer->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started");
+	return producer->started ? result_ok() : result_fail(ERROR_AGAIN, "no thread can be started: raise the limit of threads (ulimit -u, or the pids limit of the container)");
 }
 
 void producer_close(KafkaProducer *producer)

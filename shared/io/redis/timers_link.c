@@ -282,7 +282,7 @@ Result link_start(RedisTimers *timers)
 	script_release(&link->script);
 	free(link);
 	timers->link = NULL;
-	return result_fail(ERROR_AGAIN, "no thread can be started");
+	return result_fail(ERROR_AGAIN, "no thread can be started: raise the limit of threads (ulimit -u, or the pids limit of the container)");
 }
 
 void link_end(RedisTimers *timers)

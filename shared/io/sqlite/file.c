@@ -4,11 +4,6 @@
 
 enum { PRIMARY_CODE = 0xff };
 
-bool sqlite_code_is_damage(int code)
-{
-	return (code & PRIMARY_CODE) == SQLITE_CORRUPT || (code & PRIMARY_CODE) == SQLITE_NOTADB;
-}
-
 static ErrorKind kind_of(int code)
 {
 	switch (code & PRIMARY_CODE) {

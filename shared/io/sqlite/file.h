@@ -19,9 +19,6 @@ Result sqlite_file_open(const char *path, int flags, int busy_ms, sqlite3 **out)
 /* A SQLITE_* code as a Result. Damage: ERROR_INTERNAL; a constraint: ERROR_CONFLICT; disk, memory, locks: ERROR_AGAIN. */
 Result sqlite_file_result(sqlite3 *db, int code);
 
-/* True for SQLITE_CORRUPT and SQLITE_NOTADB. */
-bool sqlite_code_is_damage(int code);
-
 /* Runs statements without parameters, such as pragmas and schemas. */
 Result sqlite_file_run(sqlite3 *db, const char *sql);
 

@@ -185,7 +185,7 @@ static void a_removed_line_is_detected(void **state)
 static void bytes_after_the_end_are_refused(void **state)
 {
 	buffer_text(*state, "{}\n");
-	assert_refused(buffer_slice(*state), "goes on");
+	assert_refused(buffer_slice(*state), "bytes after the end");
 }
 
 static void other_formats_and_other_files_are_refused(void **state)

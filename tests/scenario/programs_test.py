@@ -28,7 +28,7 @@ def every_program_prints_its_help_version_and_settings(scratch):
     for service in SERVICES:
         server = program(scratch, service, TOCSIN_ADMIN_KEY=KEY)
         for option, words in (("--help", f"tocsin-{service}: "), ("--version", f"tocsin-{service} 0."), ("--settings", "TOCSIN_KAFKA_BROKERS"),
-                              ("--check", " right")):
+                              ("--check", " valid")):
             done = server.command(option)
             check_equal((done.returncode, done.stderr), (0, ""), f"tocsin-{service} {option}")
             check(words in done.stdout, f"{words!r} is not in the output of tocsin-{service} {option}: {done.stdout}")

@@ -164,7 +164,7 @@ static void recount_print(const Checked *checked, RecountFigures figures)
 	if (figures.uncertain > 0)
 		printf(", of which %" PRIu64 " may repeat events that are not kept any more", figures.uncertain);
 	if (figures.unchecked > 0)
-		printf(", %" PRIu64 " reports not compared, since an import wrote them or their events are not kept", figures.unchecked);
+		printf(", %" PRIu64 " not compared report(s), from an import or of events that are not kept", figures.unchecked);
 	printf("  %" PRIu64 " findings\n", figures.findings);
 }
 

@@ -33,7 +33,7 @@ static StoreValue text_or_null(const char *text)
 	return text ? V_TEXT(slice_of(text)) : V_NULL;
 }
 
-static StoreValue member_text(json_t *object, const char *name)
+static StoreValue member_value(json_t *object, const char *name)
 {
 	return text_or_null(json_string_value(json_object_get(object, name)));
 }
@@ -119,10 +119,10 @@ static Result incident_put(Store *store, Slice id, json_t *incident, Slice searc
 		" version, search, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
 		" ON CONFLICT (id) DO UPDATE SET number = ?2, kind = ?3, status = ?4, grade = ?5, severity = ?6,"
 		" source = ?7, category = ?8, correlation_key = ?9, version = ?10, search = ?11, document = ?12",
-		V_TEXT(id), member_text(incident, "number"), member_text(incident, "kind"),
-		member_text(incident, "status"), member_text(incident, "grade"), member_text(incident, "severity"),
-		member_text(incident, "source"), member_text(incident, "category"),
-		member_text(incident, "correlation_key"),
+		V_TEXT(id), member_value(incident, "number"), member_value(incident, "kind"),
+		member_value(incident, "status"), member_value(incident, "grade"), member_value(incident, "severity"),
+		member_value(incident, "source"), member_value(incident, "category"),
+		member_value(incident, "correlation_key"),
 		V_INTEGER(json_integer_value(json_object_get(incident, "version"))), V_TEXT(search), V_TEXT(document));
 }
 

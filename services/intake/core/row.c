@@ -138,7 +138,7 @@ Instant window_ends_at(const WindowRow *row, Instant at)
 
 /* ---- the body */
 
-static void member_text(Buffer *out, const char *name, const char *text)
+static void member_text_write(Buffer *out, const char *name, const char *text)
 {
 	if (text)
 		buffer_format(out, "\"%s\":\"%s\",", name, text);
@@ -158,7 +158,7 @@ static void member_time(Buffer *out, const char *name, Instant time)
 {
 	char text[INSTANT_TEXT];
 	instant_format(time, text);
-	member_text(out, name, text);
+	member_text_write(out, name, text);
 }
 
 void report_body_write(Buffer *out, const ReportBody *body)
@@ -167,11 +167,11 @@ void report_body_write(Buffer *out, const ReportBody *body)
 	Id incident = bits_write("inc_", row->incident), event = bits_write("evt_", row->event), key = bits_write("", row->key);
 	buffer_byte(out, '{');
 	/* These texts need no escaping: ids, an incident number and the form. */
-	member_text(out, "incident_id", incident.text);
-	member_text(out, "number", body->number);
-	member_text(out, "event_id", event.text);
-	member_text(out, "correlation_key", key.text);
-	member_text(out, "form", body->form);
+	member_text_write(out, "incident_id", incident.text);
+	member_text_write(out, "number", body->number);
+	member_text_write(out, "event_id", event.text);
+	member_text_write(out, "correlation_key", key.text);
+	member_text_write(out, "form", body->form);
 	member_number(out, "report_version", row->report_version);
 	member_number(out, "event_count", row->event_count);
 	member_number(out, "through", row->through);

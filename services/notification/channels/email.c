@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *member_text(const Notice *notice, const char *pointer)
+static const char *notice_text(const Notice *notice, const char *pointer)
 {
 	return json_string_value(json_at(notice->incident, pointer));
 }
@@ -56,13 +56,13 @@ static void line_append(Buffer *out, const char *text)
 static void subject_write(const Notice *notice, Buffer *out)
 {
 	buffer_text(out, "[Tocsin] [");
-	line_append(out, text_or(member_text(notice, "/severity"), "-"));
+	line_append(out, text_or(notice_text(notice, "/severity"), "-"));
 	buffer_byte(out, '/');
-	line_append(out, text_or(member_text(notice, "/grade"), "-"));
+	line_append(out, text_or(notice_text(notice, "/grade"), "-"));
 	buffer_text(out, "] ");
-	line_append(out, text_or(member_text(notice, "/number"), "-"));
+	line_append(out, text_or(notice_text(notice, "/number"), "-"));
 	buffer_byte(out, ' ');
-	line_append(out, text_or(member_text(notice, "/title"), ""));
+	line_append(out, text_or(notice_text(notice, "/title"), ""));
 }
 
 /* ---- the lines of the text */
@@ -100,7 +100,7 @@ enum { VALUE_MAX = 32768 };
 
 static void line_write(const Notice *notice, size_t line, Buffer *out)
 {
-	const char *value = member_text(notice, lines[line].pointer);
+	const char *value = notice_text(notice, lines[line].pointer);
 	Buffer word;
 	if (!value || !value[0])
 		return;
@@ -131,7 +131,7 @@ static void link_write(const Notice *notice, Buffer *out)
 		size--;
 	buffer_append(out, (Slice){ url, size });
 	buffer_text(out, "/v1/incidents/");
-	buffer_text(out, text_or(member_text(notice, "/id"), ""));
+	buffer_text(out, text_or(notice_text(notice, "/id"), ""));
 }
 
 static void text_write(const Notice *notice, Buffer *out)
@@ -171,7 +171,7 @@ static void email_write(const Notice *notice, OutboundMessage *out)
 	out->message.to_name = person_name(&own);
 	out->message.subject = out->subject.data;
 	out->message.language = own.language;
-	out->message.thread = member_text(&own, "/id");
+	out->message.thread = notice_text(&own, "/id");
 }
 
 const Channel channel_email = {

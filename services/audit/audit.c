@@ -141,7 +141,7 @@ static Result tail_read(AuditLedger *ledger, const ChainHead *head, Buffer *tail
 		TRY(ledger->operations->read(ledger, head->size - size, (size_t)size, tail));
 		if (tail->overflowed || tail->size < 2 || tail->data[tail->size - 1] != '\n')
 			return result_fail(ERROR_INTERNAL,
-					   "the audit log does not end with a whole line: it was changed");
+					   "the audit log does not end with a whole line: it was changed; restore it from a copy");
 		const char *before = memrchr(tail->data, '\n', tail->size - 1);
 		if (before || size == head->size) {
 			const char *begin = before ? before + 1 : tail->data;
@@ -167,7 +167,7 @@ static Result tail_check(AuditLedger *ledger, const ChainHead *head)
 		fits = chain_line_check(&before, text, why) && digest_equals(&before.head, &head->head);
 		if (!fits)
 			result = result_fail(ERROR_INTERNAL,
-					     "line %" PRId64 " of the audit log is not the accepted one: it was changed (%s)",
+					     "line %" PRId64 " of the audit log is not the accepted one: it was changed (%s); restore the log from a copy",
 					     head->count, why[0] ? why : "its hash differs");
 	}
 	buffer_release(&tail);

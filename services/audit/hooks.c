@@ -6,15 +6,15 @@
 
 #include <stdlib.h>
 
-static Result environment_open(const ProgramEdges *edges, ProcessService *out)
+static Result environment_open(const ProgramSystems *systems, ProcessService *out)
 {
 	char path[PATH_SIZE];
 	AuditEnvironment *environment = calloc(1, sizeof *environment);
 	must(environment != NULL);
 	out->environment = environment;
-	datadir_path(edges->settings, "audit", path);
+	datadir_path(systems->settings, "audit", path);
 	TRY(directory_make(path, 0700));
-	datadir_path(edges->settings, "audit/ledger.jsonl", path);
+	datadir_path(systems->settings, "audit/ledger.jsonl", path);
 	return audit_file_new(path, &environment->ledger);
 }
 

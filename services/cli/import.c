@@ -67,7 +67,7 @@ static Result file_check(Importing *importing)
 	ImportOptions options = options_of(importing);
 	importing->file = fopen(path, "rbe");
 	if (importing->file == NULL)
-		return result_fail(ERROR_AGAIN, "%s: %s", path, strerror(errno));
+		return result_fail(ERROR_AGAIN, "%s cannot be opened: %s", path, strerror(errno));
 	TRY(result_wrap(import_file_check(importing->file, &options, &importing->counts), "%s", path));
 	if (fseek(importing->file, 0, SEEK_SET) != 0)
 		return result_fail(ERROR_AGAIN, "%s must be a regular file, because it is read twice", path);

@@ -2,14 +2,14 @@
 #include "services/gateway/gateway.h"
 #include "shared/program/datadir.h"
 
-static Result environment_open(const ProgramEdges *edges, ProcessService *out)
+static Result environment_open(const ProgramSystems *systems, ProcessService *out)
 {
-	const Settings *settings = edges->settings;
+	const Settings *settings = systems->settings;
 	char view_path[PATH_SIZE];
 	Gateway *gateway;
 
 	datadir_path(settings, "gateway/0.db", view_path);
-	GatewayOptions options = { .bus = edges->bus,
+	GatewayOptions options = { .bus = systems->bus,
 				   .view_path = view_path,
 				   .command_wait_ms = setting_integer(settings, "TOCSIN_COMMAND_WAIT_MS"),
 				   .body_max = (size_t)setting_integer(settings, "TOCSIN_BODY_MAX") };
@@ -51,18 +51,18 @@ static void drain(const ProcessService *service)
 		gateway_drain(service->environment);
 }
 
-static void greet(const ProgramEdges *edges, Buffer *out)
+static void greet(const ProgramSystems *systems, Buffer *out)
 {
 	Buffer key;
 
 	buffer_init(&key, PATH_SIZE * 2);
-	const char *file = setting_file(edges->settings, "TOCSIN_ADMIN_KEY");
+	const char *file = setting_file(systems->settings, "TOCSIN_ADMIN_KEY");
 	if (file)
 		buffer_format(&key, "$(cat '%s')", file);
-	else if (setting_given(edges->settings, "TOCSIN_ADMIN_KEY"))
+	else if (setting_given(systems->settings, "TOCSIN_ADMIN_KEY"))
 		buffer_text(&key, "$TOCSIN_ADMIN_KEY");
 	else
-		buffer_format(&key, "$(cat '%s/admin.key')", setting_text(edges->settings, "TOCSIN_HOME"));
+		buffer_format(&key, "$(cat '%s/admin.key')", setting_text(systems->settings, "TOCSIN_HOME"));
 	buffer_format(out,
 		      "\nReport something:\n"
 		      "  curl -H \"Authorization: Bearer %s\" -H 'Content-Type: application/json' \\\n"
@@ -70,7 +70,7 @@ static void greet(const ProgramEdges *edges, Buffer *out)
 		      "%s/v1/events\n"
 		      "Look at its incident:\n"
 		      "  curl -H \"Authorization: Bearer %s\" '%s/v1/incidents?limit=1'\n\n",
-		      key.data, edges->url, key.data, edges->url);
+		      key.data, systems->url, key.data, systems->url);
 	buffer_release(&key);
 }
 

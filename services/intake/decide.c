@@ -239,8 +239,8 @@ static Result row_kept(Handler *handler, const Record *input, WindowRow *row, bo
 }
 
 /*
- * The row of the reopened incident. A row that intake still has is exact. For a pruned one, the row takes the count that
- * response had when the incident was reopened; a count that reached response later than rows are kept is lost.
+ * The row of the reopened incident. If intake still has it, its count is exact. If the row was pruned, its count is the one that
+ * response had at the reopening; repeats that had not reached response by then are lost from the count.
  */
 static Result row_resumed(Handler *handler, const Record *input, const Resumption *resumption, const Window *window,
 			  WindowRow *row)

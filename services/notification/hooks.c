@@ -25,17 +25,17 @@ static Result outbound_open(const Settings *settings, Outbound **out)
 	return outbound_curl_open(&options, out);
 }
 
-static Result environment_open(const ProgramEdges *edges, ProcessService *out)
+static Result environment_open(const ProgramSystems *systems, ProcessService *out)
 {
-	const char *public_url = setting_text(edges->settings, "TOCSIN_PUBLIC_URL");
+	const char *public_url = setting_text(systems->settings, "TOCSIN_PUBLIC_URL");
 	Environment *environment = calloc(1, sizeof *environment);
 	must(environment != NULL);
-	environment->settings = edges->settings;
+	environment->settings = systems->settings;
 	environment->environment = (NotificationEnvironment){ .setting = setting_of,
 							      .context = environment,
-							      .public_url = public_url != NULL ? public_url : edges->url };
+							      .public_url = public_url != NULL ? public_url : systems->url };
 	out->environment = environment;
-	return outbound_open(edges->settings, &out->outbound);
+	return outbound_open(systems->settings, &out->outbound);
 }
 
 static void environment_close(ProcessService *service)

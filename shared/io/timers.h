@@ -7,9 +7,9 @@
  *
  * term: the ledger epoch in which the caller owns that partition, a fencing token where several processes share the timers. Calls
  * with a smaller term than the last one known change nothing and show nothing: the owner was superseded, and its
- * successor has armed all timers again. A greater term may also stem from another log, whose topics were recreated so that
- * epochs began again. Only the ledger decides: a caller whose record was accepted after it learned of that term is the owner,
- * and takes the timers over (`take`).
+ * successor has armed all timers again. A greater term may also remain from before the ledger's topic was deleted and created
+ * again, when epochs began again. Only the ledger decides: a caller whose record was accepted after it learned of that term is
+ * the owner, and takes the timers over (`take`).
  */
 #ifndef TOCSIN_IO_TIMERS_H
 #define TOCSIN_IO_TIMERS_H

@@ -1,12 +1,12 @@
 /*
  * Everything that all programs of Tocsin do alike. A program is one table (Program); this module supplies command line,
- * settings, signals, TOCSIN_HOME, edges, start, readiness, policy, drain, stop, and /livez, /readyz and /metrics. There are
- * two sets of edges:
+ * settings, signals, TOCSIN_HOME, systems, start, readiness, policy, drain, stop, and /livez, /readyz and /metrics. There are
+ * two sets of systems:
  *
  *   embedded      `tocsin serve`: all services; the bus and the timers are SQLite files in TOCSIN_HOME
  *   distributed   one program a service, any number of replicas each; the bus is on Kafka, the timers are on Redis
  *
- * Start, in this order: settings and policy pack are read (every mistake is reported; exit 2), locks are taken, edges are
+ * Start, in this order: settings and policy pack are read (every mistake is reported; exit 2), locks are taken, systems are
  * opened (retried for TOCSIN_START_TIMEOUT_MS), services open their environments, HTTP starts and answers 503, the consumer
  * group is joined, runtimes start, the policy is published, the program is ready and prints its greeting.
  *
@@ -50,12 +50,12 @@ typedef struct {
 	const Settings *settings;
 	Bus *bus;
 	const char *url; /* http:// and the bound address: "" while environments are opened, set before runtimes start */
-} ProgramEdges;
+} ProgramSystems;
 
 /* Code that a service adds to its program, besides its runtimes. A hook may be NULL. */
 typedef struct {
 	/* Fills environment and outbound of *out. close is called also after a failure. */
-	Result (*open)(const ProgramEdges *edges, ProcessService *out);
+	Result (*open)(const ProgramSystems *systems, ProcessService *out);
 	void (*close)(ProcessService *service);
 	/* Adds its routes, their context, and the functions that authenticate and refuse requests. */
 	void (*serve)(const ProcessService *service, HttpServerOptions *out);
@@ -69,7 +69,7 @@ typedef struct {
 	/* Answers every waiting request; from now on no request waits. */
 	void (*drain)(const ProcessService *service);
 	/* Appends to the greeting the commands to try first; ends with a line feed. */
-	void (*greet)(const ProgramEdges *edges, Buffer *out);
+	void (*greet)(const ProgramSystems *systems, Buffer *out);
 } ServiceHooks;
 
 /* A service in a program. */
@@ -93,7 +93,7 @@ typedef struct {
 	SettingDefault defaults[PROGRAM_DEFAULTS_MAX]; /* instead of those of the table of settings */
 	const char *required;  /* a setting without which it does not start; NULL: none */
 	const char *required_why; /* the reason, for the error text */
-	bool distributed;      /* which set of edges */
+	bool distributed;      /* which set of systems */
 	TopicId shared;        /* topic whose partition numbers the group assigns to replicas; TOPICS: each replica takes all */
 	int64_t append_timeout_ms; /* an append that is not acknowledged by then fails; 0: the default of the bus */
 	ProgramService services[PROGRAM_SERVICES_MAX];

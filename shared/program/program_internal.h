@@ -1,5 +1,5 @@
 /*
- * Shared by program.c (command line), program_state.c (start, serve, stop), program_edges.c and program_ops.c (/readyz and the
+ * Shared by program.c (command line), program_state.c (start, serve, stop), program_systems.c and program_ops.c (/readyz and the
  * like). Private to them.
  *
  * Threads: the first thread starts, serves and stops the program, and takes its signals. Threads of the HTTP server read
@@ -25,7 +25,7 @@ typedef struct {
 	DataDir datadir;
 	Bus *bus;
 	Timers *timers;        /* NULL: no service arms timers */
-	ProgramEdges edges;
+	ProgramSystems systems;
 	ProcessService services[PROGRAM_SERVICES_MAX]; /* borrowed by the process until it stops */
 	size_t opened;         /* services whose open hook was called */
 	HttpRoute routes[PROGRAM_ROUTES_MAX];
@@ -43,16 +43,16 @@ bool program_ended(ProgramState *state, int wait_ms);
 /* The program's settings, with its own defaults and its required setting; NULL after every mistake was reported. */
 Settings *program_settings(const Program *program);
 
-/* ---- program_edges.c */
+/* ---- program_systems.c */
 /*
  * Opens bus and timers. Distributed: retries until until_us on the monotonic clock; SIGTERM and SIGINT end the attempt
  * (ended_by).
  */
-Result edges_open(ProgramState *state, int64_t until_us);
+Result systems_open(ProgramState *state, int64_t until_us);
 /* Stopping: from now on no call waits longer than wait_ms for Kafka (bus.h). */
-void edges_set_deadline(ProgramState *state, int64_t wait_ms);
+void systems_set_deadline(ProgramState *state, int64_t wait_ms);
 /* Makes queued records durable and closes. The group is not left: the session expires, or the same name rejoins before. */
-void edges_close(ProgramState *state);
+void systems_close(ProgramState *state);
 
 /* ---- program_ops.c */
 /* True when the program is ready; appends one line for each dependency to lines. */

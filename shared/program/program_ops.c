@@ -42,7 +42,7 @@ static bool line_put(Buffer *lines, const char *name, Result health)
 	return ok;
 }
 
-static bool edges_ready(const ProgramState *state, Buffer *lines)
+static bool systems_ready(const ProgramState *state, Buffer *lines)
 {
 	bool distributed = state->program->distributed;
 	bool ready = line_put(lines, distributed ? "kafka" : "bus", bus_health(state->bus));
@@ -158,8 +158,8 @@ bool program_ready(ProgramState *state, Buffer *lines)
 {
 	bool draining = atomic_load(&state->draining);
 	line_put(lines, "process", draining ? result_fail(ERROR_AGAIN, "is stopping") : result_ok());
-	bool edges = edges_ready(state, lines), policy = policy_ready(state, lines), hooks = hooks_ready(state, lines);
-	return runtimes_ready(state, lines) && edges && policy && hooks && !draining;
+	bool systems = systems_ready(state, lines), policy = policy_ready(state, lines), hooks = hooks_ready(state, lines);
+	return runtimes_ready(state, lines) && systems && policy && hooks && !draining;
 }
 
 static bool wants_lines(HttpRequest *request)

@@ -141,14 +141,14 @@ static Result locks_take(ProgramState *state)
 
 static Result services_open(ProgramState *state)
 {
-	state->edges = (ProgramEdges){ .settings = state->settings, .bus = state->bus, .url = state->url };
+	state->systems = (ProgramSystems){ .settings = state->settings, .bus = state->bus, .url = state->url };
 	for (size_t i = 0; i < state->program->service_count; i++) {
 		const ProgramService *service = &state->program->services[i];
 		state->services[i] = (ProcessService){ .service = service->service,
 						      .timers = service->timers ? state->timers : NULL };
 		state->opened = i + 1;
 		if (service->hooks != NULL && service->hooks->open != NULL)
-			TRY(service->hooks->open(&state->edges, &state->services[i]));
+			TRY(service->hooks->open(&state->systems, &state->services[i]));
 	}
 	return result_ok();
 }
@@ -197,7 +197,7 @@ static Result program_start(ProgramState *state, json_t *pack)
 	TRY(locks_take(state));
 	if (state->program->prepare != NULL)
 		TRY(state->program->prepare(state->settings));
-	TRY(edges_open(state, until_us));
+	TRY(systems_open(state, until_us));
 	TRY(services_open(state));
 	/* Before the runtimes, which need its address; it answers 503 until they are ready. */
 	TRY(http_open(state));
@@ -216,7 +216,7 @@ static void greet(ProgramState *state)
 		      setting_text(state->settings, "TOCSIN_HOME"));
 	EACH_HOOKS (state, i, hooks)
 		if (hooks->greet != NULL)
-			hooks->greet(&state->edges, &text);
+			hooks->greet(&state->systems, &text);
 	buffer_format(&text, "tocsin: ready on %s\n", state->url);
 	fwrite(text.data, 1, text.size, stderr);
 	buffer_release(&text);
@@ -292,7 +292,7 @@ static void requests_drain(ProgramState *state, int64_t until_us)
 static void program_close(ProgramState *state, int64_t until_us)
 {
 	atomic_store(&state->draining, true);
-	edges_set_deadline(state, clock_left_ms(until_us));
+	systems_set_deadline(state, clock_left_ms(until_us));
 	if (state->http != NULL)
 		requests_drain(state, until_us);
 	EACH_HOOKS (state, i, hooks)
@@ -300,7 +300,7 @@ static void program_close(ProgramState *state, int64_t until_us)
 			hooks->drain(&state->services[i]);
 	http_server_stop(state->http);
 	process_stop(state->process, clock_left_ms(until_us));
-	edges_close(state);
+	systems_close(state);
 	EACH_HOOKS (state, i, hooks)
 		if (hooks->close != NULL)
 			hooks->close(&state->services[i]);

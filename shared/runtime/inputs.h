@@ -57,8 +57,8 @@ Result inputs_save(const Inputs *inputs);
 Result inputs_start(Inputs *inputs);
 
 /*
- * Sets the cursors of ledger inputs behind the accepted records before their positions. ERROR_AGAIN: one of these records has
- * not arrived.
+ * Sets the cursor of each ledger input from the accepted record just before its position; where the position is the oldest record
+ * kept, as for a trimmed log. ERROR_AGAIN: that record has not arrived.
  */
 Result inputs_enter(Inputs *inputs);
 
@@ -82,7 +82,10 @@ bool inputs_waiting(const Inputs *inputs);
 /* Visits at most max records that have arrived; OK where none has. Retention that passed a stream's reader is logged as input-lost. */
 Result input_read(Inputs *inputs, InputPartition *input, size_t max, BusVisit visit, void *context);
 
-/* Applies the ledger rule where the input is a ledger. *taken: the record is for the service. ERROR_AGAIN: offsets jumped. */
+/*
+ * Applies the ledger rule where the input is a ledger. *taken: the record is for the service. ERROR_AGAIN: the record is not at the
+ * offset that the cursor expects next; an opening record may fail the check of ledger_opening_check, too.
+ */
 Result input_judge(InputPartition *input, const BusRecord *from, bool *taken);
 
 /* The body of a keys_only input, read now; borrowed until the next call. ERROR_AGAIN: it did not arrive. */

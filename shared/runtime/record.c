@@ -38,7 +38,7 @@ Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Rec
 		rest = used < rest.size ? (Slice){ rest.data + used, rest.size - used } : SLICE_NONE;
 	}
 	if (out->id.size == 0 || out->type.size == 0 || out->time == INSTANT_NONE)
-		return result_fail(ERROR_INPUT, "ce_id, ce_type or ce_time is missing");
+		return result_fail(ERROR_INPUT, "ce_id or ce_type is missing, or ce_time is missing or invalid");
 	return result_ok();
 }
 

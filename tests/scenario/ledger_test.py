@@ -125,7 +125,7 @@ def check_ledger_finds_an_event_too_many_in_a_home(scratch):
                     r"or of events that are not kept  0 findings$", done.stdout, re.M), done.stdout)
 
 
-def check_ledger_finds_an_event_too_many_on_kafka(scratch):
+def check_ledger_finds_a_count_above_the_events_of_the_log_on_kafka(scratch):
     site = Site(scratch)
     kcat = Kcat(site)
     programs = site.programs()

@@ -16,7 +16,7 @@ void outbound_crash(World *world, const Unit *unit);
 /* One message of this sender arrives or does not. */
 void outbound_step(World *world, unsigned sender);
 
-/* One message of each sender; false: no sender had one. */
+/* outbound_step for each sender; false: none made progress. */
 bool outbound_drain(World *world);
 
 enum { OUTBOUND_SENDERS = WORLD_PARTITIONS_MAX * WORLD_REPLICAS_MAX };

@@ -32,7 +32,10 @@ int site_end(void **state);
 /* Options for another server, at a free port. */
 HttpServerOptions options_of(unsigned threads);
 
-/* While held, requests to /later wait; later_wait returns when `count` of them wait. */
+/*
+ * After later_hold(true), requests to /later wait for later_hold(false) or later_take; later_wait returns when `count` of them
+ * wait.
+ */
 void later_hold(bool hold);
 void later_wait(unsigned count);
 HttpRequest *later_take(void); /* the newest waiting request; the caller answers it */

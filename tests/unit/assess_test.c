@@ -193,7 +193,7 @@ static void assert_reason(const Policy *policy, const char *form, const char *do
 	buffer_release(&reason);
 }
 
-static void the_reason_names_what_decided(void **state)
+static void the_reason_states_how_each_value_was_decided(void **state)
 {
 	Policy *policy = pack_compiled(NULL);
 	(void)state;
@@ -345,7 +345,7 @@ int main(void)
 		cmocka_unit_test(an_event_without_severity_counts_as_medium_for_rules_too),
 		cmocka_unit_test(the_kind_comes_from_the_rule_then_the_reporter_then_the_category),
 		cmocka_unit_test(a_rule_outweighs_the_senders_severity),
-		cmocka_unit_test(the_reason_names_what_decided),
+		cmocka_unit_test(the_reason_states_how_each_value_was_decided),
 		cmocka_unit_test(the_reason_is_in_the_packs_first_language),
 		cmocka_unit_test(a_verdict_becomes_the_record_that_response_reads),
 		cmocka_unit_test(the_default_pack_gives_the_expected_verdicts_and_every_rule_has_a_case),

@@ -246,7 +246,7 @@ static void every_inserted_line_is_detected(void **state)
 {
 	const Ledger *ledger = *state;
 	for (size_t line = 0; line <= LINES; line++) {
-		/* Forged by someone who knows the format, the line itself verifies: the next one does not. */
+		/* The forger knows the format, so the inserted line itself verifies; the line after it does not. */
 		ChainLine before = { 0 };
 		if (line > 0)
 			assert_true(chain_line_read(

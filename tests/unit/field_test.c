@@ -194,7 +194,7 @@ static void bounds_count_characters_not_bytes(void **state)
 	assert_errors("{\"title\":\"123456\",\"code\":\"火警\"}", true, 0, NULL);
 }
 
-static void items_without_a_bound_of_their_own_have_256_characters(void **state)
+static void items_without_a_bound_of_their_own_have_at_most_256_characters(void **state)
 {
 	(void)state;
 	typedef struct {
@@ -330,7 +330,7 @@ static void texts_with_a_nul_are_refused_in_any_member(void **state)
 	assert_string_equal(errors.list[1].pointer, "/severity");
 }
 
-static void records_are_decoded_leniently(void **state)
+static void a_record_may_have_unknown_members_but_must_have_the_required_ones(void **state)
 {
 	(void)state;
 	json_t *good JSON_AUTO = tree_of("{\"title\":\"x\",\"from_the_future\":1}");
@@ -430,7 +430,7 @@ int main(void)
 		cmocka_unit_test(a_value_that_is_not_an_object_leaves_everything_absent),
 		cmocka_unit_test(every_error_states_the_requirement),
 		cmocka_unit_test(bounds_count_characters_not_bytes),
-		cmocka_unit_test(items_without_a_bound_of_their_own_have_256_characters),
+		cmocka_unit_test(items_without_a_bound_of_their_own_have_at_most_256_characters),
 		cmocka_unit_test(all_errors_are_reported_at_once),
 		cmocka_unit_test(unknown_members_are_refused_only_when_strict),
 		cmocka_unit_test(an_unknown_member_that_is_null_is_refused_too),
@@ -438,7 +438,7 @@ int main(void)
 		cmocka_unit_test(a_pointer_that_is_too_long_names_a_parent),
 		cmocka_unit_test(a_long_list_of_choices_ends_with_an_ellipsis),
 		cmocka_unit_test(texts_with_a_nul_are_refused_in_any_member),
-		cmocka_unit_test(records_are_decoded_leniently),
+		cmocka_unit_test(a_record_may_have_unknown_members_but_must_have_the_required_ones),
 		cmocka_unit_test(a_document_survives_decoding_and_encoding),
 		cmocka_unit_test(absent_members_are_null_or_left_out),
 		cmocka_unit_test(an_absent_nested_object_is_encoded_as_absent),

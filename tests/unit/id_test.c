@@ -186,7 +186,7 @@ static void the_same_input_gives_the_same_id(void **state)
 	                    id_of_pair("cmd_", SLICE("k"), SLICE("1")).text);
 }
 
-static void a_number_is_the_year_and_40_bits(void **state)
+static void an_incident_number_is_the_year_and_40_bits_of_a_hash(void **state)
 {
 	(void)state;
 	char number[NUMBER_SIZE];
@@ -221,7 +221,7 @@ int main(void)
 		cmocka_unit_test(a_text_that_is_not_an_incident_id_is_not_parsed),
 		cmocka_unit_test(an_id_has_exactly_its_form),
 		cmocka_unit_test(the_same_input_gives_the_same_id),
-		cmocka_unit_test(a_number_is_the_year_and_40_bits),
+		cmocka_unit_test(an_incident_number_is_the_year_and_40_bits_of_a_hash),
 		cmocka_unit_test(a_slot_is_murmur2_modulo_4096),
 	};
 

@@ -584,7 +584,7 @@ static void a_duplicate_changes_nothing(void **state)
 	world_free();
 }
 
-static void a_thousand_repeats_are_one_record(void **state)
+static void the_repeats_of_a_second_are_one_record(void **state)
 {
 	(void)state;
 	ReportRecord report;
@@ -973,7 +973,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_event_of_a_key_opens_with_its_document),
 		cmocka_unit_test(a_duplicate_changes_nothing),
-		cmocka_unit_test(a_thousand_repeats_are_one_record),
+		cmocka_unit_test(the_repeats_of_a_second_are_one_record),
 		cmocka_unit_test(a_repeat_needs_no_body),
 		cmocka_unit_test(a_worse_event_is_reported_at_once_with_its_document),
 		cmocka_unit_test(a_closing_releases_the_key_with_the_final_count),

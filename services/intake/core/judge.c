@@ -11,7 +11,10 @@ static Instant later(Instant one, Instant other)
 	return one > other ? one : other;
 }
 
-/* A reopening restarts both the window and the cap. INSTANT_NONE is the smallest Instant. */
+/*
+ * A reopening restarts both the window and the cap. Without one, resumed_at is INSTANT_NONE, the smallest Instant, so later()
+ * ignores it.
+ */
 static bool is_over(const Window *window, Instant at)
 {
 	return window_is_closed(window) ||

@@ -146,7 +146,7 @@ static void member_text_write(Buffer *out, const char *name, const char *text)
 		buffer_format(out, "\"%s\":null,", name);
 }
 
-static void member_number(Buffer *out, const char *name, int64_t number)
+static void member_number_write(Buffer *out, const char *name, int64_t number)
 {
 	if (number != INT64_MIN)
 		buffer_format(out, "\"%s\":%" PRId64 ",", name, number);
@@ -154,7 +154,7 @@ static void member_number(Buffer *out, const char *name, int64_t number)
 		buffer_format(out, "\"%s\":null,", name);
 }
 
-static void member_time(Buffer *out, const char *name, Instant time)
+static void member_time_write(Buffer *out, const char *name, Instant time)
 {
 	char text[INSTANT_TEXT];
 	instant_format(time, text);
@@ -172,14 +172,14 @@ void report_body_write(Buffer *out, const ReportBody *body)
 	member_text_write(out, "event_id", event.text);
 	member_text_write(out, "correlation_key", key.text);
 	member_text_write(out, "form", body->form);
-	member_number(out, "report_version", row->report_version);
-	member_number(out, "event_count", row->event_count);
-	member_number(out, "through", row->through);
-	member_number(out, "clock_offset_ms", body->clock_offset_ms);
-	member_number(out, "window_seconds", row->window_seconds);
-	member_number(out, "cap_seconds", row->cap_seconds);
-	member_time(out, "received_at", body->received_at);
-	member_time(out, "last_seen_at", row->last_seen_at);
+	member_number_write(out, "report_version", row->report_version);
+	member_number_write(out, "event_count", row->event_count);
+	member_number_write(out, "through", row->through);
+	member_number_write(out, "clock_offset_ms", body->clock_offset_ms);
+	member_number_write(out, "window_seconds", row->window_seconds);
+	member_number_write(out, "cap_seconds", row->cap_seconds);
+	member_time_write(out, "received_at", body->received_at);
+	member_time_write(out, "last_seen_at", row->last_seen_at);
 	buffer_text(out, "\"document\":");
 	buffer_append(out, body->document.size ? body->document : SLICE("null"));
 	buffer_byte(out, '}');

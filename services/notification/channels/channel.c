@@ -124,7 +124,7 @@ Result outbound_message_write(const Notice *notice, OutboundMessage *out)
 	buffer_init(&out->subject, SUBJECT_MAX);
 	buffer_init(&out->body, BODY_MAX);
 	if (!type)
-		return result_fail(ERROR_INPUT, "channels.yaml: %s is not a type of channel", notice->channel->type);
+		return result_fail(ERROR_INPUT, "channels.yaml: %s is not a type of channel: set type to webhook or email", notice->channel->type);
 	TRY(addresses_write(notice, type, out));
 	out->message.kind = type->kind;
 	out->message.url = out->url.data;

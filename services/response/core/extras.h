@@ -12,7 +12,7 @@
 
 typedef struct {
 	int64_t report_version; /* of the last report that led to an entry */
-	bool noise;             /* a false alarm only because it was opened as noise */
+	bool noise;             /* opened as noise, and not reopened since */
 	Instant base_at;        /* INSTANT_NONE before the opening */
 } IncidentExtras;
 

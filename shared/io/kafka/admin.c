@@ -162,7 +162,7 @@ static Result reply_await(Reply *reply)
 {
 	reply->event = rd_kafka_queue_poll(reply->queue, REPLY_MS);
 	if (reply->event == NULL)
-		return result_fail(ERROR_AGAIN, "Kafka does not answer");
+		return result_fail(ERROR_AGAIN, "Kafka did not answer the request within %d s: try again", REPLY_MS / 1000);
 	rd_kafka_resp_err_t err = rd_kafka_event_error(reply->event);
 	return err == RD_KAFKA_RESP_ERR_NO_ERROR ? result_ok()
 						 : failure(err, rd_kafka_event_error_string(reply->event));

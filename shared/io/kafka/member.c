@@ -192,7 +192,10 @@ int64_t member_committed(KafkaMember *member, unsigned topic, unsigned partition
 
 /* ---- joining and leaving */
 
-/* A fenced member never joins again. librdkafka reports it as an error or as a message; this call finds it in both cases. */
+/*
+ * The handle of a fenced member never joins again; handle_replace makes another. librdkafka reports the fencing as an error or as
+ * a message; this call finds it in both cases.
+ */
 static bool member_is_fenced(KafkaMember *member)
 {
 	char reason[256];

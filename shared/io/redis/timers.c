@@ -164,7 +164,7 @@ static Result redis_change(Timers *base, const char *name, uint64_t term, Slice 
 {
 	RedisTimers *timers = redis_timers(base);
 	if (id.size == 0 || id.size > TIMER_ID_MAX || strlen(name) >= OWNER_TEXT || term >= REDIS_NUMBER_MAX)
-		return result_fail(ERROR_INPUT, "a timer's id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
+		return result_fail(ERROR_INPUT, "a timer's id must have 1 to %d bytes, its owner at most %d, and its term must be below 2^53", TIMER_ID_MAX,
 				   OWNER_TEXT - 1);
 	pthread_mutex_lock(&timers->mutex);
 	RedisOwner *owner = owner_of_term(timers, name, term);

@@ -17,8 +17,8 @@ enum {
 	CLUSTER_MAX = 64,
 	KEY_ROOM = OWNER_TEXT + CLUSTER_MAX + 32,
 	SHA_TEXT = 41,
-	CHANGES_MAX = 512, /* in one step, and queued by an owner */
-	SHOWN_MAX = 256,   /* by one step */
+	CHANGES_MAX = 512, /* changes in one step; also changes queued for one owner */
+	SHOWN_MAX = 256,   /* due timers shown by one step */
 };
 
 /* 2^53: numbers below are exact in Lua. */

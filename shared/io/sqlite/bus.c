@@ -124,7 +124,7 @@ Result bus_sqlite_append(Bus *base, unsigned topic, unsigned partition, const Bu
 /* Which rows of one table a step may delete: `before`, and either older or in excess; at most `rows` and about `bytes`. */
 typedef struct {
 	int64_t before;      /* offsets from here on are kept */
-	Instant older_than;  /* rows received before this time; INSTANT_NONE: age is no reason */
+	Instant older_than;  /* rows received before this time may be deleted; INSTANT_NONE: none because of its age */
 	int64_t excess;      /* bytes above the share of the partition */
 	size_t rows;
 	int64_t bytes;

@@ -33,7 +33,7 @@ static Result descriptor_read(int fd, const char *path, Buffer *out)
 		if (got == 0)
 			return result_ok();
 		if ((size_t)got > out->max - out->size)
-			return result_fail(ERROR_INPUT, "%s is larger than %zu bytes", path, out->max);
+			return result_fail(ERROR_INPUT, "%s is larger than %zu bytes: shorten it", path, out->max);
 		buffer_append(out, (Slice){ chunk, (size_t)got });
 	}
 }

@@ -1,7 +1,7 @@
 /*
- * The threads of C11 as those of POSIX, for -fsanitize=thread: the sanitizer knows only the latter, and librdkafka, which is
- * not built with it, starts and locks with the former. Linked into every program of such a build, these come before libc's.
- * As in glibc the two kinds of mutex and condition are one.
+ * Implements the C11 thread functions with POSIX threads, for -fsanitize=thread. librdkafka is not built with the sanitizer
+ * and uses the C11 functions; the sanitizer knows only the POSIX ones. Every program of such a build links this file, whose
+ * functions replace libc's. As in glibc, mtx_t and pthread_mutex_t are the same object, and so are cnd_t and pthread_cond_t.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* The two sets of edges: files in TOCSIN_HOME, or Kafka and Redis. */
+/* The two sets of systems: files in TOCSIN_HOME, or Kafka and Redis. */
 #include "shared/program/program_internal.h"
 
 #include "shared/io/system/clock.h"
@@ -102,18 +102,18 @@ static Result brokers_open(ProgramState *state, int64_t until_us)
 
 /* ---- either */
 
-Result edges_open(ProgramState *state, int64_t until_us)
+Result systems_open(ProgramState *state, int64_t until_us)
 {
 	return state->program->distributed ? brokers_open(state, until_us) : files_open(state);
 }
 
-void edges_set_deadline(ProgramState *state, int64_t wait_ms)
+void systems_set_deadline(ProgramState *state, int64_t wait_ms)
 {
 	if (state->bus != NULL)
 		bus_set_deadline(state->bus, wait_ms);
 }
 
-void edges_close(ProgramState *state)
+void systems_close(ProgramState *state)
 {
 	if (state->bus != NULL)
 		state->bus->operations->close(state->bus);

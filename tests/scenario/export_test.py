@@ -148,7 +148,7 @@ def import_accepts_only_a_complete_unchanged_file_and_an_empty_home(scratch):
     _done(one.command("export", file))
     good = pathlib.Path(file).read_bytes()
     for bytes_, words in ((good[:len(good) // 2], "cut off"), (good[:-1], "cut off"), (good.replace(b"fs1", b"fs2", 1), "digest"),
-                          (good.replace(b'"format":1', b'"format":2', 1), "newer"), (good + b"{}\n", "goes on"),
+                          (good.replace(b'"format":1', b'"format":2', 1), "newer"), (good + b"{}\n", "bytes after the end"),
                           (b"hello\n", "not an export of Tocsin"), (b"", "not an export of Tocsin")):
         bad.write_bytes(bytes_)
         _refused(two.command("import", str(bad)), words, code=1)

@@ -33,12 +33,12 @@ static const char *const schema[] = {
 typedef struct {
 	bool aligned; /* the file was truncated to its accepted lines */
 	ChainHead head; /* after the last staged line */
-	int64_t counted; /* accepted lines that the metric includes, or that were accepted before the alignment */
+	int64_t counted; /* accepted lines not to add to the metric: added before, or accepted before the alignment */
 	Buffer staged; /* lines not yet written */
 	Instant staged_since; /* INSTANT_NONE: no line is staged */
 	struct {
 		bool staged; /* a line of this partition is staged */
-		int64_t position; /* the position that may be stated: before the first staged record; -1: not known */
+		int64_t position; /* the position to state: at most the offset of the first staged record; -1: not known */
 	} positions[TOPICS][BUS_PARTITIONS_MAX];
 } Memory;
 
@@ -192,7 +192,7 @@ static Result align(Handler *handler)
 	return result_ok();
 }
 
-/* Only the file of the former owner holds the accepted lines: a replica without them, or with an old copy, must not own. */
+/* A replica whose file is shorter than the accepted lines (none, or an old copy) must not become the owner of the partition. */
 static Result may_own(Handler *handler)
 {
 	ChainHead head;
@@ -242,7 +242,7 @@ static Result restore(Handler *handler)
 		must(memory);
 		buffer_init(&memory->staged, STAGED_BYTES + CHAIN_LINE_MAX);
 	}
-	/* The state may still be behind its ledger: the file is aligned once the partition is owned. */
+	/* The state may still be behind its ledger, so the file is not cut here: settle cuts it once the partition is owned. */
 	memory->aligned = false;
 	memory->head = (ChainHead){ 0 };
 	buffer_clear(&memory->staged);
@@ -308,9 +308,9 @@ static Result assessment_stage(Handler *handler, const Record *input)
 }
 
 /*
- * Gathering lines for at most GATHER_MS saves fsyncs. While lines are staged, the service must state a position
- * before the first of them. Only the runtime knows it: the offset of the staged record is wrong, because records directly
- * before it may not be accepted.
+ * Gathering lines for at most GATHER_MS saves fsyncs. While lines are staged, the position that the service states
+ * must not be after the first of them. Only the runtime knows that position: the offset of the first staged record would be
+ * wrong, because records directly before that record may not be accepted. While the position is not known, nothing is gathered.
  */
 static bool can_gather(const Handler *handler, const Memory *memory)
 {

@@ -27,11 +27,11 @@ extern const ServiceHooks audit_hooks;
 typedef struct AuditLedger AuditLedger;
 
 typedef struct {
-	/* Truncates the file to size bytes. ERROR_INTERNAL: it is shorter. */
+	/* Truncates the file to size bytes. ERROR_INTERNAL: the file is shorter. */
 	Result (*cut)(AuditLedger *ledger, int64_t size);
-	/* Appends lines; they are durable when it returns. A cut must have come first. */
+	/* Appends lines to the file; they are durable when the call returns. Call cut once before the first write. */
 	Result (*write)(AuditLedger *ledger, Slice lines);
-	/* Appends exactly size bytes, from offset from on, to out. ERROR_INTERNAL: the file ends before. */
+	/* Reads exactly size bytes, starting at offset `from`, and appends them to out. ERROR_INTERNAL: the file is shorter. */
 	Result (*read)(AuditLedger *ledger, int64_t from, size_t size, Buffer *out);
 	void (*close)(AuditLedger *ledger);
 } AuditLedgerOperations;

@@ -2,9 +2,9 @@
  * Classification: assesses the kind, category and grade of each report, with reasons. An assessment is a pure function of
  * report and policy, so the service keeps no state: it reads intake's ledger and emits one record for each report record.
  *
- *   opened                               assessed                         TYPE_ASSESSED
- *   repeated, with a document            assessed again (more severe)     TYPE_ASSESSED
- *   repeated without; released; resumed  not assessed, only the count     TYPE_ASSESSED_REPEAT
+ *   opened                                     assessed                       TYPE_ASSESSED
+ *   repeated, with a document                  assessed again (more severe)   TYPE_ASSESSED
+ *   repeated, no document; released; resumed   not assessed, only the count   TYPE_ASSESSED_REPEAT
  *
  * The record embeds the report byte for byte. Its id is derived from the id of the report record, so a repeated run emits
  * the same id; response deduplicates by the version of the report.

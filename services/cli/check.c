@@ -10,7 +10,7 @@ static const char *setting_of(void *settings, const char *name)
 	return setting_of_channel(settings, name);
 }
 
-/* Notes, not mistakes: a pack may have channels that a site does not use. */
+/* A channel that cannot be used is a note, not a mistake: a pack may have channels that a site does not use. */
 static void channels_note(const Policy *policy, Settings *settings)
 {
 	const NotificationEnvironment environment = { .setting = setting_of, .context = settings };
@@ -18,7 +18,7 @@ static void channels_note(const Policy *policy, Settings *settings)
 	char missing[CHANNEL_MISSING];
 	size_t count;
 	const ChannelPolicy *channels = policy_channels(policy, &count);
-	must(!result_failed(egress_parse(setting_text(settings, "TOCSIN_EGRESS_ALLOW"), &egress))); /* checked when it was read */
+	must(!result_failed(egress_parse(setting_text(settings, "TOCSIN_EGRESS_ALLOW"), &egress))); /* checked when read */
 	for (size_t i = 0; i < count; i++) {
 		Result allowed = channel_allowed(&channels[i], &environment, &egress);
 		if (channel_missing_setting(&channels[i], &environment, missing))
@@ -38,7 +38,7 @@ static void gaps_note(const Policy *policy)
 		printf("note: the pack has no escalation (escalation.yaml): nobody is notified\n");
 }
 
-/* Checks the settings of all programs, because it serves both modes. */
+/* Reads the settings of all programs, because the command is used for both modes. */
 ExitCode check_run(char **arguments, int count)
 {
 	Settings *settings = settings_read_or_report(SETTING_ALL);

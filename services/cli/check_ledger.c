@@ -16,7 +16,7 @@
 
 enum { TABLE_NAME = 64 };
 
-/* The check of one partition, through both steps. */
+/* The check of one partition; the second step uses what the first found. */
 typedef struct {
 	TopicId ledger;
 	unsigned partition;
@@ -174,7 +174,7 @@ static Result recount_check(CheckLog *log, Checked *checked, bool *consistent)
 	int64_t first = 0;
 	TRY(log->partitions(log, TOPIC_EVENTS, &walk.partitions));
 	TRY(log->walk(log, TOPIC_EVENTS, checked->partition, event_visit, &walk));
-	/* Retention may have dropped every event since the ledger was read. */
+	/* If retention dropped every event since the ledger was read, the recount still needs the first kept offset. */
 	TRY(log->first(log, TOPIC_EVENTS, checked->partition, &first));
 	if (!walk.begun)
 		recount_kept_from(checked->recount, first);

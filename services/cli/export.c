@@ -3,10 +3,10 @@
  *
  * No other program may run. Embedded, the locks in TOCSIN_HOME guarantee that. On Kafka the export claims every ledger like
  * an owner: a running owner claims it back within two seconds, and the export fails. Nor may any topic grow between
- * quiescing and the end. So an export is complete, or it fails and names the programs to stop. It appends to its source what
- * a start of the server would append: claims, and the results of records that were accepted but not finished. It joins no
- * group and therefore commits no positions: classification repeats at its next start what it finished here, under the same
- * ids, and existing records count once.
+ * quiescing and the end. So an export is complete, or it fails and names the programs to stop. The export appends to the
+ * bus what a start of the server would append: claims, and the results of records that were accepted but not finished. The
+ * export joins no group and therefore commits no positions: at its next start classification repeats, under the same ids,
+ * what the export finished, and the records that exist already count once.
  *
  * The file gets its name once it is complete and durable; before that it is FILE.part. "-" is stdout.
  */

@@ -19,7 +19,7 @@
 enum {
 	COMMAND_BODY_MAX = BUS_RECORD_MAX - 4096,
 	LONGEST_SLEEP_MS = 60000,
-	/* A request waits at least so long for its command to become durable, however short it waits for the effect. */
+	/* The least time that a request waits for its command to become durable, even if options.wait_ms is less. */
 	DURABLE_WAIT_MS = 1000,
 };
 
@@ -28,7 +28,7 @@ struct CommandRequests {
 	Waiting *waiting;
 	pthread_t thread;
 	pthread_mutex_t mutex;
-	pthread_cond_t changed; /* the earliest deadline may be another */
+	pthread_cond_t changed; /* signalled when the earliest deadline may have changed, and to stop */
 	bool stopping;
 	atomic_bool draining;
 };
@@ -108,7 +108,7 @@ void command_requests_answered(CommandRequests *requests, Store *store, Slice co
 
 /* ---- the thread that answers expired requests ----------------------------------------------------------------- */
 
-/* Answers the requests whose time is over; the time of the next. While draining, every durable command is over. */
+/* Answers the requests whose time is over; while draining, every one with a durable command. Returns the next time to call. */
 static int64_t expire(CommandRequests *requests)
 {
 	bool draining = atomic_load(&requests->draining);
@@ -324,7 +324,7 @@ static void answer_mismatch(HttpRequest *request)
 	answer_refusal(request, PROBLEM_IDEMPOTENCY_MISMATCH, "this Idempotency-Key was used before with another request");
 }
 
-/* The incident exists, and If-Match can match its version. False: the request was answered. */
+/* Checks that the incident exists and that If-Match can match a version. False: the request was answered. */
 static bool check_incident(Issue *issue, Store *store)
 {
 	Buffer document;
@@ -390,11 +390,11 @@ static bool check_again(Issue *issue, Ticket ticket)
 
 /* ---- issuing -------------------------------------------------------------------------------------------------- */
 
-/* A command that is not durable yet. Its request may be answered before it is. */
+/* A command that is not durable yet. Its request may be answered before the command becomes durable. */
 typedef struct {
 	CommandRequests *requests;
 	Ticket ticket;        /* 0: the waiting table was full */
-	HttpRequest *request; /* only without a ticket; no other thread knows it then */
+	HttpRequest *request; /* NULL with a ticket; without one, no other thread can answer it */
 	Id id;
 } PendingCommand;
 
@@ -555,7 +555,7 @@ static void write_row(Slice id, const CommandRow *row, Buffer *out)
 	buffer_byte(out, '}');
 }
 
-/* The command from the view, or from the waiting table while the view has not read it. Returns the reader. */
+/* The command from the view, or from the waiting table while the view has not read it. Calls view_return. */
 static Result row_read(const CommandRequests *requests, ViewReader *reader, Slice id, CommandRow *row)
 {
 	Result result = view_command(reader->store, id, row);

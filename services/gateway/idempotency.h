@@ -1,9 +1,9 @@
 /*
- * Remembers the bodies of the last 49152 to 98304 requests with an Idempotency-Key, to refuse a key that is used again with
- * another body. Another body may have another correlation key and therefore another id, so requests are identified by the
- * digest of (kind of document, key id, Idempotency-Key) in Accepted, not by the id.
+ * Remembers hashes of the bodies of the last 49152 to 98304 requests with an Idempotency-Key, to refuse a key that is used
+ * again with another body. Another body may have another correlation key and therefore another id, so requests are identified
+ * by the digest of (kind of document, key id, Idempotency-Key) in Accepted, not by the id.
  *
- * Exact counting does not depend on this cache (ids ensure that), so it may forget: it has two generations, and the older
+ * Exact counting depends on ids, not on this cache, so the cache may forget requests: it has two generations, and the older
  * is dropped when the younger is full. Thread-safe.
  */
 #ifndef TOCSIN_GATEWAY_IDEMPOTENCY_H
@@ -17,7 +17,7 @@ IdempotencyCache *idempotency_cache_new(void);
 /* Accepts NULL. */
 void idempotency_cache_free(IdempotencyCache *cache);
 
-/* False: the request is remembered with another body. Otherwise remembers it. */
+/* False: the request was remembered with another body. True: the request is now remembered with this body. */
 bool idempotency_matches(IdempotencyCache *cache, const Digest *request, Slice body);
 
 #endif

@@ -216,7 +216,7 @@ static Result append(Bus *bus, const Policy *policy, int64_t *offset)
 	return result;
 }
 
-/* The last message stays in force, here too. */
+/* Publishes nothing, and puts the last message of the topic in force in this gateway. */
 static Result keep_last(Policies *policies, json_t *pack, const LastMessage *last)
 {
 	Policy *policy;

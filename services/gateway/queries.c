@@ -103,7 +103,7 @@ static void page_answer(HttpRequest *request, Slice body, const char *cursor)
 		buffer_text(&link, ", ");
 	}
 	link_write(request, NULL, "first", &link);
-	if (!link.overflowed) { /* where the query is too long for a header, next_cursor suffices */
+	if (!link.overflowed) { /* else the query is too long for a header: clients use next_cursor */
 		response.headers[0].name = "Link";
 		response.headers[0].value = link.data;
 		response.header_count = 1;

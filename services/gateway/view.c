@@ -98,7 +98,7 @@ static Result incident_load(Store *store, Slice id, json_t **out)
 	return ended;
 }
 
-/* The text that q searches. */
+/* The text that the query parameter q searches. */
 static void search_write(Buffer *out, json_t *incident)
 {
 	static const char *const members[] = { "number", "title", "description", "asset", "actor" };
@@ -198,7 +198,7 @@ static Result command_finish(Store *store, const Record *record, const JournalRe
 	return result;
 }
 
-/* Readers of the view rely on the shape of incident ids; records of unknown writers are checked. */
+/* Readers of the view rely on the form of incident ids, and any program may write to the topics: every record is checked. */
 static Result check_incident_id(const char *id)
 {
 	return id_is("inc_", slice_of(id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");

@@ -66,7 +66,7 @@ static Result reader_open(const ViewReaders *readers, ViewReader *reader)
 				     : result;
 }
 
-/* A free reader, else the next in turn, as soon as it is returned. */
+/* A free reader; if none is free, waits until the next reader in turn is returned. */
 static ViewReader *reader_lock(ViewReaders *readers)
 {
 	unsigned turn = atomic_fetch_add(&readers->next, 1);

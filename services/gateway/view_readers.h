@@ -1,7 +1,7 @@
 /*
  * Read-only Stores of the view for threads other than the service's: four, each used by one thread at a time. Nobody reads
- * the view until it holds everything that the ledgers held at the start of its reader (Service.caught_up): it would answer
- * with 404 for an incident that it has not read yet. Thread-safe.
+ * the view until it holds everything that the ledgers held at the start of its reader (Service.caught_up): before that,
+ * a request for an incident that the view has not read yet would be answered with 404. Thread-safe.
  */
 #ifndef TOCSIN_GATEWAY_VIEW_READERS_H
 #define TOCSIN_GATEWAY_VIEW_READERS_H
@@ -37,7 +37,7 @@ void view_readers_caught_up(ViewReaders *readers, bool caught_up);
  */
 Result view_borrow(ViewReaders *readers, ViewReader **out);
 
-/* The same; false: the request was answered with 503. */
+/* view_borrow for a request. False: the request was answered with 503. */
 bool view_borrow_or_answer(ViewReaders *readers, HttpRequest *request, ViewReader **out);
 
 void view_return(ViewReader *reader);

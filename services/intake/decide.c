@@ -10,15 +10,15 @@
 
 enum {
 	PRUNE_EVERY_MS = 10000,   /* of record time */
-	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by so much without losing an open window */
+	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by this much before a window is pruned too early */
 };
 
 /* ---- drafting */
 
 /*
- * Rows that ended before this time may be deleted with this record; INSTANT_NONE: none. Every PRUNE_EVERY_MS, and always
- * while there are too many windows. A window with a pending count is not over, however late its next record is, so the
- * horizon lies before the first pending event.
+ * Rows that ended before this time may be deleted with this record; INSTANT_NONE: none. Rows are deleted every PRUNE_EVERY_MS.
+ * While there are WINDOWS_MAX windows, every record deletes rows, those that end first. Otherwise the horizon lies before the
+ * first pending event, because a window with a pending count is not over, however late its next record is.
  */
 static Instant horizon_of(Memory *memory, Instant at)
 {
@@ -40,14 +40,14 @@ int64_t events_reflected(const Memory *memory, int64_t next)
 
 typedef struct {
 	const char *type;
-	Slice id; /* empty: derived from the input's */
+	Slice id; /* empty: derived from the input's id */
 	Instant at;
 } ReportDraft;
 
 static Result draft(Handler *handler, const ReportDraft *report, const ReportBody *body)
 {
 	Memory *memory = handler->memory;
-	/* Not after any event that this draft leaves pending; the position that the record states may be later. */
+	/* `reflected` is not after any event that stays pending; the position that the record states may be later. */
 	WindowPrune prune = { .reflected = events_reflected(memory, memory->events.offset),
 			      .horizon = horizon_of(memory, report->at) };
 	buffer_clear(&memory->body);
@@ -149,7 +149,7 @@ static WindowRow row_opened(const EventContext *event, const Id *incident)
 
 /*
  * Reports the pending count before the input gives the key to another incident. The count is a separate record: after a crash
- * between the two records the input is read again and drafts the second.
+ * between the two records the input is read again, and the second record is drafted.
  */
 static Result draft_last_count(Handler *handler, const Record *input, const Window *window)
 {
@@ -225,7 +225,7 @@ Result decide_closing(Handler *handler, const Record *input)
 		     &(ReportBody){ .row = &row, .received_at = row.last_seen_at, .clock_offset_ms = INT64_MIN });
 }
 
-/* The row of an incident whose key another one has taken; *kept false: it was pruned. */
+/* The row of an incident whose key now belongs to another incident; *kept false: the row was pruned. */
 static Result row_kept(Handler *handler, const Record *input, WindowRow *row, bool *kept)
 {
 	WindowPrune unused;
@@ -239,8 +239,8 @@ static Result row_kept(Handler *handler, const Record *input, WindowRow *row, bo
 }
 
 /*
- * The row of the reopened incident. If intake still has it, its count is exact. If the row was pruned, its count is the one that
- * response had at the reopening; repeats that had not reached response by then are lost from the count.
+ * The row of the reopened incident. If intake still has the row, the count is exact. If the row was pruned, the count is the
+ * one that response had at the reopening; repeats that had not reached response by then are lost from the count.
  */
 static Result row_resumed(Handler *handler, const Record *input, const Resumption *resumption, const Window *window,
 			  WindowRow *row)

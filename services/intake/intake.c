@@ -85,7 +85,7 @@ static Result restore(Handler *handler)
 
 /* ---- positions */
 
-/* State holds a join once it is decided, but an event only once its count is in a record. */
+/* State reflects an announcement of a join once it is decided, but an event only once a record states its count. */
 static int64_t position(Handler *handler, TopicId topic, unsigned partition, int64_t next)
 {
 	(void)partition;
@@ -97,7 +97,7 @@ static int64_t replay_from(Handler *handler, TopicId topic, int64_t from)
 	return dedup_replay_from(&observed_of(handler, topic)->filter, from);
 }
 
-/* ---- apply: a record is its key's row */
+/* ---- apply: stores the row of the key, which the record states */
 
 static Result rows_prune(Handler *handler, const WindowPrune *prune)
 {
@@ -172,7 +172,7 @@ static Result decide(Handler *handler, const Record *input)
 	for (size_t i = 0; i < sizeof(decisions) / sizeof(decisions[0]); i++)
 		if (slice_is(input->type, decisions[i].type))
 			return decisions[i].decide(handler, input);
-	return result_ok(); /* of a later version */
+	return result_ok(); /* a record type of a later version */
 }
 
 static Result settle(Handler *handler, Instant now, Instant *wake_at)
@@ -185,7 +185,7 @@ static Result settle(Handler *handler, Instant now, Instant *wake_at)
 	return result_ok();
 }
 
-/* A row states its whole window or join key, so an old record is needed only while that is known. */
+/* A row states its whole window or join key, so an old record is needed only while state has a row of its incident or key. */
 static Result needed(Handler *handler, const Record *old, bool *needed)
 {
 	if (slice_is(old->type, TYPE_JOIN_KEPT))

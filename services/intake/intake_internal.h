@@ -20,7 +20,7 @@ typedef struct {
 typedef struct {
 	Windows windows;
 	Observed events, joins;
-	int64_t undecided; /* offset of the event being decided, which the next draft does not cover; -1: none */
+	int64_t undecided; /* offset of the input being decided, which the draft being written does not reflect; -1: none */
 	Instant pruned_at;  /* record time of the last draft that prunes */
 	bool prune_more;    /* the last prune reached its limit of rows */
 	Buffer body, packed, headers;

@@ -66,7 +66,7 @@ Result join_decide(Handler *handler, const Record *input)
 	return row_draft(handler, input, &row);
 }
 
-/* ---- apply: a record is its key's row */
+/* ---- apply: stores the row of the key, which the record states */
 
 static Result rows_prune(Handler *handler, Instant at)
 {

@@ -1,8 +1,8 @@
 /*
  * Joins: response announces on tocsin.joins the join keys of open incidents. The intake that owns the partition of a key
- * sends `link` commands to both of two incidents that share it. Their ids are functions of the key and the two incidents,
- * so sending them again changes nothing. An announcement is derived from an accepted entry, so response knows the incident
- * of every command.
+ * sends a `link` command to each of two incidents that share it. The ids of the commands are functions of the key and the two
+ * incidents, so sending the commands again changes nothing. An announcement is derived from an accepted entry, so response
+ * knows the incident of every command.
  *
  * State is one row for each join key, only in the store. Joins do not affect windows, and no event waits for them.
  */

@@ -29,10 +29,10 @@ static Result row_take(Recount *recount, const BusRecord *record, bool imported)
 				       header_get(record->headers, "ce_subject"), &row, &unused));
 		recount_row(recount, record->offset, steps[i].step, &row, imported);
 	}
-	return result_ok(); /* of a join, of the ledger protocol, or of a later version */
+	return result_ok(); /* a record of a join, of the ledger protocol, or of a later version */
 }
 
-/* Every record of an owner states positions. Of imported records only the last does. */
+/* Every record of an owner states positions. Of imported records only the last one states them. */
 Result recount_take_report(Recount *recount, unsigned partition, const BusRecord *record)
 {
 	Slice text = header_get(record->headers, "ce_positions");

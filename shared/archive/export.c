@@ -21,7 +21,7 @@ typedef struct {
 typedef struct {
 	TopicId topic;
 	unsigned number;
-	const Service *service; /* whose ledger it is; NULL: not a ledger */
+	const Service *service; /* the service that writes this ledger; NULL: the topic is not a ledger */
 	int64_t moved_by; /* added to offsets of the service's input */
 	int64_t next, end; /* next offset to read, and the end of the export */
 	LedgerCursor cursor;
@@ -43,7 +43,7 @@ typedef struct {
 
 /* ---- records */
 
-/* Headers that the owner of a ledger writes for its epoch; the importing one writes its own. */
+/* Headers that the owner of a ledger writes for its epoch. They are not exported: an import writes new ones. */
 static bool header_is_of_epoch(Slice name)
 {
 	static const char *const names[] = { "ce_epoch",     "ce_owner",   "ce_seq",        "ce_prev",
@@ -155,7 +155,7 @@ static Result partition_fill(Export *export, Partition *from)
 		Result result =
 			operations->read(export->reader, position, PAGE_RECORDS, true, partition_visit, from, &from->next);
 		TRY(from->result);
-		/* Retention has dropped these records of a stream since the partition was begun. */
+		/* A stream whose records were dropped by retention after partition_begin: continue at its first record. */
 		bool dropped = result.kind == ERROR_NOT_FOUND && !from->service;
 		if (dropped)
 			from->next = operations->first(export->options->bus, from->topic, from->number);

@@ -6,7 +6,8 @@
  *
  *   of ledgers   the accepted records in their order, except those of the protocol itself (claims, openings, advances):
  *                epochs and owners have no meaning in another ledger
- *   of streams   all kept records: intake recognises repeated ids by reading its events again, audit repeated assessments
+ *   of streams   all kept records: intake reads events again to recognise repeated ids, and audit reads assessments again to
+ *                recognise repeated ones
  *   of tables    the last record, which is the one in force
  *   audit log    the lines up to the last accepted checkpoint, verified while they are written
  *
@@ -30,7 +31,7 @@ typedef struct {
 	Bus *bus;
 	const Service *const *services; /* all services */
 	size_t service_count;
-	/* Writes the lines of the audit log that checkpoint counts: the body of the last accepted one; empty: no lines. */
+	/* Writes the lines of the audit log up to checkpoint, the body of the last accepted checkpoint; empty: no lines. */
 	Result (*audit)(void *context, Slice checkpoint, ArchiveWriter *writer);
 	FILE *file;
 	const ArchiveEnds *quiesced; /* ends that must not have moved; NULL: not checked */

@@ -200,7 +200,7 @@ static bool integer_read(json_t *value, int64_t max, int64_t *out)
 	return true;
 }
 
-/* *out borrows from the tree, or from room, to which base64 is decoded. */
+/* *out borrows from the tree if the value is a string, else from room, where the decoded base64 is appended. */
 static bool bytes_read(json_t *value, Buffer *room, Slice *out)
 {
 	if (json_is_string(value)) {

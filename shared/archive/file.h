@@ -96,7 +96,7 @@ typedef struct {
 	bool ended;
 } ArchiveReader;
 
-/* Reads the manifest. ERROR_INPUT: not an export, or of a newer Tocsin; ERROR_AGAIN: a read failed. Release it in any case. */
+/* Reads the manifest. ERROR_INPUT: not an export, or of a newer Tocsin; ERROR_AGAIN: a read failed. Always release reader. */
 Result archive_reader_init(ArchiveReader *reader, FILE *file);
 void archive_reader_release(ArchiveReader *reader);
 

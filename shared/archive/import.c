@@ -12,7 +12,7 @@
 
 enum {
 	EPOCH = 1,
-	STALLED_MS = 120000, /* without an acknowledgement: fail */
+	STALLED_MS = 120000, /* the import fails after this time without an acknowledgement */
 	GROUP_MS = 30000, /* for the assignment of all partitions; longer than the session of a former member */
 	PAUSE_MS = 1,
 	PROGRESS_EVERY = 1024,
@@ -264,7 +264,7 @@ static void positions_add(const Import *import, const ServiceInput *input, unsig
 	}
 }
 
-/* The last record: owners continue from the ends of all inputs, with everything derived. */
+/* Appends the last record of a ledger: owners continue from the ends of all inputs, with everything derived. */
 static Result partition_end(Import *import, const Service *service, unsigned partition)
 {
 	LedgerPositions positions = { 0 };
@@ -291,7 +291,7 @@ static Result ledger_end(Import *import, TopicId ledger)
 
 /* ---- archived records */
 
-/* Adds the record's headers; offsets of the service's input become relative to the start of that input here. */
+/* Adds the record's headers. Offsets of the service's input, relative to its end in the file, become offsets of the target. */
 static void headers_moved(Import *import, const Service *service, unsigned partition, Slice headers)
 {
 	Slice name, value;

@@ -12,8 +12,9 @@
  * target must be cleared before the import is repeated.
  *
  * For a service without state, the committed positions of its group record that it has read everything (Bus.commit). They
- * are durable once the bus is closed: hence two steps, between which the bus is closed and opened, which also shows the true
- * ends. Where groups are joined (Kafka), the bus is a member of that service's group; there is only one such service.
+ * are durable once the bus is closed. Therefore an import has two steps (import_write, import_finish), and the caller closes
+ * the bus and opens it again between them; the second step also reads the true ends. Where groups are joined (Kafka), the
+ * bus is a member of the group of the service without state; there is only one such service.
  */
 #ifndef TOCSIN_ARCHIVE_IMPORT_H
 #define TOCSIN_ARCHIVE_IMPORT_H

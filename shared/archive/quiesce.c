@@ -91,7 +91,7 @@ static Result unit_step(Quiesce *quiesce, Unit *unit, bool *moved)
 	*moved |= progressed;
 	if (result.kind == ERROR_AGAIN) {
 		quiesce->waiting = result_wrap(result, "%s", unit->service->name);
-		*moved = true; /* not quiescent */
+		*moved = true; /* so that the round does not count as quiescent */
 		clock_sleep_ms(BACKOFF_MS);
 		return result_ok();
 	}

@@ -24,8 +24,8 @@ typedef struct {
 	const char *datadir; /* TOCSIN_HOME, for the state files */
 	const QuiesceService *services; /* all that append records; not the gateway */
 	size_t service_count;
-	int64_t hold_ms; /* how long all must stay quiescent */
-	int64_t limit_ms; /* ERROR_AGAIN: nothing has progressed for this long, and they are not quiescent */
+	int64_t hold_ms; /* how long all services must stay quiescent */
+	int64_t limit_ms; /* ERROR_AGAIN: no service has progressed for this long, and not all are quiescent */
 	/* Called after each round with the number of inputs taken; may be NULL. */
 	void (*progress)(void *context, uint64_t inputs);
 	void *context;

@@ -21,7 +21,8 @@ static void report_error(Decoding *decoding, const Path *path, const char *forma
 
 static void report_error(Decoding *decoding, const Path *path, const char *format, ...)
 {
-	char pointer[FIELD_POINTER], detail[FIELD_DETAIL + 4]; /* longer, so that field_errors_add cuts between characters */
+	/* detail is larger than that of an error, so that field_errors_add makes the final cut, between characters. */
+	char pointer[FIELD_POINTER], detail[FIELD_DETAIL + 4];
 	va_list arguments;
 
 	pointer_of_path(path, pointer);
@@ -47,8 +48,8 @@ static const char *type_name(const json_t *value)
 /* ---- decoding one value --------------------------------------------------------------------------------------- */
 
 /*
- * One row a type. `member` is the member of the struct; `read` only checks if it is NULL. `write` returns NULL for an absent
- * value. Only these functions and those of skim.c depend on how a type is stored in a struct.
+ * One row a type. `member` is the member of the struct; if `member` is NULL, `read` only checks the value. `write` returns
+ * NULL for an absent value. Only these functions and those of skim.c depend on how a type is stored in a struct.
  */
 typedef struct {
 	void (*clear)(const Field *field, void *member);

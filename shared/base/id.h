@@ -1,13 +1,14 @@
 /*
- * Identifiers. Every id is a pure function of the input that causes it, so repeated work yields the same ids; that no
- * input takes effect twice depends on it. Text form: prefix and 26 characters of lower-case Crockford base32.
+ * Identifiers. Every id is a pure function of the input that causes it (except the random ids below), so repeated work
+ * yields the same ids. Services recognise a repeat by its id, so that no input takes effect twice. Text form: prefix and 26
+ * characters of lower-case Crockford base32.
  *
  *   evt_   an event or a report: 130 bits of SHA-256(domain, first, 0, second, 0, correlation key), where domain is one
  *          byte and (first, second) is (source, id), else (key id, Idempotency-Key); 130 random bits if the sender gave
  *          neither. The correlation key is included because the duplicate filter covers one partition only, and the key
  *          determines the partition: without it, the same (source, id) with another asset would be a duplicate on one
- *          partition and a new event on another. It is empty for a report and for an event without a correlation member;
- *          their key is derived from the id.
+ *          partition and a new event on another. The hashed key is empty for a report and for an event without a
+ *          correlation member; their correlation key is derived from the id.
  *   inc_   2 zero bits, 48 bits of the time of receipt of the opening event in ms, 12 bits of slot, 68 bits of
  *          SHA-256(event id): sorts by time and contains the slot, which determines the partition
  *   other prefixes (cmd_, rec_, msg_ …): 130 bits of SHA-256(first, 0, second), or random bits
@@ -28,7 +29,7 @@ typedef struct {
 
 /*
  * The domain byte of an event id: one for each kind of document and of identity, so that equal texts in two domains give
- * different ids. Record ids begin with a letter, so ids derived from records cannot collide with these either. Stored ids
+ * different ids. Record ids begin with a letter, so an id derived from a record cannot equal an event id either. Stored ids
  * depend on the numbers: never change one. An identity with more parts (for example the index of an item in a
  * batch) needs a domain of its own.
  */
@@ -53,7 +54,7 @@ Id id_derived(const char *prefix, Slice parent, unsigned ordinal);
 /* The id of the incident that an event opens. received_at is 0 to INSTANT_MAX; slot < SLOTS. */
 Id id_of_incident(Instant received_at, unsigned slot, Slice event_id);
 
-/* Reads slot and opening time from an incident id; false, with both untouched, if the text is not one. */
+/* Reads slot and opening time from an incident id; false, with both untouched, if the text is not such an id. */
 bool id_incident_parse(Slice incident_id, unsigned *slot, Instant *opened_at);
 
 /* True when text is the prefix followed by 26 base32 characters. */

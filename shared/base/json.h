@@ -67,7 +67,7 @@ struct FieldTable {
 enum { FIELD_ERRORS_MAX = 32, FIELD_POINTER = 192, FIELD_DETAIL = 192 };
 
 typedef struct {
-	char pointer[FIELD_POINTER]; /* RFC 6901; "" is the whole document; a parent where it would be too long */
+	char pointer[FIELD_POINTER]; /* RFC 6901; "" is the whole document; a pointer that is too long is cut to a parent */
 	char detail[FIELD_DETAIL];   /* the requirement that is not met, for people: "must be …", "is required" */
 } FieldError;
 

@@ -26,7 +26,7 @@ static bool text_skim(Walk *walk, const Field *field, void *member)
 	if (member)
 		*(const char **)member = text.data;
 	else
-		walk->text = before; /* only checked: free its memory */
+		walk->text = before; /* the text was only checked: its memory may be used again */
 	return true;
 }
 

@@ -42,8 +42,8 @@ char *slice_copy(Slice slice);
 /* The value of a hexadecimal digit of either case, 0 to 15; -1 for any other byte. */
 int hex_digit(char byte);
 
-/* Reads the whole slice as a decimal number with an optional '-', leading zeros allowed; false, with *out untouched, if it
- * is not one or does not fit. */
+/* Reads the whole slice as a decimal number with an optional '-', leading zeros allowed; false, with *out untouched, if the
+ * slice is no such number or the number does not fit. */
 bool slice_integer(Slice slice, int64_t *out);
 
 /*

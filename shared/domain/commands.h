@@ -1,7 +1,8 @@
 /*
- * Commands: the requests to change an incident, one row each. The gateway checks the body of a request with the table of
- * its row before it accepts it; response checks again before it decides, because other writers exist on the bus. The
- * permitted roles are in services/response/core/roles.h, the permitted statuses in core/lifecycle.h.
+ * Commands: the requests to change an incident, one row each. The gateway checks the body of a request with the `arguments`
+ * table of the command before it accepts the request; response checks the record again before it decides, because other
+ * writers exist on the bus. The permitted roles are in services/response/core/roles.h, the permitted statuses in
+ * core/lifecycle.h.
  */
 #ifndef TOCSIN_DOMAIN_COMMANDS_H
 #define TOCSIN_DOMAIN_COMMANDS_H

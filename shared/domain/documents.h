@@ -123,7 +123,7 @@ typedef struct {
 } JournalRecord;
 extern const FieldTable journal_record_table;
 
-/* ---- tocsin.events, of a reopening: state that intake needs to count events for an incident that it has dropped */
+/* ---- tocsin.events, of a reopening: state of an incident that intake has dropped and needs to count its events again */
 typedef struct {
 	int64_t report_version, event_count; /* last known to response */
 	Instant last_seen_at;
@@ -137,7 +137,7 @@ typedef struct {
 	const char *key;         /* join key: 26 base32 characters of the hash of `by` and the name of the asset or actor */
 	int by;                  /* index into join_words */
 	const char *incident_id, *number;
-	int64_t window_seconds;  /* time after this incident in which another is linked with it */
+	int64_t window_seconds;  /* incidents announced within this time of each other are linked */
 	int open;                /* 0: closed */
 } Join;
 extern const FieldTable join_table;
@@ -156,8 +156,8 @@ typedef struct {
 	int64_t window_seconds;
 	json_t *incidents;    /* list of joined_incident_table, in order of arrival, at most JOIN_INCIDENTS_MAX */
 	const char *entered;  /* the incident added by this record; it is linked with all others; NULL: none */
-	int proposed;         /* 1: more incidents came than fit, and a possible campaign was noted */
-	const char *campaign; /* the incident on which this record notes it; NULL: none */
+	int proposed;         /* 1: more incidents came than fit, and a possible campaign was proposed */
+	const char *campaign; /* the incident to which this record proposes the campaign; NULL: none */
 } JoinRecord;
 extern const FieldTable join_record_table;
 
@@ -190,7 +190,7 @@ extern const FieldTable incident_table;
 /* Members that an incident has only if they are not empty; they follow the others. */
 enum { INCIDENT_LINKS_MAX = 128 };
 typedef struct {
-	json_t *links; /* list of {incident_id, by}: incidents that share its asset or actor, at most INCIDENT_LINKS_MAX */
+	json_t *links; /* list of {incident_id, by}: incidents with the same asset or actor, at most INCIDENT_LINKS_MAX */
 } IncidentAddition;
 extern const FieldTable incident_addition_table;
 

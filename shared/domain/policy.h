@@ -45,7 +45,7 @@ void policy_free(Policy *policy);
 
 /* "default@1+0123456789ab" */
 const char *policy_version(const Policy *policy);
-/* The message from which it was compiled. */
+/* The message from which the policy was compiled. */
 json_t *policy_message(const Policy *policy);
 /* Languages of the pack, NULL-terminated; the first is the site's own. */
 const char *const *policy_languages(const Policy *policy);
@@ -62,9 +62,9 @@ const SourcePolicy *policy_source(const Policy *policy, const char *source);
 /* ---- joins: links between open incidents */
 typedef struct {
 	int by; /* index into join_words: asset, actor */
-	int64_t window_seconds; /* time after the opening of one in which another is linked with it */
+	int64_t window_seconds; /* incidents announced (TYPE_JOIN_ANNOUNCED) within this time of each other are linked */
 } JoinPolicy;
-/* by is "asset" or "actor". NULL: incidents that share it are not linked. */
+/* by is "asset" or "actor". NULL: incidents with the same asset (or actor) are not linked. */
 const JoinPolicy *policy_join(const Policy *policy, const char *by);
 
 /* ---- people and teams */

@@ -31,7 +31,7 @@ static const char *pointer_at(char out[static FIELD_POINTER], const char *format
 	return out;
 }
 
-/* The ids of a part as the names of a new object; NULL if the part is unreadable, and references to it are not checked. */
+/* The ids of a part as the names of a new object; NULL if it is unreadable: references to it are not checked. */
 static json_t *part_ids(json_t *message, const char *part, const char *member)
 {
 	json_t *rows = json_object_get(message, part), *row, *ids;
@@ -284,7 +284,7 @@ static const Field *field_named(const FieldTable *table, Slice segment)
 	return NULL;
 }
 
-/* Steps into a list, whose items have *table or no members; false if the segment is not an index. */
+/* Steps into a list; *table: the table of its items, NULL if they are not objects. False if the segment is not an index. */
 static bool list_step(const Field *list, Slice segment, const FieldTable **table)
 {
 	size_t index;

@@ -64,7 +64,7 @@ typedef struct {
 	const char *name;
 	const FieldTable *table; /* of the file */
 	bool required;
-	bool whole; /* the file itself is the part; else its members with these names are */
+	bool whole; /* true: the file itself is the part; false: each part is a member of the file */
 	const char *parts[PARTS_OF_FILE_MAX];
 } PackFile;
 extern const PackFile pack_files[];

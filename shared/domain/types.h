@@ -8,8 +8,8 @@
 /* tocsin.events */
 #define TYPE_EVENT_RECEIVED "tocsin.event.received.v1"
 #define TYPE_REPORT_RECEIVED "tocsin.report.received.v1"
-#define TYPE_INCIDENT_CLOSED "tocsin.incident.closed.v1" /* response: events of its key no longer count for it */
-#define TYPE_INCIDENT_REOPENED "tocsin.incident.reopened.v1" /* response: the next event of its key counts for it again */
+#define TYPE_INCIDENT_CLOSED "tocsin.incident.closed.v1" /* response: events of its key no longer count for the incident */
+#define TYPE_INCIDENT_REOPENED "tocsin.incident.reopened.v1" /* response: the next event of its key counts for the incident */
 
 /* tocsin.reports */
 #define TYPE_REPORT_OPENED "tocsin.report.opened.v1"

@@ -17,9 +17,10 @@
  * and retention may have passed `first`. On every bus:
  *   1. A read at or after `end` delivers the records that have arrived so far, possibly none. An empty read is not the end of the
  *      log. A caller that knows a greater offset from elsewhere (an accepted position, another process) reads until it gets there.
- *   2. Reading or waiting at a position fetches its records: repeated, it delivers every record, in order and without a gap.
+ *   2. Reading or waiting at a position makes the bus fetch the records from there on. Repeated reads deliver every record, in
+ *      order and without a gap.
  *   3. A read before `end` delivers at least one record or fails; it is never empty.
- *   4. Neither bound ever decreases. A read before the real beginning fails with ERROR_NOT_FOUND, and `first` is exact after it.
+ *   4. Neither bound ever decreases. A read before the real beginning fails with ERROR_NOT_FOUND; then `first` is exact.
  * tests/edge/bus_newcomer_test.c tests this on every bus; the simulation's bus knows as little as Kafka (memory_bus_handle).
  *
  * A record's headers are packed (shared/base/header.h).
@@ -53,7 +54,7 @@ typedef struct {
 	int64_t from;
 } BusPosition;
 
-/* Called for each record read, in order; the record's bytes are borrowed for the call. Return false to stop after it. */
+/* Called for each record read, in order; the record's bytes are borrowed for the call. Return false to stop after this one. */
 typedef bool (*BusVisit)(void *context, const BusRecord *record);
 
 typedef struct {
@@ -85,22 +86,22 @@ typedef struct {
 	Result (*read)(BusReader *reader, BusPosition position, size_t max, bool want_bodies, BusVisit visit, void *context,
 		       int64_t *next);
 	/*
-	 * Starts to fetch positions that will be read soon, all at once. Never waits. NULL on a local bus.
+	 * Starts to fetch, all at once, the records at positions that will be read soon. Never waits. NULL on a local bus.
 	 */
 	void (*fetch)(BusReader *reader, const BusPosition *positions, size_t count);
 	/* Waits until one of the positions has a record, `wake` was called for this reader, or wait_ms passed. */
 	void (*wait)(BusReader *reader, const BusPosition *positions, size_t count, int wait_ms);
-	/* Ends the wait of that reader, or its next one if it is not waiting. Any thread. */
+	/* Ends the wait of the reader; if the reader is not waiting, its next wait ends at once. Any thread. */
 	void (*wake)(BusReader *reader);
 	/*
-	 * Joins the group: from now on this process is assigned its share of the partitions. Before, it is assigned none, so that
-	 * a process that is not ready keeps no partition from others; it commits no positions, but may read them. Once. NULL on a
-	 * bus that only one process can use.
+	 * Joins the group: from now on this process is assigned its share of the partitions. Until then it is assigned none, so
+	 * that a process that is not ready keeps no partition from others, and it may read positions but commits none. Called
+	 * at most once. NULL on a bus that only one process can use.
 	 */
 	Result (*join)(Bus *bus);
 	/*
-	 * True while this process should own the partitions of that number: a hint, which may be late or wrong; ledgers decide.
-	 * Cheap; readers are woken when it changes. NULL on a bus that only one process can use: always true.
+	 * True while this process should own the partitions with this number: a hint, which may be late or wrong; ledgers
+	 * decide. Cheap; readers are woken when it changes. NULL on a bus that only one process can use: always true.
 	 */
 	bool (*assigned)(Bus *bus, unsigned partition);
 	/* Drops the records before `first` permanently; nothing happens where they are gone already. first <= end. */
@@ -108,9 +109,10 @@ typedef struct {
 	/* ERROR_AGAIN: the broker cannot be reached, with a reason for operators. Cheap. NULL: always OK. */
 	Result (*health)(Bus *bus);
 	/*
-	 * The process ends: from now on no call, nor `close`, waits for the broker beyond a deadline in wait_ms, with half a second
-	 * more for each resource that is given up; a call that began before may take longer, as the implementation states.
-	 * Records that are not durable then are in doubt. NULL: no call waits long.
+	 * Called when the process ends. The deadline is wait_ms from now: no later call, including `close`, waits for the
+	 * broker beyond the deadline, except half a second more for each resource that is given up. A call that began before
+	 * may take longer, as the implementation states. Records that are not durable at the deadline are in doubt. NULL: no
+	 * call waits long.
 	 */
 	void (*set_deadline)(Bus *bus, int64_t wait_ms);
 	/* Refuses further appends, makes queued ones durable, frees. Readers must be closed before. */
@@ -120,7 +122,7 @@ typedef struct {
 struct Bus {
 	const BusOperations *operations;
 	unsigned partitions; /* P, fixed when the topics are created */
-	bool external_readers;      /* other programs than ours can read it: tables are written for them */
+	bool external_readers;      /* programs other than ours can read this bus: tables are written for them */
 	const char *cluster; /* identifies the logs: state built from another cluster is invalid; "": not known */
 };
 

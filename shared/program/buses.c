@@ -9,7 +9,7 @@
 
 enum { EMBEDDED_PARTITIONS = 1, APPEND_TIMEOUT_MS = 30000, GROUP_SIZE = 64 };
 
-/* Every open bus borrows these rows and its threads read them; a command opens several buses. Hence written once. */
+/* Written only once: every open bus borrows these rows, its threads read them, and a command opens several buses. */
 static BusTopic datadir_rows[TOPICS];
 static BusKafkaTopic cluster_rows[TOPICS];
 

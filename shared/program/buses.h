@@ -12,7 +12,7 @@
 /* How a program appears to Kafka; borrowed for the call. */
 typedef struct {
 	const char *name;      /* client id: "tocsin-intake" */
-	const char *instance;  /* stable, and unique among replicas; NULL: this member never returns */
+	const char *instance;  /* stable, and unique among replicas; NULL: it leaves the group when it closes */
 	const Service *group;  /* bus_join joins this service's consumer group; NULL: no group */
 	TopicId shared;        /* with a group: the topic whose partition numbers the group assigns to its members */
 	int64_t append_timeout_ms; /* an append that is not acknowledged by then fails; 0: 30,000 */

@@ -16,7 +16,7 @@
 enum {
 	SERVICES_MAX = 16,
 	STACK_BYTES = 512 << 10, /* a process has dozens of these threads */
-	IDLE_WAIT_MS = 1000,    /* longest pause between steps: timers of other processes and sweeps need them */
+	IDLE_WAIT_MS = 1000,    /* longest pause between steps, which also do sweeps and look for timers of other processes */
 	SETTLE_MARGIN_MS = 1,
 	BACKOFF_MIN_MS = 20,
 	BACKOFF_MAX_MS = 2000,
@@ -30,7 +30,7 @@ typedef struct {
 	const ProcessService *service;
 	unsigned partition;
 	Store *store;
-	Outbound *outbound; /* its share of the service's; NULL: it sends nothing */
+	Outbound *outbound; /* this runtime's share of the service's; NULL: the service sends nothing */
 	Runtime *runtime;
 	pthread_t thread;
 	bool started;
@@ -44,7 +44,7 @@ typedef struct {
 struct Process {
 	ProcessOptions options;
 	ProcessService services[SERVICES_MAX]; /* a copy: units point into it */
-	OutboundShares *outbound[SERVICES_MAX]; /* by service; NULL: it sends nothing */
+	OutboundShares *outbound[SERVICES_MAX]; /* by service; NULL: the service sends nothing */
 	Unit *units;
 	size_t unit_count;
 	atomic_bool stopping; /* decide no further batch */
@@ -71,7 +71,7 @@ static void unit_wait(Unit *unit)
 	size_t count = runtime_positions(unit->runtime, positions, &wake_at);
 	int64_t wait_ms = wake_at == INSTANT_NONE ? IDLE_WAIT_MS : wake_at - clock_now() + SETTLE_MARGIN_MS;
 	wait_ms = wait_ms < 0 ? 0 : wait_ms > IDLE_WAIT_MS ? IDLE_WAIT_MS : wait_ms;
-	/* The bus's thread acknowledges outputs without waking this one: poll. */
+	/* Poll: the bus's thread acknowledges outputs without waking this thread. */
 	if (!runtime_is_idle(unit->runtime) && wait_ms > 1)
 		wait_ms = 1;
 	bus->operations->wait(runtime_reader(unit->runtime), positions, count, (int)wait_ms);
@@ -173,7 +173,7 @@ static void units_make(Process *process)
 	must(process->units);
 }
 
-/* The bus was available a moment ago: if it is not now, wait for it. */
+/* The bus was just opened. If it cannot be read now, waits up to IMPORT_WAIT_MS for it. */
 static Result import_await(Bus *bus)
 {
 	int64_t until_us = clock_monotonic_us() + IMPORT_WAIT_MS * 1000LL;

@@ -10,12 +10,12 @@
  * opened (retried for TOCSIN_START_TIMEOUT_MS), services open their environments, HTTP starts and answers 503, the consumer
  * group is joined, runtimes start, the policy is published, the program is ready and prints its greeting.
  *
- * Stop, on SIGTERM or SIGINT: /readyz answers 503, TOCSIN_DRAIN_DELAY_MS pass, new connections are refused, requests are
- * answered, batches are finished, queued records are made durable (all within TOCSIN_DRAIN_TIMEOUT_MS), exit 0. At most five
- * seconds later the process has ended, whatever Kafka and Redis do: records that they did not acknowledge by then are
- * dropped, and no client was told that they were accepted. The group is not left, so that a restart under the same name
- * keeps its partitions. A second signal ends the process at once; a signal while it waits for Kafka or Redis ends it within
- * about two seconds. After the start there is no limit to that wait: /readyz answers 503 with the reason.
+ * Stop, on SIGTERM or SIGINT: /readyz answers 503, TOCSIN_DRAIN_DELAY_MS pass. Then, within TOCSIN_DRAIN_TIMEOUT_MS, new
+ * connections are refused, requests are answered, batches are finished, queued records are made durable; exit 0. At most five
+ * seconds later the process has ended, even if Kafka and Redis do not answer: records that Kafka did not acknowledge by then
+ * are dropped, and no client was told that they were accepted. The group is not left, so that a restart under the same name
+ * keeps its partitions. A second signal ends the process at once. During the start, one signal ends a wait for Kafka or Redis
+ * within about two seconds. After the start, a program waits for them without a limit: /readyz answers 503 with the reason.
  *
  * Ready means: every dependency can be reached, a policy has been published if a service needs one, and every runtime has
  * caught up. A standby (a replica without an assigned partition) is ready once it follows: it could take over.

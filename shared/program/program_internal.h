@@ -21,7 +21,7 @@ typedef struct {
 	const Program *program;
 	Settings *settings;
 	sigset_t signals;      /* blocked; taken with signal_next */
-	int ended_by;          /* the signal that asked it to stop; 0: none yet */
+	int ended_by;          /* the signal that asked the program to stop; 0: none yet */
 	DataDir datadir;
 	Bus *bus;
 	Timers *timers;        /* NULL: no service arms timers */
@@ -51,7 +51,7 @@ Settings *program_settings(const Program *program);
 Result systems_open(ProgramState *state, int64_t until_us);
 /* Stopping: from now on no call waits longer than wait_ms for Kafka (bus.h). */
 void systems_set_deadline(ProgramState *state, int64_t wait_ms);
-/* Makes queued records durable and closes. The group is not left: the session expires, or the same name rejoins before. */
+/* Makes queued records durable and closes. The group is not left: the same name may rejoin before its session expires. */
 void systems_close(ProgramState *state);
 
 /* ---- program_ops.c */

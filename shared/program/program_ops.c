@@ -90,7 +90,7 @@ static bool hooks_ready(const ProgramState *state, Buffer *lines)
 enum { PHASES = PHASE_ACCEPTING + 1 };
 
 typedef struct {
-	const char *service; /* whose partitions groups holds */
+	const char *service; /* the service whose partitions are in `groups` */
 	struct {
 		bool has[BUS_PARTITIONS_MAX];
 		RuntimeFigures figures;

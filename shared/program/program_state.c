@@ -48,7 +48,7 @@ static int signal_next(const sigset_t *set, int wait_ms)
 	return number > 0 ? number : 0;
 }
 
-/* For PID 1 of a container: the kernel does not deliver signals without a handler to it. */
+/* A handler for PID 1 of a container: the kernel delivers to PID 1 only signals that have a handler. */
 static void end_at_once(int number)
 {
 	_exit(128 + number);
@@ -199,7 +199,7 @@ static Result program_start(ProgramState *state, json_t *pack)
 		TRY(state->program->prepare(state->settings));
 	TRY(systems_open(state, until_us));
 	TRY(services_open(state));
-	/* Before the runtimes, which need its address; it answers 503 until they are ready. */
+	/* HTTP starts before the runtimes, which need its address; requests get 503 until the runtimes are ready. */
 	TRY(http_open(state));
 	TRY(bus_join(state->bus));
 	TRY(runtimes_start(state));
@@ -253,7 +253,7 @@ static bool runtime_failed(ProgramState *state)
 	return failed;
 }
 
-/* Waits for the services without a limit: ledgers may be long. False: a runtime failed, or a signal arrived. */
+/* Waits until the services are ready, however long: ledgers may be long. False: a runtime failed, or a signal arrived. */
 static bool await_ready(ProgramState *state)
 {
 	int64_t report_us = clock_monotonic_us() + WAITING_LINE_MS * 1000;
@@ -321,7 +321,7 @@ static void program_stop(ProgramState *state)
 
 /* ---- the whole */
 
-/* EXIT_USAGE: settings or topics must be corrected; EXIT_ENVIRONMENT: the environment must be. */
+/* The exit code of a failed start. Only distributed programs return EXIT_USAGE here: settings or topics must be corrected. */
 static ExitCode code_of(const ProgramState *state, Result result)
 {
 	if (state->ended_by != 0)

@@ -77,7 +77,7 @@ static const char *check_mail_address(const char *value)
 	return mail_is_address(value) ? NULL : "must be a mail address, like tocsin@example.org";
 }
 
-/* The parser that also decides when a webhook is sent: check and serve accept the same values. */
+/* Uses the parser that reads the setting for webhooks, so that `tocsin check` and `tocsin serve` accept the same values. */
 static const char *check_networks(const char *value)
 {
 	EgressRules rules;
@@ -85,7 +85,7 @@ static const char *check_networks(const char *value)
 	return valid ? NULL : "must be networks separated by commas, like 10.0.0.0/8,127.0.0.1/32, without bits after the prefix";
 }
 
-/* A word of a replica's name: Kafka takes it as group.instance.id. */
+/* TOCSIN_INSTANCE, the name of a replica: Kafka gets it as group.instance.id. */
 static const char *check_instance(const char *value)
 {
 	bool valid = strlen(value) <= INSTANCE_MAX;
@@ -304,7 +304,7 @@ static void warn_unknown(const char *entry, SettingsReport *report)
 	WARNING(report, "%s is not a setting of Tocsin and has no effect: tocsin --settings lists the settings", name);
 }
 
-/* Two values that are valid separately and rarely intended together. */
+/* A webhook URL without a secret is valid, but rarely intended. */
 static void warn_unsigned(const Settings *settings, SettingsReport *report)
 {
 	if ((settings->users & NOTIFIERS) && setting_given(settings, "TOCSIN_WEBHOOK_URL") &&

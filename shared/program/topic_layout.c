@@ -39,7 +39,7 @@ static Result difference_log(const KafkaTopics *wanted, const KafkaDifference *d
 	return result;
 }
 
-/* Logs all; returns the first fatal one. */
+/* Logs all differences; fails with the first fatal one. */
 static Result differences_log(const KafkaTopics *wanted, const KafkaFound *found, const char *service)
 {
 	KafkaDifferences *differences = malloc(sizeof *differences);

@@ -1,4 +1,4 @@
-/* Records kept until a batch ends: an owner's drafts until they are accepted, or records a view notifies its service of. */
+/* Records kept until a batch ends: an owner's drafts until they are accepted, a view's until its service is notified. */
 #ifndef TOCSIN_RUNTIME_BATCH_H
 #define TOCSIN_RUNTIME_BATCH_H
 
@@ -15,7 +15,7 @@ typedef struct {
 	TopicId topic;
 	unsigned partition;
 	Instant time;
-	size_t begin, id, type, subject, key, cause, headers, body; /* where it begins; the size of each part */
+	size_t begin, id, type, subject, key, cause, headers, body; /* where the copy begins; the size of each part */
 } BatchRecord;
 
 typedef struct {
@@ -24,8 +24,8 @@ typedef struct {
 	Buffer bytes;
 	size_t accepted; /* drafts read back as accepted */
 	size_t derived;  /* drafts whose outputs were handed to the bus */
-	bool refused;    /* an input became a dead letter: the batch ends only when that is durable */
-	/* Kept until a batch that decided them is committed: after doubt they are decided again. */
+	bool refused;    /* an input became a dead letter: the batch ends only when the dead letter is durable */
+	/* Outcomes of messages, kept until the batch that decides them is committed: after doubt they are decided again. */
 	OutboundOutcome outcomes[BATCH_OUTCOMES];
 	size_t outcome_count;
 } Batch;

@@ -5,7 +5,7 @@
 #include "shared/io/bus.h"
 #include "shared/io/sqlite/store.h"
 
-/* True the first time. */
+/* True the first time that the record's id is seen. */
 static inline bool bug_unknown(Store *store, const BusRecord *record)
 {
 	Slice id = header_get(record->headers, "ce_id");

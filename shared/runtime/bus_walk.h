@@ -22,8 +22,8 @@ typedef struct {
 } BusWalk;
 
 /*
- * Sleeps between empty reads. Retention may pass the walk: on a stream it continues at the oldest record, so offsets jump; on a
- * ledger, which its owner trims, it is an error (ERROR_NOT_FOUND).
+ * Sleeps between empty reads. If records are dropped before the walk reads them, a walk of a stream continues at the oldest
+ * record, so offsets jump; a walk of a ledger, which its owner trims, fails with ERROR_NOT_FOUND.
  */
 Result bus_walk(BusReader *reader, const BusWalk *walk);
 

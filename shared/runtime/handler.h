@@ -17,7 +17,7 @@
  *                    output's id must be a function of the record's id (id_derived)
  *
  * When a batch is in doubt its transaction is rolled back and `restore` is called: a service with memory besides its store must
- * then read it again from the store.
+ * then restore this memory from the store.
  */
 #ifndef TOCSIN_RUNTIME_HANDLER_H
 #define TOCSIN_RUNTIME_HANDLER_H
@@ -64,8 +64,8 @@ typedef struct Service Service;
 enum { SERVICE_INPUTS_MAX = 4, SERVICE_OUTPUTS_MAX = 4 };
 
 /*
- * The functions of an input return ERROR_INPUT for a record that cannot be processed: it becomes a dead letter and is passed.
- * decide must return it before it drafts. ERROR_AGAIN: the batch is decided again later.
+ * The functions of an input return ERROR_INPUT for a record that cannot be processed: it becomes a dead letter and is
+ * skipped. decide must return ERROR_INPUT before it drafts. ERROR_AGAIN: the batch is decided again later.
  */
 typedef struct {
 	TopicId topic;

@@ -148,7 +148,7 @@ Result ledger_fits(BusReader *reader, TopicId topic, unsigned partition, const L
 		return beginning_fits(reader, topic, partition, cursor, fits);
 	Result result = mark_look(reader, (BusPosition){ topic, partition, offset }, &visit);
 	*fits = visit.seen && !result_failed(visit.result) && ledger_cursor_fits(cursor, &visit.mark);
-	return result.kind == ERROR_NOT_FOUND ? result_ok() : result; /* trimmed just now */
+	return result.kind == ERROR_NOT_FOUND ? result_ok() : result; /* the record was trimmed just now */
 }
 
 int64_t input_first(const Inputs *inputs, const InputPartition *input)
@@ -185,7 +185,7 @@ static Result input_enter(const Inputs *inputs, InputPartition *input)
 	return result_ok();
 }
 
-/* Fetching all at once avoids one wait for each; a standby that takes over while nothing is written has read none of these logs. */
+/* Fetches all these records at once, to wait once: a standby that takes over has read none of the input ledgers before. */
 static void marks_fetch(const Inputs *inputs)
 {
 	BusPosition marks[INPUT_PARTITIONS];
@@ -228,7 +228,7 @@ int64_t input_offset(const InputPartition *input)
 	return is_ledger(input) ? input->cursor.next : input->next;
 }
 
-/* Retention passed a stream's reader: these inputs are lost, and reading continues at the oldest record. */
+/* Retention dropped inputs of a stream before they were read: they are lost, and reading continues at the oldest record. */
 static Result input_skip_lost(const Inputs *inputs, InputPartition *input)
 {
 	handler_log(inputs->handler, LOG_ERROR, "input-lost", topic_name(input));
@@ -273,7 +273,7 @@ Result inputs_body(Inputs *inputs, const Record *input, Slice *body)
 {
 	Bus *bus = bus_of(inputs);
 	if (input->body.size > 0) {
-		*body = input->body; /* the bus read it anyway */
+		*body = input->body; /* the body was read with the record */
 		return result_ok();
 	}
 	if (!inputs->body_reader)
@@ -345,7 +345,7 @@ typedef struct {
 	Result result;
 } ObserveVisit;
 
-/* As when it is decided: a record that became a dead letter is passed over. */
+/* A record that became a dead letter when it was decided is skipped: its faults are no error here. */
 static Result record_observe(ObserveVisit *visit, const BusRecord *from)
 {
 	const InputPartition *input = visit->input;
@@ -442,7 +442,7 @@ void inputs_observe_reset(Inputs *inputs)
 		inputs->list[i].walk = (InputWalk){ .begun = false };
 }
 
-/* Reported to people, because a stream that has lost these records looks the same. */
+/* An error for people: late records and lost records look the same here, and lost records never arrive. */
 static Result observe_overdue(const InputPartition *input)
 {
 	return result_fail(ERROR_AGAIN,

@@ -58,7 +58,7 @@ Result inputs_start(Inputs *inputs);
 
 /*
  * Sets the cursor of each ledger input from the accepted record just before its position; where the position is the oldest record
- * kept, as for a trimmed log. ERROR_AGAIN: that record has not arrived.
+ * kept, the cursor begins as in a trimmed log. ERROR_AGAIN: the record before the position has not arrived.
  */
 Result inputs_enter(Inputs *inputs);
 
@@ -68,7 +68,7 @@ LedgerPositions inputs_positions(const Inputs *inputs);
 /* The position that the last accepted record states, or 0. */
 int64_t input_accepted(const Inputs *inputs, const InputPartition *input);
 
-/* Offset to read next: in a ledger it may lie behind dropped records, where no position may be. */
+/* Offset to read next. In a ledger it may follow a dropped record; a position always follows an accepted one. */
 int64_t input_offset(const InputPartition *input);
 
 /* Offset of the oldest record kept, as far as this process knows. */
@@ -79,7 +79,10 @@ bool inputs_waiting(const Inputs *inputs);
 
 /* ---- reading */
 
-/* Visits at most max records that have arrived; OK where none has. Retention that passed a stream's reader is logged as input-lost. */
+/*
+ * Visits at most max records that have arrived; OK where none has. If retention dropped records of a stream before they were
+ * read, input-lost is logged, and reading continues at the oldest record.
+ */
 Result input_read(Inputs *inputs, InputPartition *input, size_t max, BusVisit visit, void *context);
 
 /*
@@ -88,7 +91,7 @@ Result input_read(Inputs *inputs, InputPartition *input, size_t max, BusVisit vi
  */
 Result input_judge(InputPartition *input, const BusRecord *from, bool *taken);
 
-/* The body of a keys_only input, read now; borrowed until the next call. ERROR_AGAIN: it did not arrive. */
+/* The body of a keys_only input, read now; borrowed until the next call. ERROR_AGAIN: the body did not arrive. */
 Result inputs_body(Inputs *inputs, const Record *input, Slice *body);
 
 /* ---- observing again */
@@ -106,9 +109,9 @@ bool input_is_observed(const InputPartition *input);
 /* ---- ledgers */
 
 /*
- * *fits: the log is the one that the stored cursor was left in, because the record before it is still there. False where that
- * record was trimmed. If the log ends before the cursor, its first record decides: the log has lost records (state_newer_than_bus)
- * or is another one.
+ * *fits: the stored cursor belongs to this log, because the log still has the record whose mark the cursor holds, or the cursor
+ * holds no mark. False where that record was trimmed. If the log ends before the cursor, the first record of the log decides:
+ * the log has lost records (true; state_newer_than_bus) or is another one (false).
  */
 Result ledger_fits(BusReader *reader, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits);
 

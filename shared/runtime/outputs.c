@@ -93,7 +93,7 @@ Result outputs_derive_again(Outputs *outputs, BusReader *reader, const LedgerCur
 	BusPosition position = { handler->service->ledger, handler->partition, from->next };
 	int64_t first = bus->first(reader->bus, position.topic, position.partition);
 	if (position.from < first) {
-		visit.cursor = ledger_begin(first); /* trimmed records had their outputs acknowledged, though no record says so yet */
+		visit.cursor = ledger_begin(first); /* outputs of trimmed records were acknowledged before the trim */
 		position.from = first;
 	}
 	while (position.from < until && !result_failed(visit.result)) {

@@ -35,7 +35,7 @@ Result outputs_of(Outputs *outputs, Result (*function)(Handler *handler, const R
  */
 Result outputs_derive_again(Outputs *outputs, BusReader *reader, const LedgerCursor *from, int64_t until);
 
-/* Appends a dead letter on this wire. ERROR_AGAIN: it cannot be appended, so the input must not be passed. */
+/* Appends a dead letter on this wire. ERROR_AGAIN: it cannot be appended, so the position must stay before the input. */
 Result outputs_dead_letter(Outputs *outputs, Wire *wire, BusPosition input, const char *reason);
 
 #endif

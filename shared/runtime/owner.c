@@ -13,8 +13,8 @@
 
 enum {
 	FOLLOW_RECORDS = 1000,      /* ledger records a step */
-	READBACK_MS = 60000,        /* a batch not read back by then is in doubt */
-	SUPERSEDED_PAUSE_MS = 1000, /* before a partition that another owner claimed is claimed again: one to two of these */
+	READBACK_MS = 60000,        /* a batch that was not read back within this time is in doubt */
+	SUPERSEDED_PAUSE_MS = 1000, /* pause after another owner's claim before the next own claim: once to twice this long */
 	ADVANCE_MS = 60000,         /* moved positions are recorded after this time without a record, */
 	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
 	SILENT_MS = 3600000,        /* and a record is written after this time in any case: it shows that the owner works */
@@ -203,7 +203,7 @@ static Result ledger_load(Owner *owner)
 	return accepted_load(store, &owner->inputs->accepted);
 }
 
-/* State that another log made, or that its trimmed log cannot bring up to date, is dropped and rebuilt. */
+/* State that was made from another log, or that a trimmed log cannot bring up to date, is dropped and rebuilt. */
 static Result state_check(Owner *owner)
 {
 	const RuntimeOptions *options = owner->options;
@@ -238,7 +238,7 @@ static Result load(Owner *owner)
 {
 	Result result = load_all(owner);
 	if (result_failed(result))
-		owner->cursor.next = -1; /* it may be half loaded: the next step loads all of it again */
+		owner->cursor.next = -1; /* state may be half loaded: the next step loads all of it again */
 	return result;
 }
 
@@ -439,7 +439,7 @@ Result owner_draft(Owner *owner, const Draft *draft)
 			  .subject = draft->subject, .key = draft->key.size ? draft->key : draft->subject, .cause = cause,
 			  .headers = draft->headers, .body = draft->body, .time = draft->time };
 	record = batch_keep(&owner->batch, &record);
-	/* Applied before it is appended: the positions in its headers cover what it reflects (Service.position). */
+	/* Applied before it is appended: the positions in its headers depend on the applied state (Service.position). */
 	Result result = record_is_bookkeeping(&record) ? result_ok() : options->service->apply(owner->handler, &record);
 	if (!result_failed(result) && !record_is_bookkeeping(&record))
 		result = projection_touch(&owner->projection, &record);
@@ -590,7 +590,10 @@ static bool advance_is_due(const Owner *owner)
 	return silent_ms >= SILENT_MS || (due && positions_moved(owner));
 }
 
-/* A record that states the positions; also the record that decides whether this owner's timers are its own (timer_set_confirm). */
+/*
+ * Drafts a record that states the positions, if one is due. While the timers are contested, it always drafts one: if the record
+ * is accepted, the timers belong to this owner (timer_set_confirm).
+ */
 static Result advance(Owner *owner)
 {
 	if (!owner->timers.contested && (owner->batch.count > 0 || !advance_is_due(owner)))
@@ -713,7 +716,7 @@ static Result batch_derive(Owner *owner, bool *done)
 	if (*done)
 		return result_ok();
 	if (wire_failed(outputs->wire)) {
-		wire_replace(&outputs->wire); /* some may be lost: all of the batch again, under the same ids */
+		wire_replace(&outputs->wire); /* some may be lost: all outputs are emitted again, under the same ids */
 		batch->derived = 0;
 	}
 	for (; batch->derived < batch->count; batch->derived++) {
@@ -782,7 +785,7 @@ static Result bug_10_go_on(Owner *owner, bool *progressed)
 static Result claim(Owner *owner, bool *progressed)
 {
 	const RuntimeOptions *options = owner->options;
-	/* Without standby no other replica could own the partition: it claims, and the service reports its fault. */
+	/* Without standby no other replica could own the partition: may_own is not asked, and the service reports its fault. */
 	if (options->standby && options->service->may_own)
 		TRY(options->service->may_own(owner->handler));
 	if (BUG(10) && owner->cursor.epoch == owner->epoch && owner->cursor.owner == options->owner_id)
@@ -958,7 +961,7 @@ size_t owner_positions(const Owner *owner, BusPosition *out, Instant *wake_at)
 	return count;
 }
 
-/* A replica without the assignment stands by: ready when it has read the ledger, or need not. */
+/* A replica without the assignment stands by: ready once it has read the ledger to its end, or if it does not follow it. */
 bool owner_is_ready(const Owner *owner)
 {
 	bool stands_by = !owner->assigned && owner->phase == PHASE_FOLLOWING;

@@ -7,8 +7,8 @@
 
 enum {
 	WRITE_MS = 1000,      /* a key is written at most this often */
-	WRITE_KEYS = 500,     /* at a time */
-	PAUSE_MAX_MS = 60000, /* between failed attempts */
+	WRITE_KEYS = 500,     /* at most so many keys in one step */
+	PAUSE_MAX_MS = 60000, /* the longest pause after a failed attempt */
 	READ_RECORDS = 1000,
 	BUFFER_MAX = 1 << 20,
 };
@@ -66,7 +66,7 @@ Result projection_touch(Projection *projection, const Record *record)
 void projection_begin(Projection *projection)
 {
 	wire_replace(&projection->wire);
-	projection->dirty = true; /* unknown: state is asked */
+	projection->dirty = true; /* not known: the next step looks for dirty keys in state */
 	projection->write_at = 0;
 	projection->retry_at = INSTANT_NONE;
 	projection->pause_ms = WRITE_MS;
@@ -91,7 +91,7 @@ typedef struct {
 	Result result;
 } TableVisit;
 
-/* -1, which no state has, where another program wrote the record. */
+/* The version that the record states; -1, which is never the version of a key, where another program wrote the record. */
 static int64_t version_of(const BusRecord *record)
 {
 	int64_t version;
@@ -175,7 +175,7 @@ static Result key_write(Projection *projection, Slice key)
 	return key_mark_clean(projection, key);
 }
 
-/* The keys beyond WRITE_KEYS are written when these were read back. */
+/* Writes at most WRITE_KEYS keys; the other dirty keys are written after these were read back. */
 static Result dirty_write(Projection *projection)
 {
 	Statement *row = store_query(projection->handler->store, "SELECT key FROM runtime_stale LIMIT ?1", V_INTEGER(WRITE_KEYS));
@@ -189,7 +189,7 @@ static Result dirty_write(Projection *projection)
 	return result_failed(result) ? result : ended;
 }
 
-/* Reads to the end before it writes: records of others, and its own last ones. */
+/* Writes only when the table was read to its end, with the records of other programs and this owner's last ones. */
 static Result read_or_write(Projection *projection, bool *progressed)
 {
 	Bus *bus = projection->reader->bus;

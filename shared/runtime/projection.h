@@ -44,7 +44,7 @@ Result projection_touch(Projection *projection, const Record *record);
 /* Outside a transaction: reads the table or writes at most 500 dirty keys. Failures are logged and tried again. */
 void projection_step(Projection *projection, bool *progressed);
 
-/* Its position to wait at, if any: 0 or 1. */
+/* The position to wait at; returns the number of positions, 0 or 1. */
 size_t projection_position(const Projection *projection, BusPosition *out);
 
 /* INSTANT_NONE: nothing is dirty, or appends are under way, which are awaited at the position. */

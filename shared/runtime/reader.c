@@ -85,7 +85,7 @@ static void input_begin(const Reader *reader, InputPartition *input)
 	input->cursor = ledger_begin(first);
 }
 
-/* positioned stays false until all partitions are set: a batch in doubt must not be passed. */
+/* positioned stays false until all partitions are set: else a step could skip a batch that is in doubt. */
 static Result positions_from_group(Reader *reader)
 {
 	Bus *bus = reader->options->bus;
@@ -105,7 +105,7 @@ static Result positions_from_group(Reader *reader)
 	return result_ok();
 }
 
-/* A view that another log made, or that a trimmed ledger cannot bring up to date, is dropped and rebuilt. */
+/* A view that was made from another log, or that a trimmed ledger cannot bring up to date, is dropped and rebuilt. */
 static Result view_load(Reader *reader)
 {
 	const RuntimeOptions *options = reader->options;
@@ -275,7 +275,7 @@ static Result view_end(Reader *reader, Result result)
 		return result;
 	}
 	accepted_notify(reader);
-	return positions_commit(reader); /* advisory: retention must not pass a view */
+	return positions_commit(reader); /* advisory: retention keeps records that a view has not read */
 }
 
 static Result dead_letters_check(Reader *reader)
@@ -319,7 +319,7 @@ static Result outputs_await(Reader *reader, size_t *count)
 	if (!failed)
 		return positions_commit(reader);
 	wire_replace(&outputs->wire);
-	return positions_from_group(reader); /* outputs are in doubt: all of the batch again, under the same ids */
+	return positions_from_group(reader); /* outputs are in doubt: the batch is read again, its outputs get the same ids */
 }
 
 static Result without_store(Reader *reader, size_t *count)
@@ -328,7 +328,7 @@ static Result without_store(Reader *reader, size_t *count)
 		return outputs_await(reader, count);
 	Result result = inputs_handle(reader, count);
 	reader->awaiting = *count > 0;
-	/* A full bus: the positions are before the first record that was not taken, and outputs before it are awaited. */
+	/* The bus is full: positions stay before the first record not handled, and the outputs emitted so far are awaited. */
 	if (result.kind == ERROR_AGAIN && *count > 0)
 		return result_ok();
 	if (result_failed(result)) {
@@ -340,7 +340,10 @@ static Result without_store(Reader *reader, size_t *count)
 	return result;
 }
 
-/* Another instance takes over: its batch in doubt is read again from the group's positions, by whichever is assigned then. */
+/*
+ * Follows the assignment. A reader that loses it drops its unfinished batch; the replica that is assigned next reads that batch
+ * again from the group's positions, and so does this reader when it is assigned again.
+ */
 static Result positions_follow_group(Reader *reader)
 {
 	if (reader->positioned && !reader->assigned) {

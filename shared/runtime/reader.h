@@ -30,7 +30,7 @@ typedef struct {
 	bool in_transaction; /* of the store */
 	int64_t behind;      /* records between the positions and their targets when these were set */
 	Batch batch;         /* accepted records that the service is notified of after the commit */
-	InputPartition inputs_before[INPUT_PARTITIONS]; /* a view's, restored where its batch fails */
+	InputPartition inputs_before[INPUT_PARTITIONS]; /* before a view's batch; restored if the batch fails */
 } Reader;
 
 /* Prepares the state file. *reader holds the first five members, which are borrowed until reader_release, and is zeroed otherwise. */

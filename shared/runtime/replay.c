@@ -77,7 +77,7 @@ struct Replay {
 	ReplayFigures figures;
 	Map ids, versions;
 	bool began;
-	bool entered_at_claim; /* or at its opening record, in a trimmed log: ce_prev cannot be compared, once */
+	bool entered_at_claim; /* a trimmed log begins at a claim or its opening: that opening's ce_prev cannot be compared */
 };
 
 Replay *replay_new(TopicId ledger, unsigned partition, ReplayFinding finding, void *context)
@@ -221,7 +221,8 @@ static bool begin(Replay *replay, const BusRecord *record)
 {
 	LedgerMark mark;
 	bool marked = !result_failed(ledger_mark_read(record->headers, &mark));
-	replay->began = marked || record->offset == 0; /* a record of an unknown writer is passed: the next is the first */
+	/* A record without a readable mark is dropped, and the log begins at the next one that has a mark. */
+	replay->began = marked || record->offset == 0;
 	replay->cursor.next = record->offset;
 	replay->entered_at_claim = record->offset > 0 && marked && (mark.claim || mark.seq == 1);
 	if (record->offset == 0 || !marked || mark.claim)

@@ -131,7 +131,7 @@ static Result policy_refuse(Runtime *runtime, int64_t offset, const char *reason
 static void policy_adopt(Runtime *runtime, Policy *policy)
 {
 	bool other = !runtime->policy || strcmp(policy_version(runtime->policy), policy_version(policy)) != 0;
-	if (other && runtime->options.partition == 0) /* once a process: its other partitions adopt the same */
+	if (other && runtime->options.partition == 0) /* logged once in a process: its other partitions adopt the same policy */
 		handler_log(&runtime->handler, LOG_INFO, "policy-in-force", policy_version(policy));
 	policy_free(runtime->policy);
 	runtime->policy = policy;
@@ -149,7 +149,7 @@ static Result policy_follow(Runtime *runtime)
 	buffer_clear(&runtime->policy_body);
 	TRY(bus->operations->read(runtime->bus_reader, position, 1, true, policy_visit, &runtime->policy_body, &next));
 	if (next == position.from)
-		return result_ok(); /* it has not arrived yet */
+		return result_ok(); /* the message has not arrived yet */
 	runtime->policy_next = next;
 	json_t *message JSON_AUTO = NULL;
 	Policy *policy = NULL;
@@ -166,13 +166,13 @@ static Result policy_follow(Runtime *runtime)
 
 static BusPosition input_position(const Runtime *runtime, const InputPartition *input)
 {
-	/* Not yet an owner: it will continue at the accepted positions. */
+	/* A replica that is not yet the owner will continue at the accepted positions. */
 	bool takes_input = !is_owner(runtime) || runtime->owner.phase >= PHASE_OWNING;
 	int64_t offset = takes_input ? input_offset(input) : input_accepted(&runtime->inputs, input);
 	return (BusPosition){ input->topic, input->partition, offset };
 }
 
-/* It reads its inputs, or is about to. */
+/* True when the runtime reads its inputs, or will once it owns the partition or has its positions. */
 static bool reads_inputs(const Runtime *runtime)
 {
 	return is_owner(runtime) ? runtime->owner.assigned || runtime->owner.phase >= PHASE_OWNING :
@@ -206,7 +206,7 @@ static void lag_report(Runtime *runtime)
 	if (now >= runtime->lag_at && now < runtime->lag_at + LAG_MS)
 		return;
 	if (!has_positions && (follows_ledger(runtime) || reads_inputs(runtime)))
-		return; /* unknown until it has taken its positions: the last report stays */
+		return; /* the lag is not known before the positions are: the last report stays */
 	Lag lag = { 0 };
 	lag_measure(runtime, &lag);
 	lag_publish(&lag, runtime->options.service->name, runtime->lag_reported);

@@ -13,7 +13,7 @@
  *
  * Invariants (asserted here, checked from outside by the simulation):
  *   1. No entry is appended before the own claim was read back.
- *   2. State is committed only when every record it is a fold of was read back as accepted.
+ *   2. State is committed only when every record folded into it was read back as accepted.
  *   3. Nothing derived is published before its record was accepted.
  *   4. Input positions never go back along accepted records.
  *   5. A ledger's offsets are consecutive, and ce_prev of an opening record matches the last accepted record before its claim.

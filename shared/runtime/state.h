@@ -1,6 +1,6 @@
 /*
  * The runtime's own tables in a partition's state file, beside the service's tables and so in the same transactions. Each
- * module reads and writes its rows; the cursors, which two modules keep, and the questions whether a file fits its bus are here.
+ * module reads and writes its rows; the cursors, which two modules keep, and the checks whether a file fits its bus are here.
  */
 #ifndef TOCSIN_RUNTIME_STATE_H
 #define TOCSIN_RUNTIME_STATE_H
@@ -14,10 +14,10 @@ Result state_prepare(Store *store);
 /* Drops all rows, the service's too, logs state-dropped and prepares the empty file. */
 Result state_reset(const Handler *handler, const char *cluster);
 
-/* *usable: the file was made from this cluster. A file that names none is marked with this one; "" matches every file. */
+/* *usable: the file was made from this cluster. A file that names no cluster gets this name; "" matches every file. */
 Result state_cluster_check(Store *store, const char *cluster, bool *usable);
 
-/* ERROR_INTERNAL: the file has read records that the topic does not hold, so the bus is older than the file. */
+/* Returns ERROR_INTERNAL: the file reflects records that the topic does not hold, so the bus is older than the file. */
 Result state_newer_than_bus(const Handler *handler, TopicId topic);
 
 /* name: "ledger", "derive", or TOPIC/PARTITION of an input. A cursor that was never saved loads as zeros. */

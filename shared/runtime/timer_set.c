@@ -6,8 +6,8 @@
 
 enum {
 	BATCH_TIMERS = 200,
-	TIMER_LEASE_MS = 30000, /* a fired timer that stays armed fires again after it */
-	TIMER_SWEEP_MS = 30000, /* overdue timers are armed again this often: a lost timer is found */
+	TIMER_LEASE_MS = 30000, /* a fired timer that stays armed fires again after this time */
+	TIMER_SWEEP_MS = 30000, /* overdue timers are armed again this often, in case the timer store lost them */
 	TIMERS_PAUSE_MS = 1000, /* before an unreachable store is asked again */
 };
 
@@ -129,7 +129,7 @@ void timer_set_begin(TimerSet *set, uint64_t epoch)
 	sweep(set);
 }
 
-/* The store was emptied. */
+/* The timer store was emptied: arms all timers again. */
 static void timers_were_lost(TimerSet *set, Result result)
 {
 	handler_log(set->handler, LOG_INFO, "timers-rearmed", result.text);
@@ -181,7 +181,7 @@ static Result due_ask(const TimerSet *set, DueTimers *due)
 					    BATCH_TIMERS, due_visit, due);
 }
 
-/* State decides: it may have moved the timer, or may not know it any more. */
+/* Fires the timer only if state has it with this due time: it may have been moved or disarmed since. */
 static Result timer_decide(const TimerSet *set, Slice id, Instant due_at)
 {
 	Instant wanted_at;

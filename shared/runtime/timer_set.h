@@ -25,8 +25,8 @@ typedef struct {
 	TimerChange *changes; /* of the batch under way */
 	size_t count, room;
 	Instant swept_at; /* 0: all timers of the state must be armed */
-	Instant retry_at; /* the store was unreachable: not asked before; INSTANT_NONE: it was reachable */
-	bool contested;   /* the store knows a greater epoch: the next accepted record decides */
+	Instant retry_at; /* the unreachable store is not asked before this time; INSTANT_NONE: the store was reachable */
+	bool contested;   /* the store has a greater epoch: if a record of this term is accepted, this owner takes the timers */
 } TimerSet;
 
 /* owner is borrowed for the set's life; timers may be NULL. */
@@ -40,7 +40,7 @@ void timer_set_begin(TimerSet *set, uint64_t epoch);
 Result timer_set_arm(TimerSet *set, Slice id, Instant due_at, bool record_change);
 Result timer_set_disarm(TimerSet *set, Slice id, bool record_change);
 
-/* The batch is forgotten: its changes too. */
+/* The batch ends without a commit: its changes are dropped. */
 void timer_set_forget(TimerSet *set);
 
 /* The batch was committed: forwards its changes. A failure loses only hints, which the next sweep replaces. */

@@ -63,7 +63,7 @@ static Result tree_read(const FieldTable *table, const AcceptInput *input, json_
 
 _Static_assert((int)SKIM_DEPTH_MAX <= (int)SENDER_DEPTH_MAX, "a document that can be skimmed is not too deep");
 
-/* Lists and free objects of the document may be NULL although they are present: they are not used here. */
+/* Members of *document that are lists or free objects may stay NULL although the body has them: this file does not use them. */
 static Result document_read(const FieldTable *table, const AcceptInput *input, DocumentStorage *storage, void *document,
 			    FieldErrors *errors, ProblemCode *code)
 {
@@ -74,7 +74,7 @@ static Result document_read(const FieldTable *table, const AcceptInput *input, D
 
 /* ---- derived values ------------------------------------------------------------------------------------------- */
 
-/* The id of a document without one of the sender's; correlation_key may be empty. */
+/* Sets the id of a document in which the sender gave none; correlation_key may be empty. */
 static void identify_by_request(Accepted *out, IdDomain domain, const AcceptInput *input, Slice correlation_key)
 {
 	const char byte = (char)domain;
@@ -129,7 +129,7 @@ static Id key_of_id(const Id *id)
 	return id_of_pair("", id_slice(id), SLICE_NONE);
 }
 
-/* How far the sender's clock is ahead, at least: an event cannot occur after it was received. INT64_MIN: not known. */
+/* The least time by which the sender's clock is ahead: known if occurred_at is after received_at; else INT64_MIN. */
 static int64_t clock_offset(Instant occurred_at, Instant received_at)
 {
 	bool ahead = occurred_at != INSTANT_NONE && occurred_at > received_at;

@@ -42,7 +42,7 @@ void incident_query_init(IncidentQuery *query);
 /* Takes one parameter of the query string; copies it. Adds its errors, with the parameter's name as pointer. */
 void incident_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors);
 
-/* The same for lists that have only limit and cursor. */
+/* incident_query_take for lists that have only limit and cursor. */
 void page_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors);
 
 /* Identifies the list, for its cursors: digest of the filters, without limit and cursor. */

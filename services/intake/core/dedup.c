@@ -53,7 +53,7 @@ static void generation_grow(DedupGeneration *generation, int64_t generation_size
 	*generation = grown;
 }
 
-/* False: it is there already. A generation holds at most generation_size ids, so there is always a free entry. */
+/* False: the fingerprint is there already. A generation holds at most generation_size ids, so there is always a free entry. */
 static bool generation_add(DedupGeneration *generation, int64_t generation_size, uint64_t fingerprint)
 {
 	if (generation->count * 4 >= generation->capacity * 3)

@@ -61,7 +61,7 @@ static void incident_enter(JoinRecord *row, const Join *join, Instant at)
 	row->entered = join->incident_id;
 }
 
-/* False: it was proposed before. */
+/* False: a campaign was proposed before. */
 static bool campaign_propose(JoinRecord *row)
 {
 	if (row->proposed == 1)

@@ -4,8 +4,8 @@
  *
  * An incident that enters is linked with each incident of the row that entered at most window_seconds before or after it.
  * Announcements come from all partitions, so an older one may come later; therefore incidents are kept for twice the window.
- * At most JOIN_INCIDENTS_MAX are kept. If the incidents within the window alone fill the row, the next one is not entered
- * but proposes a campaign to the first incident of the row, once while any of them is kept.
+ * At most JOIN_INCIDENTS_MAX are kept. If the incidents within the window alone fill the row, the next incident is not
+ * entered. Instead a campaign is proposed to the first incident of the row, and not again before the row is empty.
  */
 #ifndef TOCSIN_INTAKE_JOIN_H
 #define TOCSIN_INTAKE_JOIN_H

@@ -12,8 +12,8 @@ static Instant later(Instant one, Instant other)
 }
 
 /*
- * A reopening restarts both the window and the cap. Without one, resumed_at is INSTANT_NONE, the smallest Instant, so later()
- * ignores it.
+ * A reopening restarts both the window and the cap. Without a reopening, resumed_at is INSTANT_NONE, the smallest Instant,
+ * so later() ignores it.
  */
 static bool is_over(const Window *window, Instant at)
 {

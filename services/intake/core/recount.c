@@ -15,7 +15,7 @@ typedef struct {
 	int64_t from, to; /* NOT_KNOWN: imported, and the position of the import is not known yet */
 	int64_t base, count;
 	int64_t certain, uncertain; /* events found */
-	int64_t row;                /* offset of the last record that states it */
+	int64_t row;                /* offset of the last record that states this stretch */
 	uint32_t next;              /* number of the key's next stretch */
 	uint32_t earlier;           /* number of the previous stretch of the same incident */
 	bool opened, compared;
@@ -33,12 +33,12 @@ struct Recount {
 	KeyStretches *index;
 	uint32_t index_size; /* a power of two, or 0 */
 	uint32_t keys;
-	bool whole;            /* recount_ledger_is_whole */
+	bool whole;            /* recount_ledger_is_whole was called */
 	int64_t position, top; /* the last position stated; the end of the last stretch */
 	int64_t stated_from;   /* events from here on are lost unless a row states them */
 	bool import_open;      /* imported rows wait for the position of their import */
 	DedupFilter filter, misplaced;
-	int64_t kept_from, next; /* the events taken are all of [kept_from, next) */
+	int64_t kept_from, next; /* all kept events in [kept_from, next) were taken */
 	RecountFigures figures;
 };
 
@@ -187,7 +187,7 @@ static bool stretch_extend(const Recount *recount, Stretch *last, RecountStep st
 	return true;
 }
 
-/* An incident that had the key before continues from its last count, or from less. */
+/* An incident that had the key before continues from its last count, or from its row's count if that is smaller. */
 static void stretch_resume(const Recount *recount, Stretch *begun, uint32_t earlier)
 {
 	begun->earlier = earlier;
@@ -260,7 +260,7 @@ void recount_kept_from(Recount *recount, int64_t offset)
 	recount->kept_from = recount->next = offset;
 }
 
-/* The stretch of the key that holds the offset; NULL: none. *lost: none, although a row should count it. */
+/* The stretch of the key that holds the offset; NULL: none. *lost: none does, although a row should count the event. */
 static Stretch *stretch_holding(Recount *recount, Bits key, int64_t offset, bool *lost)
 {
 	KeyStretches *stretches = key_stretches(recount, key);
@@ -273,7 +273,7 @@ static Stretch *stretch_holding(Recount *recount, Bits key, int64_t offset, bool
 	if (offset >= current->from && offset < current->to)
 		return current;
 	if (offset < current->from)
-		*lost = *lost && current->opened; /* else an earlier row may count it */
+		*lost = *lost && current->opened; /* not opened: an earlier row may count the event */
 	else
 		*lost = current->to != NOT_KNOWN && (current->next != NONE || offset < recount->position);
 	return NULL;

@@ -49,7 +49,7 @@ void recount_free(Recount *recount);
 
 /* ---- first pass: accepted records of the ledger in their order */
 
-/* The ledger is complete from its first record, so a row states every event that it counts. */
+/* The ledger is complete from its first record, so every event from the first stated position on must be in a row. */
 void recount_ledger_is_whole(Recount *recount);
 
 typedef enum { RECOUNT_OPENED, RECOUNT_CONTINUED, RECOUNT_RESUMED } RecountStep;

@@ -59,7 +59,7 @@ static bool member_read(Slice name, Slice value, Numbers *all, WindowRow *row)
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (slice_is(name, numbers[i].name))
 			return slice_integer(value, number_at(all, i));
-	return true; /* of a later version */
+	return true; /* a number that a later version added */
 }
 
 static bool numbers_complete(Numbers *all)

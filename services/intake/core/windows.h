@@ -83,7 +83,10 @@ void windows_count(Windows *windows, Window *window, Bits event, int64_t offset,
 /* The smallest offset that is counted but not reported, or `none`. */
 int64_t windows_reflected(const Windows *windows, int64_t none);
 
-/* The time of that event, or `none`. Times increase with offsets, except for differences between the clocks of gateways. */
+/*
+ * The time of the event at windows_reflected, or `none`. Times increase with offsets, except for differences between the clocks
+ * of gateways.
+ */
 Instant windows_reflected_at(const Windows *windows, Instant none);
 
 /* An entry to report now, with its next interval already set; NULL: none is due. windows_put must follow. */

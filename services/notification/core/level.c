@@ -68,7 +68,7 @@ static void target_add(const Level *level, json_t *deliveries, const Target *tar
 	buffer_release(&detail);
 }
 
-/* True when the list has room for the recipient. The last element is reserved for SKIP_TOO_MANY. */
+/* True when the list lacks the recipient and has room for it. The last element is reserved for SKIP_TOO_MANY. */
 static bool target_fits(const Level *level, json_t *deliveries, const char *recipient)
 {
 	size_t count = json_array_size(deliveries);
@@ -92,7 +92,7 @@ static bool is_notified(const Level *level, const char *recipient)
 static void target_reach(const Level *level, json_t *deliveries, Target *target)
 {
 	char missing[LEVEL_MISSING] = "", recipient[RECIPIENT];
-	/* Ids of the policy may be longer than the recipient of a delivery. */
+	/* Ids of the policy may be longer than the recipient of a delivery can be: they are cut. */
 	snprintf(recipient, sizeof(recipient), "%.*s", (int)text_cut_size(target->recipient, cut_size(target->recipient)),
 		 target->recipient);
 	target->recipient = recipient;

@@ -23,7 +23,7 @@ bool incident_waits(json_t *incident)
 	       time_at(json_object_get(incident, "acknowledged"), "at") == INSTANT_NONE;
 }
 
-/* The time from which the plan counts that this entry starts; INSTANT_NONE: the entry starts no plan. */
+/* If the entry starts a plan: the time from which the seconds of that plan count. Else INSTANT_NONE. */
 static Instant entry_base(const PlanState *plan, json_t *entry, json_t *incident)
 {
 	const char *type = text_at(entry, "type");
@@ -57,7 +57,7 @@ PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident,
 		return plan->next_level > 0 ? PLAN_STOP : PLAN_KEEP;
 	json_array_foreach (entries, i, entry) {
 		Instant from = entry_base(plan, entry, incident);
-		/* One record holds an opening and its assessment: the opening counts. */
+		/* If one record holds an opening and its assessment, the plan counts from the opening. */
 		bool assessed_after = base != INSTANT_NONE && strcmp(text_at(entry, "type"), "assessed") == 0;
 		if (from != INSTANT_NONE && !assessed_after)
 			base = from;

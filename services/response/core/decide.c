@@ -109,7 +109,7 @@ static bool is_acknowledged(const CommandContext *context)
 	return member_text(json_object_get(context->incident, "acknowledged"), "at") != NULL;
 }
 
-/* True also for escalations of a superseded plan, whose base_at is before that of the present one. */
+/* True also for an escalation of a superseded plan, whose base_at is before that of the present plan. */
 static bool is_escalated(const CommandContext *context)
 {
 	int64_t level = json_integer_value(json_object_get(context->incident, "escalation_level"));
@@ -141,7 +141,7 @@ static void acknowledge(const CommandContext *context, json_t *changes)
 	json_object_set_new(changes, "acknowledged", acknowledged);
 }
 
-/* A team without a person assigns no member of it. A person without a team keeps the assigned team. */
+/* A command with a team but no person clears the assigned person; one with a person but no team keeps the assigned team. */
 static void assign(const CommandContext *context, json_t *changes)
 {
 	const char *team = context->arguments.team;
@@ -206,7 +206,7 @@ static json_t *arguments_data(const CommandContext *context)
 	return json_encode_present(commands[context->id].arguments, &context->arguments);
 }
 
-/* base_at is internal to the services. */
+/* base_at is omitted, because it is internal to the services. */
 static json_t *escalated_data(const CommandContext *context)
 {
 	return json_pack("{s:I}", "escalation_level", (json_int_t)context->arguments.escalation_level);

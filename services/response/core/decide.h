@@ -15,7 +15,7 @@
 typedef enum {
 	DECIDED_NOTHING,   /* a command of a service that no longer applies: no record, no answer */
 	DECIDED_ENTERED,   /* the entries change the incident */
-	DECIDED_UNCHANGED, /* taken, but the incident is already in that state */
+	DECIDED_UNCHANGED, /* allowed, but the incident is already in the state that the command asks for */
 	DECIDED_REFUSED,
 } DecisionKind;
 

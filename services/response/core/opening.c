@@ -373,7 +373,7 @@ Result repeat_decide(json_t *incident, const IncidentExtras *extras, const Asses
 		     Instant now, Entries *out)
 {
 	bool noise = extras->noise;
-	Assessment assessment = { .noise = 1 }; /* a record without an assessment changes none */
+	Assessment assessment = { .noise = 1 }; /* a record without an assessment leaves that of the incident unchanged */
 	if (record->assessment != NULL)
 		TRY(assessment_read(record->assessment, &assessment));
 	*out = entries_begin(incident, now);

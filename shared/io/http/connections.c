@@ -36,7 +36,7 @@
 
 enum {
 	WORKER_CONNECTIONS = 126,
-	WORKER_CONNECTIONS_OF_LIBRARY = 1000, /* never reached: a connection closed here may be open there for a moment */
+	WORKER_CONNECTIONS_OF_LIBRARY = 1000, /* never reached; libmicrohttpd counts a closed connection a moment longer */
 	WORKERS_LEAST = 8,
 	WORKERS_A_CORE = 4,
 	CONNECTION_MEMORY = 16384, /* bytes, cleared at every request: measured the best of 8192 to 65536 */
@@ -182,7 +182,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 
 /* ---- eviction ---------------------------------------------------------------------------------------------------- */
 
-/* With the mutex held. NULL: no connection has waited for a head since before that time. */
+/* With the mutex held. NULL: every connection that waits for a head began to wait after before_us. */
 static HttpRequest *oldest_without_head(const HttpListener *listener, int64_t before_us)
 {
 	HttpRequest *oldest = NULL;
@@ -325,7 +325,8 @@ static Result worker_start(HttpWorker *worker)
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL },
 		{ MHD_OPTION_CONNECTION_LIMIT, WORKER_CONNECTIONS_OF_LIBRARY, NULL },
 		{ MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_SECONDS, NULL },
-		{ MHD_OPTION_STRICT_FOR_CLIENT, 0, NULL }, /* its own refusals are broken or missing: http_head_fault checks instead */
+		/* 0: http_head_fault does these checks instead, because libmicrohttpd's own refusals are broken or missing. */
+		{ MHD_OPTION_STRICT_FOR_CLIENT, 0, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 

@@ -24,7 +24,7 @@ enum {
 	HTTP_BODY_FIRST = 64 * 1024, /* largest first allocation: a declared length alone takes no memory */
 	HTTP_BODY_KEPT = 4096, /* capacity that an idle connection keeps */
 	HTTP_BODY_UNWANTED = 64 * 1024, /* read and dropped on a route that takes no body */
-	HTTP_HEADERS_ADDED = 7, /* at most, to the headers of a handler */
+	HTTP_HEADERS_ADDED = 7, /* most headers that the server adds to those of a handler */
 };
 
 typedef struct HttpListener HttpListener;
@@ -75,7 +75,7 @@ typedef enum { WATCH_IDLE, WATCH_HEAD, WATCH_TIMED, WATCH_EXEMPT } WatchPhase;
 struct HttpRequest {
 	HttpListener *listener;
 	HttpWorker *worker;
-	struct MHD_Connection *connection; /* NULL: refused before there was one */
+	struct MHD_Connection *connection; /* NULL: the socket is refused and never given to libmicrohttpd */
 	int socket;
 	bool linger; /* the client may still be sending when the connection closes */
 	HttpRequest *previous, *next;
@@ -88,7 +88,7 @@ struct HttpRequest {
 	const void *principal;
 	int64_t started_us;
 	bool line_received;
-	bool headers_received; /* and it counts as in flight */
+	bool headers_received; /* the request counts in server->inflight */
 	bool dispatched; /* its handler was called */
 	bool refused; /* answered before its body was received */
 	bool close; /* bytes after this request cannot be trusted */

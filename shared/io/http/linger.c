@@ -27,7 +27,7 @@ struct HttpLinger {
 	pthread_mutex_t mutex;
 	pthread_cond_t change;
 	bool stop;
-	Lingering list[HTTP_LINGER_MAX]; /* other threads append; only the thread changes or removes */
+	Lingering list[HTTP_LINGER_MAX]; /* other threads append; only `thread` changes or removes entries */
 	unsigned count;
 	char dropped[READ_SIZE];
 };
@@ -60,7 +60,7 @@ static void lingering_remove(HttpLinger *linger, unsigned index)
 	linger->list[index] = linger->list[--linger->count];
 }
 
-/* With the mutex held, except while it polls. */
+/* With the mutex held; it is released during poll(). */
 static void linger_poll(HttpLinger *linger)
 {
 	struct pollfd polls[HTTP_LINGER_MAX];
@@ -119,7 +119,7 @@ void http_linger_free(HttpLinger *linger)
 	free(linger);
 }
 
-/* Without a free entry, only the bytes received so far are read, which is all that most clients have sent. */
+/* Without a free entry, at most 4096 bytes are read before the socket is closed: most clients have sent no more. */
 void http_linger_take(HttpLinger *linger, int socket)
 {
 	int64_t now_us = clock_monotonic_us();

@@ -259,7 +259,7 @@ static const char *request_fault(HttpRequest *request, HttpHead *head)
 	return fault;
 }
 
-/* The headers were received. If a body would follow, a refusal is sent at once and closes the connection. */
+/* The headers were received. If they have a fault or a body follows, a refusal is sent at once and closes the connection. */
 static enum MHD_Result request_begin(HttpRequest *request, const char *method, const char *version)
 {
 	HttpServer *server = request->listener->server;
@@ -300,7 +300,10 @@ static void body_reserve(HttpRequest *request, size_t size)
 	request->body_capacity = capacity;
 }
 
-/* Drops bytes that are not used, up to HTTP_DRAIN_MAX, so that the sender gets to read its answer. */
+/*
+ * Keeps the bytes that the route accepts. Of a body that is too large, HTTP_DRAIN_MAX bytes more are read and dropped, so that
+ * the client can still read its answer.
+ */
 static enum MHD_Result body_take(HttpRequest *request, const char *data, size_t size)
 {
 	size_t body_max = request->match.route->body_max;
@@ -353,7 +356,7 @@ enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, con
 	}
 	if (!request->dispatched && !request->refused) {
 		request_dispatch(request);
-		/* Another thread may have answered already; libmicrohttpd calls again either way. */
+		/* Another thread may have answered already; libmicrohttpd calls http_on_access again in any case. */
 		if (atomic_load(&request->suspended))
 			return MHD_YES;
 		must(atomic_load(&request->answer_state) != ANSWER_OPEN);
@@ -444,7 +447,7 @@ void http_suspend(HttpRequest *request)
 {
 	must(request->dispatched && !atomic_load(&request->suspended));
 	MHD_suspend_connection(request->connection);
-	atomic_store(&request->suspended, true); /* after the call: http_server_stop resumes suspended requests */
+	atomic_store(&request->suspended, true); /* only after the call: http_server_stop resumes marked requests */
 }
 
 /*

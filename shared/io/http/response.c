@@ -1,7 +1,7 @@
 /*
- * The headers of an answer, and answers that bypass libmicrohttpd: written straight to the socket, because libmicrohttpd cannot
- * send them any more (a body is being received), would send its own, or never sees the connection. These come from the same
- * `refuse` callback as all others, are small, and are the last on their connection.
+ * The headers of an answer, and direct answers: written straight to the socket, because libmicrohttpd can no longer send them
+ * (a body is being received), would send an answer of its own, or was never given the connection. Direct answers come from the
+ * same `refuse` callback as all others, are small, and are the last on their connection.
  */
 #include "shared/io/http/internal.h"
 
@@ -180,9 +180,9 @@ static void length_refuse(HttpRequest *request)
 }
 
 /*
- * libmicrohttpd 0.9.75 answers an invalid Content-Length itself and writes the headers of that answer twice. Its log message does
- * not name the connection; it is one whose headers are being received, and every such connection with an invalid length would
- * get the same answer. libmicrohttpd's own answer then fails, because the sending side is shut.
+ * libmicrohttpd 0.9.75 answers an invalid Content-Length itself and writes the headers of that answer twice. Its log message
+ * does not name the connection, so this refuses each connection of the worker whose headers are being received and hold an
+ * invalid length. libmicrohttpd's own answer then fails, because the socket is shut for sending.
  */
 void http_refuse_length(HttpWorker *worker)
 {

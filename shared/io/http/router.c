@@ -216,7 +216,7 @@ int64_t http_head_length(const HttpHead *head)
 	return length;
 }
 
-/* The value of a media type's parameter: name, "=", a token or a quoted string without escapes. SLICE_NONE: no such one. */
+/* The value of a media type's parameter: name, "=", a token or a quoted string without escapes. SLICE_NONE: none. */
 static Slice parameter_of(const char *parameters, Slice name)
 {
 	for (const char *at = parameters; *at == ';'; at += strcspn(at, ";")) {

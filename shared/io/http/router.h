@@ -1,6 +1,6 @@
 /*
- * Decisions about a request before its body: which route it names, and if its headers could be understood differently by two
- * readers. Pure.
+ * Decisions about a request before its body: which route it names, and whether two readers could understand its headers
+ * differently. Pure.
  *
  * The path is matched as sent, segment by segment; a {name} takes one non-empty segment, and values are percent-decoded only
  * after the match. So an escaped slash never makes a segment and an escaped NUL never ends one: a value with a broken escape or a
@@ -33,9 +33,12 @@ typedef struct {
 void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const char *method, Slice path,
 		HttpMatch *out);
 
-/* The headers that decide where a request ends. Starts as zeroes, except host_required, which is true for HTTP/1.1. */
+/*
+ * The facts that are checked in the headers of a request: host, length and media type. Starts as zeroes, except host_required,
+ * which is true for HTTP/1.1.
+ */
 typedef struct {
-	unsigned hosts, content_lengths, transfer_encodings, content_types; /* how many there are */
+	unsigned hosts, content_lengths, transfer_encodings, content_types; /* number of headers of each name */
 	bool host_required, name_invalid, host_is_list;
 	Slice content_length, transfer_encoding;                    /* borrowed from the headers, as are the two below */
 	const char *content_type, *content_encoding;                /* NULL: none */

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 /*
- * Connections are accepted here and handed to libmicrohttpd: MHD_quiesce_daemon on a thread pool races with the pool's workers
- * over the listener's epoll entry and aborts the process when it loses.
+ * Connections are accepted in this file and handed to libmicrohttpd. If libmicrohttpd accepted them on a thread pool, its
+ * MHD_quiesce_daemon could abort the process: it races with the pool's workers over the listener's epoll entry.
  */
 
 enum {
@@ -174,7 +174,7 @@ static void listener_quiesce(HttpListener *listener)
 {
 	if (listener->socket < 0)
 		return;
-	atomic_store(&listener->closing, true); /* accept fails before it looks at the socket when no descriptor is free */
+	atomic_store(&listener->closing, true); /* without a free descriptor accept4 fails before it sees the shutdown */
 	shutdown(listener->socket, SHUT_RDWR); /* makes accept return */
 	if (listener->accepting)
 		pthread_join(listener->acceptor, NULL);
@@ -196,7 +196,7 @@ static void wait_for_answers(HttpServer *server, int64_t wait_ms)
 		clock_sleep_ms(5);
 }
 
-/* Orphans and resumes suspended requests, because MHD_stop_daemon aborts on one; shuts all sockets. */
+/* Shuts all sockets. Orphans and resumes suspended requests: with one left, MHD_stop_daemon would abort the process. */
 static void requests_orphan(HttpServer *server)
 {
 	pthread_mutex_lock(&server->mutex);

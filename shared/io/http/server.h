@@ -45,7 +45,7 @@ typedef struct {
 	size_t header_count;
 } HttpResponse;
 
-/* Exactly one http_answer or http_abort follows: in the handler, or after http_suspend later and from any thread. */
+/* Calls http_answer or http_abort exactly once. After http_suspend, the call may come later and from any thread. */
 typedef void (*HttpHandler)(HttpRequest *request, void *context);
 
 typedef struct {

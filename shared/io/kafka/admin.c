@@ -176,7 +176,7 @@ static void reply_end(Reply *reply)
 	rd_kafka_queue_destroy(reply->queue);
 }
 
-/* ---- reading: their settings ------------------------------------------------------------------------------------- */
+/* ---- reading: the topics' settings ------------------------------------------------------------------------------- */
 
 typedef struct {
 	const rd_kafka_ConfigResource_t **list;

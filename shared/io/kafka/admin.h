@@ -18,7 +18,7 @@ void kafka_admin_close(KafkaAdmin *admin);
 
 typedef struct {
 	unsigned brokers;
-	char unseen[160]; /* why settings could not be read (a mock cluster, a missing right); "": they were */
+	char unseen[160]; /* why settings could not be read (a mock cluster, a missing right); "": they were read */
 	KafkaTopicFound topics[BUS_TOPICS_MAX];
 } KafkaFound;
 
@@ -30,7 +30,7 @@ typedef void (*KafkaDone)(void *context, const KafkaDifference *difference);
 /*
  * Creates missing topics and changes settings, and calls `done` for each difference that it repaired. Brokers may show the
  * change a moment later. ERROR_AGAIN: try again; ERROR_INPUT: more copies than brokers; ERROR_DENIED: the cluster refuses, with
- * its reason; ERROR_INTERNAL: the cluster has no administration.
+ * its reason; ERROR_INTERNAL: the cluster supports no such requests.
  */
 Result kafka_admin_repair(KafkaAdmin *admin, const KafkaTopics *wanted, const KafkaFound *found,
 			  const KafkaDifferences *differences, KafkaDone done, void *context);

@@ -144,8 +144,8 @@ static Result cluster_learn(BusKafka *bus, int wait_ms)
 }
 
 /*
- * Each handle reads the topics' metadata itself: the first record of a topic that is new to a handle waits about a second, until
- * librdkafka's next timer. `inputs` reads them with the extents.
+ * Makes each handle read the metadata of the topics now: the first record of a topic that is new to a handle would wait about a
+ * second, until librdkafka's next timer. `inputs` reads the metadata when it asks for the extents.
  */
 static Result cluster_look(BusKafka *bus, int wait_ms)
 {

@@ -1,8 +1,8 @@
 /*
  * The bus on Apache Kafka (librdkafka), an implementation of shared/io/bus.h. Its parts:
  *
- *   producer   one, idempotent, acks=all. An append is durable when its delivery report has no error. A fatal producer is
- *              replaced; its undelivered appends are reported as failed.
+ *   producer   one, idempotent, acks=all. An append is durable when its delivery report has no error. A producer with a
+ *              fatal error is replaced; its undelivered appends are reported as failed.
  *   member     one where there is a group: it subscribes to one topic, fetches nothing, and commits advisory positions. The
  *              partition numbers that it is assigned are those of bus_assigned. Before bus_join it only reads committed positions.
  *   ledgers, inputs   two consumers that never subscribe: each partition that is read is assigned at an explicit offset. They are
@@ -11,12 +11,12 @@
  *
  * Closing waits for appends in flight, for a last commit of positions, and for handles to end. After bus_set_deadline all of
  * this ends at the deadline, with at most half a second more for each of: the commit, each handle, and the reports of appends that
- * are given up. A question of the probe that was sent before may take two seconds. These limits hold although brokers keep their
- * connections open and do not respond. A handle that does not end in its time is abandoned.
+ * are given up. A request of the probe that was sent before bus_set_deadline may take two seconds. These limits hold also when
+ * brokers keep their connections open and do not respond. A handle that does not end within its limit is abandoned.
  *
  * No Kafka transactions are used, and no owner of a ledger starts from a committed offset (docs/design/ownership.md, "Offsets and
- * restore"). No pause, seek, resume or batch call of librdkafka 2.0.2 is used (docs/design/brokers-and-timers.md, "Reading"), and no
- * topic is ever created by being named.
+ * restore"). No pause, seek, resume or batch call of librdkafka 2.0.2 is used (docs/design/brokers-and-timers.md, "Reading").
+ * Kafka never creates a topic only because this bus uses its name.
  */
 #ifndef TOCSIN_IO_KAFKA_BUS_H
 #define TOCSIN_IO_KAFKA_BUS_H
@@ -34,7 +34,7 @@ typedef struct {
 	const char *brokers;  /* "host:port,host:port" */
 	const char *options;  /* "name=value,…" of librdkafka, or NULL; some are refused (kafka/conf.h) */
 	const char *client;   /* client.id: "tocsin-intake" */
-	const char *instance; /* group.instance.id, the name of this replica; NULL: it leaves the group when it closes */
+	const char *instance; /* group.instance.id, name of this replica; NULL: the member leaves the group when it closes */
 	const char *group;    /* group.id; NULL: none, and every partition number counts as assigned */
 	unsigned group_topic; /* the topic whose partition numbers the group shares out */
 	const BusKafkaTopic *topics; /* borrowed for the bus's life; indexes are the topic numbers of bus.h */

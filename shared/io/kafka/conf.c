@@ -59,7 +59,7 @@ static const struct {
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
-/* GETPID: a producer without an id asks again by itself, as it does at every start of a new Kafka. */
+/* GETPID is no warning: it is usual while a new Kafka starts, and librdkafka asks for the producer's id again by itself. */
 static LogLevel level_of(int syslog_level, const char *facility)
 {
 	if (syslog_level == 4 && strcmp(facility, "GETPID") == 0)
@@ -97,7 +97,7 @@ static void client_of(const rd_kafka_t *handle, char out[static KAFKA_CLIENT_MAX
 static void log_take(const rd_kafka_t *handle, int syslog_level, const char *facility, const char *text)
 {
 	char client[KAFKA_CLIENT_MAX + 1];
-	/* CONFWARN: one list of settings serves producers and consumers, and each warns of those of the other. */
+	/* CONFWARN: one list of settings serves producers and consumers, and each warns of settings that only the other has. */
 	if (strcmp(facility, "CONFWARN") == 0 || !log_enabled(level_of(syslog_level, facility)) || repeats(facility))
 		return;
 	client_of(handle, client);

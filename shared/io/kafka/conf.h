@@ -2,9 +2,10 @@
  * Configuration of every librdkafka handle: addresses, security, timeouts and the log.
  *
  * An operator's options are librdkafka's own, written "name=value,name=value". A comma inside a value is written "\,", a
- * backslash "\\"; blanks around a name and after a comma are dropped, those of a value stay. They override ours, but for
- * those without which records could be lost, doubled or misread (acks, enable.idempotence, …): these are refused by name. No
- * value is ever logged or named in an error, because it may be a password.
+ * backslash "\\"; blanks around a name and after a comma are dropped, those of a value stay. The operator's options override
+ * ours. Some are refused, and the error names them: mainly options that could make records lost, doubled or misread (acks,
+ * enable.idempotence, …), and those that the program sets itself. No value is ever logged or named in an error, because it may
+ * be a password.
  *
  * librdkafka's lines go to log_line as event "kafka" of the service that client.id names. Of a kind of line that repeats
  * while brokers are away (failed connections, timed-out requests) one in 10 s is written.

@@ -18,7 +18,7 @@ enum {
 typedef struct {
 	BusKafkaOptions options; /* its texts are copies; topics is borrowed */
 	char *texts[5];
-	_Atomic int64_t deadline_us; /* no call waits longer, on the monotonic clock; INT64_MAX: none is set */
+	_Atomic int64_t deadline_us; /* no call waits beyond this time, on the monotonic clock; INT64_MAX: no deadline */
 } KafkaConnection;
 
 void kafka_connection_init(KafkaConnection *connection, const BusKafkaOptions *options);

@@ -50,7 +50,7 @@ static void rebalanced(rd_kafka_t *handle, rd_kafka_resp_err_t event, rd_kafka_t
 	for (int i = 0; i < list->cnt; i++)
 		if (list->elems[i].partition < BUS_PARTITIONS_MAX)
 			assigned |= UINT64_C(1) << list->elems[i].partition;
-	/* With an empty assignment it stays a member and fetches nothing. */
+	/* With an empty assignment the handle stays a member of the group and fetches nothing. */
 	rd_kafka_topic_partition_list_t *nothing = rd_kafka_topic_partition_list_new(0);
 	rd_kafka_assign(handle, nothing);
 	rd_kafka_topic_partition_list_destroy(nothing);
@@ -67,8 +67,9 @@ bool member_assigned(const KafkaMember *member, unsigned partition)
 /* ---- positions */
 
 /*
- * True when this process should commit the position of a partition. If the group shares out a topic of one partition, the owner of
- * that partition reads all of every input; a topic of one partition, in a group that shares out many, is read by every owner.
+ * True when this process should commit the position of a partition: when the group assigned it the partition of that number. Any
+ * assignment is enough if the group's topic has one partition, because its owner reads all partitions of every input, and for an
+ * input of one partition, because every owner reads it.
  */
 static bool position_is_ours(const KafkaMember *member, BusPosition at)
 {
@@ -104,8 +105,8 @@ static void positions_each(KafkaMember *member, PositionVisit visit, void *conte
 }
 
 /*
- * Adds a position that is due to the list. A former owner works on and reports positions until it is superseded: they are dropped,
- * because its successor is further.
+ * Adds the position to the list if it is not committed yet. A former owner continues to work and to report positions until it
+ * is superseded; these positions are dropped, because the new owner commits its own.
  */
 static void position_list(KafkaMember *member, BusPosition at, MemberPosition *position, void *list)
 {
@@ -185,7 +186,7 @@ int64_t member_committed(KafkaMember *member, unsigned topic, unsigned partition
 			   asked->offset < 0		       ? BUS_NONE_COMMITTED :
 								 asked->offset;
 	rd_kafka_topic_partition_list_destroy(list);
-	if (position >= 0) /* a reader came so far */
+	if (position >= 0) /* a reader has read up to this offset, so the log has it */
 		partition_end_raise(partition_of(member->partitions, topic, partition), position);
 	return position;
 }
@@ -241,8 +242,8 @@ static Result handle_make(KafkaMember *member, rd_kafka_t **out)
 
 /*
  * A member is fenced when another process joins under its instance name, or when the group has forgotten it while the broker was
- * away. It joins again after a pause that doubles each time this happens again soon, so that two processes with one name fence each
- * other less and less often. Each logs it.
+ * away. The member joins again after a pause, which doubles when it is fenced again soon afterwards, so that two processes with
+ * one name fence each other less and less often.
  */
 static int rejoin_pause_ms(KafkaMember *member)
 {
@@ -325,7 +326,8 @@ Result member_health(const KafkaMember *member)
 }
 
 /*
- * Its callbacks run in here and nowhere later, since kafka_handle_end makes none. A member that never joined has left at once.
+ * The handle's callbacks run in this function and not later, because kafka_handle_end runs none. For a member that never joined
+ * the function returns at once.
  */
 static void group_leave(const KafkaConnection *connection, rd_kafka_t *handle)
 {

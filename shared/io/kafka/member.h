@@ -1,7 +1,8 @@
 /*
  * The consumer group: a member that subscribes to one topic, fetches nothing, and is assigned the partition numbers that this
- * process should own: a hint (shared/io/bus.h, `assigned`). It also commits the advisory positions, of any topic. Before it
- * joins it only reads committed positions. Without a group it does nothing, and every partition counts as assigned.
+ * process should own: a hint (shared/io/bus.h, `assigned`). The member also commits the advisory positions, of any topic;
+ * before it joins the group it only reads them. Without a group the member does nothing, and every partition counts as
+ * assigned.
  */
 #ifndef TOCSIN_IO_KAFKA_MEMBER_H
 #define TOCSIN_IO_KAFKA_MEMBER_H
@@ -10,9 +11,9 @@
 
 enum { MEMBER_COMMIT_MS = 2000 }; /* interval of commits */
 
-/* The position of the service in a partition, as member_commit was last called. */
+/* The position of the service in a partition, from the last call of member_commit. */
 typedef struct {
-	int64_t offset; /* -1: not called, or the partition moved to another member */
+	int64_t offset; /* -1: member_commit was not called, or the partition moved to another member */
 	bool due;       /* not committed yet */
 } MemberPosition;
 
@@ -30,7 +31,7 @@ typedef struct {
 	pthread_mutex_t mutex;     /* guards positions */
 	MemberPosition *positions; /* topic after topic, BUS_PARTITIONS_MAX each */
 	int64_t fenced_us;         /* the last time the handle was fenced, on the monotonic clock; 0: never */
-	int pause_ms;              /* before it joined again then */
+	int pause_ms;              /* the pause after fenced_us, before the member joins again */
 } KafkaMember;
 
 /* connection and partitions are borrowed until member_close. ERROR_INPUT: options that librdkafka refuses. */
@@ -39,15 +40,15 @@ Result member_open(KafkaMember *member, const KafkaConnection *connection, Kafka
 /* Joins the group and starts the thread. Once. ERROR_AGAIN: the group cannot be joined, or the thread cannot start. */
 Result member_join(KafkaMember *member);
 
-/* ERROR_AGAIN: it has joined, and the first rebalance is not over. Any thread. */
+/* ERROR_AGAIN: member_join was called, and the first rebalance is not over. Any thread. */
 Result member_health(const KafkaMember *member);
 
 /* Ends the thread. */
 void member_stop(KafkaMember *member);
 
 /*
- * After member_stop. Commits all positions where reachable (Kafka answers, as far as is known), leaves the group at once if it
- * has no instance name, and frees.
+ * Called after member_stop. Commits all positions if `reachable` (as far as is known Kafka answers), leaves the group at once
+ * if the member has no instance name, and frees.
  */
 void member_close(KafkaMember *member, bool reachable);
 

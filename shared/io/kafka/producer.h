@@ -22,7 +22,7 @@ typedef struct {
 	atomic_bool stop, fatal, down; /* down: librdkafka reports that all brokers are down */
 	_Atomic int64_t down_since_us;
 	_Atomic int64_t progress_us;    /* the last acknowledgement, or the first append after a time without any in flight */
-	_Atomic int64_t quiet_until_us; /* failed appends are not logged before */
+	_Atomic int64_t quiet_until_us; /* failed appends are not logged before this time */
 	atomic_int inflight;            /* appends with an outstanding delivery report, background topics excluded */
 } KafkaProducer;
 
@@ -39,14 +39,14 @@ Result producer_append(KafkaProducer *producer, unsigned topic, unsigned partiti
 /* ERROR_AGAIN: appends are refused, with the reason. Any thread. */
 Result producer_health(const KafkaProducer *producer);
 
-/* Counts an append in and out. acknowledged_us: now, or 0 where it failed. Any thread. */
+/* An append begins, or ends. acknowledged_us: now, or 0 if the append failed. Any thread. */
 void producer_append_begun(KafkaProducer *producer, int64_t now_us);
 void producer_append_ended(KafkaProducer *producer, int64_t acknowledged_us);
 
-/* Time without an acknowledgement while appends are in flight, since the last one or the first append after none; else 0. */
+/* While appends are in flight: the time since progress_us. 0 while none is. */
 int64_t producer_silence_us(const KafkaProducer *producer, int64_t now_us);
 
-/* Its handle, for calls of any client; it is not replaced until producer_handle_return. */
+/* The producer's handle, for requests that any handle can send; it is not replaced until producer_handle_return. */
 rd_kafka_t *producer_handle(KafkaProducer *producer);
 void producer_handle_return(KafkaProducer *producer);
 

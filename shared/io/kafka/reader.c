@@ -10,7 +10,7 @@
 enum {
 	HEADERS_MAX = 64, /* headers of a record that are read; ours have fewer */
 	HEADERS_BYTES = 64 << 10,
-	FETCH_MS = 4000, /* records that exist must arrive within it */
+	FETCH_MS = 4000, /* records that exist must arrive within this time */
 	FETCH_STEP_MS = 200,
 	EXTENTS_MS = 2000,
 	IDLE_US = 60000000,
@@ -110,8 +110,8 @@ static void extent_take(const KafkaPartitions *partitions, BusPosition asked, co
 }
 
 /*
- * Reads the metadata of all topics again. A handle that asked while topics were created may keep the answer that a partition is
- * unknown for minutes.
+ * Reads the metadata of all topics again. Otherwise a handle that asked while topics were created may keep the answer "unknown
+ * partition" for minutes.
  */
 static void metadata_refresh(const KafkaPartitions *partitions, int wait_ms)
 {
@@ -120,7 +120,7 @@ static void metadata_refresh(const KafkaPartitions *partitions, int wait_ms)
 		rd_kafka_metadata_destroy(metadata);
 }
 
-/* One request for all partitions: offsets_for_times with the marks that mean beginning and end (`mark`). */
+/* One request for all partitions; `mark` is RD_KAFKA_OFFSET_BEGINNING or RD_KAFKA_OFFSET_END. */
 static Result extents_ask(KafkaPartitions *partitions, unsigned topic, unsigned partition, int64_t mark, int wait_ms)
 {
 	const KafkaConnection *connection = partitions->connection;
@@ -339,7 +339,7 @@ static rd_kafka_message_t *partition_take(KafkaPartition *partition, int wait_ms
 
 /* ---- records */
 
-/* True for a header name of shared/base/header.h. Other clients may write more; an export could not hold them. */
+/* True for a header name of shared/base/header.h. Headers with other names are left out: an export could not hold them. */
 static bool is_name(const char *name)
 {
 	return name[0] && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.")] == 0;
@@ -430,7 +430,7 @@ static Result message_read(Read *read, int wait_ms, bool *more)
 		rd_kafka_message_destroy(message);
 		return result;
 	}
-	if (read->count == 0) /* once a call is enough */
+	if (read->count == 0) /* one report for each kafka_read is enough */
 		probe_answered(read->partitions->probe, clock_monotonic_us());
 	TRY(gap_check(read, &message));
 	if (!message)
@@ -440,7 +440,7 @@ static Result message_read(Read *read, int wait_ms, bool *more)
 	return result_ok();
 }
 
-/* The time left for a fetch, in short steps, because the deadline may be set meanwhile; 0: it is over. */
+/* The time left for a fetch, in short steps, because the deadline may be set meanwhile; 0: no time is left. */
 static int fetch_left_ms(const KafkaConnection *connection, int64_t until_us)
 {
 	int64_t left_ms = clock_left_ms(until_us);
@@ -517,7 +517,7 @@ void kafka_fetch(BusReader *base, const BusPosition *positions, size_t count)
 
 /* ---- waiting */
 
-/* True when there is a record at the position; else it is being fetched. */
+/* True when there is a record at the position; else the partition is being fetched from there, or read by another reader. */
 static bool position_look(KafkaReader *reader, BusPosition position)
 {
 	KafkaPartitions *partitions = reader->partitions;

@@ -7,7 +7,7 @@
  * new assignment: two readers at different offsets move it back and forth, which is slow and correct. No pause, seek or
  * resume is used, which librdkafka 2.0.2 gets wrong (docs/design/brokers-and-timers.md, "Reading").
  *
- * Every offset is checked: records before the wanted one are dropped, and a gap is fetched again once before it is believed.
+ * Every offset is checked: records before the wanted one are dropped, and a gap is accepted only if a second fetch has it too.
  */
 #ifndef TOCSIN_IO_KAFKA_READER_H
 #define TOCSIN_IO_KAFKA_READER_H
@@ -31,7 +31,7 @@ typedef struct {
 
 typedef struct {
 	_Atomic int64_t first, end; /* as far as is known; they only grow */
-	pthread_mutex_t reading;    /* guards all members until watching */
+	pthread_mutex_t reading;    /* guards the members from here to `watching` */
 	bool assigned;
 	int64_t next; /* offset of the next message from the queue */
 	rd_kafka_queue_t *queue;

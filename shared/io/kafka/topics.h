@@ -62,7 +62,7 @@ typedef struct {
 	KafkaDifferenceKind kind;
 	unsigned topic; /* index in the list */
 	unsigned setting; /* KAFKA_SETTING */
-	bool fatal; /* records would be lost or misread: no service may run on it */
+	bool fatal; /* records would be lost or misread: no service may run on this topic */
 	char found[KAFKA_VALUE_SIZE], wanted[KAFKA_VALUE_SIZE];
 } KafkaDifference;
 

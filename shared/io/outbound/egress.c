@@ -19,7 +19,7 @@ static const EgressNet ipv6_public = { { 0x20 }, 3 };
 
 /* Networks within the two above that the IANA special-purpose registries list as not public. */
 static const EgressNet denied[] = {
-	IPV4(0, 0, 0, 0, 8), /* this network */
+	IPV4(0, 0, 0, 0, 8), /* "this network": 0.0.0.0 reaches this machine */
 	IPV4(10, 0, 0, 0, 8), /* private */
 	IPV4(100, 64, 0, 0, 10), /* carrier-grade NAT */
 	IPV4(127, 0, 0, 0, 8), /* loopback */

@@ -1,6 +1,7 @@
 /*
  * Sends webhooks and mail asynchronously: a bounded set of workers makes the calls, and the caller collects the outcomes. The
- * decision to send is in a ledger before; delivery is at least once, and the key lets the receiver recognise a repeat.
+ * decision to send is in a ledger before `send` is called; delivery is at least once, and the key lets the receiver recognise a
+ * repeat.
  */
 #ifndef TOCSIN_IO_OUTBOUND_OUTBOUND_H
 #define TOCSIN_IO_OUTBOUND_OUTBOUND_H

@@ -11,13 +11,13 @@
 
 typedef struct OutboundShares OutboundShares;
 
-/* `count` shares of outbound, which is borrowed until outbound_shares_free and whose notify is taken. Never NULL. */
+/* `count` shares of outbound, which is borrowed until outbound_shares_free; nobody else may call its notify. Never NULL. */
 OutboundShares *outbound_shares_new(Outbound *outbound, size_t count);
 
 /* No share may be in use. Accepts NULL. */
 void outbound_shares_free(OutboundShares *shares);
 
-/* The share at index, below count; borrowed, and its close is NULL. NULL for shares NULL. */
+/* The share at index, which is below count; borrowed, and its close is NULL. Returns NULL if shares is NULL. */
 Outbound *outbound_share(OutboundShares *shares, size_t index);
 
 #endif

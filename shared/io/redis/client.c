@@ -33,7 +33,7 @@ struct RedisClient {
 
 /* ---- the URL ----------------------------------------------------------------------------------------------------- */
 
-/* Percent-decoded; printable bytes only, before and after. */
+/* Percent-decodes `from`. False: a byte is not printable before or after decoding, or the part is too long. */
 static bool part_decode(Slice from, char out[static PART_ROOM])
 {
 	size_t size = 0;

@@ -7,7 +7,7 @@
  *
  * Used by one thread at a time. Every wait has a limit of `timeout_ms`: connecting, each step of signing in, and all answers to
  * commands that were sent together; only name resolution may take longer. After any failure, including an error answer, the
- * connection must be closed and a new one opened. Commands without an answer may have been executed, or may be later.
+ * connection must be closed and a new one opened. Commands without an answer may have been executed, or are executed later.
  *
  * Answers are not trusted: their size is bounded, and of an error only a known code is passed on, because some errors quote the
  * command, including the password.

@@ -61,7 +61,7 @@ static void owner_reset(RedisTimers *timers, RedisOwner *owner, OwnerPhase phase
 	pthread_cond_broadcast(&timers->changed);
 }
 
-/* The next call drops all timers in Redis; all must be armed again. */
+/* The next call drops all timers of the owner in Redis; all must be armed again. */
 static void owner_restart(RedisTimers *timers, RedisOwner *owner, StepReset reset)
 {
 	owner_reset(timers, owner, OWNER_ARMING);
@@ -79,7 +79,7 @@ void owner_fence(RedisTimers *timers, RedisOwner *owner)
 	owner_reset(timers, owner, OWNER_FENCED);
 }
 
-/* The owner, added where it is new, and restarted where the term is. NULL: there are OWNERS_MAX. */
+/* Finds the owner, or adds it; restarts it if it is new or the term is greater. NULL: there are OWNERS_MAX owners already. */
 static RedisOwner *owner_of_term(RedisTimers *timers, const char *name, uint64_t term)
 {
 	RedisOwner *owner = owner_find(timers, name);
@@ -117,7 +117,7 @@ static void owner_queue(RedisTimers *timers, RedisOwner *owner, Slice id, Instan
 	timers_work(timers);
 }
 
-/* By the caller's clock. */
+/* The time of the next due timer or end of a lease, by the caller's clock. */
 static Instant armed_next(const RedisTimers *timers, const RedisOwner *owner)
 {
 	Instant next = instant_earlier(owner->known_next, owner->queued_next);
@@ -212,7 +212,7 @@ static void redis_take(Timers *base, const char *name, uint64_t term)
 
 /* ---- firing ---------------------------------------------------------------------------------------------------- */
 
-/* By the last answer of Redis. */
+/* True when timers must be armed again, or one is due as far as the last answer of Redis tells. */
 static bool owner_overdue(const RedisTimers *timers, const RedisOwner *owner, Instant now)
 {
 	return owner->phase != OWNER_ARMED ||
@@ -242,7 +242,7 @@ static Result due_look(RedisTimers *timers, RedisOwner *owner, uint64_t term, bo
 	return result_ok();
 }
 
-/* Waits until no other request is in progress, then for the answer. True: it is stored in the owner. */
+/* Waits until no other request is in progress, then makes one and waits for its answer. True: owner->request has the answer. */
 static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, size_t max)
 {
 	uint64_t generation = owner->generation;
@@ -261,7 +261,7 @@ static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, 
 	if (!owner_is_current(owner, generation) || owner->request.phase == REQUEST_ANSWERED)
 		return owner_is_current(owner, generation);
 	if (owner->request.phase == REQUEST_SENT)
-		owner_lose(timers, owner); /* timers that the call leases would not be shown */
+		owner_lose(timers, owner); /* the call may have leased timers that nobody was shown */
 	owner->request.phase = REQUEST_NONE;
 	pthread_cond_broadcast(&timers->changed);
 	return false;

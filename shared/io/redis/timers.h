@@ -5,13 +5,13 @@
  *
  *     {tocsin}:CLUSTER:OWNER:show    sorted set: id -> when it is shown next: its due time, or the end of its lease
  *     {tocsin}:CLUSTER:OWNER:data    hash: id -> its due time
- *     {tocsin}:CLUSTER:OWNER:state   hash: term, process (random, drawn at open), call (number of the last one)
+ *     {tocsin}:CLUSTER:OWNER:state   hash: term, process (random, drawn at open), call (number of the last call)
  *
  * One script changes them. Each of its calls carries the term, the process, a number that grows by one with each call of this
  * process, and the number of the last answered call. The script therefore detects that a call is
  *
- *     fenced    a greater term is known: changes nothing, shows nothing, unless the call overrides it (`take` in timers.h:
- *               the term is of another log on the same cluster)
+ *     fenced    a greater term is known: changes nothing, shows nothing, unless the call overrides that term (`take` in
+ *               timers.h: the greater term is of another log on the same cluster)
  *     late      a later call of this process came first (this one was on an abandoned connection): changes nothing
  *     lost      the term, the process or the last answered call is missing: FLUSHALL, a restart without data or with old
  *               data, a failover to a replica that lacks some writes, an eviction. Changes nothing
@@ -23,8 +23,8 @@
  *
  * Redis' clock decides which timers are due. One thread a process owns the one connection, sends the calls of all owners together,
  * and four times a second checks every owner of the process: that its data exists, with as many due times as ids, and when the
- * next timer is due. Callers queue changes and read results; only `due` waits, where a timer is due, and `arm` where the queue is
- * full, both for a few seconds at most.
+ * next timer is due. Callers queue changes and read results. `due` waits only where a timer is due, `arm` and `disarm` only
+ * where the queue is full, each for a few seconds at most.
  *
  * Neither persistence nor replication of Redis is needed. maxmemory-policy must be noeviction: an eviction is detected, but all
  * timers are armed again each time.

@@ -4,8 +4,8 @@
  *   redis/timers.c        the operations of shared/io/timers.h, and the owners' state
  *   redis/timers_link.c   the thread that owns the connection: rounds of calls, reconnecting
  *
- * One mutex guards all members but RedisTimers.link, which belongs to the thread once it runs. It is never held while a call
- * waits for Redis.
+ * One mutex guards all members but RedisTimers.link, which belongs to the thread once it runs. The mutex is never held
+ * while a call waits for Redis.
  */
 #ifndef TOCSIN_IO_REDIS_TIMERS_INTERNAL_H
 #define TOCSIN_IO_REDIS_TIMERS_INTERNAL_H
@@ -45,7 +45,8 @@ typedef struct {
 	RedisTimer *queue; /* changes, in order */
 	size_t queue_count, queue_room;
 	Instant queued_next; /* the earliest due time in the queue */
-	Instant known_next;  /* the last answer's next time, by Redis' clock; INSTANT_NONE: none */
+	/* When a timer in Redis is next due or a lease ends, by Redis' clock: from the last answer, or earlier by changes sent since. */
+	Instant known_next; /* INSTANT_NONE: none */
 	struct {
 		RequestPhase phase;
 		size_t max, count;

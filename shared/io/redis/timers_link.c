@@ -48,7 +48,7 @@ static void link_up(RedisTimers *timers)
 	pthread_mutex_unlock(&timers->mutex);
 	if (returned)
 		log_line(LOG_INFO, timers->name, "redis-reachable", L_STRING("detail", "timers are read and written again"));
-	/* Only a connection that lasts resets the pause: the first write of another may be refused. */
+	/* Only a connection that has lasted resets the pause: the first write of a new one may be refused. */
 	if (clock_monotonic_us() > timers->link->connected_at_us + STEADY_MS * INT64_C(1000))
 		timers->link->pause_ms = 0;
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /*
- * Numbers are passed through as text, and computed with only below 2^53. A timer without data is not shown but reported as
- * a loss: its data was evicted, or another client removed it.
+ * Due times are stored and returned as text; the scripts compute only with numbers below 2^53. A timer without data is not
+ * shown but reported as a loss: its data was evicted, or another client removed it.
  */
 static const char *const sources[SCRIPTS] = {
 	/*
@@ -104,7 +104,7 @@ static Result source_load(Script *script, RedisClient *client, ScriptId id)
 	return result_ok();
 }
 
-/* A replica loads scripts and answers peeks, but refuses writes: a write without effect detects it. */
+/* A read-only replica of Redis loads scripts and answers peeks. This write, which has no effect, fails there. */
 static Result write_probe(RedisClient *client, const char *prefix)
 {
 	char key[KEY_ROOM + 8];
@@ -133,7 +133,7 @@ static void word_add(Script *script, Slice word)
 	script->words[script->count++] = word;
 }
 
-/* Adds the last text as a word. Its address is set by call_end, because the buffer may still move. */
+/* Adds the text from `begin` on as a word. call_end sets the word's address, because the buffer may still move. */
 static void text_add(Script *script, size_t begin)
 {
 	word_add(script, (Slice){ NULL, script->texts.size - begin });

@@ -21,7 +21,7 @@ enum {
 	SHOWN_MAX = 256,   /* due timers shown by one step */
 };
 
-/* 2^53: numbers below are exact in Lua. */
+/* 2^53: Lua computes exactly with integers below it. */
 #define REDIS_NUMBER_MAX (INT64_C(1) << 53)
 
 typedef struct {
@@ -33,7 +33,7 @@ typedef struct {
 typedef enum { SCRIPT_STEP, SCRIPT_PEEK, SCRIPTS } ScriptId;
 
 typedef struct {
-	const char *prefix, *process; /* borrowed: of all keys; this process's random name */
+	const char *prefix, *process; /* borrowed: the prefix of all keys; the random name of this process */
 	char sha[SCRIPTS][SHA_TEXT];
 	Slice words[REDIS_WORDS_MAX];
 	size_t count;
@@ -70,7 +70,7 @@ typedef enum { STATUS_OK, STATUS_LOST, STATUS_FENCED, STATUS_LATE, STATUSES } Sc
 void script_init(Script *script, const char *prefix, const char *process);
 void script_release(Script *script);
 
-/* Loads the scripts over a new connection, and checks that it may write. ERROR_AGAIN as redis_client_receive. */
+/* Loads the scripts over a new connection, and checks that Redis accepts writes. ERROR_AGAIN as redis_client_receive. */
 Result script_load(Script *script, RedisClient *client);
 
 /* Adds the call to what the client sends. */

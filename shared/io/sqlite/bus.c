@@ -2,11 +2,11 @@
  * Appending, and the committer: the only thread that writes the file. It also deletes rows, by retention and by trimming, in
  * small steps that go along with its transactions.
  *
- * Retention of streams. A record may be deleted when no group has yet to read it (its offset is below the lowest position of
- * all groups) and it is older than its topic's retention_ms, or its partition keeps more bytes than its share. A partition that no
- * group ever read is limited by time alone. The newest record always stays: the next offset is derived from it. Steps run when
- * nothing else is to be written, except in a partition above its share of bytes: there a step goes along with each batch and
- * may delete twice as many rows as the batch adds.
+ * Retention of streams. A record may be deleted when all groups have read it (its offset is below the lowest position of all
+ * groups) and, besides, it is older than its topic's retention_ms or its partition keeps more bytes than its share. A partition
+ * that no group ever read is limited by time alone. The newest record always stays: the next offset is derived from it. Steps
+ * run when nothing else is to be written, except in a partition above its share of bytes: there a step goes along with each
+ * batch and may delete BUSY_ROWS rows more than twice as many as the batch adds.
  *
  * Trimming. The caller waits while the committer deletes a step with each transaction. Each step is durable and moves `first`;
  * a crash leaves a partition that begins where the last step ended. If no record remains, the end is recorded in `meta`.
@@ -23,7 +23,7 @@ enum {
 	GATHER_US = 200,
 	ENTRY_ALIGN = 16,
 	STEP_ROWS = 512,
-	STEP_BYTES = 4 << 20, /* deleting a long record reads its page numbers */
+	STEP_BYTES = 4 << 20, /* SQLite reads the overflow pages of the rows that it deletes */
 	BUSY_ROWS = 64,
 	TRIM_WAIT_MS = 5000,
 };
@@ -121,10 +121,10 @@ Result bus_sqlite_append(Bus *base, unsigned topic, unsigned partition, const Bu
 
 /* ---- the committer: retention ------------------------------------------------------------------------------------ */
 
-/* Which rows of one table a step may delete: `before`, and either older or in excess; at most `rows` and about `bytes`. */
+/* The rows of a table that a step may delete: below `before`, and too old or in excess; at most `rows`, about `bytes`. */
 typedef struct {
 	int64_t before;      /* offsets from here on are kept */
-	Instant older_than;  /* rows received before this time may be deleted; INSTANT_NONE: none because of its age */
+	Instant older_than;  /* rows received before this time may be deleted; INSTANT_NONE: no row is too old */
 	int64_t excess;      /* bytes above the share of the partition */
 	size_t rows;
 	int64_t bytes;
@@ -160,7 +160,7 @@ static BusDrop rows_select(sqlite3_stmt *rows, BusTable *table, const Allowance 
 	return drop;
 }
 
-/* The oldest rows. After a failure there is no drop; the next write reports the failure. */
+/* The oldest rows that may be deleted. If they cannot be read, none; the next write then reports the failure. */
 static BusDrop table_plan(BusSqlite *bus, BusTable *table, const Allowance *allowed)
 {
 	static const char sql[] = "SELECT offset, at, length(key) + length(headers) + length(body) FROM \"%s\""
@@ -189,7 +189,7 @@ static BusDrop retention_idle(BusSqlite *bus, Instant now)
 	return (BusDrop){ 0 };
 }
 
-/* Along with a batch of `rows` rows. */
+/* The rows to delete in the transaction that adds a batch of `rows` rows. */
 static BusDrop retention_busy(BusSqlite *bus, Instant now, size_t rows)
 {
 	for (unsigned i = 0; i < bus->table_count; i++) {
@@ -206,7 +206,7 @@ static BusDrop retention_busy(BusSqlite *bus, Instant now, size_t rows)
 
 /* ---- the committer: deleting rows -------------------------------------------------------------------------------- */
 
-/* Records the end of a table that may be left empty: it can no longer be derived from the newest record. */
+/* Records the end of a table that is about to be emptied: without a newest record the end cannot be derived. */
 static int end_record(BusSqlite *bus, const BusTable *table)
 {
 	static const char sql[] = "INSERT OR REPLACE INTO meta VALUES ('end of %s', ?1)";
@@ -460,7 +460,7 @@ static void work_settle(BusSqlite *bus, const BusWork *work, bool committed)
 	batch_report(work->batch, !committed);
 }
 
-/* Always due for the last batch. */
+/* The tick is always due for the last batch. */
 static bool tick_due(BusSqlite *bus, bool last)
 {
 	int64_t now_us = clock_monotonic_us();

@@ -38,7 +38,7 @@ typedef struct {
 	int64_t stream_bytes;   /* limit for all partitions of one stream; 0: 4 GiB */
 } BusSqliteOptions;
 
-/* Opens or creates. ERROR_INPUT: of another program, of a newer Tocsin, or of another P; ERROR_AGAIN: not readable or writable. */
+/* Opens or creates. ERROR_INPUT: a file of another program, of a newer Tocsin, or with another P; ERROR_AGAIN: no access. */
 Result bus_sqlite_open(const BusSqliteOptions *options, Bus **out);
 
 typedef struct {

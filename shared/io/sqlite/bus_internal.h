@@ -32,8 +32,8 @@ enum {
 typedef struct {
 	char name[BUS_TABLE_NAME]; /* events.0 */
 	_Atomic int64_t first, end;
-	_Atomic int64_t first_next; /* first after the open transaction, if that commits */
-	_Atomic int64_t trim_to;    /* requested first */
+	_Atomic int64_t first_next; /* `first` after the open transaction, if the transaction commits */
+	_Atomic int64_t trim_to;    /* the `first` that bus_sqlite_trim requested */
 	int64_t end_next;   /* committer: end after the open transaction */
 	int64_t bytes;      /* committer: estimate of the stored bytes */
 	int64_t bytes_next; /* committer: bytes after the open transaction */
@@ -87,7 +87,7 @@ typedef struct {
 	size_t signal_at; /* appenders signal `arrived` at this number of waiters */
 	bool full;        /* an append found no room: stop gathering */
 	bool closing, failing;
-	bool trimming;             /* the first of some table is below its trim_to */
+	bool trimming;             /* `first` of some table is below its trim_to */
 	pthread_cond_t trimmed;    /* a trim step ended, or the bus is failing or closing */
 
 	pthread_t committer;
@@ -163,7 +163,7 @@ void bus_positions_release(BusSqlite *bus);
 /* The lowest position of all groups; INT64_MAX: no group has one. */
 int64_t bus_positions_lowest(BusSqlite *bus, const BusTable *table);
 
-/* Writes changed positions in the open transaction, returns a SQLITE_* code; settle follows with the fate of the transaction. */
+/* Writes changed positions in the open transaction; returns a SQLITE_* code. bus_positions_settle takes its outcome. */
 int bus_positions_write(BusSqlite *bus);
 void bus_positions_settle(BusSqlite *bus, bool committed);
 

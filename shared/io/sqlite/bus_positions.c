@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With positions_mutex held, or while the bus opens; so is group_add. */
+/* group_find and group_add are called with positions_mutex held, or while the bus opens. */
 static BusGroup *group_find(BusSqlite *bus, const char *name)
 {
 	for (size_t i = 0; i < bus->group_count; i++)
@@ -90,7 +90,7 @@ static int position_write(BusSqlite *bus, const BusGroup *group, unsigned table)
 	return bus_step(bus->position);
 }
 
-/* Copied under the mutex, written without it: committing a position never waits for SQL. */
+/* Copies the positions with the mutex held; they are written without it, so that bus_sqlite_commit never waits for SQL. */
 static size_t positions_copy(BusSqlite *bus)
 {
 	pthread_mutex_lock(&bus->positions_mutex);

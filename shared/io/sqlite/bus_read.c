@@ -18,7 +18,7 @@ struct BusSqliteReader {
 	sqlite3 *db;
 	ReaderTable *tables;
 
-	pthread_cond_t notified; /* with the bus's readers_mutex, which guards the rest */
+	pthread_cond_t notified; /* used with the bus's readers_mutex, which guards all members below */
 	bool woken;              /* by bus_sqlite_wake; cleared by the next wait that ends */
 	bool waiting, ready;
 	const BusPosition *positions;
@@ -91,7 +91,7 @@ void bus_sqlite_wake(BusReader *base)
 	pthread_mutex_unlock(&bus->readers_mutex);
 }
 
-/* No append is missed: ends are stored before this takes the mutex, and readers check them with the mutex held. */
+/* No append is missed: the committer stores the ends before it calls this, and readers check them with the mutex held. */
 void bus_readers_notify(BusSqlite *bus)
 {
 	pthread_mutex_lock(&bus->readers_mutex);

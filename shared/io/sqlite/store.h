@@ -23,7 +23,7 @@ typedef struct {
 	const char *path;          /* or ":memory:" */
 	const char *const *steps;  /* steps[i] is the SQL that upgrades version i to i + 1; NULL: rebuild */
 	int version;               /* number of steps */
-	bool durable;              /* synchronous=FULL and never deleted; otherwise OFF. Steps must not be NULL. */
+	bool durable;              /* synchronous=FULL (else OFF); the file is never deleted, no step may be NULL */
 	bool read_only;            /* a second connection to a file that a Store has open for writing; runs no steps */
 	int cache_kib;             /* page cache in KiB; 0: 1024 */
 } StoreOptions;

@@ -5,7 +5,10 @@
 #include "shared/io/sqlite/file.h"
 #include "shared/io/sqlite/store.h"
 
-/* A further text is prepared each time. There are twice as many buckets as statements, so that probing ends. */
+/*
+ * At most STATEMENTS_MAX statements are cached; any other is prepared for each use. There are twice as many buckets, so that
+ * probing ends.
+ */
 enum { STATEMENTS_MAX = 256, STATEMENT_BUCKETS = 512 };
 
 struct Statement {

@@ -33,7 +33,7 @@ static bool is_view(const StoreOptions *options)
 	return !options->durable && !options->read_only && !path_is_memory(options->path);
 }
 
-/* The id of this boot of the machine; unique to this process if the kernel has none. */
+/* The id of this boot of the machine. If the kernel has none: a text with the process id, so other processes differ. */
 static void boot_read(char out[static BOOT_SIZE])
 {
 	FILE *file = fopen(BOOT_FILE, "re");

@@ -34,7 +34,7 @@ typedef struct {
 
 static Result sqlite_arm(Timers *base, const char *owner, uint64_t term, Slice id, Instant due_at)
 {
-	(void)term; /* one process, one owner */
+	(void)term; /* all owners are in this process: none is superseded */
 	SqliteTimers *timers = (SqliteTimers *)base;
 	if (id.size == 0 || id.size > TIMER_ID_MAX || strlen(owner) > OWNER_MAX)
 		return result_fail(ERROR_INPUT, "a timer's id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
@@ -50,7 +50,7 @@ static Result sqlite_arm(Timers *base, const char *owner, uint64_t term, Slice i
 
 static Result sqlite_disarm(Timers *base, const char *owner, uint64_t term, Slice id)
 {
-	(void)term; /* one process, one owner */
+	(void)term; /* all owners are in this process: none is superseded */
 	SqliteTimers *timers = (SqliteTimers *)base;
 	pthread_mutex_lock(&timers->mutex);
 	Result result = store_run(timers->store, "DELETE FROM timers WHERE owner = ?1 AND id = ?2",
@@ -105,7 +105,7 @@ static Result due_lease(Store *store, const char *owner, Instant until, const Du
 static Result sqlite_due(Timers *base, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
 			 TimersVisit visit, void *context)
 {
-	(void)term; /* one process, one owner */
+	(void)term; /* all owners are in this process: none is superseded */
 	SqliteTimers *timers = (SqliteTimers *)base;
 	DueList due = { 0 };
 	pthread_mutex_lock(&timers->mutex);
@@ -129,7 +129,7 @@ static Instant sqlite_next(Timers *base, const char *owner)
 				       V_TEXT(slice_of(owner)));
 	if (statement_next(query))
 		next = statement_integer(query, 0);
-	(void)statement_end(query); /* after a failure INSTANT_NONE: the owner asks again */
+	(void)statement_end(query); /* after a failure the result is INSTANT_NONE; the owner asks again */
 	pthread_mutex_unlock(&timers->mutex);
 	return next;
 }

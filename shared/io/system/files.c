@@ -176,7 +176,7 @@ Result program_directory(char *out, size_t out_size)
 struct AppendFile {
 	int fd;
 	int64_t size;
-	bool broken; /* bytes of a failed write are behind size and could not be truncated */
+	bool broken; /* bytes of a failed write are after the first `size` and could not be removed */
 	char path[];
 };
 

@@ -36,7 +36,7 @@ bool log_due(_Atomic int64_t *quiet_until_us, int64_t pause_us);
 #define L_INTEGER(name_, n_) ((LogMember){ .name = (name_), .type = LOG_INTEGER_VALUE, .integer = (n_) })
 
 void log_line_(LogLevel level, const char *service, const char *event, const LogMember *members, size_t count);
-/* Needs at least one member; those beyond 24 are dropped. Blocks while stdout does; lines are lost if it is closed. */
+/* Needs at least one member; those beyond 24 are dropped. Blocks while stdout is full; lines are lost if stdout is closed. */
 #define log_line(level, service, event, ...)                                             \
 	log_line_((level), (service), (event), (const LogMember[]){ __VA_ARGS__ },       \
 		  sizeof((const LogMember[]){ __VA_ARGS__ }) / sizeof(LogMember))

@@ -50,7 +50,7 @@ void policy_unshare(PolicyShare *share)
 	free(share);
 }
 
-/* Copies the message first, because the last user of the policy, in any thread, frees it. */
+/* Compiles a copy of the message: the policy keeps a reference to its message, which the last user of the policy drops in any thread. */
 static Result compile(const json_t *message, Policy **out)
 {
 	json_t *own = json_deep_copy(message);

@@ -18,7 +18,7 @@ enum {
 	ADVANCE_MS = 60000,         /* moved positions are recorded after this time without a record, */
 	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
 	SILENT_MS = 3600000,        /* and a record is written after this time in any case: it shows that the owner works */
-	GROUP_COMMIT_MS = 2000,     /* between advisory positions, for lag and retention */
+	GROUP_COMMIT_MS = 2000,     /* between commits of the input positions to the group, which only lag and retention use */
 	TRIM_MS = 3600000,          /* between attempts to trim the ledger */
 	HEADERS_MAX = 1 << 20,
 };

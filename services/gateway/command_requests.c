@@ -394,7 +394,7 @@ static bool check_again(Issue *issue, Ticket ticket)
 typedef struct {
 	CommandRequests *requests;
 	Ticket ticket;        /* 0: the waiting table was full */
-	HttpRequest *request; /* NULL with a ticket; without one, no other thread can answer it */
+	HttpRequest *request; /* NULL with a ticket: the waiting table holds it; else only the outcome of this append answers it */
 	Id id;
 } PendingCommand;
 

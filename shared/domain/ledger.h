@@ -65,8 +65,9 @@ LedgerVerdict ledger_judge(LedgerCursor *cursor, Slice headers, LedgerMark *mark
 void ledger_mark_write(Buffer *headers, const LedgerMark *mark);
 
 /*
- * Checks the opening record of the current claim, with the cursor behind it: its ce_prev must name the last record accepted
- * before the claim. ERROR_INTERNAL if it does not: the log has lost or changed accepted records.
+ * Checks an opening record (the one with seq 1, the first after a claim) once ledger_take has accepted it: its ce_prev must
+ * name the last record accepted before the claim. ERROR_INTERNAL if it names another: the log has lost or changed accepted
+ * records. Not checked if there is no ce_prev or the cursor does not know that record (LEDGER_UNKNOWN).
  */
 Result ledger_opening_check(const LedgerCursor *cursor, Slice headers);
 

@@ -141,7 +141,7 @@ struct Service {
 	 * partition to others. State is complete and must not be changed.
 	 */
 	Result (*may_own)(Handler *handler);
-	ServiceOffsets offsets; /* export and import move them along with the input */
+	ServiceOffsets offsets; /* the header whose offsets export and import convert: its input has others in the other log */
 };
 
 struct Handler {

@@ -28,7 +28,7 @@ typedef struct {
 	bool positioned;     /* its inputs are at the positions of its view or, without a store, of its group */
 	bool awaiting;       /* a batch is read: its outputs, or a view's dead letters, are awaited */
 	bool in_transaction; /* of the store */
-	int64_t behind;      /* records between the positions and their targets when these were set */
+	int64_t behind;      /* records left to read up to the ends to be reached, when those were last taken */
 	Batch batch;         /* accepted records that the service is notified of after the commit */
 	InputPartition inputs_before[INPUT_PARTITIONS]; /* before a view's batch; restored if the batch fails */
 } Reader;

@@ -80,7 +80,9 @@ typedef struct {
 /* The offset from which on the ledger states nothing about events. */
 int64_t recount_end(const Recount *recount);
 
-/* Records before this offset were dropped since the start. */
+/*
+ * Retention dropped all events between the last one taken (none yet: options.first) and this offset while the recount ran.
+ */
 void recount_kept_from(Recount *recount, int64_t offset);
 
 void recount_event(Recount *recount, const RecountEvent *event);

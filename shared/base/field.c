@@ -309,8 +309,9 @@ static json_t *nested_write(const Field *field, const void *member, bool present
 {
 	size_t present;
 	json_t *object = object_write(field->table, member, present_only, &present);
+	unsigned kept = present_only ? FIELD_REQUIRED : FIELD_REQUIRED | FIELD_ALWAYS;
 
-	if (present > 0 || (field->flags & FIELD_REQUIRED))
+	if (present > 0 || (field->flags & kept))
 		return object;
 	json_decref(object);
 	return NULL;
@@ -401,6 +402,16 @@ static void object_read(Decoding *decoding, const FieldTable *table, json_t *tre
 		report_unknown(decoding, table, tree, path);
 }
 
+static json_t *value_write(const Field *field, const void *member, bool present_only)
+{
+	json_t *value = kinds[field->type].write(field, member, present_only);
+
+	if (!value || !(field->flags & FIELD_OMIT_EMPTY) || !json_is_array(value) || json_array_size(value) > 0)
+		return value;
+	json_decref(value);
+	return NULL;
+}
+
 static json_t *object_write(const FieldTable *table, const void *in, bool present_only, size_t *present)
 {
 	json_t *object = allocated(json_object());
@@ -408,9 +419,9 @@ static json_t *object_write(const FieldTable *table, const void *in, bool presen
 	*present = 0;
 	for (size_t i = 0; i < table->count; i++) {
 		const Field *field = &table->fields[i];
-		json_t *value = kinds[field->type].write(field, (const char *)in + field->offset, present_only);
+		json_t *value = value_write(field, (const char *)in + field->offset, present_only);
 		*present += value != NULL;
-		if (!value && !present_only)
+		if (!value && !present_only && !(field->flags & FIELD_OMIT_EMPTY))
 			value = json_null();
 		if (value)
 			must(json_object_set_new_nocheck(object, field->name, value) == 0);

@@ -33,6 +33,14 @@ enum {
 	FIELD_REQUIRED = 1,  /* must be present and not null */
 	FIELD_PERSONAL = 2,  /* personal data (PIPL, GDPR), for redaction and access records */
 	FIELD_NOT_EMPTY = 4, /* an empty text is refused, in strict mode also a blank one; on a list: such an item */
+	FIELD_ALWAYS = 8,    /* a complete document has a value, never null, although decoding does not require it;
+	                        json_encode writes such an object even if all its members are absent */
+	FIELD_OMIT_EMPTY = 16, /* json_encode leaves it out if it is absent or an empty list, instead of writing null */
+	FIELD_FILTER = 32,   /* lists have a query parameter of its name, and views a column; a text or a choice */
+	FIELD_INDEXED = 64,  /* the column of the view has an index */
+	FIELD_SEARCH = 128,  /* a text that the query parameter q searches */
+	FIELD_IN_NOTICE = 256,  /* messages to people show it; others send the whole document */
+	FIELD_RESTRICTED = 512, /* needs more than ordinary clearance: no notice of any kind shows it */
 };
 
 typedef struct Field Field;
@@ -103,14 +111,14 @@ bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, 
 Result json_decode_record(const FieldTable *table, json_t *tree, void *out);
 
 /*
- * A new object with all fields of the struct in the order of the table; absent ones are null. Lists, free objects and
- * FIELD_ANY values are shared with the struct's tree, not copied: do not change them. A nested struct whose members are all
- * absent is itself absent, unless FIELD_REQUIRED. Aborts on a text that is not UTF-8 and on an instant out of range; a
+ * A new object with all fields of the struct in the order of the table; absent ones are null, or omitted if FIELD_OMIT_EMPTY.
+ * Lists, free objects and FIELD_ANY values are shared with the struct's tree, not copied: do not change them. A nested struct
+ * whose members are all absent is itself absent, unless FIELD_REQUIRED or FIELD_ALWAYS. Aborts on a text that is not UTF-8 and on an instant out of range; a
  * decoded struct contains neither.
  */
 json_t *json_encode(const FieldTable *table, const void *in);
 
-/* Like json_encode, but without absent fields. */
+/* Like json_encode, but without absent fields; FIELD_ALWAYS has no effect. */
 json_t *json_encode_present(const FieldTable *table, const void *in);
 
 /* Appends any value as compact text, members in their order. If it does not fit, out overflows and nothing is appended. */

@@ -16,6 +16,11 @@ const char *const origin_words[] = { "internal", "project", NULL };
 const char *const report_type_words[] = { "theft",     "robbery", "fire",   "leak",  "loss", "malware",
 					  "intrusion", "outage",  "misuse", "other", NULL };
 const char *const actor_words[] = { "person", "key", "system", NULL };
+const char *const status_words[] = { "received",   "triaging",  "linked",      "duplicate",  "informational",
+				     "reported",   "assessing", "confirmed",   "containing", "eradicating",
+				     "recovering", "reviewing", "validated",   "planned",    "fixing",
+				     "verified",   "accepted",  "closed",      "reopened",   "merged",
+				     "cancelled",  "weakness",  "false-alarm", NULL };
 const char *const resolution_words[] = { "resolved", "duplicate", "accepted", "other", NULL };
 const char *const delivery_words[] = { "queued", "sent", "failed", "skipped", NULL };
 const char *const join_words[] = { "asset", "actor", NULL };
@@ -282,7 +287,7 @@ const FieldTable journal_record_table = FIELD_TABLE("journal-record", journal_re
 #define ACKNOWLEDGED_OFFSET(member_) (offsetof(Incident, acknowledged.member_) - offsetof(Incident, acknowledged))
 
 static const Field assignee_fields[] = {
-	ROW("team", FIELD_TEXT, ASSIGNEE_OFFSET(team), .max = NAME_MAX_CHARACTERS,
+	ROW("team", FIELD_TEXT, ASSIGNEE_OFFSET(team), .flags = FIELD_IN_NOTICE, .max = NAME_MAX_CHARACTERS,
 	    .sentence = "Assigned team"),
 	ROW("person", FIELD_TEXT, ASSIGNEE_OFFSET(person), .flags = FIELD_PERSONAL, .max = NAME_MAX_CHARACTERS,
 	    .sentence = "Assigned person"),
@@ -305,46 +310,6 @@ static const FieldTable acknowledged_table = {
 	.size = sizeof(((Incident *)NULL)->acknowledged),
 };
 
-static const Field incident_fields[] = {
-	ROW_NAME(Incident, id, 0, "inc_…; never changes, even if the kind does"),
-	ROW_NAME(Incident, number, 0, "INC-<year>-XXXX-XXXX, for people"),
-	ROW_NAME(Incident, kind, 0, "event, incident or weakness"),
-	ROW_NAME(Incident, status, 0, "Status in the lifecycle of its kind"),
-	ROW_INTEGER(Incident, version, 0, 0, INT64_MAX, "Version, raised by one with each entry"),
-	ROW_TEXT(Incident, title, 0, TITLE_MAX_CHARACTERS, "One-line summary"),
-	ROW_TEXT(Incident, description, FIELD_PERSONAL, TEXT_MAX_CHARACTERS, "Full description"),
-	ROW_NAME(Incident, source, 0, "Source of the opening event; report for a person's report"),
-	ROW_NAME(Incident, severity, 0, "Severity: info to critical"),
-	ROW_NAME(Incident, grade, 0, "Grade for the organisation, from I (the worst) to IV"),
-	ROW_NAME(Incident, damage_level, 0, "Foreseeable damage: S, A or B"),
-	ROW_NAME(Incident, category, 0, "Code of the category"),
-	ROW_WORDS(Incident, flags, 0, flag_words, 0, 8, "serious, emergency, drill"),
-	ROW_TEXT(Incident, reason, 0, TEXT_MAX_CHARACTERS, "Reason for the assessment"),
-	ROW_NAME(Incident, rule, 0, "Rule that decided"),
-	ROW_NAME(Incident, policy_version, 0, "Policy version that decided"),
-	ROW_OBJECT(Incident, assignee, 0, &assignee_table, "Assigned team and person"),
-	ROW_OBJECT(Incident, acknowledged, 0, &acknowledged_table, "First acknowledgement"),
-	ROW_TIME(Incident, acknowledge_by, 0, "Time at which the next level is notified unless somebody acknowledges"),
-	ROW_INTEGER(Incident, escalation_level, 0, 0, INT64_MAX, "Last level notified"),
-	ROW_NAME(Incident, asset, 0, "Affected asset"),
-	ROW_NAME(Incident, actor, FIELD_PERSONAL, "Account or address that caused it"),
-	ROW_OBJECTS(Incident, observables, FIELD_PERSONAL, &observable_table, 0, OBSERVABLES_MAX,
-		    "Observables of its events"),
-	ROW_NAME(Incident, correlation_key, 0, "Correlation key of its events"),
-	ROW_INTEGER(Incident, event_count, 0, 0, INT64_MAX, "Number of events counted"),
-	ROW_TIME(Incident, first_seen_at, 0, "Time of receipt of the first event"),
-	ROW_TIME(Incident, last_seen_at, 0, "Time of receipt of the last event"),
-	ROW_TIME(Incident, occurred_at, 0, "Time of the event by the sender's clock"),
-	ROW_TIME(Incident, discovered_at, 0, "Time at which a person noticed it"),
-	ROW_TIME(Incident, reported_at, 0, "Time of receipt"),
-	ROW_TIME(Incident, opened_at, 0, "Time of opening"),
-	ROW_TIME(Incident, updated_at, 0, "Time of the last entry"),
-	ROW_TIME(Incident, closed_at, 0, "Time of closing"),
-	ROW_NAME(Incident, resolution, 0, "Outcome"),
-	ROW_FREE(Incident, report, FIELD_PERSONAL, "The person's report, as sent"),
-};
-const FieldTable incident_table = FIELD_TABLE("incident", incident_fields, Incident);
-
 typedef struct {
 	const char *incident_id;
 	int by;
@@ -356,11 +321,49 @@ static const Field link_fields[] = {
 };
 static const FieldTable link_table = FIELD_TABLE("link", link_fields, Link);
 
-static const Field incident_more_fields[] = {
-	ROW_OBJECTS(IncidentAddition, links, 0, &link_table, 0, INCIDENT_LINKS_MAX,
+enum { LISTED = FIELD_FILTER | FIELD_INDEXED };
+
+static const Field incident_fields[] = {
+	ROW_NAME(Incident, id, FIELD_ALWAYS | FIELD_IN_NOTICE, "inc_…; never changes, even if the kind does"),
+	ROW_NAME(Incident, number, FIELD_ALWAYS | LISTED | FIELD_SEARCH | FIELD_IN_NOTICE, "INC-<year>-XXXX-XXXX, for people"),
+	ROW_CHOICE(Incident, kind, FIELD_ALWAYS | FIELD_FILTER | FIELD_IN_NOTICE, kind_words, "event, incident or weakness"),
+	ROW_CHOICE(Incident, status, FIELD_ALWAYS | LISTED, status_words, "Status in the lifecycle of its kind"),
+	ROW_INTEGER(Incident, version, FIELD_ALWAYS, 1, INT64_MAX, "Version, raised by one with each entry"),
+	ROW_TEXT(Incident, title, FIELD_ALWAYS | FIELD_SEARCH | FIELD_IN_NOTICE, TITLE_MAX_CHARACTERS, "One-line summary"),
+	ROW_TEXT(Incident, description, FIELD_PERSONAL | FIELD_SEARCH, TEXT_MAX_CHARACTERS, "Full description"),
+	ROW_NAME(Incident, source, LISTED | FIELD_IN_NOTICE, "Source of the opening event; report for a person's report"),
+	ROW_CHOICE(Incident, severity, FIELD_FILTER | FIELD_IN_NOTICE, severity_words, "Severity: info to critical"),
+	ROW_CHOICE(Incident, grade, LISTED | FIELD_IN_NOTICE, grade_words, "Grade for the organisation, from I (the worst) to IV"),
+	ROW_CHOICE(Incident, damage_level, 0, damage_words, "Foreseeable damage: S, A or B"),
+	ROW_NAME(Incident, category, LISTED | FIELD_IN_NOTICE, "Code of the category"),
+	ROW_WORDS(Incident, flags, 0, flag_words, 0, 8, "serious, emergency, drill"),
+	ROW_TEXT(Incident, reason, FIELD_IN_NOTICE, TEXT_MAX_CHARACTERS, "Reason for the assessment"),
+	ROW_NAME(Incident, rule, 0, "Rule that decided"),
+	ROW_NAME(Incident, policy_version, 0, "Policy version that decided"),
+	ROW_OBJECT(Incident, assignee, FIELD_ALWAYS | FIELD_IN_NOTICE, &assignee_table, "Assigned team and person"),
+	ROW_OBJECT(Incident, acknowledged, FIELD_ALWAYS, &acknowledged_table, "First acknowledgement"),
+	ROW_TIME(Incident, acknowledge_by, 0, "Time at which the next level is notified unless somebody acknowledges"),
+	ROW_INTEGER(Incident, escalation_level, 0, 0, INT64_MAX, "Last level notified"),
+	ROW_NAME(Incident, asset, FIELD_SEARCH | FIELD_IN_NOTICE, "Affected asset"),
+	ROW_NAME(Incident, actor, FIELD_PERSONAL | FIELD_SEARCH, "Account or address that caused it"),
+	ROW_OBJECTS(Incident, observables, FIELD_PERSONAL, &observable_table, 0, OBSERVABLES_MAX,
+		    "Observables of its events"),
+	ROW_NAME(Incident, correlation_key, FIELD_ALWAYS | LISTED, "Correlation key of its events"),
+	ROW_INTEGER(Incident, event_count, FIELD_ALWAYS, 0, INT64_MAX, "Number of events counted"),
+	ROW_TIME(Incident, first_seen_at, 0, "Time of receipt of the first event"),
+	ROW_TIME(Incident, last_seen_at, 0, "Time of receipt of the last event"),
+	ROW_TIME(Incident, occurred_at, 0, "Time of the event by the sender's clock"),
+	ROW_TIME(Incident, discovered_at, 0, "Time at which a person noticed it"),
+	ROW_TIME(Incident, reported_at, 0, "Time of receipt"),
+	ROW_TIME(Incident, opened_at, FIELD_IN_NOTICE, "Time of opening"),
+	ROW_TIME(Incident, updated_at, 0, "Time of the last entry"),
+	ROW_TIME(Incident, closed_at, 0, "Time of closing"),
+	ROW_CHOICE(Incident, resolution, 0, resolution_words, "Outcome"),
+	ROW_FREE(Incident, report, FIELD_PERSONAL, "The person's report, as sent"),
+	ROW_OBJECTS(Incident, links, FIELD_OMIT_EMPTY, &link_table, 0, INCIDENT_LINKS_MAX,
 		    "Incidents that were open at the same time and share its asset or actor; absent if there are none"),
 };
-const FieldTable incident_addition_table = FIELD_TABLE("incident-more", incident_more_fields, IncidentAddition);
+const FieldTable incident_table = FIELD_TABLE("incident", incident_fields, Incident);
 
 /* ---- folding entries */
 static json_t *object_of_nulls(const FieldTable *table)
@@ -368,8 +371,9 @@ static json_t *object_of_nulls(const FieldTable *table)
 	json_t *object = json_object();
 	for (size_t i = 0; i < table->count; i++) {
 		const Field *field = &table->fields[i];
-		json_object_set_new(object, field->name,
-				    field->type == FIELD_OBJECT ? object_of_nulls(field->table) : json_null());
+		if (!(field->flags & FIELD_OMIT_EMPTY))
+			json_object_set_new(object, field->name,
+					    field->type == FIELD_OBJECT ? object_of_nulls(field->table) : json_null());
 	}
 	return object;
 }
@@ -400,6 +404,8 @@ static void changes_merge(json_t *incident, json_t *changes, const FieldTable *t
 		if (field->type == FIELD_OBJECT) {
 			json_t *before = json_object_get(incident, field->name);
 			json_object_set_new(incident, field->name, nested_merged(field->table, before, change));
+		} else if ((field->flags & FIELD_OMIT_EMPTY) && json_array_size(change) == 0) {
+			json_object_del(incident, field->name);
 		} else {
 			json_object_set(incident, field->name, change);
 		}
@@ -415,7 +421,6 @@ Result incident_apply(json_t *incident, json_t *entry)
 		return result_fail(ERROR_INTERNAL, "journal entry has version %lld, but the incident has version %lld",
 				   (long long)decoded.version, (long long)before);
 	changes_merge(incident, decoded.changes, &incident_table);
-	changes_merge(incident, decoded.changes, &incident_addition_table);
 	json_object_set_new(incident, "version", json_integer(decoded.version));
 	json_object_set(incident, "updated_at", json_object_get(entry, "at"));
 	return result_ok();

@@ -17,6 +17,7 @@ extern const char *const data_words[];       /* ordinary confidential secret top
 extern const char *const business_words[];   /* no will now */
 extern const char *const origin_words[];     /* internal project */
 extern const char *const report_type_words[]; /* theft robbery fire leak loss malware intrusion outage misuse other */
+extern const char *const status_words[];     /* every status of incidents of all kinds */
 extern const char *const resolution_words[]; /* resolved duplicate accepted other */
 extern const char *const actor_words[];      /* person key system */
 extern const char *const entry_words[];      /* opened assessed repeated assigned acknowledged escalated noted closed reopened false-alarm linked */
@@ -162,10 +163,14 @@ typedef struct {
 extern const FieldTable join_record_table;
 
 /* ---- the incident as clients see it; members in the order of the answer */
+enum { INCIDENT_LINKS_MAX = 128 };
 typedef struct {
-	const char *id, *number, *kind, *status;
+	const char *id, *number;
+	int kind, status; /* indexes into kind_words and status_words */
 	int64_t version;
-	const char *title, *description, *source, *severity, *grade, *damage_level, *category;
+	const char *title, *description, *source;
+	int severity, grade, damage_level; /* indexes into severity_words, grade_words and damage_words */
+	const char *category;
 	json_t *flags;
 	const char *reason, *rule, *policy_version;
 	struct {
@@ -182,19 +187,13 @@ typedef struct {
 	const char *correlation_key;
 	int64_t event_count;
 	Instant first_seen_at, last_seen_at, occurred_at, discovered_at, reported_at, opened_at, updated_at, closed_at;
-	const char *resolution;
+	int resolution; /* index into resolution_words */
 	json_t *report;
+	json_t *links; /* list of {incident_id, by}: incidents with the same asset or actor, at most INCIDENT_LINKS_MAX */
 } Incident;
 extern const FieldTable incident_table;
 
-/* Members that an incident has only if they are not empty; they follow the others. */
-enum { INCIDENT_LINKS_MAX = 128 };
-typedef struct {
-	json_t *links; /* list of {incident_id, by}: incidents with the same asset or actor, at most INCIDENT_LINKS_MAX */
-} IncidentAddition;
-extern const FieldTable incident_addition_table;
-
-/* A new incident document with every member null, for incident_apply. A new reference. */
+/* A new incident document for incident_apply: every member is null, those of FIELD_OMIT_EMPTY absent. A new reference. */
 json_t *incident_new(void);
 
 /*

@@ -64,6 +64,8 @@ static json_t *field_dump(const Field *field)
 	put(row, "required", json_boolean(field->flags & FIELD_REQUIRED));
 	put(row, "not_empty", json_boolean(field->flags & FIELD_NOT_EMPTY));
 	put(row, "personal", json_boolean(field->flags & FIELD_PERSONAL));
+	put(row, "always", json_boolean(field->flags & FIELD_ALWAYS));
+	put(row, "omit_empty", json_boolean(field->flags & FIELD_OMIT_EMPTY));
 	put(row, "min", json_integer(field->min));
 	put(row, "max", json_integer(field->max));
 	put(row, "choices", field->choices ? words(field->choices) : json_null());
@@ -91,7 +93,6 @@ static json_t *tables_dump(void)
 		&report_table,
 		&actor_table,
 		&incident_table,
-		&incident_addition_table,
 		&report_record_table,
 		&assessment_table,
 		&assessment_record_table,

@@ -390,7 +390,38 @@ static void links_are_absent_until_an_entry_sets_them(void **state)
 					  "\"unknown\":1}}");
 	assert_false(result_failed(incident_apply(incident, entry)));
 	assert_string_equal(json_string_value(json_at(incident, "/links/0/incident_id")), "inc_2");
-	assert_int_equal(json_object_size(incident), incident_table.count + 1);
+	assert_int_equal(json_object_size(incident), incident_table.count);
+	json_t *unlinked JSON_AUTO = tree_of("{\"version\":2,\"type\":\"noted\",\"at\":\"2026-11-23T01:00:00.000Z\","
+					     "\"changes\":{\"links\":[]}}");
+	assert_false(result_failed(incident_apply(incident, unlinked)));
+	assert_null(json_object_get(incident, "links"));
+}
+
+/* The document of an incident, as every service keeps it, becomes the struct and back without a difference. */
+static void an_incident_is_decoded_and_encoded_unchanged(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = incident_new();
+	Incident decoded;
+	assert_false(result_failed(enter(incident, 1, "{\"id\":\"inc_1\",\"kind\":\"weakness\",\"status\":\"planned\","
+						      "\"severity\":\"high\",\"grade\":\"III\",\"damage_level\":\"B\","
+						      "\"flags\":[\"drill\"],\"event_count\":2,\"acknowledged\":{\"by\":{}}}")));
+	assert_false(result_failed(json_decode_record(&incident_table, incident, &decoded)));
+	assert_string_equal(kind_words[decoded.kind], "weakness");
+	assert_string_equal(status_words[decoded.status], "planned");
+	assert_string_equal(severity_words[decoded.severity], "high");
+	assert_string_equal(grade_words[decoded.grade], "III");
+	assert_string_equal(damage_words[decoded.damage_level], "B");
+	assert_int_equal(decoded.resolution, -1);
+	assert_null(decoded.links);
+	json_t *again JSON_AUTO = json_encode(&incident_table, &decoded);
+	assert_true(json_equal(incident, again));
+	assert_false(result_failed(enter(incident, 2, "{\"status\":\"closed\",\"resolution\":\"accepted\","
+						      "\"links\":[{\"incident_id\":\"inc_2\",\"by\":\"actor\"}]}")));
+	assert_false(result_failed(json_decode_record(&incident_table, incident, &decoded)));
+	assert_string_equal(resolution_words[decoded.resolution], "accepted");
+	json_t *linked JSON_AUTO = json_encode(&incident_table, &decoded);
+	assert_true(json_equal(incident, linked));
 }
 
 static void a_nested_member_is_merged_and_null_clears_it(void **state)
@@ -511,6 +542,7 @@ int main(void)
 		cmocka_unit_test(a_new_incident_has_every_member_of_the_contract_in_its_order),
 		cmocka_unit_test(entries_make_an_incident),
 		cmocka_unit_test(links_are_absent_until_an_entry_sets_them),
+		cmocka_unit_test(an_incident_is_decoded_and_encoded_unchanged),
 		cmocka_unit_test(a_nested_member_is_merged_and_null_clears_it),
 		cmocka_unit_test(unknown_members_of_a_later_version_are_ignored),
 		cmocka_unit_test(an_entry_out_of_order_is_refused_and_changes_nothing),

@@ -6,6 +6,7 @@
 
 #include "services/gateway/gateway.h"
 #include "services/gateway/view.h"
+#include "shared/domain/documents.h"
 #include "shared/domain/types.h"
 
 #include <stdio.h>

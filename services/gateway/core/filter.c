@@ -1,15 +1,10 @@
 #include "services/gateway/core/filter.h"
 
+#include "shared/domain/documents.h"
 #include "shared/domain/policy.h"
 
 #include <stdio.h>
 #include <string.h>
-
-const char *const status_words[] = { "received",   "triaging",  "linked",      "duplicate",  "informational",
-				     "reported",   "assessing", "confirmed",   "containing", "eradicating",
-				     "recovering", "reviewing", "validated",   "planned",    "fixing",
-				     "verified",   "accepted",  "closed",      "reopened",   "merged",
-				     "cancelled",  "weakness",  "false-alarm", NULL };
 
 /* INC-<year>-XXXX-XXXX, the last eight in upper-case base32 (shared/base/id.h). */
 static bool is_number(Slice value)

@@ -17,7 +17,6 @@ typedef struct {
 
 extern const Filter incident_filters[];
 extern const size_t incident_filter_count;
-extern const char *const status_words[]; /* every status of incidents of all kinds; ends with NULL */
 
 enum { FILTER_VALUES_MAX = 64, FILTER_BYTES_MAX = 4096, LIMIT_MAX = 200, LIMIT_DEFAULT = 50 };
 

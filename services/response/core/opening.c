@@ -164,9 +164,9 @@ static void from_assessment(const Assessment *assessment, const Policy *policy, 
 {
 	const Lifecycle *lifecycle = lifecycle_of(assessment->kind);
 	bool noise = assessment->noise == 1;
-	incident->kind = assessment->kind;
-	incident->status = noise ? lifecycle->false_alarm : lifecycle->opening;
-	incident->severity = assessment->severity;
+	incident->kind = choice_of(kind_words, assessment->kind);
+	incident->status = choice_of(status_words, noise ? lifecycle->false_alarm : lifecycle->opening);
+	incident->severity = choice_of(severity_words, assessment->severity);
 	if (noise)
 		incident->closed_at = at;
 	else
@@ -176,7 +176,8 @@ static void from_assessment(const Assessment *assessment, const Policy *policy, 
 static void add_opened(Entries *entries, const ReportRecord *report, const Incident *incident, bool noise)
 {
 	json_t *actor JSON_AUTO = actor_system("response");
-	json_t *data = json_pack("{s:s, s:s, s:s, s:s?, s:I, s:b}", "kind", incident->kind, "status", incident->status,
+	json_t *data = json_pack("{s:s, s:s, s:s, s:s?, s:I, s:b}", "kind", kind_words[incident->kind],
+				 "status", status_words[incident->status],
 				 "event_id", report->event_id, "title", incident->title, "report_version",
 				 (json_int_t)report->report_version, "noise", noise);
 	must(data != NULL);

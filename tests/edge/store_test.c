@@ -81,7 +81,7 @@ static int64_t things(Store *store)
 	return count;
 }
 
-/* Runs act in a child process that exits without closing the store. */
+/* Runs `act` in a child process that exits without closing the store. */
 static void in_killed_process(Edge *edge, void (*act)(Store *store))
 {
 	pid_t child = fork();
@@ -292,7 +292,7 @@ static void a_second_connection_reads_committed_rows(void **state)
 	thing_add(edge->store, 2, "b");
 	assert_int_equal(things(reader), 2);
 	thing_add(edge->store, 3, "c");
-	assert_int_equal(things(reader), 2); /* one snapshot of the file for the whole transaction */
+	assert_int_equal(things(reader), 2); /* the whole transaction reads one snapshot of the file */
 	assert_int_equal(store_commit(reader).kind, ERROR_NONE);
 	store_close(reader);
 }

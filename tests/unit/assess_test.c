@@ -280,7 +280,7 @@ static void verdict_line(const Verdict *verdict, char *out, size_t size)
 		 verdict->rule != NULL ? verdict->rule->id : "-", verdict->noise ? " noise" : "");
 }
 
-/* Splits "FORM DOCUMENT -> EXPECTED"; false for a line that is not a case. */
+/* Splits the line "FORM DOCUMENT -> EXPECTED"; `line` becomes FORM. False for an empty line or a comment. */
 static bool case_cut(char *line, char **document, char **expected)
 {
 	line[strcspn(line, "\n")] = '\0';
@@ -296,7 +296,7 @@ static bool case_cut(char *line, char **document, char **expected)
 	return true;
 }
 
-/* Removes the rule that decided from the set. */
+/* True if the verdict is as expected. Removes the rule that decided the case from `rules`. */
 static bool case_holds(const Policy *policy, const char *form, const char *document, const char *expected,
 		       unsigned line, json_t *rules)
 {

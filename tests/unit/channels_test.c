@@ -318,7 +318,7 @@ static void check_no_key_left(const char *text)
 	static const char *const prefixes[] = { "mail.", "skip." };
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		for (const char *at = text; (at = strstr(at, prefixes[i])); at++)
-			/* "mail.site.example" is a host */
+			/* "mail." that is not at the start of a word belongs to a host name, such as "mail.site.example" */
 			if (at == text || at[-1] == '\n' || at[-1] == ' ')
 				fail_msg("a word is missing: %s", at);
 }

@@ -1,4 +1,4 @@
-/* The assessments of classification for records of intake's ledger. This file replaces the runtime. */
+/* The assessments that classification emits for records of intake's ledger. Functions of this file replace the runtime's. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -72,7 +72,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Hands a record to the service; the body is written into out. */
+/* Passes a record to the service's handler. */
 static Result hand(const char *id, const char *type, const char *body)
 {
 	Handler handler = { .service = &classification_service, .policy = policy };
@@ -100,7 +100,7 @@ static void hand_report(const char *type, const char *form, int version, const c
 	buffer_release(&body);
 }
 
-/* The assessment of the emitted record, validated; NULL: none. */
+/* Decodes the emitted record and returns its tree. *out: its assessment, all zero if the record has none. */
 static json_t *assessment_emitted(Assessment *out)
 {
 	json_t *tree = NULL;

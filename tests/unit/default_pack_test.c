@@ -196,7 +196,7 @@ static void the_pack_has_every_word_that_notices_use(void **state)
 			assert_word(groups[i].group, groups[i].words[j]);
 }
 
-/* True when both texts have the same {names}. */
+/* True when every {name} in `text` is also in `other`. */
 static bool names_within(const char *text, const char *other)
 {
 	for (; (text = strchr(text, '{')) != NULL; text++) {

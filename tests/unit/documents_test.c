@@ -79,7 +79,7 @@ static void a_text_may_have_as_many_characters_as_the_contract_says_and_no_more(
 
 static const struct {
 	const FieldTable *table;
-	const char *document, *pointer; /* pointer of the error; NULL: no error */
+	const char *document, *pointer; /* pointer: JSON pointer of the expected error; NULL: no error */
 } documents[] = {
 	{ &event_table, EVENT, NULL },
 	{ &event_table, "{\"title\":\"t\"}", "/source" },

@@ -1,6 +1,6 @@
 /*
- * The examples of proto/ against the field tables: a valid one decodes, an invalid one is refused with the pointer in the
- * .pointer file beside it. The table of an example is the longest table name with which its file name begins.
+ * Checks the examples in proto/ against the field tables. A valid example decodes; an invalid one is refused with the pointer in
+ * the .pointer file beside it. An example's file name begins with the name of its table; the longest matching name counts.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,10 +22,10 @@ enum { PATH_SIZE = 512, EXAMPLE_MAX = 1 << 20, DOCUMENT_MAX = 4096 };
 
 static const char valid[] = "proto/examples/valid", invalid[] = "proto/examples/invalid";
 
-/* The beginning of a file name, and the check of such a document. */
+/* How examples whose file name begins with `name` are checked. */
 typedef struct {
 	const char *name;
-	const FieldTable *table; /* NULL: must only be JSON; another program reads or writes it */
+	const FieldTable *table; /* NULL: there is no field table for such documents; they must only be valid JSON */
 	bool strict;
 } Form;
 
@@ -166,7 +166,7 @@ static void every_invalid_example_is_refused_with_its_pointer(void **state)
 	assert_true(each_example(invalid, check_invalid) >= 30);
 }
 
-/* Decoding and encoding loses nothing of a record. */
+/* A record that is decoded and encoded again is unchanged. */
 static void check_round(const char *file)
 {
 	_Alignas(max_align_t) char document[DOCUMENT_MAX];

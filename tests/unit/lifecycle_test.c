@@ -14,8 +14,8 @@
 #include <string.h>
 
 /*
- * Every cell of every lifecycle, one column a command (acknowledge, assign, note, close, reopen, false-alarm, escalated, link,
- * campaign): "-" refused, "=" taken without a change of status, else the next status.
+ * Every cell of every lifecycle. The columns are the commands acknowledge, assign, note, close, reopen, false-alarm, escalated,
+ * link and campaign. "-": the command is refused; "=": it is accepted and does not change the status; otherwise: the next status.
  */
 static const struct {
 	const char *kind, *status;
@@ -151,7 +151,7 @@ static void the_diagram_shows_exactly_the_transitions(void **state)
 	Buffer text;
 	char line[128];
 	for (size_t i = 0; i < LIFECYCLES; i++) {
-		size_t arrows = 0, transitions = 1; /* to the opening status */
+		size_t arrows = 0, transitions = 1; /* 1: the arrow to the opening status */
 		buffer_init(&text, 1 << 14);
 		lifecycle_print(&lifecycles[i], &text);
 		for (size_t k = 0; k < EXPECTED; k++)
@@ -185,7 +185,7 @@ static void commands_are_found_by_name(void **state)
 	assert_int_equal(command_of(NULL), COMMANDS);
 }
 
-/* pointer: of the first error; NULL: the arguments are valid. */
+/* pointer: JSON pointer of the first error; NULL: the arguments are valid. */
 static const struct {
 	CommandId id;
 	const char *arguments, *pointer;

@@ -18,7 +18,7 @@
 
 #define OPENED_AT "2026-11-23T08:00:00.000Z"
 #define LATER_AT "2026-11-23T09:30:00.000Z"
-#define MOVED_AT "1970-01-01T00:00:00.077Z" /* base of the former plan */
+#define MOVED_AT "1970-01-01T00:00:00.077Z" /* the instant 77: base_at of the running plan in the cases below */
 
 static Policy *policy;
 
@@ -121,7 +121,7 @@ static const struct {
 	{ "a new assessment starts the first plan", "assessed", WAITING, { 0 }, PLAN_START, LATER_AT },
 };
 
-/* "assessed!": one that sets the escalation level. */
+/* An entry of the type `word`; "assessed!" is an entry of the type "assessed" that sets the escalation level. */
 static json_t *entry_of(const char *word)
 {
 	size_t size = strcspn(word, "!");
@@ -204,7 +204,7 @@ static Level level_of(int64_t number)
 			.missing_setting = nothing_missing };
 }
 
-/* "recipient state; recipient state" */
+/* Checks the deliveries of a level against "RECIPIENT STATE; RECIPIENT STATE". */
 static void check_level(const Level *level, const char *expected)
 {
 	char text[1024] = "";

@@ -61,7 +61,7 @@ static json_t *parsed(const char *text)
 #define BOTH "\"number\":\"INC-1\",\"asset\":\"web-01\",\"actor\":\"mallory\""
 
 static const struct {
-	const char *name, *incident, *entries, *expected; /* "asset+ actor-" */
+	const char *name, *incident, *entries, *expected; /* expected: for example "asset+ actor- ", + open, - closed */
 } cases[] = {
 	{ "an opening", NULL, "[{\"type\":\"opened\",\"changes\":{\"status\":\"reported\"," BOTH "}},{\"type\":\"assessed\"}]",
 	  "asset+ actor+ " },

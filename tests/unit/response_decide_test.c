@@ -59,7 +59,7 @@ static json_t *assessment_new(const char *kind, const char *grade, bool noise)
 	return assessment;
 }
 
-/* Takes assessment and document, which may be NULL. */
+/* A record of classification's ledger. Takes ownership of assessment and document, which may be NULL. */
 static json_t *record_tree(int version, int count, const char *form, json_t *assessment, json_t *document)
 {
 	json_t *report = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:o?}", "incident_id", INCIDENT, "number",
@@ -102,7 +102,7 @@ static void assert_types(json_t *list, const char *types)
 	assert_string_equal(text, types);
 }
 
-/* The incident after the entries of an opening, whose types are checked. */
+/* Decides an opening, checks the types of its entries, and returns the incident folded from them. */
 static json_t *opened_with(json_t *assessment, const char *form, json_t *document, Instant now, const char *types)
 {
 	json_t *tree = record_tree(1, 1, form, assessment, document);
@@ -151,7 +151,8 @@ static void an_event_opens_an_incident_with_all_its_members(void **state)
 	assert_string_equal(text_at(incident, "/assignee/team"), "soc");
 	assert_string_equal(text_at(incident, "/assignee/person"), "li");
 	assert_true(json_is_null(json_at(incident, "/acknowledged/at")));
-	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:30.000Z"); /* 60 s: the first level with a delay */
+	/* 60 s after T0: when the first level that has a delay is due. */
+	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:30.000Z");
 	assert_int_equal(json_integer_value(json_at(incident, "/escalation_level")), 0);
 	assert_string_equal(text_at(incident, "/asset"), "web-01");
 	assert_string_equal(text_at(incident, "/actor"), "10.0.0.9");
@@ -279,7 +280,7 @@ static void a_title_is_the_first_line_cut_between_words(void **state)
 
 /* ---- later reports */
 
-/* Opened at T0; escalation never restarted. */
+/* Extras of an incident that was opened at T0 and whose escalation was never restarted. */
 static IncidentExtras extras_of(json_t *incident, bool noise)
 {
 	return (IncidentExtras){ .report_version = 1, .noise = noise, .base_at = incident ? T0 : INSTANT_NONE };
@@ -522,7 +523,10 @@ static void an_incident_is_acknowledged_closed_and_reopened(void **state)
 	assert_string_equal(text_at(incident, "/closed_at"), "2026-11-23T07:35:35.002Z");
 	assert_decided(incident, "reopen", REASON, DECIDED_ENTERED);
 	assert_string_equal(text_at(incident, "/status"), "reopened");
-	/* All in one batch, after an outage: the second escalation still has a time, and so message ids, of its own. */
+	/*
+	 * After an outage all these commands may be in one batch. The second escalation still has another time, so other message
+	 * ids.
+	 */
 	assert_string_equal(text_at(incident, "/updated_at"), "2026-11-23T07:35:35.003Z");
 	assert_true(json_is_null(json_at(incident, "/acknowledged/at")));
 	assert_true(json_is_null(json_at(incident, "/acknowledged/by")));
@@ -677,7 +681,8 @@ static void a_link_is_recorded_once_for_each_shared_member(void **state)
 	assert_string_equal(links, "[{\"incident_id\":\"" OTHER "\",\"by\":\"asset\"},{\"incident_id\":\"" OTHER "\",\"by\":\"actor\"}]");
 	free(links);
 	assert_decided(incident, "close", CLOSE, DECIDED_ENTERED);
-	assert_linked(incident, INCIDENT, "asset", DECIDED_ENTERED); /* links in flight when it was closed are recorded */
+	/* A link command may be in flight when the incident is closed; it is still recorded. */
+	assert_linked(incident, INCIDENT, "asset", DECIDED_ENTERED);
 	assert_linked(NULL, OTHER, "asset", DECIDED_NOTHING);
 	assert_refused(incident, administrator, INT64_MIN, "link", "{}", "forbidden", NULL);
 	json_decref(incident);
@@ -703,7 +708,8 @@ static void a_campaign_is_a_note(void **state)
 	Decision decision = asked(incident, notification, INT64_MIN, "campaign", "{\"by\":\"asset\",\"count\":64}", T0 + 9000);
 	assert_int_equal(decision.kind, DECIDED_ENTERED);
 	assert_types(decision.entries.list, "noted");
-	assert_string_equal(text_at(decision.entries.list, "/0/data/text"), "join.campaign"); /* the pack has no such text */
+	/* The key of the text, because this policy pack has no such text. */
+	assert_string_equal(text_at(decision.entries.list, "/0/data/text"), "join.campaign");
 	decision_release(&decision);
 	json_decref(incident);
 }
@@ -768,7 +774,10 @@ static void a_repeated_assessment_makes_one_record(void **state)
 	lone_stop(&lone);
 }
 
-/* Outputs of classification may be lost and sent again: a repeat can precede its opening, and is then sent again. */
+/*
+ * When outputs of classification are lost, it sends them again in order. So a repeat may arrive before its opening, and then
+ * arrives a second time after it.
+ */
 static void a_repeat_before_its_opening_waits_for_it(void **state)
 {
 	(void)state;

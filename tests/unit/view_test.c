@@ -42,7 +42,7 @@ static Id incident_id(int64_t number)
 	return id_of_incident(T0 + number, 7, slice_of(event));
 }
 
-/* Through the service's handler, as the runtime calls it. */
+/* Passes a record to the service's handler, as the runtime does. */
 static Result take(TopicId topic, const char *type, const char *id, int64_t at_ms, const char *body)
 {
 	Handler handler = { .service = &gateway_service, .store = store };
@@ -65,7 +65,7 @@ static void taken(Result result)
 	assert_false(result_failed(result));
 }
 
-/* An incident with the members that differ between tests, in a record of two entries. */
+/* Opens an incident by a journal record of two entries. The arguments are the members that differ between the tests. */
 static void open_incident(int64_t number, const char *kind, const char *status, const char *title, const char *asset)
 {
 	char body[2048];
@@ -111,7 +111,7 @@ static Id command_id(const char *name)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* The titles of a page, in its order: "a,b". */
+/* Writes the titles of a page's items to `out`, in their order: "a,b". */
 static void titles_of(const char *items, char *out, size_t size)
 {
 	char *whole = NULL;
@@ -353,7 +353,8 @@ static void a_timeline_is_oldest_first_with_deliveries_among_the_entries(void **
 	taken(take(TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED, "jrn", 2000, body));
 	deliver(&id, 1000, TYPE_ESCALATION_REACHED, "queued");
 	deliver(&id, 1500, TYPE_DELIVERY_ATTEMPTED, "sent");
-	deliver(&id, 1600, TYPE_ESCALATION_PLANNED, "queued"); /* planned: nothing happened yet */
+	/* A plan is no item of the timeline, because nothing has happened yet. */
+	deliver(&id, 1600, TYPE_ESCALATION_PLANNED, "queued");
 	assert_timeline(&id, "", 10, "opened,assessed,delivery,delivery,noted", &end);
 	assert_false(end.more);
 	assert_timeline(&id, "", 3, "opened,assessed,delivery", &end);
@@ -418,7 +419,7 @@ static void a_refused_command_keeps_its_reason(void **state)
 	Id incident = incident_id(1), command = command_id("a");
 	answer_command(TYPE_JOURNAL_REFUSED, &command, &incident,
 		       "{\"code\":\"transition-refused\",\"detail\":\"it is closed\",\"allowed\":[\"note\"]}");
-	take_command(&command, &incident, 0, "key"); /* the view may read commands after the journal */
+	take_command(&command, &incident, 0, "key"); /* the view may read a command after the answer to it in the journal */
 	CommandRow row = row_of(&command);
 	assert_int_equal(row.state, COMMAND_REFUSED);
 	assert_string_equal(json_string_value(json_object_get(row.problem, "code")), "transition-refused");

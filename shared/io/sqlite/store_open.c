@@ -1,11 +1,11 @@
 /*
  * Opening and closing the file of a store. A view is written without fsync, so recent writes are only in the page cache. They
- * survive a crash of the process but not of the machine, after which the file may mix old pages with new ones, which no check
- * detects. So the file records, durably, the boot in which it is open:
+ * survive a crash of the process but not of the machine. After a crash of the machine the file may mix old pages with new ones,
+ * which no check detects. Therefore a mark in the file records, durably, in which boot of the machine the file was opened:
  *
  *   closed cleanly (fsynced, mark cleared)   used as it is
- *   open since this boot                     quick_check; deleted if damaged
- *   open since another boot                  deleted
+ *   opened since this boot                   quick_check; deleted if damaged
+ *   opened in another boot                   deleted
  */
 #include "shared/io/sqlite/store_internal.h"
 
@@ -20,7 +20,7 @@ enum { BUSY_MS = 5000, BOOT_SIZE = 40 };
 
 #define BOOT_FILE "/proc/sys/kernel/random/boot_id"
 
-/* UNUSABLE: damaged, or of an old schema that cannot be upgraded; a view is deleted then. */
+/* UNUSABLE: damaged, or of an old schema that cannot be upgraded. An unusable view is deleted. */
 typedef enum { FILE_FINE, FILE_FAILED, FILE_UNUSABLE } FileState;
 
 static bool path_is_memory(const char *path)
@@ -33,7 +33,10 @@ static bool is_view(const StoreOptions *options)
 	return !options->durable && !options->read_only && !path_is_memory(options->path);
 }
 
-/* The id of this boot of the machine. If the kernel has none: a text with the process id, so other processes differ. */
+/*
+ * The id of this boot of the machine. If the kernel has none, a text with the process id is used, so that every other process
+ * counts as another boot.
+ */
 static void boot_read(char out[static BOOT_SIZE])
 {
 	FILE *file = fopen(BOOT_FILE, "re");
@@ -54,7 +57,10 @@ static Result mark_write(sqlite3 *db, const char *boot)
 	return sqlite_file_run(db, sql);
 }
 
-/* Writes the mark into the database file itself: in the WAL it could be lost, because the WAL is overwritten without an fsync. */
+/*
+ * Writes the mark into the database file itself. In the WAL the mark could be lost, because the WAL is overwritten without an
+ * fsync.
+ */
 static Result mark_open(Store *store)
 {
 	char boot[BOOT_SIZE];
@@ -74,7 +80,7 @@ static Result mark_closed(Store *store)
 	return mark_write(store->db, "");
 }
 
-/* Empty: the file was closed cleanly or never marked. */
+/* Reads the boot id of the mark. Empty: the file was closed cleanly or never marked. */
 static Result mark_read(sqlite3 *db, char out[static BOOT_SIZE])
 {
 	sqlite3_stmt *statement = NULL;
@@ -121,7 +127,7 @@ static bool steps_need_rebuild(const StoreOptions *options, int64_t from)
 	return false;
 }
 
-/* A new file runs all steps, an older one the missing ones; steps that are NULL are skipped. */
+/* Runs all steps on a new file, and the missing ones on an older file. Steps that are NULL are skipped. */
 static Result steps_run(Store *store, const StoreOptions *options, int64_t from)
 {
 	char version[64];
@@ -270,7 +276,7 @@ void store_close(Store *store)
 
 /* ---- reset ------------------------------------------------------------------------------------------------------- */
 
-/* The statement that drops one table other than store_meta; false: none is left. */
+/* Writes the statement that drops one table other than store_meta. False: no such table is left. */
 static bool drop_statement(Store *store, char *sql, size_t sql_size)
 {
 	Statement *row = store_query_(store,

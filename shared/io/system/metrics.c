@@ -71,7 +71,7 @@ static const char *const type_names[] = {
 typedef struct {
 	char labels[2][LABEL_SIZE];
 	_Atomic int64_t value;               /* counter, gauge; histogram: sum in µs */
-	_Atomic uint64_t counts[BUCKETS + 1]; /* not cumulative; the last one is +Inf */
+	_Atomic uint64_t counts[BUCKETS + 1]; /* number of observations in each bucket, not cumulative; the last bucket is +Inf */
 } Series;
 
 /* Cells are filled under the mutex and read without it; `made` lists the series in the order of their first use. */

@@ -46,7 +46,10 @@ extern const Metric metrics_table[METRICS];
 
 enum { METRIC_SERIES_MAX = 128 };
 
-/* From any thread; no lock after the first use of a series. Values of labels that the family does not have are ignored; NULL is "". */
+/*
+ * Any thread; no lock is taken after the first use of a series. Values for labels that the family does not have are ignored; NULL
+ * is "".
+ */
 void metric_add(MetricId id, const char *first, const char *second, int64_t amount);
 void metric_set(MetricId id, const char *first, const char *second, int64_t value);
 void metric_observe_us(MetricId id, const char *first, const char *second, int64_t microseconds);

@@ -52,7 +52,7 @@ static json_t *list_of_row(const CommandRow *row, const char *name)
 	return json_is_array(list) ? list : NULL;
 }
 
-/* The refusal of response, {code, detail, allowed, errors}. Borrows from the row. */
+/* The problem {code, detail, allowed, errors} with which the response service refused the command. Borrows from the row. */
 static Problem problem_of_row(const CommandRow *row)
 {
 	return (Problem){
@@ -108,7 +108,7 @@ void command_requests_answered(CommandRequests *requests, Store *store, Slice co
 
 /* ---- the thread that answers expired requests ----------------------------------------------------------------- */
 
-/* Answers the requests whose time is over; while draining, every one with a durable command. Returns the next time to call. */
+/* Answers expired requests; while draining, also each other request whose command is durable. Returns the time of the next call. */
 static int64_t expire(CommandRequests *requests)
 {
 	bool draining = atomic_load(&requests->draining);
@@ -202,7 +202,7 @@ typedef struct {
 	json_t *arguments; /* owned */
 } Issue;
 
-/* Steps of reading. False: the request was answered. */
+/* The steps of reading a request. A step that fails answers the request and returns false. */
 
 static void refuse_command(HttpRequest *request)
 {
@@ -270,7 +270,7 @@ static bool read_arguments(Issue *issue)
 	return false;
 }
 
-/* The id is a function of key, incident, command and Idempotency-Key; without an Idempotency-Key it is random. */
+/* The command's id is a function of API key, incident, command and Idempotency-Key; without an Idempotency-Key it is random. */
 static void make_id(Issue *issue, const char *idempotency_key)
 {
 	const AdminKey *key = http_principal(issue->request);
@@ -341,7 +341,7 @@ static bool check_incident(Issue *issue, Store *store)
 	return !result_failed(result) && issue->expected_version != VERSION_NEVER;
 }
 
-/* *pending: the command was issued before and is not answered yet. False: the request was answered. */
+/* Sets *pending if the command was issued before and is still pending. False: this function has answered the request. */
 static bool check_before(Issue *issue, Store *store, bool *pending)
 {
 	CommandRow row = { .problem = NULL };
@@ -366,8 +366,8 @@ static bool check_before(Issue *issue, Store *store, bool *pending)
 }
 
 /*
- * Reads the view again once the request waits: the journal may have answered in between. True: it has, and the request was
- * answered, here or by another thread.
+ * Reads the view again after the request has entered the waiting table, because the command's effect may have arrived before.
+ * True: the effect has arrived, and the request was answered, by this function or by another thread.
  */
 static bool check_again(Issue *issue, Ticket ticket)
 {
@@ -394,11 +394,11 @@ static bool check_again(Issue *issue, Ticket ticket)
 typedef struct {
 	CommandRequests *requests;
 	Ticket ticket;        /* 0: the waiting table was full */
-	HttpRequest *request; /* NULL with a ticket: the waiting table holds it; else only the outcome of this append answers it */
+	HttpRequest *request; /* NULL if ticket is not 0: the waiting table holds the request; else append_done answers it */
 	Id id;
 } PendingCommand;
 
-/* On the bus's thread. */
+/* Runs on the bus's thread. */
 static void append_done(void *context, bool failed, int64_t offset)
 {
 	PendingCommand *pending = context;
@@ -466,7 +466,7 @@ static Result append_record(const Issue *issue, PendingCommand *pending)
 	return result;
 }
 
-/* The request is suspended; with a ticket, another thread may already answer it. */
+/* Appends the command of a suspended request. If the request has a ticket, another thread may answer it at any time. */
 static void append(const Issue *issue, Ticket ticket)
 {
 	PendingCommand *pending = malloc(sizeof *pending);
@@ -555,7 +555,7 @@ static void write_row(Slice id, const CommandRow *row, Buffer *out)
 	buffer_byte(out, '}');
 }
 
-/* The command from the view, or from the waiting table while the view has not read it. Calls view_return. */
+/* Reads the command from the view, or from the waiting table if the view does not have it yet. Calls view_return. */
 static Result row_read(const CommandRequests *requests, ViewReader *reader, Slice id, CommandRow *row)
 {
 	Result result = view_command(reader->store, id, row);

@@ -25,7 +25,7 @@ static void count(const char *result)
 	metric_add(METRIC_INGEST_EVENTS, result, NULL, 1);
 }
 
-/* A repeated event gets the same answer: its id and its correlation key are functions of the request. */
+/* A repeated event gets the same answer, because its id and its correlation key are computed from the request. */
 static void answer_accepted(const PendingRecord *pending)
 {
 	char body[128], location[96];
@@ -36,7 +36,7 @@ static void answer_accepted(const PendingRecord *pending)
 	answer_json(pending->request, 202, (Slice){ body, (size_t)size }, location);
 }
 
-/* On the bus's thread. */
+/* Runs on the bus's thread. */
 static void append_done(void *context, bool failed, int64_t offset)
 {
 	PendingRecord *pending = context;

@@ -10,7 +10,7 @@
 #include "shared/io/bus.h"
 #include "shared/io/http/server.h"
 
-/* Context of the handlers; nothing is owned. */
+/* Context of the handlers; everything is borrowed. */
 typedef struct {
 	Bus *bus;
 	Policies *policies;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* as long as response remembers a command's id */
+static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* the response service remembers ids of commands for the same time */
 
 const char *const command_states[] = { "pending", "done", "refused", NULL };
 
@@ -40,7 +40,7 @@ static StoreValue member_value(json_t *object, const char *name)
 
 /* ---- positions in a timeline ---------------------------------------------------------------------------------- */
 
-typedef enum { ITEM_ENTRY, ITEM_DELIVERY } ItemKind; /* the order of items of the same time */
+typedef enum { ITEM_ENTRY, ITEM_DELIVERY } ItemKind; /* sorts items of the same time */
 
 static void position_write(Instant at, ItemKind kind, int64_t number, size_t ordinal,
 			   char out[static CURSOR_POSITION_MAX])
@@ -53,7 +53,7 @@ typedef struct {
 	const char *position, *type;
 	int64_t version; /* 0: none */
 	Instant at;
-	json_t *actor, *data; /* borrowed; NULL: null */
+	json_t *actor, *data; /* borrowed; NULL is written as null */
 } Item;
 
 static Result item_put(Store *store, const Item *item)
@@ -98,7 +98,7 @@ static Result incident_load(Store *store, Slice id, json_t **out)
 	return ended;
 }
 
-/* The text that the query parameter q searches. */
+/* Writes the text in which the query parameter q searches. */
 static void search_write(Buffer *out, json_t *incident)
 {
 	static const char *const members[] = { "number", "title", "description", "asset", "actor" };
@@ -198,7 +198,7 @@ static Result command_finish(Store *store, const Record *record, const JournalRe
 	return result;
 }
 
-/* Readers of the view rely on the form of incident ids, and any program may write to the topics: every record is checked. */
+/* Readers of the view rely on the form of incident ids. Any program may write to the topics, so every record is checked. */
 static Result check_incident_id(const char *id)
 {
 	return id_is("inc_", slice_of(id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");
@@ -282,7 +282,7 @@ Result view_take_delivery(Store *store, const Record *record)
 
 /* ---- commands ------------------------------------------------------------------------------------------------- */
 
-/* Only commands of people and keys are kept: no client asks for those of services. */
+/* Only commands of people and API keys are kept, because clients do not query the commands that services issue. */
 static bool is_of_client(const CommandRecord *command)
 {
 	const char *kind = json_string_value(json_object_get(command->actor, "kind"));

@@ -32,7 +32,7 @@ static Result entries_apply(json_t *incident, json_t *entries)
 	json_t *entry;
 	json_array_foreach (entries, i, entry) {
 		int64_t version = json_integer_value(json_object_get(entry, "version"));
-		/* The copy already includes this entry: its record was observed before the state was restored. */
+		/* Skips entries that the copy already includes: after a restore, observe may get a record again. */
 		if (version > json_integer_value(json_object_get(incident, "version")))
 			TRY(incident_apply(incident, entry));
 	}
@@ -79,7 +79,7 @@ static Result plan_start(Handler *handler, const char *incident_id, json_t *inci
 	return policy ? plan_draft(handler, incident_id, policy, base_at, &none) : result_ok();
 }
 
-/* policy_id: that of the running plan. */
+/* policy_id: the escalation policy of the running plan. */
 static Result plan_move(Handler *handler, const char *incident_id, json_t *incident, Instant base_at, const char *policy_id)
 {
 	const EscalationPolicy *policy = policy_fitting(handler, incident);
@@ -172,13 +172,13 @@ static Result level_fire(Handler *handler, Slice id, int64_t number)
 
 /* ---- a message is due */
 
-/* A person is no longer notified once another has acknowledged; a system is, because it keeps its own records. */
+/* Once the incident is acknowledged, attempts to reach a person are not repeated; see invariant 4 of notification.h. */
 static bool is_for_person(const DueDelivery *due)
 {
 	return slice_starts_with(slice_of(due->recipient), SLICE("person:"));
 }
 
-/* The reason why the message can no longer be sent, or SKIP_NONE. missing: set as by channel_missing_setting. */
+/* The reason why the message can no longer be sent, or SKIP_NONE. For SKIP_NOT_CONFIGURED, missing is the setting or member. */
 static Skip send_skip(const Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel,
 		      char missing[static CHANNEL_MISSING])
 {
@@ -223,7 +223,7 @@ static Result send(Handler *handler, const DueDelivery *due, json_t *incident, c
 	outbound_message_release(&outgoing);
 	if (result.kind == ERROR_INPUT)
 		return attempt_draft(handler, due, "failed", due->attempt + 1, INSTANT_NONE, result.text);
-	/* A full queue must not block the partition: the timer fires again when its lease expires. */
+	/* A full outbound queue must not block the partition. The timer fires again when its lease expires. */
 	return result.kind == ERROR_AGAIN ? result_ok() : result;
 }
 
@@ -285,7 +285,7 @@ static Result outcome(Handler *handler, const OutboundOutcome *outcome)
 
 /* ---- accepted: counts outcomes of accepted records; not called during a replay */
 
-/* One line for operators: a recipient will not be notified. The incident's deliveries name the recipient. */
+/* Logs for operators that a recipient will not be notified. The timeline of the incident names the recipient. */
 static void failure_log(const DeliveryRecord *record, const Delivery *delivery)
 {
 	log_line(LOG_ERROR, "notification", "message-failed", L_STRING("incident", record->incident_id),
@@ -293,7 +293,7 @@ static void failure_log(const DeliveryRecord *record, const Delivery *delivery)
 		 L_STRING("detail", delivery->detail ? delivery->detail : ""));
 }
 
-/* attempted: false for a level that was reached, whose queued messages have no outcome yet. */
+/* attempted: the record holds outcomes of attempts. If false, a level was reached, and its queued messages have no outcome yet. */
 static void deliveries_count(const DeliveryRecord *record, bool attempted)
 {
 	size_t i;
@@ -366,8 +366,8 @@ static Result derive(Handler *handler, const Record *record)
 }
 
 /*
- * Old records of an open incident are needed, because without them its plan would start again; those of a closed incident
- * while deliveries are pending.
+ * Decides if an old record must stay in the ledger. Records of an open incident must, because without them its plan would start
+ * again; records of a closed incident must while it has pending deliveries.
  */
 static Result needed(Handler *handler, const Record *old, bool *needed)
 {

@@ -12,7 +12,7 @@ const char *const state_schema[STATE_SCHEMA_VERSION] = {
 	"CREATE TABLE deliveries (key TEXT PRIMARY KEY, incident TEXT NOT NULL, channel TEXT, recipient TEXT NOT NULL,"
 	" level INTEGER NOT NULL, attempt INTEGER NOT NULL, queued_at INTEGER NOT NULL, next_at INTEGER NOT NULL,"
 	" address TEXT, language TEXT) WITHOUT ROWID",
-	NULL, /* the table told: a file without it is rebuilt from the ledgers */
+	NULL, /* version 2 added the table told above: a file of version 1 is rebuilt from the ledgers */
 };
 
 enum { DOCUMENT_MAX = 4 << 20 };

@@ -20,7 +20,7 @@ static int word_of(json_t *document, const char *member, const char *const *word
 	return choice_of(words, json_string_value(json_object_get(document, member)));
 }
 
-/* The document with the default severity of events: a new reference. */
+/* A new reference to the document, or to a copy with severity medium if the document is an event without a severity. */
 static json_t *document_completed(json_t *document, bool person)
 {
 	if (person || json_is_string(json_object_get(document, "severity")))
@@ -30,14 +30,14 @@ static json_t *document_completed(json_t *document, bool person)
 	return completed;
 }
 
-/* Step 4. */
+/* Step 4 of assess.h. */
 static void assess_category(const RuleThen *then, Verdict *verdict)
 {
 	verdict->category_by_rule = then->category != NULL;
 	verdict->category = then->category != NULL ? then->category : CATEGORY_OTHER;
 }
 
-/* Steps 2 and 3, after the category. */
+/* Steps 2 and 3 of assess.h. Uses the category of step 4. */
 static void assess_kind(const Policy *policy, const RuleThen *then, int reporter, bool person, Verdict *verdict)
 {
 	int by_category = person || !verdict->category_by_rule ? -1 : policy_category_kind(policy, verdict->category);
@@ -57,7 +57,7 @@ static void assess_kind(const Policy *policy, const RuleThen *then, int reporter
 		}
 }
 
-/* Steps 6 to 8, after the severity. */
+/* Steps 6 to 8 of assess.h. Uses the severity of step 5. */
 static void assess_weight(const GradingPolicy *grading, const RuleThen *then, Verdict *verdict)
 {
 	int expected = verdict->severity >= 0 ? grading->severity_loss[verdict->severity] : LOSS_MINOR;
@@ -67,7 +67,7 @@ static void assess_weight(const GradingPolicy *grading, const RuleThen *then, Ve
 	verdict->social_harm = value_or(then->social_harm, HARM_GENERAL);
 }
 
-/* Steps 9 and 10; index 0 is the worst grade. */
+/* Steps 9 and 10 of assess.h. Grades are indexes; 0 is the worst grade. */
 static void assess_grade(const GradingPolicy *grading, Verdict *verdict)
 {
 	int by_harm = grading->harm_grade[verdict->social_harm];
@@ -102,7 +102,7 @@ typedef struct {
 	char text[WORD_MAX];
 } Word;
 
-/* The pack's text of "loss.serious"; if it is too long, the word itself. */
+/* The pack's text for group and word ("loss." and "serious"); if the text is too long, the word itself. */
 static Word word_text(const Policy *policy, const char *group, const char *word)
 {
 	Word result = { .text = "" };

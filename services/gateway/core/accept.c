@@ -16,7 +16,7 @@ void accepted_release(Accepted *accepted)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* Levels of this value, itself included. json_read bounds them, and therefore this recursion. */
+/* Nesting levels of value: 0 for a scalar, 1 for a flat object. json_read limits them, and therefore this recursion. */
 static int json_depth(json_t *value)
 {
 	int deepest = 0;
@@ -35,7 +35,7 @@ static int json_depth(json_t *value)
 	return json_is_object(value) || json_is_array(value) ? deepest + 1 : deepest;
 }
 
-/* The memory that a decoded document borrows. */
+/* The memory from which a decoded document borrows its texts. */
 typedef struct {
 	SkimTexts texts;
 	json_t *tree; /* NULL if the document was skimmed */
@@ -105,8 +105,8 @@ static Slice text_if(bool wanted, const char *text)
 }
 
 /*
- * Each member has a fixed position in the hash, so equal texts in different members give different keys. False, *out
- * untouched: the event has none of the members.
+ * Each member has a fixed position in the hash, so equal texts in different members give different keys. False: the event has
+ * no member by which its source is correlated; *out is unchanged.
  */
 static bool correlate(const SourcePolicy *source, const EventDocument *event, Id *out)
 {
@@ -129,7 +129,7 @@ static Id key_of_id(const Id *id)
 	return id_of_pair("", id_slice(id), SLICE_NONE);
 }
 
-/* The least time by which the sender's clock is ahead: known if occurred_at is after received_at; else INT64_MIN. */
+/* If occurred_at is after received_at: the milliseconds by which the sender's clock is ahead, at least. Else INT64_MIN. */
 static int64_t clock_offset(Instant occurred_at, Instant received_at)
 {
 	bool ahead = occurred_at != INSTANT_NONE && occurred_at > received_at;
@@ -176,7 +176,7 @@ Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *ou
 	EventDocument event;
 	Id key;
 
-	storage.tree = NULL; /* the texts need no initialisation */
+	storage.tree = NULL; /* storage.texts needs no initialisation */
 	TRY(document_read(&event_table, input, &storage, &event, errors, code));
 	const SourcePolicy *source = policy_source(policy, event.source);
 	bool correlated = correlate(source, &event, &key);

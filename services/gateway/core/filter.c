@@ -50,7 +50,7 @@ void text_lower(char *text, size_t size)
 
 /* ---- taking parameters ---------------------------------------------------------------------------------------- */
 
-/* Copies into query->bytes; false: no space left. */
+/* Copies value into query->bytes. False: no space is left. */
 static bool keep(IncidentQuery *query, Slice value, Slice *out)
 {
 	if (value.size > sizeof query->bytes - query->used)
@@ -142,7 +142,7 @@ static void take_cursor(IncidentQuery *query, const char *value, FieldErrors *er
 typedef struct {
 	const char *name;
 	void (*take)(IncidentQuery *query, const char *value, FieldErrors *errors);
-	bool page; /* a parameter of every list */
+	bool page; /* every list has this parameter */
 } Parameter;
 
 static const Parameter parameters[] = {
@@ -164,7 +164,7 @@ static bool take_parameter(IncidentQuery *query, const char *name, const char *v
 
 void incident_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors)
 {
-	if (!text_is_utf8(slice_of(value))) { /* no incident has such a value */
+	if (!text_is_utf8(slice_of(value))) { /* incidents hold only UTF-8 */
 		field_errors_add(errors, name, "must be UTF-8, with bytes outside ASCII as %%XX");
 		return;
 	}

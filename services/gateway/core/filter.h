@@ -11,8 +11,8 @@
 typedef struct {
 	const char *name; /* of the parameter and of the column */
 	const char *const *choices; /* NULL: any text */
-	bool (*matches)(Slice value);  /* NULL: any */
-	const char *shape;          /* of values that match, for error texts */
+	bool (*matches)(Slice value);  /* NULL: every value matches */
+	const char *shape;          /* for error texts: describes the values that match */
 } Filter;
 
 extern const Filter incident_filters[];
@@ -26,37 +26,37 @@ typedef struct {
 		const Filter *filter;
 		Slice value; /* in `bytes` */
 	} values[FILTER_VALUES_MAX]; /* values of one filter are adjacent */
-	bool given[16]; /* by index of the filter */
+	bool given[16]; /* given[i]: the query has the filter incident_filters[i] */
 	const char *const *allowed; /* choices of the first filter with a wrong value; NULL: none */
 	Slice text; /* q in lower case; empty: none */
 	bool text_given, limit_given, cursor_given;
 	int64_t limit;
 	char cursor[256]; /* as given, not verified; empty: none */
-	size_t used;
+	size_t used; /* bytes used of `bytes` */
 	char bytes[FILTER_BYTES_MAX];
 } IncidentQuery;
 
 void incident_query_init(IncidentQuery *query);
 
-/* Takes one parameter of the query string; copies it. Adds its errors, with the parameter's name as pointer. */
+/* Copies one parameter of the query string into the query. Adds its errors to errors, under the parameter's name. */
 void incident_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors);
 
-/* incident_query_take for lists that have only limit and cursor. */
+/* Like incident_query_take, but for lists whose only parameters are limit and cursor. */
 void page_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors);
 
-/* Identifies the list, for its cursors: digest of the filters, without limit and cursor. */
+/* The digest of filters and q, without limit and cursor: a cursor is valid only for queries with the same digest. */
 Digest incident_query_digest(const IncidentQuery *query);
 
 /*
- * Writes "SELECT id, document FROM incidents WHERE … ORDER BY id DESC LIMIT n" for one row more than the limit, newest
- * first, after the incident id `after` (empty: from the start). values are ?1, ?2 …, all of them text, borrowed from query
- * and after.
+ * Writes "SELECT id, document FROM incidents WHERE … ORDER BY id DESC LIMIT n", which reads one row more than the limit, newest
+ * first, after the incident id `after` (empty: from the start). values: the texts to bind to ?1, ?2 …, borrowed from query and
+ * after.
  */
 enum { QUERY_VALUES_MAX = FILTER_VALUES_MAX + 2 };
 void incident_query_sql(const IncidentQuery *query, Slice after, Buffer *sql, Slice values[static QUERY_VALUES_MAX],
 			size_t *count);
 
-/* Lower-cases ASCII letters in place; q and the column that it searches are both folded so. */
+/* Lower-cases ASCII letters in place. Applied to q and to the searched column, so that the search ignores case. */
 void text_lower(char *text, size_t size);
 
 #endif

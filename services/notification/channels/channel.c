@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NEED_ADDRESS = 0 }; /* the first of a type's needs (channel.h) */
+enum { NEED_ADDRESS = 0 }; /* index of the address in Channel.needs */
 enum { ADDRESS_MAX = 8192, SUBJECT_MAX = 8192, BODY_MAX = 1 << 20 };
 
 static const Channel *const channels[] = { &channel_webhook, &channel_email };
@@ -108,7 +108,7 @@ static Result addresses_write(const Notice *notice, const Channel *type, Outboun
 	for (size_t i = 0; i < CHANNEL_NEEDS_MAX && type->needs[i].name; i++)
 		if (!need_resolve(type, i, notice->channel, notice->environment, values[i], missing))
 			return result_fail(ERROR_INPUT, "%s is not set", missing);
-	/* A pack may refer to a secret that the site does not set: then its webhooks are unsigned. */
+	/* If the pack refers to a secret that is not set, the webhook is sent unsigned. */
 	if (!setting_resolve(notice->environment, notice->channel->secret, "secret", &out->secret, missing))
 		buffer_clear(&out->secret);
 	return result_ok();

@@ -23,7 +23,7 @@ bool incident_waits(json_t *incident)
 	       time_at(json_object_get(incident, "acknowledged"), "at") == INSTANT_NONE;
 }
 
-/* If the entry starts a plan: the time from which the seconds of that plan count. Else INSTANT_NONE. */
+/* If the entry starts a plan, returns the time from which the plan's seconds count; else INSTANT_NONE. */
 static Instant entry_base(const PlanState *plan, json_t *entry, json_t *incident)
 {
 	const char *type = text_at(entry, "type");

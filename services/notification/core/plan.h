@@ -21,7 +21,7 @@ enum { PLAN_LEVELS_MAX = 16 };
 typedef struct {
 	bool exists; /* the incident has or had a plan */
 	int64_t next_level; /* from 1; 0: the plan has stopped, or all levels were reached */
-	Instant base_at; /* the moment from which its seconds count */
+	Instant base_at; /* the moment from which the plan's seconds count */
 } PlanState;
 
 typedef enum { PLAN_KEEP, PLAN_START, PLAN_MOVE, PLAN_STOP } PlanVerdict;
@@ -30,12 +30,15 @@ typedef enum { PLAN_KEEP, PLAN_START, PLAN_MOVE, PLAN_STOP } PlanVerdict;
 bool incident_waits(json_t *incident);
 
 /*
- * entries: those of one journal record; incident: the document after them. *base_at is set for PLAN_START and PLAN_MOVE only.
- * PLAN_MOVE: the incident was assessed again; the caller moves the plan only if its escalation policy has changed.
+ * entries: the entries of one journal record; incident: the document after these entries. *base_at is set only for PLAN_START
+ * and PLAN_MOVE. PLAN_MOVE: the incident was assessed again; the caller moves the plan only if another escalation policy applies.
  */
 PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident, Instant *base_at);
 
-/* The due time already set for levels 1, 2, …, which a new plan must not exceed; INSTANT_NONE: no such level, or it was reached. */
+/*
+ * Due times of levels 1, 2, … in the present plan; a new plan must not exceed them. INSTANT_NONE: the present plan has no such
+ * level, or all its levels were reached.
+ */
 typedef struct {
 	Instant due_at[PLAN_LEVELS_MAX];
 } PlanPromise;

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { SETTLE_MAX = 1000 }; /* updates in one batch */
+enum { SETTLE_MAX = 1000 }; /* reports of repeats in one call of settle */
 #define PRUNE_ROWS 64
 #define TEXT_(value) #value
 #define TEXT(value) TEXT_(value)
@@ -85,7 +85,7 @@ static Result restore(Handler *handler)
 
 /* ---- positions */
 
-/* State reflects an announcement of a join once it is decided, but an event only once a record states its count. */
+/* State reflects the announcement of a join once it is decided, but an event only once a record states a count that includes it. */
 static int64_t position(Handler *handler, TopicId topic, unsigned partition, int64_t next)
 {
 	(void)partition;
@@ -152,7 +152,7 @@ static const struct {
 	{ TYPE_JOIN_ANNOUNCED, join_decide },
 };
 
-/* Called for every record of the stream in order, also for those before the accepted position that a restart reads again. */
+/* Called for every record of the stream in order. After a restart, also called again for records before the accepted position. */
 static Result observe(Handler *handler, const Record *input)
 {
 	Observed *observed = observed_of(handler, input->topic);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16 };
-static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic keeps commands: a later repeat is impossible */
+static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic keeps a command, which cannot be read again later */
 
 /* One incident, as in the store. */
 typedef struct {
@@ -33,7 +33,7 @@ static const char *const schema[] = {
 	" noise INTEGER NOT NULL, base_at INTEGER NOT NULL);"
 	"CREATE TABLE commands (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX commands_at ON commands (at)",
-	NULL, /* the column base_at: a file without it is rebuilt from the journal */
+	NULL, /* added the column base_at, without a migration: an older file is rebuilt from the journal */
 };
 
 static void cached_drop(CachedIncident *cached)
@@ -90,7 +90,7 @@ static Result incident_cache(Handler *handler, const char *id, CachedIncident **
 	if (result_failed(result))
 		return result_fail(ERROR_INTERNAL, "the document of %s cannot be read: delete the state file of response, it is rebuilt from the journal", id);
 	if (!text_copy(slice_of(id), cached->id.text, sizeof(cached->id.text)))
-		cached_drop(cached); /* too long for an id of an incident */
+		cached_drop(cached); /* the text is too long to be an incident id */
 	return ended;
 }
 
@@ -164,7 +164,7 @@ static Result apply(Handler *handler, const Record *record)
 /* Ordinals for derived ids: a record has at most one closing or reopening; its joins are numbered from OUTPUT_JOIN on. */
 enum { OUTPUT_KEY, OUTPUT_JOIN };
 
-/* body is NULL for {}. */
+/* body NULL: {} is emitted. */
 static Result output_emit(Handler *handler, const Record *record, TopicId topic, Draft *draft, json_t *body)
 {
 	Buffer text;
@@ -281,7 +281,7 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 						.time = at });
 }
 
-/* cached: the incident before the entries. */
+/* cached: the incident before the entries are applied. */
 static Result draft_entered(Handler *handler, const CachedIncident *cached, JournalRecord *journal, Instant at)
 {
 	json_t *resumption JSON_AUTO = resumption_of(cached->document, &cached->extras, journal->entries, handler->policy);

@@ -94,6 +94,6 @@ Result state_cursor_load(Store *store, const char *name, LedgerCursor *out)
 			.prev_seq = (uint64_t)statement_integer(row, 4), .next = statement_integer(row, 5),
 			.marked = statement_integer(row, 6), .genesis_owner = (uint64_t)statement_integer(row, 7),
 		};
-	out->trimmed = out->epoch == 0 && out->next > 0; /* no record was accepted since the reader entered a trimmed log */
+	out->trimmed = out->epoch == 0 && out->next > 0; /* the reader has entered a trimmed log, but accepted no record yet */
 	return statement_end(row);
 }

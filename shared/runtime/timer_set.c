@@ -8,7 +8,7 @@ enum {
 	BATCH_TIMERS = 200,
 	TIMER_LEASE_MS = 30000, /* a fired timer that stays armed fires again after this time */
 	TIMER_SWEEP_MS = 30000, /* overdue timers are armed again this often, in case the timer store lost them */
-	TIMERS_PAUSE_MS = 1000, /* before an unreachable store is asked again */
+	TIMERS_PAUSE_MS = 1000, /* before an unreachable timer store is called again */
 };
 
 typedef struct {
@@ -60,7 +60,7 @@ Result timer_set_disarm(TimerSet *set, Slice id, bool record_change)
 	return result_ok();
 }
 
-/* False: state does not know the timer. */
+/* False if state has no such timer. */
 static bool timer_find(const TimerSet *set, Slice id, Instant *due_at)
 {
 	Statement *row = store_query(set->handler->store, "SELECT due FROM runtime_timer WHERE id = ?1", V_TEXT(id));
@@ -82,13 +82,13 @@ static Result timer_disarm(const TimerSet *set, Slice id)
 	return set->timers->operations->disarm(set->timers, set->owner, set->epoch, id);
 }
 
-/* Logged once each time the store becomes unreachable. */
+/* Logs the failure once each time the timer store becomes unreachable. */
 static void timers_failed(TimerSet *set, Result result)
 {
 	if (set->retry_at == INSTANT_NONE)
 		handler_log(set->handler, LOG_WARN, "timers-unreachable", result.text);
 	set->retry_at = set->handler->now + TIMERS_PAUSE_MS;
-	set->swept_at = 0; /* changes do not reach the store meanwhile: all timers are armed again */
+	set->swept_at = 0; /* until then no change reaches the timer store, so all timers must be armed again */
 }
 
 static bool timers_are_away(const TimerSet *set)
@@ -96,7 +96,7 @@ static bool timers_are_away(const TimerSet *set)
 	return set->retry_at != INSTANT_NONE && set->handler->now < set->retry_at;
 }
 
-/* Arms the timers that are overdue by a lease, or all where swept_at is 0. */
+/* Arms the timers that are overdue by a lease, or all timers if swept_at is 0. */
 static Result rows_arm(TimerSet *set)
 {
 	Instant horizon = set->swept_at == 0 ? INT64_MAX : set->handler->now - TIMER_LEASE_MS;
@@ -207,8 +207,8 @@ Result timer_set_decide(TimerSet *set, size_t *count)
 		timers_were_lost(set, asked);
 		return result_ok();
 	case ERROR_CONFLICT:
-		/* Either this owner was superseded or the epoch belongs to another log. The next record decides: only an
-		 * owner that nobody superseded gets one accepted (timer_set_confirm). */
+		/* The timer store knows a greater epoch. Either this owner was superseded, or that epoch is of an earlier log.
+		 * The next record decides: it is accepted only if this owner was not superseded (timer_set_confirm). */
 		set->contested = true;
 		return result_ok();
 	default:

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 struct Wire {
-	atomic_uint references; /* one for the author, one for each append under way */
+	atomic_uint references; /* one for the holder of the Wire, one for each append under way */
 	atomic_uint pending;
 	atomic_bool failed;
 };

@@ -1,7 +1,7 @@
 /*
- * Announcements in a journal record: to which reopened incident a key's events count again, and which members open incidents
- * have in common. They are decided here, under the policy in force, and stored in the record, because derive may read nothing
- * but the record. Pure.
+ * Announcements in a journal record: the reopened incident for which the events of a key count again, and the join keys of an
+ * incident that is opened, closed or reopened. They are decided here, under the policy in force, and stored in the record, because
+ * derive may read nothing but the record. Pure.
  */
 #ifndef TOCSIN_RESPONSE_ANNOUNCE_H
 #define TOCSIN_RESPONSE_ANNOUNCE_H

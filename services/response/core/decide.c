@@ -42,7 +42,7 @@ static json_t *problem_of_errors(const FieldErrors *errors)
 	return problem;
 }
 
-/* ---- checks: a new problem, or NULL */
+/* ---- checks: each returns a new problem, or NULL */
 
 static json_t *check_known(CommandContext *context)
 {
@@ -102,7 +102,7 @@ static json_t *(*const checks[])(CommandContext *context) = {
 	check_known, check_role, check_arguments, check_version, check_lifecycle,
 };
 
-/* ---- already: the incident is already in the state that the command asks for */
+/* ---- already: true if the incident is already in the state that the command would set */
 
 static bool is_acknowledged(const CommandContext *context)
 {
@@ -199,7 +199,7 @@ static void link_add(const CommandContext *context, json_t *changes)
 	json_object_set_new(changes, "links", links);
 }
 
-/* ---- data: the timeline's details of an entry, a new object */
+/* ---- data: a new object with the details of an entry for the timeline */
 
 static json_t *arguments_data(const CommandContext *context)
 {
@@ -212,7 +212,7 @@ static json_t *escalated_data(const CommandContext *context)
 	return json_pack("{s:I}", "escalation_level", (json_int_t)context->arguments.escalation_level);
 }
 
-/* Adds the value that both incidents share. */
+/* The arguments and, as `key`, the value that both incidents share. */
 static json_t *link_data(const CommandContext *context)
 {
 	json_t *data = arguments_data(context);
@@ -240,7 +240,7 @@ static json_t *campaign_data(const CommandContext *context)
 }
 
 static const struct {
-	bool (*already)(const CommandContext *context); /* NULL: never already in that state */
+	bool (*already)(const CommandContext *context); /* NULL: the command always makes an entry */
 	void (*change)(const CommandContext *context, json_t *changes);
 	json_t *(*data)(const CommandContext *context);
 } effects[COMMANDS] = {

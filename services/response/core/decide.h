@@ -1,8 +1,8 @@
 /*
  * Decides a command on an incident, under a policy. Pure; the time is an argument.
  *
- * Checks, in this order; the first failure refuses the command: the incident exists, a role permits the command, the
- * arguments are valid, the version is the expected one, the lifecycle takes the command in this status.
+ * The checks, in this order: the incident exists, a role permits the command, the arguments are valid, the version is the
+ * expected one, the lifecycle takes the command in this status. The first check that fails refuses the command.
  */
 #ifndef TOCSIN_RESPONSE_DECIDE_H
 #define TOCSIN_RESPONSE_DECIDE_H
@@ -13,9 +13,9 @@
 #include "shared/domain/policy.h"
 
 typedef enum {
-	DECIDED_NOTHING,   /* a command of a service that no longer applies: no record, no answer */
+	DECIDED_NOTHING,   /* a service sent a command that does not apply any more: no record, no answer */
 	DECIDED_ENTERED,   /* the entries change the incident */
-	DECIDED_UNCHANGED, /* allowed, but the incident is already in the state that the command asks for */
+	DECIDED_UNCHANGED, /* allowed, but the incident is already in the state that the command would set */
 	DECIDED_REFUSED,
 } DecisionKind;
 
@@ -23,7 +23,7 @@ typedef struct {
 	DecisionKind kind;
 	Entries entries;  /* DECIDED_ENTERED: owns the list */
 	json_t *problem;  /* DECIDED_REFUSED: {code, detail, allowed, errors}; owned */
-	int64_t version;  /* of the incident afterwards; INT64_MIN: no such incident */
+	int64_t version;  /* of the incident after the command; INT64_MIN: no such incident */
 } Decision;
 
 /* incident NULL: it does not exist. *actor: decoded from command->actor. The caller calls decision_release. */

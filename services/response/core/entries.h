@@ -1,7 +1,7 @@
 /*
- * Builds the entries of a journal record. Their versions continue that of the incident, each one higher. All have the same
- * time, which is at least a millisecond after that of the previous record's entries, even if the clock went back: the time of
- * an opening or reopening names the escalation that starts with it, and ids of messages are derived from that time.
+ * Builds the entries of a journal record. Their versions count on from the version of the incident. All have the same time,
+ * which is at least a millisecond after that of the previous record's entries, even if the clock went back: the time of an
+ * opening or reopening identifies the escalation that starts then, and ids of messages are derived from that time.
  */
 #ifndef TOCSIN_RESPONSE_ENTRIES_H
 #define TOCSIN_RESPONSE_ENTRIES_H

@@ -36,12 +36,13 @@ const Lifecycle *lifecycle_of(const char *kind);
 /* Never NULL: for an unknown kind or status, the cell refuses the command. */
 const LifecycleCell *lifecycle_cell(const char *kind, const char *status, CommandId command);
 
-/* A new list of the names of the commands that would be taken, without those between services. */
+/* A new list of the names of the commands that would be taken, without those that only services send. */
 json_t *lifecycle_allowed(const char *kind, const char *status);
 
 /*
- * The corresponding status of another kind; borrowed. Both kinds must be known. An open status becomes the initial status of
- * the other kind, because a person who took on an event has not taken on the incident that it becomes.
+ * The corresponding status of another kind; borrowed. Both kinds must be known. A closed status stays if the other kind has it,
+ * and otherwise becomes false-alarm. An open status becomes the initial status of the other kind, because a person who took on
+ * an event has not taken on the incident that it becomes.
  */
 const char *lifecycle_translated(const char *status, const char *from_kind, const char *to_kind);
 

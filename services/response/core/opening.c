@@ -102,7 +102,7 @@ static bool changes_anything(json_t *incident, json_t *changes)
 	return false;
 }
 
-/* was: the replaced kind and acknowledgement, for the timeline; taken; NULL: none. */
+/* was: the replaced kind and acknowledgement, for the timeline, or NULL; takes ownership of it. */
 static void add_assessed(Entries *entries, const AssessmentRecord *record, json_t *was, json_t *changes)
 {
 	json_t *actor JSON_AUTO = actor_system("classification");
@@ -128,7 +128,7 @@ static Result from_event(const ReportRecord *report, Incident *incident)
 	return result_ok();
 }
 
-/* title: buffer for title_of_description. */
+/* title: holds the title if it is made from the description; *incident then borrows it. */
 static Result from_person(const ReportRecord *report, Buffer *title, Incident *incident)
 {
 	ReportDocument document;
@@ -310,7 +310,7 @@ static void escalation_review(const Review *review, json_t *changes, Instant at)
 	}
 }
 
-/* If the assessment turns an event or a weakness into an incident: its former kind and acknowledgement, a new object. Else NULL. */
+/* If an event or a weakness becomes an incident, a new object with its former kind and acknowledgement; else NULL. */
 static json_t *former_values(const Review *review)
 {
 	if (!is_promotion(review))
@@ -323,7 +323,7 @@ static json_t *former_values(const Review *review)
 
 /*
  * An event can make a case worse, never milder: only people may lower a grade. So an assessment takes effect when it turns an
- * event or a weakness into an incident or, for the same kind, when its grade is not better.
+ * event or a weakness into an incident or, for the same kind, when its grade is not milder.
  */
 static bool is_milder(json_t *incident, const Assessment *assessment)
 {

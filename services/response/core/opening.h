@@ -31,10 +31,13 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
 Result repeat_decide(json_t *incident, const IncidentExtras *extras, const AssessmentRecord *record, const Policy *policy,
 		     Instant now, Entries *out);
 
-/* True if the entries open an incident. *kind and *grade ("" if it has none) are borrowed from them. */
+/* True if the entries open an incident. *kind and *grade ("" if the incident has none) are borrowed from the entries. */
 bool entries_open(json_t *entries, const char **kind, const char **grade);
 
-/* The time of the first level with a delay, by which the incident must be acknowledged. INSTANT_NONE: no such level. */
+/*
+ * The time by which the incident must be acknowledged: `base` plus the delay of the first escalation level that has one.
+ * INSTANT_NONE: no level has a delay.
+ */
 Instant acknowledge_by(const Policy *policy, const char *kind, const char *grade, Instant base);
 
 /* Appends a title: the first line of a description, at most TITLE_CUT characters, cut between words if possible. */

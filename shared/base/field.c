@@ -21,7 +21,7 @@ static void report_error(Decoding *decoding, const Path *path, const char *forma
 
 static void report_error(Decoding *decoding, const Path *path, const char *format, ...)
 {
-	/* detail is larger than that of an error, so that field_errors_add makes the final cut, between characters. */
+	/* detail is larger than FieldError.detail, so that field_errors_add cuts a long text, at a character boundary. */
 	char pointer[FIELD_POINTER], detail[FIELD_DETAIL + 4];
 	va_list arguments;
 
@@ -48,8 +48,8 @@ static const char *type_name(const json_t *value)
 /* ---- decoding one value --------------------------------------------------------------------------------------- */
 
 /*
- * One row a type. `member` is the member of the struct; if `member` is NULL, `read` only checks the value. `write` returns
- * NULL for an absent value. Only these functions and those of skim.c depend on how a type is stored in a struct.
+ * The functions of one FieldType. `member` is the struct's member; if it is NULL, `read` only checks the value. `write`
+ * returns NULL for an absent value. Only these functions and those of skim.c depend on how a type is stored in a struct.
  */
 typedef struct {
 	void (*clear)(const Field *field, void *member);
@@ -112,7 +112,7 @@ static void text_read(Decoding *decoding, const Field *field, json_t *value, con
 		report_error(decoding, path, "must not be empty");
 	else if (decoding->strict && (field->flags & FIELD_NOT_EMPTY) && slice_is_blank(slice))
 		report_error(decoding, path, "must not be blank");
-	/* A text never has more characters than bytes, so most texts need no counting. */
+	/* A text has at most as many characters as bytes, so characters are counted only if the bytes exceed max, or min is set. */
 	else if (field->min > 0 || (field->max > 0 && (int64_t)slice.size > field->max))
 		check_bounds(decoding, field, (int64_t)text_characters(slice), path, "characters");
 	if (member)
@@ -127,7 +127,7 @@ static void integer_read(Decoding *decoding, const Field *field, json_t *value, 
 		return;
 	}
 	int64_t number = json_integer_value(value);
-	if (number == INT64_MIN) /* stands for absent */
+	if (number == INT64_MIN) /* in a struct, INT64_MIN means absent */
 		report_error(decoding, path, "must be at least %lld", (long long)INT64_MIN + 1);
 	else
 		check_bounds(decoding, field, number, path, "");
@@ -304,7 +304,7 @@ static json_t *choice_write(const Field *field, const void *member, bool present
 	return choice >= 0 ? allocated(json_string(field->choices[choice])) : NULL;
 }
 
-/* An absent object decodes to a struct whose members are all absent, so such a struct is encoded as absent. */
+/* Decoding an absent object makes all members of the nested struct absent; encoding does the reverse. */
 static json_t *nested_write(const Field *field, const void *member, bool present_only)
 {
 	size_t present;
@@ -383,7 +383,7 @@ static void report_unknown(Decoding *decoding, const FieldTable *table, json_t *
 			         "is not a member of %s; members are %s", table->name, words.text);
 }
 
-/* `out` already holds absent values; NULL only checks. */
+/* `out` is already filled with absent values; if it is NULL, the object is only checked. */
 static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out)
 {
 	size_t known = 0;

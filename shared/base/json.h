@@ -1,9 +1,9 @@
 /*
- * JSON documents by field tables. Every document that enters or leaves a service has a table with one row a member: name,
- * type, offset in a C struct, bounds. The table is used to check, decode, encode, document and fuzz.
+ * JSON documents by field tables. Every document that enters or leaves a service has a table with one row for each member:
+ * name, type, offset in a C struct, bounds. The table is used to check, decode, encode, document and fuzz.
  *
- * A decoded struct BORROWS from its tree: strings point into it, and lists and free objects are nodes of it. The tree must
- * outlive the struct; nothing is copied.
+ * A decoded struct BORROWS from the JSON tree that it was decoded from: its strings point into the tree, and its lists and
+ * free objects are nodes of the tree. Nothing is copied; the tree must outlive the struct.
  *
  * A decoder reports all errors at once, at most FIELD_ERRORS_MAX, each with an RFC 6901 pointer.
  */
@@ -18,13 +18,13 @@
 
 typedef enum {
 	FIELD_TEXT,    /* const char *; bounds in characters; NULL when absent */
-	FIELD_INTEGER, /* int64_t; bounds are values; INT64_MIN when absent, so INT64_MIN itself is refused; so is 1.0 */
+	FIELD_INTEGER, /* int64_t; bounds are values; INT64_MIN when absent, so INT64_MIN in a document is refused, and so is 1.0 */
 	FIELD_BOOLEAN, /* int: 0, 1, -1 when absent */
 	FIELD_TIME,    /* Instant; INSTANT_NONE when absent; RFC 3339 in JSON */
 	FIELD_CHOICE,  /* int: index into choices, -1 when absent */
 	FIELD_OBJECT,  /* a nested struct, decoded by table; all members absent when it is absent or {} */
-	FIELD_LIST,    /* json_t *, an array; each item is checked against `item` (or `table`, for objects) and not null;
-	                  NULL when absent */
+	FIELD_LIST,    /* json_t *, an array; NULL when absent; each item is checked against `item` (for objects: `table`) and
+	                  must not be null */
 	FIELD_FREE,    /* json_t *, an object with any members; NULL when absent */
 	FIELD_ANY,     /* json_t *, any value, unchecked; NULL when absent */
 } FieldType;
@@ -32,7 +32,7 @@ typedef enum {
 enum {
 	FIELD_REQUIRED = 1,  /* must be present and not null */
 	FIELD_PERSONAL = 2,  /* personal data (PIPL, GDPR), for redaction and access records */
-	FIELD_NOT_EMPTY = 4, /* an empty text is refused, in strict mode also a blank one; on a list: such an item */
+	FIELD_NOT_EMPTY = 4, /* an empty text is refused, in strict mode also a blank text; for a list: its items */
 	FIELD_ALWAYS = 8,    /* a complete document has a value, never null, although decoding does not require it;
 	                        json_encode writes such an object even if all its members are absent */
 	FIELD_OMIT_EMPTY = 16, /* json_encode leaves it out if it is absent or an empty list, instead of writing null */
@@ -51,11 +51,11 @@ struct Field {
 	FieldType type;
 	size_t offset;               /* offsetof in the struct */
 	unsigned flags;
-	int64_t min, max;            /* see FieldType; both 0: unbounded; of a list: number of items; a text or list with
-	                                max 0 has no upper bound */
+	int64_t min, max;            /* see FieldType; for a list: number of items; both 0: unbounded; max 0 for a text or
+	                                list: no upper bound */
 	const char *const *choices;  /* FIELD_CHOICE (and list items): NULL-terminated words */
 	const FieldTable *table;     /* FIELD_OBJECT, or FIELD_LIST of objects */
-	FieldType item;              /* FIELD_LIST: type of items when table is NULL; no FIELD_OBJECT, no FIELD_LIST */
+	FieldType item;              /* FIELD_LIST: type of items when table is NULL; never FIELD_OBJECT or FIELD_LIST */
 	size_t item_max;             /* FIELD_LIST of texts: characters in an item; 0: 256 */
 	const char *since;           /* version of Tocsin that added the member, "0.1"; NULL: the first */
 	const char *sentence;        /* the description in the schemas; may be NULL */
@@ -86,7 +86,10 @@ typedef struct {
 	FieldError list[FIELD_ERRORS_MAX];
 } FieldErrors;
 
-/* Adds an error with a formatted detail, or sets more if the list is full. Pointer and detail are cut to their sizes. */
+/*
+ * Adds an error with a formatted detail, or sets more if the list is full. A pointer that is too long is cut to a parent, a
+ * detail at a character boundary.
+ */
 void field_errors_add(FieldErrors *errors, const char *pointer, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -103,7 +106,7 @@ Result json_read(Slice bytes, json_t **out);
 /*
  * Checks tree against table and decodes it into *out (table->size bytes, always fully written). strict refuses unknown
  * members; otherwise they are ignored. null equals absent. Adds to errors and returns true if it added none; do not use
- * *out after false. The error for a missing member points to where it should be.
+ * *out after false. The error for a missing member has the pointer that the member would have.
  */
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors);
 
@@ -121,7 +124,7 @@ json_t *json_encode(const FieldTable *table, const void *in);
 /* Like json_encode, but without absent fields; FIELD_ALWAYS has no effect. */
 json_t *json_encode_present(const FieldTable *table, const void *in);
 
-/* Appends any value as compact text, members in their order. If it does not fit, out overflows and nothing is appended. */
+/* Appends any value as compact text, members in tree order. If it does not fit, out overflows and nothing is appended. */
 void json_write(json_t *tree, Buffer *out);
 
 /* The value at an RFC 6901 pointer, borrowed; NULL if there is none. */

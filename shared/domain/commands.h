@@ -1,7 +1,7 @@
 /*
- * Commands: the requests to change an incident, one row each. The gateway checks the body of a request with the `arguments`
- * table of the command before it accepts the request; response checks the record again before it decides, because other
- * writers exist on the bus. The permitted roles are in services/response/core/roles.h, the permitted statuses in
+ * Commands: the requests to change an incident, one row of a table each. The gateway checks the body of a request with the
+ * `arguments` table of the command before it accepts the request. Response checks the record again before it decides, because
+ * any program on the bus can append commands. The permitted roles are in services/response/core/roles.h, the permitted statuses in
  * core/lifecycle.h.
  */
 #ifndef TOCSIN_DOMAIN_COMMANDS_H
@@ -22,23 +22,23 @@ typedef enum {
 	COMMANDS,
 } CommandId;
 
-/* The arguments of all commands; the table of a command has only its own. */
+/* The arguments of all commands. The `arguments` table of a command lists those that it takes; the others stay absent. */
 typedef struct {
 	const char *note, *team, *person, *text, *reason;
 	int resolution;           /* index into resolution_words */
 	int64_t escalation_level;
 	Instant base_at;          /* escalated: start time of the plan; INSTANT_NONE: unknown */
-	const char *incident_id, *number; /* link: the other incident */
+	const char *incident_id, *number; /* link: the incident to link with */
 	int by;                   /* link, campaign: index into join_words */
 	int64_t count;            /* campaign: minimum number of open incidents */
 } CommandArguments;
 
 typedef struct {
 	const char *name;       /* in paths and records: "false-alarm" */
-	const char *entry;      /* type of its journal entry */
-	bool internal;          /* between services only: not in the API, never in `allowed` */
+	const char *entry;      /* type of the journal entry that the command makes */
+	bool internal;          /* only services issue it: not in the API, never in the list `allowed` of an answer */
 	const FieldTable *arguments;
-	const char *const *one_of; /* NULL-terminated: at least one of these is required; NULL: none */
+	const char *const *one_of; /* arguments of which at least one is required, NULL-terminated; NULL: no such requirement */
 	const char *sentence;
 } Command;
 

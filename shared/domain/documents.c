@@ -383,7 +383,10 @@ json_t *incident_new(void)
 	return object_of_nulls(&incident_table);
 }
 
-/* Merges member by member into a new object, because the old one may be shared with an earlier entry. */
+/*
+ * The object `before` with the members of `change` set: all members null if `change` is null. A new object, because `before`
+ * may be part of the tree of an earlier entry.
+ */
 static json_t *nested_merged(const FieldTable *table, json_t *before, json_t *change)
 {
 	json_t *merged = object_of_nulls(table);

@@ -1,6 +1,6 @@
 /*
- * A compiled pack. Texts are borrowed from the message. Each part is one array; look-ups by id use a sorted index, because
- * the gateway looks up the source of every event.
+ * A compiled pack. Texts are borrowed from the message. Each part of the pack is one array. Look-ups by id search a sorted
+ * index: they must be fast, because the gateway looks up the source of every event.
  */
 #include "shared/domain/policy.h"
 
@@ -25,7 +25,7 @@ typedef struct {
 
 typedef struct {
 	EscalationPolicy policy;
-	unsigned kinds, grades; /* bit i: word i; 0: any */
+	unsigned kinds, grades; /* bit i: kind_words[i], grade_words[i]; 0: any */
 } Escalation;
 
 struct Policy {
@@ -87,7 +87,7 @@ static const void *index_find(const Index *index, const char *id)
 	return found != NULL ? found->row : NULL;
 }
 
-/* Decodes a row of a message that has passed the checks. */
+/* Decodes rows[i]. The message has passed the checks, so decoding cannot fail. */
 static void row_decode(const FieldTable *table, json_t *rows, size_t i, void *out)
 {
 	must(!result_failed(json_decode_record(table, json_array_get(rows, i), out)));
@@ -103,7 +103,7 @@ static unsigned words_mask(json_t *list, const char *const *words)
 	return mask;
 }
 
-/* ---- compilation, one function a part */
+/* ---- compilation: one function for each part of the pack */
 static void languages_compile(Policy *policy)
 {
 	json_t *languages = policy->document.pack.languages, *item;
@@ -501,7 +501,7 @@ static const char *value_named(const Values *values, Slice name)
 	return NULL;
 }
 
-/* A name in braces without a value is copied as text. */
+/* Replaces {name} by its value. If values has no such name, {name} is copied unchanged. */
 static void text_fill(Buffer *out, const char *text, const Values *values)
 {
 	while (*text != '\0') {

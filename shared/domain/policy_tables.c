@@ -1,4 +1,4 @@
-/* One field table a file of a policy pack, and the words of its choices. */
+/* The field tables of the files of a policy pack, and the words of their choices. */
 #include "shared/domain/policy_tables.h"
 
 #include "shared/domain/policy_rules.h"

@@ -53,7 +53,7 @@ ProblemCode problem_of_error(ErrorKind kind)
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
-/* Bytes from a client's path or query may not be UTF-8; the answer must be. */
+/* Writes text with ? for each byte above 127 if text is not UTF-8: a client's path may be invalid, the answer must be valid. */
 static void write_clean(Buffer *out, Slice text)
 {
 	for (size_t i = 0; !text_is_utf8(text) && i < text.size; i++) {
@@ -126,7 +126,7 @@ void problem_write(Buffer *out, const Problem *problem)
 
 enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, TRACEPARENT_SIZE = 55 };
 
-/* True for lower-case hexadecimal digits that are not all 0. */
+/* True when text begins with `size` lower-case hexadecimal digits that are not all 0. */
 static bool is_trace_part(const char *text, size_t size)
 {
 	return strspn(text, "0123456789abcdef") >= size && strspn(text, "0") < size;

@@ -1,6 +1,6 @@
 /*
- * Short forms of the rows of field tables. Private to shared/domain. The order of the rows is the order of the members in
- * the encoded document.
+ * Macros for the rows of field tables. Private to shared/domain. The order of the rows of a table is the order of the members
+ * in the encoded document.
  */
 #ifndef TOCSIN_DOMAIN_ROWS_H
 #define TOCSIN_DOMAIN_ROWS_H
@@ -34,7 +34,7 @@
 #define ROW_OBJECT(struct_, member_, flags_, table_, sentence_)                                                        \
 	ROW(#member_, FIELD_OBJECT, offsetof(struct_, member_), .flags = (flags_), .table = (table_),                  \
 	    .sentence = (sentence_))
-/* A list of objects, of words or of texts: at least min and at most max items (max 0: unbounded). */
+/* Lists of objects, words or texts, with at least min and at most max items (max 0: no maximum). */
 #define ROW_OBJECTS(struct_, member_, flags_, table_, min_, max_, sentence_)                                           \
 	ROW(#member_, FIELD_LIST, offsetof(struct_, member_), .flags = (flags_), .table = (table_), .min = (min_),     \
 	    .max = (max_), .item = FIELD_OBJECT, .sentence = (sentence_))

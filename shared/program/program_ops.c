@@ -33,7 +33,7 @@ static void metrics(HttpRequest *request, void *context)
 	buffer_release(&text);
 }
 
-/* ---- /readyz?verbose=1: one line a dependency */
+/* ---- /readyz?verbose=1: a line for each dependency */
 
 static bool line_put(Buffer *lines, const char *name, Result health)
 {
@@ -85,12 +85,12 @@ static bool hooks_ready(const ProgramState *state, Buffer *lines)
 	return ready;
 }
 
-/* ---- partitions: those of a service that are in the same phase share a line */
+/* ---- partitions: a service's partitions in the same phase share a line if all or none of them are ready */
 
 enum { PHASES = PHASE_ACCEPTING + 1 };
 
 typedef struct {
-	const char *service; /* the service whose partitions are in `groups` */
+	const char *service; /* service whose partitions are in `groups`; NULL: none yet */
 	struct {
 		bool has[BUS_PARTITIONS_MAX];
 		RuntimeFigures figures;
@@ -99,7 +99,7 @@ typedef struct {
 	Buffer *lines;
 } Partitions;
 
-/* Appends "0-3,7". */
+/* Appends the numbers of the partitions that `has` marks, as ranges: "0-3,7". */
 static void ranges_put(Buffer *lines, const bool has[static BUS_PARTITIONS_MAX])
 {
 	const char *comma = "";

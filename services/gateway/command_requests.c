@@ -193,7 +193,7 @@ void command_requests_free(CommandRequests *requests)
 typedef struct {
 	CommandRequests *requests;
 	HttpRequest *request;
-	CommandId kind;
+	const Command *command;
 	char incident[ID_SIZE];
 	unsigned slot;
 	Id id;
@@ -206,12 +206,12 @@ typedef struct {
 
 static void refuse_command(HttpRequest *request)
 {
-	const char *names[COMMANDS + 1] = { NULL };
+	const char *names[COMMANDS_MAX + 1] = { NULL };
 	size_t count = 0;
 
-	for (unsigned id = 0; id < COMMANDS; id++)
-		if (!commands[id].internal)
-			names[count++] = commands[id].name;
+	for (size_t i = 0; i < command_count; i++)
+		if (command_is_public(&commands[i]))
+			names[count++] = commands[i].name;
 	answer_errors(request, PROBLEM_NOT_FOUND, "there is no such command; `allowed` lists the commands", NULL,
 		      names);
 }
@@ -221,8 +221,8 @@ static bool read_command(Issue *issue)
 	char name[64];
 	bool fits = text_copy(http_path_value(issue->request, "command"), name, sizeof name);
 
-	issue->kind = fits ? command_of(name) : COMMANDS;
-	if (issue->kind != COMMANDS && !commands[issue->kind].internal)
+	issue->command = fits ? command_of(name) : NULL;
+	if (issue->command && command_is_public(issue->command))
 		return true;
 	refuse_command(issue->request);
 	return false;
@@ -244,7 +244,7 @@ static bool check_arguments(Issue *issue)
 	CommandArguments arguments;
 	FieldErrors errors = { .count = 0 };
 
-	if (command_decode(issue->kind, issue->arguments, true, &arguments, &errors))
+	if (command_decode(issue->command, issue->arguments, true, &arguments, &errors))
 		return true;
 	answer_errors(issue->request, PROBLEM_VALIDATION_FAILED, "the members of this command must be corrected", &errors,
 		      NULL);
@@ -282,14 +282,14 @@ static void make_id(Issue *issue, const char *idempotency_key)
 		issue->id = id_of_bytes("cmd_", random);
 		return;
 	}
-	snprintf(scope, sizeof scope, "%s/%s/%s", key->id, issue->incident, commands[issue->kind].name);
+	snprintf(scope, sizeof scope, "%s/%s/%s", key->id, issue->incident, issue->command->name);
 	issue->id = id_of_pair("cmd_", slice_of(scope), slice_of(idempotency_key));
 }
 
 static void make_fingerprint(Issue *issue)
 {
 	const Slice end = SLICE("\0");
-	Digest digest = DIGEST(slice_of(issue->incident), end, slice_of(commands[issue->kind].name), end,
+	Digest digest = DIGEST(slice_of(issue->incident), end, slice_of(issue->command->name), end,
 			       slice_of(http_header(issue->request, "If-Match")), end, http_body(issue->request));
 
 	digest_hex(&digest, issue->fingerprint);
@@ -433,7 +433,7 @@ static void write_body(const Issue *issue, Instant now, Buffer *out)
 	json_t *actor JSON_AUTO = admin_key_actor(issue->requests->options.key);
 	CommandRecord command = {
 		.incident_id = issue->incident,
-		.command = commands[issue->kind].name,
+		.command = issue->command->name,
 		.expected_version = issue->expected_version,
 		.actor = actor,
 		.arguments = issue->arguments,

@@ -1,6 +1,7 @@
 #include "services/gateway/view.h"
 
-#include "shared/domain/documents.h"
+#include "shared/domain/lifecycle.h"
+#include "shared/domain/policy.h"
 #include "shared/domain/types.h"
 
 #include <inttypes.h>
@@ -12,9 +13,8 @@ static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* the response service
 const char *const command_states[] = { "pending", "done", "refused", NULL };
 
 const char *const view_schema[] = {
-	"CREATE TABLE incidents (id TEXT PRIMARY KEY, number TEXT, kind TEXT, status TEXT, grade TEXT, severity TEXT,"
-	" source TEXT, category TEXT, correlation_key TEXT, version INTEGER NOT NULL, search TEXT NOT NULL,"
-	" document TEXT NOT NULL);"
+	"CREATE TABLE incidents (" INCIDENT_COLUMNS ", number TEXT, kind TEXT, status TEXT, grade TEXT, severity TEXT,"
+	" source TEXT, category TEXT, correlation_key TEXT, version INTEGER NOT NULL, search TEXT NOT NULL);"
 	"CREATE INDEX incidents_number ON incidents (number);"
 	"CREATE INDEX incidents_status ON incidents (status, id);"
 	"CREATE INDEX incidents_grade ON incidents (grade, id);"
@@ -26,16 +26,12 @@ const char *const view_schema[] = {
 	"CREATE TABLE commands (id TEXT PRIMARY KEY, incident TEXT NOT NULL, status INTEGER NOT NULL,"
 	" version INTEGER NOT NULL, problem TEXT, fingerprint TEXT, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX commands_at ON commands (at);",
+	NULL, /* version 2 added the columns of INCIDENT_COLUMNS: an older file is rebuilt */
 };
 
 static StoreValue text_or_null(const char *text)
 {
 	return text ? V_TEXT(slice_of(text)) : V_NULL;
-}
-
-static StoreValue member_value(json_t *object, const char *name)
-{
-	return text_or_null(json_string_value(json_object_get(object, name)));
 }
 
 /* ---- positions in a timeline ---------------------------------------------------------------------------------- */
@@ -82,73 +78,65 @@ static Result item_put(Store *store, const Item *item)
 
 /* ---- the journal ---------------------------------------------------------------------------------------------- */
 
-static Result incident_load(Store *store, Slice id, json_t **out)
-{
-	Result result = result_ok();
-	Statement *query = store_query(store, "SELECT document FROM incidents WHERE id = ?1", V_TEXT(id));
-
-	*out = NULL;
-	if (statement_next(query))
-		result = json_read(statement_slice(query, 0), out);
-	Result ended = statement_end(query);
-	if (result_failed(result))
-		return result_fail(ERROR_INTERNAL, "a document of the view cannot be read: %s", result.text);
-	if (!*out && !result_failed(ended))
-		*out = incident_new();
-	return ended;
-}
-
 /* Writes the text in which the query parameter q searches. */
-static void search_write(Buffer *out, json_t *incident)
+static void search_write(Buffer *out, const Incident *incident)
 {
-	static const char *const members[] = { "number", "title", "description", "asset", "actor" };
+	const char *const members[] = { incident->number, incident->title, incident->description, incident->asset,
+					incident->actor };
 
 	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
 		if (i > 0)
 			buffer_byte(out, '\n');
-		buffer_append(out, slice_of(json_string_value(json_object_get(incident, members[i]))));
+		buffer_append(out, slice_of(members[i]));
 	}
 	text_lower(out->data, out->size);
 }
 
-static Result incident_put(Store *store, Slice id, json_t *incident, Slice search, Slice document)
+static StoreValue word_or_null(const char *const *words, int word)
 {
+	return word >= 0 ? V_TEXT(slice_of(words[word])) : V_NULL;
+}
+
+static Result incident_put(Store *store, const StoredIncident *stored, Slice search, Slice document)
+{
+	const Incident *incident = &stored->incident;
+	const IncidentExtras *extras = &stored->extras;
+
 	return store_run(
 		store,
 		"INSERT INTO incidents (id, number, kind, status, grade, severity, source, category, correlation_key,"
-		" version, search, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+		" version, search, document, report_version, noise, base_at, sequence)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
 		" ON CONFLICT (id) DO UPDATE SET number = ?2, kind = ?3, status = ?4, grade = ?5, severity = ?6,"
-		" source = ?7, category = ?8, correlation_key = ?9, version = ?10, search = ?11, document = ?12",
-		V_TEXT(id), member_value(incident, "number"), member_value(incident, "kind"),
-		member_value(incident, "status"), member_value(incident, "grade"), member_value(incident, "severity"),
-		member_value(incident, "source"), member_value(incident, "category"),
-		member_value(incident, "correlation_key"),
-		V_INTEGER(json_integer_value(json_object_get(incident, "version"))), V_TEXT(search), V_TEXT(document));
+		" source = ?7, category = ?8, correlation_key = ?9, version = ?10, search = ?11, document = ?12,"
+		" report_version = ?13, noise = ?14, base_at = ?15, sequence = ?16",
+		V_TEXT(id_slice(&stored->id)), text_or_null(incident->number), word_or_null(kind_words, incident->kind),
+		word_or_null(status_words, incident->status), word_or_null(grade_words, incident->grade),
+		word_or_null(severity_words, incident->severity), text_or_null(incident->source),
+		text_or_null(incident->category), text_or_null(incident->correlation_key), V_INTEGER(incident->version),
+		V_TEXT(search), V_TEXT(document), V_INTEGER(extras->report_version), V_INTEGER(extras->noise),
+		V_INTEGER(extras->base_at), V_INTEGER(extras->sequence));
 }
 
-static Result incident_save(Store *store, Slice id, json_t *incident)
+static Result incident_save(IncidentStore *incidents, Store *store, const StoredIncident *stored)
 {
-	Buffer search, document;
+	Slice document;
+	Buffer search;
 
+	TRY(incident_store_text(incidents, &document));
 	buffer_init(&search, VIEW_DOCUMENT_BYTES);
-	buffer_init(&document, VIEW_DOCUMENT_BYTES);
-	search_write(&search, incident);
-	json_write(incident, &document);
-	Result result = result_fail(ERROR_INPUT, "an incident is larger than %d bytes", VIEW_DOCUMENT_BYTES);
-	if (!document.overflowed)
-		result = incident_put(store, id, incident, buffer_slice(&search), buffer_slice(&document));
+	search_write(&search, &stored->incident);
+	Result result = incident_put(store, stored, buffer_slice(&search), document);
 	buffer_release(&search);
-	buffer_release(&document);
 	return result;
 }
 
-static Result entry_take(Store *store, Slice incident_id, json_t *incident, json_t *tree)
+static Result entry_put(Store *store, Slice incident_id, json_t *tree)
 {
 	JournalEntry entry;
 	char position[CURSOR_POSITION_MAX];
 
 	TRY(json_decode_record(&journal_entry_table, tree, &entry));
-	TRY(incident_apply(incident, tree));
 	position_write(entry.at, ITEM_ENTRY, entry.version, 0, position);
 	return item_put(store, &(Item){ .incident = incident_id,
 					.position = position,
@@ -159,18 +147,19 @@ static Result entry_take(Store *store, Slice incident_id, json_t *incident, json
 					.data = entry.data });
 }
 
-static Result entries_take(Store *store, Slice incident_id, json_t *entries)
+static Result entries_take(IncidentStore *incidents, Store *store, const JournalRecord *journal)
 {
-	json_t *incident JSON_AUTO = NULL;
+	const StoredIncident *stored;
 	size_t index;
 	json_t *entry;
 
-	if (json_array_size(entries) == 0)
+	if (json_array_size(journal->entries) == 0)
 		return result_ok();
-	TRY(incident_load(store, incident_id, &incident));
-	json_array_foreach (entries, index, entry)
-		TRY(entry_take(store, incident_id, incident, entry));
-	return incident_save(store, incident_id, incident);
+	TRY(incident_store_fold(incidents, store, journal, &stored));
+	/* The entries are valid from here on; a failure is one of the store, and the caller rolls back. */
+	json_array_foreach (journal->entries, index, entry)
+		TRY(entry_put(store, slice_of(journal->incident_id), entry));
+	return incident_save(incidents, store, stored);
 }
 
 static Result command_finish(Store *store, const Record *record, const JournalRecord *journal)
@@ -210,7 +199,7 @@ static bool is_journal_type(Slice type)
 	       slice_is(type, TYPE_JOURNAL_REFUSED);
 }
 
-Result view_take_journal(Store *store, const Record *record)
+Result view_take_journal(IncidentStore *incidents, Store *store, const Record *record)
 {
 	json_t *tree JSON_AUTO = NULL;
 	JournalRecord journal;
@@ -220,7 +209,7 @@ Result view_take_journal(Store *store, const Record *record)
 	TRY(json_read(record->body, &tree));
 	TRY(json_decode_record(&journal_record_table, tree, &journal));
 	TRY(check_incident_id(journal.incident_id));
-	TRY(entries_take(store, slice_of(journal.incident_id), journal.entries));
+	TRY(entries_take(incidents, store, &journal));
 	return command_finish(store, record, &journal);
 }
 

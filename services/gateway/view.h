@@ -13,15 +13,16 @@
 #include "services/gateway/core/cursor.h"
 #include "services/gateway/core/filter.h"
 #include "shared/runtime/handler.h"
+#include "shared/runtime/incident_store.h"
 
-enum { VIEW_SCHEMA_VERSION = 1, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
+enum { VIEW_SCHEMA_VERSION = 2, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
 extern const char *const view_schema[];
 
 /*
  * ---- writing: applies one record within the caller's transaction; ignores records of other types. ERROR_INPUT: the record
  * becomes a dead letter.
  */
-Result view_take_journal(Store *store, const Record *record);
+Result view_take_journal(IncidentStore *incidents, Store *store, const Record *record);
 Result view_take_delivery(Store *store, const Record *record);
 Result view_take_command(Store *store, const Record *record);
 

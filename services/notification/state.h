@@ -7,15 +7,10 @@
 
 #include "services/notification/core/plan.h"
 #include "shared/base/id.h"
-#include "shared/domain/documents.h"
-#include "shared/io/sqlite/store.h"
+#include "shared/runtime/incident_store.h"
 
 extern const char *const state_schema[];
-enum { STATE_SCHEMA_VERSION = 2 };
-
-/* *out is a new reference; NULL: the incident is not known. ERROR_INTERNAL: the copy cannot be read. */
-Result incident_load(Store *store, Slice id, json_t **out);
-Result incident_save(Store *store, Slice id, json_t *incident);
+enum { STATE_SCHEMA_VERSION = 3 };
 
 /* If the incident never had a plan, out->exists is false. policy_id: NULL, or a buffer of at least PLAN_POLICY_ID bytes. */
 enum { PLAN_POLICY_ID = 1040 };

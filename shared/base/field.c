@@ -2,6 +2,7 @@
 
 #include "shared/base/pointer.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,9 @@ typedef struct {
 	void (*clear)(const Field *field, void *member);
 	void (*read)(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member);
 	json_t *(*write)(const Field *field, const void *member, bool present_only);
+	bool (*print)(const Field *field, const void *member, Buffer *out); /* write as text; false, nothing printed: absent */
+	bool (*equal)(const Field *field, const void *one, const void *other);
+	size_t size; /* of the member; 0: that of the nested table */
 } FieldKind;
 
 static const FieldKind kinds[FIELD_ANY + 1];
@@ -62,6 +66,7 @@ static const FieldKind kinds[FIELD_ANY + 1];
 static void field_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member);
 static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out);
 static json_t *object_write(const FieldTable *table, const void *in, bool present_only, size_t *present);
+static size_t object_print(const FieldTable *table, const void *in, Buffer *out);
 
 bool field_bounds_hold(const Field *field, int64_t size)
 {
@@ -323,18 +328,133 @@ static json_t *tree_write(const Field *field, const void *member, bool present_o
 	return json_incref(*(json_t *const *)member);
 }
 
+/* ---- printing one value --------------------------------------------------------------------------------------- */
+
+static bool quoted_print(Buffer *out, const char *text)
+{
+	if (!text)
+		return false;
+	buffer_byte(out, '"');
+	buffer_json_escape(out, slice_of(text));
+	buffer_byte(out, '"');
+	return true;
+}
+
+static bool text_print(const Field *field, const void *member, Buffer *out)
+{
+	(void)field;
+	return quoted_print(out, *(const char *const *)member);
+}
+
+static bool integer_print(const Field *field, const void *member, Buffer *out)
+{
+	int64_t number = *(const int64_t *)member;
+
+	(void)field;
+	if (number == INT64_MIN)
+		return false;
+	buffer_format(out, "%" PRId64, number);
+	return true;
+}
+
+static bool boolean_print(const Field *field, const void *member, Buffer *out)
+{
+	int boolean = *(const int *)member;
+
+	(void)field;
+	if (boolean < 0)
+		return false;
+	buffer_text(out, boolean ? "true" : "false");
+	return true;
+}
+
+static bool time_print(const Field *field, const void *member, Buffer *out)
+{
+	Instant instant = *(const Instant *)member;
+	char text[INSTANT_TEXT];
+
+	(void)field;
+	if (instant == INSTANT_NONE)
+		return false;
+	instant_format(instant, text);
+	return quoted_print(out, text);
+}
+
+static bool choice_print(const Field *field, const void *member, Buffer *out)
+{
+	int choice = *(const int *)member;
+
+	return choice >= 0 && quoted_print(out, field->choices[choice]);
+}
+
+static bool nested_print(const Field *field, const void *member, Buffer *out)
+{
+	size_t before = out->size;
+
+	if (object_print(field->table, member, out) > 0 || (field->flags & (FIELD_REQUIRED | FIELD_ALWAYS)))
+		return true;
+	buffer_cut(out, before);
+	return false;
+}
+
+static bool tree_print(const Field *field, const void *member, Buffer *out)
+{
+	json_t *tree = *(json_t *const *)member;
+	bool omitted = (field->flags & FIELD_OMIT_EMPTY) && json_is_array(tree) && json_array_size(tree) == 0;
+
+	if (!tree || omitted)
+		return false;
+	json_write(tree, out);
+	return true;
+}
+
+/* ---- comparing two values ------------------------------------------------------------------------------------- */
+
+static bool text_equal(const Field *field, const void *one, const void *other)
+{
+	const char *left = *(const char *const *)one, *right = *(const char *const *)other;
+
+	(void)field;
+	return left && right ? strcmp(left, right) == 0 : left == right;
+}
+
+static bool integer_equal(const Field *field, const void *one, const void *other)
+{
+	(void)field;
+	return *(const int64_t *)one == *(const int64_t *)other;
+}
+
+static bool word_equal(const Field *field, const void *one, const void *other)
+{
+	(void)field;
+	return *(const int *)one == *(const int *)other;
+}
+
+static bool nested_equal(const Field *field, const void *one, const void *other)
+{
+	return fields_equal(field->table, UINT64_MAX, one, other);
+}
+
+static bool tree_equal(const Field *field, const void *one, const void *other)
+{
+	json_t *left = *(json_t *const *)one, *right = *(json_t *const *)other;
+
+	(void)field;
+	return left && right ? json_equal(left, right) : left == right;
+}
+
 /* ---- the types ------------------------------------------------------------------------------------------------ */
 
 static const FieldKind kinds[FIELD_ANY + 1] = {
-	[FIELD_TEXT] = { text_clear, text_read, text_write },
-	[FIELD_INTEGER] = { integer_clear, integer_read, integer_write },
-	[FIELD_BOOLEAN] = { word_clear, boolean_read, boolean_write },
-	[FIELD_TIME] = { integer_clear, time_read, time_write },
-	[FIELD_CHOICE] = { word_clear, choice_read, choice_write },
-	[FIELD_OBJECT] = { nested_clear, nested_read, nested_write },
-	[FIELD_LIST] = { tree_clear, list_read, tree_write },
-	[FIELD_FREE] = { tree_clear, free_read, tree_write },
-	[FIELD_ANY] = { tree_clear, any_read, tree_write },
+	[FIELD_TEXT] = { text_clear, text_read, text_write, text_print, text_equal, sizeof(const char *) },
+	[FIELD_INTEGER] = { integer_clear, integer_read, integer_write, integer_print, integer_equal, sizeof(int64_t) },
+	[FIELD_BOOLEAN] = { word_clear, boolean_read, boolean_write, boolean_print, word_equal, sizeof(int) },
+	[FIELD_TIME] = { integer_clear, time_read, time_write, time_print, integer_equal, sizeof(Instant) },
+	[FIELD_CHOICE] = { word_clear, choice_read, choice_write, choice_print, word_equal, sizeof(int) },
+	[FIELD_OBJECT] = { nested_clear, nested_read, nested_write, nested_print, nested_equal, 0 },
+	[FIELD_LIST] = { tree_clear, list_read, tree_write, tree_print, tree_equal, sizeof(json_t *) },
+	[FIELD_FREE] = { tree_clear, free_read, tree_write, tree_print, tree_equal, sizeof(json_t *) },
+	[FIELD_ANY] = { tree_clear, any_read, tree_write, tree_print, tree_equal, sizeof(json_t *) },
 };
 
 /* ---- whole documents ------------------------------------------------------------------------------------------ */
@@ -427,6 +547,94 @@ static json_t *object_write(const FieldTable *table, const void *in, bool presen
 			must(json_object_set_new_nocheck(object, field->name, value) == 0);
 	}
 	return object;
+}
+
+/* Prints all members; returns the number of those that are present. */
+static size_t object_print(const FieldTable *table, const void *in, Buffer *out)
+{
+	size_t present = 0;
+	char before = '{';
+
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		size_t start = out->size;
+		buffer_byte(out, before);
+		quoted_print(out, field->name);
+		buffer_byte(out, ':');
+		if (kinds[field->type].print(field, (const char *)in + field->offset, out)) {
+			present++;
+		} else if (field->flags & FIELD_OMIT_EMPTY) {
+			buffer_cut(out, start);
+			continue;
+		} else {
+			buffer_text(out, "null");
+		}
+		before = ',';
+	}
+	buffer_text(out, before == '{' ? "{}" : "}");
+	return present;
+}
+
+void json_write_fields(const FieldTable *table, const void *in, Buffer *out)
+{
+	size_t before = out->size;
+
+	object_print(table, in, out);
+	if (out->overflowed)
+		buffer_cut(out, before);
+}
+
+/* ---- sets of members ------------------------------------------------------------------------------------------ */
+
+static bool is_member(const FieldTable *table, size_t row, uint64_t members)
+{
+	must(table->count <= FIELD_SET_MAX);
+	return (members >> row & 1) != 0;
+}
+
+uint64_t json_members_of(const FieldTable *table, json_t *tree)
+{
+	uint64_t members = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		if (json_object_get(tree, table->fields[i].name))
+			members |= (uint64_t)1 << i;
+	return members;
+}
+
+json_t *json_encode_members(const FieldTable *table, const void *in, uint64_t members)
+{
+	json_t *object = allocated(json_object());
+
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		if (!is_member(table, i, members))
+			continue;
+		json_t *value = kinds[field->type].write(field, (const char *)in + field->offset, false);
+		must(json_object_set_new_nocheck(object, field->name, value ? value : json_null()) == 0);
+	}
+	return object;
+}
+
+void fields_copy(const FieldTable *table, uint64_t members, const void *from, void *to)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		size_t size = kinds[field->type].size;
+		if (is_member(table, i, members))
+			memcpy((char *)to + field->offset, (const char *)from + field->offset, size ? size : field->table->size);
+	}
+}
+
+bool fields_equal(const FieldTable *table, uint64_t members, const void *one, const void *other)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		if (is_member(table, i, members) &&
+		    !kinds[field->type].equal(field, (const char *)one + field->offset, (const char *)other + field->offset))
+			return false;
+	}
+	return true;
 }
 
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors)

@@ -4,9 +4,6 @@
 
 #include "shared/base/json.h"
 
-/* Fills *out (table->size bytes) with absent values. */
-void fields_clear(const FieldTable *table, void *out);
-
 /* True when size (of a text: characters; of a list: items; of an integer: its value) is within Field.min and Field.max. */
 bool field_bounds_hold(const Field *field, int64_t size);
 

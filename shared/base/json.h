@@ -116,13 +116,30 @@ Result json_decode_record(const FieldTable *table, json_t *tree, void *out);
 /*
  * A new object with all fields of the struct in the order of the table; absent ones are null, or omitted if FIELD_OMIT_EMPTY.
  * Lists, free objects and FIELD_ANY values are shared with the struct's tree, not copied: do not change them. A nested struct
- * whose members are all absent is itself absent, unless FIELD_REQUIRED or FIELD_ALWAYS. Aborts on a text that is not UTF-8 and on an instant out of range; a
- * decoded struct contains neither.
+ * whose members are all absent is itself absent, unless FIELD_REQUIRED or FIELD_ALWAYS. Aborts on a text that is not UTF-8 and
+ * on an instant out of range; a decoded struct contains neither.
  */
 json_t *json_encode(const FieldTable *table, const void *in);
 
 /* Like json_encode, but without absent fields; FIELD_ALWAYS has no effect. */
 json_t *json_encode_present(const FieldTable *table, const void *in);
+
+/*
+ * Sets of members: bit i stands for row i of a table, which has at most 64 rows.
+ *
+ * fields_clear fills *out (table->size bytes) with absent values. json_members_of is the set of the members that an object has,
+ * null included. json_encode_members is a new object with the members of the set, absent ones null. fields_copy copies the
+ * members of the set between two structs, borrowed values as pointers. fields_equal compares them by value.
+ */
+enum { FIELD_SET_MAX = 64 };
+void fields_clear(const FieldTable *table, void *out);
+uint64_t json_members_of(const FieldTable *table, json_t *tree);
+json_t *json_encode_members(const FieldTable *table, const void *in, uint64_t members);
+void fields_copy(const FieldTable *table, uint64_t members, const void *from, void *to);
+bool fields_equal(const FieldTable *table, uint64_t members, const void *one, const void *other);
+
+/* Appends the text of json_encode(table, in), without building a tree. If it does not fit, out overflows and nothing is appended. */
+void json_write_fields(const FieldTable *table, const void *in, Buffer *out);
 
 /* Appends any value as compact text, members in tree order. If it does not fit, out overflows and nothing is appended. */
 void json_write(json_t *tree, Buffer *out);

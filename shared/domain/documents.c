@@ -1,6 +1,7 @@
 /* Field tables of the documents, and the fold of journal entries into an incident. */
 #include "shared/domain/documents.h"
 
+#include "shared/domain/lifecycle.h"
 #include "shared/domain/policy.h"
 #include "shared/domain/rows.h"
 
@@ -16,17 +17,9 @@ const char *const origin_words[] = { "internal", "project", NULL };
 const char *const report_type_words[] = { "theft",     "robbery", "fire",   "leak",  "loss", "malware",
 					  "intrusion", "outage",  "misuse", "other", NULL };
 const char *const actor_words[] = { "person", "key", "system", NULL };
-const char *const status_words[] = { "received",   "triaging",  "linked",      "duplicate",  "informational",
-				     "reported",   "assessing", "confirmed",   "containing", "eradicating",
-				     "recovering", "reviewing", "validated",   "planned",    "fixing",
-				     "verified",   "accepted",  "closed",      "reopened",   "merged",
-				     "cancelled",  "weakness",  "false-alarm", NULL };
 const char *const resolution_words[] = { "resolved", "duplicate", "accepted", "other", NULL };
 const char *const delivery_words[] = { "queued", "sent", "failed", "skipped", NULL };
 const char *const join_words[] = { "asset", "actor", NULL };
-const char *const entry_words[] = { "opened",       "assessed",    "repeated", "assigned",
-				    "acknowledged", "escalated",   "noted",    "closed",
-				    "reopened",     "false-alarm", "linked",   NULL };
 
 /* ---- events */
 typedef struct {
@@ -147,11 +140,11 @@ const FieldTable report_record_table = FIELD_TABLE("report-record", report_recor
 
 /* ---- classification */
 static const Field assessment_fields[] = {
-	ROW_NAME(Assessment, kind, FIELD_REQUIRED, "event, incident or weakness"),
+	ROW_CHOICE(Assessment, kind, FIELD_REQUIRED, kind_words, "event, incident or weakness"),
 	ROW_NAME(Assessment, category, 0, "Code of the category"),
-	ROW_NAME(Assessment, severity, 0, "info, low, medium, high or critical"),
-	ROW_NAME(Assessment, grade, FIELD_REQUIRED, "I, II, III or IV"),
-	ROW_NAME(Assessment, damage_level, FIELD_REQUIRED, "S, A or B"),
+	ROW_CHOICE(Assessment, severity, 0, severity_words, "info, low, medium, high or critical"),
+	ROW_CHOICE(Assessment, grade, FIELD_REQUIRED, grade_words, "I, II, III or IV"),
+	ROW_CHOICE(Assessment, damage_level, FIELD_REQUIRED, damage_words, "S, A or B"),
 	ROW_NAME(Assessment, rule, 0, "Rule that decided; absent if the defaults did"),
 	ROW_TEXT(Assessment, reason, 0, TEXT_MAX_CHARACTERS, "Reason, in the site's language"),
 	ROW_NAME(Assessment, policy_version, FIELD_REQUIRED, "Policy version that decided"),
@@ -261,6 +254,7 @@ const FieldTable resumption_table = FIELD_TABLE("resumption", resumption_fields,
 /* ---- the journal */
 static const Field journal_entry_fields[] = {
 	ROW_INTEGER(JournalEntry, version, FIELD_REQUIRED, 1, INT64_MAX, "Version of the incident after this entry"),
+	ROW_INTEGER(JournalEntry, sequence, 0, 1, INT64_MAX, "Number of the entry among those of the incident and its entities, without gaps"),
 	ROW_NAME(JournalEntry, type, FIELD_REQUIRED, "Type of the entry"),
 	ROW_TIME(JournalEntry, at, FIELD_REQUIRED, "Time of the entry"),
 	ROW_FREE(JournalEntry, actor, FIELD_PERSONAL, "Author of the entry"),
@@ -310,16 +304,11 @@ static const FieldTable acknowledged_table = {
 	.size = sizeof(((Incident *)NULL)->acknowledged),
 };
 
-typedef struct {
-	const char *incident_id;
-	int by;
-} Link;
-
 static const Field link_fields[] = {
 	ROW_NAME(Link, incident_id, FIELD_REQUIRED, "The other incident"),
 	ROW_CHOICE(Link, by, FIELD_REQUIRED, join_words, "Shared member: asset or actor"),
 };
-static const FieldTable link_table = FIELD_TABLE("link", link_fields, Link);
+const FieldTable link_table = FIELD_TABLE("link", link_fields, Link);
 
 enum { LISTED = FIELD_FILTER | FIELD_INDEXED };
 
@@ -364,74 +353,3 @@ static const Field incident_fields[] = {
 		    "Incidents that were open at the same time and share its asset or actor; absent if there are none"),
 };
 const FieldTable incident_table = FIELD_TABLE("incident", incident_fields, Incident);
-
-/* ---- folding entries */
-static json_t *object_of_nulls(const FieldTable *table)
-{
-	json_t *object = json_object();
-	for (size_t i = 0; i < table->count; i++) {
-		const Field *field = &table->fields[i];
-		if (!(field->flags & FIELD_OMIT_EMPTY))
-			json_object_set_new(object, field->name,
-					    field->type == FIELD_OBJECT ? object_of_nulls(field->table) : json_null());
-	}
-	return object;
-}
-
-json_t *incident_new(void)
-{
-	return object_of_nulls(&incident_table);
-}
-
-/*
- * The object `before` with the members of `change` set: all members null if `change` is null. A new object, because `before`
- * may be part of the tree of an earlier entry.
- */
-static json_t *nested_merged(const FieldTable *table, json_t *before, json_t *change)
-{
-	json_t *merged = object_of_nulls(table);
-	if (json_is_object(change)) {
-		json_object_update_existing(merged, before);
-		json_object_update_existing(merged, change);
-	}
-	return merged;
-}
-
-static void changes_merge(json_t *incident, json_t *changes, const FieldTable *table)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		const Field *field = &table->fields[i];
-		json_t *change = json_object_get(changes, field->name);
-		if (change == NULL)
-			continue;
-		if (field->type == FIELD_OBJECT) {
-			json_t *before = json_object_get(incident, field->name);
-			json_object_set_new(incident, field->name, nested_merged(field->table, before, change));
-		} else if ((field->flags & FIELD_OMIT_EMPTY) && json_array_size(change) == 0) {
-			json_object_del(incident, field->name);
-		} else {
-			json_object_set(incident, field->name, change);
-		}
-	}
-}
-
-Result incident_apply(json_t *incident, json_t *entry)
-{
-	JournalEntry decoded;
-	TRY(result_wrap(json_decode_record(&journal_entry_table, entry, &decoded), "journal entry"));
-	json_int_t before = json_integer_value(json_object_get(incident, "version"));
-	if (decoded.version != before + 1)
-		return result_fail(ERROR_INTERNAL, "journal entry has version %lld, but the incident has version %lld",
-				   (long long)decoded.version, (long long)before);
-	changes_merge(incident, decoded.changes, &incident_table);
-	json_object_set_new(incident, "version", json_integer(decoded.version));
-	json_object_set(incident, "updated_at", json_object_get(entry, "at"));
-	return result_ok();
-}
-
-bool status_is_open(const char *status)
-{
-	static const char *const finished[] = { "closed", "false-alarm", "informational", "duplicate", "linked",
-					    "merged", "cancelled",   "accepted",      "weakness",  NULL };
-	return status != NULL && choice_of(finished, status) < 0;
-}

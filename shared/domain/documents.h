@@ -17,11 +17,10 @@ extern const char *const data_words[];       /* ordinary confidential secret top
 extern const char *const business_words[];   /* no will now */
 extern const char *const origin_words[];     /* internal project */
 extern const char *const report_type_words[]; /* theft robbery fire leak loss malware intrusion outage misuse other */
-extern const char *const status_words[];     /* every status of incidents of all kinds */
 extern const char *const resolution_words[]; /* resolved duplicate accepted other */
 extern const char *const actor_words[];      /* person key system */
-extern const char *const entry_words[];      /* opened assessed repeated assigned acknowledged escalated noted closed reopened false-alarm linked */
 extern const char *const join_words[];       /* asset actor */
+enum { JOIN_BY_ASSET, JOIN_BY_ACTOR };       /* indexes into join_words */
 extern const char *const delivery_words[];   /* queued sent failed skipped */
 
 /* ---- POST /v1/events */
@@ -74,7 +73,8 @@ extern const FieldTable report_record_table;
 
 /* ---- result of classification */
 typedef struct {
-	const char *kind, *category, *severity, *grade, *damage_level; /* words */
+	int kind, severity, grade, damage_level; /* indexes into kind_words, severity_words, grade_words, damage_words */
+	const char *category;
 	const char *rule;    /* id of the rule that matched; NULL: none did, the defaults apply */
 	const char *reason;  /* for people, in the site's language */
 	const char *policy_version;
@@ -103,8 +103,9 @@ extern const FieldTable command_record_table;
 
 /* ---- tocsin.journal: entries and answers to commands */
 typedef struct {
-	int64_t version; /* of the incident after this entry: one more than after the entry before */
-	const char *type; /* one of entry_words */
+	int64_t version;  /* of the incident after this entry: one more than after the entry before */
+	int64_t sequence; /* number of the entry among those of the incident and its entities, without gaps; INT64_MIN in entries of old programs */
+	const char *type; /* one of entry_types() in commands.h */
 	Instant at;
 	json_t *actor;   /* object of actor_table */
 	json_t *data;    /* details for display */
@@ -193,18 +194,12 @@ typedef struct {
 } Incident;
 extern const FieldTable incident_table;
 
-/* A new incident document for incident_apply: every member is null, those of FIELD_OMIT_EMPTY absent. A new reference. */
-json_t *incident_new(void);
-
-/*
- * Folds one entry into an incident document: merges the entry's changes and sets version and updated_at. ERROR_INPUT: the
- * entry is invalid. ERROR_INTERNAL: its version is not the incident's plus one, so an entry of the ledger is missing or out
- * of order. incident is unchanged on failure. Response and every view use this function.
- */
-Result incident_apply(json_t *incident, json_t *entry);
-
-/* True when work on an incident with this status is not finished; false for NULL. */
-bool status_is_open(const char *status);
+/* An item of `links`. */
+typedef struct {
+	const char *incident_id;
+	int by; /* index into join_words */
+} Link;
+extern const FieldTable link_table;
 
 /* ---- tocsin.deliveries */
 typedef struct {

@@ -388,19 +388,35 @@ const TeamPolicy *policy_team(const Policy *policy, const char *id)
 	return index_find(&policy->team_index, id);
 }
 
-static bool mask_fits(unsigned mask, const char *const *words, const char *word)
+/* index: into the list of words from which the mask was made; -1: none of them. */
+static bool mask_fits(unsigned mask, int index)
 {
-	int index = choice_of(words, word);
 	return mask == 0 || (index >= 0 && (mask & 1u << index) != 0);
 }
 
-const EscalationPolicy *policy_escalation(const Policy *policy, const char *kind, const char *grade)
+const EscalationPolicy *policy_escalation(const Policy *policy, int kind, int grade)
 {
 	for (size_t i = 0; i < policy->escalation_count; i++)
-		if (mask_fits(policy->escalations[i].kinds, kind_words, kind) &&
-		    mask_fits(policy->escalations[i].grades, grade_words, grade))
+		if (mask_fits(policy->escalations[i].kinds, kind) && mask_fits(policy->escalations[i].grades, grade))
 			return &policy->escalations[i].policy;
 	return NULL;
+}
+
+/* At least base and at most the last instant that can be written. */
+static Instant seconds_after(Instant base, int64_t seconds)
+{
+	int64_t after;
+	bool overflows = __builtin_mul_overflow(seconds, 1000, &after) || __builtin_add_overflow(base, after, &after);
+	return overflows || after > INSTANT_MAX ? INSTANT_MAX : after;
+}
+
+Instant policy_acknowledge_by(const Policy *policy, int kind, int grade, Instant base)
+{
+	const EscalationPolicy *escalation = policy_escalation(policy, kind, grade);
+	for (size_t i = 0; escalation != NULL && i < escalation->level_count; i++)
+		if (escalation->levels[i].after_seconds > 0)
+			return seconds_after(base, escalation->levels[i].after_seconds);
+	return INSTANT_NONE;
 }
 
 const EscalationPolicy *policy_escalation_by_id(const Policy *policy, const char *id)

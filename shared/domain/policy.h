@@ -91,8 +91,13 @@ typedef struct {
 	size_t level_count;
 	const EscalationLevel *levels;
 } EscalationPolicy;
-/* The first policy whose `when` matches; NULL: nobody is notified. kind and grade are words; grade may be NULL. */
-const EscalationPolicy *policy_escalation(const Policy *policy, const char *kind, const char *grade);
+/*
+ * The first policy whose `when` matches; NULL: nobody is notified. kind and grade are indexes into kind_words and grade_words;
+ * -1: unknown, matches only a policy that names none.
+ */
+const EscalationPolicy *policy_escalation(const Policy *policy, int kind, int grade);
+/* The time of the first level with a delay, by which the record must be acknowledged. INSTANT_NONE: no such level. */
+Instant policy_acknowledge_by(const Policy *policy, int kind, int grade, Instant base);
 /* NULL: unknown. id may be NULL. */
 const EscalationPolicy *policy_escalation_by_id(const Policy *policy, const char *id);
 size_t policy_escalation_count(const Policy *policy);

@@ -257,7 +257,17 @@ static Result positions_commit(const Reader *reader)
 
 /* ---- with a store */
 
-/* Ends the batch: if `result` is OK, commits it; if not, or if that fails, restores the view and the inputs in memory. */
+/* After a rollback: the inputs in memory, and those of the service, become what the view holds. */
+static Result view_restore(Reader *reader)
+{
+	Inputs *inputs = reader->inputs;
+	const Service *service = reader->options->service;
+	memcpy(inputs->list, reader->inputs_before, sizeof(InputPartition) * inputs->count);
+	batch_clear(&reader->batch);
+	return service->restore ? service->restore(reader->handler) : result_ok();
+}
+
+/* Ends the batch: if `result` is OK, commits it; if not, or if that fails, restores the view and what is in memory. */
 static Result view_end(Reader *reader, Result result)
 {
 	Store *store = reader->options->store;
@@ -270,8 +280,7 @@ static Result view_end(Reader *reader, Result result)
 	else
 		store_rollback(store);
 	if (result_failed(result)) {
-		memcpy(inputs->list, reader->inputs_before, sizeof(InputPartition) * inputs->count);
-		batch_clear(&reader->batch);
+		TRY(view_restore(reader));
 		return result;
 	}
 	accepted_notify(reader);

@@ -116,13 +116,14 @@ static json_t *commands_dump(void)
 {
 	json_t *object = allocated(json_object());
 
-	for (unsigned id = 0; id < COMMANDS; id++) {
+	for (size_t i = 0; i < command_count; i++) {
+		const Command *command = &commands[i];
 		json_t *row = allocated(json_object());
-		put(row, "internal", json_boolean(commands[id].internal));
-		put(row, "arguments", table_dump(commands[id].arguments));
-		put(row, "one_of", commands[id].one_of ? words(commands[id].one_of) : json_null());
-		put(row, "sentence", text(commands[id].sentence));
-		put(object, commands[id].name, row);
+		put(row, "internal", json_boolean(!command_is_public(command)));
+		put(row, "arguments", table_dump(command->arguments));
+		put(row, "one_of", command->one_of ? words(command->one_of) : json_null());
+		put(row, "sentence", text(command->sentence));
+		put(object, command->name, row);
 	}
 	return object;
 }
@@ -239,6 +240,14 @@ static json_t *services_dump(void)
 	return object;
 }
 
+static json_t *entry_words_dump(void)
+{
+	const char *types[ENTRY_TYPES_MAX + 1] = { NULL };
+
+	entry_types(types);
+	return words(types);
+}
+
 static json_t *words_dump(void)
 {
 	json_t *object = allocated(json_object());
@@ -251,7 +260,7 @@ static json_t *words_dump(void)
 	put(object, "flags", words(flag_words));
 	put(object, "resolution", words(resolution_words));
 	put(object, "actor_kind", words(actor_words));
-	put(object, "entry", words(entry_words));
+	put(object, "entry", entry_words_dump());
 	put(object, "delivery_state", words(delivery_words));
 	return object;
 }

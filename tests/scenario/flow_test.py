@@ -227,6 +227,39 @@ def every_command_changes_the_incident_as_documented(scratch):
                         "acknowledged", "false-alarm"], "the timeline")
 
 
+def a_record_goes_through_all_statuses_of_its_kind(scratch):
+    server = _server(scratch)
+    close = ("close", {"resolution": "resolved", "reason": "done"})
+    paths = {
+        "incident": [("confirm", {"reason": "seen on two hosts"}, "confirmed"), ("contain", {"note": "isolated"}, "containing"),
+                     ("eradicate", {}, "eradicating"), ("recover", {}, "recovering"), ("review", {}, "reviewing"), (*close, "closed"),
+                     ("reopen", {"reason": "it came back"}, "reopened"), ("cancel", {"reason": "reported in error"}, "cancelled")],
+        "weakness": [("validate", {"note": "reproduced"}, "validated"), ("plan", {}, "planned"), ("fix", {}, "fixing"),
+                     ("verify", {}, "verified"), (*close, "closed")],
+    }
+    for kind, steps in paths.items():
+        record = server.incident_of(server.report(kind, f"a {kind} for all commands"))
+        for command, arguments, status in steps:
+            after = server.do(record["id"], command, arguments).expect(200).json
+            check_equal(after["status"], status, f"status after {command}")
+        check(after["acknowledged"]["at"] or command == "cancel", "work on a record acknowledges it")
+        check_equal(server.do(record["id"], "contain", {}).expect(409).json["allowed"], ["note", "reopen"], "allowed when it is over")
+
+
+def an_event_is_promoted_to_an_incident_and_escalates(scratch):
+    server = _server(scratch)
+    event = server.incident_of(server.event(title="odd"))
+    server.do(event["id"], "acknowledge").expect(200)
+    check_equal(server.do(event["id"], "promote", {"kind": "event", "reason": "x"}).expect(422).json["errors"][0]["pointer"], "/kind", "pointer")
+    promoted = server.do(event["id"], "promote", {"kind": "incident", "reason": "confirmed by the SOC"}).expect(200).json
+    check_equal((promoted["id"], promoted["number"]), (event["id"], event["number"]), "id and number")
+    check_equal((promoted["kind"], promoted["status"], promoted["acknowledged"]["at"]), ("incident", "reported", None), "kind and status")
+    server.incident_where(event["id"], lambda i: i["escalation_level"] >= 1, "escalation has started")
+    types = [entry["type"] for entry in server.timeline(event["id"]) if entry["type"] not in ("delivery", "escalated")]
+    check_equal(types, ["opened", "assessed", "acknowledged", "promoted", "assigned"], "the timeline")
+    server.do(event["id"], "promote", {"kind": "weakness", "reason": "x"}).expect(409)
+
+
 def events_and_weaknesses_have_their_own_lifecycles(scratch):
     server = _server(scratch)
     event = server.incident_of(server.event(title="odd"))
@@ -352,7 +385,7 @@ def a_command_that_the_status_forbids_is_refused_with_the_allowed_commands(scrat
     id = server.incident_of(_ransomware(server))["id"]
     problem = server.do(id, "reopen", {"reason": "why not"}).expect(409).json
     check_equal(problem["code"], "transition-refused", "code")
-    check_equal(sorted(problem["allowed"]), ["acknowledge", "assign", "close", "false-alarm", "note"], "allowed commands")
+    check_equal(sorted(problem["allowed"]), ["acknowledge", "assign", "cancel", "close", "confirm", "false-alarm", "note"], "allowed commands")
     server.do(id, "close", {"resolution": "resolved", "reason": "done"}).expect(200)
     problem = server.do(id, "close", {"resolution": "resolved", "reason": "again"}).expect(409).json
     check_equal(sorted(problem["allowed"]), ["note", "reopen"], "allowed commands")

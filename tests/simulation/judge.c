@@ -2,9 +2,10 @@
 
 #include "services/intake/core/dedup.h"
 #include "services/intake/recount_records.h"
-#include "shared/domain/documents.h"
+#include "shared/domain/commands.h"
 #include "shared/domain/types.h"
 #include "shared/runtime/replay.h"
+#include "tests/support/incident_document.h"
 #include "tests/support/memory_bus.h"
 
 #include <inttypes.h>
@@ -107,46 +108,33 @@ static void judge_counts(void)
 
 /* ---- versions and transitions */
 
-static const struct {
-	const char *kind, *from, *to;
-} allowed_changes[] = {
-	{ "incident", "reported", "assessing" }, { "incident", "reopened", "assessing" },
-	{ "incident", "reported", "closed" },    { "incident", "assessing", "closed" },
-	{ "incident", "reopened", "closed" },    { "incident", "reported", "false-alarm" },
-	{ "incident", "assessing", "false-alarm" }, { "incident", "reopened", "false-alarm" },
-	{ "incident", "closed", "reopened" },    { "incident", "false-alarm", "reopened" },
-	{ "event", "received", "triaging" },     { "event", "received", "informational" },
-	{ "event", "triaging", "informational" }, { "event", "received", "false-alarm" },
-	{ "event", "triaging", "false-alarm" },  { "event", "informational", "triaging" },
-	{ "event", "false-alarm", "triaging" },  { "weakness", "reported", "closed" },
-	{ "weakness", "reported", "false-alarm" }, { "weakness", "closed", "reported" },
-	{ "weakness", "false-alarm", "reported" },
-};
-
-/* A later assessment may turn an event, a weakness or a false alarm into an incident, never the reverse. */
-static const struct {
-	const char *kind, *from, *to;
-} allowed_promotions[] = {
-	{ "event", "received", "reported" },     { "event", "triaging", "reported" },
-	{ "weakness", "reported", "reported" },  { "event", "false-alarm", "false-alarm" },
-};
-
-static bool promotion_allowed(const char *kind, const char *from, const char *kind_after, const char *to)
+/* A command of the entry's type leads from status `from` to status `to`, or makes the record one of another kind. */
+static bool command_leads(const char *type, int kind, int from, int kind_after, int to)
 {
-	for (size_t i = 0; i < sizeof(allowed_promotions) / sizeof(allowed_promotions[0]); i++)
-		if (!strcmp(allowed_promotions[i].kind, kind) && !strcmp(allowed_promotions[i].from, from) &&
-		    (!strcmp(kind_after, "incident") || !strcmp(from, "false-alarm")) && !strcmp(allowed_promotions[i].to, to))
+	for (size_t i = 0; i < command_count; i++) {
+		Transition transition = command_transition(&commands[i], kind, from);
+		if (strcmp(commands[i].entry, type) != 0 || !transition.taken)
+			continue;
+		bool promoted = commands[i].promotes && to == (int)status_of_opening((Kind)kind_after);
+		if (kind == kind_after ? (int)transition.next == to : promoted)
 			return true;
+	}
 	return false;
 }
 
-static bool change_allowed(const char *kind, const char *from, const char *to)
+/* A later assessment may turn an event, a weakness or noise into a record of another kind, in the corresponding status. */
+static bool assessment_leads(int kind, int from, int kind_after, int to)
 {
-	for (size_t i = 0; i < sizeof(allowed_changes) / sizeof(allowed_changes[0]); i++)
-		if (!strcmp(allowed_changes[i].kind, kind) && !strcmp(allowed_changes[i].from, from) &&
-		    !strcmp(allowed_changes[i].to, to))
-			return true;
-	return false;
+	bool worse = kind_after == KIND_INCIDENT || from == STATUS_FALSE_ALARM;
+	return kind == kind_after ? from == to : worse && to == (int)status_translated((Status)from, (Kind)kind, (Kind)kind_after);
+}
+
+static bool change_allowed(const char *type, int kind, int from, int kind_after, int to)
+{
+	if (strcmp(type, "assessed") == 0)
+		return assessment_leads(kind, from, kind_after, to);
+	/* Response itself assigns, and reopens noise, like the commands do; reports only count. */
+	return command_leads(type, kind, from, kind_after, to) || (strcmp(type, "repeated") == 0 && kind == kind_after && from == to);
 }
 
 const char *member(json_t *object, const char *name)
@@ -155,17 +143,20 @@ const char *member(json_t *object, const char *name)
 	return text ? text : "";
 }
 
-static void change_check(const char *id, json_t *incident, json_t *changes)
+static int word_or(const char *const *words, json_t *changes, const char *name, int otherwise)
 {
-	const char *kind = member(incident, "kind"), *from = member(incident, "status");
-	const char *kind_after = json_string_value(json_object_get(changes, "kind"));
-	const char *to = json_string_value(json_object_get(changes, "status"));
-	kind_after = kind_after ? kind_after : kind;
-	to = to ? to : from;
-	bool allowed = strcmp(kind, kind_after) ? promotion_allowed(kind, from, kind_after, to) :
-					       !strcmp(from, to) || change_allowed(kind, from, to);
-	if (!allowed)
-		invariant_broken("incident %s: %s, %s became %s, %s", id, kind, from, kind_after, to);
+	int word = choice_of(words, json_string_value(json_object_get(changes, name)));
+	return word >= 0 ? word : otherwise;
+}
+
+static void change_check(const char *id, json_t *incident, json_t *entry)
+{
+	json_t *changes = json_object_get(entry, "changes");
+	int kind = choice_of(kind_words, member(incident, "kind")), from = choice_of(status_words, member(incident, "status"));
+	int kind_after = word_or(kind_words, changes, "kind", kind), to = word_or(status_words, changes, "status", from);
+	if (kind < 0 || from < 0 || !change_allowed(member(entry, "type"), kind, from, kind_after, to))
+		invariant_broken("incident %s: %s: %s, %s became %s, %s", id, member(entry, "type"), member(incident, "kind"),
+				 member(incident, "status"), kind_words[kind_after], status_words[to]);
 }
 
 static void entry_take(json_t *incidents, const char *id, json_t *entry)
@@ -174,13 +165,15 @@ static void entry_take(json_t *incidents, const char *id, json_t *entry)
 	int64_t version = json_integer_value(json_object_get(entry, "version"));
 	json_t *changes = json_object_get(entry, "changes");
 	if (!incident) {
-		incident = incident_new();
+		incident = incident_document_new();
 		json_object_set_new(incidents, id, incident);
 	}
 	if (version != json_integer_value(json_object_get(incident, "version")) + 1)
 		invariant_broken("incident %s: version %" PRId64 " does not follow", id, version);
+	if (json_integer_value(json_object_get(entry, "sequence")) != version) /* no entity has entries of its own yet */
+		invariant_broken("incident %s: the sequence of version %" PRId64 " has a gap", id, version);
 	if (version > 1)
-		change_check(id, incident, changes);
+		change_check(id, incident, entry);
 	json_object_update(incident, changes);
 	json_object_set_new(incident, "version", json_integer(version));
 }

@@ -3,6 +3,7 @@
 
 #include "services/audit/core/chain.h"
 #include "shared/domain/documents.h"
+#include "shared/domain/lifecycle.h"
 #include "shared/domain/types.h"
 
 #include <inttypes.h>
@@ -81,7 +82,7 @@ static void judge_deliveries(json_t *deliveries)
 
 static bool needs_person(json_t *incident)
 {
-	return status_is_open(member(incident, "status")) &&
+	return status_is_open(choice_of(status_words, member(incident, "status"))) &&
 	       json_is_null(json_object_get(json_object_get(incident, "acknowledged"), "at")) &&
 	       strcmp(member(incident, "kind"), "event");
 }

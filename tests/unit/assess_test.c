@@ -242,11 +242,11 @@ static void a_verdict_becomes_the_record_that_response_reads(void **state)
 				      "\"data_classification\":\"secret\"}");
 	json_t *tree JSON_AUTO = verdict_encode(policy, &verdict, "because");
 	assert_true(json_decode(&assessment_table, tree, true, &assessment, &errors));
-	assert_string_equal(assessment.kind, "incident");
+	assert_string_equal(kind_words[assessment.kind], "incident");
 	assert_string_equal(assessment.category, "03003");
-	assert_string_equal(assessment.severity, "critical");
-	assert_string_equal(assessment.grade, "II");
-	assert_string_equal(assessment.damage_level, "S");
+	assert_string_equal(severity_words[assessment.severity], "critical");
+	assert_string_equal(grade_words[assessment.grade], "II");
+	assert_string_equal(damage_words[assessment.damage_level], "S");
 	assert_string_equal(assessment.rule, "secret-leak");
 	assert_string_equal(assessment.reason, "because");
 	assert_string_equal(assessment.policy_version, policy_version(policy));

@@ -8,6 +8,7 @@
 #include "services/notification/channels/channel.h"
 #include "services/notification/core/skip.h"
 #include "shared/domain/documents.h"
+#include "tests/support/incident_document.h"
 #include "tests/support/notify_pack.h"
 #include "tests/unit/pack.h"
 
@@ -74,7 +75,7 @@ static void member_set(json_t *incident, const char *name, json_t *value)
 
 static json_t *incident_make(void)
 {
-	json_t *incident = incident_new();
+	json_t *incident = incident_document_new();
 	member_set(incident, "id", json_string("inc_01j0000000000000000000000a"));
 	member_set(incident, "number", json_string("INC-2026-7K3M-9QRX"));
 	member_set(incident, "kind", json_string("incident"));
@@ -285,7 +286,7 @@ static void a_mail_of_a_drill_or_a_higher_level_begins_with_that(void **state)
 static void a_mail_omits_missing_values(void **state)
 {
 	(void)state;
-	json_t *incident JSON_AUTO = incident_new();
+	json_t *incident JSON_AUTO = incident_document_new();
 	Notice notice = notice_of(incident, "post", "ann");
 	OutboundMessage encoded;
 	notice.environment = &(NotificationEnvironment){ .setting = setting };

@@ -70,12 +70,12 @@ static const Form *form_of(const char *file)
 	return best;
 }
 
-static CommandId command_of_file(const char *file)
+static const Command *command_of_file(const char *file)
 {
-	for (unsigned id = 0; id < COMMANDS; id++)
-		if (begins(file, commands[id].name))
-			return (CommandId)id;
-	return COMMANDS;
+	for (size_t i = 0; i < command_count; i++)
+		if (begins(file, commands[i].name))
+			return &commands[i];
+	return NULL;
 }
 
 static json_t *example(const char *directory, const char *file)
@@ -99,8 +99,8 @@ static bool decode(const char *file, json_t *tree, FieldErrors *errors)
 	_Alignas(max_align_t) char document[DOCUMENT_MAX];
 	CommandArguments arguments;
 	const Form *form = form_of(file);
-	CommandId command = command_of_file(file);
-	if (!form && command != COMMANDS)
+	const Command *command = command_of_file(file);
+	if (!form && command)
 		return command_decode(command, tree, true, &arguments, errors);
 	if (!form)
 		fail_msg("%s: begins with the name of no document", file);

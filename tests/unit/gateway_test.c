@@ -265,7 +265,10 @@ static void take_journal(const char *type, const char *cause, const char *body)
 			  .body = slice_of(body) };
 	Handler handler = { .store = store, .environment = gateway };
 	assert_false(result_failed(store_begin(store)));
-	Result result = view_take_journal(store, &record);
+	IncidentStore incidents;
+	incident_store_init(&incidents);
+	Result result = view_take_journal(&incidents, store, &record);
+	incident_store_release(&incidents);
 	if (result_failed(result))
 		print_error("%s\n", result.text);
 	assert_false(result_failed(result));

@@ -357,7 +357,7 @@ static void the_order_files_are_given_in_does_not_change_the_version(void **stat
 	assert_true(json_equal(one, other));
 	Policy *policy = NULL;
 	assert_false(result_failed(policy_compile(one, &policy)));
-	assert_null(policy_escalation(policy, "incident", "I"));
+	assert_null(policy_escalation(policy, choice_of(kind_words, "incident"), 0));
 	assert_null(policy_category_name(policy, "01007", "en"));
 	assert_null(policy_rule(policy, one));
 	policy_free(policy);
@@ -470,7 +470,8 @@ static void the_first_escalation_that_matches_decides(void **state)
 		{ "event", "III", "third" },  { "incident", NULL, NULL },    { "event", "I", NULL },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		const EscalationPolicy *found = policy_escalation(*state, cases[i].kind, cases[i].grade);
+		int kind = choice_of(kind_words, cases[i].kind), grade = choice_of(grade_words, cases[i].grade);
+		const EscalationPolicy *found = policy_escalation(*state, kind, grade);
 		if (cases[i].policy == NULL)
 			assert_null(found);
 		else

@@ -7,6 +7,7 @@
 #include "services/gateway/gateway.h"
 #include "services/gateway/view.h"
 #include "shared/domain/documents.h"
+#include "shared/domain/lifecycle.h"
 #include "shared/domain/types.h"
 
 #include <stdio.h>
@@ -52,10 +53,13 @@ static Result take(TopicId topic, const char *type, const char *id, int64_t at_m
 			  .type = slice_of(type),
 			  .time = T0 + at_ms,
 			  .body = slice_of(body) };
+	Result result = result_fail(ERROR_INTERNAL, "the gateway does not read this topic");
+	assert_false(result_failed(gateway_service.restore(&handler)));
 	for (size_t i = 0; i < gateway_service.input_count; i++)
 		if (gateway_service.inputs[i].topic == topic)
-			return gateway_service.inputs[i].handle(&handler, &record);
-	return result_fail(ERROR_INTERNAL, "the gateway does not read this topic");
+			result = gateway_service.inputs[i].handle(&handler, &record);
+	gateway_service.release(&handler);
+	return result;
 }
 
 static void taken(Result result)

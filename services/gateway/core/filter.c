@@ -1,6 +1,7 @@
 #include "services/gateway/core/filter.h"
 
 #include "shared/domain/documents.h"
+#include "shared/domain/lifecycle.h"
 #include "shared/domain/policy.h"
 
 #include <stdio.h>

@@ -142,7 +142,7 @@ static void text_write(const Notice *notice, Buffer *out)
 	char level[24];
 	Buffer link;
 	snprintf(level, sizeof(level), "%" PRId64, notice->escalation_level);
-	if (incident_is_drill(notice->incident))
+	if (flags_have_drill(json_object_get(notice->incident, "flags")))
 		sentence_write(notice, "mail.drill", "", out);
 	sentence_write(notice, notice->escalation_level == 1 ? "mail.opened" : "mail.escalated", level, out);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)

@@ -16,11 +16,11 @@ Id level_message_key(const char *incident_id, Instant base_at, int64_t level, co
 	return id_derived("msg_", slice_of(name), 0);
 }
 
-bool incident_is_drill(json_t *incident)
+bool flags_have_drill(json_t *flags)
 {
 	size_t i;
 	json_t *flag;
-	json_array_foreach (json_object_get(incident, "flags"), i, flag)
+	json_array_foreach (flags, i, flag)
 		if (json_is_string(flag) && strcmp(json_string_value(flag), "drill") == 0)
 			return true;
 	return false;
@@ -29,10 +29,13 @@ bool incident_is_drill(json_t *incident)
 static bool is_listed(json_t *deliveries, const char *recipient)
 {
 	size_t i;
-	json_t *delivery;
-	json_array_foreach (deliveries, i, delivery)
-		if (strcmp(json_string_value(json_object_get(delivery, "recipient")), recipient) == 0)
+	json_t *tree;
+	json_array_foreach (deliveries, i, tree) {
+		Delivery delivery;
+		bool valid = !result_failed(json_decode_record(&delivery_table, tree, &delivery));
+		if (valid && strcmp(delivery.recipient, recipient) == 0)
 			return true;
+	}
 	return false;
 }
 

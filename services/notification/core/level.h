@@ -39,8 +39,8 @@ typedef struct {
 /* A new list of 1 to LEVEL_DELIVERIES_MAX objects of delivery_table, in the order of the policy. */
 json_t *level_deliveries(const Level *level);
 
-/* True when the incident has the flag "drill". */
-bool incident_is_drill(json_t *incident);
+/* True when the flags of an incident, a list of flag_words, contain "drill"; false for NULL. */
+bool flags_have_drill(json_t *flags);
 
 /* The key of a message: the same on every attempt. After a reopening base_at and therefore the key differ. */
 Id level_message_key(const char *incident_id, Instant base_at, int64_t level, const char *recipient);

@@ -6,18 +6,17 @@
 #ifndef TOCSIN_RESPONSE_ANNOUNCE_H
 #define TOCSIN_RESPONSE_ANNOUNCE_H
 
-#include "services/response/core/extras.h"
-#include "shared/base/id.h"
+#include "services/response/core/entries.h"
 #include "shared/domain/policy.h"
 
 /* A new object of resumption_table if a person reopens the incident with these entries, else NULL. */
-json_t *resumption_of(json_t *incident, const IncidentExtras *extras, json_t *entries, const Policy *policy);
+json_t *resumption_of(const Incident *incident, const IncidentExtras *extras, const Entries *entries, const Policy *policy);
 
 /*
- * A new list of join_table if the policy joins incidents and the entries open, close or reopen one; else NULL. incident: its
- * document before the entries; NULL: they open it. Noise is announced only when it is reopened.
+ * A new list of join_table if the policy joins incidents and the entries open, close or reopen one; else NULL. incident: before
+ * the entries; for an opening, what they open. Noise is announced only when it is reopened.
  */
-json_t *joins_of(const char *incident_id, json_t *incident, json_t *entries, const Policy *policy);
+json_t *joins_of(const char *incident_id, const Incident *incident, const Entries *entries, const Policy *policy);
 
 /* 26 base32 characters: the hash of the member (`by`) and the value (`name`) that incidents share. */
 Id join_key(const char *by, const char *name);

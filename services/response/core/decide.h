@@ -8,9 +8,7 @@
 #define TOCSIN_RESPONSE_DECIDE_H
 
 #include "services/response/core/entries.h"
-#include "services/response/core/extras.h"
-#include "shared/domain/documents.h"
-#include "shared/domain/policy.h"
+#include "shared/domain/commands.h"
 
 typedef enum {
 	DECIDED_NOTHING,   /* a service sent a command that does not apply any more: no record, no answer */
@@ -26,8 +24,8 @@ typedef struct {
 	int64_t version;  /* of the incident after the command; INT64_MIN: no such incident */
 } Decision;
 
-/* incident NULL: it does not exist. *actor: decoded from command->actor. The caller calls decision_release. */
-Decision command_decide(json_t *incident, const IncidentExtras *extras, const CommandRecord *command, const Actor *actor,
+/* incident NULL: it does not exist. *actor: decoded from record->actor. The caller calls decision_release. */
+Decision command_decide(const Incident *incident, const IncidentExtras *extras, const CommandRecord *record, const Actor *actor,
 			const Policy *policy, Instant now);
 
 void decision_release(Decision *decision);

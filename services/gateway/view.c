@@ -1,6 +1,7 @@
 #include "services/gateway/view.h"
 
 #include "shared/domain/documents.h"
+#include "shared/domain/rows.h"
 #include "shared/domain/types.h"
 
 #include <inttypes.h>
@@ -48,24 +49,33 @@ static void position_write(Instant at, ItemKind kind, int64_t number, size_t ord
 	snprintf(out, CURSOR_POSITION_MAX, "%015" PRId64 ".%d.%019" PRId64 ".%04zu", at, (int)kind, number, ordinal);
 }
 
-typedef struct {
-	Slice incident;
-	const char *position, *type;
-	int64_t version; /* 0: none */
-	Instant at;
-	json_t *actor, *data; /* borrowed; NULL is written as null */
-} Item;
+static const Field entry_fields[] = {
+	ROW_TIME(EntryAnswer, at, FIELD_REQUIRED, "Time of the entry"),
+	ROW_TEXT(EntryAnswer, type, FIELD_REQUIRED, 0, "Type of the entry", .choices = timeline_words),
+	ROW_INTEGER(EntryAnswer, version, 0, 1, INT64_MAX,
+		    "Version of the incident after this entry; null for a delivery, which does not change the incident"),
+	ROW_FREE(EntryAnswer, actor, 0, "Author of the entry", .table = &actor_table),
+	ROW_FREE(EntryAnswer, data, 0, "Details for display"),
+};
+const FieldTable entry_table = FIELD_DOCUMENT("entry", entry_fields, EntryAnswer, TABLE_ANSWER, "Timeline entry",
+					      "An entry in the timeline of an incident.");
 
-static Result item_put(Store *store, const Item *item)
+static const Field delivery_fields[] = {
+	ROW_INTEGER(DeliveryAnswer, escalation_level, FIELD_REQUIRED, 0, INT64_MAX, "Escalation level that requested it"),
+	ROW_TEXT(DeliveryAnswer, channel, 0, 0, "Id of the channel"),
+	ROW_TEXT(DeliveryAnswer, recipient, FIELD_REQUIRED | FIELD_PERSONAL, 0, "Recipient: team:ID, person:ID or channel:ID"),
+	ROW_TEXT(DeliveryAnswer, state, FIELD_REQUIRED, 0, "State of the delivery", .choices = delivery_words),
+	ROW_TEXT(DeliveryAnswer, key, FIELD_REQUIRED, 0, "Id of the message, the same on every attempt: webhook-id and Message-ID"),
+	ROW_TEXT(DeliveryAnswer, detail, 0, 0, "Reason for a skip, failure or retry"),
+};
+const FieldTable delivery_answer_table = FIELD_DOCUMENT("delivery", delivery_fields, DeliveryAnswer, TABLE_ANSWER, "Delivery",
+							"The `data` of a timeline entry of type delivery.");
+
+static Result item_put(Store *store, Slice incident, const char *position, const EntryAnswer *item)
 {
-	char at[INSTANT_TEXT];
 	Buffer text;
+	json_t *tree JSON_AUTO = json_encode(&entry_table, item);
 
-	instant_format(item->at, at);
-	json_t *tree JSON_AUTO = json_pack("{s:s, s:s, s:o, s:O?, s:O?}", "at", at, "type", item->type, "version",
-					   item->version > 0 ? json_integer(item->version) : json_null(), "actor",
-					   item->actor, "data", item->data);
-	must(tree != NULL);
 	buffer_init(&text, VIEW_DOCUMENT_BYTES);
 	json_write(tree, &text);
 	Result result = text.overflowed
@@ -73,7 +83,7 @@ static Result item_put(Store *store, const Item *item)
 				: store_run(store,
 					    "INSERT INTO entries (incident, position, version, at, type, item)"
 					    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-					    V_TEXT(item->incident), V_TEXT(slice_of(item->position)),
+					    V_TEXT(incident), V_TEXT(slice_of(position)),
 					    item->version > 0 ? V_INTEGER(item->version) : V_NULL, V_INTEGER(item->at),
 					    V_TEXT(slice_of(item->type)), V_TEXT(buffer_slice(&text)));
 	buffer_release(&text);
@@ -150,13 +160,11 @@ static Result entry_take(Store *store, Slice incident_id, json_t *incident, json
 	TRY(json_decode_record(&journal_entry_table, tree, &entry));
 	TRY(incident_apply(incident, tree));
 	position_write(entry.at, ITEM_ENTRY, entry.version, 0, position);
-	return item_put(store, &(Item){ .incident = incident_id,
-					.position = position,
-					.type = entry.type,
-					.version = entry.version,
-					.at = entry.at,
-					.actor = entry.actor,
-					.data = entry.data });
+	return item_put(store, incident_id, position, &(EntryAnswer){ .at = entry.at,
+								      .type = entry.type,
+								      .version = entry.version,
+								      .actor = entry.actor,
+								      .data = entry.data });
 }
 
 static Result entries_take(Store *store, Slice incident_id, json_t *entries)
@@ -228,12 +236,14 @@ Result view_take_journal(Store *store, const Record *record)
 
 static json_t *delivery_data(const Delivery *delivery)
 {
-	json_t *data = json_pack("{s:I, s:s?, s:s, s:s, s:s, s:s?}", "escalation_level",
-				 (json_int_t)(delivery->escalation_level > 0 ? delivery->escalation_level : 0),
-				 "channel", delivery->channel, "recipient", delivery->recipient, "state",
-				 delivery->state, "key", delivery->key, "detail", delivery->detail);
-	must(data != NULL);
-	return data;
+	DeliveryAnswer answer = { .escalation_level = delivery->escalation_level > 0 ? delivery->escalation_level : 0,
+				  .channel = delivery->channel,
+				  .recipient = delivery->recipient,
+				  .state = delivery->state,
+				  .key = delivery->key,
+				  .detail = delivery->detail };
+
+	return json_encode(&delivery_answer_table, &answer);
 }
 
 static json_t *notification_actor(void)
@@ -253,12 +263,11 @@ static Result delivery_take(Store *store, const Record *record, Slice incident_i
 	json_t *data JSON_AUTO = delivery_data(&delivery);
 	json_t *actor JSON_AUTO = notification_actor();
 	position_write(record->time, ITEM_DELIVERY, record->offset, ordinal, position);
-	return item_put(store, &(Item){ .incident = incident_id,
-					.position = position,
-					.type = "delivery",
-					.at = record->time,
-					.actor = actor,
-					.data = data });
+	return item_put(store, incident_id, position, &(EntryAnswer){ .at = record->time,
+								      .type = "delivery",
+								      .version = INT64_MIN,
+								      .actor = actor,
+								      .data = data });
 }
 
 Result view_take_delivery(Store *store, const Record *record)

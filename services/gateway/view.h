@@ -17,6 +17,22 @@
 enum { VIEW_SCHEMA_VERSION = 1, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
 extern const char *const view_schema[];
 
+/* ---- items of a timeline, as clients read them */
+typedef struct {
+	Instant at;
+	const char *type; /* timeline_words */
+	int64_t version;  /* of the incident after the entry; INT64_MIN: none */
+	json_t *actor, *data;
+} EntryAnswer;
+extern const FieldTable entry_table;
+
+/* The data of an item of type delivery. */
+typedef struct {
+	int64_t escalation_level;
+	const char *channel, *recipient, *state, *key, *detail;
+} DeliveryAnswer;
+extern const FieldTable delivery_answer_table;
+
 /*
  * ---- writing: applies one record within the caller's transaction; ignores records of other types. ERROR_INPUT: the record
  * becomes a dead letter.

@@ -1,7 +1,7 @@
 /*
  * The documents that senders post, services exchange and clients read, with one field table each. The tables are the
- * contract: tests/contract compares proto/schemas and proto/openapi.yaml with them. All pointers in a decoded document are
- * borrowed from the JSON tree that it was decoded from.
+ * contract: `make contracts` writes proto/schemas and parts of proto/openapi.yaml from them. All pointers in a decoded document
+ * are borrowed from the JSON tree that it was decoded from.
  */
 #ifndef TOCSIN_DOMAIN_DOCUMENTS_H
 #define TOCSIN_DOMAIN_DOCUMENTS_H
@@ -21,8 +21,11 @@ extern const char *const status_words[];     /* every status of incidents of all
 extern const char *const resolution_words[]; /* resolved duplicate accepted other */
 extern const char *const actor_words[];      /* person key system */
 extern const char *const entry_words[];      /* opened assessed repeated assigned acknowledged escalated noted closed reopened false-alarm linked */
+extern const char *const timeline_words[];   /* entry_words and delivery */
 extern const char *const join_words[];       /* asset actor */
 extern const char *const delivery_words[];   /* queued sent failed skipped */
+
+extern const TextForm event_id_form, incident_id_form, command_id_form, correlation_key_form;
 
 /* ---- POST /v1/events */
 typedef struct {
@@ -163,7 +166,7 @@ typedef struct {
 extern const FieldTable join_record_table;
 
 /* ---- the incident as clients see it; members in the order of the answer */
-enum { INCIDENT_LINKS_MAX = 128 };
+enum { INCIDENT_LINKS_MAX = 128, INCIDENT_FIELDS_MAX = 128 };
 typedef struct {
 	const char *id, *number;
 	int kind, status; /* indexes into kind_words and status_words */

@@ -41,6 +41,20 @@ typedef struct {
 	void (*write)(const Notice *notice, OutboundMessage *out);
 } Channel;
 
+/* The body of a webhook. */
+typedef struct {
+	json_t *incident;
+	int64_t escalation_level;
+	const char *recipient;
+} WebhookData;
+
+typedef struct {
+	int type; /* 0: incident.opened, 1: incident.escalated */
+	Instant timestamp;
+	WebhookData data;
+} WebhookBody;
+extern const FieldTable webhook_table;
+
 extern const Channel channel_webhook, channel_email;
 
 /* NULL: unknown type. */

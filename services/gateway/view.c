@@ -7,27 +7,96 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <threads.h>
 
 static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* the response service remembers ids of commands for the same time */
 
 const char *const command_states[] = { "pending", "done", "refused", NULL };
 
-const char *const view_schema[] = {
-	"CREATE TABLE incidents (id TEXT PRIMARY KEY, number TEXT, kind TEXT, status TEXT, grade TEXT, severity TEXT,"
-	" source TEXT, category TEXT, correlation_key TEXT, version INTEGER NOT NULL, search TEXT NOT NULL,"
-	" document TEXT NOT NULL);"
-	"CREATE INDEX incidents_number ON incidents (number);"
-	"CREATE INDEX incidents_status ON incidents (status, id);"
-	"CREATE INDEX incidents_grade ON incidents (grade, id);"
-	"CREATE INDEX incidents_source ON incidents (source, id);"
-	"CREATE INDEX incidents_category ON incidents (category, id);"
-	"CREATE INDEX incidents_correlation_key ON incidents (correlation_key, id);"
+/* ---- the schema, and the statement that writes an incident ----------------------------------------------------- */
+
+enum { SCHEMA_SIZE = 8192, PUT_SIZE = 8192 };
+
+static char schema_text[SCHEMA_SIZE], put_text[PUT_SIZE];
+
+const char *const view_schema[] = { schema_text };
+
+static const char other_tables[] =
 	"CREATE TABLE entries (incident TEXT NOT NULL, position TEXT NOT NULL, version INTEGER, at INTEGER NOT NULL,"
 	" type TEXT NOT NULL, item TEXT NOT NULL, PRIMARY KEY (incident, position), UNIQUE (incident, version));"
 	"CREATE TABLE commands (id TEXT PRIMARY KEY, incident TEXT NOT NULL, status INTEGER NOT NULL,"
 	" version INTEGER NOT NULL, problem TEXT, fingerprint TEXT, at INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE INDEX commands_at ON commands (at);",
-};
+	"CREATE INDEX commands_at ON commands (at);";
+
+/* The next row from *at on that has a column; NULL: no more. */
+static const Field *column_next(size_t *at)
+{
+	while (*at < incident_table.count) {
+		const Field *field = &incident_table.fields[(*at)++];
+		if (field->flags & FIELD_FILTER) {
+			must(field->type == FIELD_TEXT || field->type == FIELD_CHOICE);
+			return field;
+		}
+	}
+	return NULL;
+}
+
+static void schema_write(Buffer *out)
+{
+	const Field *field;
+
+	buffer_text(out, "CREATE TABLE incidents (id TEXT PRIMARY KEY, version INTEGER NOT NULL, search TEXT NOT NULL,"
+			 " document TEXT NOT NULL");
+	for (size_t at = 0; (field = column_next(&at)) != NULL;)
+		buffer_format(out, ", \"%s\" TEXT", field->name);
+	buffer_text(out, ");");
+	for (size_t at = 0; (field = column_next(&at)) != NULL;)
+		if (field->flags & FIELD_INDEXED)
+			buffer_format(out, "CREATE INDEX \"incidents_%s\" ON incidents (\"%s\", id);", field->name, field->name);
+	buffer_text(out, other_tables);
+}
+
+enum { FIXED_COLUMNS = 4 }; /* id, version, search, document */
+
+static void put_write(Buffer *out)
+{
+	size_t count = FIXED_COLUMNS;
+	const Field *field;
+
+	buffer_text(out, "INSERT INTO incidents (id, version, search, document");
+	for (size_t at = 0; (field = column_next(&at)) != NULL; count++)
+		buffer_format(out, ", \"%s\"", field->name);
+	buffer_text(out, ") VALUES (?1");
+	for (size_t i = 2; i <= count; i++)
+		buffer_format(out, ", ?%zu", i);
+	buffer_text(out, ") ON CONFLICT (id) DO UPDATE SET version = ?2, search = ?3, document = ?4");
+	count = FIXED_COLUMNS;
+	for (size_t at = 0; (field = column_next(&at)) != NULL;)
+		buffer_format(out, ", \"%s\" = ?%zu", field->name, ++count);
+}
+
+static void text_fill(void (*write)(Buffer *out), char *text, size_t size)
+{
+	Buffer out;
+
+	buffer_init(&out, size - 1);
+	write(&out);
+	must(!out.overflowed && text_copy(buffer_slice(&out), text, size));
+	buffer_release(&out);
+}
+
+static void texts_fill(void)
+{
+	text_fill(schema_write, schema_text, sizeof schema_text);
+	text_fill(put_write, put_text, sizeof put_text);
+}
+
+void view_prepare(void)
+{
+	static once_flag filled = ONCE_FLAG_INIT;
+
+	call_once(&filled, texts_fill);
+}
 
 static StoreValue text_or_null(const char *text)
 {
@@ -111,29 +180,28 @@ static Result incident_load(Store *store, Slice id, json_t **out)
 /* Writes the text in which the query parameter q searches. */
 static void search_write(Buffer *out, json_t *incident)
 {
-	static const char *const members[] = { "number", "title", "description", "asset", "actor" };
-
-	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-		if (i > 0)
+	for (size_t i = 0; i < incident_table.count; i++) {
+		const Field *field = &incident_table.fields[i];
+		if (!(field->flags & FIELD_SEARCH))
+			continue;
+		if (out->size > 0)
 			buffer_byte(out, '\n');
-		buffer_append(out, slice_of(json_string_value(json_object_get(incident, members[i]))));
+		buffer_append(out, slice_of(json_string_value(json_object_get(incident, field->name))));
 	}
 	text_lower(out->data, out->size);
 }
 
 static Result incident_put(Store *store, Slice id, json_t *incident, Slice search, Slice document)
 {
-	return store_run(
-		store,
-		"INSERT INTO incidents (id, number, kind, status, grade, severity, source, category, correlation_key,"
-		" version, search, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
-		" ON CONFLICT (id) DO UPDATE SET number = ?2, kind = ?3, status = ?4, grade = ?5, severity = ?6,"
-		" source = ?7, category = ?8, correlation_key = ?9, version = ?10, search = ?11, document = ?12",
-		V_TEXT(id), member_value(incident, "number"), member_value(incident, "kind"),
-		member_value(incident, "status"), member_value(incident, "grade"), member_value(incident, "severity"),
-		member_value(incident, "source"), member_value(incident, "category"),
-		member_value(incident, "correlation_key"),
-		V_INTEGER(json_integer_value(json_object_get(incident, "version"))), V_TEXT(search), V_TEXT(document));
+	StoreValue values[FIXED_COLUMNS + INCIDENT_FIELDS_MAX] = {
+		V_TEXT(id), V_INTEGER(json_integer_value(json_object_get(incident, "version"))), V_TEXT(search), V_TEXT(document)
+	};
+	size_t count = FIXED_COLUMNS;
+	const Field *field;
+
+	for (size_t at = 0; (field = column_next(&at)) != NULL;)
+		values[count++] = member_value(incident, field->name);
+	return store_run_(store, put_text, values, count);
 }
 
 static Result incident_save(Store *store, Slice id, json_t *incident)

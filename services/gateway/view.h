@@ -1,7 +1,9 @@
 /*
  * The gateway's view: incidents, their timelines and the commands of the last 30 days, folded from journal, deliveries and
- * commands into one SQLite file. No decision depends on the view; if the file is deleted, it is rebuilt from these topics. Only
- * the service's thread writes; other threads read through Stores of their own (view_readers.h).
+ * commands into one SQLite file. An incident has a column for each row of incident_table with FIELD_FILTER, and indexes for those
+ * with FIELD_INDEXED, too; the text that q searches is that of the rows with FIELD_SEARCH. When these rows change, the schema
+ * does, and the file is rebuilt. No decision depends on the view; if the file is deleted, it is rebuilt from these topics.
+ * Only the service's thread writes; other threads read through Stores of their own (view_readers.h).
  *
  * The items of a timeline are ordered by time. At the same time entries come before deliveries, entries in the order of their
  * versions, deliveries in the order of their offsets. All of these come from the records. So a rebuilt view has the same order,
@@ -16,6 +18,9 @@
 
 enum { VIEW_SCHEMA_VERSION = 1, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
 extern const char *const view_schema[];
+
+/* Fills view_schema and the statement that writes an incident; call it before either is used. Any thread, any number of times. */
+void view_prepare(void);
 
 /* ---- items of a timeline, as clients read them */
 typedef struct {

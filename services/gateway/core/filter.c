@@ -194,7 +194,7 @@ static void write_values(const IncidentQuery *query, const Field *filter, Buffer
 {
 	const char *before = "";
 
-	buffer_format(sql, " AND %s IN (", filter->name);
+	buffer_format(sql, " AND \"%s\" IN (", filter->name);
 	for (size_t i = 0; i < query->count; i++) {
 		if (query->values[i].filter != filter)
 			continue;

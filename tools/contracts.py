@@ -82,7 +82,7 @@ def part_schema(table, use):
 
 def object_schema(table, use):
     required = [field["name"] for field in table["fields"]
-                if needs_value(field) or (use == "answer" and not field["omit_empty"])]
+                if (not field["omit_empty"] and not field["restricted"] if use == "answer" else needs_value(field))]
     schema = {"type": "object"} | ({"required": required} if required else {})
     schema["properties"] = {field["name"]: field_schema(field, use) for field in table["fields"]}
     return schema | ({"additionalProperties": False} if use == "request" else {})

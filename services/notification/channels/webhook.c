@@ -25,9 +25,10 @@ const FieldTable webhook_table =
 
 static void webhook_write(const Notice *notice, OutboundMessage *out)
 {
+	json_t *incident JSON_AUTO = notice_document(&incident_table, notice->incident);
 	WebhookBody body = { .type = notice->escalation_level > 1,
 			     .timestamp = notice->reached_at,
-			     .data = { .incident = notice->incident,
+			     .data = { .incident = incident,
 				       .escalation_level = notice->escalation_level,
 				       .recipient = notice->recipient } };
 	json_t *tree JSON_AUTO = json_encode(&webhook_table, &body);

@@ -274,7 +274,7 @@ sizes: ## check the lengths of functions
 
 contracts: $(BUILD)/tools/dump_tables ## write proto/schemas and the marked blocks of proto/openapi.yaml from the field tables
 	@$(BUILD)/tools/dump_tables >$(BUILD)/tables.json
-	@$(PYTHON) tools/contracts.py --tables $(BUILD)/tables.json
+	@$(PYTHON) tools/contracts.py --tables $(BUILD)/tables.json --proto $(or $(PROTO),proto)
 
 map: $(BUILD)/tools/map ## print the services and the topics between them, from their tables
 	@$(BUILD)/tools/map

@@ -78,7 +78,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario \
         test-scenario-distributed test-image test-fresh test-chaos test-tsan test-checks test-fuzz fuzz fuzz-deps fuzz-search bench-deps \
-        lint-deps $(BENCHES) layers pure sizes map format format-check lint install images clean
+        lint-deps $(BENCHES) layers pure sizes contracts map format format-check lint install images clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -148,8 +148,8 @@ compile_commands.json: $(LIB_SOURCES) $(CLI_SOURCES) $(TOOL_SOURCES) $(wildcard 
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-# ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources of its directory; in contract every
-# source is a program, which the scripts of that directory run ------------------------------------------------------------
+# ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources of its directory; the
+# scripts beside them are tests, too ------------------------------------------------------------
 # An archive, so that a test may replace functions of it and of the library by its own.
 $(SUPPORT_LIB): $(call object,$(SUPPORT))
 	@rm -f $@ && $(AR) rcs $@ $^
@@ -251,7 +251,7 @@ test-tsan: ## test edge and the scenarios of both modes with -fsanitize=thread (
 	@$(MAKE) --no-print-directory SAN=thread -j1 test-edge test-scenario test-scenario-distributed
 
 test-unit: ## test each module in isolation
-test-contract: $(BUILD)/tests/contract/dump_tables ## compare programs, pages and packaging with proto/ and with each other
+test-contract: $(BUILD)/tools/dump_tables ## compare programs, pages and packaging with proto/ and with each other
 test-edge: ## test the modules for SQLite, HTTP, mail, files, Kafka and Redis
 test-simulation: ## run all services in one seeded loop with faults and a simulated clock
 
@@ -271,6 +271,10 @@ pure: build ## check that base, domain and cores call no impure function
 
 sizes: ## check the lengths of functions
 	@tools/sizes.sh
+
+contracts: $(BUILD)/tools/dump_tables ## write proto/schemas and the marked blocks of proto/openapi.yaml from the field tables
+	@$(BUILD)/tools/dump_tables >$(BUILD)/tables.json
+	@$(PYTHON) tools/contracts.py --tables $(BUILD)/tables.json --proto $(or $(PROTO),proto)
 
 map: $(BUILD)/tools/map ## print the services and the topics between them, from their tables
 	@$(BUILD)/tools/map

@@ -1,6 +1,7 @@
 #include "services/audit/audit.h"
 
 #include "shared/domain/documents.h"
+#include "shared/domain/rows.h"
 #include "shared/domain/types.h"
 #include "shared/io/bus.h"
 #include "shared/io/system/metrics.h"
@@ -44,33 +45,17 @@ typedef struct {
 
 /* ---- checkpoints */
 
-typedef struct {
-	int64_t size, count;
-	const char *head;
-} Checkpoint;
+static const TextForm digest_form = { .pattern = "^[0-9a-f]{64}$" };
 
 static const Field checkpoint_fields[] = {
-	{ .name = "size",
-	  .type = FIELD_INTEGER,
-	  .offset = offsetof(Checkpoint, size),
-	  .flags = FIELD_REQUIRED,
-	  .max = INT64_MAX,
-	  .sentence = "Bytes of the audit file" },
-	{ .name = "count",
-	  .type = FIELD_INTEGER,
-	  .offset = offsetof(Checkpoint, count),
-	  .flags = FIELD_REQUIRED,
-	  .max = INT64_MAX,
-	  .sentence = "Lines of the audit file" },
-	{ .name = "head",
-	  .type = FIELD_TEXT,
-	  .offset = offsetof(Checkpoint, head),
-	  .flags = FIELD_REQUIRED,
-	  .min = DIGEST_HEX - 1,
-	  .max = DIGEST_HEX - 1,
-	  .sentence = "Hash of the last line, hexadecimal" },
+	ROW_INTEGER(Checkpoint, size, FIELD_REQUIRED, 0, INT64_MAX, "Bytes of the audit file"),
+	ROW_INTEGER(Checkpoint, count, FIELD_REQUIRED, 0, INT64_MAX, "Lines of the audit file"),
+	ROW("head", FIELD_TEXT, offsetof(Checkpoint, head), .flags = FIELD_REQUIRED, .min = DIGEST_HEX - 1, .max = DIGEST_HEX - 1,
+	    .sentence = "Hash of the last line, hexadecimal", .form = &digest_form),
 };
-static const FieldTable checkpoint_table = FIELD_TABLE("checkpoint", checkpoint_fields, Checkpoint);
+const FieldTable checkpoint_table =
+	FIELD_DOCUMENT("checkpoint", checkpoint_fields, Checkpoint, TABLE_RECORD, "Checkpoint",
+		       "Body of the records of tocsin.checkpoints: accepted size and last hash of the audit log.");
 
 static Result head_load(Handler *handler, ChainHead *out)
 {

@@ -24,6 +24,13 @@ extern const Service audit_service;
 /* Opens the log file for the program. */
 extern const ServiceHooks audit_hooks;
 
+/* The body of a checkpoint. */
+typedef struct {
+	int64_t size, count;
+	const char *head;
+} Checkpoint;
+extern const FieldTable checkpoint_table;
+
 /* The file of the audit log, or a substitute in tests. */
 typedef struct AuditLedger AuditLedger;
 

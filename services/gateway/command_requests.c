@@ -6,6 +6,7 @@
 #include "services/gateway/waiting.h"
 #include "shared/domain/commands.h"
 #include "shared/domain/documents.h"
+#include "shared/domain/rows.h"
 #include "shared/domain/types.h"
 #include "shared/io/system/clock.h"
 
@@ -536,6 +537,17 @@ void command_issue(HttpRequest *request, void *context)
 }
 
 /* ---- GET /v1/commands/{id} ------------------------------------------------------------------------------------ */
+
+static const Field command_status_fields[] = {
+	ROW_TEXT(CommandAnswer, id, FIELD_REQUIRED, 0, "Id of the command", .form = &command_id_form),
+	ROW_CHOICE(CommandAnswer, status, FIELD_REQUIRED, command_states, "Status of the command"),
+	ROW_TEXT(CommandAnswer, incident_id, FIELD_REQUIRED, 0, "Incident to change", .form = &incident_id_form),
+	ROW_INTEGER(CommandAnswer, version, 0, 1, INT64_MAX, "Version of the incident after the command; null while pending"),
+	ROW_FREE(CommandAnswer, problem, 0, "Reason for the refusal", .table = &problem_table),
+};
+const FieldTable command_status_table =
+	FIELD_DOCUMENT("command-status", command_status_fields, CommandAnswer, TABLE_ANSWER, "Command status",
+		       "Status of a command; kept for 30 days.");
 
 static void write_row(Slice id, const CommandRow *row, Buffer *out)
 {

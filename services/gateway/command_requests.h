@@ -40,6 +40,15 @@ void command_requests_free(CommandRequests *requests);
 /* Answers the requests that wait for the command. The view has accepted its effect; store is the service's Store of the view. */
 void command_requests_answered(CommandRequests *requests, Store *store, Slice command);
 
+/* The answer to GET /v1/commands/{id}, and to a command whose effect is known. */
+typedef struct {
+	const char *id, *incident_id;
+	int status;      /* CommandState */
+	int64_t version; /* INT64_MIN: null */
+	json_t *problem;
+} CommandAnswer;
+extern const FieldTable command_status_table;
+
 /* Handlers; context is a CommandRequests. */
 void command_issue(HttpRequest *request, void *context);
 void command_read(HttpRequest *request, void *context);

@@ -109,6 +109,7 @@ const Service gateway_service = {
 	},
 	.input_count = 4,
 	.schema = view_schema,
+	.schema_prepare = view_prepare,
 	.schema_version = VIEW_SCHEMA_VERSION,
 	.accepted = journal_accepted,
 	.restore = incidents_restore,

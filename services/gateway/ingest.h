@@ -17,6 +17,12 @@ typedef struct {
 	IdempotencyCache *idempotency;
 } Ingest;
 
+/* The answer to an event or report that is durable. */
+typedef struct {
+	const char *id, *correlation_key;
+} AcceptedAnswer;
+extern const FieldTable accepted_table;
+
 /* Handlers; context is an Ingest. */
 void ingest_event(HttpRequest *request, void *context);
 void ingest_report(HttpRequest *request, void *context);

@@ -1,7 +1,9 @@
 /*
  * The gateway's view: incidents, their timelines and the commands of the last 30 days, folded from journal, deliveries and
- * commands into one SQLite file. No decision depends on the view; if the file is deleted, it is rebuilt from these topics. Only
- * the service's thread writes; other threads read through Stores of their own (view_readers.h).
+ * commands into one SQLite file. An incident has a column for each row of incident_table with FIELD_FILTER, and indexes for those
+ * with FIELD_INDEXED, too; the text that q searches is that of the rows with FIELD_SEARCH. When these rows change, the schema
+ * does, and the file is rebuilt. No decision depends on the view; if the file is deleted, it is rebuilt from these topics.
+ * Only the service's thread writes; other threads read through Stores of their own (view_readers.h).
  *
  * The items of a timeline are ordered by time. At the same time entries come before deliveries, entries in the order of their
  * versions, deliveries in the order of their offsets. All of these come from the records. So a rebuilt view has the same order,
@@ -15,8 +17,27 @@
 #include "shared/runtime/handler.h"
 #include "shared/runtime/incident_store.h"
 
-enum { VIEW_SCHEMA_VERSION = 2, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
+enum { VIEW_SCHEMA_VERSION = 1, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
 extern const char *const view_schema[];
+
+/* Fills view_schema and the statement that writes an incident; call it before either is used. Any thread, any number of times. */
+void view_prepare(void);
+
+/* ---- items of a timeline, as clients read them */
+typedef struct {
+	Instant at;
+	const char *type; /* timeline_words */
+	int64_t version;  /* of the incident after the entry; INT64_MIN: none */
+	json_t *actor, *data;
+} EntryAnswer;
+extern const FieldTable entry_table;
+
+/* The data of an item of type delivery. */
+typedef struct {
+	int64_t escalation_level;
+	const char *channel, *recipient, *state, *key, *detail;
+} DeliveryAnswer;
+extern const FieldTable delivery_answer_table;
 
 /*
  * ---- writing: applies one record within the caller's transaction; ignores records of other types. ERROR_INPUT: the record

@@ -637,6 +637,16 @@ bool fields_equal(const FieldTable *table, uint64_t members, const void *one, co
 	return true;
 }
 
+const char *field_text(const Field *field, const void *in)
+{
+	const void *member = (const char *)in + field->offset;
+
+	if (field->type == FIELD_TEXT)
+		return *(const char *const *)member;
+	must(field->type == FIELD_CHOICE);
+	return *(const int *)member >= 0 ? field->choices[*(const int *)member] : NULL;
+}
+
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors)
 {
 	Decoding decoding = { .strict = strict, .errors = errors };

@@ -147,6 +147,20 @@ void number_of_incident(Instant received_at, Slice event_id, char out[static NUM
 	snprintf(out, NUMBER_SIZE, "INC-%04u-%.4s-%.4s", year, code, code + 4);
 }
 
+bool number_is(Slice text)
+{
+	static const char shape[] = "INC-yyyy-XXXX-XXXX", year[] = "0123456789", rest[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+	if (text.size != sizeof shape - 1)
+		return false;
+	for (size_t i = 0; i < text.size; i++) {
+		const char *any = shape[i] == 'y' ? year : shape[i] == 'X' ? rest : NULL;
+		if (any ? !memchr(any, text.data[i], strlen(any)) : text.data[i] != shape[i])
+			return false;
+	}
+	return true;
+}
+
 unsigned slot_of(Slice correlation_key)
 {
 	return hash_murmur2(correlation_key) & (SLOTS - 1);

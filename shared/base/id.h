@@ -64,6 +64,9 @@ bool id_is(const char *prefix, Slice text);
 /* "INC-2026-7K3M-9QRX": UTC year, and 40 bits of SHA-256(event id) in upper-case base32. For display only: not unique. */
 void number_of_incident(Instant received_at, Slice event_id, char out[static NUMBER_SIZE]);
 
+/* True when text has that form. */
+bool number_is(Slice text);
+
 /* murmur2(key) & (SLOTS - 1). */
 unsigned slot_of(Slice correlation_key);
 

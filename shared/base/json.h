@@ -46,6 +46,13 @@ enum {
 typedef struct Field Field;
 typedef struct FieldTable FieldTable;
 
+/* The form of a text. Decoders do not check it. */
+typedef struct {
+	const char *pattern;          /* regular expression, for the schemas */
+	bool (*matches)(Slice value); /* NULL: list filters take any text */
+	const char *sentence;         /* "a number like …": for the error text of a filter; NULL if matches is */
+} TextForm;
+
 struct Field {
 	const char *name;
 	FieldType type;
@@ -53,24 +60,38 @@ struct Field {
 	unsigned flags;
 	int64_t min, max;            /* see FieldType; for a list: number of items; both 0: unbounded; max 0 for a text or
 	                                list: no upper bound */
-	const char *const *choices;  /* FIELD_CHOICE (and list items): NULL-terminated words */
-	const FieldTable *table;     /* FIELD_OBJECT, or FIELD_LIST of objects */
+	const char *const *choices;  /* FIELD_CHOICE (and list items): NULL-terminated words; of a FIELD_TEXT: its present
+	                                words, for the schemas; decoders take those of a later version, too */
+	const FieldTable *table;     /* FIELD_OBJECT, or FIELD_LIST of objects; FIELD_FREE: for the schemas, or NULL */
 	FieldType item;              /* FIELD_LIST: type of items when table is NULL; never FIELD_OBJECT or FIELD_LIST */
 	size_t item_max;             /* FIELD_LIST of texts: characters in an item; 0: 256 */
+	const TextForm *form;        /* FIELD_TEXT; NULL: any */
+	const char *fallback;        /* value that stands for an absent one, for the schemas; NULL: none */
 	const char *since;           /* version of Tocsin that added the member, "0.1"; NULL: the first */
 	const char *sentence;        /* the description in the schemas; may be NULL */
 };
 
+typedef enum {
+	TABLE_RECORD,  /* unknown members are ignored; null and absent are the same */
+	TABLE_REQUEST, /* unknown members are refused; null and absent are the same */
+	TABLE_ANSWER,  /* every member is present, null if it has no value */
+} TableUse;
+
 struct FieldTable {
-	const char *name;   /* "event", "report": in schemas and errors */
+	const char *name;   /* "event", "report": in errors, and of the schema */
 	const Field *fields;
 	size_t count;
 	size_t size;        /* sizeof the struct */
+	TableUse use;
+	const char *title, *sentence; /* of the schema proto/schemas/NAME.json; NULL: a part of other documents */
 };
 
 #define FIELD_TABLE(table_name, fields_, struct_) \
 	{ .name = (table_name), .fields = (fields_), .count = sizeof(fields_) / sizeof((fields_)[0]), \
 	  .size = sizeof(struct_) }
+#define FIELD_DOCUMENT(table_name, fields_, struct_, use_, title_, sentence_)                                          \
+	{ .name = (table_name), .fields = (fields_), .count = sizeof(fields_) / sizeof((fields_)[0]),                  \
+	  .size = sizeof(struct_), .use = (use_), .title = (title_), .sentence = (sentence_) }
 
 enum { FIELD_ERRORS_MAX = 32, FIELD_POINTER = 192, FIELD_DETAIL = 192 };
 
@@ -137,6 +158,9 @@ uint64_t json_members_of(const FieldTable *table, json_t *tree);
 json_t *json_encode_members(const FieldTable *table, const void *in, uint64_t members);
 void fields_copy(const FieldTable *table, uint64_t members, const void *from, void *to);
 bool fields_equal(const FieldTable *table, uint64_t members, const void *one, const void *other);
+
+/* The value of a FIELD_TEXT, or the word of a FIELD_CHOICE, in a struct; NULL if it is absent. */
+const char *field_text(const Field *field, const void *in);
 
 /* Appends the text of json_encode(table, in), without building a tree. If it does not fit, out overflows and nothing is appended. */
 void json_write_fields(const FieldTable *table, const void *in, Buffer *out);

@@ -15,7 +15,7 @@ static const Kind promotions[] = { KIND_INCIDENT, KIND_WEAKNESS }; /* by promoti
 static const Field note_only_fields[] = {
 	ROW_TEXT(CommandArguments, note, 0, TEXT_MAX_CHARACTERS, "Remark for the timeline"),
 };
-static const FieldTable note_only_table = FIELD_TABLE("note", note_only_fields, CommandArguments);
+static const FieldTable note_only_table = FIELD_TABLE("note-only", note_only_fields, CommandArguments);
 
 static const Field assign_fields[] = {
 	ROW_NAME(CommandArguments, team, FIELD_NOT_EMPTY, "Id of the team"),
@@ -208,182 +208,12 @@ static json_t *campaign_data(const CommandContext *context)
 
 /* ---- the commands */
 
+#define COMMAND(name_, entry_, ...) { .name = (name_), .entry = (entry_), __VA_ARGS__ },
 const Command commands[] = {
-	{
-		.name = "acknowledge",
-		.entry = "acknowledged",
-		.arguments = &note_only_table,
-		.transitions = { [KIND_EVENT] = "received>triaging open",
-				 [KIND_INCIDENT] = "reported>assessing reopened>assessing open",
-				 [KIND_WEAKNESS] = "open" },
-		.already = is_acknowledged,
-		.change = acknowledge,
-		.sentence = "Takes the incident on; escalation stops",
-	},
-	{
-		.name = "assign",
-		.entry = "assigned",
-		.arguments = &assign_table,
-		.one_of = team_or_person,
-		.transitions = { "open", "open", "open" },
-		.check = check_assignee,
-		.change = assign,
-		.sentence = "Assigns the incident to a team, a person, or a person of a team",
-	},
-	{
-		.name = "note",
-		.entry = "noted",
-		.arguments = &note_table,
-		.transitions = { "any", "any", "any" },
-		.sentence = "Adds a remark to the timeline",
-	},
-	{
-		.name = "promote",
-		.entry = "promoted",
-		.arguments = &promote_table,
-		.transitions = { [KIND_EVENT] = "open" },
-		.promotes = true,
-		.change = promote,
-		.sentence = "Turns an event into an incident or a weakness, in its opening status; escalation restarts",
-	},
-	{
-		.name = "confirm",
-		.entry = "confirmed",
-		.arguments = &confirm_table,
-		.transitions = { [KIND_INCIDENT] = "reported>confirmed assessing>confirmed reopened>confirmed" },
-		.change = take_on,
-		.sentence = "Confirms after assessment that it is an incident; escalation stops",
-	},
-	{
-		.name = "contain",
-		.entry = "containing",
-		.arguments = &note_only_table,
-		.transitions = { [KIND_INCIDENT] = "confirmed>containing eradicating>containing recovering>containing" },
-		.change = take_on,
-		.sentence = "Starts to contain the incident, or starts again when it spreads",
-	},
-	{
-		.name = "eradicate",
-		.entry = "eradicating",
-		.arguments = &note_only_table,
-		.transitions = { [KIND_INCIDENT] = "confirmed>eradicating containing>eradicating recovering>eradicating" },
-		.change = take_on,
-		.sentence = "Starts to remove the cause",
-	},
-	{
-		.name = "recover",
-		.entry = "recovering",
-		.arguments = &note_only_table,
-		.transitions = { [KIND_INCIDENT] = "confirmed>recovering containing>recovering eradicating>recovering" },
-		.change = take_on,
-		.sentence = "Starts to restore operation",
-	},
-	{
-		.name = "review",
-		.entry = "reviewing",
-		.arguments = &note_only_table,
-		.transitions = { [KIND_INCIDENT] = "confirmed>reviewing containing>reviewing eradicating>reviewing "
-						   "recovering>reviewing" },
-		.change = take_on,
-		.sentence = "Ends the response and starts the review that learns from it",
-	},
-	{
-		.name = "validate",
-		.entry = "validated",
-		.arguments = &note_only_table,
-		.transitions = { [KIND_WEAKNESS] = "reported>validated" },
-		.change = take_on,
-		.sentence = "Confirms that the weakness exists; escalation stops",
-	},
-	{
-		.name = "plan",
-		.entry = "planned",
-		.arguments = &note_only_table,
-		.transitions = { [KIND_WEAKNESS] = "validated>planned fixing>planned" },
-		.change = take_on,
-		.sentence = "States that the correction is planned",
-	},
-	{
-		.name = "fix",
-		.entry = "fixing",
-		.arguments = &note_only_table,
-		.transitions = { [KIND_WEAKNESS] = "validated>fixing planned>fixing verified>fixing" },
-		.change = take_on,
-		.sentence = "Starts the correction, or starts it again after it did not hold",
-	},
-	{
-		.name = "verify",
-		.entry = "verified",
-		.arguments = &note_only_table,
-		.transitions = { [KIND_WEAKNESS] = "fixing>verified" },
-		.change = take_on,
-		.sentence = "Confirms that the correction is effective",
-	},
-	{
-		.name = "close",
-		.entry = "closed",
-		.arguments = &close_table,
-		.transitions = { [KIND_EVENT] = "open>informational", [KIND_INCIDENT] = "open>closed",
-				 [KIND_WEAKNESS] = "open>closed" },
-		.change = close_resolved,
-		.sentence = "Closes the incident",
-	},
-	{
-		.name = "cancel",
-		.entry = "cancelled",
-		.arguments = &reason_table,
-		.transitions = { [KIND_INCIDENT] = "open>cancelled" },
-		.sentence = "Withdraws an incident that was reported in error; a false positive is a false-alarm",
-	},
-	{
-		.name = "reopen",
-		.entry = "reopened",
-		.arguments = &reason_table,
-		.transitions = { [KIND_EVENT] = "informational>triaging false-alarm>triaging",
-				 [KIND_INCIDENT] = "closed>reopened cancelled>reopened false-alarm>reopened",
-				 [KIND_WEAKNESS] = "closed>reported false-alarm>reported" },
-		.sentence = "Reopens the incident; escalation restarts",
-	},
-	{
-		.name = "false-alarm",
-		.entry = "false-alarm",
-		.arguments = &reason_table,
-		.transitions = { "open>false-alarm", "open>false-alarm", "open>false-alarm" },
-		.sentence = "Closes the record as a false positive",
-	},
-	{
-		.name = "escalated",
-		.entry = "escalated",
-		.permission = PERMISSION_SYSTEM,
-		.arguments = &escalated_table,
-		.transitions = { "open", "open", "open" },
-		.already = is_escalated,
-		.change = escalate,
-		.data = escalated_data,
-		.sentence = "Records that an escalation level was notified",
-	},
-	{
-		.name = "link",
-		.entry = "linked",
-		.permission = PERMISSION_SYSTEM,
-		.arguments = &link_arguments_table,
-		.transitions = { "any", "any", "any" },
-		.already = is_linked,
-		.change = link_add,
-		.data = link_data,
-		.sentence = "Links another open incident that shares its asset or actor",
-	},
-	{
-		.name = "campaign",
-		.entry = "noted",
-		.permission = PERMISSION_SYSTEM,
-		.arguments = &campaign_table,
-		.transitions = { "any", "any", "any" },
-		.data = campaign_data,
-		.sentence = "Notes a possible campaign: more incidents share its asset or actor than are linked",
-	},
+#include "shared/domain/command_rows.h"
 };
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+#undef COMMAND
 _Static_assert(sizeof(commands) / sizeof(commands[0]) <= COMMANDS_MAX, "raise COMMANDS_MAX");
 
 const Command *command_of(const char *name)
@@ -415,25 +245,19 @@ json_t *commands_allowed(int kind, int status)
 
 /* ---- derived words and pictures */
 
-static size_t type_add(const char *out[static ENTRY_TYPES_MAX], size_t count, const char *type)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(out[i], type) == 0)
-			return count;
-	out[count] = type;
-	return count + 1;
-}
-
-size_t entry_types(const char *out[static ENTRY_TYPES_MAX])
-{
-	static const char *const others[] = { "opened", "assessed", "repeated" };
-	size_t count = 0;
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		count = type_add(out, count, others[i]);
-	for (size_t i = 0; i < command_count; i++)
-		count = type_add(out, count, commands[i].entry);
-	return count;
-}
+#define ENTRY_WORDS_OF_SERVICES "opened", "assessed", "repeated",
+#define COMMAND(name_, entry_, ...) entry_,
+const char *const entry_words[] = {
+	ENTRY_WORDS_OF_SERVICES
+#include "shared/domain/command_rows.h"
+	NULL,
+};
+const char *const timeline_words[] = {
+	ENTRY_WORDS_OF_SERVICES
+#include "shared/domain/command_rows.h"
+	"delivery", NULL,
+};
+#undef COMMAND
 
 static void transitions_print(Kind kind, Status status, Buffer *out)
 {

@@ -15,7 +15,7 @@
 #include "shared/domain/lifecycle.h"
 #include "shared/domain/policy.h"
 
-/* Who may give a command; services/response/core/roles.h says which roles have which permission. */
+/* A command needs one of these; services/response/core/roles.h states which roles have which permission. */
 typedef enum {
 	PERMISSION_HANDLE, /* people and keys that work on records */
 	PERMISSION_SYSTEM, /* the services of Tocsin only: not in the API, never in `allowed` */
@@ -63,7 +63,7 @@ struct Command {
 	bool (*already)(const CommandContext *context);
 	/* Sets further members than the transition does. NULL: none. */
 	void (*change)(const CommandContext *context, IncidentChange *change);
-	/* What the timeline shows, a new object. NULL: the arguments. */
+	/* A new object with the details that the timeline shows. NULL: the arguments. */
 	json_t *(*data)(const CommandContext *context);
 	const char *sentence;
 };
@@ -78,15 +78,11 @@ const Command *command_of(const char *name);
 /* True if the command is in the API. */
 bool command_is_public(const Command *command);
 
-/* What the command does with a record of that kind and status. */
+/* The effect of the command on a record of that kind and status. */
 Transition command_transition(const Command *command, int kind, int status);
 
 /* A new list of the names of the public commands that would be taken. */
 json_t *commands_allowed(int kind, int status);
-
-/* Types of journal entries: those of assessments and reports, then those of the commands, each once. Returns the count. */
-enum { ENTRY_TYPES_MAX = COMMANDS_MAX + 8 };
-size_t entry_types(const char *out[static ENTRY_TYPES_MAX]);
 
 /* Appends a Mermaid state diagram of the lifecycle of a kind. */
 void lifecycle_print(Kind kind, Buffer *out);

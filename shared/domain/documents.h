@@ -1,7 +1,7 @@
 /*
  * The documents that senders post, services exchange and clients read, with one field table each. The tables are the
- * contract: tests/contract compares proto/schemas and proto/openapi.yaml with them. All pointers in a decoded document are
- * borrowed from the JSON tree that it was decoded from.
+ * contract: `make contracts` writes proto/schemas and parts of proto/openapi.yaml from them. All pointers in a decoded document
+ * are borrowed from the JSON tree that it was decoded from.
  */
 #ifndef TOCSIN_DOMAIN_DOCUMENTS_H
 #define TOCSIN_DOMAIN_DOCUMENTS_H
@@ -19,9 +19,13 @@ extern const char *const origin_words[];     /* internal project */
 extern const char *const report_type_words[]; /* theft robbery fire leak loss malware intrusion outage misuse other */
 extern const char *const resolution_words[]; /* resolved duplicate accepted other */
 extern const char *const actor_words[];      /* person key system */
+extern const char *const entry_words[];      /* opened assessed repeated, and the entries of commands (commands.c); a word may repeat */
+extern const char *const timeline_words[];   /* entry_words and delivery */
 extern const char *const join_words[];       /* asset actor */
 enum { JOIN_BY_ASSET, JOIN_BY_ACTOR };       /* indexes into join_words */
 extern const char *const delivery_words[];   /* queued sent failed skipped */
+
+extern const TextForm event_id_form, incident_id_form, command_id_form, correlation_key_form;
 
 /* ---- POST /v1/events */
 typedef struct {
@@ -105,7 +109,7 @@ extern const FieldTable command_record_table;
 typedef struct {
 	int64_t version;  /* of the incident after this entry: one more than after the entry before */
 	int64_t sequence; /* number of the entry among those of the incident and its entities, without gaps; INT64_MIN in entries of old programs */
-	const char *type; /* one of entry_types() in commands.h */
+	const char *type; /* one of entry_words */
 	Instant at;
 	json_t *actor;   /* object of actor_table */
 	json_t *data;    /* details for display */
@@ -164,7 +168,7 @@ typedef struct {
 extern const FieldTable join_record_table;
 
 /* ---- the incident as clients see it; members in the order of the answer */
-enum { INCIDENT_LINKS_MAX = 128 };
+enum { INCIDENT_LINKS_MAX = 128, INCIDENT_FIELDS_MAX = 128 };
 typedef struct {
 	const char *id, *number;
 	int kind, status; /* indexes into kind_words and status_words */

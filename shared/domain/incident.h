@@ -88,7 +88,7 @@ void stored_incident_write(const StoredIncident *stored, Buffer *out);
  */
 Result stored_incident_fold(StoredIncident *stored, json_t *entries);
 
-/* True for an entry that starts the escalation anew; see IncidentExtras. The entry is valid. */
+/* True for an entry from which escalation counts; see IncidentExtras. The entry is valid. */
 bool entry_starts_escalation(const JournalEntry *entry, const IncidentChange *change);
 
 #endif

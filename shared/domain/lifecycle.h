@@ -65,7 +65,7 @@ Status status_of_opening(Kind kind);
  */
 Status status_translated(Status status, Kind from, Kind to);
 
-/* What a command does in a status. */
+/* The effect of a command in a status. */
 typedef struct {
 	bool taken;
 	Status next; /* taken: the status afterwards, perhaps the same */

@@ -72,7 +72,7 @@ extern const size_t pack_file_count;
 
 /* The message that contains the whole pack. */
 typedef struct {
-	const char *policy_version;
+	const char *id, *version, *policy_version;
 	PackDocument pack;
 	json_t *sources, *joins, *categories, *rules, *people, *teams, *policies, *channels, *words;
 	GradingPolicy grading;

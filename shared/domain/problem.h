@@ -27,11 +27,11 @@ typedef enum {
 } ProblemCode;
 
 typedef struct {
-	const char *code; /* "version-conflict" */
 	unsigned status;
 	const char *title;
 } ProblemKind;
 
+extern const char *const problem_words[]; /* by ProblemCode: "version-conflict"; ends with NULL */
 extern const ProblemKind problem_kinds[PROBLEMS];
 
 /* The code with that word; PROBLEM_INTERNAL for an unknown word and NULL. */
@@ -58,6 +58,19 @@ typedef struct {
 	json_t *error_list; /* list of {pointer, detail} from another service; NULL: none */
 	json_t *allowed; /* list of words; NULL: none */
 } Problem;
+
+/* The document, as clients read it. problem_write writes exactly these members. */
+typedef struct {
+	const char *pointer, *detail;
+} FieldErrorDocument;
+
+typedef struct {
+	const char *type, *title, *detail, *instance, *trace_id;
+	int64_t status;
+	int code; /* ProblemCode */
+	json_t *errors, *allowed;
+} ProblemDocument;
+extern const FieldTable problem_table;
 
 /* Appends the JSON text to out. */
 void problem_write(Buffer *out, const Problem *problem);

@@ -110,6 +110,7 @@ struct Service {
 	ServiceProjection projection;
 	bool policy; /* uses the policy; takes no input before one was published */
 	const char *const *schema; /* steps for store_open; NULL: keeps no state */
+	void (*schema_prepare)(void); /* fills the texts of schema that follow from field tables; called before each use */
 	int schema_version;
 
 	/* Makes handler->memory match the store. Called at the start, after a rollback, and after state was dropped. */

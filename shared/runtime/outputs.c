@@ -1,5 +1,6 @@
 #include "shared/runtime/outputs.h"
 
+#include "shared/domain/rows.h"
 #include "shared/domain/types.h"
 #include "shared/io/system/log.h"
 #include "shared/io/system/metrics.h"
@@ -110,6 +111,18 @@ Result outputs_derive_again(Outputs *outputs, BusReader *reader, const LedgerCur
 }
 
 /* ---- dead letters */
+
+static const Field dead_letter_fields[] = {
+	ROW_TEXT(DeadLetter, service, FIELD_REQUIRED, 0, "Service that read the record"),
+	ROW_TEXT(DeadLetter, topic, FIELD_REQUIRED, 0, "Topic of the record"),
+	ROW_INTEGER(DeadLetter, partition, FIELD_REQUIRED, 0, INT64_MAX, "Its partition"),
+	ROW_INTEGER(DeadLetter, offset, FIELD_REQUIRED, 0, INT64_MAX, "Its offset"),
+	ROW_TEXT(DeadLetter, reason, FIELD_REQUIRED, 0, "Fault of the record"),
+};
+const FieldTable dead_letter_table =
+	FIELD_DOCUMENT("dead-letter", dead_letter_fields, DeadLetter, TABLE_RECORD, "Dead letter",
+		       "Body of the records of tocsin.dead-letters: the place of a record that a service could not process, and the "
+		       "reason. The record itself stays in its topic.");
 
 Result outputs_dead_letter(Outputs *outputs, Wire *wire, BusPosition input, const char *reason)
 {

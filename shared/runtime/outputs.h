@@ -35,6 +35,13 @@ Result outputs_of(Outputs *outputs, Result (*function)(Handler *handler, const R
  */
 Result outputs_derive_again(Outputs *outputs, BusReader *reader, const LedgerCursor *from, int64_t until);
 
+/* The body of a dead letter. */
+typedef struct {
+	const char *service, *topic, *reason;
+	int64_t partition, offset;
+} DeadLetter;
+extern const FieldTable dead_letter_table;
+
 /* Appends a dead letter for the input on this wire. ERROR_AGAIN: it cannot be appended; the position must stay before the input. */
 Result outputs_dead_letter(Outputs *outputs, Wire *wire, BusPosition input, const char *reason);
 

@@ -39,6 +39,8 @@ static bool is_owner(const Runtime *runtime)
 
 StoreOptions runtime_store_options(const Service *service, const char *path)
 {
+	if (service->schema_prepare)
+		service->schema_prepare();
 	return (StoreOptions){ .path = path, .steps = service->schema, .version = service->schema_version };
 }
 

@@ -3,8 +3,10 @@
 integration (.ci/run). The exceptions are listed with their reasons."""
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from cases import case, main
@@ -22,9 +24,12 @@ RUN_HERE = {
     "make pure": "",
     "make sizes": "",
     "make demo": "incident",
+    "make contracts": "",
     "make fuzz": "cursor",
 }
-WITH = {"make fuzz": ["FUZZ=cursor", "FUZZ_SECONDS=1"], "make demo": ["TOCSIN_URL="]}
+COPY = tempfile.TemporaryDirectory()
+shutil.copytree(ROOT / "proto", Path(COPY.name) / "proto")
+WITH = {"make contracts": [f"PROTO={COPY.name}/proto"], "make fuzz": ["FUZZ=cursor", "FUZZ_SECONDS=1"], "make demo": ["TOCSIN_URL="]}
 
 # Run by .ci/run or by a part of `make test`: the script, and the text that runs the command.
 RUN_ELSEWHERE = {

@@ -1,32 +1,22 @@
 /*
- * Queries of incidents: checks the parameters of the query string against one table of filters and turns them into SQL.
- * Names of columns come only from the table, and values are always bound. Pure.
+ * Queries of incidents: checks the parameters of the query string and turns them into SQL. The filters are the rows of
+ * incident_table with FIELD_FILTER. Names of columns come only from the rows, and values are always bound. Pure.
  */
 #ifndef TOCSIN_GATEWAY_FILTER_H
 #define TOCSIN_GATEWAY_FILTER_H
 
 #include "shared/base/hash.h"
-#include "shared/base/json.h"
-
-typedef struct {
-	const char *name; /* of the parameter and of the column */
-	const char *const *choices; /* NULL: any text */
-	bool (*matches)(Slice value);  /* NULL: every value matches */
-	const char *shape;          /* for error texts: describes the values that match */
-} Filter;
-
-extern const Filter incident_filters[];
-extern const size_t incident_filter_count;
+#include "shared/domain/documents.h"
 
 enum { FILTER_VALUES_MAX = 64, FILTER_BYTES_MAX = 4096, LIMIT_MAX = 200, LIMIT_DEFAULT = 50 };
 
 typedef struct {
 	size_t count;
 	struct {
-		const Filter *filter;
+		const Field *filter;
 		Slice value; /* in `bytes` */
 	} values[FILTER_VALUES_MAX]; /* values of one filter are adjacent */
-	bool given[16]; /* given[i]: the query has the filter incident_filters[i] */
+	bool given[INCIDENT_FIELDS_MAX]; /* by index of the row */
 	const char *const *allowed; /* choices of the first filter with a wrong value; NULL: none */
 	Slice text; /* q in lower case; empty: none */
 	bool text_given, limit_given, cursor_given;

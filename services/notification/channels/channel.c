@@ -16,6 +16,56 @@ const Channel *channel_of_type(const char *type)
 	return NULL;
 }
 
+/* ---- members that notices may show */
+
+static const Field *row_of(const FieldTable *table, Slice name)
+{
+	for (size_t i = 0; table && i < table->count; i++)
+		if (slice_is(name, table->fields[i].name))
+			return &table->fields[i];
+	return NULL;
+}
+
+bool notice_shows(const FieldTable *table, const char *pointer)
+{
+	while (*pointer == '/') {
+		size_t size = strcspn(++pointer, "/");
+		const Field *row = row_of(table, (Slice){ pointer, size });
+		if (!row || (row->flags & (FIELD_IN_NOTICE | FIELD_RESTRICTED)) != FIELD_IN_NOTICE)
+			return false;
+		table = row->type == FIELD_OBJECT ? row->table : NULL;
+		pointer += size;
+	}
+	return *pointer == '\0';
+}
+
+static bool has_restricted(const FieldTable *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *row = &table->fields[i];
+		if ((row->flags & FIELD_RESTRICTED) || (row->type == FIELD_OBJECT && has_restricted(row->table)))
+			return true;
+	}
+	return false;
+}
+
+json_t *notice_document(const FieldTable *table, json_t *document)
+{
+	if (!json_is_object(document) || !has_restricted(table))
+		return json_incref(document);
+	json_t *shown = json_copy(document);
+	must(shown != NULL);
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *row = &table->fields[i];
+		json_t *value = json_object_get(shown, row->name);
+		if (row->flags & FIELD_RESTRICTED)
+			json_object_del(shown, row->name);
+		else if (value && row->type == FIELD_OBJECT)
+			must(json_object_set_new(shown, row->name, notice_document(row->table, value)) == 0);
+	}
+	return shown;
+}
+
 /* ---- settings in channels.yaml */
 
 static bool missing_name(char missing[static CHANNEL_MISSING], const char *name)

@@ -41,6 +41,31 @@ typedef struct {
 	void (*write)(const Notice *notice, OutboundMessage *out);
 } Channel;
 
+/*
+ * The members of the incident that notices may show. People read those whose rows have FIELD_IN_NOTICE; programs get the whole
+ * document; neither gets rows with FIELD_RESTRICTED.
+ */
+
+/* True when each row on the way of the pointer ("/assignee/team") has FIELD_IN_NOTICE and none has FIELD_RESTRICTED. */
+bool notice_shows(const FieldTable *table, const char *pointer);
+
+/* The document without the members of rows with FIELD_RESTRICTED: a new reference, to the same object if there are none. */
+json_t *notice_document(const FieldTable *table, json_t *document);
+
+/* The body of a webhook. */
+typedef struct {
+	json_t *incident;
+	int64_t escalation_level;
+	const char *recipient;
+} WebhookData;
+
+typedef struct {
+	int type; /* 0: incident.opened, 1: incident.escalated */
+	Instant timestamp;
+	WebhookData data;
+} WebhookBody;
+extern const FieldTable webhook_table;
+
 extern const Channel channel_webhook, channel_email;
 
 /* NULL: unknown type. */

@@ -2,14 +2,16 @@
 #include "services/notification/channels/channel.h"
 
 #include "services/notification/core/level.h"
+#include "shared/domain/documents.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+/* NULL also for a member whose row does not permit notices to show it. */
 static const char *notice_text(const Notice *notice, const char *pointer)
 {
-	return json_string_value(json_at(notice->incident, pointer));
+	return notice_shows(&incident_table, pointer) ? json_string_value(json_at(notice->incident, pointer)) : NULL;
 }
 
 static const char *text_or(const char *text, const char *otherwise)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What the checks examine. incident NULL: it does not exist. */
+/* A command and the incident on which it is to act; context.incident is NULL if there is none. */
 typedef struct {
 	CommandContext context;
 	const CommandRecord *record;

@@ -7,7 +7,8 @@
  * rebuilds a deleted view.
  *
  * Every file has a schema version (PRAGMA user_version). A newer version is refused. An older file runs the missing steps in one
- * transaction. If one of these steps is NULL, the file cannot be upgraded: the view is deleted and rebuilt.
+ * transaction. If one of these steps is NULL, the file cannot be upgraded: the view is deleted and rebuilt. The file of a view also
+ * records the digest of the steps' texts; a view that was made by other texts is deleted and rebuilt, too.
  */
 #ifndef TOCSIN_IO_SQLITE_STORE_H
 #define TOCSIN_IO_SQLITE_STORE_H

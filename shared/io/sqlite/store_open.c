@@ -9,6 +9,8 @@
  */
 #include "shared/io/sqlite/store_internal.h"
 
+#include "shared/base/hash.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -47,6 +49,51 @@ static void boot_read(char out[static BOOT_SIZE])
 		fclose(file);
 }
 
+/* Empty: the file does not have the mark. */
+static Result meta_read(sqlite3 *db, const char *name, char *out, int size)
+{
+	sqlite3_stmt *statement = NULL;
+	out[0] = '\0';
+	int code = sqlite3_prepare_v2(db, "SELECT value FROM store_meta WHERE name = ?1", -1, &statement, NULL);
+	if (code == SQLITE_ERROR) /* no such table: a new file */
+		return result_ok();
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+		snprintf(out, (size_t)size, "%s", (const char *)sqlite3_column_text(statement, 0));
+	Result result = sqlite_file_result(db, code);
+	sqlite3_finalize(statement);
+	return result;
+}
+
+/* ---- the mark of the schema --------------------------------------------------------------------------------------- */
+
+/* Digest of the steps that lead to a version. */
+static void steps_digest(const StoreOptions *options, int64_t version, char out[static DIGEST_HEX])
+{
+	Digest digest = { { 0 } };
+	for (int64_t i = 0; i < version && i < options->version; i++)
+		digest = DIGEST(((Slice){ (const char *)digest.bytes, DIGEST_BYTES }), slice_of(options->steps[i]));
+	digest_hex(&digest, out);
+}
+
+/* False if the file was made by other steps of the same versions; a file without the mark is taken as it is. */
+static bool has_these_steps(sqlite3 *db, const StoreOptions *options, int64_t version, Result *result)
+{
+	char marked[DIGEST_HEX], expected[DIGEST_HEX];
+	*result = meta_read(db, "schema", marked, sizeof marked);
+	steps_digest(options, version, expected);
+	return marked[0] == '\0' || strcmp(marked, expected) == 0;
+}
+
+static Result schema_mark_write(sqlite3 *db, const StoreOptions *options)
+{
+	char sql[192], digest[DIGEST_HEX];
+	steps_digest(options, options->version, digest);
+	snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO store_meta VALUES ('schema', '%s')", digest);
+	return sqlite_file_run(db, sql);
+}
+
 /* ---- the mark of an open file ------------------------------------------------------------------------------------ */
 
 static Result mark_write(sqlite3 *db, const char *boot)
@@ -61,12 +108,13 @@ static Result mark_write(sqlite3 *db, const char *boot)
  * Writes the mark into the database file itself. In the WAL the mark could be lost, because the WAL is overwritten without an
  * fsync.
  */
-static Result mark_open(Store *store)
+static Result mark_open(Store *store, const StoreOptions *options)
 {
 	char boot[BOOT_SIZE];
 	boot_read(boot);
 	TRY(sqlite_file_run(store->db, "CREATE TABLE IF NOT EXISTS store_meta "
 				       "(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"));
+	TRY(schema_mark_write(store->db, options));
 	TRY(mark_write(store->db, boot));
 	TRY(sqlite_file_run(store->db, "PRAGMA wal_checkpoint(TRUNCATE)"));
 	store->marked = true;
@@ -80,21 +128,6 @@ static Result mark_closed(Store *store)
 	return mark_write(store->db, "");
 }
 
-/* Reads the boot id of the mark. Empty: the file was closed cleanly or never marked. */
-static Result mark_read(sqlite3 *db, char out[static BOOT_SIZE])
-{
-	sqlite3_stmt *statement = NULL;
-	out[0] = '\0';
-	int code = sqlite3_prepare_v2(db, "SELECT value FROM store_meta WHERE name = 'open'", -1, &statement, NULL);
-	if (code == SQLITE_ERROR) /* no such table: a new file */
-		return result_ok();
-	if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
-		snprintf(out, BOOT_SIZE, "%s", (const char *)sqlite3_column_text(statement, 0));
-	Result result = sqlite_file_result(db, code);
-	sqlite3_finalize(statement);
-	return result;
-}
-
 static bool passes_quick_check(sqlite3 *db)
 {
 	sqlite3_stmt *statement = NULL;
@@ -105,10 +138,14 @@ static bool passes_quick_check(sqlite3 *db)
 	return passed;
 }
 
-static FileState view_check(sqlite3 *db, Result *result)
+static FileState view_check(sqlite3 *db, const StoreOptions *options, int64_t version, Result *result)
 {
 	char marked[BOOT_SIZE], boot[BOOT_SIZE];
-	*result = mark_read(db, marked);
+	if (!has_these_steps(db, options, version, result))
+		return FILE_UNUSABLE;
+	if (result_failed(*result))
+		return result->kind == ERROR_INTERNAL ? FILE_UNUSABLE : FILE_FAILED;
+	*result = meta_read(db, "open", marked, BOOT_SIZE);
 	if (result_failed(*result))
 		return result->kind == ERROR_INTERNAL ? FILE_UNUSABLE : FILE_FAILED;
 	if (marked[0] == '\0')
@@ -187,13 +224,13 @@ static FileState file_prepare(Store *store, const StoreOptions *options, Result 
 		return result->kind == ERROR_INTERNAL ? FILE_UNUSABLE : FILE_FAILED;
 	FileState state = schema_check(options, version, result);
 	if (state == FILE_FINE && is_view(options))
-		state = view_check(store->db, result);
+		state = view_check(store->db, options, version, result);
 	if (state != FILE_FINE || options->read_only)
 		return state;
 	if (version < options->version)
 		*result = steps_run(store, options, version);
 	if (!result_failed(*result) && is_view(options))
-		*result = mark_open(store);
+		*result = mark_open(store, options);
 	return result_failed(*result) ? FILE_FAILED : FILE_FINE;
 }
 

@@ -1,21 +1,26 @@
 /*
- * Prints the tables of the program as one JSON object: routes, problem codes, topics, record types, field tables, commands,
- * words, settings. tests/contract compares proto/ with it.
+ * Prints the tables of the program as one JSON object: routes, problem codes, topics, record types, documents with their fields,
+ * commands, settings. tools/contracts.py writes the generated parts of proto/ from it, and tests/contract compares the rest.
  */
 #include "services/audit/audit.h"
 #include "services/gateway/answers.h"
-#include "services/gateway/core/filter.h"
+#include "services/gateway/command_requests.h"
 #include "services/gateway/description.h"
 #include "services/gateway/gateway.h"
+#include "services/gateway/ingest.h"
+#include "services/gateway/view.h"
 #include "services/intake/intake.h"
 #include "services/classification/classification.h"
+#include "services/notification/channels/channel.h"
 #include "services/notification/notification.h"
 #include "services/response/response.h"
 #include "shared/domain/commands.h"
 #include "shared/domain/documents.h"
-#include "shared/domain/policy.h"
+#include "shared/domain/policy_tables.h"
+#include "shared/domain/problem.h"
 #include "shared/domain/types.h"
 #include "shared/program/settings.h"
+#include "shared/runtime/outputs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,12 +41,14 @@ static json_t *text(const char *value)
 	return value ? json_string(value) : json_null();
 }
 
+/* Each word once. */
 static json_t *words(const char *const *list)
 {
 	json_t *array = allocated(json_array());
 
 	for (size_t i = 0; list && list[i]; i++)
-		must(json_array_append_new(array, json_string(list[i])) == 0);
+		if (choice_of(list, list[i]) == (int)i)
+			must(json_array_append_new(array, json_string(list[i])) == 0);
 	return array;
 }
 
@@ -53,6 +60,16 @@ static const char *const type_words[] = {
 	[FIELD_LIST] = "list", [FIELD_FREE] = "free",       [FIELD_ANY] = "any",
 };
 
+static const struct {
+	const char *name;
+	unsigned flag;
+} flags[] = {
+	{ "required", FIELD_REQUIRED }, { "not_empty", FIELD_NOT_EMPTY },   { "personal", FIELD_PERSONAL },
+	{ "always", FIELD_ALWAYS },     { "omit_empty", FIELD_OMIT_EMPTY }, { "filter", FIELD_FILTER },
+	{ "indexed", FIELD_INDEXED },   { "search", FIELD_SEARCH },         { "in_notice", FIELD_IN_NOTICE },
+	{ "restricted", FIELD_RESTRICTED },
+};
+
 static json_t *table_dump(const FieldTable *table);
 
 static json_t *field_dump(const Field *field)
@@ -61,11 +78,8 @@ static json_t *field_dump(const Field *field)
 
 	put(row, "name", text(field->name));
 	put(row, "type", text(type_words[field->type]));
-	put(row, "required", json_boolean(field->flags & FIELD_REQUIRED));
-	put(row, "not_empty", json_boolean(field->flags & FIELD_NOT_EMPTY));
-	put(row, "personal", json_boolean(field->flags & FIELD_PERSONAL));
-	put(row, "always", json_boolean(field->flags & FIELD_ALWAYS));
-	put(row, "omit_empty", json_boolean(field->flags & FIELD_OMIT_EMPTY));
+	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+		put(row, flags[i].name, json_boolean(field->flags & flags[i].flag));
 	put(row, "min", json_integer(field->min));
 	put(row, "max", json_integer(field->max));
 	put(row, "choices", field->choices ? words(field->choices) : json_null());
@@ -73,43 +87,64 @@ static json_t *field_dump(const Field *field)
 	    field->type == FIELD_LIST ? text(type_words[field->table ? FIELD_OBJECT : field->item]) : json_null());
 	put(row, "item_max", json_integer((json_int_t)field->item_max));
 	put(row, "table", field->table ? table_dump(field->table) : json_null());
+	put(row, "pattern", text(field->form ? field->form->pattern : NULL));
+	put(row, "form_is_checked", json_boolean(field->form && field->form->matches));
+	put(row, "fallback", text(field->fallback));
+	put(row, "since", text(field->since));
 	put(row, "sentence", text(field->sentence));
 	return row;
 }
 
 static json_t *table_dump(const FieldTable *table)
 {
-	json_t *fields = allocated(json_array());
+	static const char *const uses[] = {
+		[TABLE_RECORD] = "record", [TABLE_REQUEST] = "request", [TABLE_ANSWER] = "answer"
+	};
+	json_t *row = allocated(json_object()), *fields = allocated(json_array());
 
 	for (size_t i = 0; i < table->count; i++)
 		must(json_array_append_new(fields, field_dump(&table->fields[i])) == 0);
-	return fields;
+	put(row, "name", text(table->name));
+	put(row, "title", text(table->title));
+	put(row, "sentence", text(table->sentence));
+	put(row, "use", text(uses[table->use]));
+	put(row, "fields", fields);
+	return row;
 }
 
-static json_t *tables_dump(void)
+/* In the order of the components of openapi.yaml. */
+static json_t *documents_dump(void)
 {
 	static const FieldTable *const tables[] = {
 		&event_table,
 		&report_table,
-		&actor_table,
+		&accepted_table,
 		&incident_table,
+		&entry_table,
+		&actor_table,
+		&delivery_answer_table,
+		&problem_table,
+		&command_status_table,
+		&webhook_table,
 		&report_record_table,
 		&assessment_table,
 		&assessment_record_table,
 		&command_record_table,
 		&journal_entry_table,
 		&journal_record_table,
-		&delivery_table,
 		&delivery_record_table,
 		&resumption_table,
 		&join_table,
 		&join_record_table,
+		&message_table,
+		&checkpoint_table,
+		&dead_letter_table,
 	};
-	json_t *object = allocated(json_object());
+	json_t *array = allocated(json_array());
 
 	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-		put(object, tables[i]->name, table_dump(tables[i]));
-	return object;
+		must(json_array_append_new(array, table_dump(tables[i])) == 0);
+	return array;
 }
 
 static json_t *commands_dump(void)
@@ -124,6 +159,21 @@ static json_t *commands_dump(void)
 		put(row, "one_of", command->one_of ? words(command->one_of) : json_null());
 		put(row, "sentence", text(command->sentence));
 		put(object, command->name, row);
+	}
+	return object;
+}
+
+/* The state diagram of each kind. */
+static json_t *lifecycles_dump(void)
+{
+	json_t *object = allocated(json_object());
+
+	for (int kind = 0; kind < KINDS; kind++) {
+		Buffer diagram;
+		buffer_init(&diagram, 1 << 16);
+		lifecycle_print((Kind)kind, &diagram);
+		put(object, kind_words[kind], json_stringn(diagram.data, diagram.size));
+		buffer_release(&diagram);
 	}
 	return object;
 }
@@ -157,7 +207,7 @@ static json_t *problems_dump(void)
 		json_t *row = allocated(json_object());
 		put(row, "status", json_integer(problem_kinds[code].status));
 		put(row, "title", text(problem_kinds[code].title));
-		put(object, problem_kinds[code].code, row);
+		put(object, problem_words[code], row);
 	}
 	return object;
 }
@@ -240,40 +290,6 @@ static json_t *services_dump(void)
 	return object;
 }
 
-static json_t *entry_words_dump(void)
-{
-	const char *types[ENTRY_TYPES_MAX + 1] = { NULL };
-
-	entry_types(types);
-	return words(types);
-}
-
-static json_t *words_dump(void)
-{
-	json_t *object = allocated(json_object());
-
-	put(object, "kind", words(kind_words));
-	put(object, "status", words(status_words));
-	put(object, "grade", words(grade_words));
-	put(object, "severity", words(severity_words));
-	put(object, "damage_level", words(damage_words));
-	put(object, "flags", words(flag_words));
-	put(object, "resolution", words(resolution_words));
-	put(object, "actor_kind", words(actor_words));
-	put(object, "entry", entry_words_dump());
-	put(object, "delivery_state", words(delivery_words));
-	return object;
-}
-
-static json_t *filters_dump(void)
-{
-	json_t *array = allocated(json_array());
-
-	for (size_t i = 0; i < incident_filter_count; i++)
-		must(json_array_append_new(array, text(incident_filters[i].name)) == 0);
-	return array;
-}
-
 static json_t *settings_dump(void)
 {
 	static const char *const types[] = {
@@ -318,10 +334,9 @@ int main(void)
 	put(all, "topics", topics_dump());
 	put(all, "types", types_dump());
 	put(all, "services", services_dump());
-	put(all, "tables", tables_dump());
+	put(all, "documents", documents_dump());
 	put(all, "commands", commands_dump());
-	put(all, "words", words_dump());
-	put(all, "filters", filters_dump());
+	put(all, "lifecycles", lifecycles_dump());
 	put(all, "settings", settings_dump());
 	put(all, "description", description_dump());
 	bool written = json_dumpf(all, stdout, JSON_INDENT(1)) == 0 && putchar('\n') == '\n';

@@ -33,7 +33,7 @@ ASYNCAPI = yaml.safe_load((PROTO / "asyncapi.yaml").read_text())
 VALID = sorted((PROTO / "examples/valid").glob("*.json"))
 INVALID = sorted((PROTO / "examples/invalid").glob("*.json"))
 
-# Components of openapi.yaml whose schema has another name.
+# {component of openapi.yaml: its schema}, for components whose schema has another name.
 COMPONENTS = {"CommandStatus": "command-status", "FalseAlarm": "false-alarm"}
 # Members of answers that are texts in the field table and enums in the contract.
 ANSWER_WORDS = {"kind": "kind", "status": "status", "severity": "severity", "grade": "grade",

@@ -129,7 +129,7 @@ $(BUILD)/tools/%: $(BUILD)/obj/tools/%.o $(LIB)
 $(SHARE)/policy/%: shared/policy/%
 	@mkdir -p $(@D) && cp $< $@
 
-# Included by .incbin, which the .d files do not record.
+# The object includes proto/openapi.yaml by .incbin; the .d files do not record this dependency.
 $(BUILD)/obj/services/gateway/description.o: proto/openapi.yaml
 
 build: $(PROGRAMS) $(SHARED_FILES) compile_commands.json ## build the programs, in build/bin
@@ -150,7 +150,7 @@ compile_commands.json: $(LIB_SOURCES) $(CLI_SOURCES) $(TOOL_SOURCES) $(wildcard 
 
 # ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources of its directory; the
 # scripts beside them are tests, too ------------------------------------------------------------
-# An archive, so that a test may replace functions of it and of the library by its own.
+# The support code is an archive, so that a test may define its own version of any function of this archive or of the library.
 $(SUPPORT_LIB): $(call object,$(SUPPORT))
 	@rm -f $@ && $(AR) rcs $@ $^
 
@@ -181,7 +181,7 @@ $(FUZZ_SEARCH): $(BUILD)/search/%: $(call object,tests/fuzz/%_fuzz.c) $(FUZZ_SHA
 	@mkdir -p $(@D)
 	@$(CC) $(LINK) -fsanitize=fuzzer $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
 
-# The simulation, built with one of the bugs of shared/base/bugs.h.
+# One simulation program for each bug of shared/base/bugs.h, built with this bug.
 BUGS        := $(foreach bug,1 2 3 4 5 6 7 8 9 10 11,$(BUILD)/bugs/flow-$(bug))
 BUG_SOURCES := $(shell grep -l 'base/bugs.h' shared/domain/*.c shared/runtime/*.c)
 $(BUGS): $(BUILD)/bugs/flow-%: $(BUG_SOURCES) $(BUILD)/tests/simulation/flow_test
@@ -191,7 +191,7 @@ $(BUGS): $(BUILD)/bugs/flow-%: $(BUG_SOURCES) $(BUILD)/tests/simulation/flow_tes
 		$(call object,tests/simulation/flow_test.c $(filter-out %_test.c,$(wildcard tests/simulation/*.c))) \
 		$(SUPPORT_LIB) $(LIB) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
 
-# These read files and run make, so that sanitizers would find nothing: they run plain only.
+# These tests check files and scripts, not C code, so a sanitizer would find nothing: they run without sanitizers only.
 ONCE := tests/contract/ci_test.py tests/contract/citations_test.py tests/contract/commands_test.py tests/contract/ship_test.py \
 	tests/contract/words_test.py
 

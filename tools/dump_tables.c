@@ -180,7 +180,7 @@ static json_t *lifecycles_dump(void)
 
 /* ---- the rest ------------------------------------------------------------------------------------------------- */
 
-/* Routes of the gateway, then those of every program. */
+/* Routes of the gateway, then the routes that every program has. */
 static json_t *routes_dump(void)
 {
 	json_t *array = allocated(json_array());

@@ -12,7 +12,7 @@ from installation import Site
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 DRAIN_SECONDS, STOP_SECONDS = 3, 5  # TOCSIN_DRAIN_TIMEOUT_MS, and the further time that a stop may take (program.h)
-SILENT_SECONDS = 15  # without any answer of Kafka until it counts as stalled (kafka/probe.c)
+SILENT_SECONDS = 15  # time without any answer after which Kafka counts as stalled (kafka/probe.c)
 
 
 def the_gateway_answers_503_with_retry_after_while_kafka_is_down(scratch):
@@ -67,12 +67,12 @@ def the_gateway_answers_503_with_retry_after_while_kafka_is_down(scratch):
 
 
 def every_program_detects_a_stalled_kafka(scratch):
-    """Also by a program that has nothing to append: its connections stay open and get no answers."""
+    """A program that appends nothing must detect it too: its connections stay open, but get no answers."""
     site = Site(scratch)
     servers = site.programs()
     servers["gateway"].event(title="before the stall")
     eventually(lambda: re.search(rb"^tocsin_audit_records_total [1-9]", servers["audit"].get("/metrics", key=None).body, re.M), "audit has a record")
-    time.sleep(2)  # until the checkpoint of audit is acknowledged, so that no append is in progress; no metric shows it
+    time.sleep(2)  # until audit's checkpoint is acknowledged and no append is in progress; no metric shows this
     with site.backends.stalled("kafka"):
         began = time.monotonic()
         for service, server in servers.items():
@@ -115,7 +115,7 @@ policies:
     meanwhile = gateway.incident_of(gateway.event(title="Ransomware", asset="meanwhile"), seconds=10)["id"]
     gateway.do(meanwhile, "note", {"text": "seen"}).expect(200)
     check_equal(gateway.readyz()[0], 200, "/readyz of the gateway")
-    time.sleep(6)  # the second level must become due, which nothing but the time shows
+    time.sleep(6)  # until the second level is due: nothing shows this but the elapsed time
     check((before, 2) not in notices(), "the second notice was sent while Redis was down")
     check_equal(notification.readyz()[0], 503, "/readyz of notification")
     site.backends.do("start", "redis")

@@ -1,12 +1,12 @@
 """The distributed mode under faults: programs are killed and paused at random, disks lost, Redis emptied and the broker killed, while a
 recorder keeps every request and its answer. The broker is killed twice: the first time it starts again at once, the second time it stays
-down for longer than a session of a group member and than the timeout of an append.
+down for longer than both the session timeout of a group member and the timeout of an append.
 
 Senders also repeat earlier ids, some of them with another asset. At the end every acknowledged event must be counted exactly once, in
 the incident of its correlation key, and every level of every incident must be notified under one message id.
 
 CHAOS_TURNS is the number of kills and pauses (20; `make test-chaos`: 60), CHAOS_SEED (1) selects the programs, CHAOS_STANDBY (all, none)
-is TOCSIN_STANDBY of the programs.
+sets TOCSIN_STANDBY of the programs.
 """
 
 import collections
@@ -80,7 +80,7 @@ class Fleet:
         server.process.kill()
         server.process.wait()
         self.counts["kills"] += 1
-        # The audit log cannot be rebuilt; every other disk holds views.
+        # The audit log cannot be rebuilt. Every other disk holds only views, and may be lost.
         if not name.startswith("audit") and self.random.random() < 0.4:
             shutil.rmtree(server.home, ignore_errors=True)
             self.counts["disks lost"] += 1
@@ -99,7 +99,7 @@ class Recorder:
     def __init__(self, gateway, path):
         self.gateway, self.stop, self.lock = gateway, threading.Event(), threading.Lock()
         self.log, self.answers = open(path, "w"), collections.Counter()
-        self.accepted, self.noted, self.repeated = set(), {}, 0  # (id, asset) of each acknowledged event
+        self.accepted, self.noted, self.repeated = set(), {}, 0  # accepted: (id, asset) of each acknowledged event
         self.threads = [threading.Thread(target=self.send, args=(n,), daemon=True) for n in range(SENDERS)]
         self.threads.append(threading.Thread(target=self.note, daemon=True))
         for thread in self.threads:
@@ -163,7 +163,7 @@ class Recorder:
         for thread in self.threads:
             thread.join(20)
         check(not any(thread.is_alive() for thread in self.threads), "a sender is stuck")
-        for number in range(KEYS):  # follows all repeats of its key: when it is counted, a repeat that counts twice is counted too
+        for number in range(KEYS):  # sent after all repeats of its key: once it is counted, all of them have been processed
             self.send_until_accepted(f"marker-{number}", f"host{number}")
         self.log.close()
 

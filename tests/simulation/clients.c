@@ -29,16 +29,16 @@ static void event_append(World *world, SentEvent *event)
 		bus_append(world->bus, TOPIC_EVENTS, event->slot % world->partitions, &record, event_done, event));
 }
 
-/* Two events may share an id: they are the same event only where they have the same correlation key. */
+/* Writes a random event. Two events may have the same id; they count as one only if their correlation keys are equal, too. */
 static void event_body(World *world, Buffer *body)
 {
 	static const char *const sources[] = { "ids", "narrow", "fw" }, *const types[] = { "malware", "other", "outage", "intrusion" };
 	static const char *const severities[] = { "info", "low", "medium", "high", "critical" };
-	/* In separate statements: the order in which arguments of a call are evaluated is unspecified. */
+	/* Drawn in separate statements, because C does not specify in which order the arguments of a call are evaluated. */
 	const char *source = sources[random_below(world, 3)], *rule = random_below(world, 8) ? "r" : "scan";
 	const char *type = types[random_below(world, 4)], *severity = severities[random_below(world, 5)];
 	unsigned asset = random_below(world, 3), actor = random_below(world, 4);
-	/* Some senders reuse an id: it counts once for each correlation key (accept.h). */
+	/* One event in six takes a random id, mostly that of an earlier event (accept.h). */
 	size_t id = random_below(world, 6) == 0 ? random_below(world, (uint32_t)world->event_count + 1) : world->event_count;
 	buffer_format(body,
 		      "{\"source\":\"%s\",\"title\":\"t\",\"id\":\"%zu\",\"rule\":\"%s\",\"asset\":\"a%u\",\"actor\":\"b%u\","
@@ -114,7 +114,7 @@ static void command_append(World *world, SentCommand *command)
 		bus_append(world->bus, TOPIC_COMMANDS, slot % world->partitions, &record, command_done, command));
 }
 
-/* A gateway that runs; NULL: none of the three tried does. */
+/* A running gateway; NULL if none is found in three random tries. */
 static Unit *gateway_any(World *world)
 {
 	for (unsigned tries = 0; tries < WORLD_REPLICAS_MAX; tries++) {

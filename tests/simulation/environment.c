@@ -7,7 +7,7 @@
 
 enum { QUEUE_MAX = 64 };
 
-/* ---- the receiver, as one sender sees it: accepts, loses, fails, answers late */
+/* ---- the receiver of messages, with a queue for each sender: accepts or fails messages, answers late, loses answers */
 
 typedef struct {
 	Outbound outbound;
@@ -66,7 +66,7 @@ static bool sender_step(World *world, Sender *sender)
 	outcome.outcome = choice < 6 ? OUTCOME_SENT : choice < 9 ? OUTCOME_RETRY : OUTCOME_REFUSED;
 	if (outcome.outcome == OUTCOME_SENT)
 		receiver_accept(world, outcome.key);
-	if (choice != 5) /* else it arrived, but the outcome is lost */
+	if (choice != 5) /* 5: the receiver accepted the message, but the outcome is lost */
 		sender->answers[sender->answered++] = outcome;
 	return true;
 }
@@ -122,7 +122,7 @@ static const char *setting(void *context, const char *name)
 
 static NotificationEnvironment notification_environment = { .setting = setting, .public_url = "http://127.0.0.1:8080" };
 
-/* ---- audit's disk: one file, which survives crashes */
+/* ---- audit's disk: one file in memory, which survives crashes */
 
 typedef struct {
 	AuditLedger ledger;

@@ -59,7 +59,7 @@ json_t *body_of(const BusRecord *record)
 	return body;
 }
 
-/* ---- counted */
+/* ---- counts: the invariant `counted` */
 
 static bool in_log(const SentEvent *event)
 {
@@ -71,7 +71,7 @@ static bool in_log(const SentEvent *event)
 	return false;
 }
 
-/* It was sent before under the same id, with another title or severity. */
+/* An earlier event has the same id, perhaps with another type or severity: this one must not count again. */
 static bool is_repeat(size_t number)
 {
 	for (size_t i = 0; i < number; i++)
@@ -243,7 +243,7 @@ static void record_visit(void *context, unsigned partition, const BusRecord *rec
 	json_object_set_new(context, name, json_true());
 }
 
-/* Clients were answered only from accepted records. */
+/* Checks that clients were answered only from accepted records. */
 static void judge_answers(void)
 {
 	json_t *records = json_object();
@@ -285,12 +285,12 @@ static void judge_ledger(TopicId topic)
 	}
 }
 
-/* A recount from parts of the logs: events from an offset on, and the whole ledger or the part that is kept. */
+/* A recount from parts of the logs: the events from an offset on, and the ledger with or without its trimmed records. */
 typedef struct {
 	Recount *recount;
 	unsigned partition;
 	int64_t first;    /* offset of the first event */
-	bool kept_ledger; /* only the kept records of the ledger */
+	bool kept_ledger; /* true: only the records that were not trimmed; false: the whole ledger */
 	uint64_t opened;  /* incidents that the ledger opened */
 } Counting;
 
@@ -312,7 +312,7 @@ static void recount_accepted(void *context, const BusRecord *record)
 
 static void replay_silent(void *context, int64_t offset, const char *text)
 {
-	(void)context, (void)offset, (void)text; /* judge_ledger reports it */
+	(void)context, (void)offset, (void)text; /* judge_ledger reports the same finding */
 }
 
 static void recount_reports(Counting *counting)
@@ -345,7 +345,7 @@ static RecountFigures recount_partition(Counting *counting)
 	return figures;
 }
 
-/* From the whole logs each incident is compared, and no event is uncertain. */
+/* With the whole logs, the recount must compare every incident, and no event may be uncertain. */
 static void recount_whole(unsigned partition)
 {
 	Counting counting = { .partition = partition };
@@ -355,7 +355,7 @@ static void recount_whole(unsigned partition)
 			 figures.incidents, counting.opened, figures.uncertain);
 }
 
-/* A right count is never reported as wrong, whichever part of the logs retention has left. */
+/* A recount must never report a correct count as wrong, no matter which part of the logs retention has left. */
 static void judge_recount(void)
 {
 	enum { PARTS = 4 };
@@ -375,7 +375,7 @@ static void judge_dead_letters(void)
 		invariant_broken("a dead letter: %.*s", (int)record.body.size, record.body.data);
 }
 
-/* The assigned replica takes input; all others follow, or need not. */
+/* Checks that every replica is ready: the assigned one takes input, the others follow the ledger if they are standbys. */
 static void judge_ready(void)
 {
 	for (size_t i = 0; i < judged->unit_count; i++) {

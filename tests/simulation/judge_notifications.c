@@ -1,4 +1,4 @@
-/* Judges escalations, deliveries and audit's file. */
+/* Judges escalations, deliveries and the audit log. */
 #include "tests/simulation/judge_internal.h"
 
 #include "services/audit/core/chain.h"
@@ -15,7 +15,7 @@
 
 typedef struct {
 	json_t *plans;      /* incident id → {levels, reached, stopped} */
-	json_t *deliveries; /* key → last delivery */
+	json_t *deliveries; /* key of a delivery → its last record */
 } Notifications;
 
 static void planned(json_t *plans, const char *id, json_t *body)
@@ -110,7 +110,7 @@ void judge_notifications(json_t *incidents)
 	json_decref(notifications.deliveries);
 }
 
-/* ---- audit: each record of record is in the file once, and the file verifies */
+/* ---- audit: each record that belongs in the audit log is there once, and its hash chain is intact */
 
 static void count_add(json_t *lines, const char *topic, unsigned partition, int64_t offset, int64_t count)
 {
@@ -144,7 +144,7 @@ static void expected_visit(void *context, unsigned partition, const BusRecord *r
 	count_add(expected->lines, expected->topic, partition, record->offset, -1);
 }
 
-/* An assessment is delivered at least once; the first delivery counts. */
+/* The log of assessments may contain an assessment several times (at-least-once): only its first record is expected. */
 static void assessment_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
 	Expected *expected = context;

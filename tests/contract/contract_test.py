@@ -163,11 +163,11 @@ def edited(path, before, after):
 
 
 def with_incident_field(**members):
-    """The tables after a row `team_note` was added to the incident."""
+    """The tables after a row `added_member` was added to the incident."""
     tables = copy.deepcopy(TABLES)
     fields = next(document["fields"] for document in tables["documents"] if document["name"] == "incident")
     row = {name: None if not isinstance(value, (bool, int)) else type(value)(0) for name, value in fields[0].items()}
-    fields.insert(3, row | {"name": "team_note", "type": "text", "sentence": "Note of the team"} | members)
+    fields.insert(3, row | {"name": "added_member", "type": "text", "sentence": "A member that no document has"} | members)
     return tables
 
 
@@ -211,9 +211,9 @@ def a_new_member_reaches_every_place_that_shows_it():
     examples = [path for path in VALID if schema_of(path) in ("incident", "webhook")]
     assert set(stale(tables=with_incident_field())) == {
         "schemas/incident.json", "openapi.yaml: schemas: Incident", *(f"examples/valid/{path.name}" for path in examples),
-        "openapi.yaml: example incident-closed: team_note", "openapi.yaml: example incident-from-report: team_note",
+        "openapi.yaml: example incident-closed: added_member", "openapi.yaml: example incident-from-report: added_member",
         "openapi.yaml: example incident-from-report: inc_01m858gtmx3zjzmk6vxms14ajg", "openapi.yaml: example webhook-opened: data"}
-    assert "openapi.yaml: filters: team_note" in stale(tables=with_incident_field(filter=True))
+    assert "openapi.yaml: filters: added_member" in stale(tables=with_incident_field(filter=True))
     assert "openapi.yaml: filters: q" in stale(tables=with_incident_field(search=True))
 
 

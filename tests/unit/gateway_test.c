@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "services/gateway/command_requests.h"
 #include "services/gateway/gateway.h"
+#include "services/gateway/ingest.h"
 #include "services/gateway/policies.h"
 #include "services/gateway/view.h"
 #include "services/gateway/view_readers.h"
@@ -368,6 +370,21 @@ static void wait_for_answer(HttpRequest *request)
 		clock_sleep_ms(10);
 }
 
+/* The answer has exactly the members of the table that describes it in the contract. */
+static void assert_document(const FieldTable *table, const char *text)
+{
+	_Alignas(max_align_t) char document[1024];
+	json_t *tree JSON_AUTO = NULL;
+	FieldErrors errors = { .count = 0 };
+
+	assert_true(table->size <= sizeof document);
+	assert_false(result_failed(json_read(slice_of(text), &tree)));
+	if (!json_decode(table, tree, true, document, &errors))
+		fail_msg("%s: %s %s", table->name, errors.list[0].pointer, errors.list[0].detail);
+	json_t *again JSON_AUTO = json_encode(table, document);
+	assert_true(json_equal(tree, again));
+}
+
 /* ---- events --------------------------------------------------------------------------------------------------- */
 
 static void an_event_is_answered_only_when_it_is_durable(void **state)
@@ -379,6 +396,7 @@ static void an_event_is_answered_only_when_it_is_durable(void **state)
 	assert_waits(&request);
 	release(false);
 	assert_status(&request, 202);
+	assert_document(&accepted_table, request.text);
 	assert_non_null(strstr(request.text, last_id.text));
 	assert_non_null(strstr(request.location, "/v1/incidents?correlation_key="));
 }
@@ -635,6 +653,11 @@ static void a_refused_command_lists_the_allowed_commands(void **state)
 		       "{\"code\":\"transition-refused\",\"detail\":\"d\",\"allowed\":[\"note\"]}");
 	assert_status(&request, 409);
 	assert_non_null(strstr(request.text, "\"allowed\":[\"note\"]"));
+	HttpRequest get = { .path = "/v1/commands/x", .id = last_id.text };
+	call("getCommand", &get);
+	assert_status(&get, 200);
+	assert_document(&command_status_table, get.text);
+	assert_non_null(strstr(get.text, "transition-refused"));
 }
 
 static void an_answer_before_its_append_completes_is_given_once(void **state)
@@ -688,6 +711,7 @@ static void a_command_not_answered_in_time_is_pending(void **state)
 	get = (HttpRequest){ .path = request.location, .id = last_id.text };
 	call("getCommand", &get); /* the view has not read the command yet */
 	assert_status(&get, 200);
+	assert_document(&command_status_table, get.text);
 	assert_non_null(strstr(get.text, "\"status\":\"pending\""));
 	assert_non_null(strstr(get.text, incident.text));
 }

@@ -9,6 +9,7 @@
 #include "services/intake/intake.h"
 #include "shared/base/id.h"
 #include "shared/domain/types.h"
+#include "shared/runtime/outputs.h"
 #include "tests/support/lone_service.h"
 
 #include <stdio.h>
@@ -326,6 +327,17 @@ static void a_malformed_join_is_a_dead_letter(void **state)
 	lone_input(&lone, TOPIC_JOINS, "jon_y", "tocsin.join.later.v9", KEY, "{}");
 	lone_settle(&lone);
 	assert_int_equal(lone_outputs(&lone, TOPIC_DEAD_LETTERS, TYPE_DEAD_LETTER), 3);
+	BusRecord letter;
+	DeadLetter decoded;
+	json_t *tree JSON_AUTO = NULL;
+	assert_true(lone_output(&lone, TOPIC_DEAD_LETTERS, TYPE_DEAD_LETTER, 1, &letter));
+	assert_false(result_failed(json_read(letter.body, &tree)));
+	assert_false(result_failed(json_decode_record(&dead_letter_table, tree, &decoded)));
+	json_t *again JSON_AUTO = json_encode(&dead_letter_table, &decoded);
+	assert_true(json_equal(tree, again));
+	assert_string_equal(decoded.topic, "tocsin.joins");
+	assert_string_equal(decoded.service, "intake");
+	assert_int_equal(decoded.offset, 1);
 	assert_int_equal(lone_outputs(&lone, TOPIC_REPORTS, TYPE_JOIN_KEPT), 0);
 	lone_stop(&lone);
 }

@@ -295,11 +295,15 @@ static void an_unknown_parameter_is_told_the_filters_of_the_table(void **state)
 {
 	IncidentQuery query;
 	FieldErrors errors = { .count = 0 };
+	char expected[FIELD_DETAIL] = "is not a parameter of this list; parameters are ";
 	(void)state;
+	for (size_t i = 0; i < incident_table.count; i++)
+		if (incident_table.fields[i].flags & FIELD_FILTER)
+			strcat(strcat(expected, incident_table.fields[i].name), ", ");
+	strcat(expected, "q, limit, cursor");
 	incident_query_init(&query);
 	incident_query_take(&query, "colour", "red", &errors);
-	assert_string_equal(errors.list[0].detail, "is not a parameter of this list; parameters are number, kind, status, source, "
-						   "severity, grade, category, correlation_key, q, limit, cursor");
+	assert_string_equal(errors.list[0].detail, expected);
 }
 
 /* A list filtered by an indexed row reads the index and sorts nothing. */

@@ -757,7 +757,7 @@ static Result open_partition(Owner *owner, bool *progressed)
 	if (!complete)
 		return result_ok();
 	TRY(outputs_derive_again(owner->outputs, owner->reader, &owner->derive_from, owner->cursor.next));
-	timer_set_begin(&owner->timers, owner->epoch);
+	TRY(timer_set_begin(&owner->timers, owner->epoch));
 	projection_begin(&owner->projection);
 	owner->deriving = true;
 	owner->last_record_at = owner->handler->now;

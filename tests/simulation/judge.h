@@ -15,6 +15,8 @@
  *   fresh         an owner that loses its disk rebuilds the same state from the records kept, trimmed ledgers included
  *   notifications each level of each escalation that was planned and not stopped was reached, in order, each with its deliveries;
  *                 each delivery was sent (and the receiver has it), failed or skipped; the ledger knows each message that was sent
+ *   on time       from calm_at on, a level is recorded at most a second after it is due, and no message is sent twice: whether the
+ *                 timer store is there, away, flapping or emptied
  *   audit         its file holds each accepted entry, answer and delivery and each assessment once, and verifies
  *   ledgers       the replay finds nothing (offsets, ce_prev, causes, positions: docs/design/ownership.md, "Invariants")
  */

@@ -141,7 +141,7 @@ Result owner_init(Owner *owner)
 	snprintf(owner->name, sizeof(owner->name), "%s/%u", options->service->name, options->partition);
 	owner->assigned = true;
 	owner->claim_after = INSTANT_NONE;
-	owner->wire = wire_new();
+	owner->wire = wire_new(owner->reader);
 	batch_init(&owner->batch);
 	timer_set_init(&owner->timers, owner->handler, options->timers, owner->name);
 	projection_init(&owner->projection, owner->handler, owner->reader);

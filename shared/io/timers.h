@@ -1,7 +1,7 @@
 /*
- * Timers are hints: when a timer fires, the owner looks at its state again, and the state decides what happens. Therefore a timer
- * may be late or fire twice without harm. The runtime arms lost timers again from the state: all timers when it opens a
- * partition, and overdue ones every half minute.
+ * Timers are hints: when the store reports a due timer, the owner looks at its state, which decides what happens. Therefore a store
+ * may report a timer late, twice or not at all without harm: a timer that is not reported in time fires from state, and all timers
+ * are armed again when the runtime opens a partition and when the store can be reached again (runtime/timer_set.h has the rule).
  *
  * owner: the partition that the timer belongs to, for example "notification/0"; at most 63 bytes. id: unique within the owner, 1
  * to 128 bytes.
@@ -43,8 +43,8 @@ typedef struct {
 	 * Shows due timers and leases them for lease_ms: they are not shown again before the lease ends, unless armed again. A
 	 * timer is due when its time is not after `now`; a store outside this process compares with its own clock instead.
 	 * ERROR_NOT_FOUND: the store has lost timers, or may have: arm all timers of the state again, then call `armed`;
-	 * ERROR_CONFLICT: the store knows a greater term; ERROR_AGAIN: the store cannot be reached. Waits a few seconds at most,
-	 * and not at all if no timer is due.
+	 * ERROR_CONFLICT: the store knows a greater term; ERROR_AGAIN: the store cannot be reached, or does not answer in time.
+	 * Waits 400 ms at most, and not at all if no timer is due.
 	 */
 	Result (*due)(Timers *timers, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
 		      TimersVisit visit, void *context);

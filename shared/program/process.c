@@ -71,9 +71,6 @@ static void unit_wait(Unit *unit)
 	size_t count = runtime_positions(unit->runtime, positions, &wake_at);
 	int64_t wait_ms = wake_at == INSTANT_NONE ? IDLE_WAIT_MS : wake_at - clock_now() + SETTLE_MARGIN_MS;
 	wait_ms = wait_ms < 0 ? 0 : wait_ms > IDLE_WAIT_MS ? IDLE_WAIT_MS : wait_ms;
-	/* While outputs are pending, wait only 1 ms: the bus acknowledges them on its own thread and does not wake this one. */
-	if (!runtime_is_idle(unit->runtime) && wait_ms > 1)
-		wait_ms = 1;
 	bus->operations->wait(runtime_reader(unit->runtime), positions, count, (int)wait_ms);
 }
 

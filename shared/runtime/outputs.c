@@ -11,9 +11,9 @@
 
 enum { HEADERS_MAX = 1 << 20, READ_RECORDS = 1000, DEAD_LETTER_BYTES = 4096 };
 
-void outputs_init(Outputs *outputs, Handler *handler, Bus *bus, RuntimeFigures *figures)
+void outputs_init(Outputs *outputs, Handler *handler, BusReader *reader, RuntimeFigures *figures)
 {
-	*outputs = (Outputs){ .handler = handler, .bus = bus, .wire = wire_new(), .figures = figures };
+	*outputs = (Outputs){ .handler = handler, .bus = reader->bus, .wire = wire_new(reader), .figures = figures };
 	buffer_init(&outputs->headers, HEADERS_MAX);
 }
 

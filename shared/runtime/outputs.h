@@ -20,7 +20,8 @@ typedef struct {
 	RuntimeFigures *figures;
 } Outputs;
 
-void outputs_init(Outputs *outputs, Handler *handler, Bus *bus, RuntimeFigures *figures);
+/* reader is borrowed until outputs_release: it is woken when the outputs under way are reported. */
+void outputs_init(Outputs *outputs, Handler *handler, BusReader *reader, RuntimeFigures *figures);
 void outputs_release(Outputs *outputs);
 
 /* Appends an output of outputs->from on outputs->wire (handler_emit). */

@@ -141,7 +141,7 @@ Result owner_init(Owner *owner)
 	snprintf(owner->name, sizeof(owner->name), "%s/%u", options->service->name, options->partition);
 	owner->assigned = true;
 	owner->claim_after = INSTANT_NONE;
-	owner->wire = wire_new();
+	owner->wire = wire_new(owner->reader);
 	batch_init(&owner->batch);
 	timer_set_init(&owner->timers, owner->handler, options->timers, owner->name);
 	projection_init(&owner->projection, owner->handler, owner->reader);
@@ -757,7 +757,7 @@ static Result open_partition(Owner *owner, bool *progressed)
 	if (!complete)
 		return result_ok();
 	TRY(outputs_derive_again(owner->outputs, owner->reader, &owner->derive_from, owner->cursor.next));
-	timer_set_begin(&owner->timers, owner->epoch);
+	TRY(timer_set_begin(&owner->timers, owner->epoch));
 	projection_begin(&owner->projection);
 	owner->deriving = true;
 	owner->last_record_at = owner->handler->now;

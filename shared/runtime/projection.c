@@ -18,7 +18,7 @@ static const char version_header[] = "ce_version";
 void projection_init(Projection *projection, Handler *handler, BusReader *reader)
 {
 	const ServiceProjection *declared = &handler->service->projection;
-	*projection = (Projection){ .handler = handler, .reader = reader, .wire = wire_new(),
+	*projection = (Projection){ .handler = handler, .reader = reader, .wire = wire_new(NULL),
 				    .declared = declared->state && reader->bus->external_readers ? declared : NULL };
 	buffer_init(&projection->headers, BUFFER_MAX);
 	buffer_init(&projection->document, BUFFER_MAX);

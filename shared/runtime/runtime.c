@@ -50,7 +50,7 @@ static Result parts_init(Runtime *runtime)
 {
 	const RuntimeOptions *options = &runtime->options;
 	inputs_init(&runtime->inputs, &runtime->handler, runtime->bus_reader);
-	outputs_init(&runtime->outputs, &runtime->handler, options->bus, &runtime->figures);
+	outputs_init(&runtime->outputs, &runtime->handler, runtime->bus_reader, &runtime->figures);
 	buffer_init(&runtime->policy_body, POLICY_MAX);
 	if (is_owner(runtime)) {
 		Owner *owner = &runtime->owner;

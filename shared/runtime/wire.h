@@ -10,10 +10,14 @@
 
 typedef struct Wire Wire;
 
-Wire *wire_new(void);          /* never NULL */
+/*
+ * Never NULL. The reader (NULL: none) is borrowed until wire_release: its wait ends when the last append under way is reported, or
+ * one as failed.
+ */
+Wire *wire_new(BusReader *reader);
 void wire_release(Wire *wire); /* accepts NULL */
 
-/* Releases *wire and sets a new one: reports of earlier appends no longer count. */
+/* Releases *wire and sets a new one with the same reader: reports of earlier appends no longer count. */
 void wire_replace(Wire **wire);
 
 /* Calls bus_append, which copies the record, and counts the append if bus_append returns OK. */

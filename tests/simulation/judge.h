@@ -15,6 +15,8 @@
  *   fresh         an owner that loses its disk rebuilds the same state from the untrimmed records
  *   notifications each level of each escalation that was planned and not stopped was reached, in order, each with its deliveries;
  *                 each delivery was sent (and the receiver has it), failed or skipped; each message that was sent is in the ledger
+ *   on time       from calm_at on, a level is recorded at most a second after it is due, and no message is sent twice: whether the
+ *                 timer store is there, away, flapping or emptied
  *   audit         the audit log holds each accepted entry, answer and delivery, and each assessment, once; its hash chain is intact
  *   ledgers       a replay finds no error (offsets, ce_prev, causes, positions: docs/design/ownership.md, "Invariants")
  */

@@ -498,7 +498,7 @@ static void timers_fault(World *world)
 {
 	uint32_t choice = random_below(world, 10);
 	world->figures.timers_lost++;
-	memory_timers_set_away(world->timers, choice == 0);
+	memory_timers_set_away(world->timers, choice < 3);
 	if (choice < 6)
 		memory_timers_lose(world->timers, random_below(world, 1000));
 	else if (choice < 8)
@@ -553,7 +553,7 @@ static Instant earlier(Instant one, Instant other)
 	return one == INSTANT_NONE || (other != INSTANT_NONE && other < one) ? other : one;
 }
 
-/* The earliest armed timer or wake-up of a service. Ignores notification's wake-ups: its sweeps for lost timers never end. */
+/* The earliest armed timer or wake-up of a service. */
 static Instant next_wake(World *world)
 {
 	Instant next = INSTANT_NONE;
@@ -561,8 +561,7 @@ static Instant next_wake(World *world)
 	for (size_t i = 0; i < world->unit_count; i++) {
 		Instant wake_at;
 		runtime_positions(world->units[i].runtime, positions, &wake_at);
-		if (world->units[i].service != &notification_service)
-			next = earlier(next, wake_at);
+		next = earlier(next, wake_at);
 	}
 	for (unsigned partition = 0; partition < world->partitions; partition++) {
 		char owner[32];
@@ -586,18 +585,36 @@ static void all_wake(World *world)
 	}
 }
 
+/*
+ * The timer store stays faulty while everything else is calm: there (0), away (1), away for the first half (2), or away, back or
+ * emptied at random (3). Owners must fire their timers on time all the same.
+ */
+static void timers_unsettle(World *world, unsigned mode, Instant until)
+{
+	if (mode == 1 || (mode == 2 && world->now < until - QUIET_MS / 2))
+		memory_timers_set_away(world->timers, true);
+	else
+		memory_timers_set_away(world->timers, mode == 3 && random_below(world, 2));
+	if (mode == 3 && random_below(world, 8) == 0)
+		memory_timers_lose_all(world->timers);
+}
+
 static void quiet(World *world)
 {
+	unsigned mode = random_below(world, 4);
 	all_wake(world);
+	world->calm_at = world->now + WORLD_CALM_MS;
 	clients_retry(world);
 	clients_repeat(world);
 	for (Instant until = world->now + QUIET_MS; world->now < until;) {
+		timers_unsettle(world, mode, until);
 		world_rest(world);
 		Instant wake_at = next_wake(world);
 		bool sooner = wake_at != INSTANT_NONE && wake_at < world->now + QUIET_STEP_MS;
 		world->now = sooner ? (wake_at > world->now ? wake_at : world->now + 1) : world->now + QUIET_STEP_MS;
 	}
-	/* Now runs the remaining timers: retries of messages may be due up to a day later. */
+	memory_timers_set_away(world->timers, false);
+	/* Timers that are still armed are further ahead: retries of messages, up to a day. */
 	for (unsigned round = 0; round < QUIET_LIMIT; round++) {
 		world_rest(world);
 		Instant wake_at = next_wake(world);
@@ -634,6 +651,7 @@ void world_play(World *world, uint64_t seed)
 	world->random_state = seed * 0x9e3779b97f4a7c15u + 1;
 	world->now = 1790000000000;
 	world->quiet = world->away = false;
+	world->calm_at = INSTANT_NONE;
 	world->event_count = world->command_count = world->received_count = world->answer_count = 0;
 	world->partitions = 1 + random_below(world, WORLD_PARTITIONS_MAX);
 	world->standby = random_below(world, 2);

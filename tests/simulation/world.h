@@ -20,7 +20,8 @@ enum {
 	WORLD_PARTITIONS_MAX = 3,
 	WORLD_REPLICAS_MAX = 3,
 	WORLD_UNITS_MAX = 48,
-	STREAM_CLIENT = 2 * WORLD_UNITS_MAX, /* each unit has two streams; the incarnations of its process use them in turn */
+	WORLD_CALM_MS = 30000, /* after the last fault, until every owner has claimed its partition and decided what waited */
+	STREAM_CLIENT = 2 * WORLD_UNITS_MAX, /* a unit has two streams, which the incarnations of its process use in turn */
 };
 
 /* One partition of one replica of a service: a runtime and its disk. */
@@ -68,6 +69,7 @@ void answer_digest(Slice id, Slice type, Slice body, char out[static DIGEST_HEX]
 typedef struct {
 	uint64_t events, commands, steps, crashes, disks_lost, moves, zombies, faults, timers_lost, trims, outages;
 	uint64_t claims, superseded, doubts, dropped;
+	uint64_t levels_timed; /* levels that were due while their owner ran undisturbed */
 } WorldFigures;
 
 typedef struct {
@@ -86,10 +88,12 @@ typedef struct {
 	size_t command_count;
 	Answer *answers;
 	size_t answer_count, answer_room;
-	char received[WORLD_SENT_MAX][OUTBOUND_KEY]; /* ids of the messages that the receiver accepted, without repeats */
+	char received[WORLD_SENT_MAX][OUTBOUND_KEY]; /* ids of messages the receiver accepted, each once */
+	unsigned repeated[WORLD_SENT_MAX]; /* how often the receiver got each of them after calm_at */
 	size_t received_count;
 	Buffer audit_file;
-	bool quiet; /* no faults are injected any more */
+	bool quiet; /* no more faults, except of the timer store */
+	Instant calm_at; /* from here on owners run undisturbed: some time after the last other fault */
 	bool away;  /* the bus is unreachable */
 	WorldFigures figures; /* totals over all worlds so far */
 } World;

@@ -195,6 +195,11 @@ static Instant memory_next(Timers *base, const char *owner)
 	return timer == NULL ? INSTANT_NONE : timer->show_at;
 }
 
+static Result memory_health(Timers *base)
+{
+	return reach((const MemoryTimers *)base);
+}
+
 static void memory_close(Timers *base)
 {
 	MemoryTimers *timers = (MemoryTimers *)base;
@@ -210,6 +215,7 @@ static const TimersOperations memory_timers_operations = {
 	.take = memory_take,
 	.due = memory_due,
 	.next = memory_next,
+	.health = memory_health,
 	.close = memory_close,
 };
 

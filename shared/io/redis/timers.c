@@ -248,14 +248,18 @@ static Result due_look(RedisTimers *timers, RedisOwner *owner, uint64_t term, bo
 	return result_ok();
 }
 
-/* Waits until no other request is in progress, then makes one and waits for its answer. True: owner->request has the answer. */
-static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, size_t max)
+/*
+ * Waits until no other request is in progress, then makes one and waits for its answer. True: owner->request has the answer.
+ * *late: CALLER_MS have passed.
+ */
+static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, size_t max, bool *late)
 {
 	uint64_t generation = owner->generation;
 	int64_t until_us = clock_monotonic_us() + CALLER_MS * 1000;
 	bool in_time = true;
 	while (owner_is_current(owner, generation) && timers->up && owner->request.phase != REQUEST_NONE && in_time)
 		in_time = link_wait(timers, &timers->changed, until_us);
+	*late = !in_time;
 	if (!owner_is_current(owner, generation) || owner->request.phase != REQUEST_NONE)
 		return false;
 	owner->request.phase = REQUEST_WANTED;
@@ -264,6 +268,7 @@ static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, 
 	timers_work(timers);
 	while (owner_is_current(owner, generation) && timers->up && owner->request.phase != REQUEST_ANSWERED && in_time)
 		in_time = link_wait(timers, &timers->changed, until_us);
+	*late = !in_time;
 	if (!owner_is_current(owner, generation) || owner->request.phase == REQUEST_ANSWERED)
 		return owner_is_current(owner, generation);
 	if (owner->request.phase == REQUEST_SENT)
@@ -273,9 +278,12 @@ static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, 
 	return false;
 }
 
-static Result due_fail(RedisTimers *timers, RedisOwner *owner, uint64_t term)
+/* A late answer is no loss: the caller pauses, and learns of the loss that due_await has recorded with its next call. */
+static Result due_fail(RedisTimers *timers, RedisOwner *owner, uint64_t term, bool late)
 {
 	bool ask;
+	if (late && timers->up && owner->term == term && owner->phase != OWNER_FENCED)
+		return result_fail(ERROR_AGAIN, "Redis did not answer within %d ms", CALLER_MS);
 	Result result = due_look(timers, owner, term, &ask);
 	return ask ? result_fail(ERROR_AGAIN, "Redis did not answer in time") : result;
 }
@@ -297,7 +305,7 @@ static Result redis_due(Timers *base, const char *name, uint64_t term, Instant n
 	RedisTimers *timers = redis_timers(base);
 	RedisTimer *shown = NULL;
 	size_t count = 0;
-	bool ask = false;
+	bool ask = false, late = false;
 	if (strlen(name) >= OWNER_TEXT || term >= REDIS_NUMBER_MAX)
 		return result_fail(ERROR_INPUT, "the owner of a timer has at most %d bytes", OWNER_TEXT - 1);
 	pthread_mutex_lock(&timers->mutex);
@@ -305,10 +313,10 @@ static Result redis_due(Timers *base, const char *name, uint64_t term, Instant n
 	Result result = owner == NULL ? too_many_owners()
 				      : due_look(timers, owner, term, &ask);
 	if (ask && max > 0) {
-		if (due_await(timers, owner, lease_ms, max))
+		if (due_await(timers, owner, lease_ms, max, &late))
 			shown = due_take(timers, owner, &count);
 		else
-			result = due_fail(timers, owner, term);
+			result = due_fail(timers, owner, term, late);
 	}
 	pthread_mutex_unlock(&timers->mutex);
 	for (size_t i = 0; i < count; i++)

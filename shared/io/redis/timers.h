@@ -25,7 +25,7 @@
  * Redis' clock decides which timers are due. Each process has one connection, which belongs to one thread. The thread sends the
  * calls of all owners together. Four times a second it checks for every owner of the process that its data exists, with as many
  * due times as ids, and reads when the next timer is due. Callers queue changes and read results. `due` waits only if a timer is
- * due, `arm` and `disarm` only if the queue is full, each for a few seconds at most.
+ * due, `arm` and `disarm` only if the queue is full, each for 400 ms at most: the owner then fires the timer from its state.
  *
  * Neither persistence nor replication of Redis is needed. maxmemory-policy must be noeviction: evictions are detected, but after
  * each of them all timers have to be armed again.

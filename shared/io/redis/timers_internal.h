@@ -17,7 +17,7 @@
 
 enum {
 	ANSWER_MS = 1000, /* limit for a round of calls, and for connecting */
-	CALLER_MS = 2500, /* limit for a waiting caller: the round in progress and the next one, which carries its request */
+	CALLER_MS = 400,  /* limit for a waiting caller, below ANSWER_MS: a timer that is late by more fires from the owner's state */
 	PEEK_MS = 250,    /* interval of peeks */
 	AWAY_MS = 200,    /* while Redis cannot be reached, `next` is at least this far ahead: no caller loops without a pause */
 };

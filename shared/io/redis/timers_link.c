@@ -2,6 +2,7 @@
 
 #include "shared/io/system/clock.h"
 #include "shared/io/system/log.h"
+#include "shared/io/system/metrics.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -46,6 +47,7 @@ static void link_up(RedisTimers *timers)
 	if (changed)
 		pthread_cond_broadcast(&timers->changed);
 	pthread_mutex_unlock(&timers->mutex);
+	metric_set(METRIC_REDIS_UP, NULL, NULL, 1);
 	if (returned)
 		log_line(LOG_INFO, timers->name, "redis-reachable", L_STRING("detail", "timers are read and written again"));
 	/* The pause is reset only after STEADY_MS, because Redis may still refuse the first write on a new connection. */
@@ -70,6 +72,7 @@ static void link_down(RedisTimers *timers, Result reason)
 	pthread_cond_broadcast(&timers->changed);
 	pthread_mutex_unlock(&timers->mutex);
 	link->step_count = link->answer_count = 0;
+	metric_set(METRIC_REDIS_UP, NULL, NULL, 0);
 	if (was_up)
 		log_line(LOG_WARN, timers->name, "redis-unreachable", L_STRING("detail", reason.text));
 }

@@ -28,6 +28,8 @@ typedef enum {
 	METRIC_BUS_COMMIT_SECONDS,   /* tocsin_bus_commit_seconds histogram */
 	METRIC_BUS_PRODUCERS_REPLACED, /* tocsin_bus_producers_replaced_total */
 	METRIC_BUS_LAG,              /* tocsin_bus_lag_records{service,topic} gauge: sum over the partitions read by this process */
+	METRIC_REDIS_UP,             /* tocsin_redis_up gauge: 1 where Redis answered the last call of this process */
+	METRIC_TIMERS_FIRED,         /* tocsin_timers_fired_total{source} */
 	METRIC_AUDIT_RECORDS,        /* tocsin_audit_records_total */
 	METRIC_POLICY_RELOADS,       /* tocsin_policy_reloads_total{result} */
 	METRICS,

@@ -186,7 +186,7 @@ static Result append_and_wait(Bus *bus, const BusRecord *record, int64_t *offset
 		pthread_cond_wait(&pending.changed, &pending.mutex);
 	pthread_mutex_unlock(&pending.mutex);
 	if (pending.failed)
-		return result_fail(ERROR_AGAIN, "the policy could not be made durable on tocsin.policies");
+		return result_fail(ERROR_AGAIN, "tocsin.policies has not acknowledged the policy pack: check the bus; after a SIGHUP, send SIGHUP again");
 	*offset = pending.offset;
 	return result_ok();
 }

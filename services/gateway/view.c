@@ -18,7 +18,10 @@ enum { SCHEMA_SIZE = 8192, PUT_SIZE = 8192 };
 
 static char schema_text[SCHEMA_SIZE], put_text[PUT_SIZE];
 
-const char *const view_schema[] = { schema_text };
+const char *const view_schema[VIEW_SCHEMA_VERSION] = {
+	schema_text,
+	NULL, /* a file of version 1 has other columns, and is rebuilt */
+};
 
 static const char other_tables[] =
 	"CREATE TABLE entries (incident TEXT NOT NULL, position TEXT NOT NULL, version INTEGER, at INTEGER NOT NULL,"

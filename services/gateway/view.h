@@ -17,7 +17,7 @@
 #include "shared/runtime/handler.h"
 #include "shared/runtime/incident_store.h"
 
-enum { VIEW_SCHEMA_VERSION = 1, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
+enum { VIEW_SCHEMA_VERSION = 2, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
 extern const char *const view_schema[];
 
 /* Fills view_schema and the statement that writes an incident; call it before either is used. Any thread, any number of times. */

@@ -96,7 +96,7 @@ static Result checkpoint_draft(Handler *handler, const ChainHead *head)
 	digest_hex(&head->head, hex);
 	Checkpoint checkpoint = { .size = head->size, .count = head->count, .head = hex };
 	json_t *tree JSON_AUTO = json_encode(&checkpoint_table, &checkpoint);
-	Id id = id_of_pair("chk_", SLICE("audit"), slice_of(hex));
+	Id id = id_of_pair(ID_CHECKPOINT, SLICE("audit"), slice_of(hex));
 	Buffer body;
 	buffer_init(&body, CHECKPOINT_BYTES);
 	json_write(tree, &body);

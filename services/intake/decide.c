@@ -74,7 +74,7 @@ Result draft_repeat(Handler *handler, const Window *window)
 	char name[48];
 	snprintf(name, sizeof(name), "%" PRId64 ":%" PRId64, row.report_version, row.through);
 	Id incident = bits_write("inc_", row.incident);
-	Id id = id_of_pair("rep_", id_slice(&incident), slice_of(name));
+	Id id = id_of_pair(ID_REPEAT_REPORT, id_slice(&incident), slice_of(name));
 	ReportDraft report = { .type = TYPE_REPORT_REPEATED, .id = id_slice(&id), .at = row.last_seen_at };
 	return draft(handler, &report,
 		     &(ReportBody){ .row = &row, .received_at = row.last_seen_at, .clock_offset_ms = INT64_MIN });

@@ -128,9 +128,9 @@ static Result command_emit(Handler *handler, const Record *record, const Id *id,
 static Id link_id(const JoinRecord *row, const char *incident_id, const char *other_id)
 {
 	bool first = strcmp(incident_id, other_id) < 0;
-	Id pair = id_of_pair("", slice_of(first ? incident_id : other_id), slice_of(first ? other_id : incident_id));
-	Id link = id_of_pair("", slice_of(row->key), id_slice(&pair));
-	return id_of_pair("cmd_", id_slice(&link), slice_of(incident_id));
+	Id pair = id_of_pair(ID_LINK_PART, slice_of(first ? incident_id : other_id), slice_of(first ? other_id : incident_id));
+	Id link = id_of_pair(ID_LINK_PART, slice_of(row->key), id_slice(&pair));
+	return id_of_pair(ID_COMMAND_LINK, id_slice(&link), slice_of(incident_id));
 }
 
 static Result link_emit(Handler *handler, const Record *record, const JoinRecord *row, const JoinedIncident *incident,
@@ -160,7 +160,7 @@ static Result links_derive(Handler *handler, const Record *record, const JoinRec
 
 static Result campaign_derive(Handler *handler, const Record *record, const JoinRecord *row)
 {
-	Id id = id_of_pair("cmd_", slice_of(row->key), record->id);
+	Id id = id_of_pair(ID_COMMAND_CAMPAIGN, slice_of(row->key), record->id);
 	return command_emit(handler, record, &id, "campaign", row->campaign,
 			    json_pack("{s:s, s:i}", "by", join_words[row->by], "count", JOIN_INCIDENTS_MAX));
 }

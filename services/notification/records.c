@@ -59,7 +59,7 @@ Result attempt_draft(Handler *handler, const DueDelivery *due, const char *state
 	record.deliveries = deliveries;
 	record.escalation_level = due->level;
 	snprintf(name, sizeof(name), "%s:%" PRId64, state, attempt);
-	Id id = id_of_pair("del_", slice_of(due->key), slice_of(name));
+	Id id = id_of_pair(ID_ATTEMPT, slice_of(due->key), slice_of(name));
 	return record_draft(handler, TYPE_DELIVERY_ATTEMPTED, &record, &id, slice_of(due->key));
 }
 

@@ -127,7 +127,7 @@ static Result entry_derive(Handler *handler, const Record *record, json_t *tree,
 	bool reopens = change.values.closed_at == INSTANT_NONE;
 	if (opens || !CHANGES(&change, closed_at) || change.values.correlation_key == NULL || (reopens && !resumption))
 		return result_ok();
-	Id id = id_derived("evt_", record->id, OUTPUT_KEY);
+	Id id = id_derived(ID_KEY_EVENT, record->id, OUTPUT_KEY);
 	Draft output = { .id = id_slice(&id),
 			 .type = reopens ? SLICE(TYPE_INCIDENT_REOPENED) : SLICE(TYPE_INCIDENT_CLOSED),
 			 .key = slice_of(change.values.correlation_key) };
@@ -141,7 +141,7 @@ static Result joins_derive(Handler *handler, const Record *record, json_t *joins
 	json_array_foreach (joins, i, tree) {
 		Join join;
 		TRY(json_decode_record(&join_table, tree, &join));
-		Id id = id_derived("jon_", record->id, OUTPUT_JOIN + (unsigned)i);
+		Id id = id_derived(ID_JOIN, record->id, OUTPUT_JOIN + (unsigned)i);
 		Draft output = { .id = id_slice(&id), .type = SLICE(TYPE_JOIN_ANNOUNCED), .key = slice_of(join.key) };
 		TRY(output_emit(handler, record, TOPIC_JOINS, &output, tree));
 	}

@@ -62,14 +62,14 @@ static Id key_of(unsigned number)
 {
 	char text[16];
 	snprintf(text, sizeof(text), "%u", number);
-	return id_of_pair("", SLICE("key"), slice_of(text));
+	return id_of_pair(ID_CORRELATION_KEY_OF_ID, SLICE("key"), slice_of(text));
 }
 
 static Id event_id_of(unsigned number)
 {
 	char text[16];
 	snprintf(text, sizeof(text), "%u", number);
-	return id_of_pair("evt_", SLICE("source"), slice_of(text));
+	return id_of_pair(ID_KEY_EVENT, SLICE("source"), slice_of(text));
 }
 
 static Event *event_add(const char *type, unsigned id, unsigned key, Instant time, int severity)
@@ -609,7 +609,7 @@ static void the_repeats_of_a_second_are_one_record(void **state)
 	assert_int_equal(report.report_version, 2);
 	assert_int_equal(report.last_seen_at, T0 + 999);
 	assert_null(report.document);
-	Id id = id_of_pair("rep_", slice_of(report.incident_id), SLICE("2:1000"));
+	Id id = id_of_pair(ID_REPEAT_REPORT, slice_of(report.incident_id), SLICE("2:1000"));
 	assert_true(slice_is(last_entry()->id, id.text));
 	json_decref(tree);
 	world_free();

@@ -252,7 +252,7 @@ static void an_owner_that_is_no_longer_assigned_works_on(void **state)
 
 /* ---- the partition of a record */
 
-/* The id of an incident that belongs to this partition, of two. */
+/* The id of an incident that belongs to this partition, of two, as a record's subject and as its key. */
 static Id incident_of(unsigned partition)
 {
 	char name[16];
@@ -260,8 +260,9 @@ static Id incident_of(unsigned partition)
 	for (int i = 0;; i++) {
 		snprintf(name, sizeof name, "k%d", i);
 		slot = slot_of(slice_of(name));
-		if (slot % 2 == partition)
-			return id_of_incident(START, slot, slice_of(name));
+		Id id = id_of_incident(START, slot, slice_of(name));
+		if (slot % 2 == partition && slot_of(id_slice(&id)) % 2 == partition)
+			return id;
 	}
 }
 

@@ -111,7 +111,7 @@ static void answer_command(const char *type, const Id *command, const Id *incide
 
 static Id command_id(const char *name)
 {
-	return id_of_pair("cmd_", slice_of(name), SLICE_NONE);
+	return id_of_pair(ID_COMMAND_OF_REQUEST, slice_of(name), SLICE_NONE);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */

@@ -42,7 +42,7 @@ int64_t events_reflected(const Memory *memory, int64_t next)
 typedef struct {
 	const char *type;
 	Slice id; /* empty: derived from the input's id */
-	Instant at;
+	Instant at; /* in the time of the stream, for the horizon */
 } ReportDraft;
 
 static Result draft(Handler *handler, const ReportDraft *report, const ReportBody *body)
@@ -63,8 +63,7 @@ static Result draft(Handler *handler, const ReportDraft *report, const ReportBod
 						.type = slice_of(report->type),
 						.subject = id_slice(&incident),
 						.body = buffer_slice(&memory->body),
-						.headers = buffer_slice(&memory->headers),
-						.time = report->at });
+						.headers = buffer_slice(&memory->headers) });
 }
 
 Result draft_repeat(Handler *handler, const Window *window)

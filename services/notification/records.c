@@ -28,8 +28,7 @@ Result record_draft(Handler *handler, const char *type, const DeliveryRecord *re
 			.type = slice_of(type),
 			.cause = cause,
 			.subject = slice_of(record->incident_id),
-			.body = buffer_slice(&body),
-			.time = handler->now };
+			.body = buffer_slice(&body) };
 	Result result = body.overflowed
 				? result_fail(ERROR_INTERNAL, "a level has more recipients than a record can hold")
 				: handler_draft(handler, &draft);

@@ -69,6 +69,7 @@ static Result entries_apply(Handler *handler, const JournalRecord *journal)
 	return incident_store_save(incidents, handler->store);
 }
 
+/* at: the owner's clock, from the ledger. The time of an entry or of a command could be years ahead, and all others be forgotten. */
 static Result command_keep(Handler *handler, const char *command_id, Instant at)
 {
 	TRY(store_run(handler->store, "INSERT OR REPLACE INTO commands VALUES (?1, ?2)", V_TEXT(slice_of(command_id)),
@@ -191,7 +192,7 @@ static void accepted(Handler *handler, const Record *record)
 
 /* ---- drafting */
 
-static Result draft(Handler *handler, const char *type, const JournalRecord *journal, Instant at)
+static Result draft(Handler *handler, const char *type, const JournalRecord *journal)
 {
 	Memory *memory = handler->memory;
 	json_t *tree = json_encode(&journal_record_table, journal);
@@ -206,8 +207,7 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 	TRY(journal_cache_put(memory->journal, buffer_slice(&memory->body), tree));
 	return handler_draft(handler, &(Draft){ .type = slice_of(type),
 						.subject = slice_of(journal->incident_id),
-						.body = buffer_slice(&memory->body),
-						.time = at });
+						.body = buffer_slice(&memory->body) });
 }
 
 /* incident: before the entries; for an opening, what they open. extras: before the entries. */
@@ -220,7 +220,7 @@ static Result draft_entered(Handler *handler, const Incident *incident, const In
 	journal->version = entries->version;
 	journal->resumption = resumption;
 	journal->joins = joins;
-	return draft(handler, TYPE_JOURNAL_ENTERED, journal, entries->at);
+	return draft(handler, TYPE_JOURNAL_ENTERED, journal);
 }
 
 /* ---- decide: assessments */
@@ -284,7 +284,7 @@ static Result decision_draft(Handler *handler, const StoredIncident *stored, con
 				  .version = decision->version };
 	if (decision->kind == DECIDED_ENTERED)
 		return draft_entered(handler, &stored->incident, &stored->extras, &decision->entries, &journal);
-	return draft(handler, types[decision->kind], &journal, decision->entries.at);
+	return draft(handler, types[decision->kind], &journal);
 }
 
 static Result command_decide_on(Handler *handler, const Record *input, const CommandRecord *command)

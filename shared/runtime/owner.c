@@ -437,7 +437,7 @@ Result owner_draft(Owner *owner, const Draft *draft)
 	Record record = { .topic = options->service->ledger, .partition = options->partition,
 			  .id = draft->id.size ? draft->id : id_slice(&derived), .type = draft->type,
 			  .subject = draft->subject, .key = draft->key.size ? draft->key : draft->subject, .cause = cause,
-			  .headers = draft->headers, .body = draft->body, .time = draft->time };
+			  .headers = draft->headers, .body = draft->body, .time = owner->handler->now };
 	record = batch_keep(&owner->batch, &record);
 	/* Apply the record before appending it: the positions in its headers depend on the applied state (Service.position). */
 	Result result = record_is_bookkeeping(&record) ? result_ok() : options->service->apply(owner->handler, &record);

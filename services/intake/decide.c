@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 enum {
-	PRUNE_EVERY_MS = 10000,   /* in record time (ce_time) */
+	PRUNE_EVERY_MS = 10000,   /* in the time of the inputs */
 	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by this much before a window is pruned too early */
 };
 

@@ -96,15 +96,14 @@ static Result checkpoint_draft(Handler *handler, const ChainHead *head)
 	digest_hex(&head->head, hex);
 	Checkpoint checkpoint = { .size = head->size, .count = head->count, .head = hex };
 	json_t *tree JSON_AUTO = json_encode(&checkpoint_table, &checkpoint);
-	Id id = id_of_pair("chk_", SLICE("audit"), slice_of(hex));
+	Id id = id_of_pair(ID_CHECKPOINT, SLICE("audit"), slice_of(hex));
 	Buffer body;
 	buffer_init(&body, CHECKPOINT_BYTES);
 	json_write(tree, &body);
 	Draft draft = { .id = id_slice(&id),
 			.type = SLICE(TYPE_CHECKPOINT),
 			.key = SLICE("audit"),
-			.body = buffer_slice(&body),
-			.time = handler->now };
+			.body = buffer_slice(&body) };
 	Result result = handler_draft(handler, &draft);
 	buffer_release(&body);
 	return result;
@@ -243,13 +242,17 @@ static void release(Handler *handler)
 	handler->memory = NULL;
 }
 
-/* Remembers the first position of each assessment; the same id at another position is a repeat. */
+/*
+ * Remembers the first position of each assessment; the same id at another position is a repeat. Any program may write to the topic,
+ * with any ce_time: an impossible one must not make audit forget the others.
+ */
 static Result assessment_observe(Handler *handler, const Record *input)
 {
+	Instant at = instant_bounded(input->time, handler->now);
 	if (input->offset % PRUNE_EVERY == 0)
-		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(input->time - seen_ms)));
+		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(at - seen_ms)));
 	return store_run(handler->store, "INSERT OR IGNORE INTO seen VALUES (?1, ?2, ?3, ?4)", V_TEXT(input->id),
-			 V_INTEGER(input->partition), V_INTEGER(input->offset), V_INTEGER(input->time));
+			 V_INTEGER(input->partition), V_INTEGER(input->offset), V_INTEGER(at));
 }
 
 static Result is_repeat(Handler *handler, const Record *input, bool *repeat)

@@ -194,7 +194,7 @@ static Result append_and_wait(Bus *bus, const BusRecord *record, int64_t *offset
 static Result append(Bus *bus, const Policy *policy, int64_t *offset)
 {
 	json_t *message = policy_message(policy);
-	Id id = id_of_pair("pol_", SLICE("policy"), slice_of(policy_version(policy)));
+	Id id = id_of_pair(ID_POLICY, SLICE("policy"), slice_of(policy_version(policy)));
 	char time[INSTANT_TEXT];
 	Buffer headers, body;
 

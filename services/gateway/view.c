@@ -352,10 +352,11 @@ static bool is_of_client(const CommandRecord *command)
 	return kind && strcmp(kind, "system") != 0;
 }
 
-Result view_take_command(Store *store, const Record *record)
+Result view_take_command(Store *store, const Record *record, Instant now)
 {
 	json_t *tree JSON_AUTO = NULL;
 	CommandRecord command;
+	Instant at = instant_bounded(record->time, now);
 
 	if (!slice_is(record->type, TYPE_COMMAND) || !id_is("cmd_", record->id))
 		return result_ok();
@@ -364,13 +365,13 @@ Result view_take_command(Store *store, const Record *record)
 	TRY(check_incident_id(command.incident_id));
 	if (!is_of_client(&command))
 		return result_ok();
-	TRY(store_run(store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(record->time - COMMANDS_KEPT_MS)));
+	TRY(store_run(store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(at - COMMANDS_KEPT_MS)));
 	return store_run(
 		store,
 		"INSERT INTO commands (id, incident, status, version, fingerprint, at) VALUES (?1, ?2, ?3, 0, ?4, ?5)"
 		" ON CONFLICT (id) DO NOTHING",
 		V_TEXT(record->id), V_TEXT(slice_of(command.incident_id)), V_INTEGER(COMMAND_PENDING),
-		text_or_null(command.fingerprint), V_INTEGER(record->time));
+		text_or_null(command.fingerprint), V_INTEGER(at));
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */

@@ -45,7 +45,8 @@ extern const FieldTable delivery_answer_table;
  */
 Result view_take_journal(IncidentStore *incidents, Store *store, const Record *record);
 Result view_take_delivery(Store *store, const Record *record);
-Result view_take_command(Store *store, const Record *record);
+/* now: the gateway's clock, which replaces an impossible time of the command's writer (instant_bounded). */
+Result view_take_command(Store *store, const Record *record, Instant now);
 
 /* ---- reading. ERROR_NOT_FOUND: there is no such incident or command; ERROR_AGAIN: the file cannot be read */
 

@@ -166,12 +166,14 @@ static Result observe(Handler *handler, const Record *input)
 static Result decide(Handler *handler, const Record *input)
 {
 	const Observed *observed = observed_of(handler, input->topic);
+	Record bounded = *input; /* any program may write to the streams, with any ce_time */
+	bounded.time = instant_bounded(input->time, handler->now);
 	must(input->offset == observed->offset);
 	if (observed->duplicate)
 		return result_ok();
 	for (size_t i = 0; i < sizeof(decisions) / sizeof(decisions[0]); i++)
 		if (slice_is(input->type, decisions[i].type))
-			return decisions[i].decide(handler, input);
+			return decisions[i].decide(handler, &bounded);
 	return result_ok(); /* a record type of a later version */
 }
 

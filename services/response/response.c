@@ -94,6 +94,7 @@ static Result entries_apply(Handler *handler, const JournalRecord *journal)
 	return incident_store_save(incidents, handler->store);
 }
 
+/* at: the owner's clock, from the ledger. The time of an entry or of a command could be years ahead, and all others be forgotten. */
 static Result command_keep(Handler *handler, const char *command_id, Instant at)
 {
 	TRY(store_run(handler->store, "INSERT OR REPLACE INTO commands VALUES (?1, ?2)", V_TEXT(slice_of(command_id)),
@@ -152,7 +153,7 @@ static Result entry_derive(Handler *handler, const Record *record, json_t *tree,
 	bool reopens = change.values.closed_at == INSTANT_NONE;
 	if (opens || !CHANGES(&change, closed_at) || change.values.correlation_key == NULL || (reopens && !resumption))
 		return result_ok();
-	Id id = id_derived("evt_", record->id, OUTPUT_KEY);
+	Id id = id_derived(ID_KEY_EVENT, record->id, OUTPUT_KEY);
 	Draft output = { .id = id_slice(&id),
 			 .type = reopens ? SLICE(TYPE_INCIDENT_REOPENED) : SLICE(TYPE_INCIDENT_CLOSED),
 			 .key = slice_of(change.values.correlation_key) };
@@ -166,7 +167,7 @@ static Result joins_derive(Handler *handler, const Record *record, json_t *joins
 	json_array_foreach (joins, i, tree) {
 		Join join;
 		TRY(json_decode_record(&join_table, tree, &join));
-		Id id = id_derived("jon_", record->id, OUTPUT_JOIN + (unsigned)i);
+		Id id = id_derived(ID_JOIN, record->id, OUTPUT_JOIN + (unsigned)i);
 		Draft output = { .id = id_slice(&id), .type = SLICE(TYPE_JOIN_ANNOUNCED), .key = slice_of(join.key) };
 		TRY(output_emit(handler, record, TOPIC_JOINS, &output, tree));
 	}
@@ -220,7 +221,7 @@ static void accepted(Handler *handler, const Record *record)
 
 /* ---- drafting */
 
-static Result draft(Handler *handler, const char *type, const JournalRecord *journal, Instant at)
+static Result draft(Handler *handler, const char *type, const JournalRecord *journal)
 {
 	Memory *memory = handler->memory;
 	json_t *tree = json_encode(&journal_record_table, journal);
@@ -235,8 +236,7 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 	TRY(journal_cache_put(memory->journal, buffer_slice(&memory->body), tree));
 	return handler_draft(handler, &(Draft){ .type = slice_of(type),
 						.subject = slice_of(journal->incident_id),
-						.body = buffer_slice(&memory->body),
-						.time = at });
+						.body = buffer_slice(&memory->body) });
 }
 
 /* opened: the incident that the record in memory->body opens; NULL: it opens none. */
@@ -261,7 +261,7 @@ static Result draft_entered(Handler *handler, const Incident *before, const Inci
 	journal->version = entries->version;
 	journal->resumption = resumption;
 	journal->joins = joins;
-	TRY(draft(handler, TYPE_JOURNAL_ENTERED, journal, entries->at));
+	TRY(draft(handler, TYPE_JOURNAL_ENTERED, journal));
 	facts_keep(handler->memory, journal, entries, opened);
 	return result_ok();
 }
@@ -328,7 +328,7 @@ static Result decision_draft(Handler *handler, const StoredIncident *stored, con
 				  .version = decision->version };
 	if (decision->kind == DECIDED_ENTERED)
 		return draft_entered(handler, &stored->incident, NULL, &stored->extras, &decision->entries, &journal);
-	return draft(handler, types[decision->kind], &journal, decision->entries.at);
+	return draft(handler, types[decision->kind], &journal);
 }
 
 static Result command_decide_on(Handler *handler, const Record *input, const CommandRecord *command)

@@ -83,15 +83,14 @@ Result timer_set_disarm(TimerSet *set, Slice id, bool record_change)
 	return result_ok();
 }
 
-/* False if state has no such timer. */
-static bool row_find(const TimerSet *set, Slice id, TimerRow *out)
+/* out->due_at is INSTANT_NONE if state has no such timer. */
+static Result row_find(const TimerSet *set, Slice id, TimerRow *out)
 {
 	Statement *row = store_query(set->handler->store, "SELECT due, show FROM runtime_timer WHERE id = ?1", V_TEXT(id));
-	bool found = statement_next(row);
-	if (found)
+	*out = (TimerRow){ .due_at = INSTANT_NONE, .show_at = INSTANT_NONE };
+	if (statement_next(row))
 		*out = (TimerRow){ .due_at = statement_integer(row, 0), .show_at = statement_integer(row, 1) };
-	(void)statement_end(row);
-	return found;
+	return statement_end(row);
 }
 
 /* The earliest show time of all rows; INSTANT_NONE: there are no rows. */
@@ -262,10 +261,10 @@ static Result timer_fire(const TimerSet *set, Slice id, Instant due_at, const ch
 static Result report_decide(TimerSet *set, Slice id, Instant due_at)
 {
 	TimerRow row;
-	bool found = row_find(set, id, &row);
-	if (found && row.due_at == due_at)
+	TRY(row_find(set, id, &row));
+	if (row.due_at == due_at)
 		return row_is_leased(set, &row) ? result_ok() : timer_fire(set, id, due_at, "store");
-	Result corrected = found ? timer_arm(set, id, row.due_at) : timer_disarm(set, id);
+	Result corrected = row.due_at != INSTANT_NONE ? timer_arm(set, id, row.due_at) : timer_disarm(set, id);
 	if (result_failed(corrected))
 		timers_failed(set, corrected);
 	return result_ok();
@@ -280,7 +279,8 @@ static Result rows_fire(TimerSet *set)
 		Slice id = slice_of(set->due->list[i].id);
 		TimerRow row;
 		/* An earlier timer of this step may have moved or removed the row. */
-		if (!row_find(set, id, &row) || row.due_at != set->due->list[i].due_at)
+		TRY(row_find(set, id, &row));
+		if (row.due_at != set->due->list[i].due_at)
 			continue;
 		TRY(timer_fire(set, id, row.due_at, "state"));
 		set->state_fired++;

@@ -192,8 +192,8 @@ $(BUGS): $(BUILD)/bugs/flow-%: $(BUG_SOURCES) $(BUILD)/tests/simulation/flow_tes
 		$(SUPPORT_LIB) $(LIB) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
 
 # These tests check files and scripts, not C code, so a sanitizer would find nothing: they run without sanitizers only.
-ONCE := tests/contract/ci_test.py tests/contract/citations_test.py tests/contract/commands_test.py tests/contract/ship_test.py \
-	tests/contract/words_test.py
+ONCE := tests/contract/calls_test.py tests/contract/ci_test.py tests/contract/citations_test.py tests/contract/commands_test.py \
+	tests/contract/ship_test.py tests/contract/words_test.py
 
 define part
 ifneq ($(1),contract)
@@ -290,7 +290,7 @@ lint-deps: deps ## install the missing packages for lint
 	@tools/deps.sh $(foreach package,$(DEPS_LINT),'$(package)')
 	@BUILD='$(BUILD)' tools/lint/api.sh need
 
-lint: lint-deps compile_commands.json ## check layers, sizes, layout, C, scripts, Python, YAML, words and the API descriptions
+lint: lint-deps compile_commands.json ## check layers, sizes, layout, C, calls, scripts, Python, YAML, words and the API descriptions
 	@PYTHON='$(PYTHON)' BUILD='$(BUILD)' tools/run-tests.sh lint tools/lint/all.sh
 
 install: build ## install into DESTDIR and PREFIX

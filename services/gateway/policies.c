@@ -117,7 +117,8 @@ static bool last_visit(void *context, const BusRecord *record)
 	LastMessage *last = context;
 
 	last->offset = record->offset;
-	(void)json_read(record->body, &last->message);
+	if (result_failed(json_read(record->body, &last->message)))
+		last->message = NULL;
 	return false;
 }
 

@@ -31,8 +31,17 @@ typedef enum {
 
 enum { RESULT_TEXT = 252 };
 
+/* Both compilers warn where a Result is ignored. gcc before 11 has no such attribute for types. */
+#if defined(__clang__)
+#define RESULT_MUST_USE __attribute__((warn_unused_result))
+#elif defined(__GNUC__) && __GNUC__ >= 11
+#define RESULT_MUST_USE [[nodiscard]]
+#else
+#define RESULT_MUST_USE
+#endif
+
 /* A struct, so that the compiler rejects an int or a bool where a Result is expected. The text is empty when kind is ERROR_NONE. */
-typedef struct {
+typedef struct RESULT_MUST_USE {
 	ErrorKind kind;
 	char text[RESULT_TEXT];
 } Result;
@@ -59,6 +68,12 @@ Result result_wrap(Result inner, const char *format, ...) __attribute__((format(
 const char *error_kind_name(ErrorKind kind);
 
 #define result_failed(result) ((result).kind != ERROR_NONE)
+
+/* Ignores a failure. The call has a comment with the reason; tools/lint/calls.py refuses a cast to void instead. */
+static inline void result_ignore(Result result)
+{
+	(void)result;
+}
 
 /* Returns the failure from the calling function if the call failed. */
 #define TRY(call)                                     \

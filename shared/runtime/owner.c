@@ -119,7 +119,7 @@ static void owner_doubt(Owner *owner, const char *why, int64_t pause_ms)
 		owner->claim_after = owner->handler->now + pause_ms;
 	}
 	if (owner->in_transaction && BUG(6))
-		(void)store_commit(owner->options->store);
+		result_ignore(store_commit(owner->options->store)); /* one of the bugs that the simulation must find */
 	else if (owner->in_transaction)
 		store_rollback(owner->options->store);
 	owner->in_transaction = false;
@@ -629,9 +629,10 @@ static void group_commit(Owner *owner)
 		return;
 	owner->group_committed_at = owner->handler->now;
 	LedgerPositions positions = BUG(3) ? inputs_positions(owner->inputs) : owner->inputs->accepted;
+	/* These positions are advisory. After a failure the next call, GROUP_COMMIT_MS later, commits newer ones. */
 	for (size_t i = 0; i < positions.count; i++)
-		(void)options->bus->operations->commit(options->bus, options->service->name, positions.list[i].topic,
-						       positions.list[i].partition, positions.list[i].position);
+		result_ignore(options->bus->operations->commit(options->bus, options->service->name, positions.list[i].topic,
+							       positions.list[i].partition, positions.list[i].position));
 }
 
 /* Ends a batch with neither records nor dead letters: commits only what `observe` stored and the observed offsets. */

@@ -11,6 +11,7 @@
 #include "shared/io/sqlite/bus.h"
 #include "shared/io/system/clock.h"
 #include "tests/support/scratch.h"
+#include "tests/support/succeeds.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -255,7 +256,7 @@ static void a_full_disk_fails_the_batch_and_refuses_appends_until_there_is_space
 	assert_int_equal(outcome.offset, -1);
 	assert_int_equal(edge->bus->operations->end(edge->bus, LEDGER, 0), 1);
 	assert_int_equal(append_and_wait(edge, "refused", &outcome).kind, ERROR_AGAIN);
-	edge->bus->operations->commit(edge->bus, "reader", LEDGER, 0, 1);
+	succeeds(edge->bus->operations->commit(edge->bus, "reader", LEDGER, 0, 1));
 	bus_sqlite_figures(edge->bus, &figures);
 	for (int tries = 0; tries < 1000 && figures.failed_commits < 2; tries++) {
 		clock_sleep_ms(10);
@@ -280,7 +281,7 @@ static void a_full_disk_fails_the_batch_and_refuses_appends_until_there_is_space
 	buffer_init(&seen, 1024);
 	assert_int_equal(edge_open(edge).kind, ERROR_NONE);
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &edge->reader).kind, ERROR_NONE);
-	edge->bus->operations->read(edge->reader, (BusPosition){ LEDGER, 0, 0 }, 9, true, see_body, &seen, &next);
+	succeeds(edge->bus->operations->read(edge->reader, (BusPosition){ LEDGER, 0, 0 }, 9, true, see_body, &seen, &next));
 	assert_string_equal(seen.data, "0=before;1=after;");
 	assert_int_equal(edge->bus->operations->committed(edge->bus, "reader", LEDGER, 0), 1);
 	buffer_release(&seen);

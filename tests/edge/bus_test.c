@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/edge/bus_edges.h"
+#include "tests/support/succeeds.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -155,8 +156,8 @@ static void key_headers_and_body_are_read_back_byte_by_byte(void **state)
 	assert_int_equal(bus_append(edge->bus, EVENTS, 1, &empty.expected, edge_count_done, edge).kind, ERROR_NONE);
 	edge->asked += 2;
 	edge_settle(edge);
-	edge->bus->operations->read(edge->reader, (BusPosition){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
-	edge->bus->operations->read(edge->reader, (BusPosition){ EVENTS, 1, 0 }, 1, true, check_parts, &empty, &next);
+	succeeds(edge->bus->operations->read(edge->reader, (BusPosition){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next));
+	succeeds(edge->bus->operations->read(edge->reader, (BusPosition){ EVENTS, 1, 0 }, 1, true, check_parts, &empty, &next));
 	assert_true(parts.seen && empty.seen);
 }
 
@@ -180,7 +181,7 @@ static void a_record_of_the_largest_size_is_accepted_and_one_byte_more_is_refuse
 	assert_int_equal(edge_append(edge, EVENTS, 0, "kk", SLICE_NONE, parts.expected.body).kind, ERROR_INPUT);
 	assert_int_equal(edge_append(edge, EVENTS, 0, "k", SLICE_NONE, parts.expected.body).kind, ERROR_NONE);
 	edge_settle(edge);
-	edge->bus->operations->read(edge->reader, (BusPosition){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next);
+	succeeds(edge->bus->operations->read(edge->reader, (BusPosition){ EVENTS, 0, 0 }, 1, true, check_parts, &parts, &next));
 	assert_true(parts.seen);
 	free(bytes);
 }
@@ -291,7 +292,7 @@ static void records_and_positions_survive_closing_and_reopening(void **state)
 	edge_append_text(edge, LEDGER, 1, "a");
 	edge_append_text(edge, LEDGER, 1, "b");
 	edge_settle(edge);
-	edge->bus->operations->commit(edge->bus, "audit", LEDGER, 1, 2);
+	succeeds(edge->bus->operations->commit(edge->bus, "audit", LEDGER, 1, 2));
 	edge->bus->operations->reader_close(edge->reader);
 	edge->bus->operations->close(edge->bus);
 	assert_int_equal(edge_open_sqlite(edge).kind, ERROR_NONE);

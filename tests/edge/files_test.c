@@ -7,6 +7,7 @@
 #include "shared/io/system/clock.h"
 #include "shared/io/system/files.h"
 #include "tests/support/scratch.h"
+#include "tests/support/succeeds.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -155,9 +156,9 @@ static void bytes_beyond_the_accepted_size_are_truncated(void **state)
 {
 	Edge *edge = *state;
 	assert_int_equal(append_open(edge, 0).kind, ERROR_NONE);
-	append_file_write(edge->file, SLICE("one\ntwo\n"));
+	succeeds(append_file_write(edge->file, SLICE("one\ntwo\n")));
 	assert_int_equal(append_open(edge, 4).kind, ERROR_NONE);
-	append_file_write(edge->file, SLICE("2\n"));
+	succeeds(append_file_write(edge->file, SLICE("2\n")));
 	assert_holds(edge, "one\n2\n");
 }
 
@@ -165,7 +166,7 @@ static void a_file_shorter_than_accepted_is_an_internal_error(void **state)
 {
 	Edge *edge = *state;
 	assert_int_equal(append_open(edge, 0).kind, ERROR_NONE);
-	append_file_write(edge->file, SLICE("one\n"));
+	succeeds(append_file_write(edge->file, SLICE("one\n")));
 	assert_int_equal(append_open(edge, 5).kind, ERROR_INTERNAL);
 	assert_holds(edge, "one\n");
 }
@@ -183,7 +184,7 @@ static void a_failed_write_leaves_no_bytes(void **state)
 	Edge *edge = *state;
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(append_open(edge, 0).kind, ERROR_NONE);
-	append_file_write(edge->file, SLICE("one\n"));
+	succeeds(append_file_write(edge->file, SLICE("one\n")));
 	files_limit(6);
 	Result result = append_file_write(edge->file, SLICE("two\n"));
 	files_limit(RLIM_INFINITY);

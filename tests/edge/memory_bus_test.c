@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/support/memory_bus.h"
+#include "tests/support/succeeds.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static int setup(void **state)
 {
 	Edge *edge = calloc(1, sizeof *edge);
 	edge->bus = memory_bus_new(2, 2);
-	edge->bus->operations->reader_open(edge->bus, &edge->reader);
+	succeeds(edge->bus->operations->reader_open(edge->bus, &edge->reader));
 	buffer_init(&edge->reports, 4096);
 	*state = edge;
 	return 0;
@@ -60,8 +61,8 @@ static void assert_log(Edge *edge, const char *bodies, const char *reports)
 	Buffer seen;
 	int64_t next;
 	buffer_init(&seen, 4096);
-	edge->bus->operations->read(edge->reader, (BusPosition){ 1, 0, edge->bus->operations->first(edge->bus, 1, 0) }, 1000,
-				    true, see, &seen, &next);
+	BusPosition position = { 1, 0, edge->bus->operations->first(edge->bus, 1, 0) };
+	succeeds(edge->bus->operations->read(edge->reader, position, 1000, true, see, &seen, &next));
 	assert_string_equal(seen.size == 0 ? "" : seen.data, bodies);
 	assert_string_equal(edge->reports.size == 0 ? "" : edge->reports.data, reports);
 	buffer_release(&seen);
@@ -70,7 +71,7 @@ static void assert_log(Edge *edge, const char *bodies, const char *reports)
 static void without_a_step_no_record_arrives_and_none_is_reported(void **state)
 {
 	Edge *edge = *state;
-	append(edge, 0, "a");
+	succeeds(append(edge, 0, "a"));
 	assert_log(edge, "", "");
 	assert_int_equal(memory_bus_pending(edge->bus), 1);
 	assert_true(memory_bus_step(edge->bus, 0, WIRE_DELIVER));
@@ -81,10 +82,10 @@ static void without_a_step_no_record_arrives_and_none_is_reported(void **state)
 static void the_driver_interleaves_streams_and_each_keeps_its_order(void **state)
 {
 	Edge *edge = *state;
-	append(edge, 3, "a");
-	append(edge, 3, "b");
-	append(edge, 7, "x");
-	append(edge, 7, "y");
+	succeeds(append(edge, 3, "a"));
+	succeeds(append(edge, 3, "b"));
+	succeeds(append(edge, 7, "x"));
+	succeeds(append(edge, 7, "y"));
 	assert_true(memory_bus_step(edge->bus, 1, WIRE_DELIVER)); /* choice 1 of streams 3 and 7: stream 7 */
 	assert_true(memory_bus_step(edge->bus, 2, WIRE_DELIVER)); /* choice 2 modulo 2 streams is 0: stream 3 */
 	assert_true(memory_bus_step_stream(edge->bus, 7, WIRE_DELIVER));
@@ -96,8 +97,8 @@ static void the_driver_interleaves_streams_and_each_keeps_its_order(void **state
 static void a_lost_record_is_reported_and_never_arrives(void **state)
 {
 	Edge *edge = *state;
-	append(edge, 0, "a");
-	append(edge, 0, "b");
+	succeeds(append(edge, 0, "a"));
+	succeeds(append(edge, 0, "b"));
 	memory_bus_step(edge->bus, 0, WIRE_LOSE);
 	memory_bus_deliver_all(edge->bus);
 	assert_log(edge, "b", "failed;0;");
@@ -106,8 +107,8 @@ static void a_lost_record_is_reported_and_never_arrives(void **state)
 static void a_failed_record_that_arrives_does_so_before_its_successors(void **state)
 {
 	Edge *edge = *state;
-	append(edge, 0, "a");
-	append(edge, 0, "b");
+	succeeds(append(edge, 0, "a"));
+	succeeds(append(edge, 0, "b"));
 	memory_bus_step(edge->bus, 0, WIRE_FAIL_BUT_ARRIVE);
 	assert_log(edge, "", "failed;");
 	assert_int_equal(memory_bus_pending(edge->bus), 2);
@@ -120,8 +121,8 @@ static void a_failed_record_that_arrives_does_so_before_its_successors(void **st
 static void a_late_report_comes_with_the_next_step_and_may_be_wrong(void **state)
 {
 	Edge *edge = *state;
-	append(edge, 0, "a");
-	append(edge, 0, "b");
+	succeeds(append(edge, 0, "a"));
+	succeeds(append(edge, 0, "b"));
 	memory_bus_step(edge->bus, 0, WIRE_DELIVER_LATE_ACK);
 	assert_log(edge, "a", "");
 	memory_bus_step(edge->bus, 0, WIRE_DELIVER);
@@ -134,8 +135,8 @@ static void a_late_report_comes_with_the_next_step_and_may_be_wrong(void **state
 static void a_doubled_record_arrives_again_later_as_a_straggler(void **state)
 {
 	Edge *edge = *state;
-	append(edge, 0, "a");
-	append(edge, 0, "b");
+	succeeds(append(edge, 0, "a"));
+	succeeds(append(edge, 0, "b"));
 	memory_bus_step(edge->bus, 0, WIRE_DOUBLE);
 	memory_bus_step(edge->bus, 0, WIRE_DELIVER);
 	assert_int_equal(memory_bus_stream_pending(edge->bus, MEMORY_BUS_STRAGGLERS), 1);
@@ -147,10 +148,10 @@ static void a_doubled_record_arrives_again_later_as_a_straggler(void **state)
 static void a_crash_keeps_a_prefix_on_the_wire_and_drops_the_rest(void **state)
 {
 	Edge *edge = *state;
-	append(edge, 0, "a");
-	append(edge, 0, "b");
-	append(edge, 0, "c");
-	append(edge, 1, "x");
+	succeeds(append(edge, 0, "a"));
+	succeeds(append(edge, 0, "b"));
+	succeeds(append(edge, 0, "c"));
+	succeeds(append(edge, 1, "x"));
 	memory_bus_step_stream(edge->bus, 0, WIRE_DELIVER_LATE_ACK);
 	memory_bus_drop_stream(edge->bus, 0, 1);
 	memory_bus_deliver_all(edge->bus);
@@ -175,8 +176,8 @@ static void trimmed_records_are_no_longer_kept(void **state)
 	Edge *edge = *state;
 	int64_t next;
 	BusRecord record;
-	append(edge, 0, "a");
-	append(edge, 0, "b");
+	succeeds(append(edge, 0, "a"));
+	succeeds(append(edge, 0, "b"));
 	memory_bus_deliver_all(edge->bus);
 	memory_bus_trim(edge->bus, 1, 0, 1);
 	assert_int_equal(edge->bus->operations->first(edge->bus, 1, 0), 1);
@@ -203,12 +204,12 @@ static void history_make(Edge *edge, Buffer *out)
 	int64_t next;
 	for (int i = 0; i < 300; i++) {
 		char body[2] = { (char)('a' + i % 26), '\0' };
-		append(edge, (unsigned)i % 5, body);
+		succeeds(append(edge, (unsigned)i % 5, body));
 		seed = seed * 1664525u + 1013904223u;
 		memory_bus_step(edge->bus, seed >> 16, (WireMode)((seed >> 8) % WIRE_MODES));
 	}
 	memory_bus_deliver_all(edge->bus);
-	edge->bus->operations->read(edge->reader, (BusPosition){ 1, 0, 0 }, 10000, true, see, out, &next);
+	succeeds(edge->bus->operations->read(edge->reader, (BusPosition){ 1, 0, 0 }, 10000, true, see, out, &next));
 }
 
 static void a_reset_bus_repeats_the_same_history_from_the_same_calls(void **state)
@@ -217,9 +218,9 @@ static void a_reset_bus_repeats_the_same_history_from_the_same_calls(void **stat
 	Buffer first, second;
 	buffer_init(&first, 65536);
 	buffer_init(&second, 65536);
-	edge->bus->operations->commit(edge->bus, "group", 0, 1, 5);
+	succeeds(edge->bus->operations->commit(edge->bus, "group", 0, 1, 5));
 	history_make(edge, &first);
-	append(edge, 2, "left on the wire");
+	succeeds(append(edge, 2, "left on the wire"));
 	memory_bus_reset(edge->bus);
 	assert_int_equal(memory_bus_pending(edge->bus), 0);
 	assert_int_equal(edge->bus->operations->end(edge->bus, 1, 0), 0);

@@ -6,6 +6,7 @@
 
 #include "shared/io/sqlite/store.h"
 #include "tests/support/scratch.h"
+#include "tests/support/succeeds.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -153,7 +154,7 @@ static void a_query_may_run_again_while_it_is_read(void **state)
 	Edge *edge = *state;
 	edge_open(edge);
 	for (int64_t id = 1; id <= 3; id++)
-		thing_add(edge->store, id, id == 1 ? "a" : id == 2 ? "b" : "c");
+		succeeds(thing_add(edge->store, id, id == 1 ? "a" : id == 2 ? "b" : "c"));
 	assert_int_equal(sum_of_pairs(edge->store, 2), 9 * 6);
 }
 
@@ -162,7 +163,7 @@ static void a_dynamic_text_is_prepared_for_one_use(void **state)
 	Edge *edge = *state;
 	char sql[64];
 	edge_open(edge);
-	thing_add(edge->store, 5, "five");
+	succeeds(thing_add(edge->store, 5, "five"));
 	for (int column = 0; column < 2; column++) {
 		strcpy(sql, column == 0 ? "SELECT id FROM things" : "SELECT name FROM things");
 		Statement *query = store_query_(edge->store, sql, true, NULL, 0);
@@ -186,11 +187,11 @@ static void a_transaction_is_applied_whole_or_not_at_all(void **state)
 	Edge *edge = *state;
 	edge_open(edge);
 	assert_int_equal(store_begin(edge->store).kind, ERROR_NONE);
-	thing_add(edge->store, 1, "a");
+	succeeds(thing_add(edge->store, 1, "a"));
 	store_rollback(edge->store);
 	assert_int_equal(things(edge->store), 0);
 	assert_int_equal(store_begin(edge->store).kind, ERROR_NONE);
-	thing_add(edge->store, 1, "a");
+	succeeds(thing_add(edge->store, 1, "a"));
 	assert_int_equal(store_commit(edge->store).kind, ERROR_NONE);
 	store_rollback(edge->store); /* no effect without a transaction */
 	assert_int_equal(things(edge->store), 1);
@@ -203,7 +204,7 @@ static void rows_survive_a_clean_close(void **state)
 	Edge *edge = *state;
 	edge_open(edge);
 	assert_false(edge->rebuilt);
-	thing_add(edge->store, 1, "a");
+	succeeds(thing_add(edge->store, 1, "a"));
 	edge_close(edge);
 	edge_open(edge);
 	assert_false(edge->rebuilt);
@@ -214,7 +215,7 @@ static void an_older_file_is_upgraded_and_keeps_its_rows(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
-	thing_add(edge->store, 1, "a");
+	succeeds(thing_add(edge->store, 1, "a"));
 	edge_close(edge);
 	edge->options.steps = two_steps;
 	edge->options.version = 2;
@@ -223,14 +224,14 @@ static void an_older_file_is_upgraded_and_keeps_its_rows(void **state)
 	Statement *query = store_query(edge->store, "SELECT weight FROM things");
 	assert_true(statement_next(query));
 	assert_int_equal(statement_integer(query, 0), 7);
-	statement_end(query);
+	succeeds(statement_end(query));
 }
 
 static void an_older_view_without_a_step_is_rebuilt(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
-	thing_add(edge->store, 1, "a");
+	succeeds(thing_add(edge->store, 1, "a"));
 	edge_close(edge);
 	edge->options.steps = rebuild_step;
 	edge->options.version = 2;
@@ -251,13 +252,13 @@ static void a_view_made_by_other_steps_of_its_version_is_rebuilt(void **state)
 						   "ALTER TABLE things ADD COLUMN weight INTEGER" };
 	Edge *edge = *state;
 	edge_open(edge);
-	thing_add(edge->store, 1, "a");
+	succeeds(thing_add(edge->store, 1, "a"));
 	edge_close(edge);
 	edge->options.steps = other_step;
 	edge_open(edge);
 	assert_true(edge->rebuilt);
 	assert_int_equal(things(edge->store), 0);
-	thing_add(edge->store, 1, "a");
+	succeeds(thing_add(edge->store, 1, "a"));
 	edge_close(edge);
 	edge->options.steps = other_steps;
 	edge->options.version = 2;
@@ -287,7 +288,7 @@ static void failed_steps_leave_the_file_unchanged(void **state)
 {
 	Edge *edge = *state;
 	edge_open(edge);
-	thing_add(edge->store, 1, "a");
+	succeeds(thing_add(edge->store, 1, "a"));
 	edge_close(edge);
 	edge->options.steps = broken_step;
 	edge->options.version = 2;
@@ -307,16 +308,16 @@ static void a_second_connection_reads_committed_rows(void **state)
 	options.read_only = true;
 	assert_int_equal(store_open(&options, &reader, NULL).kind, ERROR_NONE);
 	assert_int_equal(things(reader), 0);
-	store_begin(edge->store);
-	thing_add(edge->store, 1, "a");
+	succeeds(store_begin(edge->store));
+	succeeds(thing_add(edge->store, 1, "a"));
 	assert_int_equal(things(reader), 0);
-	store_commit(edge->store);
+	succeeds(store_commit(edge->store));
 	assert_int_equal(things(reader), 1);
 	assert_int_not_equal(thing_add(reader, 2, "b").kind, ERROR_NONE);
 	assert_int_equal(store_begin(reader).kind, ERROR_NONE);
-	thing_add(edge->store, 2, "b");
+	succeeds(thing_add(edge->store, 2, "b"));
 	assert_int_equal(things(reader), 2);
-	thing_add(edge->store, 3, "c");
+	succeeds(thing_add(edge->store, 3, "c"));
 	assert_int_equal(things(reader), 2); /* the whole transaction reads one snapshot of the file */
 	assert_int_equal(store_commit(reader).kind, ERROR_NONE);
 	store_close(reader);

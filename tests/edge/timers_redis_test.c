@@ -742,7 +742,7 @@ static void count(void *context, Slice id, Instant due_at)
 	must(slice_integer(id, &number) && number >= 0 && number < EACH);
 	worker->shown[number]++;
 	worker->total++;
-	worker->timers->operations->disarm(worker->timers, worker->owner, 7, id);
+	must(!result_failed(worker->timers->operations->disarm(worker->timers, worker->owner, 7, id)));
 }
 
 static void *work(void *context)
@@ -752,13 +752,14 @@ static void *work(void *context)
 	char id[16];
 	for (int i = 0; i < EACH; i++) {
 		int size = snprintf(id, sizeof id, "%d", i);
-		operations->arm(worker->timers, worker->owner, 7, (Slice){ id, (size_t)size }, clock_now() - EACH + i);
+		Instant due_at = clock_now() - EACH + i;
+		must(!result_failed(operations->arm(worker->timers, worker->owner, 7, (Slice){ id, (size_t)size }, due_at)));
 		(void)operations->next(worker->timers, worker->owner);
 	}
 	operations->armed(worker->timers, worker->owner, 7);
 	for (Instant until = clock_now() + 6 * AWAIT_MS; worker->total < EACH && clock_now() < until;)
-		operations->due(worker->timers, worker->owner, 7, 0, LEASE_MS, 200, count, worker);
-	operations->due(worker->timers, worker->owner, 7, 0, LEASE_MS, 200, count, worker);
+		must(!result_failed(operations->due(worker->timers, worker->owner, 7, 0, LEASE_MS, 200, count, worker)));
+	must(!result_failed(operations->due(worker->timers, worker->owner, 7, 0, LEASE_MS, 200, count, worker)));
 	return NULL;
 }
 

@@ -14,6 +14,7 @@
 #include "tests/support/memory_timers.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/scratch.h"
+#include "tests/support/succeeds.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -124,9 +125,9 @@ static void show(void *context, Slice id, Instant due_at)
 	buffer_append(&edge->shown, id);
 	buffer_format(&edge->shown, "@%lld;", (long long)(due_at - edge->began));
 	if (edge->arm_again)
-		edge->timers->operations->arm(edge->timers, "n/0", 1, id, due_at);
+		succeeds(edge->timers->operations->arm(edge->timers, "n/0", 1, id, due_at));
 	if (edge->disarm_all)
-		edge->timers->operations->disarm(edge->timers, "n/0", 1, id);
+		succeeds(edge->timers->operations->disarm(edge->timers, "n/0", 1, id));
 }
 
 static void assert_due(Edge *edge, const char *owner, size_t max, const char *expected)
@@ -286,7 +287,7 @@ static void an_id_is_1_to_128_bytes_of_any_kind(void **state)
 	assert_int_equal(edge->timers->operations->arm(edge->timers, "n/0", 1, (Slice){ id, 129 }, due_at).kind, ERROR_INPUT);
 	assert_int_equal(edge->timers->operations->arm(edge->timers, "n/0", 1, SLICE_NONE, due_at).kind, ERROR_INPUT);
 	buffer_clear(&edge->shown);
-	edge->timers->operations->due(edge->timers, "n/0", 1, edge->now, LEASE_MS, 9, show, edge);
+	succeeds(edge->timers->operations->due(edge->timers, "n/0", 1, edge->now, LEASE_MS, 9, show, edge));
 	assert_int_equal(edge->shown.size, 128 + strlen("@-1;"));
 	assert_memory_equal(edge->shown.data, id, 128);
 }
@@ -342,8 +343,8 @@ static void *arm_and_fire(void *context)
 	for (int i = 0; i < EACH; i++) {
 		char id[32];
 		int size = snprintf(id, sizeof id, "%d/%d", worker->number, i);
-		timers->operations->arm(timers, "shared", 1, (Slice){ id, (size_t)size }, i);
-		timers->operations->due(timers, "shared", 1, EACH, 60 * LEASE_MS, 3, count_shown, worker);
+		must(!result_failed(timers->operations->arm(timers, "shared", 1, (Slice){ id, (size_t)size }, i)));
+		must(!result_failed(timers->operations->due(timers, "shared", 1, EACH, 60 * LEASE_MS, 3, count_shown, worker)));
 	}
 	return NULL;
 }

@@ -136,7 +136,7 @@ static bool incident_choose(World *world, char out[static ID_SIZE], int64_t *ver
 				     V_INTEGER(random_below(world, 12)));
 	bool found = statement_next(row) && text_copy(statement_slice(row, 0), out, ID_SIZE);
 	*version = found ? statement_integer(row, 1) : 0;
-	(void)statement_end(row);
+	must(!result_failed(statement_end(row)));
 	return found;
 }
 

@@ -86,7 +86,7 @@ static int64_t counted_of_key(const char *key)
 				     "SELECT SUM(json_extract(document, '$.event_count')) FROM incidents WHERE correlation_key = ?1",
 				     V_TEXT(slice_of(key)));
 	int64_t counted = statement_next(row) ? statement_integer(row, 0) : 0;
-	(void)statement_end(row);
+	must(!result_failed(statement_end(row)));
 	return counted;
 }
 
@@ -197,7 +197,7 @@ json_t *document_in(const char *service, unsigned partition, const char *id)
 		Slice text = statement_slice(row, 0);
 		document = json_loadb(text.data, text.size, 0, NULL);
 	}
-	(void)statement_end(row);
+	must(!result_failed(statement_end(row)));
 	return document;
 }
 

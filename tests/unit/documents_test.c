@@ -10,6 +10,7 @@
 #include "shared/domain/lifecycle.h"
 #include "shared/domain/policy.h"
 #include "tests/support/incident_document.h"
+#include "tests/support/succeeds.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -401,11 +402,11 @@ static void a_nested_member_is_replaced_as_a_whole_and_null_clears_it(void **sta
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_document_new();
-	enter(incident, 1, "{\"assignee\":{\"team\":\"soc\"}}");
-	enter(incident, 2, "{\"assignee\":{\"person\":\"li\"}}");
+	succeeds(enter(incident, 1, "{\"assignee\":{\"team\":\"soc\"}}"));
+	succeeds(enter(incident, 2, "{\"assignee\":{\"person\":\"li\"}}"));
 	assert_at(incident, "/assignee/team", NULL);
 	assert_at(incident, "/assignee/person", "li");
-	enter(incident, 3, "{\"assignee\":null}");
+	succeeds(enter(incident, 3, "{\"assignee\":null}"));
 	assert_at(incident, "/assignee/team", NULL);
 	assert_at(incident, "/assignee/person", NULL);
 }
@@ -414,7 +415,7 @@ static void unknown_members_of_a_later_version_are_ignored(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_document_new();
-	enter(incident, 1, "{\"colour\":\"red\",\"assignee\":{\"robot\":\"r2\",\"team\":\"soc\"}}");
+	succeeds(enter(incident, 1, "{\"colour\":\"red\",\"assignee\":{\"robot\":\"r2\",\"team\":\"soc\"}}"));
 	assert_null(json_object_get(incident, "colour"));
 	assert_null(json_at(incident, "/assignee/robot"));
 	assert_at(incident, "/assignee/team", "soc");
@@ -424,7 +425,7 @@ static void an_entry_out_of_order_is_refused_and_changes_nothing(void **state)
 {
 	(void)state;
 	json_t *incident JSON_AUTO = incident_document_new();
-	enter(incident, 1, "{\"title\":\"first\"}");
+	succeeds(enter(incident, 1, "{\"title\":\"first\"}"));
 	json_t *before JSON_AUTO = json_deep_copy(incident);
 	assert_int_equal(enter(incident, 1, "{\"title\":\"again\"}").kind, ERROR_INTERNAL);
 	assert_int_equal(enter(incident, 3, "{\"title\":\"skipped\"}").kind, ERROR_INTERNAL);

@@ -9,6 +9,7 @@
 #include "tests/support/lone_service.h"
 #include "tests/support/memory_bus.h"
 #include "tests/support/metric_value.h"
+#include "tests/support/succeeds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,8 +172,8 @@ static void state_behind_a_trimmed_ledger_is_rebuilt(void **state)
 	/*
 	 * As if another replica was the owner and trimmed the ledger while this disk was unused: only b is in the rest of the log.
 	 */
-	store_run_(lone->store, "UPDATE runtime_cursor SET next = 2 WHERE place = 'ledger'", NULL, 0);
-	lone->bus->operations->trim(lone->bus, TOPIC_REPORTS, 0, end - 1);
+	succeeds(store_run_(lone->store, "UPDATE runtime_cursor SET next = 2 WHERE place = 'ledger'", NULL, 0));
+	succeeds(lone->bus->operations->trim(lone->bus, TOPIC_REPORTS, 0, end - 1));
 	lone_restart(lone, false);
 	lone_settle(lone);
 	assert_tally(lone, "b2");
@@ -232,7 +233,7 @@ static void state_that_read_a_dropped_record_last_still_fits(void **state)
 	/* The next record has no ledger mark, so the ledger rule drops it; the service has read it. */
 	lone_input(lone, TOPIC_REPORTS, "unknown", "test.tallied.v1", "q", "9");
 	lone_settle(lone);
-	store_run_(lone->store, "INSERT INTO tally VALUES ('kept', '0')", NULL, 0);
+	succeeds(store_run_(lone->store, "INSERT INTO tally VALUES ('kept', '0')", NULL, 0));
 	lone_restart(lone, false);
 	lone_settle(lone);
 	assert_tally(lone, "a1 kept0");

@@ -37,6 +37,7 @@ check cppcheck cppcheck -q --error-exitcode=1 --enable=warning,performance,porta
 check shellcheck xargs -a <(echo .ci/run && files '*.sh' tools tests) shellcheck --severity=warning
 check pyflakes xargs -a <(files '*.py' tests tools) "$PYTHON" -m pyflakes
 check yamllint yamllint --strict docker-compose.yml k8s proto shared/policy tests/scenario/pack tests/simulation/pack tools
+check calls "$PYTHON" tools/lint/calls.py
 check words "$PYTHON" tools/lint/words.py
 check api tools/lint/api.sh
 echo "$passed passed, $failed failed, $skipped skipped"

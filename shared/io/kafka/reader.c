@@ -315,7 +315,8 @@ static Result fetch_error(KafkaPartitions *partitions, BusPosition position, con
 		return result_fail(ERROR_AGAIN, "%s/%u cannot be read: %s", topic, position.partition,
 				   rd_kafka_err2str(message->err));
 	partition->assigned = false;
-	(void)assign_call(partitions_consumer(partitions, position.topic), topic, position, false);
+	/* librdkafka refuses only to remove a partition that it does not have, which is the state wanted here. */
+	result_ignore(assign_call(partitions_consumer(partitions, position.topic), topic, position, false));
 	TRY(partitions_extents_ask(partitions, position.topic, position.partition, EXTENTS_MS));
 	return position.from < atomic_load(&partition->first) ?
 		       not_kept(partitions, position) :
@@ -513,7 +514,7 @@ void kafka_fetch(BusReader *base, const BusPosition *positions, size_t count)
 		if (pthread_mutex_trylock(&partition->reading) != 0)
 			continue;
 		if (!partition->kept || partition->kept->offset != positions[i].from)
-			(void)partition_seek(partitions, partition, positions[i]); /* kafka_read reports the failure */
+			result_ignore(partition_seek(partitions, partition, positions[i])); /* kafka_read reports the failure */
 		pthread_mutex_unlock(&partition->reading);
 	}
 }
@@ -538,7 +539,8 @@ static bool position_look(KafkaReader *reader, BusPosition position)
 		partition_end_raise(partition, partition->pending->offset + 1);
 		partition_notify(partition, reader);
 	} else if (partition->pending) {
-		(void)fetch_error(partitions, position, partition->pending);
+		/* fetch_error stops the fetching. kafka_read, which the caller asks next, meets the failure again and reports it. */
+		result_ignore(fetch_error(partitions, position, partition->pending));
 		message_drop(&partition->pending);
 	}
 	pthread_mutex_unlock(&partition->reading);

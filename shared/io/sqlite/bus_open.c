@@ -133,7 +133,7 @@ static Result schema_ensure(BusSqlite *bus, bool fresh)
 	if (!result_failed(result))
 		result = sqlite_file_run(bus->db, "COMMIT");
 	if (!sqlite3_get_autocommit(bus->db))
-		(void)sqlite_file_run(bus->db, "ROLLBACK");
+		result_ignore(sqlite_file_run(bus->db, "ROLLBACK")); /* the first failure is reported; the caller closes the file */
 	return result;
 }
 

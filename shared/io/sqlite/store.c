@@ -172,6 +172,7 @@ Result store_commit(Store *store)
 
 void store_rollback(Store *store)
 {
+	/* A rollback fails only if SQLite rolled back by itself after an error. */
 	if (!sqlite3_get_autocommit(store->db))
-		(void)store_run(store, "ROLLBACK");
+		result_ignore(store_run(store, "ROLLBACK"));
 }

@@ -307,7 +307,7 @@ void store_close(Store *store)
 	statements_free(store);
 	/* After a failure the mark stays, and the next open checks the file. */
 	if (store->marked)
-		(void)mark_closed(store);
+		result_ignore(mark_closed(store));
 	store_free(store);
 }
 

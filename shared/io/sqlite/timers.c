@@ -129,7 +129,7 @@ static Instant sqlite_next(Timers *base, const char *owner)
 				       V_TEXT(slice_of(owner)));
 	if (statement_next(query))
 		next = statement_integer(query, 0);
-	(void)statement_end(query); /* after a failure the result is INSTANT_NONE; the owner calls `next` again later */
+	result_ignore(statement_end(query)); /* after a failure the result is INSTANT_NONE; the owner calls `next` again later */
 	pthread_mutex_unlock(&timers->mutex);
 	return next;
 }

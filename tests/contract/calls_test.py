@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Rules for calls: a Result is not ignored (the compilers refuse it, and tools/lint/calls.py refuses a cast to void)."""
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cases import case, main
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / "tools/lint/calls.py"
+IGNORING = '#include "shared/base/error.h"\nvoid ignore(void);\nvoid ignore(void)\n{\n\t%s;\n}\n'
+
+
+def warnings(compiler, text):
+    """The compiler's messages about a source, with the warnings of the Makefile; "" if it is accepted."""
+    done = subprocess.run([compiler, "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-I", ROOT, "-fsyntax-only", "-xc", "-"],
+                          input=text, capture_output=True, text=True)
+    assert (done.returncode == 0) == (done.stderr == ""), done
+    return done.stderr
+
+
+def found(text):
+    """The hits of calls.py in a tree of this one source, without its path: ["LINE: FAULT"]."""
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "shared").mkdir()
+        (Path(directory) / "shared/text.c").write_text(text)
+        done = subprocess.run([sys.executable, TOOL, directory], capture_output=True, text=True)
+    assert done.returncode == (1 if done.stdout else 0) and not done.stderr, done
+    return [line.split("text.c:", 1)[1] for line in done.stdout.splitlines()]
+
+
+@case
+def gcc_and_clang_refuse_an_ignored_result():
+    for compiler in ["gcc"] + ["clang"] * bool(shutil.which("clang")):
+        assert "unused-result" in warnings(compiler, IGNORING % 'result_fail(ERROR_INPUT, "x")'), compiler
+        assert "unused-result" in warnings(compiler, IGNORING % "Result (*call)(void) = result_ok; call()"), compiler
+        assert not warnings(compiler, IGNORING % 'result_ignore(result_fail(ERROR_INPUT, "x"))'), compiler
+
+
+@case
+def a_result_that_is_cast_to_void_is_found():
+    declared = "Result one(int a);\nstatic Result (*const two[])(int a) = { one };\nstruct T { Result (*three)(struct T *t); };\n" \
+               "#define four(a) one(a)\nint five(int a);\n"
+    for call in ("one(1)", "two[0](1)", "t->three(t)", "t.other->three(t)", "of(t)->three(t)", "four(1)"):
+        lines = found(f"{declared}(void){call};\n")
+        assert len(lines) == 1 and lines[0].startswith("6: "), (call, lines)
+    assert not found(f"{declared}(void)five(1);\n(void)t;\n/* (void)one(1) */\nint six(void);\nint a = one(1).kind;\n")
+
+
+@case
+def a_result_is_ignored_for_a_reason():
+    assert found("void f(void)\n{\n\n\n\tresult_ignore(one());\n}\n") == ["5: say in a comment why the Result is ignored"]
+    assert not found("\tresult_ignore(one()); /* the next call reports it */\n")
+    assert not found("\t/* The next call reports it. */\n\tif (two)\n\t\tresult_ignore(one());\n")
+
+
+@case
+def the_sources_have_no_hits():
+    done = subprocess.run([sys.executable, TOOL], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+sys.exit(main())

@@ -11,7 +11,7 @@ enum { BUS_FILE_SCHEMA = 1, QUERY_SIZE = 256 };
 
 static Statement *query(Store *store, const char *sql)
 {
-	return store_query_(store, sql, true, NULL, 0);
+	return store_query_composed(store, sql, NULL, 0);
 }
 
 /* bus.db has one table for each partition of each topic. */

@@ -189,7 +189,7 @@ static Result incident_put(Store *store, const StoredIncident *stored, Slice sea
 
 	for (size_t at = 0; (field = column_next(&at)) != NULL;)
 		values[count++] = text_or_null(field_text(field, &stored->incident));
-	return store_run_(store, put_text, values, count);
+	return store_run_composed(store, put_text, values, count);
 }
 
 static Result incident_save(IncidentStore *incidents, Store *store, const StoredIncident *stored)
@@ -430,7 +430,7 @@ Result view_incidents(Store *store, const IncidentQuery *query, Slice after, Buf
 	must(!sql.overflowed);
 	for (size_t i = 0; i < count; i++)
 		values[i] = V_TEXT(texts[i]);
-	Result result = page_read(store_query_(store, sql.data, true, values, count), query->limit, items, end);
+	Result result = page_read(store_query_composed(store, sql.data, values, count), query->limit, items, end);
 	buffer_release(&sql);
 	return result;
 }

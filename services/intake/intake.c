@@ -70,7 +70,7 @@ static Result restore(Handler *handler)
 		handler->memory = memory_new(handler->partitions);
 	Memory *memory = handler->memory;
 	memory_clear(memory);
-	Statement *rows = store_query_(handler->store, "SELECT incident, header FROM windows", false, NULL, 0);
+	Statement *rows = store_query(handler->store, "SELECT incident, header FROM windows");
 	Result result = result_ok();
 	while (!result_failed(result) && statement_next(rows)) {
 		WindowRow row;

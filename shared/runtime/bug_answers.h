@@ -9,7 +9,7 @@
 static inline bool bug_unknown(Store *store, const BusRecord *record)
 {
 	Slice id = header_get(record->headers, "ce_id");
-	must(!result_failed(store_run_(store, "CREATE TABLE IF NOT EXISTS runtime_seen (id TEXT PRIMARY KEY)", NULL, 0)));
+	must(!result_failed(store_run(store, "CREATE TABLE IF NOT EXISTS runtime_seen (id TEXT PRIMARY KEY)")));
 	must(!result_failed(store_run(store, "INSERT OR IGNORE INTO runtime_seen VALUES (?1)", V_TEXT(id))));
 	return store_changes(store) > 0;
 }

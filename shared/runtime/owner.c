@@ -181,7 +181,7 @@ static Result ledger_save(const Owner *owner)
 static Result accepted_load(Store *store, LedgerPositions *accepted)
 {
 	accepted->count = 0;
-	Statement *row = store_query_(store, "SELECT topic, partition, position FROM runtime_position", false, NULL, 0);
+	Statement *row = store_query(store, "SELECT topic, partition, position FROM runtime_position");
 	while (statement_next(row) && accepted->count < LEDGER_POSITIONS_MAX) {
 		size_t i = accepted->count++;
 		accepted->list[i].topic = (unsigned)statement_integer(row, 0);
@@ -196,7 +196,7 @@ static Result ledger_load(Owner *owner)
 	Store *store = owner->options->store;
 	TRY(state_cursor_load(store, "ledger", &owner->cursor));
 	TRY(state_cursor_load(store, "derive", &owner->derive_from));
-	Statement *row = store_query_(store, "SELECT value FROM runtime_number WHERE name = 'derived'", false, NULL, 0);
+	Statement *row = store_query(store, "SELECT value FROM runtime_number WHERE name = 'derived'");
 	owner->derived = statement_next(row) ? statement_integer(row, 0) : 0;
 	TRY(statement_end(row));
 	TRY(projection_load(&owner->projection));

@@ -35,8 +35,7 @@ void projection_release(Projection *projection)
 
 Result projection_load(Projection *projection)
 {
-	Statement *row = store_query_(projection->handler->store, "SELECT value FROM runtime_number WHERE name = 'table'", false,
-				      NULL, 0);
+	Statement *row = store_query(projection->handler->store, "SELECT value FROM runtime_number WHERE name = 'table'");
 	projection->next = statement_next(row) ? statement_integer(row, 0) : 0;
 	return statement_end(row);
 }
@@ -75,10 +74,13 @@ void projection_begin(Projection *projection)
 /* The topic was created again, or was trimmed past `next`: marks every key dirty and reads the table again from `first`. */
 static Result restart(Projection *projection, int64_t first)
 {
-	char sql[160];
-	snprintf(sql, sizeof(sql), "INSERT OR IGNORE INTO runtime_stale %s", projection->declared->keys);
 	handler_log(projection->handler, LOG_WARN, "projection-restarted", topics[projection->declared->topic].name);
-	TRY(store_run_(projection->handler->store, sql, NULL, 0));
+	Statement *rows = store_query_composed(projection->handler->store, projection->declared->keys, NULL, 0);
+	Result result = result_ok();
+	while (!result_failed(result) && statement_next(rows))
+		result = key_mark_dirty(projection, statement_slice(rows, 0));
+	Result ended = statement_end(rows);
+	TRY(result_failed(result) ? result : ended);
 	projection->dirty = true;
 	projection->next = first;
 	return next_save(projection);

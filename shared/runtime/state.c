@@ -28,21 +28,20 @@ static const struct {
 
 static Result columns_add(Store *store, size_t i)
 {
-	Statement *row = store_query_(store, columns[i].present, false, NULL, 0);
+	Statement *row = store_query_composed(store, columns[i].present, NULL, 0);
 	bool present = statement_next(row);
 	TRY(statement_end(row));
 	for (size_t k = 0; !present && columns[i].add[k]; k++)
-		TRY(store_run_(store, columns[i].add[k], NULL, 0));
+		TRY(store_run_table(store, &columns[i].add[k], 1));
 	return result_ok();
 }
 
 Result state_prepare(Store *store)
 {
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		TRY(store_run_(store, tables[i], NULL, 0));
+	TRY(store_run_table(store, tables, sizeof(tables) / sizeof(tables[0])));
 	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
 		TRY(columns_add(store, i));
-	return store_run_(store, "CREATE INDEX IF NOT EXISTS runtime_timer_show ON runtime_timer (show)", NULL, 0);
+	return store_run(store, "CREATE INDEX IF NOT EXISTS runtime_timer_show ON runtime_timer (show)");
 }
 
 Result state_reset(const Handler *handler, const char *cluster)
@@ -62,7 +61,7 @@ Result state_cluster_check(Store *store, const char *cluster, bool *usable)
 	*usable = true;
 	if (slice_of(cluster).size == 0)
 		return result_ok();
-	Statement *row = store_query_(store, "SELECT value FROM runtime_text WHERE name = 'cluster'", false, NULL, 0);
+	Statement *row = store_query(store, "SELECT value FROM runtime_text WHERE name = 'cluster'");
 	if (statement_next(row)) {
 		known = true;
 		*usable = slice_is(statement_slice(row, 0), cluster);

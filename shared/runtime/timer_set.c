@@ -96,9 +96,9 @@ static Result row_find(const TimerSet *set, Slice id, TimerRow *out)
 /* The earliest show time of all rows; INSTANT_NONE: there are no rows. */
 static Instant rows_next(const TimerSet *set)
 {
-	Statement *row = store_query_(set->handler->store, "SELECT show FROM runtime_timer ORDER BY show LIMIT 1", false, NULL, 0);
+	Statement *row = store_query(set->handler->store, "SELECT show FROM runtime_timer ORDER BY show LIMIT 1");
 	Instant next = statement_next(row) ? statement_integer(row, 0) : INSTANT_NONE;
-	(void)statement_end(row);
+	result_ignore(statement_end(row)); /* the next step reads the rows again, and reports the failure */
 	return next;
 }
 
@@ -188,7 +188,7 @@ Result timer_set_begin(TimerSet *set, uint64_t epoch)
 {
 	set->epoch = epoch;
 	arming_start(set);
-	return store_run_(set->handler->store, "UPDATE runtime_timer SET show = due WHERE show <> due", NULL, 0);
+	return store_run(set->handler->store, "UPDATE runtime_timer SET show = due WHERE show <> due");
 }
 
 void timer_set_forget(TimerSet *set)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rules for calls: a Result is not ignored (the compilers refuse it, and tools/lint/calls.py refuses a cast to void)."""
+"""Rules for calls, kept by the compilers and by tools/lint/calls.py: a Result is not ignored; SQL texts are literals."""
 import shutil
 import subprocess
 import sys
@@ -15,8 +15,8 @@ IGNORING = '#include "shared/base/error.h"\nvoid ignore(void);\nvoid ignore(void
 
 def warnings(compiler, text):
     """The compiler's messages about a source, with the warnings of the Makefile; "" if it is accepted."""
-    done = subprocess.run([compiler, "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-I", ROOT, "-fsyntax-only", "-xc", "-"],
-                          input=text, capture_output=True, text=True)
+    options = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-I", ROOT, "-fsyntax-only", "-xc", "-"]
+    done = subprocess.run([compiler, *options], input=text, capture_output=True, text=True)
     assert (done.returncode == 0) == (done.stderr == ""), done
     return done.stderr
 
@@ -54,6 +54,23 @@ def a_result_is_ignored_for_a_reason():
     assert found("void f(void)\n{\n\n\n\tresult_ignore(one());\n}\n") == ["5: say in a comment why the Result is ignored"]
     assert not found("\tresult_ignore(one()); /* the next call reports it */\n")
     assert not found("\t/* The next call reports it. */\n\tif (two)\n\t\tresult_ignore(one());\n")
+
+
+@case
+def sql_that_is_not_a_literal_does_not_compile():
+    for header, call in (("store", "store_run(0, %s)"), ("store", "store_query(0, %s, V_NULL)"), ("file", "sqlite_file_run(0, %s)"),
+                         ("file", "sqlite_file_prepare(0, %s, 0, 0)"), ("file", "sqlite_file_integer(0, %s, 0, 0)")):
+        source = f'#include "shared/io/sqlite/{header}.h"\nvoid run(const char *text);\nvoid run(const char *text)\n{{\n\t' \
+                 f'(void)text, (void){call};\n}}\n'
+        assert not warnings("gcc", source % '"SELECT 1"'), call
+        assert "expected" in warnings("gcc", source % "text"), call
+
+
+@case
+def sql_that_need_not_be_a_literal_is_found():
+    lines = found("store_query_composed(store, sql, 0, 0);\nstore_run_(store, sql, 0, 0);\nsqlite3_exec(db, sql, 0, 0, 0);\n"
+                  'store_query(store, "SELECT 1");\n/* sqlite3_exec(db) */\n')
+    assert [line.split(" takes ")[0] for line in lines] == ["1: store_query_composed", "2: store_run_", "3: sqlite3_exec"], lines
 
 
 @case

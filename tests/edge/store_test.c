@@ -158,7 +158,7 @@ static void a_query_may_run_again_while_it_is_read(void **state)
 	assert_int_equal(sum_of_pairs(edge->store, 2), 9 * 6);
 }
 
-static void a_dynamic_text_is_prepared_for_one_use(void **state)
+static void a_composed_text_is_prepared_for_one_use(void **state)
 {
 	Edge *edge = *state;
 	char sql[64];
@@ -166,7 +166,7 @@ static void a_dynamic_text_is_prepared_for_one_use(void **state)
 	succeeds(thing_add(edge->store, 5, "five"));
 	for (int column = 0; column < 2; column++) {
 		strcpy(sql, column == 0 ? "SELECT id FROM things" : "SELECT name FROM things");
-		Statement *query = store_query_(edge->store, sql, true, NULL, 0);
+		Statement *query = store_query_composed(edge->store, sql, NULL, 0);
 		assert_true(statement_next(query));
 		assert_true(slice_is(statement_slice(query, 0), column == 0 ? "5" : "five"));
 		assert_int_equal(statement_end(query).kind, ERROR_NONE);
@@ -453,7 +453,7 @@ int main(void)
 		BOTH(values_of_every_type_are_read_as_written),
 		BOTH(a_statement_can_run_again_with_other_values),
 		BOTH(a_query_may_run_again_while_it_is_read),
-		BOTH(a_dynamic_text_is_prepared_for_one_use),
+		BOTH(a_composed_text_is_prepared_for_one_use),
 		BOTH(a_violated_constraint_is_a_conflict),
 		BOTH(a_transaction_is_applied_whole_or_not_at_all),
 		CASE(rows_survive_a_clean_close),

@@ -222,7 +222,7 @@ void judge_table(json_t *incidents)
  */
 static bool tables_select(Store *store, Buffer *sql)
 {
-	Statement *row = store_query_(
+	Statement *row = store_query(
 		store,
 		"SELECT group_concat(format('SELECT ''%w'' || '' '' || %s AS line FROM \"%w\"', name,"
 		" (SELECT group_concat(format('quote(\"%w\")', name), ' || '','' || ') FROM pragma_table_info(t.name)), name)"
@@ -230,8 +230,7 @@ static bool tables_select(Store *store, Buffer *sql)
 		" ' WHERE incident NOT IN (SELECT id FROM incidents WHERE json_extract(document, ''$.closed_at'') IS NOT NULL)'"
 		" WHEN name = 'entries' THEN ' WHERE type <> ''delivery''' ELSE '' END,"
 		" ' UNION ALL ') || ' ORDER BY line' FROM sqlite_schema t WHERE type = 'table'"
-		" AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'runtime_%' AND name <> 'store_meta'",
-		false, NULL, 0);
+		" AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'runtime_%' AND name <> 'store_meta'");
 	bool found = statement_next(row) && !statement_is_null(row, 0);
 	if (found)
 		buffer_append(sql, statement_slice(row, 0));
@@ -245,7 +244,7 @@ static Buffer state_dump(const Unit *unit)
 	buffer_init(&sql, SQL_BYTES);
 	buffer_init(&dump, DUMP_BYTES);
 	if (tables_select(unit->store, &sql)) {
-		Statement *row = store_query_(unit->store, sql.data, true, NULL, 0);
+		Statement *row = store_query_composed(unit->store, sql.data, NULL, 0);
 		while (statement_next(row)) {
 			buffer_append(&dump, statement_slice(row, 0));
 			buffer_byte(&dump, '\n');

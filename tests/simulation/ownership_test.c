@@ -32,7 +32,7 @@ static Result sum_restore(Handler *handler)
 	must(memory);
 	*memory = (Memory){ 0 };
 	handler->memory = memory;
-	Statement *row = store_query_(handler->store, "SELECT COALESCE(SUM(number), 0), COUNT(*) FROM effect", false, NULL, 0);
+	Statement *row = store_query(handler->store, "SELECT COALESCE(SUM(number), 0), COUNT(*) FROM effect");
 	if (statement_next(row)) {
 		memory->sum = statement_integer(row, 0);
 		memory->records = statement_integer(row, 1);

@@ -513,8 +513,7 @@ static char *rows_text(Store *store)
 {
 	Buffer text;
 	buffer_init(&text, 1 << 22);
-	Statement *rows = store_query_(store, "SELECT incident, header, through, ends_at FROM windows ORDER BY incident", false,
-				       NULL, 0);
+	Statement *rows = store_query(store, "SELECT incident, header, through, ends_at FROM windows ORDER BY incident");
 	while (statement_next(rows)) {
 		buffer_append(&text, statement_slice(rows, 0));
 		buffer_append(&text, statement_slice(rows, 1));

@@ -277,8 +277,7 @@ static void a_duplicate_announcement_is_ignored(void **state)
 
 static char *rows_text(LoneService *lone)
 {
-	Statement *row = store_query_(lone->store, "SELECT group_concat(key || row || ends_at) FROM (SELECT * FROM joins ORDER BY key)",
-				      false, NULL, 0);
+	Statement *row = store_query(lone->store, "SELECT group_concat(key || row || ends_at) FROM (SELECT * FROM joins ORDER BY key)");
 	char *text = statement_next(row) ? slice_copy(statement_slice(row, 0)) : NULL;
 	assert_false(result_failed(statement_end(row)));
 	assert_non_null(text);
@@ -318,7 +317,7 @@ static void a_key_without_incidents_is_deleted(void **state)
 	lone.now = T0 + 3 * HOUR;
 	/* At this time the row of OTHER_KEY has ended, because its incident is too old to be linked. */
 	input_join(&lone, KEY, 3, true);
-	Statement *rows = store_query_(lone.store, "SELECT group_concat(key) FROM joins", false, NULL, 0);
+	Statement *rows = store_query(lone.store, "SELECT group_concat(key) FROM joins");
 	assert_true(statement_next(rows));
 	assert_true(slice_is(statement_slice(rows, 0), KEY));
 	assert_false(result_failed(statement_end(rows)));

@@ -20,7 +20,7 @@ typedef struct {
 
 static int64_t records_stored(Store *store)
 {
-	Statement *row = store_query_(store, "SELECT count(*) FROM stored", false, NULL, 0);
+	Statement *row = store_query(store, "SELECT count(*) FROM stored");
 	int64_t count = statement_next(row) ? statement_integer(row, 0) : -1;
 	assert_false(result_failed(statement_end(row)));
 	return count;

@@ -843,7 +843,7 @@ static void service_opened(LoneService *lone)
 
 static char *stored_document(LoneService *lone)
 {
-	Statement *row = store_query_(lone->store, "SELECT document || report_version || noise || base_at FROM incidents", false, NULL, 0);
+	Statement *row = store_query(lone->store, "SELECT document || report_version || noise || base_at FROM incidents");
 	char *text = statement_next(row) ? slice_copy(statement_slice(row, 0)) : NULL;
 	assert_false(result_failed(statement_end(row)));
 	return text;
@@ -965,7 +965,7 @@ static void a_command_is_forgotten_after_thirty_days(void **state)
 	lone.now += 31LL * 86400000;
 	input_command(&lone, "cmd_2", administrator, "note", "{\"text\":\"b\"}");
 	lone_settle(&lone);
-	Statement *row = store_query_(lone.store, "SELECT group_concat(id) FROM commands", false, NULL, 0);
+	Statement *row = store_query(lone.store, "SELECT group_concat(id) FROM commands");
 	assert_true(statement_next(row));
 	assert_true(slice_is(statement_slice(row, 0), "cmd_2"));
 	assert_false(result_failed(statement_end(row)));

@@ -83,8 +83,8 @@ static int64_t ledger_first(const LoneService *lone)
 static void assert_tally(LoneService *lone, const char *expected)
 {
 	char text[256] = "";
-	Statement *row = store_query_(lone->store, "SELECT group_concat(name || number, ' ') FROM"
-						   " (SELECT * FROM tally ORDER BY name)", false, NULL, 0);
+	Statement *row = store_query(lone->store, "SELECT group_concat(name || number, ' ') FROM"
+						   " (SELECT * FROM tally ORDER BY name)");
 	if (statement_next(row))
 		text_copy(statement_slice(row, 0), text, sizeof text);
 	assert_int_equal(statement_end(row).kind, ERROR_NONE);
@@ -172,7 +172,7 @@ static void state_behind_a_trimmed_ledger_is_rebuilt(void **state)
 	/*
 	 * As if another replica was the owner and trimmed the ledger while this disk was unused: only b is in the rest of the log.
 	 */
-	succeeds(store_run_(lone->store, "UPDATE runtime_cursor SET next = 2 WHERE place = 'ledger'", NULL, 0));
+	succeeds(store_run(lone->store, "UPDATE runtime_cursor SET next = 2 WHERE place = 'ledger'"));
 	succeeds(lone->bus->operations->trim(lone->bus, TOPIC_REPORTS, 0, end - 1));
 	lone_restart(lone, false);
 	lone_settle(lone);
@@ -233,7 +233,7 @@ static void state_that_read_a_dropped_record_last_still_fits(void **state)
 	/* The next record has no ledger mark, so the ledger rule drops it; the service has read it. */
 	lone_input(lone, TOPIC_REPORTS, "unknown", "test.tallied.v1", "q", "9");
 	lone_settle(lone);
-	succeeds(store_run_(lone->store, "INSERT INTO tally VALUES ('kept', '0')", NULL, 0));
+	succeeds(store_run(lone->store, "INSERT INTO tally VALUES ('kept', '0')"));
 	lone_restart(lone, false);
 	lone_settle(lone);
 	assert_tally(lone, "a1 kept0");
@@ -325,7 +325,7 @@ static void a_record_in_the_wrong_partition_becomes_a_dead_letter(void **state)
 	}
 	assert_int_equal(runtime_figures(runtime).dead_letters, 1);
 	assert_int_equal(bus->operations->end(bus, TOPIC_DEAD_LETTERS, 0), 1);
-	Statement *row = store_query_(store, "SELECT count(*) FROM tally", false, NULL, 0);
+	Statement *row = store_query(store, "SELECT count(*) FROM tally");
 	assert_true(statement_next(row));
 	assert_int_equal(statement_integer(row, 0), 1);
 	assert_int_equal(statement_end(row).kind, ERROR_NONE);

@@ -388,8 +388,7 @@ static void a_state_file_without_leases_is_upgraded(void **state)
 					   "INSERT INTO runtime_timer VALUES ('a', 1001000)" };
 	Bench *bench = *state;
 	Store *store = bench->handler.store;
-	for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
-		assert_false(result_failed(store_run_(store, old[i], NULL, 0)));
+	assert_false(result_failed(store_run_table(store, old, sizeof old / sizeof old[0])));
 	assert_false(result_failed(state_prepare(store)));
 	pass(bench, 5000);
 	assert_int_equal(bench->count, 1);

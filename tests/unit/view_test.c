@@ -321,7 +321,7 @@ static void indexed_rows_have_an_index(void **state)
 		snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN SELECT id, document FROM incidents WHERE \"%s\" = 'x' ORDER BY id DESC",
 			 field->name);
 		snprintf(wanted, sizeof wanted, "USING INDEX incidents_%s (%s=?)", field->name, field->name);
-		Statement *plan = store_query_(store, sql, true, NULL, 0);
+		Statement *plan = store_query_composed(store, sql, NULL, 0);
 		assert_true(statement_next(plan));
 		Slice step = statement_slice(plan, 3);
 		if (!strstr(step.data, wanted))

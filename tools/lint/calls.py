@@ -2,6 +2,8 @@
 """Finds calls in C that no compiler refuses: calls.py [ROOT]. Exits with 1 if there are any.
 
 - A Result that is cast to void instead of being handled; a result_ignore without a comment on its line or the three above.
+- SQL that need not be a literal: only the files of SQL_CALLERS may call the functions that take any text. The macros store_run,
+  store_query, sqlite_file_run and so on accept literals only, so that no value of a client can become part of a text.
 """
 import re
 import sys
@@ -15,6 +17,35 @@ MACRO = re.compile(r"#define (\w+)\([^)]*\)\s*(?:\\\s*)?(\w+)\(")
 CAST = re.compile(r"\(void\)\s*\(*((?:\w+(?:\([^()]*\))?(?:\[[^]]*\])?(?:->|\.))*)(\w+)\s*(?:\[[^]]*\])?\(")
 IGNORE = re.compile(r"\bresult_ignore\((?!Result)")
 COMMENTED_ABOVE = 3
+SQL_CALLERS = {
+    # The text is composed of constant tables and numbers, because SQL cannot bind names of columns and tables.
+    "store_query_composed": {
+        "services/gateway/view.c",  # a search: the names of the filters are rows of incident_filters
+        "services/cli/check_log.c",  # a table of bus.db: the name of a topic and the number of a partition
+        "shared/runtime/state.c",  # columns that early files lack
+        "shared/runtime/projection.c",  # Service.projection.keys
+        "tests/simulation/judge_state.c",  # all tables of a state, from their schema
+        "tests/edge/store_test.c",
+        "tests/unit/view_test.c",
+    },
+    "store_run_composed": {"services/gateway/view.c"},  # columns are rows of incident_table
+    "store_run_table": {"shared/runtime/state.c", "tests/unit/timer_set_test.c"},  # the runtime's schema
+    # Schemas (StoreOptions.steps), and the names of the tables that a reset drops.
+    "sqlite_file_run_composed": {"shared/io/sqlite/store_open.c"},
+    # The functions below the macros, and SQLite's own.
+    "store_run_": set(),
+    "store_query_": set(),
+    "sqlite_file_pragma_": set(),
+    "sqlite_file_prepare_": set(),
+    "sqlite_file_integer_": set(),
+    "sqlite3_exec": {"shared/io/sqlite/file.c", "tests/edge/bus_sqlite_test.c"},
+    "sqlite3_prepare": set(),
+    "sqlite3_prepare_v2": {"tests/edge/bus_sqlite_test.c"},
+    "sqlite3_prepare_v3": {"shared/io/sqlite/file.c", "shared/io/sqlite/store.c"},
+    "sqlite3_get_table": set(),
+}
+SQL_DEFINED = {f"shared/io/sqlite/{name}" for name in ("store.h", "store.c", "file.h", "file.c")}
+SQL_CALL = re.compile(r"\b(" + "|".join(SQL_CALLERS) + r")\(")
 
 
 def uncommented(text):
@@ -40,12 +71,20 @@ def ignored(codes, texts):
                 yield path, match.start(), "say in a comment why the Result is ignored"
 
 
+def composed(codes, root):
+    for path, code in codes.items():
+        name = path.relative_to(root).as_posix()
+        for match in SQL_CALL.finditer(code):
+            if name not in SQL_CALLERS[match[1]] | (set() if match[1].startswith("sqlite3_") else SQL_DEFINED):
+                yield path, match.start(), f"{match[1]} takes any SQL: call a macro that takes literals, or add the file to SQL_CALLERS"
+
+
 def main(root):
     paths = [path for place in PLACES for path in sorted((root / place).rglob("*.[ch]"))]
     texts = {path: path.read_text() for path in paths}
     codes = {path: uncommented(text) for path, text in texts.items()}
     count = 0
-    for path, at, fault in ignored(codes, texts):
+    for path, at, fault in [*ignored(codes, texts), *composed(codes, root)]:
         count += 1
         print(f"{path.relative_to(root)}:{codes[path].count(chr(10), 0, at) + 1}: {fault}")
     return 1 if count else 0

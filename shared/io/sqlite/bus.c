@@ -166,11 +166,13 @@ static BusDrop rows_select(sqlite3_stmt *rows, BusTable *table, const Allowance 
 /* The oldest rows that may be deleted; none if they cannot be read. The next write then reports the failure. */
 static BusDrop table_plan(BusSqlite *bus, BusTable *table, const Allowance *allowed)
 {
-	static const char sql[] = "SELECT offset, at, length(key) + length(headers) + length(body) FROM \"%s\""
-				  " ORDER BY offset LIMIT ?1";
 	if (atomic_load(&table->first) >= allowed->before)
 		return (BusDrop){ 0 };
-	if (table->oldest == NULL && result_failed(bus_prepare(bus, sql, table->name, &table->oldest)))
+	if (table->oldest == NULL &&
+	    result_failed(sqlite_file_prepare(bus->db,
+					      "SELECT offset, at, length(key) + length(headers) + length(body) FROM \"%w\""
+					      " ORDER BY offset LIMIT ?1",
+					      table->name, &table->oldest)))
 		return (BusDrop){ 0 };
 	sqlite3_bind_int64(table->oldest, 1, (int64_t)allowed->rows);
 	return rows_select(table->oldest, table, allowed);
@@ -212,9 +214,9 @@ static BusDrop retention_busy(BusSqlite *bus, Instant now, size_t rows)
 /* Records the end of a table that is about to be emptied: without a newest record the end cannot be derived. */
 static int end_record(BusSqlite *bus, const BusTable *table)
 {
-	static const char sql[] = "INSERT OR REPLACE INTO meta VALUES ('end of %s', ?1)";
-	sqlite3_stmt *record = NULL;
-	if (result_failed(bus_prepare(bus, sql, table->name, &record)))
+	sqlite3_stmt *record;
+	if (result_failed(sqlite_file_prepare(bus->db, "INSERT OR REPLACE INTO meta VALUES ('end of %q', ?1)", table->name,
+					      &record)))
 		return SQLITE_IOERR;
 	sqlite3_bind_int64(record, 1, atomic_load(&table->end));
 	int code = bus_step(record);
@@ -228,7 +230,7 @@ static int drop_write(BusSqlite *bus, const BusDrop *drop)
 	if (drop->before == atomic_load(&table->end) && end_record(bus, table) != SQLITE_OK)
 		return SQLITE_IOERR;
 	if (table->drop == NULL &&
-	    result_failed(bus_prepare(bus, "DELETE FROM \"%s\" WHERE offset < ?1", table->name, &table->drop)))
+	    result_failed(sqlite_file_prepare(bus->db, "DELETE FROM \"%w\" WHERE offset < ?1", table->name, &table->drop)))
 		return SQLITE_IOERR;
 	sqlite3_bind_int64(table->drop, 1, drop->before);
 	table->bytes_next -= drop->bytes;
@@ -381,8 +383,8 @@ static int batch_insert(BusSqlite *bus, const BusBatch *batch, Instant now)
 	for (; entry != NULL && code == SQLITE_OK; entry = batch_next(batch, entry)) {
 		BusTable *table = &bus->tables[entry->table];
 		if (table->insert == NULL &&
-		    result_failed(bus_prepare(bus, "INSERT INTO \"%s\" VALUES (?1, ?2, ?3, ?4, ?5)", table->name,
-					      &table->insert)))
+		    result_failed(sqlite_file_prepare(bus->db, "INSERT INTO \"%w\" VALUES (?1, ?2, ?3, ?4, ?5)", table->name,
+						      &table->insert)))
 			return SQLITE_IOERR;
 		code = entry_insert(bus, entry, now);
 	}

@@ -131,9 +131,6 @@ static inline const BusTopic *bus_table_topic(const BusSqlite *bus, const BusTab
 void bus_condition_init(pthread_cond_t *condition);
 bool bus_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_us);
 
-/* Prepares a persistent statement; %s in the format is the name of the table. ERROR_AGAIN or ERROR_INTERNAL. */
-Result bus_prepare(BusSqlite *bus, const char *format, const char *table, sqlite3_stmt **out);
-
 /* Runs and resets a statement that returns no rows. Returns a SQLITE_* code. */
 int bus_step(sqlite3_stmt *statement);
 

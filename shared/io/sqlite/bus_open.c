@@ -42,46 +42,41 @@ int bus_step(sqlite3_stmt *statement)
 	return sqlite3_reset(statement);
 }
 
-Result bus_prepare(BusSqlite *bus, const char *format, const char *table, sqlite3_stmt **out)
-{
-	char *sql = sqlite3_mprintf(format, table);
-	must(sql != NULL);
-	int code = sqlite3_prepare_v3(bus->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
-	sqlite3_free(sql);
-	return sqlite_file_result(bus->db, code);
-}
-
 /* ---- the schema -------------------------------------------------------------------------------------------------- */
 
-static const char schema_sql[] =
-	"CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-	"CREATE TABLE positions (reader TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,"
-	" position INTEGER NOT NULL, PRIMARY KEY (reader, topic, partition)) WITHOUT ROWID;"
-	"INSERT INTO meta VALUES ('probes', 0);";
+#define SCHEMA                                                                                                  \
+	"CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"                                       \
+	"CREATE TABLE positions (reader TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,"        \
+	" position INTEGER NOT NULL, PRIMARY KEY (reader, topic, partition)) WITHOUT ROWID;"                    \
+	"INSERT INTO meta VALUES ('probes', 0);"
 
 /* body is the last column: reading key and headers never touches the overflow pages of a long body. */
-static const char table_sql[] = "CREATE TABLE IF NOT EXISTS \"%s\" (offset INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
-				" key BLOB NOT NULL, headers BLOB NOT NULL, body BLOB NOT NULL)";
+#define TABLE                                                                                                   \
+	"CREATE TABLE IF NOT EXISTS \"%w\" (offset INTEGER PRIMARY KEY, at INTEGER NOT NULL,"                   \
+	" key BLOB NOT NULL, headers BLOB NOT NULL, body BLOB NOT NULL)"
 
 static Result meta_write(BusSqlite *bus)
 {
 	uint8_t random[(BUS_CLUSTER_TEXT - 1) / 2];
-	char cluster[BUS_CLUSTER_TEXT], sql[256];
+	char cluster[BUS_CLUSTER_TEXT];
+	sqlite3_stmt *statement;
 	clock_random(random, sizeof random);
 	for (size_t i = 0; i < sizeof random; i++)
 		snprintf(cluster + 2 * i, 3, "%02x", random[i]);
-	snprintf(sql, sizeof sql,
-		 "INSERT INTO meta VALUES ('partitions', %u), ('cluster', '%s');"
-		 "PRAGMA application_id = %d; PRAGMA user_version = %d",
-		 bus->bus.partitions, cluster, APPLICATION_ID, BUS_SCHEMA);
-	return sqlite_file_run(bus->db, sql);
+	TRY(sqlite_file_prepare(bus->db, "INSERT INTO meta VALUES ('partitions', ?1), ('cluster', ?2)", NULL, &statement));
+	sqlite3_bind_int64(statement, 1, bus->bus.partitions);
+	sqlite3_bind_text(statement, 2, cluster, -1, SQLITE_STATIC);
+	sqlite3_step(statement);
+	TRY(sqlite_file_result(bus->db, sqlite3_finalize(statement)));
+	TRY(sqlite_file_pragma(bus->db, "application_id", APPLICATION_ID));
+	return sqlite_file_pragma(bus->db, "user_version", BUS_SCHEMA);
 }
 
 static Result tables_create(BusSqlite *bus)
 {
 	for (unsigned i = 0; i < bus->table_count; i++) {
-		sqlite3_stmt *create = NULL;
-		TRY(bus_prepare(bus, table_sql, bus->tables[i].name, &create));
+		sqlite3_stmt *create;
+		TRY(sqlite_file_prepare(bus->db, TABLE, bus->tables[i].name, &create));
 		int code = bus_step(create);
 		sqlite3_finalize(create);
 		TRY(sqlite_file_result(bus->db, code));
@@ -92,7 +87,7 @@ static Result tables_create(BusSqlite *bus)
 static Result partitions_check(BusSqlite *bus)
 {
 	int64_t kept = 0;
-	TRY(sqlite_file_integer(bus->db, "SELECT value FROM meta WHERE name = 'partitions'", &kept));
+	TRY(sqlite_file_integer(bus->db, "SELECT value FROM meta WHERE name = 'partitions'", NULL, &kept));
 	if (kept != bus->bus.partitions)
 		return result_fail(ERROR_INPUT,
 				   "it was made with %lld partitions, a number that never changes, and %u are configured: "
@@ -105,9 +100,9 @@ static Result partitions_check(BusSqlite *bus)
 static Result version_check(BusSqlite *bus, bool *fresh)
 {
 	int64_t version = 0, application = 0, objects = 0;
-	TRY(sqlite_file_integer(bus->db, "PRAGMA user_version", &version));
-	TRY(sqlite_file_integer(bus->db, "PRAGMA application_id", &application));
-	TRY(sqlite_file_integer(bus->db, "SELECT count(*) FROM sqlite_schema", &objects));
+	TRY(sqlite_file_integer(bus->db, "PRAGMA user_version", NULL, &version));
+	TRY(sqlite_file_integer(bus->db, "PRAGMA application_id", NULL, &application));
+	TRY(sqlite_file_integer(bus->db, "SELECT count(*) FROM sqlite_schema", NULL, &objects));
 	*fresh = objects == 0;
 	if (!*fresh && application != APPLICATION_ID)
 		return result_fail(ERROR_INPUT, "it is a file of another program: move it, or choose another path");
@@ -123,7 +118,7 @@ static Result schema_ensure(BusSqlite *bus, bool fresh)
 {
 	Result result = sqlite_file_run(bus->db, "BEGIN IMMEDIATE");
 	if (!result_failed(result) && fresh)
-		result = sqlite_file_run(bus->db, schema_sql);
+		result = sqlite_file_run(bus->db, SCHEMA);
 	if (!result_failed(result) && fresh)
 		result = meta_write(bus);
 	if (!result_failed(result))
@@ -139,28 +134,24 @@ static Result schema_ensure(BusSqlite *bus, bool fresh)
 
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
 
-static Result offset_read(BusSqlite *bus, const char *format, const BusTable *table, int64_t *out)
-{
-	char *sql = sqlite3_mprintf(format, table->name);
-	must(sql != NULL);
-	Result result = sqlite_file_integer(bus->db, sql, out);
-	sqlite3_free(sql);
-	return result;
-}
-
 /* Estimates the bytes of a partition from about 64 records. Computing the exact sum would read the whole file at each start. */
 static Result bytes_estimate(BusSqlite *bus, BusTable *table)
 {
-	static const char format[] =
-		"WITH RECURSIVE range (low, high) AS (VALUES (%lld, %lld)),"
-		" pick (n) AS (SELECT low FROM range UNION ALL SELECT n + 1 + (high - low) / 64 FROM pick, range"
-		" WHERE n + 1 + (high - low) / 64 <= high)"
-		" SELECT avg(length(key) + length(headers) + length(body)) * (SELECT high - low + 1 FROM range)"
-		" FROM pick CROSS JOIN \"%w\" ON offset = n";
-	char *sql = sqlite3_mprintf(format, table->first, table->end_next - 1, table->name);
-	must(sql != NULL);
-	Result result = sqlite_file_integer(bus->db, sql, &table->bytes);
-	sqlite3_free(sql);
+	sqlite3_stmt *row;
+	TRY(sqlite_file_prepare(bus->db,
+				"WITH RECURSIVE range (low, high) AS (VALUES (?1, ?2)),"
+				" pick (n) AS (SELECT low FROM range UNION ALL SELECT n + 1 + (high - low) / 64 FROM pick, range"
+				" WHERE n + 1 + (high - low) / 64 <= high)"
+				" SELECT avg(length(key) + length(headers) + length(body)) * (SELECT high - low + 1 FROM range)"
+				" FROM pick CROSS JOIN \"%w\" ON offset = n",
+				table->name, &row));
+	sqlite3_bind_int64(row, 1, table->first);
+	sqlite3_bind_int64(row, 2, table->end_next - 1);
+	int code = sqlite3_step(row);
+	if (code == SQLITE_ROW)
+		table->bytes = sqlite3_column_int64(row, 0);
+	Result result = sqlite_file_result(bus->db, code);
+	sqlite3_finalize(row);
 	table->bytes_next = table->bytes;
 	return result;
 }
@@ -170,10 +161,10 @@ static Result tables_load(BusSqlite *bus)
 	for (unsigned i = 0; i < bus->table_count; i++) {
 		BusTable *table = &bus->tables[i];
 		int64_t recorded = 0, first = 0, end = 0;
-		TRY(offset_read(bus, "SELECT coalesce(max(value), 0) FROM meta WHERE name = 'end of %q'", table,
-				&recorded));
-		TRY(offset_read(bus, "SELECT coalesce(min(offset), -1) FROM \"%w\"", table, &first));
-		TRY(offset_read(bus, "SELECT coalesce(max(offset) + 1, 0) FROM \"%w\"", table, &end));
+		TRY(sqlite_file_integer(bus->db, "SELECT coalesce(max(value), 0) FROM meta WHERE name = 'end of %q'", table->name,
+					&recorded));
+		TRY(sqlite_file_integer(bus->db, "SELECT coalesce(min(offset), -1) FROM \"%w\"", table->name, &first));
+		TRY(sqlite_file_integer(bus->db, "SELECT coalesce(max(offset) + 1, 0) FROM \"%w\"", table->name, &end));
 		end = end > recorded ? end : recorded;
 		first = first < 0 ? end : first;
 		atomic_store(&table->first, first);
@@ -189,8 +180,8 @@ static Result tables_load(BusSqlite *bus)
 
 static Result cluster_load(BusSqlite *bus)
 {
-	sqlite3_stmt *row = NULL;
-	TRY(bus_prepare(bus, "SELECT value FROM %s WHERE name = 'cluster'", "meta", &row));
+	sqlite3_stmt *row;
+	TRY(sqlite_file_prepare(bus->db, "SELECT value FROM meta WHERE name = 'cluster'", NULL, &row));
 	int code = sqlite3_step(row);
 	if (code == SQLITE_ROW)
 		snprintf(bus->cluster, sizeof bus->cluster, "%s", (const char *)sqlite3_column_text(row, 0));
@@ -201,11 +192,11 @@ static Result cluster_load(BusSqlite *bus)
 
 static Result statements_prepare(BusSqlite *bus)
 {
-	TRY(bus_prepare(bus, "BEGIN IMMEDIATE", NULL, &bus->begin));
-	TRY(bus_prepare(bus, "COMMIT", NULL, &bus->commit));
-	TRY(bus_prepare(bus, "ROLLBACK", NULL, &bus->rollback));
-	TRY(bus_prepare(bus, "UPDATE meta SET value = value + 1 WHERE name = 'probes'", NULL, &bus->probe));
-	return bus_prepare(bus, "INSERT OR REPLACE INTO positions VALUES (?1, ?2, ?3, ?4)", NULL, &bus->position);
+	TRY(sqlite_file_prepare(bus->db, "BEGIN IMMEDIATE", NULL, &bus->begin));
+	TRY(sqlite_file_prepare(bus->db, "COMMIT", NULL, &bus->commit));
+	TRY(sqlite_file_prepare(bus->db, "ROLLBACK", NULL, &bus->rollback));
+	TRY(sqlite_file_prepare(bus->db, "UPDATE meta SET value = value + 1 WHERE name = 'probes'", NULL, &bus->probe));
+	return sqlite_file_prepare(bus->db, "INSERT OR REPLACE INTO positions VALUES (?1, ?2, ?3, ?4)", NULL, &bus->position);
 }
 
 /*

@@ -154,8 +154,8 @@ static Result position_take(BusSqlite *bus, sqlite3_stmt *row)
 
 Result bus_positions_load(BusSqlite *bus)
 {
-	sqlite3_stmt *rows = NULL;
-	TRY(bus_prepare(bus, "SELECT reader, topic, partition, position FROM %s", "positions", &rows));
+	sqlite3_stmt *rows;
+	TRY(sqlite_file_prepare(bus->db, "SELECT reader, topic, partition, position FROM positions", NULL, &rows));
 	Result result = result_ok();
 	int code = SQLITE_DONE;
 	while (!result_failed(result) && (code = sqlite3_step(rows)) == SQLITE_ROW)

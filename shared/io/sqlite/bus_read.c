@@ -110,15 +110,14 @@ static Result statement_prepare(BusSqliteReader *reader, const BusTable *table, 
 {
 	ReaderTable *own = &reader->tables[table - bus_sqlite(reader->reader.bus)->tables];
 	sqlite3_stmt **kept = want_bodies ? &own->full : &own->light;
-	char sql[160];
-	if (*kept == NULL) {
-		snprintf(sql, sizeof sql, "SELECT offset, key, headers%s FROM \"%s\""
-			 " WHERE offset >= ?1 ORDER BY offset LIMIT ?2",
-			 want_bodies ? ", body" : "", table->name);
-		int code = sqlite3_prepare_v3(reader->db, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL);
-		if (code != SQLITE_OK)
-			return sqlite_file_result(reader->db, code);
-	}
+	if (*kept == NULL && want_bodies)
+		TRY(sqlite_file_prepare(reader->db,
+					"SELECT offset, key, headers, body FROM \"%w\" WHERE offset >= ?1 ORDER BY offset LIMIT ?2",
+					table->name, kept));
+	else if (*kept == NULL)
+		TRY(sqlite_file_prepare(reader->db,
+					"SELECT offset, key, headers FROM \"%w\" WHERE offset >= ?1 ORDER BY offset LIMIT ?2",
+					table->name, kept));
 	*out = *kept;
 	return result_ok();
 }

@@ -1,6 +1,7 @@
 #include "shared/io/sqlite/file.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 enum { PRIMARY_CODE = 0xff };
 
@@ -46,16 +47,34 @@ Result sqlite_file_open(const char *path, int flags, int busy_ms, sqlite3 **out)
 	return result_ok();
 }
 
-Result sqlite_file_run(sqlite3 *db, const char *sql)
+Result sqlite_file_run_composed(sqlite3 *db, const char *sql)
 {
 	return sqlite_file_result(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
-Result sqlite_file_integer(sqlite3 *db, const char *sql, int64_t *out)
+Result sqlite_file_pragma_(sqlite3 *db, const char *name, int number)
 {
-	sqlite3_stmt *statement = NULL;
-	int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-	if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+	char sql[64];
+	must(snprintf(sql, sizeof sql, "PRAGMA %s = %d", name, number) < (int)sizeof sql);
+	return sqlite_file_run_composed(db, sql);
+}
+
+Result sqlite_file_prepare_(sqlite3 *db, const char *format, const char *table, sqlite3_stmt **out)
+{
+	char *sql = sqlite3_mprintf(format, table);
+	must(sql != NULL);
+	*out = NULL;
+	int code = sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+	sqlite3_free(sql);
+	return sqlite_file_result(db, code);
+}
+
+Result sqlite_file_integer_(sqlite3 *db, const char *format, const char *table, int64_t *out)
+{
+	sqlite3_stmt *statement;
+	TRY(sqlite_file_prepare_(db, format, table, &statement));
+	int code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
 		*out = sqlite3_column_int64(statement, 0);
 	Result result = sqlite_file_result(db, code);
 	sqlite3_finalize(statement);

@@ -22,11 +22,26 @@ Result sqlite_file_open(const char *path, int flags, int busy_ms, sqlite3 **out)
  */
 Result sqlite_file_result(sqlite3 *db, int code);
 
-/* Runs statements without parameters, such as pragmas and schemas. */
-Result sqlite_file_run(sqlite3 *db, const char *sql);
+/* Runs statements without parameters, such as pragmas. Only a literal compiles as sql. */
+#define sqlite_file_run(db, sql) sqlite_file_run_composed((db), "" sql "")
 
-/* Reads the integer in the first row of a statement's result; if there is no row, *out is left unchanged. */
-Result sqlite_file_integer(sqlite3 *db, const char *sql, int64_t *out);
+/* The same for a text that is not a literal, such as a row of a constant table. tools/lint/calls.py lists the callers. */
+Result sqlite_file_run_composed(sqlite3 *db, const char *sql);
+
+/* Sets a pragma to a number. name is a literal. */
+#define sqlite_file_pragma(db, name, number) sqlite_file_pragma_((db), "" name "", (number))
+Result sqlite_file_pragma_(sqlite3 *db, const char *name, int number);
+
+/*
+ * Prepares a persistent statement; *out is NULL after a failure. Only a literal compiles as format. It may contain one %w (in
+ * double quotes) or %q (in single quotes) for table, the name of a table of the bus. table NULL: the format has neither.
+ */
+#define sqlite_file_prepare(db, format, table, out) sqlite_file_prepare_((db), "" format "", (table), (out))
+Result sqlite_file_prepare_(sqlite3 *db, const char *format, const char *table, sqlite3_stmt **out);
+
+/* Reads the integer in the first row of a statement's result; if there is no row, *out is left unchanged. As for the above. */
+#define sqlite_file_integer(db, format, table, out) sqlite_file_integer_((db), "" format "", (table), (out))
+Result sqlite_file_integer_(sqlite3 *db, const char *format, const char *table, int64_t *out);
 
 /* Fsyncs the file through SQLite's own descriptor: closing any other descriptor of the file would release SQLite's locks. */
 Result sqlite_file_sync(sqlite3 *db);

@@ -149,6 +149,13 @@ Result store_run_(Store *store, const char *sql, const StoreValue *values, size_
 	return statement_end(statement);
 }
 
+Result store_run_table(Store *store, const char *const *statements, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		TRY(sqlite_file_run_composed(store->db, statements[i]));
+	return result_ok();
+}
+
 int64_t store_changes(Store *store)
 {
 	return sqlite3_changes64(store->db);
@@ -159,7 +166,9 @@ int64_t store_changes(Store *store)
 Result store_begin(Store *store)
 {
 	must(sqlite3_get_autocommit(store->db));
-	return store_run(store, sqlite3_db_readonly(store->db, "main") == 1 ? "BEGIN" : "BEGIN IMMEDIATE");
+	if (sqlite3_db_readonly(store->db, "main") == 1)
+		return store_run(store, "BEGIN");
+	return store_run(store, "BEGIN IMMEDIATE");
 }
 
 Result store_commit(Store *store)

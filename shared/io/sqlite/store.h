@@ -58,23 +58,45 @@ typedef struct {
 #define V_NULL ((StoreValue){ .type = VALUE_NULL })
 
 /*
- * Runs a statement. Each SQL text is prepared once and cached under its address, so pass literals. Invalid SQL is a programming
- * error. Values are bound to ?1, ?2 … and borrowed until the statement ends. ERROR_CONFLICT: a constraint is violated.
+ * Runs a statement. Only a literal compiles as sql, so that no value can become part of the text. Each text is prepared once and
+ * cached under its address. Invalid SQL is a programming error. Values are bound to ?1, ?2 … and borrowed until the statement
+ * ends. ERROR_CONFLICT: a constraint is violated.
  */
 Result store_run_(Store *store, const char *sql, const StoreValue *values, size_t count);
 #define store_run(store, sql, ...) \
-	store_run_((store), (sql), (const StoreValue[]){ __VA_ARGS__ }, \
+	store_run_((store), "" sql "", (const StoreValue[]){ __VA_ARGS__ }, \
 		   sizeof((const StoreValue[]){ __VA_ARGS__ }) / sizeof(StoreValue))
 
 /*
- * A query. Usage: while (statement_next(query)) { … columns … }, then statement_end(query) in every case. Slices of columns are
- * borrowed until the next call on the statement. dynamic: the text is not a literal and is prepared for this query alone. Never
- * NULL; statement_end reports a failure.
+ * The same for a text that the program composed of the names in a constant table, once: like a literal, it is cached under its
+ * address and never changes. tools/lint/calls.py has the list of the callers.
+ */
+static inline Result store_run_composed(Store *store, const char *sql, const StoreValue *values, size_t count)
+{
+	return store_run_(store, sql, values, count);
+}
+
+/* Runs the statements of a constant table, such as a schema. tools/lint/calls.py has the list of the callers. */
+Result store_run_table(Store *store, const char *const *statements, size_t count);
+
+/*
+ * A query; only a literal compiles as sql. Usage: while (statement_next(query)) { … columns … }, then statement_end(query) in
+ * every case. Slices of columns are borrowed until the next call on the statement. Never NULL; statement_end reports a failure.
  */
 Statement *store_query_(Store *store, const char *sql, bool dynamic, const StoreValue *values, size_t count);
 #define store_query(store, sql, ...)                                                    \
-	store_query_((store), (sql), false, (const StoreValue[]){ __VA_ARGS__ },        \
+	store_query_((store), "" sql "", false, (const StoreValue[]){ __VA_ARGS__ },    \
 		     sizeof((const StoreValue[]){ __VA_ARGS__ }) / sizeof(StoreValue))
+
+/*
+ * A query whose text the program composed, for filters and for names of tables, which SQL cannot bind. The text consists of
+ * constants of the program and of numbers; every value is bound. It is borrowed for the call and prepared for this query alone.
+ * tools/lint/calls.py has the list of the callers.
+ */
+static inline Statement *store_query_composed(Store *store, const char *sql, const StoreValue *values, size_t count)
+{
+	return store_query_(store, sql, true, values, count);
+}
 bool statement_next(Statement *statement);
 Slice statement_slice(Statement *statement, int column);     /* SLICE_NONE for NULL */
 int64_t statement_integer(Statement *statement, int column); /* 0 for NULL */

@@ -52,18 +52,30 @@ static void boot_read(char out[static BOOT_SIZE])
 /* Empty: the file does not have the mark. */
 static Result meta_read(sqlite3 *db, const char *name, char *out, int size)
 {
-	sqlite3_stmt *statement = NULL;
+	sqlite3_stmt *statement;
+	int64_t tables = 0;
 	out[0] = '\0';
-	int code = sqlite3_prepare_v2(db, "SELECT value FROM store_meta WHERE name = ?1", -1, &statement, NULL);
-	if (code == SQLITE_ERROR) /* no such table: a new file */
+	TRY(sqlite_file_integer(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'store_meta'", NULL, &tables));
+	if (tables == 0) /* a new file */
 		return result_ok();
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-	if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+	TRY(sqlite_file_prepare(db, "SELECT value FROM store_meta WHERE name = ?1", NULL, &statement));
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	int code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
 		snprintf(out, (size_t)size, "%s", (const char *)sqlite3_column_text(statement, 0));
 	Result result = sqlite_file_result(db, code);
 	sqlite3_finalize(statement);
 	return result;
+}
+
+static Result meta_write(sqlite3 *db, const char *name, const char *value)
+{
+	sqlite3_stmt *statement;
+	TRY(sqlite_file_prepare(db, "INSERT OR REPLACE INTO store_meta VALUES (?1, ?2)", NULL, &statement));
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
+	sqlite3_step(statement);
+	return sqlite_file_result(db, sqlite3_finalize(statement));
 }
 
 /* ---- the mark of the schema --------------------------------------------------------------------------------------- */
@@ -88,20 +100,17 @@ static bool has_these_steps(sqlite3 *db, const StoreOptions *options, int64_t ve
 
 static Result schema_mark_write(sqlite3 *db, const StoreOptions *options)
 {
-	char sql[192], digest[DIGEST_HEX];
+	char digest[DIGEST_HEX];
 	steps_digest(options, options->version, digest);
-	snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO store_meta VALUES ('schema', '%s')", digest);
-	return sqlite_file_run(db, sql);
+	return meta_write(db, "schema", digest);
 }
 
 /* ---- the mark of an open file ------------------------------------------------------------------------------------ */
 
 static Result mark_write(sqlite3 *db, const char *boot)
 {
-	char sql[128];
-	snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO store_meta VALUES ('open', '%s')", boot);
 	TRY(sqlite_file_run(db, "PRAGMA synchronous = FULL"));
-	return sqlite_file_run(db, sql);
+	return meta_write(db, "open", boot);
 }
 
 /*
@@ -130,8 +139,8 @@ static Result mark_closed(Store *store)
 
 static bool passes_quick_check(sqlite3 *db)
 {
-	sqlite3_stmt *statement = NULL;
-	bool passed = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
+	sqlite3_stmt *statement;
+	bool passed = !result_failed(sqlite_file_prepare(db, "PRAGMA quick_check(1)", NULL, &statement)) &&
 		     sqlite3_step(statement) == SQLITE_ROW &&
 		     strcmp((const char *)sqlite3_column_text(statement, 0), "ok") == 0;
 	sqlite3_finalize(statement);
@@ -167,15 +176,13 @@ static bool steps_need_rebuild(const StoreOptions *options, int64_t from)
 /* Runs all steps on a new file, and the missing ones on an older file. Steps that are NULL are skipped. */
 static Result steps_run(Store *store, const StoreOptions *options, int64_t from)
 {
-	char version[64];
-	snprintf(version, sizeof version, "PRAGMA user_version = %d", options->version);
 	TRY(store_begin(store));
 	Result result = result_ok();
 	for (int64_t i = from; i < options->version && !result_failed(result); i++)
 		if (options->steps[i] != NULL)
-			result = sqlite_file_run(store->db, options->steps[i]);
+			result = sqlite_file_run_composed(store->db, options->steps[i]);
 	if (!result_failed(result))
-		result = sqlite_file_run(store->db, version);
+		result = sqlite_file_pragma(store->db, "user_version", options->version);
 	if (!result_failed(result))
 		return store_commit(store);
 	store_rollback(store);
@@ -203,15 +210,14 @@ static FileState schema_check(const StoreOptions *options, int64_t version, Resu
 
 static Result pragmas_run(Store *store, const StoreOptions *options)
 {
-	char cache[64];
-	snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", options->cache_kib > 0 ? options->cache_kib : 1024);
-	TRY(sqlite_file_run(store->db, cache));
+	TRY(sqlite_file_pragma(store->db, "cache_size", options->cache_kib > 0 ? -options->cache_kib : -1024));
 	TRY(sqlite_file_run(store->db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
 				       "PRAGMA foreign_keys = ON"));
 	if (options->read_only)
 		return result_ok();
 	TRY(sqlite_file_run(store->db, "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216"));
-	return sqlite_file_run(store->db, options->durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
+	return options->durable ? sqlite_file_run(store->db, "PRAGMA synchronous = FULL") :
+				  sqlite_file_run(store->db, "PRAGMA synchronous = OFF");
 }
 
 static FileState file_prepare(Store *store, const StoreOptions *options, Result *result)
@@ -219,7 +225,7 @@ static FileState file_prepare(Store *store, const StoreOptions *options, Result 
 	int64_t version = 0;
 	*result = pragmas_run(store, options);
 	if (!result_failed(*result))
-		*result = sqlite_file_integer(store->db, "PRAGMA user_version", &version);
+		*result = sqlite_file_integer(store->db, "PRAGMA user_version", NULL, &version);
 	if (result_failed(*result))
 		return result->kind == ERROR_INTERNAL ? FILE_UNUSABLE : FILE_FAILED;
 	FileState state = schema_check(options, version, result);
@@ -316,10 +322,9 @@ void store_close(Store *store)
 /* Writes the statement that drops one table other than store_meta. False: no such table is left. */
 static bool drop_statement(Store *store, char *sql, size_t sql_size)
 {
-	Statement *row = store_query_(store,
+	Statement *row = store_query(store,
 				      "SELECT format('DROP TABLE \"%w\"', name) FROM sqlite_schema"
-				      " WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'store_meta' LIMIT 1",
-				      true, NULL, 0);
+				      " WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'store_meta' LIMIT 1");
 	bool found = statement_next(row) && text_copy(statement_slice(row, 0), sql, sql_size);
 	return !result_failed(statement_end(row)) && found;
 }
@@ -328,7 +333,7 @@ static Result tables_drop(Store *store)
 {
 	char sql[256];
 	while (drop_statement(store, sql, sizeof sql))
-		TRY(sqlite_file_run(store->db, sql));
+		TRY(sqlite_file_run_composed(store->db, sql));
 	return result_ok();
 }
 
@@ -336,7 +341,7 @@ static Result tables_create(Store *store, const StoreOptions *options)
 {
 	for (int i = 0; i < options->version; i++)
 		if (options->steps[i] != NULL)
-			TRY(sqlite_file_run(store->db, options->steps[i]));
+			TRY(sqlite_file_run_composed(store->db, options->steps[i]));
 	return result_ok();
 }
 

@@ -1,14 +1,13 @@
 #include "services/gateway/view.h"
 
 #include "shared/domain/rows.h"
+#include "shared/domain/topics.h"
 #include "shared/domain/types.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <threads.h>
-
-static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* the response service remembers ids of commands for the same time */
 
 const char *const command_states[] = { "pending", "done", "refused", NULL };
 
@@ -470,7 +469,7 @@ Result view_command(Store *store, Slice id, CommandRow *out)
 		return result_fail(ERROR_INTERNAL, "%s", result.text);
 	}
 	TRY(ended);
-	return found ? result_ok() : result_fail(ERROR_NOT_FOUND, "there is no such command of the last 30 days");
+	return found ? result_ok() : result_fail(ERROR_NOT_FOUND, "there is no such command of the last %d days", COMMANDS_KEPT_DAYS);
 }
 
 void command_row_release(CommandRow *row)

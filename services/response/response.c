@@ -4,6 +4,7 @@
 #include "services/response/core/decide.h"
 #include "services/response/core/opening.h"
 
+#include "shared/domain/topics.h"
 #include "shared/domain/types.h"
 #include "shared/io/system/metrics.h"
 #include "shared/runtime/incident_store.h"
@@ -13,7 +14,6 @@
 #include <string.h>
 
 enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16, JOURNAL_CACHED = 4, FACTS_KEPT = 1024 };
-static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic keeps a command, which cannot be read again later */
 
 /*
  * Facts of a record that this process drafted, so that derive and accepted need not decode most records again. A digest stands for
@@ -99,7 +99,7 @@ static Result command_keep(Handler *handler, const char *command_id, Instant at)
 {
 	TRY(store_run(handler->store, "INSERT OR REPLACE INTO commands VALUES (?1, ?2)", V_TEXT(slice_of(command_id)),
 		      V_INTEGER(at)));
-	return store_run(handler->store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(at - command_kept_ms));
+	return store_run(handler->store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(at - COMMANDS_KEPT_MS));
 }
 
 /* *out is borrowed until the next record is read. */

@@ -9,7 +9,7 @@ const Topic topics[TOPICS] = {
 			    "Ledger of intake: incidents opened, events counted" },
 	[TOPIC_ASSESSMENTS] = { "tocsin.assessments", "assessments", TOPIC_STREAM, true, 30LL * DAY_MS,
 				"Kind, category and grade of each report, with the reason" },
-	[TOPIC_COMMANDS] = { "tocsin.commands", "commands", TOPIC_STREAM, true, 30LL * DAY_MS,
+	[TOPIC_COMMANDS] = { "tocsin.commands", "commands", TOPIC_STREAM, true, COMMANDS_KEPT_MS,
 			     "Requests of people and services to change an incident" },
 	[TOPIC_JOURNAL] = { "tocsin.journal", "journal", TOPIC_LEDGER, true, 0,
 			    "Ledger of response: every entry of every incident, and every refused command" },

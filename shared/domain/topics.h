@@ -40,6 +40,13 @@ typedef struct {
 
 extern const Topic topics[TOPICS];
 
+/*
+ * A command is kept for the same time by its topic, by response, which recognizes a repeated id, and by the view of the gateway,
+ * which shows its status: once the topic has dropped a command, it cannot be read again.
+ */
+enum { COMMANDS_KEPT_DAYS = 30 };
+#define COMMANDS_KEPT_MS ((int64_t)COMMANDS_KEPT_DAYS * 86400000)
+
 /* The number of partitions of a topic, if slotted topics have `partitions`. */
 unsigned topic_partitions(TopicId topic, unsigned partitions);
 

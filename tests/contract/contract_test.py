@@ -358,6 +358,15 @@ def channels_are_the_topics():
 
 
 @case
+def texts_say_for_how_long_commands_are_kept():
+    days = TABLES["topics"]["tocsin.commands"]["retention_ms"] // 86400000
+    said = re.compile(r"(?:[Cc]ommands? are|Command ids are|Status of a command;|commands of the last)\s(?:kept for )?(\d+)\sdays")
+    for page, times in (("proto/openapi.yaml", 2), ("proto/schemas/command-status.json", 1), ("docs/design/ownership.md", 1),
+                        ("services/gateway/view.h", 1)):
+        assert said.findall((ROOT / page).read_text()) == [str(days)] * times, page
+
+
+@case
 def messages_are_the_record_types():
     messages = ASYNCAPI["components"]["messages"]
     documented = {message["headers"]["properties"]["ce_type"]["const"] for message in messages.values()}

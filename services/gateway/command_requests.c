@@ -243,7 +243,7 @@ static bool read_incident_id(Issue *issue)
 static bool check_arguments(Issue *issue)
 {
 	CommandArguments arguments;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 
 	if (command_decode(issue->command, issue->arguments, true, &arguments, &errors))
 		return true;

@@ -103,11 +103,9 @@ static void ingest_document(const Ingest *ingest, HttpRequest *request, const Ac
 			    const Policy *policy)
 {
 	Accepted accepted;
-	FieldErrors errors;
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	ProblemCode code;
 
-	errors.count = 0;
-	errors.more = false;
 	Result result = accept(policy, input, &accepted, &errors, &code);
 	if (result_failed(result)) {
 		refuse(request, result, code, &errors);

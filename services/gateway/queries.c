@@ -213,7 +213,7 @@ void query_incidents(HttpRequest *request, void *context)
 {
 	const Queries *queries = context;
 	IncidentQuery query;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	Digest list;
 	char after[CURSOR_POSITION_MAX];
 	QueryVisit visit = { .query = &query, .errors = &errors, .take = incident_query_take };
@@ -244,7 +244,7 @@ void query_incident(HttpRequest *request, void *context)
 {
 	const Queries *queries = context;
 	ViewReader *reader;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	int64_t version;
 	Buffer document;
 
@@ -288,7 +288,7 @@ void query_timeline(HttpRequest *request, void *context)
 {
 	const Queries *queries = context;
 	IncidentQuery query;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	Digest list;
 	char after[CURSOR_POSITION_MAX];
 	QueryVisit visit = { .query = &query, .errors = &errors, .take = page_query_take };

@@ -604,13 +604,11 @@ static size_t row_of(const FieldTable *table, const char *name)
 
 Result json_decode_members(const FieldTable *table, json_t *tree, void *out, uint64_t *members)
 {
-	FieldErrors errors;
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	Decoding decoding = { .errors = &errors };
 	const char *name;
 	json_t *value;
 
-	errors.count = 0;
-	errors.more = false;
 	*members = 0;
 	fields_clear(table, out);
 	json_object_foreach (tree, name, value) {
@@ -685,10 +683,8 @@ bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, 
 
 Result json_decode_record(const FieldTable *table, json_t *tree, void *out)
 {
-	FieldErrors errors;
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 
-	errors.count = 0;
-	errors.more = false;
 	if (json_decode(table, tree, false, out, &errors))
 		return result_ok();
 	const FieldError *first = &errors.list[0];

@@ -180,6 +180,9 @@ void field_errors_add(FieldErrors *errors, const char *pointer, const char *form
 		errors->more = true;
 		return;
 	}
+	if (!errors->list)
+		errors->list = malloc(FIELD_ERRORS_MAX * sizeof *errors->list);
+	must(errors->list);
 	FieldError *error = &errors->list[errors->count++];
 	pointer_copy(pointer, error->pointer);
 	va_start(arguments, format);
@@ -188,6 +191,12 @@ void field_errors_add(FieldErrors *errors, const char *pointer, const char *form
 	must(length >= 0);
 	if ((size_t)length >= sizeof error->detail)
 		error->detail[text_cut_size(error->detail, sizeof error->detail - 1)] = '\0';
+}
+
+void field_errors_release(FieldErrors *errors)
+{
+	free(errors->list);
+	*errors = (FieldErrors){ .count = 0 };
 }
 
 /* ---- choices, cleanup --------------------------------------------------------------------------------------------- */

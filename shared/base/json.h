@@ -100,12 +100,18 @@ typedef struct {
 	char detail[FIELD_DETAIL];   /* the requirement that is not met, for people: "must be …", "is required" */
 } FieldError;
 
-/* Set count to 0 and more to false before use; the list need not be cleared. */
+/*
+ * FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 }; releases the list at the end of its scope. The list has 12 KiB, too much
+ * for the stack of a thread; the first error allocates it, so that a correct document costs nothing.
+ */
 typedef struct {
 	size_t count;
 	bool more; /* further errors did not fit */
-	FieldError list[FIELD_ERRORS_MAX];
+	FieldError *list; /* room for FIELD_ERRORS_MAX; NULL: there was no error */
 } FieldErrors;
+
+void field_errors_release(FieldErrors *errors);
+#define FIELD_ERRORS_AUTO __attribute__((cleanup(field_errors_release)))
 
 /*
  * Adds an error with a formatted detail, or sets more if the list is full. A pointer that is too long is cut to a parent, a

@@ -278,7 +278,7 @@ static void rules_compile(Policy *policy)
 /* ---- the pack */
 static Result message_check(json_t *message, MessageDocument *document)
 {
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	json_decode(&message_table, message, false, document, &errors);
 	for (size_t i = 0; i < pack_check_count && errors.count == 0; i++)
 		pack_checks[i].check(message, &errors);

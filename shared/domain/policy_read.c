@@ -161,7 +161,7 @@ static void parts_put(Reader *reader, const PackFile *file, json_t *tree)
 
 static void tree_check(Reader *reader, unsigned index, const PackFile *file, json_t *tree)
 {
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	_Alignas(max_align_t) char scratch[sizeof(MessageDocument)];
 	must(file->table->size <= sizeof scratch);
 	json_decode(file->table, tree, true, scratch, &errors);
@@ -228,7 +228,7 @@ static void missing_files_fill(Reader *reader)
 static void checks_run(Reader *reader)
 {
 	for (size_t i = 0; i < pack_check_count; i++) {
-		FieldErrors errors = { .count = 0 };
+		FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 		pack_checks[i].check(reader->message, &errors);
 		for (size_t j = 0; j < errors.count; j++)
 			message_mistake(reader, errors.list[j].pointer, errors.list[j].detail);

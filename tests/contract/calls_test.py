@@ -74,6 +74,12 @@ def sql_that_need_not_be_a_literal_is_found():
 
 
 @case
+def field_errors_that_would_leak_are_found():
+    assert len(found("\tFieldErrors errors = { .count = 0 };\n")) == 1
+    assert not found("\tFieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };\nvoid f(FieldErrors *errors, int a);\n")
+
+
+@case
 def the_sources_have_no_hits():
     done = subprocess.run([sys.executable, TOOL], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

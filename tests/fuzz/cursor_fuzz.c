@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		write_and_read(&key, &list, &other, text);
 
 	char value[FILTER_BYTES_MAX * 2] = "";
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	IncidentQuery query;
 	memcpy(value, bytes, size < sizeof value - 1 ? size : sizeof value - 1);
 	incident_query_init(&query);

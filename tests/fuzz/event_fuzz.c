@@ -15,7 +15,7 @@ static const AcceptInput input = { .key_id = "12345678", .received_at = INT64_C(
 static Result accept_body(Accept *accept, const Policy *policy, Slice body, Accepted *out)
 {
 	AcceptInput request = input;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	ProblemCode code = PROBLEM_VALIDATION_FAILED;
 	request.body = body;
 	Result result = accept(policy, &request, out, &errors, &code);

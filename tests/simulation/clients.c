@@ -66,7 +66,7 @@ void client_event(World *world)
 	AcceptInput input = { .body = buffer_slice(&event->body), .key_id = "client", .idempotency_key = key,
 			      .received_at = world->now };
 	Accepted accepted;
-	static FieldErrors errors;
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	ProblemCode code;
 	Result result = event->report ? accept_report(world_policy(), &input, &accepted, &errors, &code) :
 					accept_event(world_policy(), &input, &accepted, &errors, &code);

@@ -143,7 +143,7 @@ void installation_event(Installation *installation, int source, int number)
 {
 	char body[256];
 	Accepted accepted;
-	FieldErrors errors;
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	ProblemCode code;
 	/* Three sources share an asset, so that their incidents are joined. */
 	snprintf(body, sizeof body,

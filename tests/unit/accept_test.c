@@ -76,7 +76,7 @@ static AcceptInput input_of(const char *body)
 static Accepted accepted_of(const AcceptInput *input)
 {
 	Accepted accepted;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	ProblemCode code;
 	Result result = accept_event(policy, input, &accepted, &errors, &code);
 	if (result_failed(result))
@@ -104,7 +104,7 @@ static void assert_refused(const char *body, ProblemCode wanted, const char *poi
 {
 	AcceptInput input = input_of(body);
 	Accepted accepted;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	ProblemCode code;
 	Result result = accept_event(policy, &input, &accepted, &errors, &code);
 	assert_int_equal(result.kind, ERROR_INPUT);
@@ -366,7 +366,7 @@ static void thirty_two_levels_are_accepted_and_one_more_is_refused(void **state)
 static Accepted report_of(const AcceptInput *input)
 {
 	Accepted accepted;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	ProblemCode code;
 	assert_false(result_failed(accept_report(policy, input, &accepted, &errors, &code)));
 	return accepted;

@@ -235,7 +235,7 @@ static void a_verdict_becomes_the_record_that_response_reads(void **state)
 {
 	Policy *policy = pack_compiled(NULL);
 	Assessment assessment;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	(void)state;
 	Verdict verdict = assess_text(policy, "report",
 				      "{\"kind\":\"event\",\"description\":\"gone\",\"type\":\"theft\","

@@ -105,7 +105,7 @@ static json_t *assessment_emitted(Assessment *out)
 {
 	json_t *tree = NULL;
 	AssessmentRecord record;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	assert_false(result_failed(json_read(buffer_slice(&emitted.body), &tree)));
 	assert_true(json_decode(&assessment_record_table, tree, true, &record, &errors));
 	if (record.assessment != NULL)

@@ -69,7 +69,7 @@ static void a_text_may_have_as_many_characters_as_the_contract_says_and_no_more(
 	for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
 		for (size_t more = 0; more < 2; more++) {
 			json_t *tree JSON_AUTO = with_text(bounds[i].document, bounds[i].member, bounds[i].most + more);
-			FieldErrors errors = { .count = 0 };
+			FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 			char scratch[1024], pointer[64] = "/";
 			assert_true(bounds[i].table->size <= sizeof scratch);
 			bool right = json_decode(bounds[i].table, tree, true, scratch, &errors);
@@ -128,7 +128,7 @@ static void a_document_is_accepted_or_refused_with_the_pointer(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {
 		json_t *tree JSON_AUTO = tree_of(documents[i].document);
-		FieldErrors errors = { .count = 0 };
+		FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 		char scratch[1024];
 		json_decode(documents[i].table, tree, true, scratch, &errors);
 		if (documents[i].pointer == NULL && errors.count > 0)
@@ -147,7 +147,7 @@ static void sixty_four_observables_are_accepted_and_one_more_is_not(void **state
 	EventDocument event;
 	json_object_set_new(tree, "observables", list);
 	for (size_t i = 1; i <= 65; i++) {
-		FieldErrors errors = { .count = 0 };
+		FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 		json_array_append_new(list, json_pack("{s:s, s:s}", "type", "ip", "value", "192.0.2.1"));
 		assert_int_equal(json_decode(&event_table, tree, true, &event, &errors), i <= 64);
 	}
@@ -165,7 +165,7 @@ static void a_report_of_a_person_is_decoded_whole(void **state)
 			"\"project\":\"P1\","
 			"\"first_action\":{\"done_at\":\"2026-11-23T01:00:00Z\",\"reference\":\"110-7\"}}");
 	ReportDocument report;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	assert_true(json_decode(&report_table, tree, true, &report, &errors));
 	assert_string_equal(kind_words[report.kind], "incident");
 	assert_string_equal(report_type_words[report.type], "theft");
@@ -266,7 +266,7 @@ static void a_record_is_encoded_and_decoded_unchanged(void **state)
 	for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
 		json_t *tree JSON_AUTO = tree_of(records[i].document), *again JSON_AUTO = NULL;
 		char scratch[1024];
-		FieldErrors errors = { .count = 0 };
+		FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 		assert_true(records[i].table->size <= sizeof scratch);
 		if (!json_decode(records[i].table, tree, true, scratch, &errors))
 			fail_msg("%s: %s %s", records[i].table->name, errors.list[0].pointer, errors.list[0].detail);

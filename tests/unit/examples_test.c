@@ -128,7 +128,7 @@ static size_t each_example(const char *directory, void (*check)(const char *file
 
 static void check_valid(const char *file)
 {
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	json_t *tree JSON_AUTO = example(valid, file);
 	if (!decode(file, tree, &errors))
 		fail_msg("%s: %s %s", file, errors.list[0].pointer, errors.list[0].detail);
@@ -144,7 +144,7 @@ static void check_invalid(const char *file)
 {
 	char path[PATH_SIZE];
 	Buffer pointer;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	json_t *tree JSON_AUTO = example(invalid, file);
 	if (decode(file, tree, &errors))
 		fail_msg("%s is not refused", file);
@@ -169,7 +169,7 @@ static void every_invalid_example_is_refused_with_its_pointer(void **state)
 static void check_round(const char *file)
 {
 	_Alignas(max_align_t) char document[DOCUMENT_MAX];
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	const FieldTable *table = table_of(file);
 	if (!table || table->use == TABLE_REQUEST)
 		return;

@@ -24,7 +24,7 @@ static void assert_errors(const char *text, bool strict, size_t count, const Fie
 {
 	json_t *tree JSON_AUTO = tree_of(text);
 	Document document;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	bool good = json_decode(&document_table, tree, strict, &document, &errors);
 
 	for (size_t i = 0; i < count && i < errors.count; i++)
@@ -50,7 +50,7 @@ static void a_whole_document_is_decoded(void **state)
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of(whole);
 	Document document;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	assert_true(json_decode(&document_table, tree, true, &document, &errors));
 	assert_int_equal(errors.count, 0);
 	assert_string_equal(document.title, "fire");
@@ -103,7 +103,7 @@ static void absent_and_null_members_read_the_same(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		json_t *tree JSON_AUTO = tree_of(cases[i]);
 		Document document;
-		FieldErrors errors = { .count = 0 };
+		FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 		memset(&document, 0x5a, sizeof document);
 		assert_true(json_decode(&document_table, tree, true, &document, &errors));
 		assert_string_equal(document.title, "fire");
@@ -116,7 +116,7 @@ static void a_value_that_is_not_an_object_leaves_everything_absent(void **state)
 	(void)state;
 	json_t *tree JSON_AUTO = json_array();
 	Document document;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	memset(&document, 0x5a, sizeof document);
 	assert_false(json_decode(&document_table, tree, false, &document, &errors));
 	assert_string_equal(errors.list[0].pointer, "");
@@ -208,7 +208,7 @@ static void items_without_a_bound_of_their_own_have_at_most_256_characters(void 
 	for (size_t size = 256; size <= 257; size++) {
 		json_t *tree JSON_AUTO = json_pack("{s:[s#,s]}", "names", text, (int)size, "");
 		Names names;
-		FieldErrors errors = { .count = 0 };
+		FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 		assert_int_equal(json_decode(&table, tree, true, &names, &errors), size == 256);
 	}
 }
@@ -252,7 +252,7 @@ static void an_unknown_member_that_is_null_is_refused_too(void **state)
 	(void)state;
 	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\",\"more\":null}");
 	Document document;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	assert_false(json_decode(&document_table, tree, true, &document, &errors));
 	assert_string_equal(errors.list[0].pointer, "/more");
 }
@@ -263,7 +263,7 @@ static void errors_that_do_not_fit_set_more(void **state)
 	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\"}");
 	json_t *people = json_array();
 	Document document;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	for (int i = 0; i < FIELD_ERRORS_MAX; i++)
 		json_array_append_new(people, json_integer(i));
 	json_object_set_new(tree, "people", people);
@@ -285,7 +285,7 @@ static void a_pointer_that_is_too_long_names_a_parent(void **state)
 	json_t *tree JSON_AUTO = tree_of("{\"title\":\"x\",\"reporter\":{\"name\":\"a\"}}");
 	json_object_set_new(json_object_get(tree, "reporter"), name, json_true());
 	Document document;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	assert_false(json_decode(&document_table, tree, true, &document, &errors));
 	assert_string_equal(errors.list[0].pointer, "/reporter");
 
@@ -310,7 +310,7 @@ static void a_long_list_of_choices_ends_with_an_ellipsis(void **state)
 	static const FieldTable table = FIELD_TABLE("word", fields, Word);
 	json_t *tree JSON_AUTO = tree_of("{\"word\":\"x\"}");
 	Word word;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 
 	assert_false(json_decode(&table, tree, true, &word, &errors));
 	assert_string_equal(errors.list[0].detail,
@@ -323,7 +323,7 @@ static void texts_with_a_nul_are_refused_in_any_member(void **state)
 	(void)state;
 	json_t *tree JSON_AUTO = json_pack("{s:s#, s:s#}", "title", "a\0b", 3, "severity", "low\0", 4);
 	Document document;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	assert_false(json_decode(&document_table, tree, true, &document, &errors));
 	assert_int_equal(errors.count, 2);
 	assert_string_equal(errors.list[0].detail, "must not contain a NUL");
@@ -393,7 +393,7 @@ static void an_absent_nested_object_is_encoded_as_absent(void **state)
 	json_t *present JSON_AUTO = json_encode_present(&document_table, &document);
 	assert_true(json_is_null(json_object_get(full, "reporter")));
 	assert_written(present, "{\"title\":\"x\"}");
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	assert_true(json_decode(&document_table, full, true, &document, &errors));
 }
 

@@ -375,7 +375,7 @@ static void assert_document(const FieldTable *table, const char *text)
 {
 	_Alignas(max_align_t) char document[1024];
 	json_t *tree JSON_AUTO = NULL;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 
 	assert_true(table->size <= sizeof document);
 	assert_false(result_failed(json_read(slice_of(text), &tree)));

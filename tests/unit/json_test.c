@@ -255,7 +255,7 @@ static void a_pointer_to_an_absent_value_gives_null(void **state)
 static void long_details_are_cut_between_characters(void **state)
 {
 	(void)state;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	char detail[300] = "";
 	while (strlen(detail) < 290)
 		strcat(detail, "火");

@@ -287,7 +287,7 @@ static void arguments_are_checked_by_the_commands_table(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++) {
-		FieldErrors errors = { 0 };
+		FieldErrors errors FIELD_ERRORS_AUTO = { 0 };
 		CommandArguments out;
 		json_t *tree = json_loads(arguments[i].arguments, 0, NULL);
 		bool good = command_decode(command_of(arguments[i].command), tree, true, &out, &errors);
@@ -296,7 +296,7 @@ static void arguments_are_checked_by_the_commands_table(void **state)
 			assert_string_equal(errors.list[0].pointer, arguments[i].pointer);
 		json_decref(tree);
 	}
-	FieldErrors errors = { 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { 0 };
 	CommandArguments out;
 	assert_true(command_decode(command_of("acknowledge"), NULL, true, &out, &errors));
 }

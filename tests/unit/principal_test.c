@@ -93,7 +93,7 @@ static void the_actor_matches_its_table(void **state)
 	(void)state;
 	AdminKey key = key_of(own_key);
 	json_t *tree JSON_AUTO = admin_key_actor(&key);
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	Actor actor;
 	assert_true(json_decode(&actor_table, tree, true, &actor, &errors));
 	assert_string_equal(actor_words[actor.kind], "key");

@@ -31,7 +31,7 @@ static void every_problem_has_every_member(void **state)
 	for (unsigned code = 0; code < PROBLEMS; code++) {
 		json_t *tree JSON_AUTO = written(&(Problem){ .code = (ProblemCode)code });
 		ProblemDocument document;
-		FieldErrors errors = { .count = 0 };
+		FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 		assert_true(json_decode(&problem_table, tree, true, &document, &errors));
 		assert_int_equal(document.code, code);
 		json_t *again JSON_AUTO = json_encode(&problem_table, &document);
@@ -47,7 +47,7 @@ static void every_problem_has_every_member(void **state)
 static void texts_of_clients_are_escaped(void **state)
 {
 	(void)state;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	field_errors_add(&errors, "/a\"b", "must be \"x\"\n");
 	json_t *allowed JSON_AUTO = json_pack("[s, s]", "close", "note");
 	json_t *tree JSON_AUTO = written(&(Problem){ .code = PROBLEM_VALIDATION_FAILED,

@@ -5,7 +5,7 @@
 static json_t *decoded_by_tree(const FieldTable *table, Slice bytes, void *out)
 {
 	json_t *tree;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 
 	must(!result_failed(json_read(bytes, &tree)));
 	must(json_decode(table, tree, true, out, &errors));

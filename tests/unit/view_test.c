@@ -137,7 +137,7 @@ static void titles_of(const char *items, char *out, size_t size)
 
 static bool ask(IncidentQuery *query, const char *name, const char *value)
 {
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	incident_query_take(query, name, value, &errors);
 	return errors.count == 0;
 }
@@ -296,7 +296,7 @@ static void a_wrong_parameter_is_reported(void **state)
 static void an_unknown_parameter_is_told_the_filters_of_the_table(void **state)
 {
 	IncidentQuery query;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	char expected[FIELD_DETAIL] = "is not a parameter of this list; parameters are ";
 	(void)state;
 	for (size_t i = 0; i < incident_table.count; i++)

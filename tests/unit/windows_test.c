@@ -435,7 +435,7 @@ static void a_body_embeds_the_document_byte_for_byte(void **state)
 	json_t *tree = NULL;
 	ReportRecord record;
 	assert_false(result_failed(json_read(buffer_slice(&text), &tree)));
-	FieldErrors errors = { 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { 0 };
 	assert_true(json_decode(&report_record_table, tree, true, &record, &errors));
 	assert_int_equal(json_object_size(tree), report_record_table.count);
 	assert_string_equal(record.form, "event");

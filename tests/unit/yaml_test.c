@@ -288,7 +288,7 @@ static void errors_of_a_field_table_get_line_and_column(void **state)
 	json_t *tree JSON_AUTO = NULL;
 	YamlMarks *places = NULL;
 	Level level;
-	FieldErrors errors = { .count = 0 };
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	unsigned line = 0, column = 0;
 
 	assert_false(result_failed(yaml_read(SLICE("id: 7\nseconds:   61\n"), &tree, &places)));

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Finds calls in C that no compiler refuses: calls.py [ROOT]. Exits with 1 if there are any.
+"""Finds mistakes in C that no compiler refuses: calls.py [ROOT]. Exits with 1 if there are any.
 
 - A Result that is cast to void instead of being handled; a result_ignore without a comment on its line or the three above.
 - SQL that need not be a literal: only the files of SQL_CALLERS may call the functions that take any text. The macros store_run,
   store_query, sqlite_file_run and so on accept literals only, so that no value of a client can become part of a text.
+- A variable FieldErrors without FIELD_ERRORS_AUTO, whose list would leak.
 """
 import re
 import sys
@@ -17,6 +18,7 @@ MACRO = re.compile(r"#define (\w+)\([^)]*\)\s*(?:\\\s*)?(\w+)\(")
 CAST = re.compile(r"\(void\)\s*\(*((?:\w+(?:\([^()]*\))?(?:\[[^]]*\])?(?:->|\.))*)(\w+)\s*(?:\[[^]]*\])?\(")
 IGNORE = re.compile(r"\bresult_ignore\((?!Result)")
 COMMENTED_ABOVE = 3
+UNRELEASED = re.compile(r"\bFieldErrors \w+ *[=;,]")
 SQL_CALLERS = {
     # The text is composed of constant tables and numbers, because SQL cannot bind names of columns and tables.
     "store_query_composed": {
@@ -79,12 +81,18 @@ def composed(codes, root):
                 yield path, match.start(), f"{match[1]} takes any SQL: call a macro that takes literals, or add the file to SQL_CALLERS"
 
 
+def leaked(codes):
+    for path, code in codes.items():
+        for match in UNRELEASED.finditer(code):
+            yield path, match.start(), "declare it with FIELD_ERRORS_AUTO: its list would leak"
+
+
 def main(root):
     paths = [path for place in PLACES for path in sorted((root / place).rglob("*.[ch]"))]
     texts = {path: path.read_text() for path in paths}
     codes = {path: uncommented(text) for path, text in texts.items()}
     count = 0
-    for path, at, fault in [*ignored(codes, texts), *composed(codes, root)]:
+    for path, at, fault in [*ignored(codes, texts), *composed(codes, root), *leaked(codes)]:
         count += 1
         print(f"{path.relative_to(root)}:{codes[path].count(chr(10), 0, at) + 1}: {fault}")
     return 1 if count else 0

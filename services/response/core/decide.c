@@ -52,14 +52,11 @@ static json_t *check_role(Request *request)
 static json_t *check_arguments(Request *request)
 {
 	CommandContext *context = &request->context;
-	FieldErrors *errors = calloc(1, sizeof(*errors)); /* too large for the stack of a thread */
-	must(errors != NULL);
-	bool decoded = command_decode(context->command, request->record->arguments, false, &context->arguments, errors);
+	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
+	bool decoded = command_decode(context->command, request->record->arguments, false, &context->arguments, &errors);
 	if (decoded && context->command->check)
-		context->command->check(context, errors);
-	json_t *problem = errors->count > 0 ? problem_of_errors(errors) : NULL;
-	free(errors);
-	return problem;
+		context->command->check(context, &errors);
+	return errors.count > 0 ? problem_of_errors(&errors) : NULL;
 }
 
 static json_t *check_version(Request *request)

@@ -29,10 +29,13 @@ PKG_LIBS      = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG
 WARNINGS := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wimplicit-fallthrough \
             -Wconversion -Werror=implicit-function-declaration -Werror=int-conversion \
             -Werror=incompatible-pointer-types -Werror=format-security
+# Threads have stacks of 512 KiB (shared/program/process.c): a frame holds one path, not more. Sanitizers and tests use larger ones.
+FRAME    := -Wframe-larger-than=6144
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fno-strict-overflow -fno-delete-null-pointer-checks -fPIE
 LINK     := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 OPTIMISE := -O2 -g
 ifdef SAN
+FRAME    :=
 OPTIMISE := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 LINK     += -fsanitize=$(SAN)
 override BUILD := $(BUILD)-$(subst $(,),-,$(SAN))
@@ -106,7 +109,7 @@ test-deps: deps ## install the missing packages for tests
 $(BUILD)/obj/%.o: %.c | deps
 	$(call step,$<)
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS) $(if $(filter tests/%,$<),,$(FRAME)) -MMD -MP -c $< -o $@
 
 $(LIB): $(call object,$(LIB_SOURCES))
 	@rm -f $@ && $(AR) rcs $@ $^

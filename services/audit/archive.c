@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PIECE = 1 << 16, STAGED_BYTES = 4 << 20 };
+enum { PIECE = 4096, STAGED_BYTES = 4 << 20 };
 
 static Result checkpoint_read(Slice body, ChainHead *out)
 {

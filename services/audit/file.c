@@ -66,7 +66,7 @@ static Result file_append(AuditLedger *ledger, Slice lines)
 
 static Result read_all(int fd, const char *path, int64_t from, size_t size, Buffer *out)
 {
-	char piece[1 << 16];
+	char piece[4096];
 	while (size > 0) {
 		ssize_t got = pread(fd, piece, size < sizeof(piece) ? size : sizeof(piece), (off_t)from);
 		if (got < 0 && errno == EINTR)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PIECE = 1 << 16 };
+enum { PIECE = 4096 };
 
 static Result file_feed(FILE *file, const char *path, ChainVerify *verify)
 {

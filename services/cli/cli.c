@@ -1,6 +1,7 @@
 #include "services/cli/cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MANUAL_MAX = 65536 };
@@ -22,8 +23,9 @@ static void help(FILE *stream, const Command *commands, size_t count)
 static void settings_write(unsigned users, unsigned but_not, Buffer *out)
 {
 	Settings *settings;
-	SettingsReport report;
-	settings_read((char *[]){ NULL }, users, &settings, &report);
+	SettingsReport *report = settings_report_new();
+	settings_read((char *[]){ NULL }, users, &settings, report);
+	free(report);
 	settings_write_manual(settings, but_not, out);
 	settings_free(settings);
 }

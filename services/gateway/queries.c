@@ -4,6 +4,7 @@
 #include "services/gateway/core/preconditions.h"
 #include "services/gateway/view.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { LINK_MAX = 6144 };
@@ -24,6 +25,15 @@ static bool query_visit(void *context, const char *name, const char *value)
 
 	visit->take(visit->query, name, value, visit->errors);
 	return true;
+}
+
+/* Six KiB, too large for the stack of a thread. query_read fills it; freed by the caller. */
+static IncidentQuery *query_new(void)
+{
+	IncidentQuery *query = malloc(sizeof *query);
+
+	must(query);
+	return query;
 }
 
 /* Reads parameters and cursor; *list identifies the list to which cursors belong. False: the request was answered with an error. */
@@ -212,14 +222,15 @@ static bool check_categories(HttpRequest *request, const Queries *queries, const
 void query_incidents(HttpRequest *request, void *context)
 {
 	const Queries *queries = context;
-	IncidentQuery query;
+	IncidentQuery *query = query_new();
 	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	Digest list;
 	char after[CURSOR_POSITION_MAX];
-	QueryVisit visit = { .query = &query, .errors = &errors, .take = incident_query_take };
+	QueryVisit visit = { .query = query, .errors = &errors, .take = incident_query_take };
 
-	if (query_read(request, queries, &visit, &list, after) && check_categories(request, queries, &query, &errors))
-		read_and_answer(request, queries, &list, list_read, &(ListQuery){ &query, after });
+	if (query_read(request, queries, &visit, &list, after) && check_categories(request, queries, query, &errors))
+		read_and_answer(request, queries, &list, list_read, &(ListQuery){ query, after });
+	free(query);
 }
 
 /* ---- one incident --------------------------------------------------------------------------------------------- */
@@ -287,13 +298,14 @@ static Result timeline_read(Store *store, const void *query, Buffer *items, Page
 void query_timeline(HttpRequest *request, void *context)
 {
 	const Queries *queries = context;
-	IncidentQuery query;
+	IncidentQuery *query = query_new();
 	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	Digest list;
 	char after[CURSOR_POSITION_MAX];
-	QueryVisit visit = { .query = &query, .errors = &errors, .take = page_query_take };
+	QueryVisit visit = { .query = query, .errors = &errors, .take = page_query_take };
 
 	if (query_read(request, queries, &visit, &list, after))
 		read_and_answer(request, queries, &list, timeline_read,
-				&(TimelineQuery){ http_path_value(request, "id"), query.limit, after });
+				&(TimelineQuery){ http_path_value(request, "id"), query->limit, after });
+	free(query);
 }

@@ -184,13 +184,16 @@ static Result step_until_quiescent(Quiesce *quiesce)
 
 Result quiesce_await(const QuiesceOptions *options, ArchiveEnds *out)
 {
-	Quiesce quiesce = { .options = options };
-	Result result = units_open(&quiesce);
+	Quiesce *quiesce = calloc(1, sizeof *quiesce);
+	must(quiesce);
+	quiesce->options = options;
+	Result result = units_open(quiesce);
 	if (!result_failed(result))
-		result = step_until_quiescent(&quiesce);
+		result = step_until_quiescent(quiesce);
 	memset(out, -1, sizeof *out);
-	for (size_t i = 0; i < quiesce.count && !result_failed(result); i++)
-		unit_ends(&quiesce.units[i], out);
-	units_close(&quiesce);
+	for (size_t i = 0; i < quiesce->count && !result_failed(result); i++)
+		unit_ends(&quiesce->units[i], out);
+	units_close(quiesce);
+	free(quiesce);
 	return result;
 }

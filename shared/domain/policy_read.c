@@ -26,11 +26,13 @@ typedef struct {
 
 typedef struct {
 	json_t *message;
-	ReadFile files[READ_FILES_MAX]; /* in the order of their names */
+	const PolicyFile *sorted[READ_FILES_MAX];
+	ReadFile files[READ_FILES_MAX]; /* of `sorted` */
 	unsigned file_count;
 	Mistake mistakes[POLICY_ERRORS_MAX];
 	size_t mistake_count;
 	bool more;
+	Slice parts[READ_FILES_MAX * 4]; /* hashed for the version */
 } Reader;
 
 /* ---- errors, sorted by file, line and column */
@@ -237,15 +239,16 @@ static void checks_run(Reader *reader)
 }
 
 /* ---- policy_version: id, version and hash of the files */
-static void version_put(json_t *message, const PolicyFile *const *files, size_t count)
+static void version_put(Reader *reader, size_t count)
 {
-	Slice parts[READ_FILES_MAX * 4];
+	json_t *message = reader->message;
+	Slice *parts = reader->parts;
 	char hex[DIGEST_HEX];
 	json_t *pack = json_object_get(message, "pack"), *version = json_object_get(pack, "version");
 	for (size_t i = 0; i < count; i++) {
-		parts[i * 4] = slice_of(files[i]->name);
+		parts[i * 4] = slice_of(reader->sorted[i]->name);
 		parts[i * 4 + 1] = (Slice){ "", 1 };
-		parts[i * 4 + 2] = files[i]->bytes;
+		parts[i * 4 + 2] = reader->sorted[i]->bytes;
 		parts[i * 4 + 3] = (Slice){ "", 1 };
 	}
 	Digest digest = digest_of(parts, count * 4);
@@ -295,18 +298,17 @@ static void reader_free(Reader *reader)
 
 bool policy_read(const PolicyFile *files, size_t count, json_t **out, PolicyErrors *mistakes)
 {
-	const PolicyFile *sorted[READ_FILES_MAX];
 	Reader *reader = calloc(1, sizeof *reader);
 	must(reader != NULL && count <= READ_FILES_MAX);
 	reader->message = json_pack("{s:{}}", "words");
 	for (size_t i = 0; i < count; i++)
-		sorted[i] = &files[i];
-	qsort(sorted, count, sizeof sorted[0], by_name);
-	files_read(reader, sorted, count);
+		reader->sorted[i] = &files[i];
+	qsort(reader->sorted, count, sizeof reader->sorted[0], by_name);
+	files_read(reader, reader->sorted, count);
 	mistakes_copy(reader, mistakes);
 	bool valid = reader->mistake_count == 0;
 	if (valid) {
-		version_put(reader->message, sorted, count);
+		version_put(reader, count);
 		*out = json_incref(reader->message);
 	}
 	reader_free(reader);

@@ -45,20 +45,21 @@ static int is_yaml(const struct dirent *entry)
 
 static void file_add(PackFiles *pack, const char *directory, const char *name, PolicyErrors *mistakes)
 {
-	char path[PATH_SIZE];
+	char *path;
 	if (ends_in(name, ".yml")) {
 		mistake_add(mistakes, name, "is not read: rename it to end in .yaml");
 		return;
 	}
 	size_t index = pack->count;
-	bool fits = index < FILES_MAX && strlen(name) < NAME_MAX_SIZE;
-	if (!fits || snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path) {
+	if (index == FILES_MAX || strlen(name) >= NAME_MAX_SIZE) {
 		mistake_add(mistakes, name, "is one file too many, or its path is too long: a pack has at most 64 files with names of less than 256 bytes");
 		return;
 	}
 	strcpy(pack->names[index], name);
 	buffer_init(&pack->bytes[index], FILE_MAX);
+	must(asprintf(&path, "%s/%s", directory, name) >= 0);
 	Result read = file_read(path, &pack->bytes[index]);
+	free(path);
 	if (result_failed(read))
 		mistake_add(mistakes, name, read.text);
 	pack->files[index] = (PolicyFile){ pack->names[index], buffer_slice(&pack->bytes[index]) };
@@ -68,16 +69,15 @@ static void file_add(PackFiles *pack, const char *directory, const char *name, P
 /* Adds the YAML files directly under directory/below, ordered by name. */
 static void directory_add(PackFiles *pack, const char *directory, const char *below, PolicyErrors *mistakes)
 {
-	char path[PATH_SIZE], name[NAME_MAX_SIZE * 2];
-	struct dirent **entries;
-	if (snprintf(path, sizeof path, "%s/%s", directory, below) >= (int)sizeof path)
-		return;
+	char *path, name[NAME_MAX_SIZE * 2];
+	struct dirent **entries = NULL;
+	must(asprintf(&path, "%s/%s", directory, below) >= 0);
 	int count = scandir(path, &entries, is_yaml, alphasort);
 	if (count < 0) {
 		snprintf(name, sizeof name, "the directory cannot be read: %s", strerror(errno));
 		mistake_add(mistakes, path, name);
-		return;
 	}
+	free(path);
 	for (int i = 0; i < count; i++) {
 		snprintf(name, sizeof name, "%s%s", below, entries[i]->d_name);
 		file_add(pack, directory, name, mistakes);
@@ -86,17 +86,18 @@ static void directory_add(PackFiles *pack, const char *directory, const char *be
 	free(entries);
 }
 
-/* The default pack: ../share/tocsin/policy/default, relative to the program's directory. */
-static void default_path(char out[static PATH_SIZE])
+/* The default pack: ../share/tocsin/policy/default, relative to the program's directory. Freed by the caller. */
+static char *default_path(void)
 {
-	char program[PATH_SIZE];
+	char program[PATH_SIZE], *path;
 	must(!result_failed(program_directory(program, sizeof program)));
-	must(snprintf(out, PATH_SIZE, "%s/../share/tocsin/policy/default", program) < PATH_SIZE);
+	must(asprintf(&path, "%s/../share/tocsin/policy/default", program) >= 0);
+	return path;
 }
 
 bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyErrors *mistakes)
 {
-	char fallback[PATH_SIZE];
+	char *fallback = NULL;
 	PackFiles *pack = calloc(1, sizeof *pack);
 	must(pack != NULL);
 	mistakes->count = 0;
@@ -104,7 +105,7 @@ bool pack_read(const Settings *settings, const char *directory, json_t **out, Po
 	if (directory == NULL)
 		directory = setting_text(settings, "TOCSIN_POLICY");
 	if (directory == NULL) {
-		default_path(fallback);
+		fallback = default_path();
 		directory = fallback;
 	}
 	directory_add(pack, directory, "", mistakes);
@@ -114,6 +115,7 @@ bool pack_read(const Settings *settings, const char *directory, json_t **out, Po
 	for (size_t i = 0; i < pack->count; i++)
 		buffer_release(&pack->bytes[i]);
 	free(pack);
+	free(fallback);
 	return valid;
 }
 

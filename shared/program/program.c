@@ -4,6 +4,7 @@
 #include "shared/program/pack.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,12 +15,13 @@ enum { MANUAL_MAX = 65536 };
 
 static bool settings_read_reported(unsigned users, Settings **out)
 {
-	SettingsReport report;
-	bool valid = settings_read(environ, users, out, &report);
-	for (size_t i = 0; i < report.warnings; i++)
-		report_error("warning: %s", report.warning[i]);
-	for (size_t i = 0; i < report.mistakes; i++)
-		report_error("%s", report.mistake[i]);
+	SettingsReport *report = settings_report_new();
+	bool valid = settings_read(environ, users, out, report);
+	for (size_t i = 0; i < report->warnings; i++)
+		report_error("warning: %s", report->warning[i]);
+	for (size_t i = 0; i < report->mistakes; i++)
+		report_error("%s", report->mistake[i]);
+	free(report);
 	return valid;
 }
 
@@ -64,10 +66,11 @@ static ExitCode help_print(const Program *program);
 static ExitCode settings_print(const Program *program)
 {
 	Settings *settings;
-	SettingsReport report;
+	SettingsReport *report = settings_report_new();
 	Buffer manual;
 	buffer_init(&manual, MANUAL_MAX);
-	settings_read((char *[]){ NULL }, program->settings, &settings, &report);
+	settings_read((char *[]){ NULL }, program->settings, &settings, report);
+	free(report);
 	defaults_apply(program, settings);
 	settings_write_introduction(&manual);
 	buffer_byte(&manual, '\n');

@@ -305,6 +305,13 @@ static void warn_unsigned(const Settings *settings, SettingsReport *report)
 		WARNING(report, "TOCSIN_WEBHOOK_SECRET is not set: webhooks are sent unsigned, so a receiver cannot detect forged ones");
 }
 
+SettingsReport *settings_report_new(void)
+{
+	SettingsReport *report = malloc(sizeof *report);
+	must(report);
+	return report;
+}
+
 bool settings_read(char *const *environment, unsigned users, Settings **out, SettingsReport *report)
 {
 	Settings *settings = calloc(1, sizeof *settings);

@@ -55,6 +55,9 @@ typedef struct {
 	char warning[SETTINGS_MISTAKES_MAX][256];
 } SettingsReport;
 
+/* A report takes 16 KiB, so it is allocated; the caller frees it. */
+SettingsReport *settings_report_new(void);
+
 /*
  * Reads the settings of `users` (SETTING_…) from an environment ("NAME=value", NULL at the end). False: report holds mistakes.
  * The caller frees *out in both cases; after False, do not use the settings that report names.

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK = 16384 };
+enum { CHUNK = 4096 };
 
 static Result fail_errno(const char *path, const char *problem)
 {

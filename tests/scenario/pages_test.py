@@ -101,6 +101,7 @@ EVERY = {"operators.md": "every", "operators.zh-CN.md": "每个"}
 # Metrics that a mode does not count, with the reason or the test that covers them.
 NO_READER = "the reader of stdout would have to stop: tests/edge/log_test.c"
 NOT_EMBEDDED = {"tocsin_log_lines_dropped_total": NO_READER,
+                "tocsin_redis_up": "a home has no Redis: the scenario with six programs",
                 "tocsin_bus_producers_replaced_total": "a home has no connection to Kafka: tests/edge/bus_kafka_test.c",
                 "tocsin_ledger_deposed_total": "a home has one server, so that no owner changes: the scenario with six programs"}
 NOT_DISTRIBUTED = {"tocsin_log_lines_dropped_total": NO_READER,

@@ -239,22 +239,23 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 						.body = buffer_slice(&memory->body) });
 }
 
-/* opened: the incident that the record in memory->body opens; NULL: it opens none. */
-static void facts_keep(Memory *memory, const JournalRecord *journal, const Entries *entries, const Incident *opened)
+/* Of the record in memory->body. incident: as in draft_entered. */
+static void facts_keep(Memory *memory, const JournalRecord *journal, const Entries *entries, const Incident *incident, bool opens)
 {
+	bool outputs = entries->effect == RECORD_CLOSES || journal->resumption || journal->joins;
 	Digest body = DIGEST(buffer_slice(&memory->body));
 	*facts_slot(memory, &body) = (RecordFacts){ .body = body,
 						    .drafted = true,
-						    .derives = entries->effect == RECORD_CLOSES || journal->resumption || journal->joins,
-						    .opened_kind = opened ? opened->kind : -1,
-						    .opened_grade = opened ? opened->grade : -1 };
+						    .derives = outputs,
+						    .opened_kind = opens ? incident->kind : -1,
+						    .opened_grade = opens ? incident->grade : -1 };
 }
 
-/* incident: before the entries; opened: the incident that they open; one of the two is NULL. extras: before the entries. */
-static Result draft_entered(Handler *handler, const Incident *before, const Incident *opened, const IncidentExtras *extras,
-			    const Entries *entries, JournalRecord *journal)
+/* incident: before the entries or, if they open it, as they open it. extras: before the entries. */
+static Result draft_entered(Handler *handler, const Incident *incident, const IncidentExtras *extras, const Entries *entries,
+			    JournalRecord *journal)
 {
-	const Incident *incident = before ? before : opened;
+	bool opens = entries->version == (int64_t)json_array_size(entries->list);
 	json_t *resumption JSON_AUTO = resumption_of(incident, extras, entries, handler->policy);
 	json_t *joins JSON_AUTO = joins_of(journal->incident_id, incident, entries, handler->policy);
 	journal->entries = entries->list;
@@ -262,7 +263,7 @@ static Result draft_entered(Handler *handler, const Incident *before, const Inci
 	journal->resumption = resumption;
 	journal->joins = joins;
 	TRY(draft(handler, TYPE_JOURNAL_ENTERED, journal));
-	facts_keep(handler->memory, journal, entries, opened);
+	facts_keep(handler->memory, journal, entries, incident, opens);
 	return result_ok();
 }
 
@@ -287,8 +288,7 @@ static Result assessment_decide(Handler *handler, const AssessmentRecord *record
 	if (result_failed(decided) || json_array_size(list) == 0)
 		return decided;
 	JournalRecord journal = { .incident_id = incident_id };
-	return stored->exists ? draft_entered(handler, &stored->incident, NULL, &stored->extras, &entries, &journal) :
-				draft_entered(handler, NULL, &opened, &stored->extras, &entries, &journal);
+	return draft_entered(handler, stored->exists ? &stored->incident : &opened, &stored->extras, &entries, &journal);
 }
 
 static Result decide_assessment(Handler *handler, const Record *input)
@@ -327,7 +327,7 @@ static Result decision_draft(Handler *handler, const StoredIncident *stored, con
 				  .fingerprint = command->fingerprint, .problem = decision->problem,
 				  .version = decision->version };
 	if (decision->kind == DECIDED_ENTERED)
-		return draft_entered(handler, &stored->incident, NULL, &stored->extras, &decision->entries, &journal);
+		return draft_entered(handler, &stored->incident, &stored->extras, &decision->entries, &journal);
 	return draft(handler, types[decision->kind], &journal);
 }
 

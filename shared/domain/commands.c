@@ -254,7 +254,7 @@ const char *const entry_words[] = {
 };
 const char *const timeline_words[] = {
 	ENTRY_WORDS_OF_SERVICES
-#include "shared/domain/command_rows.h"
+#include "shared/domain/command_rows.h" /* NOLINT(readability-duplicate-include): each inclusion expands COMMAND */
 	"delivery", NULL,
 };
 #undef COMMAND

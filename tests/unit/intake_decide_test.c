@@ -410,8 +410,8 @@ static Stated ledger_states(Slice incident_id)
 typedef struct {
 	int64_t first; /* the first event of the stream that is still kept */
 	/*
-	 * ledger_from: the first record of the ledger that is still kept. forged_from: from this record on, the count of its incident
-	 * is one too high (LEDGER_MAX: no count is forged).
+	 * ledger_from: the first record of the ledger that is still kept. forged_from: from this record on, the count of its
+	 * incident is one too high (LEDGER_MAX: no count is forged).
 	 */
 	size_t ledger_from, forged_from;
 } Left;

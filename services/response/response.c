@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16 };
+/* A document grows by its commands beyond one record; the gateway and notification keep copies of the same size. */
+enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16, DOCUMENT_MAX = 4 << 20 };
 static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic keeps commands: a later repeat is impossible */
 
 /* One incident, as in the store. */
@@ -50,7 +51,7 @@ static Result restore(Handler *handler)
 	}
 	Memory *memory = calloc(1, sizeof(*memory));
 	must(memory);
-	buffer_init(&memory->body, RECORD_MAX);
+	buffer_init(&memory->body, DOCUMENT_MAX);
 	handler->memory = memory;
 	return result_ok();
 }
@@ -100,7 +101,7 @@ static Result incident_save(Handler *handler, const CachedIncident *cached)
 	buffer_clear(text);
 	json_write(cached->document, text);
 	if (text->overflowed)
-		return result_fail(ERROR_INTERNAL, "the document of %s is larger than 1 MiB", cached->id.text);
+		return result_fail(ERROR_INTERNAL, "the document of %s is larger than %d bytes", cached->id.text, DOCUMENT_MAX);
 	return store_run(handler->store,
 			 "INSERT INTO incidents VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET"
 			 " document = excluded.document, report_version = excluded.report_version, noise = excluded.noise,"
@@ -173,11 +174,11 @@ static Result output_emit(Handler *handler, const Record *record, TopicId topic,
 		json_write(body, &text);
 	else
 		buffer_text(&text, "{}");
-	must(!text.overflowed);
 	draft->subject = record->subject;
 	draft->body = buffer_slice(&text);
 	draft->time = record->time;
-	Result result = handler_emit(handler, topic, slot_of(draft->key), draft);
+	Result result = text.overflowed ? result_fail(ERROR_INTERNAL, "journal: a join or resumption is larger than %d bytes", ENTRY_ROOM) :
+					  handler_emit(handler, topic, slot_of(draft->key), draft);
 	buffer_release(&text);
 	return result;
 }
@@ -272,9 +273,12 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 	json_write(tree, &memory->body);
 	if (memory->body.overflowed || memory->body.size > RECORD_MAX - ENTRY_ROOM) {
 		buffer_release(&memory->body);
-		buffer_init(&memory->body, RECORD_MAX);
+		buffer_init(&memory->body, DOCUMENT_MAX);
 		return result_fail(ERROR_INPUT, "the journal entries would be too large for a record");
 	}
+	/* A member of the input is nested deeper in the entry, which every reader of the journal must be able to read. */
+	if (json_depth(tree) > JSON_DEPTH_MAX)
+		return result_fail(ERROR_INPUT, "the journal entries would be nested deeper than %d levels", JSON_DEPTH_MAX);
 	return handler_draft(handler, &(Draft){ .type = slice_of(type),
 						.subject = slice_of(journal->incident_id),
 						.body = buffer_slice(&memory->body),
@@ -289,6 +293,18 @@ static Result draft_entered(Handler *handler, const CachedIncident *cached, Jour
 	journal->resumption = resumption;
 	journal->joins = joins;
 	return draft(handler, TYPE_JOURNAL_ENTERED, journal, at);
+}
+
+/* The owner of a partition decides about the incidents of its slots only, whatever an input says. */
+static Result incident_check(const Handler *handler, const char *incident_id)
+{
+	unsigned slot;
+	Instant opened_at;
+	if (!id_incident_parse(slice_of(incident_id), &slot, &opened_at))
+		return result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");
+	return slot % handler->partitions == handler->partition ?
+		       result_ok() :
+		       result_fail(ERROR_INPUT, "the record is not in the partition of its incident_id");
 }
 
 /* ---- decide: assessments */
@@ -322,6 +338,7 @@ static Result decide_assessment(Handler *handler, const Record *input)
 	AssessmentRecord record;
 	TRY(json_read(input->body, &tree));
 	TRY(json_decode_record(&assessment_record_table, tree, &record));
+	TRY(incident_check(handler, record.report.incident_id));
 	return assessment_decide(handler, &record);
 }
 
@@ -378,6 +395,7 @@ static Result decide_command(Handler *handler, const Record *input)
 		return result_ok();
 	TRY(json_read(input->body, &tree));
 	TRY(json_decode_record(&command_record_table, tree, &command));
+	TRY(incident_check(handler, command.incident_id));
 	return command_decide_on(handler, input, &command);
 }
 

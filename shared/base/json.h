@@ -92,6 +92,9 @@ enum { JSON_DEPTH_MAX = 40 };
  */
 Result json_read(Slice bytes, json_t **out);
 
+/* Levels of objects and lists, the value itself included; 0 for a text or a number. Recursive: for trees from json_read. */
+size_t json_depth(json_t *value);
+
 /*
  * Checks tree against table and decodes it into *out (table->size bytes, always fully written). strict refuses unknown
  * members; otherwise they are ignored. null equals absent. Adds to errors and returns true if it added none; do not use

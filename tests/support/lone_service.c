@@ -26,6 +26,13 @@ static void headers_write(LoneService *lone, Buffer *headers, TopicId topic, con
 	}
 }
 
+Result lone_append(LoneService *lone, TopicId topic, const BusRecord *record)
+{
+	TRY(bus_append(lone->bus, topic, 0, record, NULL, NULL));
+	memory_bus_deliver_all(lone->bus);
+	return result_ok();
+}
+
 static void append(LoneService *lone, TopicId topic, const char *id, const char *type, const char *subject, Slice body)
 {
 	Buffer headers;
@@ -175,8 +182,7 @@ bool lone_output(const LoneService *lone, TopicId topic, const char *type, size_
 	for (int64_t at = 0; memory_bus_peek(lone->bus, topic, 0, at, &record); at++) {
 		LedgerMark mark;
 		if (topics[topic].kind == TOPIC_LEDGER) {
-			must(!result_failed(ledger_mark_read(record.headers, &mark)));
-			if (ledger_take(&cursor, &mark) != LEDGER_ACCEPT)
+			if (ledger_judge(&cursor, record.headers, &mark) != LEDGER_ACCEPT)
 				continue;
 		}
 		if (slice_is(header_get(record.headers, "ce_type"), type) && nth-- == 0) {

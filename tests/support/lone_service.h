@@ -47,6 +47,9 @@ void lone_until(LoneService *lone, Instant now);
 void lone_input(LoneService *lone, TopicId topic, const char *id, const char *type, const char *subject,
 		const char *body);
 
+/* Appends any record, as another program could. ERROR_INPUT: it is larger than the bus takes. */
+Result lone_append(LoneService *lone, TopicId topic, const BusRecord *record);
+
 /* The nth record of a type in a topic, from 0, in ledgers the nth accepted one; false: there are fewer. Borrowed until lone_stop. */
 bool lone_output(const LoneService *lone, TopicId topic, const char *type, size_t nth, BusRecord *out);
 size_t lone_outputs(const LoneService *lone, TopicId topic, const char *type);

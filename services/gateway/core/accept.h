@@ -24,8 +24,7 @@ typedef struct {
 	uint8_t random[17];
 } AcceptInput;
 
-/* Levels of a sender's document: fewer than JSON_DEPTH_MAX, because records that embed it add some. */
-enum { ACCEPTED_HEADERS_MAX = 1024, SENDER_DEPTH_MAX = 32 };
+enum { ACCEPTED_HEADERS_MAX = 1024 };
 
 typedef struct {
 	Id id; /* evt_… */

@@ -50,7 +50,7 @@ static Result delivery_handle(Handler *handler, const Record *record)
 
 static Result command_handle(Handler *handler, const Record *record)
 {
-	return view_take_command(handler->store, record);
+	return view_take_command(handler->store, record, handler->now);
 }
 
 static Result policy_handle(Handler *handler, const Record *record)

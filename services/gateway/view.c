@@ -28,6 +28,8 @@ const char *const view_schema[] = {
 	"CREATE INDEX commands_at ON commands (at);",
 };
 
+#define VIEW_BROKEN "the view is damaged: delete $TOCSIN_HOME/gateway/0.db, it is rebuilt from the ledgers"
+
 static StoreValue text_or_null(const char *text)
 {
 	return text ? V_TEXT(slice_of(text)) : V_NULL;
@@ -65,7 +67,8 @@ static Result item_put(Store *store, const Item *item)
 	json_t *tree JSON_AUTO = json_pack("{s:s, s:s, s:o, s:O?, s:O?}", "at", at, "type", item->type, "version",
 					   item->version > 0 ? json_integer(item->version) : json_null(), "actor",
 					   item->actor, "data", item->data);
-	must(tree != NULL);
+	if (!tree)
+		return result_fail(ERROR_INPUT, "an entry cannot be written");
 	buffer_init(&text, VIEW_DOCUMENT_BYTES);
 	json_write(tree, &text);
 	Result result = text.overflowed
@@ -92,7 +95,7 @@ static Result incident_load(Store *store, Slice id, json_t **out)
 		result = json_read(statement_slice(query, 0), out);
 	Result ended = statement_end(query);
 	if (result_failed(result))
-		return result_fail(ERROR_INTERNAL, "a document of the view cannot be read: %s", result.text);
+		return result_fail(ERROR_INTERNAL, VIEW_BROKEN " (%.80s)", result.text);
 	if (!*out && !result_failed(ended))
 		*out = incident_new();
 	return ended;
@@ -290,7 +293,7 @@ static bool is_of_client(const CommandRecord *command)
 	return kind && strcmp(kind, "system") != 0;
 }
 
-Result view_take_command(Store *store, const Record *record)
+Result view_take_command(Store *store, const Record *record, Instant now)
 {
 	json_t *tree JSON_AUTO = NULL;
 	CommandRecord command;
@@ -302,7 +305,9 @@ Result view_take_command(Store *store, const Record *record)
 	TRY(check_incident_id(command.incident_id));
 	if (!is_of_client(&command))
 		return result_ok();
-	TRY(store_run(store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(record->time - COMMANDS_KEPT_MS)));
+	/* A record that states a time ahead of the clock must not drop the commands of others. */
+	Instant at = instant_earlier(record->time, now);
+	TRY(store_run(store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(at - COMMANDS_KEPT_MS)));
 	return store_run(
 		store,
 		"INSERT INTO commands (id, incident, status, version, fingerprint, at) VALUES (?1, ?2, ?3, 0, ?4, ?5)"
@@ -339,6 +344,7 @@ static Result page_read(Statement *query, int64_t limit, Buffer *items, PageEnd 
 {
 	PageEnd page = { .more = false };
 	int64_t taken = 0;
+	bool fits = true;
 
 	while (statement_next(query)) {
 		Slice text = statement_slice(query, 1);
@@ -349,10 +355,11 @@ static Result page_read(Statement *query, int64_t limit, Buffer *items, PageEnd 
 		if (taken++ > 0)
 			buffer_byte(items, ',');
 		buffer_append(items, text);
-		must(text_copy(statement_slice(query, 0), page.last, sizeof page.last));
+		fits &= text_copy(statement_slice(query, 0), page.last, sizeof page.last);
 	}
 	*end = page;
-	return statement_end(query);
+	TRY(statement_end(query));
+	return fits ? result_ok() : result_fail(ERROR_INTERNAL, VIEW_BROKEN);
 }
 
 Result view_incidents(Store *store, const IncidentQuery *query, Slice after, Buffer *items, PageEnd *end)
@@ -386,7 +393,8 @@ static Result command_row_read(Statement *query, CommandRow *out)
 {
 	*out = (CommandRow){ .state = (CommandState)statement_integer(query, 1),
 			     .version = statement_integer(query, 2) };
-	must(text_copy(statement_slice(query, 0), out->incident, sizeof out->incident));
+	if (!text_copy(statement_slice(query, 0), out->incident, sizeof out->incident))
+		return result_fail(ERROR_INTERNAL, VIEW_BROKEN);
 	text_copy(statement_slice(query, 4), out->fingerprint, sizeof out->fingerprint);
 	if (statement_is_null(query, 3))
 		return result_ok();

@@ -19,7 +19,7 @@ extern const char *const view_schema[];
 /* ---- writing: one record, within the caller's transaction; other types are ignored. ERROR_INPUT: a dead letter. */
 Result view_take_journal(Store *store, const Record *record);
 Result view_take_delivery(Store *store, const Record *record);
-Result view_take_command(Store *store, const Record *record);
+Result view_take_command(Store *store, const Record *record, Instant now);
 
 /* ---- reading: ERROR_NOT_FOUND, or ERROR_AGAIN if the file cannot be read */
 

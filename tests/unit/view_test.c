@@ -16,6 +16,7 @@
 
 static Store *store;
 static int64_t offset;
+static const Instant NOW = T0 + 60 * INT64_C(86400000);
 
 static int view_open(void **state)
 {
@@ -44,7 +45,7 @@ static Id incident_id(int64_t number)
 /* Through the service's handler, as the runtime calls it. */
 static Result take(TopicId topic, const char *type, const char *id, int64_t at_ms, const char *body)
 {
-	Handler handler = { .service = &gateway_service, .store = store };
+	Handler handler = { .service = &gateway_service, .store = store, .now = NOW };
 	Record record = { .topic = topic,
 			  .offset = offset++,
 			  .id = slice_of(id),
@@ -438,6 +439,17 @@ static void commands_are_kept_as_long_as_response_remembers_them(void **state)
 	row = row_of(&last);
 }
 
+/* Only the clock tells how old the commands of others are: a record that states the year 9999 drops none of them. */
+static void a_command_from_the_future_drops_no_other(void **state)
+{
+	(void)state;
+	Id incident = incident_id(1), kept = command_id("kept"), future = command_id("future");
+	take_command(&kept, &incident, NOW - T0, "key");
+	take_command(&future, &incident, INSTANT_MAX - T0, "key");
+	assert_int_equal(row_of(&kept).state, COMMAND_PENDING);
+	assert_int_equal(row_of(&future).state, COMMAND_PENDING);
+}
+
 static void commands_of_services_are_not_kept(void **state)
 {
 	(void)state;
@@ -489,6 +501,7 @@ int main(void)
 		VIEW_TEST(a_command_is_pending_until_the_journal_answers_it),
 		VIEW_TEST(a_refused_command_keeps_its_reason),
 		VIEW_TEST(commands_are_kept_as_long_as_response_remembers_them),
+		VIEW_TEST(a_command_from_the_future_drops_no_other),
 		VIEW_TEST(commands_of_services_are_not_kept),
 		VIEW_TEST(a_gap_in_the_versions_stops_the_view),
 		VIEW_TEST(a_malformed_record_is_a_dead_letter),

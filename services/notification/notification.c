@@ -23,7 +23,8 @@ static Result journal_read(const Record *input, json_t **tree, JournalRecord *ou
 	if (!slice_is(input->type, TYPE_JOURNAL_ENTERED))
 		return result_ok();
 	TRY(json_read(input->body, tree));
-	return json_decode_record(&journal_record_table, *tree, out);
+	TRY(json_decode_record(&journal_record_table, *tree, out));
+	return id_is("inc_", slice_of(out->incident_id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");
 }
 
 static Result entries_apply(json_t *incident, json_t *entries)

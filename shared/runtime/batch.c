@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { ATTRIBUTES_MAX = 4096 }; /* bytes of a record's id, type, subject, key and cause */
+enum { ATTRIBUTES_MAX = 4096 }; /* bytes of a record's id, type, subject, key and cause: more than record_check allows */
 
 void batch_init(Batch *batch)
 {

@@ -170,7 +170,7 @@ static Result record_handle(Reader *reader, const InputPartition *input, const B
 	if (!result_failed(result) && record_is_bookkeeping(&record))
 		return result;
 	if (!result_failed(result))
-		result = record_partition_check(&record, reader->handler->partitions);
+		result = record_check(&record, reader->handler->partitions);
 	if (!result_failed(result))
 		result = outputs_of(outputs, input->handlers->handle, &record);
 	if (result.kind == ERROR_INPUT)

@@ -71,6 +71,13 @@ Result state_newer_than_bus(const Handler *handler, TopicId topic)
 			   topics[topic].name, name, name, handler->partition);
 }
 
+Result state_broken(const Handler *handler)
+{
+	const char *name = handler->service->name;
+	return result_fail(ERROR_INTERNAL, "a row of $TOCSIN_HOME/%s/%u.db is damaged: delete the file, it is rebuilt from the ledgers", name,
+			   handler->partition);
+}
+
 Result state_cursor_save(Store *store, const char *name, const LedgerCursor *cursor)
 {
 	return store_run(store, "INSERT OR REPLACE INTO runtime_cursor VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

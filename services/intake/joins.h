@@ -17,6 +17,10 @@
 
 /* Parts of the Service: decide of announcements that are not duplicates; apply and needed of TYPE_JOIN_KEPT; derive of all. */
 Result join_decide(Handler *handler, const Record *input);
+
+/* ERROR_INPUT: join_decide would refuse it, whatever the state is. */
+Result join_check(const Record *input);
+
 Result join_apply(Handler *handler, const Record *record);
 Result join_derive(Handler *handler, const Record *record);
 Result join_needed(Handler *handler, const Record *old, bool *needed);

@@ -85,6 +85,9 @@ void field_errors_add(FieldErrors *errors, const char *pointer, const char *form
 /* The gateway accepts 32 levels from senders; records that contain such a document need some more. */
 enum { JSON_DEPTH_MAX = 40 };
 
+/* Bytes of a character in written JSON, at most: \u0001 has as many; 4 suffice for others. */
+enum { JSON_CHARACTER_MAX = 6 };
+
 /*
  * Parses strictly: UTF-8, no duplicate names, no NUL (raw or escaped), nothing behind the value, depth at most
  * JSON_DEPTH_MAX (the top is level 1), an object at the top. *out is a new reference, untouched on failure. ERROR_INPUT

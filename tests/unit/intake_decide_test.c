@@ -152,6 +152,8 @@ Result handler_body(Handler *handler, const Record *input, Slice *body)
 			 "{\"report_version\":%lld,\"event_count\":%lld,\"last_seen_at\":\"2026-11-20T01:00:00.000Z\","
 			 "\"severity\":\"low\",\"window_seconds\":10,\"cap_seconds\":60}",
 			 (long long)event->report_version, (long long)event->event_count);
+	else if (strcmp(event->type, TYPE_REPORT_RECEIVED) == 0)
+		snprintf(text, sizeof(text), "{\"kind\":\"event\",\"description\":\"report %lld\"}", (long long)input->offset);
 	else
 		snprintf(text, sizeof(text), "{\"source\":\"s\",\"title\":\"event %lld\"}", (long long)input->offset);
 	*body = slice_of(text);
@@ -745,6 +747,7 @@ static void a_reopened_incident_whose_row_was_pruned_continues_from_the_count_of
 	const Instant days_later = T0 + INT64_C(3) * 86400000;
 	world_new();
 	Slice incident = opened_and_closed(1, T0);
+	world->now = days_later;
 	event_add(TYPE_EVENT_RECEIVED, 3, 2, days_later - 100000, 2); /* prunes the row */
 	event_add(TYPE_EVENT_RECEIVED, 4, 3, days_later - 50000, 2);
 	batch_decide(10);
@@ -843,6 +846,7 @@ static void rows_that_are_over_are_pruned_from_store_and_memory(void **state)
 	event_add(TYPE_EVENT_RECEIVED, 10, 5, T0 + 1000000, 2);
 	event_add(TYPE_EVENT_RECEIVED, 11, 6, T0 + 8000000, 2);
 	event_add(TYPE_EVENT_RECEIVED, 12, 7, T0 + 8000001, 2);
+	world->now = T0 + 8000001;
 	run_to_rest();
 	char *rows = rows_text(world->store);
 	size_t lines = 0;
@@ -851,6 +855,44 @@ static void rows_that_are_over_are_pruned_from_store_and_memory(void **state)
 	free(rows);
 	assert_int_equal(lines, 2);
 	assert_state_is_a_fold_of_the_ledger();
+	world_free();
+}
+
+/* Only the clock tells that windows are over: an event that states the year 9999 prunes none of another key. */
+static void an_event_from_the_future_prunes_no_window(void **state)
+{
+	(void)state;
+	world_new();
+	event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
+	event_add(TYPE_EVENT_RECEIVED, 2, 2, INSTANT_MAX, 2);
+	event_add(TYPE_EVENT_RECEIVED, 3, 3, INSTANT_MAX, 2);
+	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 1000, 2);
+	run_to_rest();
+	assert_true(slice_is(last_entry()->type, TYPE_REPORT_REPEATED)); /* the fourth event counts for the incident of the first */
+	for (size_t i = 0; i < world->accepted; i++)
+		assert_true(world->ledger[i].time <= world->now); /* else it would be too young to trim for thousands of years */
+	assert_state_is_a_fold_of_the_ledger();
+	world_free();
+}
+
+/* A malformed record must not make the sender's own record a duplicate. */
+static void a_malformed_event_with_the_id_of_another_hides_it_not(void **state)
+{
+	(void)state;
+	world_new();
+	Event *event = event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
+	buffer_clear(&event->headers);
+	event = event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
+	event->key.text[0] = 'u';
+	event_add("tocsin.event.later.v9", 1, 1, T0, 2);
+	closing_add(1, 1, SLICE("inc_nonsense"), T0);
+	event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
+	batch_begin();
+	for (int64_t offset = 0; offset < 4; offset++)
+		assert_int_equal(input_take(offset).kind, offset == 2 ? ERROR_NONE : ERROR_INPUT);
+	assert_false(result_failed(input_take(4)));
+	assert_int_equal(world->drafted, 1);
+	batch_accept();
 	world_free();
 }
 
@@ -986,6 +1028,8 @@ int main(void)
 		cmocka_unit_test(a_persons_report_keeps_its_form),
 		cmocka_unit_test(a_malformed_event_is_refused_and_drafts_nothing),
 		cmocka_unit_test(rows_that_are_over_are_pruned_from_store_and_memory),
+		cmocka_unit_test(an_event_from_the_future_prunes_no_window),
+		cmocka_unit_test(a_malformed_event_with_the_id_of_another_hides_it_not),
 		cmocka_unit_test(rows_stay_while_a_restart_would_read_their_events_again),
 		cmocka_unit_test(recounting_finds_a_filter_that_was_rebuilt_only_in_part),
 		cmocka_unit_test(no_crash_loses_an_event_or_counts_one_twice),

@@ -261,8 +261,10 @@ static void release(Handler *handler)
 /* Remembers the first position of each assessment; the same id at another position is a repeat. */
 static Result assessment_observe(Handler *handler, const Record *input)
 {
+	/* A record that states a time ahead of the clock must not make others new again. */
+	Instant at = instant_earlier(input->time, handler->now);
 	if (input->offset % PRUNE_EVERY == 0)
-		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(input->time - seen_ms)));
+		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(at - seen_ms)));
 	return store_run(handler->store, "INSERT OR IGNORE INTO seen VALUES (?1, ?2, ?3, ?4)", V_TEXT(input->id),
 			 V_INTEGER(input->partition), V_INTEGER(input->offset), V_INTEGER(input->time));
 }
@@ -293,7 +295,7 @@ static Result stage(Handler *handler, const Record *input)
 		.offset = input->offset,
 		.body = input->body,
 	};
-	chain_append(&memory->head, &record, &memory->staged);
+	TRY(chain_append(&memory->head, &record, &memory->staged));
 	if (memory->staged_since == INSTANT_NONE)
 		memory->staged_since = handler->now;
 	memory->positions[input->topic][input->partition].staged = true;

@@ -112,8 +112,8 @@ void window_header_move(Slice text, int64_t by, Buffer *out)
 		bool moves = slice_is(name, "through") || slice_is(name, "reflected");
 		if (!first)
 			buffer_byte(out, ';');
-		if (moves && slice_integer(value, &offset))
-			buffer_format(out, "%.*s=%" PRId64, (int)name.size, name.data, offset + by);
+		if (moves && slice_integer(value, &offset) && !__builtin_add_overflow(offset, by, &offset))
+			buffer_format(out, "%.*s=%" PRId64, (int)name.size, name.data, offset);
 		else
 			buffer_append(out, member);
 	}

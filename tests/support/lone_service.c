@@ -44,11 +44,16 @@ static void append(LoneService *lone, TopicId topic, const char *id, const char 
 	buffer_release(&headers);
 }
 
+void lone_claim(LoneService *lone, TopicId topic)
+{
+	append(lone, topic, "led_claim", TYPE_LEDGER_CLAIMED, NULL, SLICE("{}"));
+}
+
 void lone_input(LoneService *lone, TopicId topic, const char *id, const char *type, const char *subject,
 		const char *body)
 {
 	if (topics[topic].kind == TOPIC_LEDGER && lone->seq[topic] == 0)
-		append(lone, topic, "led_claim", TYPE_LEDGER_CLAIMED, NULL, SLICE("{}"));
+		lone_claim(lone, topic);
 	append(lone, topic, id, type, subject, slice_of(body));
 }
 

@@ -187,7 +187,8 @@ static Result accepted_load(const Handler *handler, LedgerPositions *accepted)
 	Statement *row = store_query_(store, "SELECT topic, partition, position FROM runtime_position", false, NULL, 0);
 	bool sound = true;
 	while (statement_next(row) && accepted->count < LEDGER_POSITIONS_MAX) {
-		int64_t topic = statement_integer(row, 0), partition = statement_integer(row, 1), position = statement_integer(row, 2);
+		int64_t topic = statement_integer(row, 0), partition = statement_integer(row, 1);
+		int64_t position = statement_integer(row, 2);
 		sound &= topic >= 0 && topic < TOPICS && partition >= 0 && partition < LEDGER_PARTITIONS_MAX && position >= 0;
 		size_t i = accepted->count++;
 		accepted->list[i].topic = (unsigned)topic;

@@ -299,10 +299,12 @@ static Result with_store(Reader *reader, size_t *count)
 		reader->in_transaction = true;
 		result = inputs_handle(reader, count);
 	}
+	bool awaited = reader->awaiting;
 	/* The transaction stays open until dead letters are reported. */
 	reader->awaiting = !result_failed(result) && wire_pending(reader->outputs->wire) > 0;
 	if (reader->awaiting)
 		return result_ok();
+	*count += awaited; /* a batch that ends is progress: the next one may be waiting already */
 	return view_end(reader, result_failed(result) ? result : dead_letters_check(reader));
 }
 

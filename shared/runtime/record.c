@@ -58,8 +58,9 @@ static bool text_fits(Slice text, size_t max)
 
 bool record_texts_fit(const Record *record)
 {
-	return text_fits(record->id, RECORD_ID_MAX) && text_fits(record->type, RECORD_ID_MAX) && text_fits(record->cause, RECORD_ID_MAX) &&
-	       text_fits(record->subject, RECORD_KEY_MAX) && text_fits(record->key, RECORD_KEY_MAX);
+	return text_fits(record->id, RECORD_ID_MAX) && text_fits(record->type, RECORD_ID_MAX) &&
+	       text_fits(record->cause, RECORD_ID_MAX) && text_fits(record->subject, RECORD_KEY_MAX) &&
+	       text_fits(record->key, RECORD_KEY_MAX);
 }
 
 Result record_check(const Record *record, unsigned partitions)

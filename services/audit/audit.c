@@ -27,6 +27,7 @@ static const char *const schema[] = {
 	"NULL)"
 	" WITHOUT ROWID;"
 	"CREATE INDEX seen_time ON seen (time)",
+	NULL, /* ids in seen are hashes of id and body: a file without them is rebuilt from the ledger */
 };
 
 /* Lines that are chained but not covered by a checkpoint yet. Restoring drops them; their inputs are then read again. */
@@ -258,21 +259,28 @@ static void release(Handler *handler)
 	handler->memory = NULL;
 }
 
-/* Remembers the first position of each assessment; the same id at another position is a repeat. */
+/* A repeat has the id and the body of an earlier record: the id alone may be that of any program, which wrote something else. */
+static Id assessment_key(const Record *input)
+{
+	return id_of_pair("", input->id, input->body);
+}
+
+/* Remembers the first position of each assessment; the same one at another position is a repeat. */
 static Result assessment_observe(Handler *handler, const Record *input)
 {
-	/* A record that states a time ahead of the clock must not make others new again. */
-	Instant at = instant_earlier(input->time, handler->now);
+	/* Kept for a time since it was read: a record may state any time, and must not make itself or others new again. */
 	if (input->offset % PRUNE_EVERY == 0)
-		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(at - seen_ms)));
-	return store_run(handler->store, "INSERT OR IGNORE INTO seen VALUES (?1, ?2, ?3, ?4)", V_TEXT(input->id),
-			 V_INTEGER(input->partition), V_INTEGER(input->offset), V_INTEGER(input->time));
+		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(handler->now - seen_ms)));
+	Id key = assessment_key(input);
+	return store_run(handler->store, "INSERT OR IGNORE INTO seen VALUES (?1, ?2, ?3, ?4)", V_TEXT(id_slice(&key)),
+			 V_INTEGER(input->partition), V_INTEGER(input->offset), V_INTEGER(handler->now));
 }
 
 static Result is_repeat(Handler *handler, const Record *input, bool *repeat)
 {
+	Id key = assessment_key(input);
 	Statement *row =
-		store_query(handler->store, "SELECT partition, offset FROM seen WHERE id = ?1", V_TEXT(input->id));
+		store_query(handler->store, "SELECT partition, offset FROM seen WHERE id = ?1", V_TEXT(id_slice(&key)));
 	*repeat = statement_next(row) &&
 		  (statement_integer(row, 0) != input->partition || statement_integer(row, 1) != input->offset);
 	return statement_end(row);
@@ -375,7 +383,7 @@ const Service audit_service = {
 	},
 	.input_count = 3,
 	.schema = schema,
-	.schema_version = 1,
+	.schema_version = sizeof(schema) / sizeof(schema[0]),
 	.restore = restore,
 	.release = release,
 	.apply = apply,

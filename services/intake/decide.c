@@ -49,7 +49,7 @@ static Result draft(Handler *handler, const ReportDraft *report, const ReportBod
 {
 	Memory *memory = handler->memory;
 	/* `reflected` is not after any event that stays pending; the position that the record states may be later. */
-	/* An event may state any time: one of the year 9999 must not prune the windows of others, nor keep the ledger from trimming. */
+	/* An event may state any time: one of the year 9999 must not prune windows of others, nor keep the ledger from trimming. */
 	WindowPrune prune = { .reflected = events_reflected(memory, memory->events.offset),
 			      .horizon = horizon_of(memory, instant_earlier(report->at, handler->now)) };
 	buffer_clear(&memory->body);
@@ -135,10 +135,20 @@ static Result event_raise(Handler *handler, EventContext *event)
 static WindowRow row_opened(const EventContext *event, Bits incident)
 {
 	const Arrival *arrival = &event->arrival;
-	return (WindowRow){ .key = arrival->key, .incident = incident, .event = arrival->event, .state = WINDOW_OPEN, .report_version = 1,
-			    .event_count = 1, .through = arrival->offset + 1, .last_seen_at = arrival->received_at,
-			    .resumed_at = INSTANT_NONE, .window_seconds = event->header.window_seconds,
-			    .cap_seconds = event->header.cap_seconds, .severity = arrival->severity };
+	return (WindowRow){
+		.key = arrival->key,
+		.incident = incident,
+		.event = arrival->event,
+		.state = WINDOW_OPEN,
+		.report_version = 1,
+		.event_count = 1,
+		.through = arrival->offset + 1,
+		.last_seen_at = arrival->received_at,
+		.resumed_at = INSTANT_NONE,
+		.window_seconds = event->header.window_seconds,
+		.cap_seconds = event->header.cap_seconds,
+		.severity = arrival->severity,
+	};
 }
 
 /*
@@ -203,17 +213,22 @@ Result decide_arrival(Handler *handler, const Record *input)
 
 /* ---- closings and reopenings */
 
-static Result key_read(const Record *input, Bits *key, Bits *incident)
+/* The report that follows belongs to the incident: it must be in the incident's partition, too. */
+static Result key_read(const Record *input, unsigned partitions, Bits *key, Bits *incident)
 {
-	return bits_read(input->key, key) && bits_read_incident(input->subject, incident) ?
-		       result_ok() :
-		       result_fail(ERROR_INPUT, "the record's key must be 26 base32 characters, and ce_subject inc_ and 26 more");
+	unsigned slot;
+	Instant opened_at;
+	if (!bits_read(input->key, key) || !id_incident_parse(input->subject, &slot, &opened_at) ||
+	    !bits_read_incident(input->subject, incident))
+		return result_fail(ERROR_INPUT, "the record's key must be 26 base32 characters, and ce_subject inc_ and 26 more");
+	return slot % partitions == input->partition ? result_ok() :
+						       result_fail(ERROR_INPUT, "the record is not in the partition of its incident");
 }
 
-Result change_check(const Record *input)
+Result change_check(const Record *input, unsigned partitions)
 {
 	Bits key, incident;
-	return key_read(input, &key, &incident);
+	return key_read(input, partitions, &key, &incident);
 }
 
 /* The next event of the key opens another incident. */
@@ -221,7 +236,7 @@ Result decide_closing(Handler *handler, const Record *input)
 {
 	Memory *memory = handler->memory;
 	Bits key, incident;
-	TRY(key_read(input, &key, &incident));
+	TRY(key_read(input, handler->partitions, &key, &incident));
 	const Window *window = windows_find(&memory->windows, key);
 	if (!judge_closing(window, incident, input->offset))
 		return result_ok();
@@ -294,7 +309,7 @@ Result decide_reopening(Handler *handler, const Record *input)
 	Memory *memory = handler->memory;
 	Resumption resumption;
 	WindowRow row = { .resumed_at = INSTANT_NONE };
-	TRY(key_read(input, &row.key, &row.incident));
+	TRY(key_read(input, handler->partitions, &row.key, &row.incident));
 	const Window *window = windows_find(&memory->windows, row.key);
 	if (!judge_reopening(window, input->offset, input->time))
 		return result_ok();

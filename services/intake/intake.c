@@ -147,17 +147,18 @@ static Result apply(Handler *handler, const Record *record)
 
 /* ---- inputs */
 
-static Result arrival_check(const Record *input)
+static Result arrival_check(const Record *input, unsigned partitions)
 {
 	Arrival arrival;
 	EventHeader header;
+	(void)partitions;
 	return arrival_read(input, &arrival, &header);
 }
 
 typedef struct {
 	const char *type;
 	TopicId topic;
-	Result (*check)(const Record *input); /* reads headers and key, of joins also the body: events are read without bodies */
+	Result (*check)(const Record *input, unsigned partitions); /* reads headers and key, of joins also the body: events are read without bodies */
 	Result (*decide)(Handler *handler, const Record *input);
 } Decision;
 
@@ -188,7 +189,7 @@ static Result observe(Handler *handler, const Record *input)
 	const Decision *decision = decision_of(input);
 	if (input->offset <= observed->offset)
 		return result_ok();
-	bool valid = decision && !result_failed(decision->check(input));
+	bool valid = decision && !result_failed(decision->check(input, handler->partitions));
 	observed->duplicate = valid && dedup_add(&observed->filter, input->offset, fingerprint_of(input->id));
 	observed->offset = input->offset;
 	return result_ok();

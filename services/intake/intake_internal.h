@@ -36,8 +36,8 @@ Result draft_repeat(Handler *handler, const Window *window);
 /* Reads an event's key, id and headers. ERROR_INPUT: malformed; no incident counts the event. */
 Result arrival_read(const Record *input, Arrival *arrival, EventHeader *header);
 
-/* Reads the key and subject of a closing or reopening. ERROR_INPUT: malformed. */
-Result change_check(const Record *input);
+/* Reads the key and subject of a closing or reopening. ERROR_INPUT: malformed, or of another partition. */
+Result change_check(const Record *input, unsigned partitions);
 
 /* Service.decide, by the input's type. */
 Result decide_arrival(Handler *handler, const Record *input);

@@ -19,7 +19,6 @@ enum {
 };
 _Static_assert((int)ROW_MAX < (int)BUS_RECORD_MAX / 2, "a row of a join key fits into a record with its headers");
 
-
 static Result row_read(Slice text, json_t **tree, JoinRecord *out)
 {
 	TRY(json_read(text, tree));
@@ -69,8 +68,9 @@ static Result join_read(const Record *input, json_t **tree, Join *out)
 	return slice_is(input->key, out->key) ? result_ok() : result_fail(ERROR_INPUT, "key must be the record's key");
 }
 
-Result join_check(const Record *input)
+Result join_check(const Record *input, unsigned partitions)
 {
+	(void)partitions;
 	json_t *tree JSON_AUTO = NULL;
 	Join join;
 	return join_read(input, &tree, &join);

@@ -19,7 +19,7 @@
 Result join_decide(Handler *handler, const Record *input);
 
 /* ERROR_INPUT: join_decide would refuse it, whatever the state is. */
-Result join_check(const Record *input);
+Result join_check(const Record *input, unsigned partitions);
 
 Result join_apply(Handler *handler, const Record *record);
 Result join_derive(Handler *handler, const Record *record);

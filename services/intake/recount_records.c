@@ -57,7 +57,7 @@ static RecountKind kind_of(const Record *record, unsigned partitions, Arrival *a
 	if (!record_is_in_partition(record, partitions))
 		return RECOUNT_MISPLACED;
 	if (slice_is(record->type, TYPE_INCIDENT_CLOSED) || slice_is(record->type, TYPE_INCIDENT_REOPENED))
-		return result_failed(change_check(record)) ? RECOUNT_UNREAD : RECOUNT_NOTED;
+		return result_failed(change_check(record, partitions)) ? RECOUNT_UNREAD : RECOUNT_NOTED;
 	if ((!person && !slice_is(record->type, TYPE_EVENT_RECEIVED)) || result_failed(arrival_read(record, arrival, &header)))
 		return RECOUNT_UNREAD;
 	return result_failed(document_check(person, record->body)) ? RECOUNT_DOUBTFUL : RECOUNT_EVENT;

@@ -202,7 +202,8 @@ static void world_free(void)
 static Record event_record(int64_t offset)
 {
 	const Event *event = &world->events[offset];
-	return (Record){ .topic = TOPIC_EVENTS, .offset = offset, .key = slice_of(event->key.text), .id = slice_of(event->id.text),
+	return (Record){ .topic = TOPIC_EVENTS, .partition = slot_of(slice_of(event->key.text)) % PARTITIONS, .offset = offset,
+			 .key = slice_of(event->key.text), .id = slice_of(event->id.text),
 			 .type = slice_of(event->type), .subject = slice_of(event->subject.text), .time = event->time,
 			 .headers = buffer_slice(&event->headers) };
 }
@@ -774,9 +775,11 @@ static void a_closing_of_another_incident_is_ignored(void **state)
 	(void)state;
 	world_new();
 	event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
-	Id other = id_of_incident(T0, 7, SLICE("other"));
-	closing_add(2, 1, slice_of(other.text), T0 + 1);
-	closing_add(3, 2, slice_of(other.text), T0 + 1);
+	const Id keys[] = { key_of(1), key_of(2) };
+	for (unsigned i = 0; i < 2; i++) {
+		Id other = id_of_incident(T0, slot_of(id_slice(&keys[i])), SLICE("other"));
+		closing_add(2 + i, 1 + i, slice_of(other.text), T0 + 1);
+	}
 	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 2, 2);
 	run_to_rest();
 	assert_int_equal(world->accepted, 2);

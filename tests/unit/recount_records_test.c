@@ -69,6 +69,7 @@ static Id key_in(bool elsewhere)
 static void event_take(Recount *recount, int64_t offset, const Case *one)
 {
 	Id id = id_of_pair("evt_", SLICE("source"), SLICE("1")), key = key_in(one->elsewhere);
+	Id incident = id_of_incident(1, 0, SLICE("incident")); /* of partition 0 */
 	Buffer headers;
 	static const char document[] = "{\"source\":\"s\",\"title\":\"t\",\"kind\":\"event\",\"description\":\"d\"}";
 	char *body = malloc(one->body + 1);
@@ -79,7 +80,7 @@ static void event_take(Recount *recount, int64_t offset, const Case *one)
 	header_add(&headers, "ce_id", id_slice(&id));
 	header_add(&headers, "ce_type", slice_of(one->type));
 	if (strcmp(one->type, TYPE_INCIDENT_CLOSED) == 0 && one->header)
-		header_add(&headers, "ce_subject", SLICE("inc_0123456789abcdefghjkmnpqrs"));
+		header_add(&headers, "ce_subject", id_slice(&incident));
 	if (one->time)
 		header_add(&headers, "ce_time", slice_of(one->time));
 	if (one->header)

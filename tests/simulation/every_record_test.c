@@ -80,7 +80,8 @@ static void play_start(void)
 		every_input_headers(&play.service, input, id_slice(&id), &play.headers);
 		every_input_mark(&play.service, input->topic, &play.headers);
 		every_input_body(input, &play.body);
-		BusRecord record = { .key = every_input_key(input), .headers = buffer_slice(&play.headers), .body = buffer_slice(&play.body) };
+		BusRecord record = { .key = every_input_key(input), .headers = buffer_slice(&play.headers),
+				     .body = buffer_slice(&play.body) };
 		assert_false(result_failed(lone_append(&play.service.lone, input->topic, &record)));
 		lone_settle(&play.service.lone);
 		assert_false(result_failed(play.service.lone.failure));

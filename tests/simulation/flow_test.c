@@ -40,7 +40,7 @@ static void figures_print(const WorldFigures *figures, unsigned failed)
 		{ "faults of timers", figures->timers_lost }, { "claims", figures->claims },
 		{ "superseded", figures->superseded },   { "doubts", figures->doubts },
 		{ "records dropped", figures->dropped }, { "trims", figures->trims },
-		{ "outages", figures->outages },
+		{ "outages", figures->outages },         { "hostile records", figures->forged },
 	};
 	printf("simulation:");
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)

@@ -65,7 +65,7 @@ void answer_digest(Slice id, Slice type, Slice body, char out[static DIGEST_HEX]
 
 typedef struct {
 	uint64_t events, commands, steps, crashes, disks_lost, moves, zombies, faults, timers_lost, trims, outages;
-	uint64_t claims, superseded, doubts, dropped;
+	uint64_t claims, superseded, doubts, dropped, forged;
 } WorldFigures;
 
 typedef struct {
@@ -89,6 +89,8 @@ typedef struct {
 	Buffer audit_file;
 	bool quiet; /* no more faults */
 	bool away;  /* the bus is unreachable */
+	bool hostile;    /* a hostile writer takes part (hostile.h) */
+	uint64_t forged; /* ids it has used */
 	WorldFigures figures; /* of all worlds so far */
 } World;
 

@@ -1,7 +1,7 @@
 # All programs of Tocsin in one image: the command is `tocsin serve`, or one of tocsin-gateway … tocsin-audit.
 # Runs as user 10001 with a read-only root file system; writes only to /var/lib/tocsin.
 
-# Without a registry, any Debian 12 image can replace it.
+# If no registry is reachable, set BASE to any local Debian 12 image.
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build
@@ -19,7 +19,7 @@ RUN ldd /out/usr/bin/* | awk '/=> \//{print $3}' | sort -u | xargs -n 1 basename
 	| xargs dpkg-query -S | cut -d : -f 1 | sort -u | grep -v -- '-dev$' > /out/packages
 
 FROM ${BASE}
-# tools/images.sh adds version and revision.
+# tools/images.sh adds the labels `version` and `revision`.
 LABEL org.opencontainers.image.title="Tocsin" \
       org.opencontainers.image.description="Information-security incident management with a record anyone can verify" \
       org.opencontainers.image.licenses="Apache-2.0"

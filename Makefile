@@ -78,7 +78,7 @@ BENCHES      := $(sort $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/benc
 .DEFAULT_GOAL := help
 .PHONY: help deps test-deps build run run-distributed demo test $(C_TESTS:%=test-%) test-model test-bugs test-scenario \
         test-scenario-distributed test-image test-fresh test-chaos test-tsan test-checks test-fuzz fuzz fuzz-deps fuzz-search bench-deps \
-        lint-deps $(BENCHES) layers pure sizes map format format-check lint install images clean
+        lint-deps $(BENCHES) layers pure sizes contracts map format format-check lint install images clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,7 +129,7 @@ $(BUILD)/tools/%: $(BUILD)/obj/tools/%.o $(LIB)
 $(SHARE)/policy/%: shared/policy/%
 	@mkdir -p $(@D) && cp $< $@
 
-# Included by .incbin, which the .d files do not record.
+# The object includes proto/openapi.yaml by .incbin; the .d files do not record this dependency.
 $(BUILD)/obj/services/gateway/description.o: proto/openapi.yaml
 
 build: $(PROGRAMS) $(SHARED_FILES) compile_commands.json ## build the programs, in build/bin
@@ -148,9 +148,9 @@ compile_commands.json: $(LIB_SOURCES) $(CLI_SOURCES) $(TOOL_SOURCES) $(wildcard 
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-# ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources of its directory; in contract every
-# source is a program, which the scripts of that directory run ------------------------------------------------------------
-# An archive, so that a test may replace functions of it and of the library by its own.
+# ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources of its directory; the
+# scripts beside them are tests, too ------------------------------------------------------------
+# The support code is an archive, so that a test may define its own version of any function of this archive or of the library.
 $(SUPPORT_LIB): $(call object,$(SUPPORT))
 	@rm -f $@ && $(AR) rcs $@ $^
 
@@ -181,7 +181,7 @@ $(FUZZ_SEARCH): $(BUILD)/search/%: $(call object,tests/fuzz/%_fuzz.c) $(FUZZ_SHA
 	@mkdir -p $(@D)
 	@$(CC) $(LINK) -fsanitize=fuzzer $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
 
-# The simulation, built with one of the bugs of shared/base/bugs.h.
+# One simulation program for each bug of shared/base/bugs.h, built with this bug.
 BUGS        := $(foreach bug,1 2 3 4 5 6 7 8 9 10 11,$(BUILD)/bugs/flow-$(bug))
 BUG_SOURCES := $(shell grep -l 'base/bugs.h' shared/domain/*.c shared/runtime/*.c)
 $(BUGS): $(BUILD)/bugs/flow-%: $(BUG_SOURCES) $(BUILD)/tests/simulation/flow_test
@@ -191,7 +191,7 @@ $(BUGS): $(BUILD)/bugs/flow-%: $(BUG_SOURCES) $(BUILD)/tests/simulation/flow_tes
 		$(call object,tests/simulation/flow_test.c $(filter-out %_test.c,$(wildcard tests/simulation/*.c))) \
 		$(SUPPORT_LIB) $(LIB) $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
 
-# These read files and run make, so that sanitizers would find nothing: they run plain only.
+# These tests check files and scripts, not C code, so a sanitizer would find nothing: they run without sanitizers only.
 ONCE := tests/contract/ci_test.py tests/contract/citations_test.py tests/contract/commands_test.py tests/contract/ship_test.py \
 	tests/contract/words_test.py
 
@@ -251,7 +251,7 @@ test-tsan: ## test edge and the scenarios of both modes with -fsanitize=thread (
 	@$(MAKE) --no-print-directory SAN=thread -j1 test-edge test-scenario test-scenario-distributed
 
 test-unit: ## test each module in isolation
-test-contract: $(BUILD)/tests/contract/dump_tables ## compare programs, pages and packaging with proto/ and with each other
+test-contract: $(BUILD)/tools/dump_tables ## compare programs, pages and packaging with proto/ and with each other
 test-edge: ## test the modules for SQLite, HTTP, mail, files, Kafka and Redis
 test-simulation: ## run all services in one seeded loop with faults and a simulated clock
 
@@ -271,6 +271,10 @@ pure: build ## check that base, domain and cores call no impure function
 
 sizes: ## check the lengths of functions
 	@tools/sizes.sh
+
+contracts: $(BUILD)/tools/dump_tables ## write proto/schemas and the marked blocks of proto/openapi.yaml from the field tables
+	@$(BUILD)/tools/dump_tables >$(BUILD)/tables.json
+	@$(PYTHON) tools/contracts.py --tables $(BUILD)/tables.json --proto $(or $(PROTO),proto)
 
 map: $(BUILD)/tools/map ## print the services and the topics between them, from their tables
 	@$(BUILD)/tools/map

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs the missing ones of the named Debian packages and prints their names: deps.sh PACKAGES…. "one|other" is satisfied by either;
-# the first is installed. Exit code 3: packages are missing and root privileges cannot be had.
+# Installs those of the named Debian packages that are missing, and prints their names: deps.sh PACKAGES…. "A|B" is satisfied by A
+# or B; if both are missing, A is installed. Exit code 3: packages are missing, and the script cannot get root privileges.
 set -euo pipefail
 
 if ! command -v dpkg-query >/dev/null; then
@@ -8,7 +8,7 @@ if ! command -v dpkg-query >/dev/null; then
 	exit 0
 fi
 
-# One call for all names, because every build runs this script.
+# One call of dpkg-query for all names is fast; every build runs this script.
 # shellcheck disable=SC2046 # each word is the name of a package
 installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' $(tr '|' ' ' <<<"$*") 2>/dev/null | sed -n 's/^ii *//p' || true)
 missing=()

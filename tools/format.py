@@ -17,13 +17,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 COLUMNS = 132
-# A line may be broken after one of the first and before one of the second. A statement, a body or a block begins a new line.
+# A statement may be broken after a character of GOES_ON_AFTER and before one of GOES_ON_BEFORE. Statements, bodies and blocks
+# must begin on a new line.
 GOES_ON_AFTER = tuple(',(=?&|+-*/<>%"')
 GOES_ON_BEFORE = tuple('?:."')
 
 
 def laid_out(line):
-    """The line without columns: its indentation, and single blanks after it."""
+    """The line without column alignment: its indentation is kept, later runs of blanks become one blank."""
     start = len(line) - len(line.lstrip(" \t"))
     return line[:start] + re.sub(r"[ \t]+", " ", line[start:])
 
@@ -40,19 +41,19 @@ def joined(lines):
 
 
 def goes_on(text, at, before):
-    """True if a line that begins there continues the statement before it."""
+    """True if a line that begins at text[at] continues the previous statement. before: the code before text."""
     head, tail = re.sub(r"/\*((?!\*/).)*\*/$", "", before + text[:at]), text[at:]
     if not tail:
         return False
-    if head.endswith("{"):  # of a list; after any other brace a statement or a member begins
+    if head.endswith("{"):  # the brace of a list; after any other brace a statement or a member begins
         return re.search(r"([=,{(]|enum\w*){$", head) is not None
-    if head.endswith(":"):  # of a conditional expression; after a label a statement begins
+    if head.endswith(":"):  # the colon of a conditional expression; after a label a statement begins
         return "?" in re.split(r"[;{}]", head)[-1]
     return head.endswith(GOES_ON_AFTER) or tail.startswith(GOES_ON_BEFORE)
 
 
 def broken_by_hand(ours, theirs, before):
-    """True if the two differ only in the places where statements are broken and in the indentation of the continued lines."""
+    """True if ours and theirs differ only in the places where statements are broken and in the indentation of continued lines."""
     text, our_indents, our_blanks = joined(ours)
     their_text, their_indents, their_blanks = joined(theirs)
     starts = our_indents.keys() | their_indents.keys()
@@ -87,7 +88,7 @@ def too_long(line):
 
 
 def check(name, write):
-    """Messages about a file: its differences or, with write, the number of replaced ones, and its other faults."""
+    """Messages about a file: its differences or, with write, the number of differences that were replaced, and its other faults."""
     with open(name, encoding="utf-8") as file:
         ours = file.read().split("\n")
     theirs = subprocess.run(["clang-format", name], capture_output=True, text=True, check=True).stdout

@@ -13,7 +13,8 @@ if [[ $tag == revision ]]; then
 	exit
 fi
 shift
-# Labels are options: for a LABEL that contains a build argument, some engines take the value of the previous build from the cache.
+# The labels are set by options, not in the Dockerfile: for a LABEL that contains a build argument, some engines would take the
+# value of the previous build from the cache.
 label=org.opencontainers.image
 set -- --label "$label.version=${tag##*:}" --label "$label.revision=$revision" --tag "$tag" "$@"
 for engine in ${ENGINES:-docker podman}; do

@@ -2,14 +2,14 @@
 # Runs Apache Kafka (one KRaft broker) and Redis on 127.0.0.1, with all their files in one directory:
 #
 #   tools/outside.sh start kafka|redis DIRECTORY   starts the server if it does not run, waits until it answers, prints HOST:PORT
-#   tools/outside.sh stop kafka|redis DIRECTORY    stops it with SIGTERM
-#   tools/outside.sh kill kafka|redis DIRECTORY    kills it with SIGKILL, like a crash; start uses the same port again
+#   tools/outside.sh stop kafka|redis DIRECTORY    stops the server with SIGTERM
+#   tools/outside.sh kill kafka|redis DIRECTORY    kills the server with SIGKILL, like a crash; start uses the same port again
 #   tools/outside.sh need kafka|redis              prepares start (downloads Kafka's jars by Maven, once)
 #
 # DIRECTORY/NAME/pid holds the process id, DIRECTORY/NAME/port the port, DIRECTORY/NAME/log the output. Exit code 3: a package is not
-# installed; the message names the settings in INSTEAD, which name servers that run already. KAFKA_VERSION selects another Kafka,
-# KAFKA_JAVA other options of its Java. By default Java uses only its fast compiler, because tests end before the optimising one pays
-# off; for longer use (measurements, make run-distributed) KAFKA_JAVA is empty.
+# installed; the message names the settings in INSTEAD, which name servers that run already. KAFKA_VERSION selects another version
+# of Kafka, KAFKA_JAVA other options of its Java. By default Java uses only its fast compiler, because tests end before the
+# optimising compiler pays off. For longer use (measurements, make run-distributed) KAFKA_JAVA is empty.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${BUILD:=build}" "${KAFKA_VERSION:=4.1.1}" "${KAFKA_JAVA=-XX:TieredStopAtLevel=1}" "${START_SECONDS:=60}"
@@ -28,7 +28,7 @@ installed() { # COMMAND PACKAGE
 # ---- packages --------------------------------------------------------------------------------------------------------
 need_redis() { installed redis-server redis-server; }
 
-# Of several concurrent callers one downloads and the others wait.
+# If there are several concurrent callers, one of them downloads Kafka and the others wait.
 need_kafka() {
 	installed java openjdk-17-jre-headless
 	[[ -e $jars/complete ]] && return
@@ -44,15 +44,15 @@ need_kafka() {
 }
 
 # ---- processes and ports --------------------------------------------------------------------------------------------
-# The working directory identifies the process: a process that ended has none, even before its parent collects it, and another process
-# that reuses the id has another directory.
+# The working directory identifies the process: a process that has ended has none, even before its parent collects it, and a new
+# process with the same id has another directory.
 alive() { [[ $(readlink "/proc/$1/cwd") == "$home" ]]; }
 
 running() { [[ -s $home/pid ]] && alive "$(<"$home/pid")"; }
 
 taken() { (: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Below the range of ephemeral ports.
+# Prints a free port below the range of ephemeral ports, from which the system assigns ports to clients.
 free_port() {
 	local port
 	for port in $(shuf -i 20000-29999 -n 50); do
@@ -68,7 +68,7 @@ choose_port() { # FILE
 	fi
 }
 
-# In a separate session, so that Ctrl-C ends the caller only, which may still need the server to stop cleanly.
+# Starts a server in a separate session: Ctrl-C then ends only the caller, which may need the server for a clean stop.
 launch() {
 	cd "$home"
 	setsid "$@" </dev/null >>log 2>&1 &
@@ -105,7 +105,7 @@ launch_redis() {
 answers_redis() { [[ $(ask "$1" 'PING\r\n' 7 2>/dev/null) == *50' '4f* ]]; } # "PO" of "+PONG"
 
 # ---- Kafka -----------------------------------------------------------------------------------------------------------
-# Small. The short session timeout lets a killed broker start again at once instead of after 15 s.
+# Prints settings for a small broker. The short session timeout lets a killed broker start again at once instead of after 15 s.
 kafka_settings() {
 	cat <<-END
 		process.roles=broker,controller
@@ -163,7 +163,8 @@ launch_kafka() {
 	launch bash -c 'kafka 256m kafka.Kafka "$1"' bash "$home/settings"
 }
 
-# Sends a metadata request (version 1, no topics). An answer with one broker means that the broker is its own leader and serves.
+# Sends a metadata request (version 1, no topics). If the answer lists one broker, the broker is registered with the controller
+# and serves.
 answers_kafka() {
 	[[ $(ask "$1" '\0\0\0\x10\0\x03\0\x01\0\0\0\x01\0\x02up\0\0\0\0' 12 2>/dev/null) == *' 00 00 00 01 00 00 00 01' ]]
 }

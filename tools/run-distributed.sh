@@ -8,8 +8,8 @@
 #   TOCSIN_HOME (./var)
 #   TOCSIN_ADMIN_KEY                         without it, TOCSIN_HOME/admin.key, which is created if it is missing
 #
-# A program that ends is not restarted: all programs end, and the exit code is that program's. Exit code 3: a package or a server is
-# missing.
+# A program that ends is not restarted: all other programs are ended, and the exit code is that of the program that ended first,
+# or 1 if that is 0. Exit code 3: a package or a server is missing.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 : "${BUILD:=build}" "${KAFKA:=}"
@@ -28,7 +28,7 @@ fail() { # EXIT-CODE MESSAGE
 	exit "$1"
 }
 
-# ---- the end: the programs first, because they drain into Kafka and Redis
+# ---- the end: the programs end before Kafka and Redis, which they need to finish
 signal_programs() {
 	local pid
 	for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null; done
@@ -38,7 +38,7 @@ end() {
 	local code=$? name ended
 	trap - EXIT
 	ending=yes
-	trap signal_programs INT TERM HUP # a second signal ends the programs at once
+	trap signal_programs INT TERM HUP # a second signal makes the programs end at once
 	[[ ${#pids[@]} -gt 0 ]] && say 'ending: the programs finish the requests in progress'
 	signal_programs
 	for name in "${!pids[@]}"; do
@@ -122,8 +122,8 @@ prepare_key() {
 	(umask 077 && head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$base/admin.key" && echo >>"$base/admin.key")
 }
 
-# Prints a program's messages with its name, and writes the address of its ready line to a file. Leaves out the gateway's greeting, in
-# which the admin key has another place than here.
+# Prints a program's messages with its name, and writes the address of its ready line to a file. Leaves out the gateway's greeting,
+# because the path of the admin key in it is not the one used here.
 relay() { # NAME
 	local line quiet=
 	trap '' INT TERM HUP
@@ -148,13 +148,14 @@ launch() { # NAME
 		[[ $port =~ ^[1-9][0-9]{0,4}$ ]] && ((port += port_offsets[$1]))
 		listen=(-u TOCSIN_OPS_LISTEN TOCSIN_LISTEN="127.0.0.1:$port")
 	fi
-	# In a separate session: Ctrl-C ends this script, which stops the programs in order. The programs also end when it is killed.
+	# In a separate session: Ctrl-C ends this script, which stops the programs in order. The programs also end when this script
+	# is killed.
 	setpriv --pdeathsig TERM setsid env "${listen[@]}" TOCSIN_HOME="$home" "$BUILD/bin/tocsin-$1" \
 		</dev/null > >(name_lines "$1") 2> >(relay "$1") 7>&- 8>&- &
 	pids[$1]=$!
 }
 
-# The first program that ends by itself ends all.
+# Called for a program that has ended. Unless this script is already ending, ends it and with it all programs.
 ended_alone() { # NAME
 	local code
 	wait "${pids[$1]}"

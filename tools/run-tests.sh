@@ -5,7 +5,7 @@
 # STRICT=1 a skipped test fails the part, unless MAY_SKIP names the part: "image fresh" for a machine that can run no containers. The
 # last line holds the counts and the wall time, without compilation.
 set -uo pipefail
-# A test that runs make itself passes its own variables and finds its targets built.
+# Tests that run make must not inherit these variables: they pass variables themselves, and their targets are already built.
 unset MAKEFLAGS MFLAGS MAKELEVEL SAN STEPS
 began=$(date +%s%N)
 part=$1
@@ -17,7 +17,8 @@ passed=0 failed=0 skipped=0
 : "${TEST_TIMEOUT_SECONDS:=900}"
 [[ $part == scenario* || $part == lint ]] && shown=yes || shown= # prints the output at once: each of its lines takes seconds
 
-# Sums the number that the pattern captures on each matching line: cmocka prints one line for each group, a script one in all.
+# Sums the number that the pattern captures on each matching line: cmocka prints one line for each group of tests, a script only
+# one line.
 count() { sed -n "$1" "$2" | awk '{ sum += $1 } END { print sum + 0 }'; }
 
 # The lines of a log that name a skipped test, with the reason if there is one.
@@ -32,8 +33,8 @@ run() {
 export -f run
 export PYTHON BUILD
 
-# True for a program that runs beside others, one for each core: all of unit, and of edge those that neither measure short times nor kill
-# a shared server.
+# True for a program that may run in parallel with others, one on each core: all programs of the part unit, and those of edge that
+# neither measure short times nor kill a shared server.
 is_parallel() { # PROGRAM
 	[[ $part == unit || $part/$(basename "$1") =~ ^edge/(bus_(crash|kafka|keep|sqlite|)_?|export_)test$ ]]
 }

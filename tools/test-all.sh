@@ -6,7 +6,7 @@
 # total of tests/budget. INSTALL_SECONDS is the time that the caller took to install packages; it counts towards the total.
 set -uo pipefail
 unset MAKEFLAGS MFLAGS MAKELEVEL
-export -n PARTS FLAVOURS MORE INSTALL_SECONDS # for this script, not for a part that runs it again
+export -n PARTS FLAVOURS MORE INSTALL_SECONDS # a part that runs this script again must not inherit these variables
 base=$BUILD
 sanitizers=address,undefined
 passed=0 failed=0 skipped=0 unwanted=0 late=0
@@ -17,7 +17,7 @@ while read -r name seconds; do
 	limits[$name]=$seconds
 done < <(awk '/^[a-z]/ { printf "%s %d\n", $1, $2 * 60 }' tests/budget)
 
-# Prints a measured time beside its limit. Returns 1 where it is longer.
+# Prints a measured time beside its limit. Returns 1 if the time exceeds the limit.
 timed() { # NAME SECONDS
 	local limit=${limits[$1]:-}
 	echo "---- $1: $2 s${limit:+ of $limit s}"
@@ -29,7 +29,7 @@ timed() { # NAME SECONDS
 	fi
 }
 
-# Compiles the programs. A part that needs them reports the failure.
+# Compiles the programs. If this fails, the parts that need the programs fail, and report it.
 build() { # FLAVOUR-SUFFIX MAKE-VARIABLES…
 	local suffix=$1 began=$SECONDS
 	shift
@@ -72,7 +72,7 @@ fi
 if flavour sanitized; then
 	echo "---- again, with -fsanitize=$sanitizers"
 	export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1} UBSAN_OPTIONS=print_stacktrace=1
-	# A selection that runs the code of every service in both modes.
+	# These scenarios run the code of every service, in both modes: `programs` starts the six programs on Kafka.
 	export SCENARIO_FILES=${SCENARIO_FILES-start flow input stop webhook mail kill programs}
 	build /sanitized SAN=$sanitizers
 	for name in unit fuzz contract edge simulation scenario; do

@@ -1,11 +1,12 @@
 #!/bin/bash
-# Runs a command with a Kafka and a Redis of its own, and stops both when the command ends for any reason:
+# Starts a Kafka and a Redis, runs a command with them, and stops both when the command ends for any reason:
 #
 #   tools/with-outside.sh [--optional] COMMAND…
 #
 # Sets TOCSIN_TEST_KAFKA_BROKERS, TOCSIN_TEST_REDIS_URL and TOCSIN_TEST_OUTSIDE, the directory for `tools/outside.sh kill|start
 # kafka|redis`. If the first two are set already, the command uses those servers; TOCSIN_TEST_OUTSIDE is then unset, so that no test kills
-# them. The exit code is the command's, or 3 if a package is not installed. With --optional the command then runs without the variables.
+# them. The exit code is the command's, or 3 if a package is not installed. With --optional, a missing package is
+# no error: the command runs without the variables.
 set -uo pipefail
 optional=
 [[ ${1:-} == --optional ]] && optional=yes && shift
@@ -22,8 +23,8 @@ for name in kafka redis; do
 	fi
 done
 
-# In memory where a gigabyte is free. Tests stop and stall the servers at moments of their own; a disk that stalls for half a minute,
-# as after an image build, would add others.
+# The servers' files are in memory if a gigabyte is free. A disk may stall for half a minute, for example after an image build; the
+# servers must stall only when a test stalls them.
 base=${TMPDIR:-/tmp}
 [[ -w /dev/shm && $(df --output=avail -k /dev/shm | tail -n 1) -gt 1048576 ]] && base=/dev/shm
 outside=$(mktemp -d "$base/tocsin-outside.XXXXXX")
@@ -55,7 +56,7 @@ done
 echo "with-outside: Kafka listens on $kafka, Redis on $redis, after $((($(date +%s%N) - started) / 1000000)) ms" >&2
 export TOCSIN_TEST_KAFKA_BROKERS=$kafka TOCSIN_TEST_REDIS_URL=redis://$redis/0 TOCSIN_TEST_OUTSIDE=$outside
 
-# In the background: bash runs a trap during `wait`, but not during a command in the foreground.
+# Runs the command in the background: bash runs a trap during `wait`, but not during a command in the foreground.
 "$@" <&0 &
 command=$!
 trap 'kill -TERM $command 2>/dev/null; wait $command; exit 130' INT

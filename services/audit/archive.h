@@ -9,8 +9,9 @@
 #include "shared/io/system/files.h"
 
 /*
- * Writes the lines of the file at path that the checkpoint counts; checkpoint: the body of its record, empty: no lines.
- * ERROR_INTERNAL: the file is shorter or was changed; ERROR_AGAIN: it cannot be read, or the archive not written.
+ * Writes the accepted lines of the log at path to the archive. checkpoint: the body of the last accepted checkpoint record;
+ * empty: there is no checkpoint, and no lines are written. ERROR_INTERNAL: the log is shorter than the checkpoint states, or it
+ * was changed; ERROR_AGAIN: the log cannot be read, or the archive cannot be written.
  */
 Result audit_export(const char *path, Slice checkpoint, ArchiveWriter *writer);
 
@@ -21,11 +22,11 @@ typedef struct {
 	ChainVerify verify;
 } AuditImport;
 
-/* Creates the file; its directory must exist. ERROR_CONFLICT: it exists already. Call audit_import_close in any case. */
+/* Creates the file; its directory must exist. ERROR_CONFLICT: it exists and is not empty. Call audit_import_close in any case. */
 Result audit_import_open(AuditImport *import, const char *path);
-/* Verifies and appends a line, without its line feed. ERROR_INPUT: it does not continue the chain. */
+/* Verifies and appends a line; `line` is without its line feed. ERROR_INPUT: the line does not continue the chain. */
 Result audit_import_line(AuditImport *import, Slice line);
-/* Makes all lines durable. ERROR_INPUT: they are not exactly those that the checkpoint counts. */
+/* Makes all lines durable. ERROR_INPUT: number, size or hash of the lines differ from those in the checkpoint. */
 Result audit_import_end(AuditImport *import, Slice checkpoint);
 void audit_import_close(AuditImport *import);
 

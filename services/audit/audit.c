@@ -1,6 +1,7 @@
 #include "services/audit/audit.h"
 
 #include "shared/domain/documents.h"
+#include "shared/domain/rows.h"
 #include "shared/domain/types.h"
 #include "shared/io/bus.h"
 #include "shared/io/system/metrics.h"
@@ -11,8 +12,8 @@
 #include <string.h>
 
 enum {
-	STAGED_BYTES = 4 << 20, /* more staged bytes than this are written before the batch ends */
-	GATHER_MS = 200, /* longest delay of lines that share an fsync */
+	STAGED_BYTES = 4 << 20, /* when more bytes are staged, they are written at once, not only at the end of the batch */
+	GATHER_MS = 200, /* longest time that a line is staged to share an fsync with later lines */
 	SEEN_MS_DAYS = 60,
 	PRUNE_EVERY = 256,
 	TAIL_BYTES = 1 << 16,
@@ -30,48 +31,32 @@ static const char *const schema[] = {
 	NULL, /* ids in seen are hashes of id and body: a file without them is rebuilt from the ledger */
 };
 
-/* Lines that are chained but not covered by a checkpoint yet. Restoring drops them; their inputs are then read again. */
+/* Lines that no checkpoint counts yet. restore drops them; their inputs are then read again. */
 typedef struct {
 	bool aligned; /* the file was truncated to its accepted lines */
 	ChainHead head; /* after the last staged line */
-	int64_t counted; /* accepted lines not to add to the metric: added before, or accepted before the alignment */
-	Buffer staged; /* lines not yet written */
+	int64_t counted; /* accepted lines at the alignment or at the last accepted checkpoint; the metric counts later lines */
+	Buffer staged; /* lines not yet written to the file */
 	Instant staged_since; /* INSTANT_NONE: no line is staged */
 	struct {
-		bool staged; /* a line of this partition is staged */
-		int64_t position; /* the position to state: at most the offset of the first staged record; -1: not known */
+		bool staged; /* a line of a record of this partition is staged */
+		int64_t position; /* to state in the checkpoint: at most the offset of the first staged record; -1: not known */
 	} positions[TOPICS][BUS_PARTITIONS_MAX];
 } Memory;
 
 /* ---- checkpoints */
 
-typedef struct {
-	int64_t size, count;
-	const char *head;
-} Checkpoint;
+static const TextForm digest_form = { .pattern = "^[0-9a-f]{64}$" };
 
 static const Field checkpoint_fields[] = {
-	{ .name = "size",
-	  .type = FIELD_INTEGER,
-	  .offset = offsetof(Checkpoint, size),
-	  .flags = FIELD_REQUIRED,
-	  .max = INT64_MAX,
-	  .sentence = "Bytes of the audit file" },
-	{ .name = "count",
-	  .type = FIELD_INTEGER,
-	  .offset = offsetof(Checkpoint, count),
-	  .flags = FIELD_REQUIRED,
-	  .max = INT64_MAX,
-	  .sentence = "Lines of the audit file" },
-	{ .name = "head",
-	  .type = FIELD_TEXT,
-	  .offset = offsetof(Checkpoint, head),
-	  .flags = FIELD_REQUIRED,
-	  .min = DIGEST_HEX - 1,
-	  .max = DIGEST_HEX - 1,
-	  .sentence = "Hash of the last line, hexadecimal" },
+	ROW_INTEGER(Checkpoint, size, FIELD_REQUIRED, 0, INT64_MAX, "Bytes of the audit file"),
+	ROW_INTEGER(Checkpoint, count, FIELD_REQUIRED, 0, INT64_MAX, "Lines of the audit file"),
+	ROW("head", FIELD_TEXT, offsetof(Checkpoint, head), .flags = FIELD_REQUIRED, .min = DIGEST_HEX - 1, .max = DIGEST_HEX - 1,
+	    .sentence = "Hash of the last line, hexadecimal", .form = &digest_form),
 };
-static const FieldTable checkpoint_table = FIELD_TABLE("checkpoint", checkpoint_fields, Checkpoint);
+const FieldTable checkpoint_table =
+	FIELD_DOCUMENT("checkpoint", checkpoint_fields, Checkpoint, TABLE_RECORD, "Checkpoint",
+		       "Body of the records of tocsin.checkpoints: accepted size and last hash of the audit log.");
 
 static Result head_load(Handler *handler, ChainHead *out)
 {
@@ -193,7 +178,7 @@ static Result align(Handler *handler)
 	return result_ok();
 }
 
-/* A replica whose file is shorter than the accepted lines (none, or an old copy) must not become the owner of the partition. */
+/* A replica must not become the owner of the partition if its file lacks accepted lines: it has no file, or an old copy. */
 static Result may_own(Handler *handler)
 {
 	ChainHead head;
@@ -243,7 +228,7 @@ static Result restore(Handler *handler)
 		must(memory);
 		buffer_init(&memory->staged, STAGED_BYTES + CHAIN_LINE_MAX);
 	}
-	/* The state may still be behind its ledger, so the file is not cut here: settle cuts it once the partition is owned. */
+	/* The state may still be behind its ledger, so the file is not cut here, but by align, once the partition is owned. */
 	memory->aligned = false;
 	memory->head = (ChainHead){ 0 };
 	buffer_clear(&memory->staged);
@@ -318,9 +303,10 @@ static Result assessment_stage(Handler *handler, const Record *input)
 }
 
 /*
- * Gathering lines for at most GATHER_MS saves fsyncs. While lines are staged, the position that the service states
- * must not be after the first of them. Only the runtime knows that position: the offset of the first staged record would be
- * wrong, because records directly before that record may not be accepted. While the position is not known, nothing is gathered.
+ * True while lines may stay staged, at most GATHER_MS, to share an fsync. Until they are written, the input position that the
+ * service states must not be after the first staged record. The offset of that record would be too high, because records
+ * directly before it may not be accepted. So the position is the one that the runtime passed to `position` before the record.
+ * If `position` was not called before that record, no line may stay staged.
  */
 static bool can_gather(const Handler *handler, const Memory *memory)
 {
@@ -358,7 +344,7 @@ static int64_t position(Handler *handler, TopicId topic, unsigned partition, int
 	return memory->positions[topic][partition].position;
 }
 
-/* Counts the lines of an accepted checkpoint. Not called during a replay. */
+/* Adds the lines of an accepted checkpoint to the metric. Not called during a replay. */
 static void accepted(Handler *handler, const Record *record)
 {
 	Memory *memory = handler->memory;

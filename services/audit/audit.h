@@ -4,14 +4,15 @@
  *
  * Invariants
  *   1. A checkpoint is drafted only when all lines that it counts are on disk (written and fsynced).
- *   2. Lines after the last accepted checkpoint are not of record: they are cut off, and their inputs are read again. This
- *      happens once the partition is owned, never before: a state file that is behind its ledger must not cut anything.
- *   3. The file must hold at least the accepted lines and end with the accepted head; otherwise it was tampered with, and
- *      audit stops.
- *   4. A replica whose file lacks accepted lines claims nothing, so that a complete one can; /readyz and the log say so.
- *   5. An input position is stated only by the checkpoint that covers its line.
- *   6. Assessments are delivered at least once; the log holds each of them once. Their ids are remembered for 60 days of
- *      record time, twice as long as their topic keeps them.
+ *   2. Lines after the last accepted checkpoint do not count: they are cut off, and their inputs are read again. Only
+ *      the owner of the partition cuts them: the state of another replica may be behind the ledger, so it could cut accepted lines.
+ *   3. The file must hold all accepted lines, and the last of them must have the accepted hash (head). Otherwise the file was
+ *      tampered with, and audit stops.
+ *   4. A replica whose file lacks accepted lines does not claim the partition, so that a replica with the whole file can
+ *      claim it. /readyz and the program's log report this.
+ *   5. A checkpoint states a position of an input only if it counts the lines of all records before that position.
+ *   6. Assessments are delivered at least once; the log holds each of them once. For this the ids of assessments are kept for
+ *      60 days by the times of the records, twice the retention of tocsin.assessments.
  */
 #ifndef TOCSIN_AUDIT_AUDIT_H
 #define TOCSIN_AUDIT_AUDIT_H
@@ -23,7 +24,14 @@ extern const Service audit_service;
 /* Opens the log file for the program. */
 extern const ServiceHooks audit_hooks;
 
-/* The log file. */
+/* The body of a checkpoint. */
+typedef struct {
+	int64_t size, count;
+	const char *head;
+} Checkpoint;
+extern const FieldTable checkpoint_table;
+
+/* The file of the audit log, or a substitute in tests. */
 typedef struct AuditLedger AuditLedger;
 
 typedef struct {
@@ -40,14 +48,14 @@ struct AuditLedger {
 	const AuditLedgerOperations *operations;
 };
 
-/* handler->environment. */
+/* The type of handler->environment. */
 typedef struct {
-	AuditLedger *ledger; /* not owned; outlives the runtime */
+	AuditLedger *ledger; /* borrowed; must outlive the runtime */
 } AuditEnvironment;
 
 /*
- * A log in a file, whose directory must exist; it is opened by the first cut. Lines in the file although none was ever
- * accepted belong to another bus: the file is renamed to PATH.unaccepted-1, -2 …, never overwritten.
+ * A log in the file at path; its directory must exist. The first cut opens the file. If the file holds lines although the
+ * ledger has no checkpoint, they belong to another bus: the file is renamed to PATH.unaccepted-1, -2 …, never overwritten.
  */
 Result audit_file_new(const char *path, AuditLedger **out);
 void audit_ledger_close(AuditLedger *ledger); /* NULL is allowed */

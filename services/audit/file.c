@@ -20,7 +20,7 @@ typedef struct {
 	char *path;
 } AuditFile;
 
-/* Renames the file to a free name; link(2) never replaces a file. */
+/* Renames the file to a name that is not used. link(2), unlike rename(2), never replaces an existing file. */
 static Result set_aside(const char *path)
 {
 	char aside[ASIDE_PATH];

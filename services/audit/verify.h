@@ -1,4 +1,4 @@
-/* Verifies an audit log on disk, for `tocsin verify log`. Reads only that file. */
+/* Verifies an audit log on disk, for `tocsin verify log`. Reads no other file and no bus. */
 #ifndef TOCSIN_AUDIT_VERIFY_H
 #define TOCSIN_AUDIT_VERIFY_H
 
@@ -8,14 +8,15 @@
 typedef struct {
 	bool whole; /* every line is intact */
 	int64_t lines, size; /* intact lines, and their bytes */
-	char head[DIGEST_HEX]; /* hash of the last intact line; 64 zeros: there is none */
+	char head[DIGEST_HEX]; /* hash of the last intact line; 64 zeros: no line is intact */
 	int64_t bad_line; /* if not whole: number of the first bad line, from 1 */
-	char why[CHAIN_WHY]; /* its fault: "its hash does not match …" */
+	char why[CHAIN_WHY]; /* the fault of the bad line: "its hash does not match …" */
 } AuditVerdict;
 
 /*
- * Reads the file in pieces; it may have any size. ERROR_NOT_FOUND: it does not exist; ERROR_AGAIN: it cannot be read.
- * Otherwise OK, for any verdict. An empty file is whole. A file that is being written may end with an incomplete line.
+ * Reads the file in pieces, so it may have any size. ERROR_NOT_FOUND: it does not exist; ERROR_AGAIN: it cannot be read.
+ * Otherwise OK, even if a line is bad. An empty file is whole. A file that is being written may end with an incomplete line,
+ * which counts as bad.
  */
 Result audit_verify_file(const char *path, AuditVerdict *out);
 

@@ -16,7 +16,7 @@ static bool type_is_report(Slice type)
 	return false;
 }
 
-/* A new object; NULL: the record is not to be assessed. */
+/* A new object of assessment_table; NULL: the report record needs no assessment (classification.h). */
 static json_t *assessment_of(const Policy *policy, Slice type, const ReportRecord *report)
 {
 	Buffer reason;

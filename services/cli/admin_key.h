@@ -1,4 +1,4 @@
-/* The administrator's API key: the server generates it in TOCSIN_HOME/admin.key at its first start, commands read it there. */
+/* The administrator's API key. The server generates it at its first start, in TOCSIN_HOME/admin.key, where commands read it. */
 #ifndef TOCSIN_CLI_ADMIN_KEY_H
 #define TOCSIN_CLI_ADMIN_KEY_H
 
@@ -12,10 +12,10 @@ enum { ADMIN_KEY_SIZE = 160 }; /* bytes, with the terminating zero */
  */
 Result admin_key_prepare(Settings *settings);
 
-/* The key that commands send: TOCSIN_KEY, else that in TOCSIN_HOME/admin.key. ERROR_NOT_FOUND: neither exists. */
+/* The key that commands send: TOCSIN_KEY, else the content of TOCSIN_HOME/admin.key. ERROR_NOT_FOUND: neither exists. */
 Result admin_key_of_client(const Settings *settings, char out[static ADMIN_KEY_SIZE]);
 
-/* The key in DATADIR/admin.key; errors as above. */
+/* The key in DATADIR/admin.key. ERROR_NOT_FOUND: there is no file; ERROR_INPUT: it holds no key; ERROR_AGAIN: it cannot be read. */
 Result admin_key_of_datadir(const char *datadir, char out[static ADMIN_KEY_SIZE]);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * Shared by export, import and check ledger: where the ledgers are, and progress on stderr.
+ * Shared by the commands export, import and check ledger: arguments, locks, the bus to open, and progress on stderr.
  *
- *   default    bus.db in TOCSIN_HOME: the embedded mode
- *   --kafka    the topics on TOCSIN_KAFKA_BROKERS: the distributed mode; the audit log is in TOCSIN_HOME, which must be
- *              that of tocsin-audit
+ *   default    the ledgers are in TOCSIN_HOME/bus.db (embedded mode)
+ *   --kafka    the ledgers are topics on TOCSIN_KAFKA_BROKERS (distributed mode); the audit log is in TOCSIN_HOME, which must
+ *              be the TOCSIN_HOME of tocsin-audit
  */
 #ifndef TOCSIN_CLI_ARCHIVE_H
 #define TOCSIN_CLI_ARCHIVE_H
@@ -15,16 +15,16 @@
 typedef struct {
 	Settings *settings;
 	bool kafka;
-	const char *file; /* the argument; NULL: none */
-	const char *client; /* client id on Kafka: "tocsin-export" */
-	const char *usage; /* "tocsin export [--kafka] FILE" */
+	const char *file; /* the argument FILE; NULL: not given */
+	const char *client; /* client id on Kafka, e.g. "tocsin-export" */
+	const char *usage; /* e.g. "tocsin export [--kafka] FILE" */
 	DataDir datadir;
 	int64_t reported_us; /* time of the last progress line */
 } ArchiveCommand;
 
 /*
- * Reads arguments and settings. wants_file: FILE is required, else not allowed. EXIT_OK, or the exit code after reporting the
- * mistakes. archive_close in both cases.
+ * Reads arguments and settings. wants_file: true if FILE is required, false if it is not allowed. Returns EXIT_OK, or reports the
+ * mistakes and returns EXIT_USAGE. Call archive_close in any case.
  */
 ExitCode archive_open(ArchiveCommand *command, char **arguments, int count, bool wants_file);
 /* Releases locks and frees settings. */
@@ -37,19 +37,19 @@ enum { ARCHIVED_SERVICES = 6 };
 /* Takes the locks of all services in TOCSIN_HOME. ERROR_CONFLICT with the remedy: another process runs one of them. */
 Result archive_lock(ArchiveCommand *command);
 
-/* ERROR_NOT_FOUND: embedded, and TOCSIN_HOME holds no bus.db. */
+/* ERROR_NOT_FOUND: TOCSIN_HOME holds no bus.db. Always OK with --kafka. */
 Result archive_datadir_check(const ArchiveCommand *command);
 
 /*
- * Opens the bus; the caller closes *out. group: on Kafka, the service whose committed positions are needed; NULL: none. The
- * group is not joined.
+ * Opens the bus; the caller closes *out. group: the service whose committed positions on Kafka are needed; NULL: no positions
+ * are needed. Does not join the service's group.
  */
 Result archive_bus_open(ArchiveCommand *command, const Service *group, Bus **out);
 
 /* TOCSIN_HOME/audit/ledger.jsonl. */
 void archive_audit_path(const ArchiveCommand *command, char out[static PATH_SIZE]);
 
-/* Writes a line to stderr every three seconds at most; context is the ArchiveCommand. */
+/* Writes a progress line to stderr, at most one every three seconds. context is the ArchiveCommand. */
 void archive_progress(void *context, const char *step, uint64_t lines);
 
 #endif

@@ -10,7 +10,7 @@ static const char *setting_of(void *settings, const char *name)
 	return setting_of_channel(settings, name);
 }
 
-/* A channel that cannot be used is a note, not a mistake: a pack may have channels that a site does not use. */
+/* Prints a note for each channel that cannot be used. It is not a mistake, because a site need not use all channels of a pack. */
 static void channels_note(const Policy *policy, Settings *settings)
 {
 	const NotificationEnvironment environment = { .setting = setting_of, .context = settings };
@@ -18,7 +18,7 @@ static void channels_note(const Policy *policy, Settings *settings)
 	char missing[CHANNEL_MISSING];
 	size_t count;
 	const ChannelPolicy *channels = policy_channels(policy, &count);
-	must(!result_failed(egress_parse(setting_text(settings, "TOCSIN_EGRESS_ALLOW"), &egress))); /* checked when read */
+	must(!result_failed(egress_parse(setting_text(settings, "TOCSIN_EGRESS_ALLOW"), &egress))); /* settings_read checks it */
 	for (size_t i = 0; i < count; i++) {
 		Result allowed = channel_allowed(&channels[i], &environment, &egress);
 		if (channel_missing_setting(&channels[i], &environment, missing))
@@ -29,7 +29,7 @@ static void channels_note(const Policy *policy, Settings *settings)
 	}
 }
 
-/* Files that are optional in a pack, but rarely left out on purpose. */
+/* Prints a note for each optional file of a pack that is missing and rarely left out on purpose. */
 static void gaps_note(const Policy *policy)
 {
 	if (policy_rule_count(policy) == 0)
@@ -38,7 +38,7 @@ static void gaps_note(const Policy *policy)
 		printf("note: the pack has no escalation (escalation.yaml): nobody is notified\n");
 }
 
-/* Reads the settings of all programs, because the command is used for both modes. */
+/* Reads the settings of all programs, because the command checks the settings of both modes. */
 ExitCode check_run(char **arguments, int count)
 {
 	Settings *settings = settings_read_or_report(SETTING_ALL);

@@ -2,8 +2,8 @@
  * tocsin check ledger [--kafka]: replays every ledger by the ledger rule and prints take-overs, dropped records and holes.
  * It checks the invariants (shared/runtime/replay.h): each accepted record was decided on exactly the records before it, no
  * input was counted twice, no position goes back. Then it recounts the kept events and compares the counts with those in the
- * ledger of reports (services/intake/core/recount.h). It only reads, also while programs run; records that they append
- * meanwhile are not checked.
+ * ledger of reports (services/intake/core/recount.h). It only reads, so programs may run meanwhile; records that they append
+ * during the check are not checked.
  */
 #include "services/cli/check_log.h"
 
@@ -16,13 +16,13 @@
 
 enum { TABLE_NAME = 64 };
 
-/* The check of one partition; the second step uses what the first found. */
+/* The check of one partition of a ledger. The first step fills it; the second step uses positions and recount. */
 typedef struct {
 	TopicId ledger;
 	unsigned partition;
-	LedgerPositions positions; /* of its last accepted record */
-	Recount *recount;          /* ledger of reports only; else NULL */
-	unsigned printed;          /* findings; limited, because a broken ledger has millions */
+	LedgerPositions positions; /* input positions in the last accepted record */
+	Recount *recount;          /* only for the ledger of reports; else NULL */
+	unsigned printed;          /* findings so far; only the first are printed, because a broken ledger has millions */
 	bool begun;                /* a record was visited */
 	Result result;
 } Checked;
@@ -174,7 +174,7 @@ static Result recount_check(CheckLog *log, Checked *checked, bool *consistent)
 	int64_t first = 0;
 	TRY(log->partitions(log, TOPIC_EVENTS, &walk.partitions));
 	TRY(log->walk(log, TOPIC_EVENTS, checked->partition, event_visit, &walk));
-	/* If retention dropped every event since the ledger was read, the recount still needs the first kept offset. */
+	/* If no event was visited, retention may have dropped all of them after the first step. Then the recount needs `first`. */
 	TRY(log->first(log, TOPIC_EVENTS, checked->partition, &first));
 	if (!walk.begun)
 		recount_kept_from(checked->recount, first);
@@ -212,7 +212,7 @@ static Result each_partition(CheckLog *log, CheckStep step, bool *consistent)
 	return result_ok();
 }
 
-/* The log is opened again for each step, because a bus knows only the ends it learned last, and ends grow. */
+/* Opens the log again for each step: on Kafka the current ends of the partitions, which grow, are learned by opening the bus. */
 static Result ledgers_check(ArchiveCommand *command, bool *consistent)
 {
 	static const CheckStep steps[] = { ledger_check, counts_check };

@@ -14,7 +14,7 @@ static Statement *query(Store *store, const char *sql)
 	return store_query_(store, sql, true, NULL, 0);
 }
 
-/* Each partition is a table. */
+/* bus.db has one table for each partition of each topic. */
 static Result file_partitions(CheckLog *log, TopicId topic, unsigned *count)
 {
 	char sql[QUERY_SIZE];
@@ -43,7 +43,7 @@ static Result file_walk(CheckLog *log, TopicId topic, unsigned partition, BusVis
 	return statement_end(rows);
 }
 
-/* When the bus drops the newest record of a partition, it stores the partition's end in meta. */
+/* If retention drops all records of a partition, the bus stores the partition's end in the table meta. */
 static Result file_first(CheckLog *log, TopicId topic, unsigned partition, int64_t *first)
 {
 	char sql[QUERY_SIZE];

@@ -71,7 +71,7 @@ static const Command *command_find(const Command *commands, size_t count, char *
 	return found;
 }
 
-/* The word may be the first of a command of two words. */
+/* If commands of two words begin with this word, the error lists them. */
 static void unknown_report(const Command *commands, size_t count, const char *word)
 {
 	WordList list = { .text = "" };

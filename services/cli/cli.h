@@ -1,6 +1,6 @@
 /*
- * The tocsin command and its subcommands. Results go to stdout, for people and pipes; errors, warnings and progress go to
- * stderr, one line each, beginning "tocsin: ".
+ * The tocsin command and its subcommands. They write results to stdout, for people and pipes, and errors, warnings and progress
+ * to stderr, one line each, beginning "tocsin: ".
  */
 #ifndef TOCSIN_CLI_CLI_H
 #define TOCSIN_CLI_CLI_H
@@ -29,7 +29,7 @@ ExitCode export_run(char **arguments, int count);
 ExitCode import_run(char **arguments, int count);
 ExitCode version_run(char **arguments, int count);
 
-/* Runs the command with the longest matching name, or --help, --settings, --check or --version. */
+/* Runs the command with the longest name that the arguments begin with; also accepts --help, --settings, --check and --version. */
 ExitCode commands_run(const Command *commands, size_t count, int argc, char **argv);
 
 #endif

@@ -19,7 +19,7 @@ enum {
 	HOUR_MS = 3600000
 };
 
-/* The alerts sent under one correlation key. */
+/* The number of alerts sent that have the same correlation key. */
 typedef struct {
 	char key[32];
 	unsigned sent;
@@ -57,7 +57,7 @@ static void key_count(Demo *demo, const char *key)
 	demo->keys[at].sent++;
 }
 
-/* Calls the server and parses its answer into *out, a new reference. ERROR_CONFLICT: another status than expected. */
+/* Calls the server and parses its answer into *out, a new reference. ERROR_CONFLICT: the HTTP status is not `expected`. */
 static Result call(Demo *demo, const char *method, const char *path, Slice body, unsigned expected, json_t **out)
 {
 	unsigned status = 0;
@@ -99,7 +99,7 @@ static Result play(Demo *demo)
 	return result;
 }
 
-/* Waits until the newest incident of a key counts all alerts; *out is a new reference. */
+/* Waits until the newest incident of a key counts all alerts sent with that key; *out is a new reference. */
 static Result incident_await(Demo *demo, const DemoKey *key, json_t **out)
 {
 	char path[128];
@@ -133,7 +133,7 @@ static void incident_print(json_t *incident)
 	       word(incident, "reason"));
 }
 
-/* By grade, the worst first; within a grade by the number of events. */
+/* Sorts by grade, the worst first; within a grade by the number of events, the largest first. */
 static int incident_compare(const void *one, const void *other)
 {
 	json_t *left = *(json_t *const *)one, *right = *(json_t *const *)other;

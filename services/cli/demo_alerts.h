@@ -1,11 +1,11 @@
-/* The hour of alerts that the demo sends: one table. */
+/* The table of the alerts that the demo sends. They are spread over one hour. */
 #ifndef TOCSIN_CLI_DEMO_ALERTS_H
 #define TOCSIN_CLI_DEMO_ALERTS_H
 
 #include "shared/base/instant.h"
 #include "shared/base/json.h"
 
-/* A row: count alerts of one kind, evenly spread over a part of the hour. */
+/* A row: `count` alerts with the same document, spread evenly over over_seconds from from_second of the hour on. */
 typedef struct {
 	unsigned count, from_second, over_seconds;
 	const char *path;     /* "/v1/events", or "/v1/reports" for a person's report */

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs in the child, in its only thread. The log goes to a file, so that it does not mix with the demo's table. */
+/* Runs in the child process. The server's log goes to a file, so that it does not mix with the table that the demo prints. */
 static _Noreturn void become_server(const char *datadir, int greeting)
 {
 	char log[128];
@@ -24,7 +24,7 @@ static _Noreturn void become_server(const char *datadir, int greeting)
 	_exit(EXIT_ENVIRONMENT);
 }
 
-/* Reads the server's greeting up to the ready line. */
+/* Reads the server's stderr up to the line that says it is ready. */
 static Result await_ready(DemoServer *server, FILE *greeting)
 {
 	static const char ready[] = "tocsin: ready on ";

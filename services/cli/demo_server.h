@@ -1,4 +1,4 @@
-/* A server for the demo: a child process in a temporary directory, which is removed at the end. */
+/* A server for the demo: a child process with a temporary TOCSIN_HOME, which demo_server_stop removes. */
 #ifndef TOCSIN_CLI_DEMO_SERVER_H
 #define TOCSIN_CLI_DEMO_SERVER_H
 
@@ -7,8 +7,8 @@
 #include <sys/types.h>
 
 typedef struct {
-	pid_t child; /* 0: none */
-	char datadir[64]; /* its TOCSIN_HOME */
+	pid_t child; /* 0 or less: no server was started */
+	char datadir[64]; /* TOCSIN_HOME of the server */
 	char url[128];
 } DemoServer;
 

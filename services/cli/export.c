@@ -1,14 +1,15 @@
 /*
  * tocsin export [--kafka] FILE: writes all accepted records and the audit log to one file (format: shared/archive/file.h).
  *
- * No other program may run. Embedded, the locks in TOCSIN_HOME guarantee that. On Kafka the export claims every ledger like
- * an owner: a running owner claims it back within two seconds, and the export fails. Nor may any topic grow between
- * quiescing and the end. So an export is complete, or it fails and names the programs to stop. The export appends to the
- * bus what a start of the server would append: claims, and the results of records that were accepted but not finished. The
- * export joins no group and therefore commits no positions: at its next start classification repeats, under the same ids,
- * what the export finished, and the records that exist already count once.
+ * No other program of Tocsin may run. In the embedded mode the locks in TOCSIN_HOME prevent it. On Kafka the export claims every
+ * ledger like an owner: a running owner claims its ledger back within two seconds, and the export fails. The export also fails
+ * if any topic grows after the services were quiesced. So an export is complete, or it fails and names the programs to stop.
  *
- * The file gets its name once it is complete and durable; before that it is FILE.part. "-" is stdout.
+ * The export appends to the bus the same records as a start of the server: claims, and the results of records that were accepted
+ * but not finished. It joins no group and therefore commits no positions. So at its next start classification emits again the
+ * records that it emitted during the export. They have the same ids and therefore count once.
+ *
+ * The export writes to FILE.part, and renames it to FILE when it is complete and durable. If FILE is "-", it writes to stdout.
  */
 #include "services/cli/archive.h"
 
@@ -32,16 +33,16 @@
 #include <unistd.h>
 
 enum {
-	QUIESCED = 5, /* services that finish their input first; all but the gateway */
+	QUIESCED = 5, /* services that finish their inputs before the export: all but the gateway */
 	HOLD_KAFKA_MS = 6000, /* longer than a superseded owner waits before it claims again */
 	HOLD_FILE_MS = 50,
-	LIMIT_MS = 120000, /* without progress: fail */
+	LIMIT_MS = 120000, /* the export fails after this time without progress */
 };
 
 typedef struct {
 	ArchiveCommand command;
 	FILE *file;
-	char part[PATH_SIZE]; /* FILE.part; "": stdout */
+	char part[PATH_SIZE]; /* FILE.part; "": the export goes to stdout */
 	ArchiveCounts counts;
 	ArchiveEnds quiesced, exported;
 } Exporting;
@@ -53,7 +54,7 @@ static Result file_fail(const char *path)
 	return result_fail(ERROR_AGAIN, "%s: %s", path, strerror(errno));
 }
 
-/* From now on only the export goes to stdout; log lines go to stderr. */
+/* Reserves stdout for the export: log lines, which the program would write to stdout, go to stderr. */
 static Result stdout_take(Exporting *exporting)
 {
 	int own = dup(STDOUT_FILENO);
@@ -179,7 +180,7 @@ static Result records_write(Exporting *exporting)
 	return result;
 }
 
-/* Opens the bus again, to see records that other programs appended meanwhile. */
+/* Opens the bus again to learn the current ends, so that records appended by other programs are detected. */
 static Result ends_check(Exporting *exporting)
 {
 	Bus *bus;

@@ -24,8 +24,8 @@ static ExitCode ask(const char *url)
 }
 
 /*
- * TOCSIN_URL if it is given; else TOCSIN_OPS_LISTEN if it is set, because then only that listener serves /readyz; else the
- * default of TOCSIN_URL. A listener on all addresses is called at 127.0.0.1.
+ * The URL of the server: TOCSIN_URL if it is given. Otherwise the address TOCSIN_OPS_LISTEN, if set, because then only that
+ * listener serves /readyz; 127.0.0.1 replaces 0.0.0.0. Otherwise the default of TOCSIN_URL.
  */
 static const char *url_of(const Settings *settings, char space[static URL_SIZE])
 {

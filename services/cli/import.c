@@ -1,9 +1,9 @@
 /*
  * tocsin import [--kafka] FILE: reads a file of tocsin export into an unused TOCSIN_HOME, or into unused topics on Kafka.
  *
- * The file is read twice: once to check all of it before anything is written, once to write. The import takes effect with
- * its last record (shared/archive/import.h). An interrupted import leaves a target on which no program starts and into which
- * nothing can be imported until it is cleared.
+ * The file is read twice: first to check all of it, then to write its records. The import takes effect with its last record
+ * (shared/archive/import.h). After an interrupted import no program starts on the target, and a new import refuses it, until
+ * the target is cleared.
  *
  * With --kafka the audit log is written to TOCSIN_HOME, which must be the one that tocsin-audit will use.
  */
@@ -28,7 +28,7 @@ typedef struct {
 	AuditImport audit;
 	Import *import;
 	ArchiveCounts counts;
-	bool begun; /* the target may have been written to */
+	bool begun; /* records may have been written to the target */
 } Importing;
 
 static Result audit_line(void *context, Slice line)
@@ -75,7 +75,7 @@ static Result file_check(Importing *importing)
 	return result_ok();
 }
 
-/* The bus and the audit log must both be empty; the remedy is the same. */
+/* Fails unless both the bus and the audit log are empty. Also opens the audit log for writing. */
 static Result target_check(Importing *importing, Bus *bus)
 {
 	char path[PATH_SIZE];
@@ -96,7 +96,7 @@ static Result write_on(Importing *importing, Bus *bus)
 	Result result = target_check(importing, bus);
 	importing->begun = !result_failed(result);
 	if (!result_failed(result))
-		result = bus_join(bus); /* only members of classification's group may commit its positions */
+		result = bus_join(bus); /* to commit classification's positions, which Kafka allows only to members of its group */
 	if (!result_failed(result))
 		result = import_write(importing->import, bus, importing->file);
 	audit_import_close(&importing->audit);

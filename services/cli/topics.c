@@ -1,4 +1,4 @@
-/* tocsin topics: compares the topics on Kafka with those that Tocsin needs, and creates and corrects them. */
+/* tocsin topics: compares the topics on Kafka with the topics that Tocsin needs; creates missing ones and corrects settings. */
 #include "services/cli/cli.h"
 
 #include "shared/io/system/clock.h"
@@ -16,7 +16,7 @@ typedef struct {
 	KafkaTopics wanted;
 	KafkaFound found;
 	KafkaDifferences differences;
-	int64_t until_us; /* on the monotonic clock */
+	int64_t until_us; /* deadline of the command, on the monotonic clock */
 } Work;
 
 /* ---- output ------------------------------------------------------------------------------------------------------ */
@@ -72,7 +72,7 @@ static ExitCode success(const Work *work)
 	return EXIT_OK;
 }
 
-/* Every remaining difference fails the check. */
+/* Reports every difference. The exit code is EXIT_CHECK_FAILED if there is any. */
 static ExitCode verdict(Work *work)
 {
 	unseen_warn(work);
@@ -89,7 +89,7 @@ static ExitCode check(Work *work)
 	return verdict(work);
 }
 
-/* A missing leader is temporary and not part of the plan. */
+/* Prints the plan. It does not include missing leaders, because they are temporary. */
 static ExitCode plan(Work *work)
 {
 	size_t steps = 0;
@@ -116,7 +116,7 @@ static void done_print(void *context, const KafkaDifference *difference)
 	print(context, difference, kafka_difference_plan, stdout, "done: ");
 }
 
-/* True while a difference remains that applying or waiting can resolve. */
+/* True while a difference remains that kafka_admin_repair or waiting can resolve. */
 static bool unfinished(const Work *work)
 {
 	for (size_t i = 0; i < work->differences.count; i++)

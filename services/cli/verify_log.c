@@ -25,7 +25,7 @@ static ExitCode verify_file(const char *path)
 	return EXIT_OK;
 }
 
-/* directory: a TOCSIN_HOME, or a directory that holds the log itself. */
+/* directory: a TOCSIN_HOME, or a directory that directly holds ledger.jsonl. */
 static void log_path(const char *directory, char out[static PATH_SIZE])
 {
 	int size = snprintf(out, PATH_SIZE, "%s/audit/ledger.jsonl", directory);

@@ -20,7 +20,7 @@ static void header_put(HttpResponse *response, const char *name, const char *val
 
 /* ---- problems ------------------------------------------------------------------------------------------------- */
 
-/* Headers of every problem with that code. */
+/* Additional headers of problems, by their code. */
 static const struct {
 	ProblemCode code;
 	const char *name, *value;

@@ -1,4 +1,4 @@
-/* Responses of the gateway. Each function answers the request, which must not be touched afterwards. Any thread. */
+/* Responses of the gateway. Each function answers the request, which must not be used afterwards. Any thread may call them. */
 #ifndef TOCSIN_GATEWAY_ANSWERS_H
 #define TOCSIN_GATEWAY_ANSWERS_H
 
@@ -17,13 +17,13 @@ void answer_refusal(HttpRequest *request, ProblemCode code, const char *format, 
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * The problem of a failed Result. Internal and temporary errors are not shown to the client: an internal error is logged, a
- * temporary one (ERROR_AGAIN) at level debug, because a full queue causes thousands; metrics count both
- * (tocsin_http_requests_total, tocsin_ingest_events_total).
+ * Answers with the problem of a failed Result. The texts of internal and temporary errors (ERROR_AGAIN) are logged instead of
+ * shown to the client. Temporary errors are logged only at level debug, because a full queue causes thousands of them. Metrics
+ * count both (tocsin_http_requests_total, tocsin_ingest_events_total).
  */
 void answer_failure(HttpRequest *request, Result result);
 
-/* 503: the request may have been recorded or not; repeating it under the same id is safe. */
+/* 503: it is not known whether the request was recorded; the client may safely repeat it under the same id. */
 void answer_doubt(HttpRequest *request);
 
 /* A problem with a list of errors and the allowed words; each may be NULL. */

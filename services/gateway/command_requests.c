@@ -6,6 +6,7 @@
 #include "services/gateway/waiting.h"
 #include "shared/domain/commands.h"
 #include "shared/domain/documents.h"
+#include "shared/domain/rows.h"
 #include "shared/domain/types.h"
 #include "shared/io/system/clock.h"
 
@@ -52,7 +53,7 @@ static json_t *list_of_row(const CommandRow *row, const char *name)
 	return json_is_array(list) ? list : NULL;
 }
 
-/* The refusal of response, {code, detail, allowed, errors}. Borrows from the row. */
+/* The problem {code, detail, allowed, errors} with which the response service refused the command. Borrows from the row. */
 static Problem problem_of_row(const CommandRow *row)
 {
 	return (Problem){
@@ -108,7 +109,7 @@ void command_requests_answered(CommandRequests *requests, Store *store, Slice co
 
 /* ---- the thread that answers expired requests ----------------------------------------------------------------- */
 
-/* Answers the requests whose time is over; while draining, every one with a durable command. Returns the next time to call. */
+/* Answers expired requests; while draining, also each other request whose command is durable. Returns the time of the next call. */
 static int64_t expire(CommandRequests *requests)
 {
 	bool draining = atomic_load(&requests->draining);
@@ -193,7 +194,7 @@ void command_requests_free(CommandRequests *requests)
 typedef struct {
 	CommandRequests *requests;
 	HttpRequest *request;
-	CommandId kind;
+	const Command *command;
 	char incident[ID_SIZE];
 	unsigned slot;
 	Id id;
@@ -202,16 +203,16 @@ typedef struct {
 	json_t *arguments; /* owned */
 } Issue;
 
-/* Steps of reading. False: the request was answered. */
+/* The steps of reading a request. A step that fails answers the request and returns false. */
 
 static void refuse_command(HttpRequest *request)
 {
-	const char *names[COMMANDS + 1] = { NULL };
+	const char *names[COMMANDS_MAX + 1] = { NULL };
 	size_t count = 0;
 
-	for (unsigned id = 0; id < COMMANDS; id++)
-		if (!commands[id].internal)
-			names[count++] = commands[id].name;
+	for (size_t i = 0; i < command_count; i++)
+		if (command_is_public(&commands[i]))
+			names[count++] = commands[i].name;
 	answer_errors(request, PROBLEM_NOT_FOUND, "there is no such command; `allowed` lists the commands", NULL,
 		      names);
 }
@@ -221,8 +222,8 @@ static bool read_command(Issue *issue)
 	char name[64];
 	bool fits = text_copy(http_path_value(issue->request, "command"), name, sizeof name);
 
-	issue->kind = fits ? command_of(name) : COMMANDS;
-	if (issue->kind != COMMANDS && !commands[issue->kind].internal)
+	issue->command = fits ? command_of(name) : NULL;
+	if (issue->command && command_is_public(issue->command))
 		return true;
 	refuse_command(issue->request);
 	return false;
@@ -244,7 +245,7 @@ static bool check_arguments(Issue *issue)
 	CommandArguments arguments;
 	FieldErrors errors = { .count = 0 };
 
-	if (command_decode(issue->kind, issue->arguments, true, &arguments, &errors))
+	if (command_decode(issue->command, issue->arguments, true, &arguments, &errors))
 		return true;
 	answer_errors(issue->request, PROBLEM_VALIDATION_FAILED, "the members of this command must be corrected", &errors,
 		      NULL);
@@ -270,7 +271,7 @@ static bool read_arguments(Issue *issue)
 	return false;
 }
 
-/* The id is a function of key, incident, command and Idempotency-Key; without an Idempotency-Key it is random. */
+/* The command's id is a function of API key, incident, command and Idempotency-Key; without an Idempotency-Key it is random. */
 static void make_id(Issue *issue, const char *idempotency_key)
 {
 	const AdminKey *key = http_principal(issue->request);
@@ -282,14 +283,14 @@ static void make_id(Issue *issue, const char *idempotency_key)
 		issue->id = id_of_bytes("cmd_", random);
 		return;
 	}
-	snprintf(scope, sizeof scope, "%s/%s/%s", key->id, issue->incident, commands[issue->kind].name);
+	snprintf(scope, sizeof scope, "%s/%s/%s", key->id, issue->incident, issue->command->name);
 	issue->id = id_of_pair("cmd_", slice_of(scope), slice_of(idempotency_key));
 }
 
 static void make_fingerprint(Issue *issue)
 {
 	const Slice end = SLICE("\0");
-	Digest digest = DIGEST(slice_of(issue->incident), end, slice_of(commands[issue->kind].name), end,
+	Digest digest = DIGEST(slice_of(issue->incident), end, slice_of(issue->command->name), end,
 			       slice_of(http_header(issue->request, "If-Match")), end, http_body(issue->request));
 
 	digest_hex(&digest, issue->fingerprint);
@@ -341,7 +342,7 @@ static bool check_incident(Issue *issue, Store *store)
 	return !result_failed(result) && issue->expected_version != VERSION_NEVER;
 }
 
-/* *pending: the command was issued before and is not answered yet. False: the request was answered. */
+/* Sets *pending if the command was issued before and is still pending. False: this function has answered the request. */
 static bool check_before(Issue *issue, Store *store, bool *pending)
 {
 	CommandRow row = { .problem = NULL };
@@ -366,8 +367,8 @@ static bool check_before(Issue *issue, Store *store, bool *pending)
 }
 
 /*
- * Reads the view again once the request waits: the journal may have answered in between. True: it has, and the request was
- * answered, here or by another thread.
+ * Reads the view again after the request has entered the waiting table, because the command's effect may have arrived before.
+ * True: the effect has arrived, and the request was answered, by this function or by another thread.
  */
 static bool check_again(Issue *issue, Ticket ticket)
 {
@@ -394,11 +395,11 @@ static bool check_again(Issue *issue, Ticket ticket)
 typedef struct {
 	CommandRequests *requests;
 	Ticket ticket;        /* 0: the waiting table was full */
-	HttpRequest *request; /* NULL with a ticket: the waiting table holds it; else only the outcome of this append answers it */
+	HttpRequest *request; /* NULL if ticket is not 0: the waiting table holds the request; else append_done answers it */
 	Id id;
 } PendingCommand;
 
-/* On the bus's thread. */
+/* Runs on the bus's thread. */
 static void append_done(void *context, bool failed, int64_t offset)
 {
 	PendingCommand *pending = context;
@@ -433,7 +434,7 @@ static void write_body(const Issue *issue, Instant now, Buffer *out)
 	json_t *actor JSON_AUTO = admin_key_actor(issue->requests->options.key);
 	CommandRecord command = {
 		.incident_id = issue->incident,
-		.command = commands[issue->kind].name,
+		.command = issue->command->name,
 		.expected_version = issue->expected_version,
 		.actor = actor,
 		.arguments = issue->arguments,
@@ -466,7 +467,7 @@ static Result append_record(const Issue *issue, PendingCommand *pending)
 	return result;
 }
 
-/* The request is suspended; with a ticket, another thread may already answer it. */
+/* Appends the command of a suspended request. If the request has a ticket, another thread may answer it at any time. */
 static void append(const Issue *issue, Ticket ticket)
 {
 	PendingCommand *pending = malloc(sizeof *pending);
@@ -537,6 +538,17 @@ void command_issue(HttpRequest *request, void *context)
 
 /* ---- GET /v1/commands/{id} ------------------------------------------------------------------------------------ */
 
+static const Field command_status_fields[] = {
+	ROW_TEXT(CommandAnswer, id, FIELD_REQUIRED, 0, "Id of the command", .form = &command_id_form),
+	ROW_CHOICE(CommandAnswer, status, FIELD_REQUIRED, command_states, "Status of the command"),
+	ROW_TEXT(CommandAnswer, incident_id, FIELD_REQUIRED, 0, "Incident to change", .form = &incident_id_form),
+	ROW_INTEGER(CommandAnswer, version, 0, 1, INT64_MAX, "Version of the incident after the command; null while pending"),
+	ROW_FREE(CommandAnswer, problem, 0, "Reason for the refusal", .table = &problem_table),
+};
+const FieldTable command_status_table =
+	FIELD_DOCUMENT("command-status", command_status_fields, CommandAnswer, TABLE_ANSWER, "Command status",
+		       "Status of a command; kept for 30 days.");
+
 static void write_row(Slice id, const CommandRow *row, Buffer *out)
 {
 	buffer_format(out, "{\"id\":\"%.*s\",\"status\":\"%s\",\"incident_id\":\"%s\",\"version\":", (int)id.size,
@@ -555,7 +567,7 @@ static void write_row(Slice id, const CommandRow *row, Buffer *out)
 	buffer_byte(out, '}');
 }
 
-/* The command from the view, or from the waiting table while the view has not read it. Calls view_return. */
+/* Reads the command from the view, or from the waiting table if the view does not have it yet. Calls view_return. */
 static Result row_read(const CommandRequests *requests, ViewReader *reader, Slice id, CommandRow *row)
 {
 	Result result = view_command(reader->store, id, row);

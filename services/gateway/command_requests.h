@@ -2,12 +2,14 @@
  * POST /v1/incidents/{id}/{command} and GET /v1/commands/{id}.
  *
  * A command is appended to tocsin.commands, and its suspended request waits until the view has accepted the journal record
- * that answers it. The request enters the waiting table (waiting.h) before the command is appended, and the view is read
- * once more after that; therefore an answer is not missed, however early it comes.
+ * that answers the command. The request first enters the waiting table (waiting.h). Then the view is read once more, because
+ * a repeated command may have been answered meanwhile. Only then is a new command appended. So no answer is missed.
  *
- * Threads: the HTTP server's (handlers), the bus's (completed appends: they may answer, but not call the bus), the
- * service's (command_requests_answered), and one owned by CommandRequests that answers expired requests: with 202 if the
- * command is durable, else with 503.
+ * Threads
+ *   the HTTP server's   handlers
+ *   the bus's           completed appends: they may answer requests, but must not call the bus
+ *   the service's       command_requests_answered
+ *   its own thread      answers expired requests: with 202 if the command is durable, else with 503
  */
 #ifndef TOCSIN_GATEWAY_COMMAND_REQUESTS_H
 #define TOCSIN_GATEWAY_COMMAND_REQUESTS_H
@@ -18,7 +20,7 @@
 
 typedef struct CommandRequests CommandRequests;
 
-/* Nothing is owned. */
+/* Everything is borrowed and must outlive the CommandRequests. */
 typedef struct {
 	Bus *bus;
 	ViewReaders *views;
@@ -26,17 +28,26 @@ typedef struct {
 	int64_t wait_ms; /* how long a request waits for the effect of its command */
 } CommandRequestsOptions;
 
-/* Starts the thread. */
+/* Starts the thread that answers expired requests. */
 CommandRequests *command_requests_new(const CommandRequestsOptions *options);
 
-/* Answers every request whose command is durable with 202; later requests as soon as their command is durable. */
+/* From now on no request waits for the effect of its command: it is answered with 202 as soon as the command is durable. */
 void command_requests_drain(CommandRequests *requests);
 
-/* Stops the thread. No request may wait, and no append may be in progress. */
+/* Stops the thread. When it is called, no request may wait and no append may be in progress. */
 void command_requests_free(CommandRequests *requests);
 
-/* The view has accepted the answer to the command; store is the service's. Answers the requests that wait for it. */
+/* Answers the requests that wait for the command. The view has accepted its effect; store is the service's Store of the view. */
 void command_requests_answered(CommandRequests *requests, Store *store, Slice command);
+
+/* The answer to GET /v1/commands/{id}, and to a command whose effect is known. */
+typedef struct {
+	const char *id, *incident_id;
+	int status;      /* CommandState */
+	int64_t version; /* INT64_MIN: null */
+	json_t *problem;
+} CommandAnswer;
+extern const FieldTable command_status_table;
 
 /* Handlers; context is a CommandRequests. */
 void command_issue(HttpRequest *request, void *context);

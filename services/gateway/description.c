@@ -3,7 +3,7 @@
 #include "services/gateway/answers.h"
 #include "shared/base/yaml.h"
 
-/* The build runs at the root of the tree, where the assembler finds the file. */
+/* The path is relative to the root of the tree, where the build runs the assembler. */
 __asm__(".section .rodata\n"
 	".global tocsin_openapi_begin\n"
 	".global tocsin_openapi_end\n"

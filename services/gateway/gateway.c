@@ -38,9 +38,29 @@ struct Gateway {
 
 /* ---- the service: folds ledgers into the view ----------------------------------------------------------------- */
 
+static Result incidents_restore(Handler *handler)
+{
+	if (handler->memory) {
+		incident_store_forget(handler->memory);
+		return result_ok();
+	}
+	handler->memory = malloc(sizeof(IncidentStore));
+	must(handler->memory != NULL);
+	incident_store_init(handler->memory);
+	return result_ok();
+}
+
+static void incidents_release(Handler *handler)
+{
+	if (handler->memory)
+		incident_store_release(handler->memory);
+	free(handler->memory);
+	handler->memory = NULL;
+}
+
 static Result journal_handle(Handler *handler, const Record *record)
 {
-	return view_take_journal(handler->store, record);
+	return view_take_journal(handler->memory, handler->store, record);
 }
 
 static Result delivery_handle(Handler *handler, const Record *record)
@@ -89,8 +109,11 @@ const Service gateway_service = {
 	},
 	.input_count = 4,
 	.schema = view_schema,
+	.schema_prepare = view_prepare,
 	.schema_version = VIEW_SCHEMA_VERSION,
 	.accepted = journal_accepted,
+	.restore = incidents_restore,
+	.release = incidents_release,
 	.caught_up = view_caught_up,
 };
 

@@ -9,14 +9,14 @@
 enum { ENTRIES = 1 << 16, ENTRIES_FULL = ENTRIES / 4 * 3 };
 
 typedef struct {
-	uint64_t request; /* 0: free */
+	uint64_t request; /* hash_of Accepted.request; 0: the entry is free */
 	uint64_t body;
 } Entry;
 
 struct IdempotencyCache {
 	pthread_mutex_t mutex;
-	Entry *young, *old; /* ENTRIES each, open addressing */
-	size_t count; /* in young */
+	Entry *young, *old; /* hash tables of ENTRIES entries, open addressing */
+	size_t count; /* used entries of young */
 };
 
 static Entry *entries_new(void)
@@ -56,7 +56,7 @@ static uint64_t hash_of(const Digest *digest)
 	return hash | 1;
 }
 
-/* The entry of the request, or the free one to use for it. */
+/* The entry of the request; if it has none, the free entry to use for it. */
 static Entry *entry_find(Entry *entries, uint64_t request)
 {
 	size_t at = (size_t)(request >> 1) % ENTRIES;

@@ -3,6 +3,7 @@
 #include "services/gateway/answers.h"
 #include "services/gateway/core/preconditions.h"
 #include "services/gateway/gateway.h"
+#include "shared/domain/rows.h"
 #include "shared/io/system/clock.h"
 #include "shared/io/system/metrics.h"
 
@@ -25,7 +26,20 @@ static void count(const char *result)
 	metric_add(METRIC_INGEST_EVENTS, result, NULL, 1);
 }
 
-/* A repeated event gets the same answer: its id and its correlation key are functions of the request. */
+static const Field accepted_fields[] = {
+	ROW_TEXT(AcceptedAnswer, id, FIELD_REQUIRED, 0,
+		 "Id of the event or report. The same (source, id) and correlation key give the same id; without an id, the same "
+		 "Idempotency-Key and correlation key do",
+		 .form = &event_id_form),
+	ROW_TEXT(AcceptedAnswer, correlation_key, FIELD_REQUIRED, 0,
+		 "Key of its incident: a hash of the members that the policy names for the source, or of the id for a report and "
+		 "for an event that has none of these members",
+		 .form = &correlation_key_form),
+};
+const FieldTable accepted_table = FIELD_DOCUMENT("accepted", accepted_fields, AcceptedAnswer, TABLE_ANSWER, "Accepted",
+						 "Answer to an event or report that is durable.");
+
+/* A repeated event gets the same answer, because its id and its correlation key are computed from the request. */
 static void answer_accepted(const PendingRecord *pending)
 {
 	char body[128], location[96];
@@ -36,7 +50,7 @@ static void answer_accepted(const PendingRecord *pending)
 	answer_json(pending->request, 202, (Slice){ body, (size_t)size }, location);
 }
 
-/* On the bus's thread. */
+/* Runs on the bus's thread. */
 static void append_done(void *context, bool failed, int64_t offset)
 {
 	PendingRecord *pending = context;

@@ -10,12 +10,18 @@
 #include "shared/io/bus.h"
 #include "shared/io/http/server.h"
 
-/* Context of the handlers; nothing is owned. */
+/* Context of the handlers; everything is borrowed. */
 typedef struct {
 	Bus *bus;
 	Policies *policies;
 	IdempotencyCache *idempotency;
 } Ingest;
+
+/* The answer to an event or report that is durable. */
+typedef struct {
+	const char *id, *correlation_key;
+} AcceptedAnswer;
+extern const FieldTable accepted_table;
 
 /* Handlers; context is an Ingest. */
 void ingest_event(HttpRequest *request, void *context);

@@ -9,7 +9,7 @@ static const Program program = {
 	.required_why = "all replicas need the same key; create one with `openssl rand -hex 32`",
 	.distributed = true,
 	.shared = TOPICS,
-	.append_timeout_ms = 10000, /* a POST whose record is not durable by then is answered with 503 */
+	.append_timeout_ms = 10000, /* a POST whose record is not durable after this time is answered with 503 */
 	.services = { { .service = &gateway_service, .hooks = &gateway_hooks } },
 	.service_count = 1,
 };

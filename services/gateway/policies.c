@@ -50,7 +50,10 @@ void policy_unshare(PolicyShare *share)
 	free(share);
 }
 
-/* Compiles a copy of the message: the policy keeps a reference to its message, which the last user of the policy drops in any thread. */
+/*
+ * Compiles a copy of the message. The policy keeps a reference to the message that it was compiled from, and any thread may
+ * drop that reference, as the policy's last user, while the caller still uses the original.
+ */
 static Result compile(const json_t *message, Policy **out)
 {
 	json_t *own = json_deep_copy(message);
@@ -61,7 +64,7 @@ static Result compile(const json_t *message, Policy **out)
 	return result;
 }
 
-/* Takes the policy of the message at offset, unless a later one is in force. */
+/* Puts the policy of the message at offset in force, unless that of a later message is. Takes ownership of policy. */
 static void replace(Policies *policies, Policy *policy, int64_t offset)
 {
 	PolicyShare *share = calloc(1, sizeof *share);
@@ -153,7 +156,7 @@ static bool is_same_version(const json_t *one, const json_t *other)
 	return strcmp(member(one, "policy_version"), member(other, "policy_version")) == 0;
 }
 
-/* Versions are compared by their numbers: 9 before 10, 1.9 before 1.10. */
+/* True when both packs have the same id and pack has the lower version. Numbers in versions are compared by value: 1.9 < 1.10. */
 static bool is_older(const json_t *pack, const json_t *last)
 {
 	return strcmp(member(pack, "id"), member(last, "id")) == 0 &&
@@ -224,7 +227,7 @@ static Result append(Bus *bus, const Policy *policy, int64_t *offset)
 	return result;
 }
 
-/* Publishes nothing, and puts the last message of the topic in force in this gateway. */
+/* Does not publish the pack; puts the topic's last message in force in this gateway. */
 static Result keep_last(Policies *policies, json_t *pack, const LastMessage *last)
 {
 	Policy *policy;
@@ -238,7 +241,7 @@ static Result keep_last(Policies *policies, json_t *pack, const LastMessage *las
 	return result_ok();
 }
 
-/* A warning where gateways have different packs: the one that starts last decides for all. */
+/* Warns if the pack replaces one with another id: then gateways have different packs, and the gateway that starts last decides. */
 static void log_published(const json_t *pack, const LastMessage *last)
 {
 	const char *version = member(pack, "policy_version"), *before = member(last->message, "policy_version");

@@ -26,7 +26,7 @@ static bool query_visit(void *context, const char *name, const char *value)
 	return true;
 }
 
-/* Reads parameters and cursor. False: the request was answered. */
+/* Reads parameters and cursor; *list identifies the list to which cursors belong. False: the request was answered with an error. */
 static bool query_read(HttpRequest *request, const Queries *queries, QueryVisit *visit, Digest *list,
 		       char after[static CURSOR_POSITION_MAX])
 {
@@ -62,7 +62,7 @@ static void append_escaped(Buffer *out, const char *text)
 
 typedef struct {
 	Buffer *out;
-	char before; /* '?', then '&' */
+	char before; /* '?' before the first parameter, '&' before the others */
 } LinkVisit;
 
 static bool link_visit(void *context, const char *name, const char *value)
@@ -79,7 +79,7 @@ static bool link_visit(void *context, const char *name, const char *value)
 	return true;
 }
 
-/* "</v1/incidents?kind=event&cursor=…>; rel="next"": the same query, from the cursor (NULL: from the start). */
+/* Writes `</v1/incidents?kind=event&cursor=…>; rel="next"`: the request's query with another cursor (NULL: from the start). */
 static void link_write(HttpRequest *request, const char *cursor, const char *relation, Buffer *out)
 {
 	LinkVisit visit = { .out = out, .before = '?' };
@@ -103,7 +103,7 @@ static void page_answer(HttpRequest *request, Slice body, const char *cursor)
 		buffer_text(&link, ", ");
 	}
 	link_write(request, NULL, "first", &link);
-	if (!link.overflowed) { /* else the query is too long for a header: clients use next_cursor */
+	if (!link.overflowed) { /* otherwise the query is too long for a header; clients use next_cursor */
 		response.headers[0].name = "Link";
 		response.headers[0].value = link.data;
 		response.header_count = 1;
@@ -134,7 +134,7 @@ static void page_begin(Buffer *body)
 	buffer_text(body, "{\"items\":[");
 }
 
-/* Appends the items of a page. */
+/* Reads one page: appends its items and sets *end. */
 typedef Result (*PageRead)(Store *store, const void *query, Buffer *items, PageEnd *end);
 
 static void read_and_answer(HttpRequest *request, const Queries *queries, const Digest *list, PageRead read,
@@ -178,8 +178,8 @@ static bool policy_has_category(const Policy *policy, Slice code)
 }
 
 /*
- * True when the policy in force has the category, or an incident has it from an earlier policy; also when there is no policy
- * or the view cannot be read.
+ * True when the policy in force has the category, or an incident has it from an earlier policy. Also true when this cannot be
+ * decided, because there is no policy or the view cannot be read.
  */
 static bool category_is_known(const Queries *queries, Slice code)
 {
@@ -196,7 +196,7 @@ static bool category_is_known(const Queries *queries, Slice code)
 	return result_failed(result) || known;
 }
 
-/* False: the request was answered. */
+/* False: a category is not known, and the request was answered with an error. */
 static bool check_categories(HttpRequest *request, const Queries *queries, const IncidentQuery *query,
 			     FieldErrors *errors)
 {
@@ -231,7 +231,7 @@ static bool parameter_visit(void *context, const char *name, const char *value)
 	return true;
 }
 
-/* An unknown parameter is an error, as in lists. False: the request was answered. */
+/* Any parameter is unknown here and therefore an error. False: the request was answered with that error. */
 static bool check_no_parameters(HttpRequest *request, FieldErrors *errors)
 {
 	http_query_each(request, parameter_visit, errors);

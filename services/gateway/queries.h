@@ -6,7 +6,7 @@
 #include "services/gateway/view_readers.h"
 #include "shared/base/hash.h"
 
-/* Context of the handlers; nothing is owned. */
+/* Context of the handlers; everything is borrowed. */
 typedef struct {
 	ViewReaders *views;
 	Policies *policies;

@@ -1,32 +1,101 @@
 #include "services/gateway/view.h"
 
-#include "shared/domain/documents.h"
+#include "shared/domain/rows.h"
 #include "shared/domain/types.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <threads.h>
 
-static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* as long as response remembers a command's id */
+static const int64_t COMMANDS_KEPT_MS = 30LL * 86400000; /* the response service remembers ids of commands for the same time */
 
 const char *const command_states[] = { "pending", "done", "refused", NULL };
 
-const char *const view_schema[] = {
-	"CREATE TABLE incidents (id TEXT PRIMARY KEY, number TEXT, kind TEXT, status TEXT, grade TEXT, severity TEXT,"
-	" source TEXT, category TEXT, correlation_key TEXT, version INTEGER NOT NULL, search TEXT NOT NULL,"
-	" document TEXT NOT NULL);"
-	"CREATE INDEX incidents_number ON incidents (number);"
-	"CREATE INDEX incidents_status ON incidents (status, id);"
-	"CREATE INDEX incidents_grade ON incidents (grade, id);"
-	"CREATE INDEX incidents_source ON incidents (source, id);"
-	"CREATE INDEX incidents_category ON incidents (category, id);"
-	"CREATE INDEX incidents_correlation_key ON incidents (correlation_key, id);"
+/* ---- the schema, and the statement that writes an incident ----------------------------------------------------- */
+
+enum { SCHEMA_SIZE = 8192, PUT_SIZE = 8192 };
+
+static char schema_text[SCHEMA_SIZE], put_text[PUT_SIZE];
+
+const char *const view_schema[] = { schema_text };
+
+static const char other_tables[] =
 	"CREATE TABLE entries (incident TEXT NOT NULL, position TEXT NOT NULL, version INTEGER, at INTEGER NOT NULL,"
 	" type TEXT NOT NULL, item TEXT NOT NULL, PRIMARY KEY (incident, position), UNIQUE (incident, version));"
 	"CREATE TABLE commands (id TEXT PRIMARY KEY, incident TEXT NOT NULL, status INTEGER NOT NULL,"
 	" version INTEGER NOT NULL, problem TEXT, fingerprint TEXT, at INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE INDEX commands_at ON commands (at);",
-};
+	"CREATE INDEX commands_at ON commands (at);";
+
+/* The next row from *at on that has a column; NULL: no more. */
+static const Field *column_next(size_t *at)
+{
+	while (*at < incident_table.count) {
+		const Field *field = &incident_table.fields[(*at)++];
+		if (field->flags & FIELD_FILTER) {
+			must(field->type == FIELD_TEXT || field->type == FIELD_CHOICE);
+			return field;
+		}
+	}
+	return NULL;
+}
+
+static void schema_write(Buffer *out)
+{
+	const Field *field;
+
+	buffer_text(out, "CREATE TABLE incidents (" INCIDENT_COLUMNS ", version INTEGER NOT NULL, search TEXT NOT NULL");
+	for (size_t at = 0; (field = column_next(&at)) != NULL;)
+		buffer_format(out, ", \"%s\" TEXT", field->name);
+	buffer_text(out, ");");
+	for (size_t at = 0; (field = column_next(&at)) != NULL;)
+		if (field->flags & FIELD_INDEXED)
+			buffer_format(out, "CREATE INDEX \"incidents_%s\" ON incidents (\"%s\", id);", field->name, field->name);
+	buffer_text(out, other_tables);
+}
+
+enum { FIXED_COLUMNS = 8 };
+
+static void put_write(Buffer *out)
+{
+	size_t count = FIXED_COLUMNS;
+	const Field *field;
+
+	buffer_text(out, "INSERT INTO incidents (id, document, report_version, noise, base_at, sequence, version, search");
+	for (size_t at = 0; (field = column_next(&at)) != NULL; count++)
+		buffer_format(out, ", \"%s\"", field->name);
+	buffer_text(out, ") VALUES (?1");
+	for (size_t i = 2; i <= count; i++)
+		buffer_format(out, ", ?%zu", i);
+	buffer_text(out, ") ON CONFLICT (id) DO UPDATE SET document = ?2, report_version = ?3, noise = ?4, base_at = ?5,"
+			 " sequence = ?6, version = ?7, search = ?8");
+	count = FIXED_COLUMNS;
+	for (size_t at = 0; (field = column_next(&at)) != NULL;)
+		buffer_format(out, ", \"%s\" = ?%zu", field->name, ++count);
+}
+
+static void text_fill(void (*write)(Buffer *out), char *text, size_t size)
+{
+	Buffer out;
+
+	buffer_init(&out, size - 1);
+	write(&out);
+	must(!out.overflowed && text_copy(buffer_slice(&out), text, size));
+	buffer_release(&out);
+}
+
+static void texts_fill(void)
+{
+	text_fill(schema_write, schema_text, sizeof schema_text);
+	text_fill(put_write, put_text, sizeof put_text);
+}
+
+void view_prepare(void)
+{
+	static once_flag filled = ONCE_FLAG_INIT;
+
+	call_once(&filled, texts_fill);
+}
 
 #define VIEW_BROKEN "the view is damaged: delete $TOCSIN_HOME/gateway/0.db, it is rebuilt from the ledgers"
 
@@ -35,14 +104,9 @@ static StoreValue text_or_null(const char *text)
 	return text ? V_TEXT(slice_of(text)) : V_NULL;
 }
 
-static StoreValue member_value(json_t *object, const char *name)
-{
-	return text_or_null(json_string_value(json_object_get(object, name)));
-}
-
 /* ---- positions in a timeline ---------------------------------------------------------------------------------- */
 
-typedef enum { ITEM_ENTRY, ITEM_DELIVERY } ItemKind; /* the order of items of the same time */
+typedef enum { ITEM_ENTRY, ITEM_DELIVERY } ItemKind; /* sorts items of the same time */
 
 static void position_write(Instant at, ItemKind kind, int64_t number, size_t ordinal,
 			   char out[static CURSOR_POSITION_MAX])
@@ -50,33 +114,40 @@ static void position_write(Instant at, ItemKind kind, int64_t number, size_t ord
 	snprintf(out, CURSOR_POSITION_MAX, "%015" PRId64 ".%d.%019" PRId64 ".%04zu", at, (int)kind, number, ordinal);
 }
 
-typedef struct {
-	Slice incident;
-	const char *position, *type;
-	int64_t version; /* 0: none */
-	Instant at;
-	json_t *actor, *data; /* borrowed; NULL: null */
-} Item;
+static const Field entry_fields[] = {
+	ROW_TIME(EntryAnswer, at, FIELD_REQUIRED, "Time of the entry"),
+	ROW_TEXT(EntryAnswer, type, FIELD_REQUIRED, 0, "Type of the entry", .choices = timeline_words),
+	ROW_INTEGER(EntryAnswer, version, 0, 1, INT64_MAX,
+		    "Version of the incident after this entry; null for a delivery, which does not change the incident"),
+	ROW_FREE(EntryAnswer, actor, 0, "Author of the entry", .table = &actor_table),
+	ROW_FREE(EntryAnswer, data, 0, "Details for display"),
+};
+const FieldTable entry_table = FIELD_DOCUMENT("entry", entry_fields, EntryAnswer, TABLE_ANSWER, "Timeline entry",
+					      "An entry in the timeline of an incident.");
 
-static Result item_put(Store *store, const Item *item)
+static const Field delivery_fields[] = {
+	ROW_INTEGER(DeliveryAnswer, escalation_level, FIELD_REQUIRED, 0, INT64_MAX, "Escalation level that requested it"),
+	ROW_TEXT(DeliveryAnswer, channel, 0, 0, "Id of the channel"),
+	ROW_TEXT(DeliveryAnswer, recipient, FIELD_REQUIRED | FIELD_PERSONAL, 0, "Recipient: team:ID, person:ID or channel:ID"),
+	ROW_TEXT(DeliveryAnswer, state, FIELD_REQUIRED, 0, "State of the delivery", .choices = delivery_words),
+	ROW_TEXT(DeliveryAnswer, key, FIELD_REQUIRED, 0, "Id of the message, the same on every attempt: webhook-id and Message-ID"),
+	ROW_TEXT(DeliveryAnswer, detail, 0, 0, "Reason for a skip, failure or retry"),
+};
+const FieldTable delivery_answer_table = FIELD_DOCUMENT("delivery", delivery_fields, DeliveryAnswer, TABLE_ANSWER, "Delivery",
+							"The `data` of a timeline entry of type delivery.");
+
+static Result item_put(Store *store, Slice incident, const char *position, const EntryAnswer *item)
 {
-	char at[INSTANT_TEXT];
 	Buffer text;
 
-	instant_format(item->at, at);
-	json_t *tree JSON_AUTO = json_pack("{s:s, s:s, s:o, s:O?, s:O?}", "at", at, "type", item->type, "version",
-					   item->version > 0 ? json_integer(item->version) : json_null(), "actor",
-					   item->actor, "data", item->data);
-	if (!tree)
-		return result_fail(ERROR_INPUT, "an entry cannot be written");
 	buffer_init(&text, VIEW_DOCUMENT_BYTES);
-	json_write(tree, &text);
+	json_write_fields(&entry_table, item, &text);
 	Result result = text.overflowed
 				? result_fail(ERROR_INPUT, "an entry is larger than %d bytes", VIEW_DOCUMENT_BYTES)
 				: store_run(store,
 					    "INSERT INTO entries (incident, position, version, at, type, item)"
 					    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-					    V_TEXT(item->incident), V_TEXT(slice_of(item->position)),
+					    V_TEXT(incident), V_TEXT(slice_of(position)),
 					    item->version > 0 ? V_INTEGER(item->version) : V_NULL, V_INTEGER(item->at),
 					    V_TEXT(slice_of(item->type)), V_TEXT(buffer_slice(&text)));
 	buffer_release(&text);
@@ -85,95 +156,81 @@ static Result item_put(Store *store, const Item *item)
 
 /* ---- the journal ---------------------------------------------------------------------------------------------- */
 
-static Result incident_load(Store *store, Slice id, json_t **out)
+/* Writes the text in which the query parameter q searches. */
+static void search_write(Buffer *out, const Incident *incident)
 {
-	Result result = result_ok();
-	Statement *query = store_query(store, "SELECT document FROM incidents WHERE id = ?1", V_TEXT(id));
-
-	*out = NULL;
-	if (statement_next(query))
-		result = json_read(statement_slice(query, 0), out);
-	Result ended = statement_end(query);
-	if (result_failed(result))
-		return result_fail(ERROR_INTERNAL, VIEW_BROKEN " (%.80s)", result.text);
-	if (!*out && !result_failed(ended))
-		*out = incident_new();
-	return ended;
-}
-
-/* The text that the query parameter q searches. */
-static void search_write(Buffer *out, json_t *incident)
-{
-	static const char *const members[] = { "number", "title", "description", "asset", "actor" };
-
-	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-		if (i > 0)
+	for (size_t i = 0; i < incident_table.count; i++) {
+		const Field *field = &incident_table.fields[i];
+		if (!(field->flags & FIELD_SEARCH))
+			continue;
+		if (out->size > 0)
 			buffer_byte(out, '\n');
-		buffer_append(out, slice_of(json_string_value(json_object_get(incident, members[i]))));
+		buffer_append(out, slice_of(field_text(field, incident)));
 	}
 	text_lower(out->data, out->size);
 }
 
-static Result incident_put(Store *store, Slice id, json_t *incident, Slice search, Slice document)
+static Result incident_put(Store *store, const StoredIncident *stored, Slice search, Slice document)
 {
-	return store_run(
-		store,
-		"INSERT INTO incidents (id, number, kind, status, grade, severity, source, category, correlation_key,"
-		" version, search, document) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
-		" ON CONFLICT (id) DO UPDATE SET number = ?2, kind = ?3, status = ?4, grade = ?5, severity = ?6,"
-		" source = ?7, category = ?8, correlation_key = ?9, version = ?10, search = ?11, document = ?12",
-		V_TEXT(id), member_value(incident, "number"), member_value(incident, "kind"),
-		member_value(incident, "status"), member_value(incident, "grade"), member_value(incident, "severity"),
-		member_value(incident, "source"), member_value(incident, "category"),
-		member_value(incident, "correlation_key"),
-		V_INTEGER(json_integer_value(json_object_get(incident, "version"))), V_TEXT(search), V_TEXT(document));
+	const IncidentExtras *extras = &stored->extras;
+	StoreValue values[FIXED_COLUMNS + INCIDENT_FIELDS_MAX] = {
+		V_TEXT(id_slice(&stored->id)),
+		V_TEXT(document),
+		V_INTEGER(extras->report_version),
+		V_INTEGER(extras->noise),
+		V_INTEGER(extras->base_at),
+		V_INTEGER(extras->sequence),
+		V_INTEGER(stored->incident.version),
+		V_TEXT(search),
+	};
+	size_t count = FIXED_COLUMNS;
+	const Field *field;
+
+	for (size_t at = 0; (field = column_next(&at)) != NULL;)
+		values[count++] = text_or_null(field_text(field, &stored->incident));
+	return store_run_(store, put_text, values, count);
 }
 
-static Result incident_save(Store *store, Slice id, json_t *incident)
+static Result incident_save(IncidentStore *incidents, Store *store, const StoredIncident *stored)
 {
-	Buffer search, document;
+	Slice document;
+	Buffer search;
 
+	TRY(incident_store_text(incidents, &document));
 	buffer_init(&search, VIEW_DOCUMENT_BYTES);
-	buffer_init(&document, VIEW_DOCUMENT_BYTES);
-	search_write(&search, incident);
-	json_write(incident, &document);
-	Result result = result_fail(ERROR_INPUT, "an incident is larger than %d bytes", VIEW_DOCUMENT_BYTES);
-	if (!document.overflowed)
-		result = incident_put(store, id, incident, buffer_slice(&search), buffer_slice(&document));
+	search_write(&search, &stored->incident);
+	Result result = incident_put(store, stored, buffer_slice(&search), document);
 	buffer_release(&search);
-	buffer_release(&document);
 	return result;
 }
 
-static Result entry_take(Store *store, Slice incident_id, json_t *incident, json_t *tree)
+static Result entry_put(Store *store, Slice incident_id, json_t *tree)
 {
 	JournalEntry entry;
 	char position[CURSOR_POSITION_MAX];
 
 	TRY(json_decode_record(&journal_entry_table, tree, &entry));
-	TRY(incident_apply(incident, tree));
 	position_write(entry.at, ITEM_ENTRY, entry.version, 0, position);
-	return item_put(store, &(Item){ .incident = incident_id,
-					.position = position,
-					.type = entry.type,
-					.version = entry.version,
-					.at = entry.at,
-					.actor = entry.actor,
-					.data = entry.data });
+	return item_put(store, incident_id, position, &(EntryAnswer){ .at = entry.at,
+								      .type = entry.type,
+								      .version = entry.version,
+								      .actor = entry.actor,
+								      .data = entry.data });
 }
 
-static Result entries_take(Store *store, Slice incident_id, json_t *entries)
+static Result entries_take(IncidentStore *incidents, Store *store, const JournalRecord *journal)
 {
-	json_t *incident JSON_AUTO = NULL;
+	const StoredIncident *stored;
 	size_t index;
 	json_t *entry;
 
-	if (json_array_size(entries) == 0)
+	if (json_array_size(journal->entries) == 0)
 		return result_ok();
-	TRY(incident_load(store, incident_id, &incident));
-	json_array_foreach (entries, index, entry)
-		TRY(entry_take(store, incident_id, incident, entry));
-	return incident_save(store, incident_id, incident);
+	TRY(incident_store_fold(incidents, store, journal, &stored));
+	/* The entries are valid from here on; a failure is one of the store, and the caller rolls back. */
+	json_array_foreach (journal->entries, index, entry)
+		TRY(entry_put(store, slice_of(journal->incident_id), entry));
+	return incident_save(incidents, store, stored);
 }
 
 static Result command_finish(Store *store, const Record *record, const JournalRecord *journal)
@@ -201,7 +258,7 @@ static Result command_finish(Store *store, const Record *record, const JournalRe
 	return result;
 }
 
-/* Readers of the view rely on the form of incident ids, and any program may write to the topics: every record is checked. */
+/* Readers of the view rely on the form of incident ids. Any program may write to the topics, so every record is checked. */
 static Result check_incident_id(const char *id)
 {
 	return id_is("inc_", slice_of(id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");
@@ -213,7 +270,7 @@ static bool is_journal_type(Slice type)
 	       slice_is(type, TYPE_JOURNAL_REFUSED);
 }
 
-Result view_take_journal(Store *store, const Record *record)
+Result view_take_journal(IncidentStore *incidents, Store *store, const Record *record)
 {
 	json_t *tree JSON_AUTO = NULL;
 	JournalRecord journal;
@@ -223,7 +280,7 @@ Result view_take_journal(Store *store, const Record *record)
 	TRY(json_read(record->body, &tree));
 	TRY(json_decode_record(&journal_record_table, tree, &journal));
 	TRY(check_incident_id(journal.incident_id));
-	TRY(entries_take(store, slice_of(journal.incident_id), journal.entries));
+	TRY(entries_take(incidents, store, &journal));
 	return command_finish(store, record, &journal);
 }
 
@@ -231,12 +288,14 @@ Result view_take_journal(Store *store, const Record *record)
 
 static json_t *delivery_data(const Delivery *delivery)
 {
-	json_t *data = json_pack("{s:I, s:s?, s:s, s:s, s:s, s:s?}", "escalation_level",
-				 (json_int_t)(delivery->escalation_level > 0 ? delivery->escalation_level : 0),
-				 "channel", delivery->channel, "recipient", delivery->recipient, "state",
-				 delivery->state, "key", delivery->key, "detail", delivery->detail);
-	must(data != NULL);
-	return data;
+	DeliveryAnswer answer = { .escalation_level = delivery->escalation_level > 0 ? delivery->escalation_level : 0,
+				  .channel = delivery->channel,
+				  .recipient = delivery->recipient,
+				  .state = delivery->state,
+				  .key = delivery->key,
+				  .detail = delivery->detail };
+
+	return json_encode(&delivery_answer_table, &answer);
 }
 
 static json_t *notification_actor(void)
@@ -256,12 +315,11 @@ static Result delivery_take(Store *store, const Record *record, Slice incident_i
 	json_t *data JSON_AUTO = delivery_data(&delivery);
 	json_t *actor JSON_AUTO = notification_actor();
 	position_write(record->time, ITEM_DELIVERY, record->offset, ordinal, position);
-	return item_put(store, &(Item){ .incident = incident_id,
-					.position = position,
-					.type = "delivery",
-					.at = record->time,
-					.actor = actor,
-					.data = data });
+	return item_put(store, incident_id, position, &(EntryAnswer){ .at = record->time,
+								      .type = "delivery",
+								      .version = INT64_MIN,
+								      .actor = actor,
+								      .data = data });
 }
 
 Result view_take_delivery(Store *store, const Record *record)
@@ -285,7 +343,7 @@ Result view_take_delivery(Store *store, const Record *record)
 
 /* ---- commands ------------------------------------------------------------------------------------------------- */
 
-/* Only commands of people and keys are kept: no client asks for those of services. */
+/* Only commands of people and API keys are kept, because clients do not query the commands that services issue. */
 static bool is_of_client(const CommandRecord *command)
 {
 	const char *kind = json_string_value(json_object_get(command->actor, "kind"));

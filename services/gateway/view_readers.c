@@ -66,7 +66,7 @@ static Result reader_open(const ViewReaders *readers, ViewReader *reader)
 				     : result;
 }
 
-/* A free reader; if none is free, waits until the next reader in turn is returned. */
+/* Locks a free reader; if none is free, waits for one of them, chosen in rotation. */
 static ViewReader *reader_lock(ViewReaders *readers)
 {
 	unsigned turn = atomic_fetch_add(&readers->next, 1);
@@ -86,7 +86,7 @@ Result view_borrow(ViewReaders *readers, ViewReader **out)
 	ViewReader *reader = reader_lock(readers);
 	Result result = result_fail(ERROR_AGAIN, "the view has not caught up yet");
 
-	if (atomic_load(&readers->caught_up)) /* read with the mutex held, because of readers_await */
+	if (atomic_load(&readers->caught_up)) /* checked under the reader's mutex, for which readers_await waits */
 		result = reader_open(readers, reader);
 	if (result_failed(result))
 		pthread_mutex_unlock(&reader->mutex);

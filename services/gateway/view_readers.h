@@ -1,7 +1,8 @@
 /*
- * Read-only Stores of the view for threads other than the service's: four, each used by one thread at a time. Nobody reads
- * the view until it holds everything that the ledgers held at the start of its reader (Service.caught_up): before that,
- * a request for an incident that the view has not read yet would be answered with 404. Thread-safe.
+ * Four read-only Stores of the view, for threads other than the service's. One thread at a time borrows a Store. None can be
+ * borrowed until the view has caught up, that is, holds everything that the ledgers held when the service started to read
+ * (Service.caught_up). Otherwise a request for an incident that the view has not read yet would be answered with 404.
+ * Thread-safe.
  */
 #ifndef TOCSIN_GATEWAY_VIEW_READERS_H
 #define TOCSIN_GATEWAY_VIEW_READERS_H
@@ -26,8 +27,8 @@ ViewReaders *view_readers_new(const char *view_path);
 void view_readers_free(ViewReaders *readers);
 
 /*
- * False, just before the view is dropped: waits until all borrowed readers are returned, so that none of them finds the view
- * empty, and refuses others. True: the view has caught up.
+ * caught_up true: from now on readers can be borrowed. False, called just before the view is dropped: from now on none can be
+ * borrowed; waits until all borrowed readers are returned, so that no request finds the view empty.
  */
 void view_readers_caught_up(ViewReaders *readers, bool caught_up);
 

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* A row is free (not used), waiting (with a request), or only known (without). */
+/* A row is free (not used), waiting (with a request), or only known (its request was answered with 202). */
 typedef struct {
 	Wait wait;
 	uint32_t generation; /* incremented with each use of the row, so that old tickets become invalid */
@@ -66,7 +66,7 @@ static bool row_is(const Row *row, Slice command)
 	return row->used && slice_equals(id_slice(&row->wait.command), command);
 }
 
-/* A free row, else the next one in turn that is only known; NULL: none. */
+/* A free row; if there is none, a row that is only known, chosen in rotation. NULL: every row has a request. */
 static Row *row_find(Waiting *waiting)
 {
 	for (size_t i = 0; i < WAITING_MAX; i++)
@@ -148,7 +148,7 @@ HttpRequest *waiting_take_command(Waiting *waiting, Slice command)
 	return request;
 }
 
-/* The time at which the row's request is answered without an effect. */
+/* The time at which the row's request expires. With `all`, that of a durable command has expired already. */
 static int64_t over_ms(const Row *row, bool all)
 {
 	if (!row->wait.durable)

@@ -1,12 +1,13 @@
 /*
- * The bounded table of HTTP requests that wait for their commands. A request is taken out exactly once, by the first of the
- * accepted answer, the deadline and the failed append, and only the thread that took it may answer it. Thread-safe.
+ * The bounded table of HTTP requests that wait for the effect of their commands. A request is taken out exactly once: when the
+ * command's effect is accepted, when the append fails, or when the request expires. Only the thread that took the request may
+ * answer it. Thread-safe.
  *
- * The request of a durable command waits for the effect until deadline_ms; then the command is pending. A command that is
- * not durable by doubt_ms is in doubt.
+ * The request of a durable command expires at deadline_ms; the answer is then 202, "pending". The request of a command that is
+ * not durable expires at doubt_ms; the answer is then 503, because the command may or may not have been recorded.
  *
- * A command whose request was answered with 202 stays known until its answer comes or its row is reused, so that GET finds
- * it before the view has read it.
+ * A command whose request was answered with 202 stays in the table ("known") until its effect is accepted or its row is
+ * reused. So GET /v1/commands/{id} finds the command before the view has read it.
  */
 #ifndef TOCSIN_GATEWAY_WAITING_H
 #define TOCSIN_GATEWAY_WAITING_H
@@ -24,32 +25,32 @@ typedef struct {
 	char incident[ID_SIZE];
 	char fingerprint[DIGEST_HEX];
 	HttpRequest *request;
-	int64_t deadline_ms, doubt_ms; /* all times here are of one monotonic clock; deadline_ms <= doubt_ms */
-	bool durable; /* the command is on the bus */
+	int64_t deadline_ms, doubt_ms; /* monotonic clock, as are all times in this file; deadline_ms <= doubt_ms */
+	bool durable; /* the command is durable on the bus */
 } Wait;
 
 typedef enum { WAITING_ADDED, WAITING_FULL, WAITING_MISMATCH } WaitingVerdict;
 
 Waiting *waiting_new(void);
-/* No request may wait. Accepts NULL. */
+/* When it is called, no request may wait. Accepts NULL. */
 void waiting_free(Waiting *waiting);
 
-/* Copies wait. WAITING_MISMATCH: the command is known with another fingerprint; WAITING_FULL: every row has a request. */
+/* Copies wait. WAITING_MISMATCH: the table has the command with another fingerprint; WAITING_FULL: every row has a request. */
 WaitingVerdict waiting_add(Waiting *waiting, const Wait *wait, Ticket *out);
 
-/* The request of a ticket, for the caller to answer; NULL: another thread took it. The command is forgotten. */
+/* Takes the request of a ticket, for the caller to answer, and forgets its command. NULL: another thread took the request. */
 HttpRequest *waiting_take(Waiting *waiting, Ticket ticket);
 
-/* The command is on the bus. The request if its deadline has passed (the caller answers 202), else NULL. */
+/* Marks the command as durable. If its deadline has passed, takes the request, for the caller to answer with 202; else NULL. */
 HttpRequest *waiting_durable(Waiting *waiting, Ticket ticket, int64_t now_ms);
 
-/* One request that waits for the command, NULL: none is left; call until NULL. The command is forgotten. */
+/* Takes one request that waits for the command, and forgets the command in its row. Call it until it returns NULL: none is left. */
 HttpRequest *waiting_take_command(Waiting *waiting, Slice command);
 
 /*
- * One request whose time is over, NULL: none is left; call until NULL. With `all`, every durable command is over at once.
- * expired->durable: the command is pending and stays known; else it is in doubt and is forgotten. next_ms is the earliest
- * time to come, INT64_MAX: none.
+ * Takes one expired request. Call it until it returns NULL: none is left. With `all`, requests of durable commands expire at
+ * once. expired->durable is true when the command is durable and stays known; otherwise the table has forgotten it.
+ * expired->next_ms, valid after NULL: the time at which the next request expires; INT64_MAX: no request waits.
  */
 typedef struct {
 	Id command;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 enum {
-	PRUNE_EVERY_MS = 10000,   /* of record time */
+	PRUNE_EVERY_MS = 10000,   /* in record time (ce_time) */
 	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by this much before a window is pruned too early */
 	COUNT_MAX = 1 << 30,      /* of the events and report versions of a resumed incident */
 };
@@ -17,9 +17,10 @@ enum {
 /* ---- drafting */
 
 /*
- * Rows that ended before this time may be deleted with this record; INSTANT_NONE: none. Rows are deleted every PRUNE_EVERY_MS.
- * While there are WINDOWS_MAX windows, every record deletes rows, those that end first. Otherwise the horizon lies before the
- * first pending event, because a window with a pending count is not over, however late its next record is.
+ * The record of time `at` may delete rows that ended before the returned time; INSTANT_NONE: it deletes none. Normally rows are
+ * deleted every PRUNE_EVERY_MS, and the horizon lies before the first pending event: a row does not state the pending events of its
+ * window, so a row may seem to have ended although the window has not. While there are WINDOWS_MAX windows, every record deletes
+ * the rows that end first.
  */
 static Instant horizon_of(Memory *memory, Instant at)
 {
@@ -48,8 +49,10 @@ typedef struct {
 static Result draft(Handler *handler, const ReportDraft *report, const ReportBody *body)
 {
 	Memory *memory = handler->memory;
-	/* `reflected` is not after any event that stays pending; the position that the record states may be later. */
-	/* An event may state any time: one of the year 9999 must not prune windows of others, nor keep the ledger from trimming. */
+	/*
+	 * An event may state any time: one of the year 9999 must not prune windows of others, nor keep the ledger from trimming.
+	 * `reflected` is not after the first event that stays pending. The record's position, computed later, may be greater.
+	 */
 	WindowPrune prune = { .reflected = events_reflected(memory, memory->events.offset),
 			      .horizon = horizon_of(memory, instant_earlier(report->at, handler->now)) };
 	buffer_clear(&memory->body);
@@ -88,7 +91,7 @@ typedef struct {
 	const Record *input;
 	Arrival arrival;
 	EventHeader header;
-	Window *window; /* of its key; NULL: not known */
+	Window *window; /* of the event's key; NULL: the key is not known */
 } EventContext;
 
 static const char *form_of(const Record *input)
@@ -117,7 +120,7 @@ static Result event_count(Handler *handler, EventContext *event)
 	return result_ok();
 }
 
-/* The event is more severe than all before: the report embeds the document, so that it is assessed again. */
+/* The event is more severe than all before: the report embeds the document, so that the incident is assessed again. */
 static Result event_raise(Handler *handler, EventContext *event)
 {
 	Slice document;
@@ -152,8 +155,9 @@ static WindowRow row_opened(const EventContext *event, Bits incident)
 }
 
 /*
- * Reports the pending count before the input gives the key to another incident. The count is a separate record: after a crash
- * between the two records the input is read again, and the second record is drafted.
+ * Reports the pending count before the input gives the key to another incident. The report is a separate record that states a
+ * position before the input (`undecided`). So after a crash between the two records the input is read again, and only the second
+ * record is drafted.
  */
 static Result draft_last_count(Handler *handler, const Record *input, const Window *window)
 {
@@ -231,7 +235,7 @@ Result change_check(const Record *input, unsigned partitions)
 	return key_read(input, partitions, &key, &incident);
 }
 
-/* The next event of the key opens another incident. */
+/* After a closing, the next event of the key opens another incident. */
 Result decide_closing(Handler *handler, const Record *input)
 {
 	Memory *memory = handler->memory;
@@ -297,13 +301,13 @@ static Result resumption_read(Handler *handler, const Record *input, Resumption 
 	json_t *tree JSON_AUTO = NULL;
 	TRY(handler_body(handler, input, &body));
 	TRY(json_read(body, &tree));
-	TRY(json_decode_record(&resumption_table, tree, out)); /* numbers and a time: it borrows nothing */
+	TRY(json_decode_record(&resumption_table, tree, out)); /* numbers and a time: *out borrows nothing from the tree */
 	if (out->event_count > COUNT_MAX || out->report_version > COUNT_MAX)
 		return result_fail(ERROR_INPUT, "event_count and report_version must be at most %d: both go on counting", COUNT_MAX);
 	return result_ok();
 }
 
-/* The next event of the key counts for the reopened incident, unless the key's window still takes events. */
+/* After a reopening, the next event of the key counts for the reopened incident, unless the key has a window that takes events. */
 Result decide_reopening(Handler *handler, const Record *input)
 {
 	Memory *memory = handler->memory;

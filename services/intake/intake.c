@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { SETTLE_MAX = 1000 }; /* updates in one batch */
+enum { SETTLE_MAX = 1000 }; /* reports of repeats in one call of settle */
 #define PRUNE_ROWS 64
 #define TEXT_(value) #value
 #define TEXT(value) TEXT_(value)
@@ -91,7 +91,7 @@ static Result restore(Handler *handler)
 
 /* ---- positions */
 
-/* State reflects an announcement of a join once it is decided, but an event only once a record states its count. */
+/* State reflects the announcement of a join once it is decided, but an event only once a record states a count that includes it. */
 static int64_t position(Handler *handler, TopicId topic, unsigned partition, int64_t next)
 {
 	(void)partition;
@@ -180,8 +180,8 @@ static const Decision *decision_of(const Record *input)
 }
 
 /*
- * Called for every record of the stream in order, also for those before the accepted position that a restart reads again. Only a
- * record that can be decided enters the filter: a malformed one must not make the sender's own record with its id a duplicate.
+ * Called for every record of the stream in order. After a restart, also called again for records before the accepted position. Only
+ * a record that can be decided enters the filter: a malformed one must not make the sender's own record with its id a duplicate.
  */
 static Result observe(Handler *handler, const Record *input)
 {

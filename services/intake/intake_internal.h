@@ -21,16 +21,16 @@ typedef struct {
 typedef struct {
 	Windows windows;
 	Observed events, joins;
-	int64_t undecided; /* offset of the input being decided, which the draft being written does not reflect; -1: none */
+	int64_t undecided; /* offset of an input that the draft being written does not reflect yet (draft_last_count); -1: none */
 	Instant pruned_at;  /* record time of the last draft that prunes */
 	bool prune_more;    /* the last prune reached its limit of rows */
 	Buffer body, packed, headers;
 } Memory;
 
-/* The offset up to which the events before `next` are reflected in drafts (Service.position). */
+/* The offset, at most `next`, before which every event is reflected in the drafts so far (Service.position). */
 int64_t events_reflected(const Memory *memory, int64_t next);
 
-/* Drafts a report of the pending count of the window. */
+/* Drafts a report that states the window's count, pending events included. */
 Result draft_repeat(Handler *handler, const Window *window);
 
 /* Reads an event's key, id and headers. ERROR_INPUT: malformed; no incident counts the event. */
@@ -39,7 +39,7 @@ Result arrival_read(const Record *input, Arrival *arrival, EventHeader *header);
 /* Reads the key and subject of a closing or reopening. ERROR_INPUT: malformed, or of another partition. */
 Result change_check(const Record *input, unsigned partitions);
 
-/* Service.decide, by the input's type. */
+/* Each implements ServiceInput.decide for one kind of input. */
 Result decide_arrival(Handler *handler, const Record *input);
 Result decide_closing(Handler *handler, const Record *input);
 Result decide_reopening(Handler *handler, const Record *input);

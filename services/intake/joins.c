@@ -25,7 +25,7 @@ static Result row_read(Slice text, json_t **tree, JoinRecord *out)
 	return json_decode_record(&join_record_table, *tree, out);
 }
 
-/* *tree stays NULL: the key is not known. */
+/* *tree stays NULL if the key is not known. */
 static Result row_load(Handler *handler, const char *key, json_t **tree, JoinRecord *out)
 {
 	Result result = result_ok();
@@ -147,7 +147,7 @@ static Result command_emit(Handler *handler, const Record *record, const Id *id,
 	return result;
 }
 
-/* The id of one of the two commands: independent of the order of the incidents, different for each of them. */
+/* The id of the command to incident_id. It does not depend on which of the two incidents entered first. */
 static Id link_id(const JoinRecord *row, const char *incident_id, const char *other_id)
 {
 	bool first = strcmp(incident_id, other_id) < 0;

@@ -15,7 +15,10 @@
 	"CREATE TABLE joins (key TEXT PRIMARY KEY, row TEXT NOT NULL, ends_at INTEGER NOT NULL) WITHOUT ROWID;"        \
 	"CREATE INDEX joins_ends ON joins (ends_at)"
 
-/* Parts of the Service: decide of announcements that are not duplicates; apply and needed of TYPE_JOIN_KEPT; derive of all. */
+/*
+ * The parts of intake's Service for joins. join_decide takes announcements that are not duplicates; join_apply and join_needed take
+ * records of TYPE_JOIN_KEPT; join_derive takes every accepted record.
+ */
 Result join_decide(Handler *handler, const Record *input);
 
 /* ERROR_INPUT: join_decide would refuse it, whatever the state is. */

@@ -32,7 +32,7 @@ static Result row_take(Recount *recount, const BusRecord *record, bool imported)
 	return result_ok(); /* a record of a join, of the ledger protocol, or of a later version */
 }
 
-/* Every record of an owner states positions. Of imported records only the last one states them. */
+/* An owner states positions in every record, an import only in its last record: a record without positions was imported. */
 Result recount_take_report(Recount *recount, unsigned partition, const BusRecord *record)
 {
 	Slice text = header_get(record->headers, "ce_positions");

@@ -8,58 +8,85 @@
 #include "shared/domain/types.h"
 #include "shared/io/system/log.h"
 #include "shared/io/system/metrics.h"
+#include "shared/runtime/incident_store.h"
+#include "shared/runtime/journal_cache.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { COMMAND_BODY = 4096, SKIP_DETAIL = 1024 };
+enum { COMMAND_BODY = 4096, SKIP_DETAIL = 1024, JOURNAL_CACHED = 4 };
+
+typedef struct {
+	IncidentStore incidents;
+	JournalCache *journal; /* observe and decide get the same record one after the other */
+} Memory;
+
+/* ---- start and end */
+
+static Result restore(Handler *handler)
+{
+	Memory *memory = handler->memory;
+	if (memory) {
+		incident_store_forget(&memory->incidents);
+		return result_ok();
+	}
+	memory = calloc(1, sizeof(*memory));
+	must(memory);
+	incident_store_init(&memory->incidents);
+	memory->journal = journal_cache_new(JOURNAL_CACHED);
+	handler->memory = memory;
+	return result_ok();
+}
+
+static void release(Handler *handler)
+{
+	Memory *memory = handler->memory;
+	if (!memory)
+		return;
+	incident_store_release(&memory->incidents);
+	journal_cache_free(memory->journal);
+	free(memory);
+	handler->memory = NULL;
+}
 
 /* ---- the journal: copies of incidents, and plans */
 
-/* *tree is a new reference, from which *out borrows; NULL: the record holds no entries. */
-static Result journal_read(const Record *input, json_t **tree, JournalRecord *out)
+/* *out is NULL if the record holds no entries, else borrowed until the next record is read. */
+static Result journal_read(Handler *handler, const Record *input, const JournalRecord **out)
 {
+	*out = NULL;
 	if (!slice_is(input->type, TYPE_JOURNAL_ENTERED))
 		return result_ok();
-	TRY(json_read(input->body, tree));
-	TRY(json_decode_record(&journal_record_table, *tree, out));
-	return id_is("inc_", slice_of(out->incident_id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");
+	TRY(journal_cache_read(((Memory *)handler->memory)->journal, input->body, out));
+	return id_is("inc_", slice_of((*out)->incident_id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");
 }
 
-static Result entries_apply(json_t *incident, json_t *entries)
+/* *out is NULL if there is no such incident, else borrowed until the next one is loaded. */
+static Result incident_load(Handler *handler, Slice id, const Incident **out)
 {
-	size_t i;
-	json_t *entry;
-	json_array_foreach (entries, i, entry) {
-		int64_t version = json_integer_value(json_object_get(entry, "version"));
-		/* The copy already includes this entry: its record was observed before the state was restored. */
-		if (version > json_integer_value(json_object_get(incident, "version")))
-			TRY(incident_apply(incident, entry));
-	}
+	const StoredIncident *stored;
+	TRY(incident_store_load(&((Memory *)handler->memory)->incidents, handler->store, id, &stored));
+	*out = stored->exists ? &stored->incident : NULL;
 	return result_ok();
 }
 
 static Result observe(Handler *handler, const Record *input)
 {
-	JournalRecord record;
-	json_t *tree JSON_AUTO = NULL, *incident JSON_AUTO = NULL;
-	TRY(journal_read(input, &tree, &record));
-	if (!tree)
+	Memory *memory = handler->memory;
+	const JournalRecord *record;
+	const StoredIncident *folded;
+	TRY(journal_read(handler, input, &record));
+	if (!record)
 		return result_ok();
-	Slice id = slice_of(record.incident_id);
-	TRY(incident_load(handler->store, id, &incident));
-	if (!incident)
-		incident = incident_new();
-	TRY(entries_apply(incident, record.entries));
-	return incident_save(handler->store, id, incident);
+	TRY(incident_store_follow(&memory->incidents, handler->store, record, &folded));
+	return folded ? incident_store_save(&memory->incidents, handler->store) : result_ok();
 }
 
-static const EscalationPolicy *policy_fitting(const Handler *handler, json_t *incident)
+static const EscalationPolicy *policy_fitting(const Handler *handler, const Incident *incident)
 {
-	const char *kind = json_string_value(json_object_get(incident, "kind"));
-	const char *grade = json_string_value(json_object_get(incident, "grade"));
-	return kind ? policy_escalation(handler->policy, kind, grade) : NULL;
+	return policy_escalation(handler->policy, incident->kind, incident->grade);
 }
 
 static Result plan_draft(Handler *handler, const char *incident_id, const EscalationPolicy *policy, Instant base_at,
@@ -73,15 +100,15 @@ static Result plan_draft(Handler *handler, const char *incident_id, const Escala
 	return record_draft(handler, TYPE_ESCALATION_PLANNED, &record, NULL, SLICE_NONE);
 }
 
-static Result plan_start(Handler *handler, const char *incident_id, json_t *incident, Instant base_at)
+static Result plan_start(Handler *handler, const char *incident_id, const Incident *incident, Instant base_at)
 {
 	const EscalationPolicy *policy = policy_fitting(handler, incident);
 	const PlanPromise none = plan_promise_none();
 	return policy ? plan_draft(handler, incident_id, policy, base_at, &none) : result_ok();
 }
 
-/* policy_id: that of the running plan. */
-static Result plan_move(Handler *handler, const char *incident_id, json_t *incident, Instant base_at, const char *policy_id)
+/* policy_id: the escalation policy of the running plan. */
+static Result plan_move(Handler *handler, const char *incident_id, const Incident *incident, Instant base_at, const char *policy_id)
 {
 	const EscalationPolicy *policy = policy_fitting(handler, incident);
 	PlanPromise promise;
@@ -96,18 +123,18 @@ static Result decide(Handler *handler, const Record *input)
 	PlanState plan;
 	char policy_id[PLAN_POLICY_ID] = "";
 	Instant base_at = INSTANT_NONE;
-	JournalRecord record;
-	json_t *tree JSON_AUTO = NULL, *incident JSON_AUTO = NULL;
-	TRY(journal_read(input, &tree, &record));
-	if (!tree)
+	const JournalRecord *record;
+	const Incident *incident;
+	TRY(journal_read(handler, input, &record));
+	if (!record)
 		return result_ok();
-	TRY(plan_load(handler->store, slice_of(record.incident_id), &plan, policy_id));
-	TRY(incident_load(handler->store, slice_of(record.incident_id), &incident));
-	switch (plan_judge(&plan, record.entries, incident, &base_at)) {
-	case PLAN_START: return plan_start(handler, record.incident_id, incident, base_at);
-	case PLAN_MOVE: return plan_move(handler, record.incident_id, incident, base_at, policy_id);
+	TRY(plan_load(handler->store, slice_of(record->incident_id), &plan, policy_id));
+	TRY(incident_load(handler, slice_of(record->incident_id), &incident));
+	switch (incident ? plan_judge(&plan, record->entries, incident, &base_at) : PLAN_KEEP) {
+	case PLAN_START: return plan_start(handler, record->incident_id, incident, base_at);
+	case PLAN_MOVE: return plan_move(handler, record->incident_id, incident, base_at, policy_id);
 	case PLAN_STOP: {
-		DeliveryRecord stopped = record_of(record.incident_id);
+		DeliveryRecord stopped = record_of(record->incident_id);
 		return record_draft(handler, TYPE_ESCALATION_STOPPED, &stopped, NULL, SLICE_NONE);
 	}
 	case PLAN_KEEP: break;
@@ -124,7 +151,7 @@ static bool level_missing_setting(void *context, const ChannelPolicy *channel, c
 }
 
 static Result level_reach(Handler *handler, const char *incident_id, const char *policy_id, const PlanState *plan,
-			  json_t *incident)
+			  const Incident *incident)
 {
 	char name[TIMER_ID];
 	json_t *notified JSON_AUTO = NULL;
@@ -137,7 +164,7 @@ static Result level_reach(Handler *handler, const char *incident_id, const char 
 		.base_at = plan->base_at,
 		.now = handler->now,
 		.known = incident,
-		.drill = incident && incident_is_drill(incident),
+		.drill = incident && flags_have_drill(incident->flags),
 		.notified = notified,
 		.missing_setting = level_missing_setting,
 		.missing_setting_context = handler->environment,
@@ -159,11 +186,11 @@ static Result level_fire(Handler *handler, Slice id, int64_t number)
 {
 	PlanState plan;
 	char incident_id[TIMER_ID], policy_id[PLAN_POLICY_ID] = "";
-	json_t *incident JSON_AUTO = NULL;
+	const Incident *incident;
 	TRY(plan_load(handler->store, id, &plan, policy_id));
 	if (plan.next_level != number || !text_copy(id, incident_id, sizeof(incident_id)))
 		return result_ok();
-	TRY(incident_load(handler->store, id, &incident));
+	TRY(incident_load(handler, id, &incident));
 	if (incident && !incident_waits(incident)) {
 		DeliveryRecord stopped = record_of(incident_id);
 		return record_draft(handler, TYPE_ESCALATION_STOPPED, &stopped, NULL, SLICE_NONE);
@@ -173,14 +200,14 @@ static Result level_fire(Handler *handler, Slice id, int64_t number)
 
 /* ---- a message is due */
 
-/* A person is no longer notified once another has acknowledged; a system is, because it keeps its own records. */
+/* Once the incident is acknowledged, attempts to reach a person are not repeated; see invariant 4 of notification.h. */
 static bool is_for_person(const DueDelivery *due)
 {
 	return slice_starts_with(slice_of(due->recipient), SLICE("person:"));
 }
 
-/* The reason why the message can no longer be sent, or SKIP_NONE. missing: set as by channel_missing_setting. */
-static Skip send_skip(const Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel,
+/* The reason why the message can no longer be sent, or SKIP_NONE. For SKIP_NOT_CONFIGURED, missing is the setting or member. */
+static Skip send_skip(const Handler *handler, const DueDelivery *due, const Incident *incident, const ChannelPolicy *channel,
 		      char missing[static CHANNEL_MISSING])
 {
 	if (!incident)
@@ -202,14 +229,15 @@ static Result skip_draft(Handler *handler, const DueDelivery *due, Skip skip, co
 	return result;
 }
 
-static Result send(Handler *handler, const DueDelivery *due, json_t *incident, const ChannelPolicy *channel)
+static Result send(Handler *handler, const DueDelivery *due, const Incident *incident, const ChannelPolicy *channel)
 {
+	json_t *document JSON_AUTO = json_encode(&incident_table, incident);
 	OutboundMessage outgoing;
 	const Notice notice = {
 		.policy = handler->policy,
 		.channel = channel,
 		.environment = handler->environment,
-		.incident = incident,
+		.incident = document,
 		.key = due->key,
 		.recipient = due->recipient,
 		.address = due->address,
@@ -224,16 +252,16 @@ static Result send(Handler *handler, const DueDelivery *due, json_t *incident, c
 	outbound_message_release(&outgoing);
 	if (result.kind == ERROR_INPUT)
 		return attempt_draft(handler, due, "failed", due->attempt + 1, INSTANT_NONE, result.text);
-	/* A full queue must not block the partition: the timer fires again when its lease expires. */
+	/* A full outbound queue must not block the partition. The timer fires again when its lease expires. */
 	return result.kind == ERROR_AGAIN ? result_ok() : result;
 }
 
 static Result send_or_skip(Handler *handler, const DueDelivery *due)
 {
 	char missing[CHANNEL_MISSING] = "";
-	json_t *incident JSON_AUTO = NULL;
+	const Incident *incident;
 	const ChannelPolicy *channel = due->channel ? policy_channel(handler->policy, due->channel) : NULL;
-	TRY(incident_load(handler->store, slice_of(due->incident), &incident));
+	TRY(incident_load(handler, slice_of(due->incident), &incident));
 	Skip skip = send_skip(handler, due, incident, channel, missing);
 	return skip == SKIP_NONE ? send(handler, due, incident, channel) : skip_draft(handler, due, skip, missing);
 }
@@ -286,7 +314,7 @@ static Result outcome(Handler *handler, const OutboundOutcome *outcome)
 
 /* ---- accepted: counts outcomes of accepted records; not called during a replay */
 
-/* One line for operators: a recipient will not be notified. The incident's deliveries name the recipient. */
+/* Logs for operators that a recipient will not be notified. The timeline of the incident names the recipient. */
 static void failure_log(const DeliveryRecord *record, const Delivery *delivery)
 {
 	log_line(LOG_ERROR, "notification", "message-failed", L_STRING("incident", record->incident_id),
@@ -294,7 +322,7 @@ static void failure_log(const DeliveryRecord *record, const Delivery *delivery)
 		 L_STRING("detail", delivery->detail ? delivery->detail : ""));
 }
 
-/* attempted: false for a level that was reached, whose queued messages have no outcome yet. */
+/* attempted: the record holds outcomes of attempts. If false, a level was reached, and its queued messages have no outcome yet. */
 static void deliveries_count(const DeliveryRecord *record, bool attempted)
 {
 	size_t i;
@@ -367,14 +395,14 @@ static Result derive(Handler *handler, const Record *record)
 }
 
 /*
- * Old records of an open incident are needed, because without them its plan would start again; those of a closed incident
- * while deliveries are pending.
+ * Decides if an old record must stay in the ledger. Records of an open incident must, because without them its plan would start
+ * again; records of a closed incident must while it has pending deliveries.
  */
 static Result needed(Handler *handler, const Record *old, bool *needed)
 {
-	json_t *incident JSON_AUTO = NULL;
-	TRY(incident_load(handler->store, old->subject, &incident));
-	*needed = incident && json_is_null(json_object_get(incident, "closed_at"));
+	const Incident *incident;
+	TRY(incident_load(handler, old->subject, &incident));
+	*needed = incident && incident->closed_at == INSTANT_NONE;
 	return *needed ? result_ok() : deliveries_pending(handler->store, old->subject, needed);
 }
 
@@ -389,6 +417,8 @@ const Service notification_service = {
 	.policy = true,
 	.schema = state_schema,
 	.schema_version = STATE_SCHEMA_VERSION,
+	.restore = restore,
+	.release = release,
 	.apply = records_apply,
 	.derive = derive,
 	.fire = fire,

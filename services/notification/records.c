@@ -118,7 +118,7 @@ static Slice incident_of(const DeliveryRecord *record)
 	return slice_of(record->incident_id);
 }
 
-/* Makes the first level after `reached` the next one and arms it; if there is none, the plan is complete. */
+/* Makes the first level after `reached` the plan's next level and arms its timer. Without such a level the plan is complete. */
 static Result plan_advance(Handler *handler, Slice incident, int64_t reached)
 {
 	int64_t level;
@@ -136,7 +136,7 @@ static Result plan_end(Handler *handler, Slice incident)
 	return levels_clear(handler->store, incident);
 }
 
-/* A plan with another base notifies everyone again; so does a plan whose predecessor was trimmed from the ledger. */
+/* Forgets who was notified if the new plan has another base_at, or if the plan before it was trimmed from the ledger. */
 static Result notified_begin(Handler *handler, Slice incident, Instant base_at)
 {
 	PlanState before;

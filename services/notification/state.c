@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 const char *const state_schema[STATE_SCHEMA_VERSION] = {
-	"CREATE TABLE incidents (id TEXT PRIMARY KEY, document TEXT NOT NULL);"
+	"CREATE TABLE incidents (" INCIDENT_COLUMNS ");"
 	"CREATE TABLE plans (incident TEXT PRIMARY KEY, policy TEXT NOT NULL, base_at INTEGER NOT NULL,"
 	" next_level INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE levels (incident TEXT NOT NULL, level INTEGER NOT NULL, due_at INTEGER NOT NULL,"
@@ -12,41 +12,9 @@ const char *const state_schema[STATE_SCHEMA_VERSION] = {
 	"CREATE TABLE deliveries (key TEXT PRIMARY KEY, incident TEXT NOT NULL, channel TEXT, recipient TEXT NOT NULL,"
 	" level INTEGER NOT NULL, attempt INTEGER NOT NULL, queued_at INTEGER NOT NULL, next_at INTEGER NOT NULL,"
 	" address TEXT, language TEXT) WITHOUT ROWID",
-	NULL, /* the table told: a file without it is rebuilt from the ledgers */
+	NULL, /* version 3 added columns to the table incidents: an older file is rebuilt from the ledgers */
+	NULL, /* version 2 added the table told above: a file of version 1 is rebuilt from the ledgers */
 };
-
-enum { DOCUMENT_MAX = 4 << 20 };
-
-/* ---- incidents */
-
-Result incident_load(Store *store, Slice id, json_t **out)
-{
-	Result result = result_ok();
-	Statement *row = store_query(store, "SELECT document FROM incidents WHERE id = ?1", V_TEXT(id));
-	*out = NULL;
-	if (statement_next(row))
-		result = json_read(statement_slice(row, 0), out);
-	Result ended = statement_end(row);
-	if (!result_failed(result))
-		return ended;
-	return result_fail(ERROR_INTERNAL, "the copy of an incident cannot be read: %s; delete the state file of notification, it is rebuilt from the ledgers", result.text);
-}
-
-Result incident_save(Store *store, Slice id, json_t *incident)
-{
-	Buffer document;
-	buffer_init(&document, DOCUMENT_MAX);
-	json_write(incident, &document);
-	Result result =
-		document.overflowed
-			? result_fail(ERROR_INTERNAL, "the copy of an incident is larger than %d bytes", DOCUMENT_MAX)
-			: store_run(
-				  store,
-				  "INSERT INTO incidents VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET document = ?2",
-				  V_TEXT(id), V_TEXT(buffer_slice(&document)));
-	buffer_release(&document);
-	return result;
-}
 
 /* ---- plans */
 

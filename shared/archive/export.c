@@ -10,9 +10,9 @@
 
 enum { PAGE_RECORDS = 256, PAGE_BYTES = 1 << 20, PROGRESS_EVERY = 1024 };
 
-/* A record of a page: its bytes in Partition.bytes are key, headers and body, from begin on. */
+/* A record of a page. Its key, headers and body are in Partition.bytes, in this order. */
 typedef struct {
-	size_t begin, key, headers, body; /* offset, and sizes */
+	size_t begin, key, headers, body; /* offset of the key in Partition.bytes; sizes of key, headers and body */
 	Instant time;
 	unsigned slot;
 } PageRecord;
@@ -22,12 +22,12 @@ typedef struct {
 	TopicId topic;
 	unsigned number;
 	const Service *service; /* the service that writes this ledger; NULL: the topic is not a ledger */
-	int64_t moved_by; /* added to offsets of the service's input */
-	int64_t next, end; /* next offset to read, and the end of the export */
+	int64_t moved_by; /* added to the offsets in Service.offsets, so that they become relative to the input's end */
+	int64_t next, end; /* the next offset to read; the offset at which the export of the partition ends */
 	LedgerCursor cursor;
 	Buffer bytes, moved;
 	PageRecord page[PAGE_RECORDS];
-	size_t count, at; /* records of the page, and those already written */
+	size_t count, at; /* number of records of the page; number of those already written */
 	Result result;
 } Partition;
 
@@ -35,7 +35,7 @@ typedef struct {
 	const ExportOptions *options;
 	BusReader *reader;
 	ArchiveWriter writer;
-	Buffer checkpoint; /* body of the last record of the audit's ledger */
+	Buffer checkpoint; /* body of the last record of tocsin.checkpoints */
 	uint64_t lines;
 	ArchiveEnds *ends;
 	Partition *partitions; /* of the current topic */
@@ -43,7 +43,7 @@ typedef struct {
 
 /* ---- records */
 
-/* Headers that the owner of a ledger writes for its epoch. They are not exported: an import writes new ones. */
+/* True for headers that concern the owner's epoch. They are not exported: an import writes new ones. */
 static bool header_is_of_epoch(Slice name)
 {
 	static const char *const names[] = { "ce_epoch",     "ce_owner",   "ce_seq",        "ce_prev",
@@ -78,7 +78,7 @@ static void headers_keep(Partition *from, Slice headers)
 	}
 }
 
-/* The slot in the incident's id if the record belongs to an incident, else the slot of its key. */
+/* The slot of a record: that of its incident's id; for events, joins and records without an incident, that of its key. */
 static unsigned archived_slot(TopicId topic, const BusRecord *record)
 {
 	unsigned slot;
@@ -135,7 +135,7 @@ static bool partition_visit(void *context, const BusRecord *record)
 	return from->count < PAGE_RECORDS && from->bytes.size < PAGE_BYTES;
 }
 
-/* True for a table that a service writes again from its state. */
+/* True for a table that a service derives from its state: it is not exported, because the service writes it again. */
 static bool is_derived(const ExportOptions *options, TopicId topic)
 {
 	bool derived = false;
@@ -144,7 +144,7 @@ static bool is_derived(const ExportOptions *options, TopicId topic)
 	return derived;
 }
 
-/* Reads pages until one holds records or the partition has ended. */
+/* Reads the next page that holds a record to export; from->count stays 0 if the partition has no more. */
 static Result partition_fill(Export *export, Partition *from)
 {
 	const BusOperations *operations = export->options->bus->operations;
@@ -155,7 +155,7 @@ static Result partition_fill(Export *export, Partition *from)
 		Result result =
 			operations->read(export->reader, position, PAGE_RECORDS, true, partition_visit, from, &from->next);
 		TRY(from->result);
-		/* A stream whose records were dropped by retention after partition_begin: continue at its first record. */
+		/* After partition_begin, retention dropped the next records of this stream: continue at the first record left. */
 		bool dropped = result.kind == ERROR_NOT_FOUND && !from->service;
 		if (dropped)
 			from->next = operations->first(export->options->bus, from->topic, from->number);
@@ -205,7 +205,7 @@ static void partitions_fetch(Export *export, unsigned count)
 	bus_fetch(export->reader, positions, wanted);
 }
 
-/* The partition whose next record is the earliest; NULL: all have ended. */
+/* *out: the partition whose next record is the earliest; NULL: all partitions are written. */
 static Result partition_next(Export *export, unsigned count, Partition **out)
 {
 	*out = NULL;
@@ -252,7 +252,7 @@ static Result topic_write(Export *export, TopicId topic)
 	return result_ok();
 }
 
-/* ---- the whole */
+/* ---- the whole export */
 
 static Result records_write(Export *export)
 {

@@ -1,20 +1,21 @@
 /*
  * Export: writes all accepted records of a bus, and its audit log, to one file (file.h).
  *
- * The bus must be quiescent (quiesce.h): the position of every input is at its end, so the file needs no positions.
- * ExportOptions.quiesced holds these ends; export_check verifies afterwards that they have not moved. The file contains
+ * The bus must be quiescent (quiesce.h): every service has read each of its inputs to the end, so the file needs no positions.
+ * ExportOptions.quiesced holds these ends; export_check verifies after the export that they have not moved. The file contains
  *
- *   of ledgers   the accepted records in their order, except those of the protocol itself (claims, openings, advances):
+ *   of ledgers   the accepted records in their order, except those of the ledger protocol (claims, openings, advances): their
  *                epochs and owners have no meaning in another ledger
- *   of streams   all kept records: intake reads events again to recognise repeated ids, and audit reads assessments again to
- *                recognise repeated ones
- *   of tables    the last record, which is the one in force
+ *   of streams   all records that retention has kept: intake reads events again to recognise repeated ids, and audit reads
+ *                assessments again to recognise repeated assessments
+ *   of tables    the last record of a partition (the policy in force); nothing of tables that a service derives from its state
  *   audit log    the lines up to the last accepted checkpoint, verified while they are written
  *
  * The partitions of a topic are merged by record time, and the order within each partition is kept. So records that were
- * close in time stay close, and intake remembers the youngest ids, however many partitions the target has.
+ * close in time stay close. After an import, intake therefore remembers the youngest ids, however many partitions the target
+ * bus has.
  *
- * An export is complete or fails. ERROR_CONFLICT: records were appended meanwhile; ERROR_INTERNAL: the ledgers or the audit
+ * An export is complete or fails. ERROR_CONFLICT: records were appended during the export; ERROR_INTERNAL: the ledgers or the audit
  * log are inconsistent (`tocsin check ledger` and `tocsin verify log` report details).
  */
 #ifndef TOCSIN_ARCHIVE_EXPORT_H
@@ -24,7 +25,7 @@
 #include "shared/runtime/handler.h"
 #include "shared/io/bus.h"
 
-/* Called every thousand lines: the name of the current step, and the lines so far. */
+/* Called every 1,024 lines with the name of the current step and the number of lines so far. */
 typedef void (*ArchiveProgress)(void *context, const char *step, uint64_t lines);
 
 typedef struct {
@@ -34,16 +35,19 @@ typedef struct {
 	/* Writes the lines of the audit log up to checkpoint, the body of the last accepted checkpoint; empty: no lines. */
 	Result (*audit)(void *context, Slice checkpoint, ArchiveWriter *writer);
 	FILE *file;
-	const ArchiveEnds *quiesced; /* ends that must not have moved; NULL: not checked */
+	const ArchiveEnds *quiesced; /* the ends that quiesce_await returned, which must not have moved; NULL: not checked */
 	ArchiveProgress progress; /* may be NULL */
 	void *context; /* of audit and progress */
 	Instant now; /* written to the manifest */
 } ExportOptions;
 
-/* Writes the whole archive to options->file; flushes it, does not fsync. *ends: the exported end of each partition. */
+/* Writes the whole archive to options->file and flushes it, without fsync. *ends: the end to which each partition is exported. */
 Result export_write(const ExportOptions *options, ArchiveCounts *out, ArchiveEnds *ends);
 
-/* ERROR_CONFLICT: records were appended after ends. If other programs may write to the bus, open it again first. */
+/*
+ * ERROR_CONFLICT: records were appended behind `ends`. If other programs may write to the bus, open it again before this call:
+ * an open bus need not know the records of others.
+ */
 Result export_check(Bus *bus, const ArchiveEnds *ends);
 
 #endif

@@ -112,7 +112,7 @@ Result archive_write_audit(ArchiveWriter *writer, Slice text)
 	return line_write(writer);
 }
 
-/* Ends the last line; the digest covers everything before it. */
+/* Appends the end of the last line: the digest of everything before the digest. */
 static void seal_write(const Digest *digest, Buffer *out)
 {
 	char hex[DIGEST_HEX];
@@ -151,7 +151,7 @@ static Result chunk_fill(ArchiveReader *reader)
 	return result_ok();
 }
 
-/* Appends the chunk's part of the line to reader->line. *whole: the line feed was found. */
+/* Moves bytes of the chunk up to the next line feed to reader->line. *whole: the line feed was found, so the line is whole. */
 static void line_take(ArchiveReader *reader, bool *whole)
 {
 	const char *begin = reader->chunk + reader->chunk_at;
@@ -200,7 +200,7 @@ static bool integer_read(json_t *value, int64_t max, int64_t *out)
 	return true;
 }
 
-/* *out borrows from the tree if the value is a string, else from room, where the decoded base64 is appended. */
+/* Reads a string or {"base64":"…"}. *out is borrowed: from the tree for a string, else from room, to which bytes are appended. */
 static bool bytes_read(json_t *value, Buffer *room, Slice *out)
 {
 	if (json_is_string(value)) {
@@ -266,7 +266,7 @@ static bool counts_fit(const ArchiveReader *reader, json_t *tree)
 		   (uint64_t)count == reader->counts.audit_lines;
 	for (TopicId topic = 0; topic < TOPICS && fit; topic++) {
 		json_t *stated = json_object_get(json_object_get(tree, "records"), topics[topic].short_name);
-		/* An export does not mention topics that were introduced later. */
+		/* The export of an older Tocsin states no count for topics that were added later; it has no records of them. */
 		fit = stated == NULL ? reader->counts.records[topic] == 0
 				   : integer_read(stated, INT64_MAX, &count) &&
 					     (uint64_t)count == reader->counts.records[topic];

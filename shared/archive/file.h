@@ -8,17 +8,18 @@
  *   {"audit":"{\"seq\":1,…}"}                                                             a line of the audit log
  *   {"records":{"events":17,…},"audit_lines":42,"digest":"<64 hex>"}
  *
- *   slot      determines the record's partition (slot mod P); null on topics that have only one partition
- *   key, header values, body, audit lines   bytes: a string if they are text, else {"base64":"…"}
+ *   slot      determines the record's partition (slot mod P); null on topics that always have one partition
+ *   key, header values, body, audit lines   a string if the bytes are text, else {"base64":"…"}
  *   digest    D(n), where D(0) = 32 zero bytes and D(n) = SHA-256(D(n-1) ‖ line n without its line feed); of the last
- *             line, only the part before ,"digest". It reveals a truncated or damaged file; it does not authenticate it.
+ *             line, only the part before ,"digest". It reveals that a file is truncated or damaged, but not that somebody
+ *             has forged it.
  *
- * Streams precede ledgers, and a ledger precedes the ledgers whose inputs include it. So a reader that goes through the
- * file once knows where the inputs of a ledger end before it reads the ledger. Records of one slot and topic keep their
- * order. Ledgers hold only accepted records, without the headers of their former owners. If a header of a record contains
- * offsets of an input (Service.offsets), they are relative to the END of that input at the time of the export: 0 or less.
+ * Streams and tables precede ledgers, and a ledger precedes the ledgers whose inputs include it. So a reader that goes through
+ * the file once knows where the inputs of a ledger end before it reads the ledger. Records of the same slot and topic keep
+ * their order. Ledgers hold only accepted records, without the headers of their former owners' epochs. Offsets of an input in
+ * a header (Service.offsets) are relative to the END of that input at the time of the export: 0 or less.
  *
- * Bounds: a line has at most ARCHIVE_LINE_MAX bytes; memory holds a few lines, whatever the size of the file.
+ * Bounds: a line has at most ARCHIVE_LINE_MAX bytes; reader and writer keep only a few lines in memory.
  */
 #ifndef TOCSIN_ARCHIVE_FILE_H
 #define TOCSIN_ARCHIVE_FILE_H
@@ -37,16 +38,16 @@ enum { ARCHIVE_FORMAT = 1, ARCHIVE_LINE_MAX = 64 << 20 };
 /* A record; its slices are borrowed. */
 typedef struct {
 	TopicId topic;
-	unsigned slot; /* slotted topics only */
+	unsigned slot; /* only if topics[topic].slotted */
 	Slice key, headers, body;
 } ArchiveRecord;
 
-/* Lines of an archive, by kind. */
+/* The number of lines of an archive: records of each topic, and lines of the audit log. */
 typedef struct {
 	uint64_t records[TOPICS], audit_lines;
 } ArchiveCounts;
 
-/* The next offset of each partition; -1: not known. */
+/* The end (next offset) of each partition; -1: not known. */
 typedef struct {
 	int64_t of[TOPICS][BUS_PARTITIONS_MAX];
 } ArchiveEnds;
@@ -64,7 +65,7 @@ void archive_writer_init(ArchiveWriter *writer, FILE *file);
 void archive_writer_release(ArchiveWriter *writer); /* leaves the file open */
 
 /*
- * One line each, in this order: manifest, records, audit lines, end. ERROR_AGAIN: the file cannot be written;
+ * Each function writes one line. Order of calls: manifest, records, audit lines, end. ERROR_AGAIN: the file cannot be written;
  * ERROR_INTERNAL: the line would be longer than ARCHIVE_LINE_MAX.
  */
 Result archive_write_manifest(ArchiveWriter *writer, unsigned partitions, const char *cluster, Instant now);
@@ -96,13 +97,16 @@ typedef struct {
 	bool ended;
 } ArchiveReader;
 
-/* Reads the manifest. ERROR_INPUT: not an export, or of a newer Tocsin; ERROR_AGAIN: a read failed. Always release reader. */
+/*
+ * Reads the manifest. ERROR_INPUT: the file is not an export, or its format is unknown to this version; ERROR_AGAIN: a read
+ * failed. Release the reader also after a failure.
+ */
 Result archive_reader_init(ArchiveReader *reader, FILE *file);
 void archive_reader_release(ArchiveReader *reader);
 
 /*
- * Reads the next line. ARCHIVE_END: the digest and all counts match and the file ends; the reader must not be called again.
- * ERROR_INPUT names the line and its fault (truncated, damaged, not part of an export); ERROR_AGAIN: a read failed.
+ * Reads the next line. ARCHIVE_END: the file ends, and digest and counts match; do not call archive_read again. ERROR_INPUT
+ * names the line and its fault (truncated, damaged, not part of an export); ERROR_AGAIN: a read failed.
  */
 Result archive_read(ArchiveReader *reader, ArchiveItem *out);
 

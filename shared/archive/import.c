@@ -12,8 +12,8 @@
 
 enum {
 	EPOCH = 1,
-	STALLED_MS = 120000, /* the import fails after this time without an acknowledgement */
-	GROUP_MS = 30000, /* for the assignment of all partitions; longer than the session of a former member */
+	STALLED_MS = 120000, /* the import fails if no append is acknowledged for this long */
+	GROUP_MS = 30000, /* limit for the assignment of a partition; longer than the session timeout of a former member */
 	PAUSE_MS = 1,
 	PROGRESS_EVERY = 1024,
 	MARK_BYTES = 256, /* bound of the headers that a ledger mark adds */
@@ -21,9 +21,9 @@ enum {
 
 /* One partition of a topic: the records appended to it, and their acknowledgements. */
 typedef struct {
-	int64_t appended; /* records; also the expected end */
-	uint64_t seq; /* ledgers: of the next record */
-	atomic_llong acknowledged, highest; /* records; highest offset, -1: none yet */
+	int64_t appended; /* number of records appended; also the expected end of the partition */
+	uint64_t seq; /* of a ledger: sequence number of the next record */
+	atomic_llong acknowledged, highest; /* number of records acknowledged; their highest offset, -1: none yet */
 	atomic_bool failed;
 } Target;
 
@@ -74,7 +74,7 @@ Result import_target_check(Bus *bus)
 }
 
 typedef struct {
-	int64_t archived; /* records that the import announced; -1: the ledger was not begun by an import */
+	int64_t archived; /* ce_carried of the claim; -1: no import began this ledger */
 } ClaimVisit;
 
 static bool claim_visit(void *context, const BusRecord *record)
@@ -97,7 +97,7 @@ Result import_check(Bus *bus)
 	Result result = bus->operations->read(reader, claim, 1, false, claim_visit, &visit, &next);
 	bus->operations->reader_close(reader);
 	TRY(result);
-	/* Claim, opening, the archived records, and the last record. */
+	/* A completed import has written a claim, an opening, the archived records and one last record. */
 	if (visit.archived >= 0 && end < 2 + visit.archived + 1)
 		return result_fail(
 			ERROR_INPUT,
@@ -119,7 +119,7 @@ static void append_done(void *context, bool failed, int64_t offset)
 	atomic_fetch_add(&target->acknowledged, 1);
 }
 
-/* Waits while the queue is full. */
+/* Appends a record. While the queue of the bus is full, waits and tries again, for at most STALLED_MS. */
 static Result append(Import *import, TopicId topic, unsigned partition, const BusRecord *record)
 {
 	Target *target = &import->targets[topic][partition];
@@ -144,7 +144,7 @@ static int64_t pending(Import *import)
 	return count;
 }
 
-/* No other program wrote to the partition if the highest offset is that of the last record appended. */
+/* Fails if an append failed or another program wrote: else the highest offset is the number of appended records minus one. */
 static Result target_check(const Target *target, TopicId topic, unsigned partition)
 {
 	if (atomic_load(&target->failed))
@@ -193,7 +193,7 @@ static void mark_add(Import *import, Target *target)
 	ledger_mark_write(&import->headers, &mark);
 }
 
-/* Appends a record of the protocol; further: packed headers to add. */
+/* Appends a claim, opening or advance; further: packed headers to add. */
 static Result protocol_append(Import *import, TopicId ledger, unsigned partition, const char *type, Slice further)
 {
 	char partition_name[64], name[96], time[INSTANT_TEXT];
@@ -216,7 +216,7 @@ static Result ledger_claim(Import *import, TopicId ledger)
 	Result result = result_ok();
 	Buffer further;
 	buffer_init(&further, MARK_BYTES);
-	/* The first record states the expected number of checkpoints, so that import_check detects an unfinished import. */
+	/* This claim states how many checkpoints will follow, so that import_check detects an import that was not completed. */
 	if (ledger == TOPIC_CHECKPOINTS)
 		header_add_integer(&further, "ce_carried", (int64_t)import->counts.records[ledger]);
 	for (unsigned i = 0; i < topic_partitions(ledger, import->bus->partitions) && !result_failed(result); i++)
@@ -238,7 +238,7 @@ static Result ledger_open(Import *import, TopicId ledger)
 	return result;
 }
 
-/* Claims are acknowledged as first records of their ledgers before any entry is appended. */
+/* Appends all claims and waits until each is acknowledged as the first record of its partition; then likewise the openings. */
 static Result ledger_begin_all(Import *import, bool first)
 {
 	Result (*const steps[])(Import *, TopicId) = { ledger_claim, ledger_open };
@@ -264,7 +264,10 @@ static void positions_add(const Import *import, const ServiceInput *input, unsig
 	}
 }
 
-/* Appends the last record of a ledger: owners continue from the ends of all inputs, with everything derived. */
+/*
+ * Appends the last record of a ledger partition. It states the ends of all inputs and that everything is derived, so that the
+ * next owner continues from there.
+ */
 static Result partition_end(Import *import, const Service *service, unsigned partition)
 {
 	LedgerPositions positions = { 0 };
@@ -291,7 +294,10 @@ static Result ledger_end(Import *import, TopicId ledger)
 
 /* ---- archived records */
 
-/* Adds the record's headers. Offsets of the service's input, relative to its end in the file, become offsets of the target. */
+/*
+ * Adds the headers of an archived record. The file states offsets of the service's input (Service.offsets) relative to the end
+ * of that input; they become offsets in the target.
+ */
 static void headers_moved(Import *import, const Service *service, unsigned partition, Slice headers)
 {
 	Slice name, value;
@@ -360,7 +366,7 @@ static Result records_append(Import *import, FILE *file)
 	return result;
 }
 
-/* ---- services without state: their group's positions are committed at the ends of their inputs */
+/* ---- services without state: the positions of their groups are committed at the ends of the inputs */
 
 typedef Result (*GroupStep)(Import *import, const Service *service, TopicId topic, unsigned partition);
 
@@ -375,7 +381,7 @@ static Result group_each(Import *import, GroupStep step)
 	return result_ok();
 }
 
-/* Only a member of a group may commit its positions. */
+/* Waits until the group has assigned the partition to this bus: only a member of a group can commit positions of the group. */
 static Result group_wait(Import *import, const Service *service, TopicId topic, unsigned partition)
 {
 	int64_t until_us = clock_monotonic_us() + GROUP_MS * INT64_C(1000);
@@ -405,7 +411,7 @@ static Result group_check(Import *import, const Service *service, TopicId topic,
 				     topics[topic].name, partition);
 }
 
-/* ---- the whole */
+/* ---- the whole import */
 
 Import *import_new(const ImportOptions *options, const ArchiveCounts *counts)
 {
@@ -438,7 +444,7 @@ Result import_write(Import *import, Bus *bus, FILE *file)
 	TRY(ledger_begin_all(import, true));
 	TRY(ledger_begin_all(import, false));
 	TRY(records_append(import, file));
-	/* The table of topics lists a ledger before the ledgers whose inputs include it. */
+	/* In the table of topics, a ledger precedes the ledgers that read it. So its last record is counted in their positions. */
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		if (ledger_service(import, topic) && topic != TOPIC_CHECKPOINTS)
 			TRY(ledger_end(import, topic));

@@ -19,7 +19,7 @@ typedef struct {
 	const QuiesceOptions *options;
 	Unit *units;
 	size_t count;
-	Result waiting; /* the last ERROR_AGAIN of this round */
+	Result waiting; /* the last ERROR_AGAIN of a step in this round; else success */
 } Quiesce;
 
 /* ---- opening and closing */
@@ -69,7 +69,7 @@ static void units_close(Quiesce *quiesce)
 
 /* ---- stepping */
 
-/* True when the unit owns its partition, waits for nothing, and has taken all input up to the known ends. */
+/* True when the unit owns its partition, has no work or timer pending, and has taken all input up to the known ends. */
 static bool unit_is_quiescent(Unit *unit)
 {
 	BusPosition positions[RUNTIME_POSITIONS_MAX];
@@ -104,7 +104,7 @@ static Result unit_step(Quiesce *quiesce, Unit *unit, bool *moved)
 	return result_ok();
 }
 
-/* Records the unit's positions, those in ledgers and policies included; the lowest of all units counts. */
+/* Writes the unit's positions to *out, including those in its ledger and in tocsin.policies; keeps the lowest of all units. */
 static void unit_ends(Unit *unit, ArchiveEnds *out)
 {
 	BusPosition positions[RUNTIME_POSITIONS_MAX];
@@ -116,7 +116,7 @@ static void unit_ends(Unit *unit, ArchiveEnds *out)
 	}
 }
 
-/* A bus learns of other programs' records only while a reader waits for them. */
+/* Waits briefly for records at the unit's positions: a bus finds records of other programs only while a reader waits or reads. */
 static void unit_wait(Unit *unit)
 {
 	BusPosition positions[RUNTIME_POSITIONS_MAX];

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Cuts between characters, because the texts are written into JSON. */
+/* Like vsnprintf, but cuts a long text at a character boundary: texts are written into JSON, which must be valid UTF-8. */
 static void format_cut(char *out, size_t out_size, const char *format, va_list arguments)
 {
 	int length = vsnprintf(out, out_size, format, arguments);

@@ -31,13 +31,13 @@ typedef enum {
 
 enum { RESULT_TEXT = 252 };
 
-/* A struct, so that the compiler refuses an int or a bool in its place. The text is empty when kind is ERROR_NONE. */
+/* A struct, so that the compiler rejects an int or a bool where a Result is expected. The text is empty when kind is ERROR_NONE. */
 typedef struct {
 	ErrorKind kind;
 	char text[RESULT_TEXT];
 } Result;
 
-/* Success. Inline and only two stores, because nearly every call returns it. */
+/* Success. Inline, because nearly every call returns it; it clears only the first byte of text, not the whole array. */
 static inline Result result_ok(void)
 {
 	Result result;
@@ -47,12 +47,12 @@ static inline Result result_ok(void)
 }
 
 /*
- * A failure with a formatted text, cut to RESULT_TEXT - 1 bytes between characters. The text must not contain secrets or
- * the contents of documents. kind is not ERROR_NONE.
+ * A failure with a formatted text of at most RESULT_TEXT - 1 bytes; a longer text is cut at a character boundary. The text
+ * must not contain secrets or the contents of documents. kind must not be ERROR_NONE.
  */
 Result result_fail(ErrorKind kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same failure with a formatted context in front: "CONTEXT: text", cut like result_fail. Success stays success. */
+/* inner with a formatted context before its text, "CONTEXT: text", cut as by result_fail. A success is returned unchanged. */
 Result result_wrap(Result inner, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The name of a kind in logs and metrics: "input", "again" … A constant. */

@@ -2,6 +2,7 @@
 
 #include "shared/base/pointer.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static void report_error(Decoding *decoding, const Path *path, const char *forma
 
 static void report_error(Decoding *decoding, const Path *path, const char *format, ...)
 {
-	/* detail is larger than that of an error, so that field_errors_add makes the final cut, between characters. */
+	/* detail is larger than FieldError.detail, so that field_errors_add cuts a long text, at a character boundary. */
 	char pointer[FIELD_POINTER], detail[FIELD_DETAIL + 4];
 	va_list arguments;
 
@@ -48,13 +49,16 @@ static const char *type_name(const json_t *value)
 /* ---- decoding one value --------------------------------------------------------------------------------------- */
 
 /*
- * One row a type. `member` is the member of the struct; if `member` is NULL, `read` only checks the value. `write` returns
- * NULL for an absent value. Only these functions and those of skim.c depend on how a type is stored in a struct.
+ * The functions of one FieldType. `member` is the struct's member; if it is NULL, `read` only checks the value. `write`
+ * returns NULL for an absent value. Only these functions and those of skim.c depend on how a type is stored in a struct.
  */
 typedef struct {
 	void (*clear)(const Field *field, void *member);
 	void (*read)(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member);
 	json_t *(*write)(const Field *field, const void *member, bool present_only);
+	bool (*print)(const Field *field, const void *member, Buffer *out); /* write as text; false, nothing printed: absent */
+	bool (*equal)(const Field *field, const void *one, const void *other);
+	size_t size; /* of the member; 0: that of the nested table */
 } FieldKind;
 
 static const FieldKind kinds[FIELD_ANY + 1];
@@ -62,6 +66,7 @@ static const FieldKind kinds[FIELD_ANY + 1];
 static void field_read(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member);
 static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out);
 static json_t *object_write(const FieldTable *table, const void *in, bool present_only, size_t *present);
+static size_t object_print(const FieldTable *table, const void *in, Buffer *out);
 
 bool field_bounds_hold(const Field *field, int64_t size)
 {
@@ -112,7 +117,7 @@ static void text_read(Decoding *decoding, const Field *field, json_t *value, con
 		report_error(decoding, path, "must not be empty");
 	else if (decoding->strict && (field->flags & FIELD_NOT_EMPTY) && slice_is_blank(slice))
 		report_error(decoding, path, "must not be blank");
-	/* A text never has more characters than bytes, so most texts need no counting. */
+	/* A text has at most as many characters as bytes, so characters are counted only if the bytes exceed max, or min is set. */
 	else if (field->min > 0 || (field->max > 0 && (int64_t)slice.size > field->max))
 		check_bounds(decoding, field, (int64_t)text_characters(slice), path, "characters");
 	if (member)
@@ -127,7 +132,7 @@ static void integer_read(Decoding *decoding, const Field *field, json_t *value, 
 		return;
 	}
 	int64_t number = json_integer_value(value);
-	if (number == INT64_MIN) /* stands for absent */
+	if (number == INT64_MIN) /* in a struct, INT64_MIN means absent */
 		report_error(decoding, path, "must be at least %lld", (long long)INT64_MIN + 1);
 	else
 		check_bounds(decoding, field, number, path, "");
@@ -304,13 +309,14 @@ static json_t *choice_write(const Field *field, const void *member, bool present
 	return choice >= 0 ? allocated(json_string(field->choices[choice])) : NULL;
 }
 
-/* An absent object decodes to a struct whose members are all absent, so such a struct is encoded as absent. */
+/* Decoding an absent object makes all members of the nested struct absent; encoding does the reverse. */
 static json_t *nested_write(const Field *field, const void *member, bool present_only)
 {
 	size_t present;
 	json_t *object = object_write(field->table, member, present_only, &present);
+	unsigned kept = present_only ? FIELD_REQUIRED : FIELD_REQUIRED | FIELD_ALWAYS;
 
-	if (present > 0 || (field->flags & FIELD_REQUIRED))
+	if (present > 0 || (field->flags & kept))
 		return object;
 	json_decref(object);
 	return NULL;
@@ -322,18 +328,133 @@ static json_t *tree_write(const Field *field, const void *member, bool present_o
 	return json_incref(*(json_t *const *)member);
 }
 
+/* ---- printing one value --------------------------------------------------------------------------------------- */
+
+static bool quoted_print(Buffer *out, const char *text)
+{
+	if (!text)
+		return false;
+	buffer_byte(out, '"');
+	buffer_json_escape(out, slice_of(text));
+	buffer_byte(out, '"');
+	return true;
+}
+
+static bool text_print(const Field *field, const void *member, Buffer *out)
+{
+	(void)field;
+	return quoted_print(out, *(const char *const *)member);
+}
+
+static bool integer_print(const Field *field, const void *member, Buffer *out)
+{
+	int64_t number = *(const int64_t *)member;
+
+	(void)field;
+	if (number == INT64_MIN)
+		return false;
+	buffer_format(out, "%" PRId64, number);
+	return true;
+}
+
+static bool boolean_print(const Field *field, const void *member, Buffer *out)
+{
+	int boolean = *(const int *)member;
+
+	(void)field;
+	if (boolean < 0)
+		return false;
+	buffer_text(out, boolean ? "true" : "false");
+	return true;
+}
+
+static bool time_print(const Field *field, const void *member, Buffer *out)
+{
+	Instant instant = *(const Instant *)member;
+	char text[INSTANT_TEXT];
+
+	(void)field;
+	if (instant == INSTANT_NONE)
+		return false;
+	instant_format(instant, text);
+	return quoted_print(out, text);
+}
+
+static bool choice_print(const Field *field, const void *member, Buffer *out)
+{
+	int choice = *(const int *)member;
+
+	return choice >= 0 && quoted_print(out, field->choices[choice]);
+}
+
+static bool nested_print(const Field *field, const void *member, Buffer *out)
+{
+	size_t before = out->size;
+
+	if (object_print(field->table, member, out) > 0 || (field->flags & (FIELD_REQUIRED | FIELD_ALWAYS)))
+		return true;
+	buffer_cut(out, before);
+	return false;
+}
+
+static bool tree_print(const Field *field, const void *member, Buffer *out)
+{
+	json_t *tree = *(json_t *const *)member;
+	bool omitted = (field->flags & FIELD_OMIT_EMPTY) && json_is_array(tree) && json_array_size(tree) == 0;
+
+	if (!tree || omitted)
+		return false;
+	json_write(tree, out);
+	return true;
+}
+
+/* ---- comparing two values ------------------------------------------------------------------------------------- */
+
+static bool text_equal(const Field *field, const void *one, const void *other)
+{
+	const char *left = *(const char *const *)one, *right = *(const char *const *)other;
+
+	(void)field;
+	return left && right ? strcmp(left, right) == 0 : left == right;
+}
+
+static bool integer_equal(const Field *field, const void *one, const void *other)
+{
+	(void)field;
+	return *(const int64_t *)one == *(const int64_t *)other;
+}
+
+static bool word_equal(const Field *field, const void *one, const void *other)
+{
+	(void)field;
+	return *(const int *)one == *(const int *)other;
+}
+
+static bool nested_equal(const Field *field, const void *one, const void *other)
+{
+	return fields_equal(field->table, UINT64_MAX, one, other);
+}
+
+static bool tree_equal(const Field *field, const void *one, const void *other)
+{
+	json_t *left = *(json_t *const *)one, *right = *(json_t *const *)other;
+
+	(void)field;
+	return left && right ? json_equal(left, right) : left == right;
+}
+
 /* ---- the types ------------------------------------------------------------------------------------------------ */
 
 static const FieldKind kinds[FIELD_ANY + 1] = {
-	[FIELD_TEXT] = { text_clear, text_read, text_write },
-	[FIELD_INTEGER] = { integer_clear, integer_read, integer_write },
-	[FIELD_BOOLEAN] = { word_clear, boolean_read, boolean_write },
-	[FIELD_TIME] = { integer_clear, time_read, time_write },
-	[FIELD_CHOICE] = { word_clear, choice_read, choice_write },
-	[FIELD_OBJECT] = { nested_clear, nested_read, nested_write },
-	[FIELD_LIST] = { tree_clear, list_read, tree_write },
-	[FIELD_FREE] = { tree_clear, free_read, tree_write },
-	[FIELD_ANY] = { tree_clear, any_read, tree_write },
+	[FIELD_TEXT] = { text_clear, text_read, text_write, text_print, text_equal, sizeof(const char *) },
+	[FIELD_INTEGER] = { integer_clear, integer_read, integer_write, integer_print, integer_equal, sizeof(int64_t) },
+	[FIELD_BOOLEAN] = { word_clear, boolean_read, boolean_write, boolean_print, word_equal, sizeof(int) },
+	[FIELD_TIME] = { integer_clear, time_read, time_write, time_print, integer_equal, sizeof(Instant) },
+	[FIELD_CHOICE] = { word_clear, choice_read, choice_write, choice_print, word_equal, sizeof(int) },
+	[FIELD_OBJECT] = { nested_clear, nested_read, nested_write, nested_print, nested_equal, 0 },
+	[FIELD_LIST] = { tree_clear, list_read, tree_write, tree_print, tree_equal, sizeof(json_t *) },
+	[FIELD_FREE] = { tree_clear, free_read, tree_write, tree_print, tree_equal, sizeof(json_t *) },
+	[FIELD_ANY] = { tree_clear, any_read, tree_write, tree_print, tree_equal, sizeof(json_t *) },
 };
 
 /* ---- whole documents ------------------------------------------------------------------------------------------ */
@@ -382,7 +503,7 @@ static void report_unknown(Decoding *decoding, const FieldTable *table, json_t *
 			         "is not a member of %s; members are %s", table->name, words.text);
 }
 
-/* `out` already holds absent values; NULL only checks. */
+/* `out` is already filled with absent values; if it is NULL, the object is only checked. */
 static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out)
 {
 	size_t known = 0;
@@ -401,6 +522,16 @@ static void object_read(Decoding *decoding, const FieldTable *table, json_t *tre
 		report_unknown(decoding, table, tree, path);
 }
 
+static json_t *value_write(const Field *field, const void *member, bool present_only)
+{
+	json_t *value = kinds[field->type].write(field, member, present_only);
+
+	if (!value || !(field->flags & FIELD_OMIT_EMPTY) || !json_is_array(value) || json_array_size(value) > 0)
+		return value;
+	json_decref(value);
+	return NULL;
+}
+
 static json_t *object_write(const FieldTable *table, const void *in, bool present_only, size_t *present)
 {
 	json_t *object = allocated(json_object());
@@ -408,14 +539,112 @@ static json_t *object_write(const FieldTable *table, const void *in, bool presen
 	*present = 0;
 	for (size_t i = 0; i < table->count; i++) {
 		const Field *field = &table->fields[i];
-		json_t *value = kinds[field->type].write(field, (const char *)in + field->offset, present_only);
+		json_t *value = value_write(field, (const char *)in + field->offset, present_only);
 		*present += value != NULL;
-		if (!value && !present_only)
+		if (!value && !present_only && !(field->flags & FIELD_OMIT_EMPTY))
 			value = json_null();
 		if (value)
 			must(json_object_set_new_nocheck(object, field->name, value) == 0);
 	}
 	return object;
+}
+
+/* Prints all members; returns the number of those that are present. */
+static size_t object_print(const FieldTable *table, const void *in, Buffer *out)
+{
+	size_t present = 0;
+	char before = '{';
+
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		size_t start = out->size;
+		buffer_byte(out, before);
+		quoted_print(out, field->name);
+		buffer_byte(out, ':');
+		if (kinds[field->type].print(field, (const char *)in + field->offset, out)) {
+			present++;
+		} else if (field->flags & FIELD_OMIT_EMPTY) {
+			buffer_cut(out, start);
+			continue;
+		} else {
+			buffer_text(out, "null");
+		}
+		before = ',';
+	}
+	buffer_text(out, before == '{' ? "{}" : "}");
+	return present;
+}
+
+void json_write_fields(const FieldTable *table, const void *in, Buffer *out)
+{
+	size_t before = out->size;
+
+	object_print(table, in, out);
+	if (out->overflowed)
+		buffer_cut(out, before);
+}
+
+/* ---- sets of members ------------------------------------------------------------------------------------------ */
+
+static bool is_member(const FieldTable *table, size_t row, uint64_t members)
+{
+	must(table->count <= FIELD_SET_MAX);
+	return (members >> row & 1) != 0;
+}
+
+uint64_t json_members_of(const FieldTable *table, json_t *tree)
+{
+	uint64_t members = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		if (json_object_get(tree, table->fields[i].name))
+			members |= (uint64_t)1 << i;
+	return members;
+}
+
+json_t *json_encode_members(const FieldTable *table, const void *in, uint64_t members)
+{
+	json_t *object = allocated(json_object());
+
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		if (!is_member(table, i, members))
+			continue;
+		json_t *value = kinds[field->type].write(field, (const char *)in + field->offset, false);
+		must(json_object_set_new_nocheck(object, field->name, value ? value : json_null()) == 0);
+	}
+	return object;
+}
+
+void fields_copy(const FieldTable *table, uint64_t members, const void *from, void *to)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		size_t size = kinds[field->type].size;
+		if (is_member(table, i, members))
+			memcpy((char *)to + field->offset, (const char *)from + field->offset, size ? size : field->table->size);
+	}
+}
+
+bool fields_equal(const FieldTable *table, uint64_t members, const void *one, const void *other)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *field = &table->fields[i];
+		if (is_member(table, i, members) &&
+		    !kinds[field->type].equal(field, (const char *)one + field->offset, (const char *)other + field->offset))
+			return false;
+	}
+	return true;
+}
+
+const char *field_text(const Field *field, const void *in)
+{
+	const void *member = (const char *)in + field->offset;
+
+	if (field->type == FIELD_TEXT)
+		return *(const char *const *)member;
+	must(field->type == FIELD_CHOICE);
+	return *(const int *)member >= 0 ? field->choices[*(const int *)member] : NULL;
 }
 
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors)

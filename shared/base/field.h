@@ -4,13 +4,10 @@
 
 #include "shared/base/json.h"
 
-/* Fills *out (table->size bytes) with absent values. */
-void fields_clear(const FieldTable *table, void *out);
-
-/* True when size (characters, a value, or items) is within the bounds of the field; see Field.min. */
+/* True when size (of a text: characters; of a list: items; of an integer: its value) is within Field.min and Field.max. */
 bool field_bounds_hold(const Field *field, int64_t size);
 
-/* The field that describes one item of a list. */
+/* A Field that describes one item of the list, for code that handles single values. */
 Field field_of_items(const Field *list);
 
 #endif

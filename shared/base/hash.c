@@ -9,7 +9,10 @@
 
 /* ---- SHA-256 -------------------------------------------------------------------------------------------------- */
 
-/* Fetching the algorithm and making a context cost more than hashing an id: fetched once, one context a thread. */
+/*
+ * Fetching an algorithm and making a context each take longer than hashing an id. So the algorithm is fetched once, and each
+ * thread keeps one context.
+ */
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
 static EVP_MAC *hmac;
@@ -136,7 +139,7 @@ uint32_t hash_murmur2(Slice bytes)
 
 /* ---- base64 --------------------------------------------------------------------------------------------------- */
 
-/* RFC 4648: the two alphabets differ in their last two characters. */
+/* The two alphabets of RFC 4648 differ in their last two characters. */
 typedef struct {
 	char alphabet[65];
 	bool padded;
@@ -163,7 +166,7 @@ static void encode(const Base64 *form, Buffer *out, Slice bytes)
 		buffer_cut(out, before);
 }
 
-/* Decodes 1 to 4 characters of one group; false for an invalid character, a single character, or unused bits that are set. */
+/* Decodes a group of at most 4 characters; false if it has 1 character, an invalid one, or unused bits that are not 0. */
 static bool decode_group(const Base64 *form, Slice quad, Buffer *out)
 {
 	uint32_t group = 0;

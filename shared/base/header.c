@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The text before the next NUL of *rest; *rest then begins behind that NUL. */
+/* Removes and returns the text of *rest up to the next NUL, and removes that NUL. */
 static Slice take_text(Slice *rest)
 {
 	const char *nul = memchr(rest->data, '\0', rest->size);

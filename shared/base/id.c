@@ -7,7 +7,7 @@
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 static const char upper_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/* An incident id is 10 characters of time (50 bits, the first two zero) and 16 of slot and hash (12 and 68 bits). */
+/* An incident id has 10 characters for the time (50 bits, the first two zero) and 16 for slot and hash (12 and 68 bits). */
 enum { PREFIX_MAX = 5, TIME_BASE32 = 10, TAIL_BASE32 = 16, TAIL_BYTES = 10 };
 
 static const char incident_prefix[] = "inc_";
@@ -47,7 +47,7 @@ static bool base32_number(const char *text, size_t count, uint64_t *out)
 
 /* ---- ids ------------------------------------------------------------------------------------------------------ */
 
-/* An id with its prefix; the caller writes the characters from *body on, the NUL is set. */
+/* An id with its prefix and NULs behind it. The caller writes the 26 characters at text[*body]. */
 static Id id_begin(const char *prefix, size_t *body)
 {
 	Id id = { .text = "" };
@@ -115,7 +115,7 @@ bool id_incident_parse(Slice incident_id, unsigned *slot, Instant *opened_at)
 	if (!id_is(incident_prefix, incident_id))
 		return false;
 	const char *body = incident_id.data + sizeof incident_prefix - 1;
-	/* Three characters hold the slot and three bits of the hash. */
+	/* The three characters after the time hold the 12 bits of the slot and three bits of the hash. */
 	if (!base32_number(body, TIME_BASE32, &time) || !base32_number(body + TIME_BASE32, 3, &head) ||
 	    time > (uint64_t)INSTANT_MAX)
 		return false;
@@ -142,9 +142,23 @@ void number_of_incident(Instant received_at, Slice event_id, char out[static NUM
 	char code[9] = "";
 
 	base32_write(upper_digits, digest.bytes, 8, code);
-	/* instant.h guarantees four digits; the remainder lets the compiler check it. */
+	/* The year has four digits (INSTANT_MAX). % 10000 proves it to the compiler, which else warns of a truncated text. */
 	unsigned year = (unsigned)instant_year(received_at) % 10000;
 	snprintf(out, NUMBER_SIZE, "INC-%04u-%.4s-%.4s", year, code, code + 4);
+}
+
+bool number_is(Slice text)
+{
+	static const char shape[] = "INC-yyyy-XXXX-XXXX", year[] = "0123456789", rest[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+	if (text.size != sizeof shape - 1)
+		return false;
+	for (size_t i = 0; i < text.size; i++) {
+		const char *any = shape[i] == 'y' ? year : shape[i] == 'X' ? rest : NULL;
+		if (any ? !memchr(any, text.data[i], strlen(any)) : text.data[i] != shape[i])
+			return false;
+	}
+	return true;
 }
 
 unsigned slot_of(Slice correlation_key)

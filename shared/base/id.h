@@ -1,14 +1,15 @@
 /*
- * Identifiers. Every id is a pure function of the input that causes it (except the random ids below), so repeated work
- * yields the same ids. Services recognise a repeat by its id, so that no input takes effect twice. Text form: prefix and 26
- * characters of lower-case Crockford base32.
+ * Identifiers. Every id, except the random ids below, is a pure function of the input for which it is made, so processing an
+ * input again yields the same ids. Services recognise a repeat by its id, so that no input takes effect twice. Text form:
+ * prefix and 26 characters of lower-case Crockford base32.
  *
  *   evt_   an event or a report: 130 bits of SHA-256(domain, first, 0, second, 0, correlation key), where domain is one
- *          byte and (first, second) is (source, id), else (key id, Idempotency-Key); 130 random bits if the sender gave
- *          neither. The correlation key is included because the duplicate filter covers one partition only, and the key
- *          determines the partition: without it, the same (source, id) with another asset would be a duplicate on one
- *          partition and a new event on another. The hashed key is empty for a report and for an event without a
- *          correlation member; their correlation key is derived from the id.
+ *          byte and (first, second) is (source, id) if the sender gave an id, else (key id, Idempotency-Key); 130 random
+ *          bits if the sender gave neither id nor Idempotency-Key. The correlation key determines the partition, and the
+ *          duplicate filter covers one partition only. Without the correlation key in the hash, a second event with the
+ *          same (source, id) but another asset would be a duplicate if both assets are on one partition, and a new event
+ *          otherwise. The hashed key is empty for a report and for an event without a correlation member; their
+ *          correlation key is derived from the id.
  *   inc_   2 zero bits, 48 bits of the time of receipt of the opening event in ms, 12 bits of slot, 68 bits of
  *          SHA-256(event id): sorts by time and contains the slot, which determines the partition
  *   other prefixes (cmd_, rec_, msg_ …): 130 bits of SHA-256(first, 0, second), or random bits
@@ -28,10 +29,10 @@ typedef struct {
 } Id;
 
 /*
- * The domain byte of an event id: one for each kind of document and of identity, so that equal texts in two domains give
- * different ids. Record ids begin with a letter, so an id derived from a record cannot equal an event id either. Stored ids
- * depend on the numbers: never change one. An identity with more parts (for example the index of an item in a
- * batch) needs a domain of its own.
+ * The domain byte of an event id: one for each combination of document and identity, so that equal texts in two domains give
+ * different ids. The hashed bytes of an id_derived id begin with a letter, never with one of these bytes, so it cannot equal
+ * an event id. Stored ids depend on these numbers: never change one. An identity with more parts (for example the index of
+ * an item in a batch) needs a new domain.
  */
 typedef enum {
 	ID_EVENT_OF_SENDER = 1, /* an event by its (source, id) */
@@ -45,7 +46,7 @@ Id id_of_event(IdDomain domain, Slice first, Slice second, Slice correlation_key
 /* Prefix (at most 5 characters, "cmd_") and 130 bits of SHA-256(first, NUL, second). */
 Id id_of_pair(const char *prefix, Slice first, Slice second);
 
-/* Prefix and the first 130 bits of 17 bytes, which the caller has drawn at random. */
+/* Prefix and the first 130 bits of 17 random bytes, drawn by the caller. */
 Id id_of_bytes(const char *prefix, const uint8_t bytes[static 17]);
 
 /* Prefix and 130 bits of SHA-256(parent, NUL, ordinal in decimal): the id of the ordinal-th output of one input. */
@@ -54,7 +55,7 @@ Id id_derived(const char *prefix, Slice parent, unsigned ordinal);
 /* The id of the incident that an event opens. received_at is 0 to INSTANT_MAX; slot < SLOTS. */
 Id id_of_incident(Instant received_at, unsigned slot, Slice event_id);
 
-/* Reads slot and opening time from an incident id; false, with both untouched, if the text is not such an id. */
+/* Reads slot and opening time from an incident id; false, with *slot and *opened_at untouched, for any other text. */
 bool id_incident_parse(Slice incident_id, unsigned *slot, Instant *opened_at);
 
 /* True when text is the prefix followed by 26 base32 characters. */
@@ -62,6 +63,9 @@ bool id_is(const char *prefix, Slice text);
 
 /* "INC-2026-7K3M-9QRX": UTC year, and 40 bits of SHA-256(event id) in upper-case base32. For display only: not unique. */
 void number_of_incident(Instant received_at, Slice event_id, char out[static NUMBER_SIZE]);
+
+/* True when text has that form. */
+bool number_is(Slice text);
 
 /* murmur2(key) & (SLOTS - 1). */
 unsigned slot_of(Slice correlation_key);

@@ -4,7 +4,7 @@
 
 enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS, HOUR_MS = 60 * MINUTE_MS, DAY_MS = 24 * HOUR_MS };
 
-/* "2026-11-23T08:15:30" */
+/* Size of "2026-11-23T08:15:30" */
 enum { STAMP = 19 };
 
 typedef struct {
@@ -63,7 +63,7 @@ static bool is_digit(char byte)
 	return byte >= '0' && byte <= '9';
 }
 
-/* Compares with a shape in which 0 matches any digit, T either case of T, and + either sign. */
+/* Compares text with a shape. In the shape, 0 matches any digit, T matches T and t, + matches + and -. */
 static bool has_shape(const char *text, const char *shape)
 {
 	for (; *shape; shape++, text++) {
@@ -86,7 +86,7 @@ static int64_t number_at(const char *text, size_t digits)
 	return value;
 }
 
-/* Removes ".123456" from the front and returns the milliseconds; -1 for a point without digits. */
+/* Removes a fraction like ".123456" from the front and returns it in milliseconds: 0 if there is none; -1 if it has no digits. */
 static int64_t take_fraction(Slice *rest)
 {
 	int64_t milliseconds = 0;
@@ -122,7 +122,7 @@ static Result malformed(void)
 	                                "2026-11-23T16:15:30.250+08:00");
 }
 
-/* Milliseconds of a stamp without its offset. *leap: it shows second 60, which is read as the last millisecond of 59. */
+/* *out: milliseconds of a date and time, its offset ignored. *leap: its second is 60, which is read as 59.999. */
 static Result read_stamp(const char *text, int64_t milliseconds, int64_t *out, bool *leap)
 {
 	Date date = { number_at(text, 4), number_at(text + 5, 2), number_at(text + 8, 2) };

@@ -1,6 +1,6 @@
 /*
- * Points in time: milliseconds since 1970-01-01T00:00:00Z. Pure: time is always an argument; only
- * shared/io/system/clock.h reads a clock.
+ * Points in time: milliseconds since 1970-01-01T00:00:00Z. No function here reads the clock; only shared/io/system/clock.h
+ * does.
  */
 #ifndef TOCSIN_BASE_INSTANT_H
 #define TOCSIN_BASE_INSTANT_H
@@ -15,7 +15,7 @@ typedef int64_t Instant;
 /* Unknown or absent. */
 #define INSTANT_NONE INT64_MIN
 
-/* The earlier of two; INSTANT_NONE counts as later than any time. */
+/* The earlier of two instants; INSTANT_NONE counts as later than any time. */
 static inline Instant instant_earlier(Instant one, Instant other)
 {
 	return one == INSTANT_NONE || (other != INSTANT_NONE && other < one) ? other : one;
@@ -30,7 +30,7 @@ enum { INSTANT_TEXT = 25 };
 /*
  * Reads an RFC 3339 date-time: any offset (-00:00 is UTC), T and Z in either case, fractions of any length cut to
  * milliseconds, years 1970 to 9999 in UTC. Second 60 is accepted only in the last minute of a UTC day and read as 59.999.
- * ERROR_INPUT, with *out untouched, for anything else; its text is a requirement ("must …") and quotes nothing.
+ * ERROR_INPUT, with *out untouched, for anything else; its text is a requirement ("must …") and does not quote the input.
  */
 Result instant_parse(Slice text, Instant *out);
 

@@ -9,7 +9,10 @@
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* Against hash flooding, the seed is random and set before any thread builds an object from names that a client chose. */
+/*
+ * Clients choose the names of members. A client that knew the hash seed could choose names with equal hashes and so
+ * slow the server down. Therefore the seed is random, and set before the first document is parsed.
+ */
 static pthread_once_t seeded = PTHREAD_ONCE_INIT;
 
 static void seed(void)
@@ -17,7 +20,7 @@ static void seed(void)
 	json_object_seed(0);
 }
 
-/* Replace the parser's messages, which quote the document. */
+/* Texts used instead of the parser's messages, because those quote the document. */
 static const char *const parser_faults[] = {
 	[json_error_stack_overflow] = "is nested too deeply",
 	[json_error_invalid_utf8] = "is not well-formed UTF-8",
@@ -42,7 +45,7 @@ static Result parser_error(const json_error_t *error)
 	return result_fail(ERROR_INPUT, "line %d, column %d: %s", error->line, error->column, fault);
 }
 
-/* An error at a byte. Columns count characters, like the parser's. */
+/* An error at the byte at offset, as "line N, column N: fault". Columns count characters, as those of the parser do. */
 static Result fault_at(Slice bytes, size_t offset, const char *fault)
 {
 	size_t line = 1, start = 0;
@@ -56,7 +59,7 @@ static Result fault_at(Slice bytes, size_t offset, const char *fault)
 	return result_fail(ERROR_INPUT, "line %zu, column %zu: %s", line, column, fault);
 }
 
-/* The byte behind the string whose opening quote is at `at`; behind the end if the string is not closed. */
+/* The offset behind the string whose opening quote is at `at`; greater than bytes.size if the string is not closed. */
 static size_t string_end(Slice bytes, size_t at)
 {
 	for (at++; at < bytes.size && bytes.data[at] != '"'; at++)
@@ -65,7 +68,7 @@ static size_t string_end(Slice bytes, size_t at)
 	return at + 1;
 }
 
-/* Runs before the parser, whose own bound is 2048 levels: nested lists take forty times their size in memory. */
+/* Runs before the parser. The parser permits 2048 levels, but a tree of nested lists takes forty times the size of its text. */
 static Result check_depth(Slice bytes)
 {
 	size_t depth = 0;

@@ -1,9 +1,9 @@
 /*
- * JSON documents by field tables. Every document that enters or leaves a service has a table with one row a member: name,
- * type, offset in a C struct, bounds. The table is used to check, decode, encode, document and fuzz.
+ * JSON documents by field tables. Every document that enters or leaves a service has a table with one row for each member:
+ * name, type, offset in a C struct, bounds. The table is used to check, decode, encode, document and fuzz.
  *
- * A decoded struct BORROWS from its tree: strings point into it, and lists and free objects are nodes of it. The tree must
- * outlive the struct; nothing is copied.
+ * A decoded struct BORROWS from the JSON tree that it was decoded from: its strings point into the tree, and its lists and
+ * free objects are nodes of the tree. Nothing is copied; the tree must outlive the struct.
  *
  * A decoder reports all errors at once, at most FIELD_ERRORS_MAX, each with an RFC 6901 pointer.
  */
@@ -18,13 +18,13 @@
 
 typedef enum {
 	FIELD_TEXT,    /* const char *; bounds in characters; NULL when absent */
-	FIELD_INTEGER, /* int64_t; bounds are values; INT64_MIN when absent, so INT64_MIN itself is refused; so is 1.0 */
+	FIELD_INTEGER, /* int64_t; bounds are values; INT64_MIN when absent, so INT64_MIN in a document is refused, and so is 1.0 */
 	FIELD_BOOLEAN, /* int: 0, 1, -1 when absent */
 	FIELD_TIME,    /* Instant; INSTANT_NONE when absent; RFC 3339 in JSON */
 	FIELD_CHOICE,  /* int: index into choices, -1 when absent */
 	FIELD_OBJECT,  /* a nested struct, decoded by table; all members absent when it is absent or {} */
-	FIELD_LIST,    /* json_t *, an array; each item is checked against `item` (or `table`, for objects) and not null;
-	                  NULL when absent */
+	FIELD_LIST,    /* json_t *, an array; NULL when absent; each item is checked against `item` (for objects: `table`) and
+	                  must not be null */
 	FIELD_FREE,    /* json_t *, an object with any members; NULL when absent */
 	FIELD_ANY,     /* json_t *, any value, unchecked; NULL when absent */
 } FieldType;
@@ -32,37 +32,66 @@ typedef enum {
 enum {
 	FIELD_REQUIRED = 1,  /* must be present and not null */
 	FIELD_PERSONAL = 2,  /* personal data (PIPL, GDPR), for redaction and access records */
-	FIELD_NOT_EMPTY = 4, /* an empty text is refused, in strict mode also a blank one; on a list: such an item */
+	FIELD_NOT_EMPTY = 4, /* an empty text is refused, in strict mode also a blank text; for a list: its items */
+	FIELD_ALWAYS = 8,    /* a complete document has a value, never null, although decoding does not require it;
+	                        json_encode writes such an object even if all its members are absent */
+	FIELD_OMIT_EMPTY = 16, /* json_encode leaves it out if it is absent or an empty list, instead of writing null */
+	FIELD_FILTER = 32,   /* lists have a query parameter of its name, and views a column; a text or a choice */
+	FIELD_INDEXED = 64,  /* the column of the view has an index */
+	FIELD_SEARCH = 128,  /* a text that the query parameter q searches */
+	FIELD_IN_NOTICE = 256,  /* messages to people show it; others send the whole document */
+	FIELD_RESTRICTED = 512, /* needs more than ordinary clearance: no notice of any kind shows it */
 };
 
 typedef struct Field Field;
 typedef struct FieldTable FieldTable;
+
+/* The form of a text. Decoders do not check it. */
+typedef struct {
+	const char *pattern;          /* regular expression, for the schemas */
+	bool (*matches)(Slice value); /* NULL: list filters take any text */
+	const char *sentence;         /* "a number like …": for the error text of a filter; NULL if matches is */
+} TextForm;
 
 struct Field {
 	const char *name;
 	FieldType type;
 	size_t offset;               /* offsetof in the struct */
 	unsigned flags;
-	int64_t min, max;            /* see FieldType; both 0: unbounded; of a list: number of items; a text or list with
-	                                max 0 has no upper bound */
-	const char *const *choices;  /* FIELD_CHOICE (and list items): NULL-terminated words */
-	const FieldTable *table;     /* FIELD_OBJECT, or FIELD_LIST of objects */
-	FieldType item;              /* FIELD_LIST: type of items when table is NULL; no FIELD_OBJECT, no FIELD_LIST */
+	int64_t min, max;            /* see FieldType; for a list: number of items; both 0: unbounded; max 0 for a text or
+	                                list: no upper bound */
+	const char *const *choices;  /* FIELD_CHOICE (and list items): NULL-terminated words; of a FIELD_TEXT: its present
+	                                words, for the schemas; decoders take those of a later version, too */
+	const FieldTable *table;     /* FIELD_OBJECT, or FIELD_LIST of objects; FIELD_FREE: for the schemas, or NULL */
+	FieldType item;              /* FIELD_LIST: type of items when table is NULL; never FIELD_OBJECT or FIELD_LIST */
 	size_t item_max;             /* FIELD_LIST of texts: characters in an item; 0: 256 */
+	const TextForm *form;        /* FIELD_TEXT; NULL: any */
+	const char *fallback;        /* value that stands for an absent one, for the schemas; NULL: none */
 	const char *since;           /* version of Tocsin that added the member, "0.1"; NULL: the first */
 	const char *sentence;        /* the description in the schemas; may be NULL */
 };
 
+typedef enum {
+	TABLE_RECORD,  /* unknown members are ignored; null and absent are the same */
+	TABLE_REQUEST, /* unknown members are refused; null and absent are the same */
+	TABLE_ANSWER,  /* every member is present, null if it has no value */
+} TableUse;
+
 struct FieldTable {
-	const char *name;   /* "event", "report": in schemas and errors */
+	const char *name;   /* "event", "report": in errors, and of the schema */
 	const Field *fields;
 	size_t count;
 	size_t size;        /* sizeof the struct */
+	TableUse use;
+	const char *title, *sentence; /* of the schema proto/schemas/NAME.json; NULL: a part of other documents */
 };
 
 #define FIELD_TABLE(table_name, fields_, struct_) \
 	{ .name = (table_name), .fields = (fields_), .count = sizeof(fields_) / sizeof((fields_)[0]), \
 	  .size = sizeof(struct_) }
+#define FIELD_DOCUMENT(table_name, fields_, struct_, use_, title_, sentence_)                                          \
+	{ .name = (table_name), .fields = (fields_), .count = sizeof(fields_) / sizeof((fields_)[0]),                  \
+	  .size = sizeof(struct_), .use = (use_), .title = (title_), .sentence = (sentence_) }
 
 enum { FIELD_ERRORS_MAX = 32, FIELD_POINTER = 192, FIELD_DETAIL = 192 };
 
@@ -78,7 +107,10 @@ typedef struct {
 	FieldError list[FIELD_ERRORS_MAX];
 } FieldErrors;
 
-/* Adds an error with a formatted detail, or sets more if the list is full. Pointer and detail are cut to their sizes. */
+/*
+ * Adds an error with a formatted detail, or sets more if the list is full. A pointer that is too long is cut to a parent, a
+ * detail at a character boundary.
+ */
 void field_errors_add(FieldErrors *errors, const char *pointer, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -101,7 +133,7 @@ size_t json_depth(json_t *value);
 /*
  * Checks tree against table and decodes it into *out (table->size bytes, always fully written). strict refuses unknown
  * members; otherwise they are ignored. null equals absent. Adds to errors and returns true if it added none; do not use
- * *out after false. The error for a missing member points to where it should be.
+ * *out after false. The error for a missing member has the pointer that the member would have.
  */
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors);
 
@@ -109,17 +141,37 @@ bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, 
 Result json_decode_record(const FieldTable *table, json_t *tree, void *out);
 
 /*
- * A new object with all fields of the struct in the order of the table; absent ones are null. Lists, free objects and
- * FIELD_ANY values are shared with the struct's tree, not copied: do not change them. A nested struct whose members are all
- * absent is itself absent, unless FIELD_REQUIRED. Aborts on a text that is not UTF-8 and on an instant out of range; a
- * decoded struct contains neither.
+ * A new object with all fields of the struct in the order of the table; absent ones are null, or omitted if FIELD_OMIT_EMPTY.
+ * Lists, free objects and FIELD_ANY values are shared with the struct's tree, not copied: do not change them. A nested struct
+ * whose members are all absent is itself absent, unless FIELD_REQUIRED or FIELD_ALWAYS. Aborts on a text that is not UTF-8 and
+ * on an instant out of range; a decoded struct contains neither.
  */
 json_t *json_encode(const FieldTable *table, const void *in);
 
-/* Like json_encode, but without absent fields. */
+/* Like json_encode, but without absent fields; FIELD_ALWAYS has no effect. */
 json_t *json_encode_present(const FieldTable *table, const void *in);
 
-/* Appends any value as compact text, members in their order. If it does not fit, out overflows and nothing is appended. */
+/*
+ * Sets of members: bit i stands for row i of a table, which has at most 64 rows.
+ *
+ * fields_clear fills *out (table->size bytes) with absent values. json_members_of is the set of the members that an object has,
+ * null included. json_encode_members is a new object with the members of the set, absent ones null. fields_copy copies the
+ * members of the set between two structs, borrowed values as pointers. fields_equal compares them by value.
+ */
+enum { FIELD_SET_MAX = 64 };
+void fields_clear(const FieldTable *table, void *out);
+uint64_t json_members_of(const FieldTable *table, json_t *tree);
+json_t *json_encode_members(const FieldTable *table, const void *in, uint64_t members);
+void fields_copy(const FieldTable *table, uint64_t members, const void *from, void *to);
+bool fields_equal(const FieldTable *table, uint64_t members, const void *one, const void *other);
+
+/* The value of a FIELD_TEXT, or the word of a FIELD_CHOICE, in a struct; NULL if it is absent. */
+const char *field_text(const Field *field, const void *in);
+
+/* Appends the text of json_encode(table, in), without building a tree. If it does not fit, out overflows and nothing is appended. */
+void json_write_fields(const FieldTable *table, const void *in, Buffer *out);
+
+/* Appends any value as compact text, members in tree order. If it does not fit, out overflows and nothing is appended. */
 void json_write(json_t *tree, Buffer *out);
 
 /* The value at an RFC 6901 pointer, borrowed; NULL if there is none. */

@@ -25,7 +25,7 @@ static bool put_name(char out[static FIELD_POINTER], size_t *used, const char *n
 	return fits;
 }
 
-/* False if a segment did not fit; it and all following ones are then left out. */
+/* False if a segment did not fit; then this segment and all following ones are left out. */
 static bool put_path(char out[static FIELD_POINTER], size_t *used, const Path *path)
 {
 	char index[24];

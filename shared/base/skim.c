@@ -26,7 +26,7 @@ static bool text_skim(Walk *walk, const Field *field, void *member)
 	if (member)
 		*(const char **)member = text.data;
 	else
-		walk->text = before; /* the text was only checked: its memory may be used again */
+		walk->text = before; /* the text was only checked; the next text reuses its memory */
 	return true;
 }
 
@@ -121,7 +121,7 @@ static bool (*const skimmers[])(Walk *walk, const Field *field, void *member) = 
 	[FIELD_LIST] = list_skim,     [FIELD_FREE] = free_skim,       [FIELD_ANY] = any_skim,
 };
 
-/* null equals absent. */
+/* null means the same as an absent member. */
 static bool field_skim(Walk *walk, const Field *field, void *member)
 {
 	if (walk_next(walk) == 'n')
@@ -131,7 +131,7 @@ static bool field_skim(Walk *walk, const Field *field, void *member)
 
 /* ---- objects by their table ----------------------------------------------------------------------------------- */
 
-/* Comparing the first byte excludes nearly all other fields cheaply. */
+/* Compares the first byte before the whole name: for most fields that suffices, and it is fast. */
 static bool is_named(const Field *field, Slice name)
 {
 	return name.size > 0 && field->name[0] == name.data[0] && slice_is(name, field->name);
@@ -168,7 +168,7 @@ static bool required_seen(const FieldTable *table, uint64_t seen)
 	return true;
 }
 
-/* `out` already holds absent values; NULL only checks. */
+/* `out` is already filled with absent values; if it is NULL, the object is only checked. */
 static bool object_skim(Walk *walk, const FieldTable *table, void *out)
 {
 	uint64_t seen = 0;

@@ -93,7 +93,7 @@ bool slice_integer(Slice slice, int64_t *out)
 
 	if (slice.size == first)
 		return false;
-	/* Counts downwards, because there is one more negative number than positive ones. */
+	/* Builds the negative number, because INT64_MIN has no positive counterpart. */
 	for (size_t i = first; i < slice.size; i++) {
 		unsigned digit = (unsigned)(unsigned char)slice.data[i] - '0';
 		if (digit > 9 || __builtin_mul_overflow(value, (int64_t)10, &value) ||
@@ -110,7 +110,7 @@ bool slice_integer(Slice slice, int64_t *out)
 
 enum { BUFFER_FIRST = 64 };
 
-/* The data of a buffer that owns no memory yet, so that buffer_init does not allocate. Never written. */
+/* `data` of every buffer that has not allocated yet, so that data[size] is NUL from the start. Never written. */
 static char empty_data[1];
 
 void buffer_init(Buffer *buffer, size_t max)
@@ -140,7 +140,7 @@ void buffer_cut(Buffer *buffer, size_t size)
 		buffer->data[size] = '\0';
 }
 
-/* Allocates memory for more bytes and a NUL; doubles the capacity, up to the bound. */
+/* Ensures capacity for `more` further bytes and a NUL: doubles the capacity as often as needed, up to the bound. */
 static void buffer_grow(Buffer *buffer, size_t more)
 {
 	size_t needed = buffer->size + more + 1;
@@ -158,7 +158,7 @@ static void buffer_grow(Buffer *buffer, size_t more)
 	buffer->capacity = capacity;
 }
 
-/* Reserves room for more bytes; false, with overflowed set, if they do not fit or an earlier append did not. */
+/* Ensures capacity for `more` further bytes; false, with overflowed set, if they exceed max or an earlier append did. */
 static bool buffer_reserve(Buffer *buffer, size_t more)
 {
 	if (buffer->overflowed || more > buffer->max - buffer->size) {
@@ -248,7 +248,7 @@ void buffer_json_escape(Buffer *buffer, Slice text)
 
 /* ---- UTF-8 ---------------------------------------------------------------------------------------------------- */
 
-/* For a range of first bytes: the size of the character and the range of its second byte. RFC 3629, section 4. */
+/* Characters whose first byte is from first to last: their size, and the range of their second byte. RFC 3629, section 4. */
 typedef struct {
 	unsigned char first, last;
 	unsigned char size;

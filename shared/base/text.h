@@ -1,6 +1,6 @@
 /*
- * Slice: borrowed bytes with a length. Buffer: owned bytes that grow up to a bound. A function takes NUL-terminated text
- * only where its parameter is a const char *.
+ * Slice: borrowed bytes with a length. Buffer: owned bytes that grow up to a bound. Text is NUL-terminated only where a
+ * parameter is a const char *.
  */
 #ifndef TOCSIN_BASE_TEXT_H
 #define TOCSIN_BASE_TEXT_H
@@ -24,7 +24,7 @@ bool slice_equals(Slice one, Slice other);
 bool slice_is(Slice slice, const char *text);
 bool slice_starts_with(Slice slice, Slice prefix);
 
-/* True for an empty slice, and for one of nothing but ASCII white space, U+00A0 and U+3000. */
+/* True when the slice is empty or has only ASCII white space, U+00A0 and U+3000. */
 bool slice_is_blank(Slice slice);
 
 /* A list of words for a message: "a, b, c", or "a, b, …" if not all fit. Zero it before use. */
@@ -42,14 +42,14 @@ char *slice_copy(Slice slice);
 /* The value of a hexadecimal digit of either case, 0 to 15; -1 for any other byte. */
 int hex_digit(char byte);
 
-/* Reads the whole slice as a decimal number with an optional '-', leading zeros allowed; false, with *out untouched, if the
- * slice is no such number or the number does not fit. */
+/* Reads the whole slice as a decimal number: an optional '-', then digits, leading zeros allowed. False, with *out untouched,
+ * for any other text and for a number that does not fit. */
 bool slice_integer(Slice slice, int64_t *out);
 
 /*
  * A growing byte buffer with at most `max` bytes. An append that would exceed the bound adds nothing and sets `overflowed`;
- * later appends then add nothing either, so a caller may check once at the end. data always has a NUL behind size. Bytes to
- * append must not be part of the buffer itself. Aborts if memory is exhausted.
+ * later appends then add nothing either, so a caller may check once at the end. data[size] is always NUL. Bytes to append
+ * must not be part of the buffer itself. Aborts if memory is exhausted.
  */
 typedef struct {
 	char *data;
@@ -73,7 +73,7 @@ void buffer_byte(Buffer *buffer, char byte);
 void buffer_format(Buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 Slice buffer_slice(const Buffer *buffer);
 
-/* Appends text as the inside of a JSON string, without quotes: escapes ", \ and control bytes. All or nothing. */
+/* Appends text as the inside of a JSON string, without quotes: escapes ", \ and control bytes. Appends all of it or nothing. */
 void buffer_json_escape(Buffer *buffer, Slice text);
 
 /* True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
@@ -82,7 +82,7 @@ bool text_is_utf8(Slice text);
 /* Number of characters (code points) of well-formed UTF-8. */
 size_t text_characters(Slice text);
 
-/* The largest size, at most the given one, at which well-formed UTF-8 can be cut between characters. */
+/* The largest size, at most `size`, at which well-formed UTF-8 can be cut without splitting a character. */
 size_t text_cut_size(const char *text, size_t size);
 
 /* Copies text into an array of out_size bytes, with a NUL; false, with out empty, if it does not fit. */

@@ -4,7 +4,7 @@
 
 /* ---- bytes ---------------------------------------------------------------------------------------------------- */
 
-/* Classes of bytes in a string; 0: stands for itself. */
+/* Classes of bytes in a string; 0: an ordinary ASCII character. */
 enum { BYTE_QUOTE = 1, BYTE_ESCAPE, BYTE_HIGH, BYTE_CONTROL };
 
 static const unsigned char string_bytes[256] = {
@@ -61,7 +61,7 @@ bool walk_string(Walk *walk, WalkString *out)
 		high |= class == BYTE_HIGH;
 		if (class == BYTE_ESCAPE) {
 			out->escaped = true;
-			if (++at == walk->end) /* an escaped byte never ends the string */
+			if (++at == walk->end) /* skip the byte after a backslash: an escaped quote does not end the string */
 				return false;
 		}
 	}
@@ -86,7 +86,10 @@ static int32_t unit_read(const char *at, const char *end)
 	return unit;
 }
 
-/* Reads a character of one or two units and moves *at behind it; -1 if it is malformed, or NUL, which no text may contain. */
+/*
+ * Reads a character of one or two UTF-16 units ("\uXXXX") and moves *at behind it. -1 if it is malformed, and for NUL, which
+ * texts must not contain.
+ */
 static int32_t character_read(const char **at, const char *end)
 {
 	int32_t unit = unit_read(*at, end);
@@ -115,7 +118,7 @@ static size_t character_write(int32_t character, char out[static 4])
 	return size;
 }
 
-/* Decodes the escape at *at, moves *at behind it and returns the number of bytes; 0 if it is malformed. */
+/* Decodes the escape at *at into out, moves *at behind it and returns the number of bytes in out; 0 if it is malformed. */
 static size_t escape_read(const char **at, const char *end, char out[static 4])
 {
 	static const char escapes[] = "\"\\/bfnrt", decoded[] = "\"\\/\b\f\n\r\t";
@@ -132,7 +135,7 @@ static size_t escape_read(const char **at, const char *end, char out[static 4])
 	return 1;
 }
 
-/* True when all escapes of a string that is not decoded are valid. */
+/* True when all escapes of the string are valid; for strings that are only checked, not decoded. */
 static bool escapes_are_valid(const WalkString *string)
 {
 	const char *end = string->inside.data + string->inside.size;
@@ -148,7 +151,7 @@ static bool escapes_are_valid(const WalkString *string)
 	return true;
 }
 
-/* Appends to the memory for texts; leaves room for a NUL. */
+/* Appends to the memory for texts; false if the bytes and a NUL do not fit. */
 static bool bytes_put(Walk *walk, const char *bytes, size_t size)
 {
 	if ((size_t)(walk->texts_end - walk->text) <= size)
@@ -198,7 +201,7 @@ bool walk_plain(Walk *walk, Slice *out)
 
 /* ---- numbers -------------------------------------------------------------------------------------------------- */
 
-enum { DIGITS_MAX = 18 }; /* more may not fit in 64 bits */
+enum { DIGITS_MAX = 18 }; /* a number of 19 digits may exceed an int64_t */
 
 static bool digits_pass(Walk *walk)
 {

@@ -7,10 +7,13 @@
 #include <string.h>
 #include <yaml.h>
 
-/* Far more than any policy needs; a file with this many nodes is an error or an attack. */
+/* Far more than any policy needs: a file with more nodes is a mistake or an attack. */
 enum { YAML_NODES_MAX = 1 << 18 };
 
-/* Marks refer to their parents; whole pointers would repeat every name for every child. */
+/*
+ * The position of a node in the file. A mark refers to its parent's mark; if it contained its whole pointer, every name would
+ * be stored again for each child.
+ */
 typedef struct {
 	unsigned line, column;
 	size_t parent; /* index of the mark of the enclosing list or mapping; the root is its own parent */
@@ -27,7 +30,7 @@ struct YamlMarks {
 typedef struct {
 	json_t *node; /* borrowed from the tree */
 	size_t mark;      /* index of its mark */
-	char *key; /* owned; the key of a mapping whose value follows */
+	char *key; /* owned; in a mapping, the key that was read and has no value yet; else NULL */
 } Frame;
 
 typedef struct {
@@ -79,7 +82,7 @@ static bool mark_is(const Mark *mark, Slice segment)
 	return pointer_segment_index(segment, &index) && index == mark->index;
 }
 
-/* The index of the child that a segment names; 0, the root, if there is none. */
+/* The index of the parent's child that the segment names; 0, the index of the root, if there is no such child. */
 static size_t marks_child(const YamlMarks *marks, size_t parent, Slice segment)
 {
 	for (size_t i = parent + 1; i < marks->count; i++)
@@ -106,7 +109,7 @@ static size_t count_digits(const char *text)
 	return strspn(text, "0123456789");
 }
 
-/* -?(0|[1-9][0-9]*)(\.[0-9]+)? and nothing else: without exponents, because 12e4 may be a hash. */
+/* True for -?(0|[1-9][0-9]*)(\.[0-9]+)? only. An exponent is not a number here, because a text like 12e4 may be part of a hash. */
 static bool is_decimal(const char *text)
 {
 	const char *whole = text + (*text == '-');
@@ -122,7 +125,7 @@ static bool is_decimal(const char *text)
 	return *rest == '\0';
 }
 
-/* NULL for a number that is too large. An empty plain scalar ("key:") is null. */
+/* The value of a plain scalar; an empty one ("key:") is JSON null. NULL: a number that is too large. */
 static json_t *plain_value(const char *text, size_t size)
 {
 	if (size == 0 || strcmp(text, "null") == 0)
@@ -147,7 +150,7 @@ static unsigned bounded(size_t number)
 	return number < UINT_MAX ? (unsigned)number : UINT_MAX;
 }
 
-/* Adds a value to the innermost open mapping or list, or at the top. Takes the reference. */
+/* Adds a value to the innermost open mapping or list, or makes it the root if none is open. Takes the reference. */
 static void builder_attach(Builder *builder, json_t *value, yaml_mark_t mark)
 {
 	Mark entry = { .line = bounded(mark.line + 1), .column = bounded(mark.column + 1) };
@@ -280,7 +283,7 @@ static Result on_event(Builder *builder, const yaml_event_t *event)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* Line and column of a byte, counted from 0 like the parser's. */
+/* Line and column of the byte at offset, counted from 0 as the parser counts them. */
 static yaml_mark_t mark_at(Slice bytes, size_t offset)
 {
 	yaml_mark_t mark = { .index = offset };

@@ -1,9 +1,9 @@
 /*
- * Reads YAML into a JSON tree and records line and column of every node, so that policy packs are checked by field tables
- * and every error has FILE:LINE:COLUMN. Strict on purpose: one document; no anchors, aliases, tags or duplicate keys; keys
+ * Reads YAML into a JSON tree and records line and column of every node, so that field tables can check policy
+ * packs and every error has FILE:LINE:COLUMN. Strict on purpose: one document; no anchors, aliases, tags or duplicate keys; keys
  * are strings; depth at most JSON_DEPTH_MAX, at most 262144 nodes; well-formed UTF-8 without NUL. The plain scalars true,
- * false, null and decimal numbers have their JSON type, every other one (yes, on, 0x1f, 010, 2026-01-01, 12e4, ~) is a
- * string, and an empty one ("key:") is null. The top may be any value, but an empty file is an error.
+ * false, null and decimal numbers have their JSON type; an empty plain scalar ("key:") is null; all others (yes, on, 0x1f,
+ * 010, 2026-01-01, 12e4, ~) are strings. The top may be any value, but an empty file is an error.
  */
 #ifndef TOCSIN_BASE_YAML_H
 #define TOCSIN_BASE_YAML_H

@@ -1,6 +1,8 @@
 /* Field tables of the documents, and the fold of journal entries into an incident. */
 #include "shared/domain/documents.h"
 
+#include "shared/domain/lifecycle.h"
+#include "shared/base/id.h"
 #include "shared/domain/policy.h"
 #include "shared/domain/rows.h"
 
@@ -19,9 +21,13 @@ const char *const actor_words[] = { "person", "key", "system", NULL };
 const char *const resolution_words[] = { "resolved", "duplicate", "accepted", "other", NULL };
 const char *const delivery_words[] = { "queued", "sent", "failed", "skipped", NULL };
 const char *const join_words[] = { "asset", "actor", NULL };
-const char *const entry_words[] = { "opened",       "assessed",    "repeated", "assigned",
-				    "acknowledged", "escalated",   "noted",    "closed",
-				    "reopened",     "false-alarm", "linked",   NULL };
+const TextForm event_id_form = { .pattern = "^evt_[0-9a-hjkmnp-tv-z]{26}$" };
+const TextForm incident_id_form = { .pattern = "^inc_[0-9a-hjkmnp-tv-z]{26}$" };
+const TextForm command_id_form = { .pattern = "^cmd_[0-9a-hjkmnp-tv-z]{26}$" };
+const TextForm correlation_key_form = { .pattern = "^[0-9a-hjkmnp-tv-z]{26}$" };
+static const TextForm number_form = { .pattern = "^INC-[0-9]{4}-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$",
+				      .matches = number_is,
+				      .sentence = "a number like INC-2026-7K3M-9QRX" };
 
 /* ---- events */
 typedef struct {
@@ -44,7 +50,8 @@ static const Field event_fields[] = {
 		 "The sender's id; the same (source, id) with the same correlation key counts once"),
 	ROW_NAME(EventDocument, type, 0, "The sender's name for this type of event"),
 	ROW_NAME(EventDocument, rule, 0, "Rule or signature of the sender that fired"),
-	ROW_CHOICE(EventDocument, severity, 0, severity_words, "Severity assigned by the sender; medium where absent"),
+	ROW_CHOICE(EventDocument, severity, 0, severity_words, "Severity assigned by the sender; medium where absent",
+		   .fallback = "medium"),
 	ROW_TIME(EventDocument, occurred_at, 0, "Time of the event; the time of receipt where absent"),
 	ROW_NAME(EventDocument, asset, 0, "Affected asset: a host, service or data set"),
 	ROW_NAME(EventDocument, actor, FIELD_PERSONAL, "Account or address that caused the event"),
@@ -52,7 +59,9 @@ static const Field event_fields[] = {
 		    "Observed addresses, names and hashes"),
 	ROW_FREE(EventDocument, attributes, 0, "Further members defined by the sender; rules may test them"),
 };
-const FieldTable event_table = FIELD_TABLE("event", event_fields, EventDocument);
+const FieldTable event_table =
+	FIELD_DOCUMENT("event", event_fields, EventDocument, TABLE_REQUEST, "Event",
+		       "An event from a machine: body of POST /v1/events.");
 
 /* ---- reports of people */
 #define REPORTER_OFFSET(member_) (offsetof(ReportDocument, reporter.member_) - offsetof(ReportDocument, reporter))
@@ -94,7 +103,8 @@ static const Field report_fields[] = {
 	ROW_TEXT(ReportDocument, title, 0, TITLE_MAX_CHARACTERS, "One-line summary"),
 	ROW_CHOICE(ReportDocument, type, 0, report_type_words, "Type of the observation"),
 	ROW_OBJECT(ReportDocument, reporter, FIELD_PERSONAL, &reporter_table, "The person who reports"),
-	ROW_BOOLEAN(ReportDocument, suspected, "Suspected, not observed; false where absent"),
+	ROW_BOOLEAN(ReportDocument, suspected, "Suspected, not observed; false where absent",
+		    .fallback = "false"),
 	ROW_TIME(ReportDocument, occurred_at, 0, "Time at which it happened"),
 	ROW_TIME(ReportDocument, discovered_at, 0, "Time at which it was noticed"),
 	ROW_TEXT(ReportDocument, interim_measures, 0, TEXT_MAX_CHARACTERS, "Measures already taken"),
@@ -107,7 +117,9 @@ static const Field report_fields[] = {
 	ROW_OBJECT(ReportDocument, first_action, 0, &first_action_table,
 		   "First step that theft, robbery and fire require"),
 };
-const FieldTable report_table = FIELD_TABLE("report", report_fields, ReportDocument);
+const FieldTable report_table =
+	FIELD_DOCUMENT("report", report_fields, ReportDocument, TABLE_REQUEST, "Report",
+		       "A report from a person: body of POST /v1/reports.");
 
 /* ---- authors */
 static const Field actor_fields[] = {
@@ -116,7 +128,9 @@ static const Field actor_fields[] = {
 	ROW_NAME(Actor, name, FIELD_PERSONAL, "Display name"),
 	ROW_TEXTS(Actor, roles, 0, 0, 32, "Roles that permitted it"),
 };
-const FieldTable actor_table = FIELD_TABLE("actor", actor_fields, Actor);
+const FieldTable actor_table =
+	FIELD_DOCUMENT("actor", actor_fields, Actor, TABLE_RECORD, "Actor",
+		       "Author of a command or an entry.");
 
 enum { ENTRIES_MAX = 16, LEVELS_MAX = 16, DELIVERIES_MAX = 1024, JOINS_MAX = 8 };
 
@@ -138,28 +152,34 @@ static const Field report_record_fields[] = {
 	ROW_TIME(ReportRecord, last_seen_at, 0, "Time of receipt of the last event counted"),
 	ROW_FREE(ReportRecord, document, FIELD_PERSONAL, "Document as sent; absent on repeats, unless the severity rose"),
 };
-const FieldTable report_record_table = FIELD_TABLE("report-record", report_record_fields, ReportRecord);
+const FieldTable report_record_table =
+	FIELD_DOCUMENT("report-record", report_record_fields, ReportRecord, TABLE_RECORD, "Report record",
+		       "Body of the records of tocsin.reports: an incident that intake opened, counted events for, or released.");
 
 /* ---- classification */
 static const Field assessment_fields[] = {
-	ROW_NAME(Assessment, kind, FIELD_REQUIRED, "event, incident or weakness"),
+	ROW_CHOICE(Assessment, kind, FIELD_REQUIRED, kind_words, "event, incident or weakness"),
 	ROW_NAME(Assessment, category, 0, "Code of the category"),
-	ROW_NAME(Assessment, severity, 0, "info, low, medium, high or critical"),
-	ROW_NAME(Assessment, grade, FIELD_REQUIRED, "I, II, III or IV"),
-	ROW_NAME(Assessment, damage_level, FIELD_REQUIRED, "S, A or B"),
+	ROW_CHOICE(Assessment, severity, 0, severity_words, "info, low, medium, high or critical"),
+	ROW_CHOICE(Assessment, grade, FIELD_REQUIRED, grade_words, "I, II, III or IV"),
+	ROW_CHOICE(Assessment, damage_level, FIELD_REQUIRED, damage_words, "S, A or B"),
 	ROW_NAME(Assessment, rule, 0, "Rule that decided; absent if the defaults did"),
 	ROW_TEXT(Assessment, reason, 0, TEXT_MAX_CHARACTERS, "Reason, in the site's language"),
 	ROW_NAME(Assessment, policy_version, FIELD_REQUIRED, "Policy version that decided"),
 	ROW_WORDS(Assessment, flags, 0, flag_words, 0, 8, "serious, emergency, drill"),
 	ROW_BOOLEAN(Assessment, noise, "Known noise: opens as a false alarm and notifies nobody"),
 };
-const FieldTable assessment_table = FIELD_TABLE("assessment", assessment_fields, Assessment);
+const FieldTable assessment_table =
+	FIELD_DOCUMENT("assessment", assessment_fields, Assessment, TABLE_RECORD, "Assessment",
+		       "Result of classification.");
 
 static const Field assessment_record_fields[] = {
 	ROW_OBJECT(AssessmentRecord, report, FIELD_REQUIRED, &report_record_table, "The report, as intake wrote it"),
 	ROW_FREE(AssessmentRecord, assessment, 0, "Result of classification; absent if unchanged"),
 };
-const FieldTable assessment_record_table = FIELD_TABLE("assessment-record", assessment_record_fields, AssessmentRecord);
+const FieldTable assessment_record_table =
+	FIELD_DOCUMENT("assessment-record", assessment_record_fields, AssessmentRecord, TABLE_RECORD, "Assessment record",
+		       "Body of the records of tocsin.assessments.");
 
 /* ---- commands */
 static const Field command_record_fields[] = {
@@ -171,7 +191,9 @@ static const Field command_record_fields[] = {
 	ROW_NAME(CommandRecord, fingerprint, 0, "Hash of the request, to recognise a repeated one"),
 	ROW_TIME(CommandRecord, issued_at, FIELD_REQUIRED, "Time of the request"),
 };
-const FieldTable command_record_table = FIELD_TABLE("command-record", command_record_fields, CommandRecord);
+const FieldTable command_record_table =
+	FIELD_DOCUMENT("command-record", command_record_fields, CommandRecord, TABLE_RECORD, "Command record",
+		       "Body of the records of tocsin.commands.");
 
 /* ---- deliveries */
 static const Field delivery_fields[] = {
@@ -179,7 +201,7 @@ static const Field delivery_fields[] = {
 	ROW_NAME(Delivery, channel, 0, "Id of the channel"),
 	ROW_NAME(Delivery, recipient, FIELD_REQUIRED | FIELD_PERSONAL, "Recipient: team:ID, person:ID or channel:ID"),
 	ROW_INTEGER(Delivery, escalation_level, 0, 0, INT64_MAX, "Escalation level that requested it"),
-	ROW_NAME(Delivery, state, FIELD_REQUIRED, "queued, sent, failed or skipped"),
+	ROW_NAME(Delivery, state, FIELD_REQUIRED, "queued, sent, failed or skipped", .choices = delivery_words),
 	ROW_INTEGER(Delivery, attempt, 0, 0, INT64_MAX, "Number of attempts"),
 	ROW_TIME(Delivery, next_at, 0, "queued: time of the next attempt"),
 	ROW_TEXT(Delivery, detail, 0, TEXT_MAX_CHARACTERS, "Reason for a skip, failure or retry"),
@@ -208,7 +230,9 @@ static const Field delivery_record_fields[] = {
 	ROW_OBJECTS(DeliveryRecord, levels, 0, &planned_level_table, 0, LEVELS_MAX, "planned: levels and their due times"),
 	ROW_OBJECTS(DeliveryRecord, deliveries, 0, &delivery_table, 0, DELIVERIES_MAX, "Messages and their states"),
 };
-const FieldTable delivery_record_table = FIELD_TABLE("delivery-record", delivery_record_fields, DeliveryRecord);
+const FieldTable delivery_record_table =
+	FIELD_DOCUMENT("delivery-record", delivery_record_fields, DeliveryRecord, TABLE_RECORD, "Delivery record",
+		       "Body of the records of tocsin.deliveries.");
 
 /* ---- joins */
 static const Field join_fields[] = {
@@ -219,7 +243,9 @@ static const Field join_fields[] = {
 	ROW_INTEGER(Join, window_seconds, FIELD_REQUIRED, 1, INT64_MAX, "Seconds after this incident in which another is linked with it"),
 	ROW_BOOLEAN(Join, open, "false once the incident is closed"),
 };
-const FieldTable join_table = FIELD_TABLE("join", join_fields, Join);
+const FieldTable join_table =
+	FIELD_DOCUMENT("join", join_fields, Join, TABLE_RECORD, "Join",
+		       "Body of the records of tocsin.joins: an incident has a join key, or no longer has it.");
 
 static const Field joined_incident_fields[] = {
 	ROW_NAME(JoinedIncident, incident_id, FIELD_REQUIRED, "An open incident"),
@@ -238,7 +264,9 @@ static const Field join_record_fields[] = {
 	ROW_BOOLEAN(JoinRecord, proposed, "True once more incidents came than fit and a possible campaign was noted"),
 	ROW_NAME(JoinRecord, campaign, 0, "Incident on which this record notes the possible campaign"),
 };
-const FieldTable join_record_table = FIELD_TABLE("join-record", join_record_fields, JoinRecord);
+const FieldTable join_record_table =
+	FIELD_DOCUMENT("join-record", join_record_fields, JoinRecord, TABLE_RECORD, "Join record",
+		       "Body of the join records of tocsin.reports: all open incidents of a join key.");
 
 /* ---- reopenings */
 static const Field resumption_fields[] = {
@@ -251,18 +279,23 @@ static const Field resumption_fields[] = {
 	ROW_INTEGER(Resumption, cap_seconds, FIELD_REQUIRED, 1, INT64_MAX,
 		    "Seconds after the reopening in which an event may belong to the incident"),
 };
-const FieldTable resumption_table = FIELD_TABLE("resumption", resumption_fields, Resumption);
+const FieldTable resumption_table =
+	FIELD_DOCUMENT("resumption", resumption_fields, Resumption, TABLE_RECORD, "Resumption",
+		       "Body of a reopening on tocsin.events: state that intake needs to count events for the incident again.");
 
 /* ---- the journal */
 static const Field journal_entry_fields[] = {
 	ROW_INTEGER(JournalEntry, version, FIELD_REQUIRED, 1, INT64_MAX, "Version of the incident after this entry"),
-	ROW_NAME(JournalEntry, type, FIELD_REQUIRED, "Type of the entry"),
+	ROW_INTEGER(JournalEntry, sequence, 0, 1, INT64_MAX, "Number of the entry among those of the incident and its entities, without gaps"),
+	ROW_NAME(JournalEntry, type, FIELD_REQUIRED, "Type of the entry", .choices = entry_words),
 	ROW_TIME(JournalEntry, at, FIELD_REQUIRED, "Time of the entry"),
 	ROW_FREE(JournalEntry, actor, FIELD_PERSONAL, "Author of the entry"),
 	ROW_FREE(JournalEntry, data, FIELD_PERSONAL, "Details for display"),
 	ROW_FREE(JournalEntry, changes, FIELD_PERSONAL, "Members of the incident to set"),
 };
-const FieldTable journal_entry_table = FIELD_TABLE("journal-entry", journal_entry_fields, JournalEntry);
+const FieldTable journal_entry_table =
+	FIELD_DOCUMENT("journal-entry", journal_entry_fields, JournalEntry, TABLE_RECORD, "Journal entry",
+		       "One change of an incident, applied by merging `changes` into the incident.");
 
 static const Field journal_record_fields[] = {
 	ROW_NAME(JournalRecord, incident_id, FIELD_REQUIRED, "Incident that the record concerns"),
@@ -275,14 +308,16 @@ static const Field journal_record_fields[] = {
 	ROW_FREE(JournalRecord, resumption, 0, "On a reopening: state that intake needs to count events for the incident again"),
 	ROW_OBJECTS(JournalRecord, joins, 0, &join_table, 0, JOINS_MAX, "Join keys that the record announces or withdraws, where the policy joins incidents"),
 };
-const FieldTable journal_record_table = FIELD_TABLE("journal-record", journal_record_fields, JournalRecord);
+const FieldTable journal_record_table =
+	FIELD_DOCUMENT("journal-record", journal_record_fields, JournalRecord, TABLE_RECORD, "Journal record",
+		       "Body of the records of tocsin.journal.");
 
 /* ---- incidents */
 #define ASSIGNEE_OFFSET(member_) (offsetof(Incident, assignee.member_) - offsetof(Incident, assignee))
 #define ACKNOWLEDGED_OFFSET(member_) (offsetof(Incident, acknowledged.member_) - offsetof(Incident, acknowledged))
 
 static const Field assignee_fields[] = {
-	ROW("team", FIELD_TEXT, ASSIGNEE_OFFSET(team), .max = NAME_MAX_CHARACTERS,
+	ROW("team", FIELD_TEXT, ASSIGNEE_OFFSET(team), .flags = FIELD_IN_NOTICE, .max = NAME_MAX_CHARACTERS,
 	    .sentence = "Assigned team"),
 	ROW("person", FIELD_TEXT, ASSIGNEE_OFFSET(person), .flags = FIELD_PERSONAL, .max = NAME_MAX_CHARACTERS,
 	    .sentence = "Assigned person"),
@@ -305,125 +340,60 @@ static const FieldTable acknowledged_table = {
 	.size = sizeof(((Incident *)NULL)->acknowledged),
 };
 
+static const Field link_fields[] = {
+	ROW_NAME(Link, incident_id, FIELD_REQUIRED, "The other incident"),
+	ROW_CHOICE(Link, by, FIELD_REQUIRED, join_words, "Shared member: asset or actor"),
+};
+const FieldTable link_table = FIELD_TABLE("link", link_fields, Link);
+
+enum { LISTED = FIELD_FILTER | FIELD_INDEXED };
+
 static const Field incident_fields[] = {
-	ROW_NAME(Incident, id, 0, "inc_…; never changes, even if the kind does"),
-	ROW_NAME(Incident, number, 0, "INC-<year>-XXXX-XXXX, for people"),
-	ROW_NAME(Incident, kind, 0, "event, incident or weakness"),
-	ROW_NAME(Incident, status, 0, "Status in the lifecycle of its kind"),
-	ROW_INTEGER(Incident, version, 0, 0, INT64_MAX, "Version, raised by one with each entry"),
-	ROW_TEXT(Incident, title, 0, TITLE_MAX_CHARACTERS, "One-line summary"),
-	ROW_TEXT(Incident, description, FIELD_PERSONAL, TEXT_MAX_CHARACTERS, "Full description"),
-	ROW_NAME(Incident, source, 0, "Source of the opening event; report for a person's report"),
-	ROW_NAME(Incident, severity, 0, "Severity: info to critical"),
-	ROW_NAME(Incident, grade, 0, "Grade for the organisation, from I (the worst) to IV"),
-	ROW_NAME(Incident, damage_level, 0, "Foreseeable damage: S, A or B"),
-	ROW_NAME(Incident, category, 0, "Code of the category"),
+	ROW_NAME(Incident, id, FIELD_ALWAYS | FIELD_IN_NOTICE, "inc_…; never changes, even if the kind does",
+		 .form = &incident_id_form),
+	ROW_NAME(Incident, number, FIELD_ALWAYS | LISTED | FIELD_SEARCH | FIELD_IN_NOTICE, "INC-<year>-XXXX-XXXX, for people",
+		 .form = &number_form),
+	ROW_CHOICE(Incident, kind, FIELD_ALWAYS | FIELD_FILTER | FIELD_IN_NOTICE, kind_words, "event, incident or weakness"),
+	ROW_CHOICE(Incident, status, FIELD_ALWAYS | LISTED, status_words, "Status in the lifecycle of its kind"),
+	ROW_INTEGER(Incident, version, FIELD_ALWAYS, 1, INT64_MAX, "Version, raised by one with each entry"),
+	ROW_TEXT(Incident, title, FIELD_ALWAYS | FIELD_SEARCH | FIELD_IN_NOTICE, TITLE_MAX_CHARACTERS, "One-line summary"),
+	ROW_TEXT(Incident, description, FIELD_PERSONAL | FIELD_SEARCH, TEXT_MAX_CHARACTERS, "Full description"),
+	ROW_NAME(Incident, source, LISTED | FIELD_IN_NOTICE, "Source of the opening event; person for the report of a person"),
+	ROW_CHOICE(Incident, severity, FIELD_FILTER | FIELD_IN_NOTICE, severity_words, "Severity: info to critical"),
+	ROW_CHOICE(Incident, grade, LISTED | FIELD_IN_NOTICE, grade_words, "Grade for the organisation, from I (the worst) to IV"),
+	ROW_CHOICE(Incident, damage_level, 0, damage_words, "Foreseeable damage: S, A or B"),
+	ROW_NAME(Incident, category, LISTED | FIELD_IN_NOTICE, "Code of the category"),
 	ROW_WORDS(Incident, flags, 0, flag_words, 0, 8, "serious, emergency, drill"),
-	ROW_TEXT(Incident, reason, 0, TEXT_MAX_CHARACTERS, "Reason for the assessment"),
+	ROW_TEXT(Incident, reason, FIELD_IN_NOTICE, TEXT_MAX_CHARACTERS, "Reason for the assessment"),
 	ROW_NAME(Incident, rule, 0, "Rule that decided"),
 	ROW_NAME(Incident, policy_version, 0, "Policy version that decided"),
-	ROW_OBJECT(Incident, assignee, 0, &assignee_table, "Assigned team and person"),
-	ROW_OBJECT(Incident, acknowledged, 0, &acknowledged_table, "First acknowledgement"),
+	ROW_OBJECT(Incident, assignee, FIELD_ALWAYS | FIELD_IN_NOTICE, &assignee_table, "Assigned team and person"),
+	ROW_OBJECT(Incident, acknowledged, FIELD_ALWAYS, &acknowledged_table, "First acknowledgement"),
 	ROW_TIME(Incident, acknowledge_by, 0, "Time at which the next level is notified unless somebody acknowledges"),
 	ROW_INTEGER(Incident, escalation_level, 0, 0, INT64_MAX, "Last level notified"),
-	ROW_NAME(Incident, asset, 0, "Affected asset"),
-	ROW_NAME(Incident, actor, FIELD_PERSONAL, "Account or address that caused it"),
+	ROW_NAME(Incident, asset, FIELD_SEARCH | FIELD_IN_NOTICE, "Affected asset"),
+	ROW_NAME(Incident, actor, FIELD_PERSONAL | FIELD_SEARCH, "Account or address that caused it"),
 	ROW_OBJECTS(Incident, observables, FIELD_PERSONAL, &observable_table, 0, OBSERVABLES_MAX,
 		    "Observables of its events"),
-	ROW_NAME(Incident, correlation_key, 0, "Correlation key of its events"),
-	ROW_INTEGER(Incident, event_count, 0, 0, INT64_MAX, "Number of events counted"),
+	ROW_NAME(Incident, correlation_key, FIELD_ALWAYS | LISTED, "Correlation key of its events",
+		 .form = &correlation_key_form),
+	ROW_INTEGER(Incident, event_count, FIELD_ALWAYS, 0, INT64_MAX, "Number of events counted"),
 	ROW_TIME(Incident, first_seen_at, 0, "Time of receipt of the first event"),
 	ROW_TIME(Incident, last_seen_at, 0, "Time of receipt of the last event"),
 	ROW_TIME(Incident, occurred_at, 0, "Time of the event by the sender's clock"),
 	ROW_TIME(Incident, discovered_at, 0, "Time at which a person noticed it"),
 	ROW_TIME(Incident, reported_at, 0, "Time of receipt"),
-	ROW_TIME(Incident, opened_at, 0, "Time of opening"),
+	ROW_TIME(Incident, opened_at, FIELD_IN_NOTICE, "Time of opening"),
 	ROW_TIME(Incident, updated_at, 0, "Time of the last entry"),
 	ROW_TIME(Incident, closed_at, 0, "Time of closing"),
-	ROW_NAME(Incident, resolution, 0, "Outcome"),
+	ROW_CHOICE(Incident, resolution, 0, resolution_words, "Outcome"),
 	ROW_FREE(Incident, report, FIELD_PERSONAL, "The person's report, as sent"),
-};
-const FieldTable incident_table = FIELD_TABLE("incident", incident_fields, Incident);
-
-typedef struct {
-	const char *incident_id;
-	int by;
-} Link;
-
-static const Field link_fields[] = {
-	ROW_NAME(Link, incident_id, FIELD_REQUIRED, "The other incident"),
-	ROW_CHOICE(Link, by, FIELD_REQUIRED, join_words, "Shared member: asset or actor"),
-};
-static const FieldTable link_table = FIELD_TABLE("link", link_fields, Link);
-
-static const Field incident_more_fields[] = {
-	ROW_OBJECTS(IncidentAddition, links, 0, &link_table, 0, INCIDENT_LINKS_MAX,
+	ROW_OBJECTS(Incident, links, FIELD_OMIT_EMPTY, &link_table, 0, INCIDENT_LINKS_MAX,
 		    "Incidents that were open at the same time and share its asset or actor; absent if there are none"),
 };
-const FieldTable incident_addition_table = FIELD_TABLE("incident-more", incident_more_fields, IncidentAddition);
+const FieldTable incident_table =
+	FIELD_DOCUMENT("incident", incident_fields, Incident, TABLE_ANSWER, "Incident",
+		       "A case of any kind, with one id and number for its whole life. Every member is present, "
+		       "null where unknown; links is present only if there are any.");
 
-/* ---- folding entries */
-static json_t *object_of_nulls(const FieldTable *table)
-{
-	json_t *object = json_object();
-	for (size_t i = 0; i < table->count; i++) {
-		const Field *field = &table->fields[i];
-		json_object_set_new(object, field->name,
-				    field->type == FIELD_OBJECT ? object_of_nulls(field->table) : json_null());
-	}
-	return object;
-}
-
-json_t *incident_new(void)
-{
-	return object_of_nulls(&incident_table);
-}
-
-/* Merges member by member into a new object, because the old one may be shared with an earlier entry. */
-static json_t *nested_merged(const FieldTable *table, json_t *before, json_t *change)
-{
-	json_t *merged = object_of_nulls(table);
-	if (json_is_object(change)) {
-		json_object_update_existing(merged, before);
-		json_object_update_existing(merged, change);
-	}
-	return merged;
-}
-
-static void changes_merge(json_t *incident, json_t *changes, const FieldTable *table)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		const Field *field = &table->fields[i];
-		json_t *change = json_object_get(changes, field->name);
-		if (change == NULL)
-			continue;
-		if (field->type == FIELD_OBJECT) {
-			json_t *before = json_object_get(incident, field->name);
-			json_object_set_new(incident, field->name, nested_merged(field->table, before, change));
-		} else {
-			json_object_set(incident, field->name, change);
-		}
-	}
-}
-
-Result incident_apply(json_t *incident, json_t *entry)
-{
-	JournalEntry decoded;
-	TRY(result_wrap(json_decode_record(&journal_entry_table, entry, &decoded), "journal entry"));
-	json_int_t before = json_integer_value(json_object_get(incident, "version"));
-	if (decoded.version != before + 1)
-		return result_fail(ERROR_INTERNAL, "journal entry has version %lld, but the incident has version %lld",
-				   (long long)decoded.version, (long long)before);
-	changes_merge(incident, decoded.changes, &incident_table);
-	changes_merge(incident, decoded.changes, &incident_addition_table);
-	json_object_set_new(incident, "version", json_integer(decoded.version));
-	json_object_set(incident, "updated_at", json_object_get(entry, "at"));
-	return result_ok();
-}
-
-bool status_is_open(const char *status)
-{
-	static const char *const finished[] = { "closed", "false-alarm", "informational", "duplicate", "linked",
-					    "merged", "cancelled",   "accepted",      "weakness",  NULL };
-	return status != NULL && choice_of(finished, status) < 0;
-}
+_Static_assert(sizeof(incident_fields) / sizeof(incident_fields[0]) <= INCIDENT_FIELDS_MAX, "raise INCIDENT_FIELDS_MAX");

@@ -1,14 +1,14 @@
 /*
- * The documents that senders post, services exchange and clients read, with one field table each. The table is the contract:
- * tests/contract compares proto/schemas and proto/openapi.yaml with it. All pointers of a decoded document are borrowed from
- * its tree.
+ * The documents that senders post, services exchange and clients read, with one field table each. The tables are the
+ * contract: `make contracts` writes proto/schemas and parts of proto/openapi.yaml from them. All pointers in a decoded document
+ * are borrowed from the JSON tree that it was decoded from.
  */
 #ifndef TOCSIN_DOMAIN_DOCUMENTS_H
 #define TOCSIN_DOMAIN_DOCUMENTS_H
 
 #include "shared/base/json.h"
 
-/* Bounds of the contract, in characters and items. */
+/* Bounds of the contract: *_CHARACTERS in characters, OBSERVABLES_MAX in items. */
 enum { NAME_MAX_CHARACTERS = 256, TITLE_MAX_CHARACTERS = 512, TEXT_MAX_CHARACTERS = 8192, OBSERVABLES_MAX = 64 };
 
 /*
@@ -25,9 +25,13 @@ extern const char *const origin_words[];     /* internal project */
 extern const char *const report_type_words[]; /* theft robbery fire leak loss malware intrusion outage misuse other */
 extern const char *const resolution_words[]; /* resolved duplicate accepted other */
 extern const char *const actor_words[];      /* person key system */
-extern const char *const entry_words[];      /* opened assessed repeated assigned acknowledged escalated noted closed reopened false-alarm linked */
+extern const char *const entry_words[];      /* opened assessed repeated, and the entries of commands (commands.c); a word may repeat */
+extern const char *const timeline_words[];   /* entry_words and delivery */
 extern const char *const join_words[];       /* asset actor */
+enum { JOIN_BY_ASSET, JOIN_BY_ACTOR };       /* indexes into join_words */
 extern const char *const delivery_words[];   /* queued sent failed skipped */
+
+extern const TextForm event_id_form, incident_id_form, command_id_form, correlation_key_form;
 
 /* ---- POST /v1/events */
 typedef struct {
@@ -67,49 +71,51 @@ extern const FieldTable actor_table;
 typedef struct {
 	const char *incident_id, *number, *event_id, *correlation_key;
 	const char *form;       /* "event" or "report": the form of `document` */
-	int64_t report_version; /* 1 for the opening record, then +1 */
+	int64_t report_version; /* 1 for the opening record, one more for each further record of the incident */
 	int64_t event_count;
-	int64_t through;        /* offset in tocsin.events before which every event of this key is counted */
+	int64_t through;        /* every event of this key before this offset of tocsin.events is counted */
 	int64_t clock_offset_ms; /* sender's clock minus the server's; INT64_MIN: unknown */
-	int64_t window_seconds, cap_seconds; /* opened: window and cap of its key */
+	int64_t window_seconds, cap_seconds; /* opened records only: window and cap of the correlation key */
 	Instant received_at, last_seen_at;
-	json_t *document;       /* as sent; NULL on repeats, unless the severity rose */
+	json_t *document;       /* the event or report as sent; NULL in a repeated record, unless the severity rose */
 } ReportRecord;
 extern const FieldTable report_record_table;
 
 /* ---- result of classification */
 typedef struct {
-	const char *kind, *category, *severity, *grade, *damage_level; /* words */
-	const char *rule;    /* id of the rule that decided; NULL: the defaults did */
+	int kind, severity, grade, damage_level; /* indexes into kind_words, severity_words, grade_words, damage_words */
+	const char *category;
+	const char *rule;    /* id of the rule that matched; NULL: none did, the defaults apply */
 	const char *reason;  /* for people, in the site's language */
 	const char *policy_version;
-	json_t *flags;       /* list of words */
-	int noise;           /* 1: opens as a false alarm and notifies nobody */
+	json_t *flags;       /* list of flag_words */
+	int noise;           /* 1: the incident opens as a false alarm, and nobody is notified */
 } Assessment;
 extern const FieldTable assessment_table;
 
 /* ---- tocsin.assessments */
 typedef struct {
 	ReportRecord report;
-	json_t *assessment; /* object of assessment_table; NULL: unchanged */
+	json_t *assessment; /* object of assessment_table; NULL: the same as before this report */
 } AssessmentRecord;
 extern const FieldTable assessment_record_table;
 
 /* ---- tocsin.commands */
 typedef struct {
 	const char *incident_id, *command; /* name in commands[] */
-	int64_t expected_version;          /* INT64_MIN: any */
+	int64_t expected_version;          /* that the incident must have; INT64_MIN: any version */
 	json_t *actor;                     /* object of actor_table */
 	json_t *arguments;                 /* the body as sent, or {} */
-	const char *fingerprint;           /* hash of the request in hex, for idempotency-mismatch; may be NULL */
+	const char *fingerprint;           /* hash of the request in hex, to detect idempotency-mismatch; may be NULL */
 	Instant issued_at;
 } CommandRecord;
 extern const FieldTable command_record_table;
 
 /* ---- tocsin.journal: entries and answers to commands */
 typedef struct {
-	int64_t version; /* strictly +1 an incident */
-	const char *type; /* entry_words */
+	int64_t version;  /* of the incident after this entry: one more than after the entry before */
+	int64_t sequence; /* number of the entry among those of the incident and its entities, without gaps; INT64_MIN in entries of old programs */
+	const char *type; /* one of entry_words */
 	Instant at;
 	json_t *actor;   /* object of actor_table */
 	json_t *data;    /* details for display */
@@ -119,32 +125,32 @@ extern const FieldTable journal_entry_table;
 
 typedef struct {
 	const char *incident_id;
-	const char *command_id;  /* the command that caused it; NULL: none */
-	const char *fingerprint; /* of the command */
+	const char *command_id;  /* the command that caused the record; NULL: no command did */
+	const char *fingerprint; /* CommandRecord.fingerprint of the command */
 	json_t *entries;         /* list of journal_entry_table; empty: unchanged or refused */
 	json_t *problem;         /* {code, detail, allowed: [words]} of a refusal, else NULL */
-	int64_t version;         /* of the incident after the record */
-	json_t *resumption;      /* of a reopening by people: object of resumption_table; else NULL */
-	json_t *joins;           /* list of join_table where the policy joins incidents and the record changes a join key; else NULL */
+	int64_t version;         /* of the incident after this record */
+	json_t *resumption;      /* object of resumption_table if a person reopened the incident; else NULL */
+	json_t *joins;           /* list of join_table if the policy joins incidents and the record changes a join key; else NULL */
 } JournalRecord;
 extern const FieldTable journal_record_table;
 
-/* ---- tocsin.events, of a reopening: state of an incident that intake has dropped and needs to count its events again */
+/* ---- tocsin.events, reopened records: state of the incident. Intake has dropped it, and needs it to count events again */
 typedef struct {
-	int64_t report_version, event_count; /* last known to response */
+	int64_t report_version, event_count; /* of the last report that response has read */
 	Instant last_seen_at;
 	int severity;                        /* index into severity_words; -1: none */
-	int64_t window_seconds, cap_seconds; /* of the incident's source, counted from the reopening */
+	int64_t window_seconds, cap_seconds; /* window and cap of the incident's source; they begin at the reopening */
 } Resumption;
 extern const FieldTable resumption_table;
 
-/* ---- tocsin.joins: an incident has a join key, or (closed) no longer has it */
+/* ---- tocsin.joins: an open incident has a join key (asset or actor), or a closed one no longer has it */
 typedef struct {
 	const char *key;         /* join key: 26 base32 characters of the hash of `by` and the name of the asset or actor */
 	int by;                  /* index into join_words */
 	const char *incident_id, *number;
 	int64_t window_seconds;  /* incidents announced within this time of each other are linked */
-	int open;                /* 0: closed */
+	int open;                /* 1: the incident has the key; 0: it no longer has it */
 } Join;
 extern const FieldTable join_table;
 
@@ -160,18 +166,22 @@ typedef struct {
 	const char *key;
 	int by;
 	int64_t window_seconds;
-	json_t *incidents;    /* list of joined_incident_table, in order of arrival, at most JOIN_INCIDENTS_MAX */
-	const char *entered;  /* the incident added by this record; it is linked with all others; NULL: none */
-	int proposed;         /* 1: more incidents came than fit, and a possible campaign was proposed */
+	json_t *incidents;    /* list of joined_incident_table, in the order of announcement, at most JOIN_INCIDENTS_MAX */
+	const char *entered;  /* the incident that this record adds, and links with all others in the list; NULL: none */
+	int proposed;         /* 1: JOIN_INCIDENTS_MAX were not enough for one window, and a possible campaign was proposed */
 	const char *campaign; /* the incident to which this record proposes the campaign; NULL: none */
 } JoinRecord;
 extern const FieldTable join_record_table;
 
 /* ---- the incident as clients see it; members in the order of the answer */
+enum { INCIDENT_LINKS_MAX = 128, INCIDENT_FIELDS_MAX = 128 };
 typedef struct {
-	const char *id, *number, *kind, *status;
+	const char *id, *number;
+	int kind, status; /* indexes into kind_words and status_words */
 	int64_t version;
-	const char *title, *description, *source, *severity, *grade, *damage_level, *category;
+	const char *title, *description, *source;
+	int severity, grade, damage_level; /* indexes into severity_words, grade_words and damage_words */
+	const char *category;
 	json_t *flags;
 	const char *reason, *rule, *policy_version;
 	struct {
@@ -188,41 +198,29 @@ typedef struct {
 	const char *correlation_key;
 	int64_t event_count;
 	Instant first_seen_at, last_seen_at, occurred_at, discovered_at, reported_at, opened_at, updated_at, closed_at;
-	const char *resolution;
+	int resolution; /* index into resolution_words */
 	json_t *report;
+	json_t *links; /* list of {incident_id, by}: incidents with the same asset or actor, at most INCIDENT_LINKS_MAX */
 } Incident;
 extern const FieldTable incident_table;
 
-/* Members that an incident has only if they are not empty; they follow the others. */
-enum { INCIDENT_LINKS_MAX = 128 };
+/* An item of `links`. */
 typedef struct {
-	json_t *links; /* list of {incident_id, by}: incidents with the same asset or actor, at most INCIDENT_LINKS_MAX */
-} IncidentAddition;
-extern const FieldTable incident_addition_table;
-
-/* A new incident document with every member null, for incident_apply. A new reference. */
-json_t *incident_new(void);
-
-/*
- * Folds one entry into an incident document: merges its changes and sets version and updated_at. ERROR_INPUT for an invalid
- * entry; ERROR_INTERNAL unless the entry's version is the incident's plus one, because the order of the ledger is broken
- * then. incident is unchanged on failure. Response and every view use this function.
- */
-Result incident_apply(json_t *incident, json_t *entry);
-
-/* True for statuses in which work on a case is not finished; false for NULL. */
-bool status_is_open(const char *status);
+	const char *incident_id;
+	int by; /* index into join_words */
+} Link;
+extern const FieldTable link_table;
 
 /* ---- tocsin.deliveries */
 typedef struct {
 	const char *key;       /* msg_… */
 	const char *channel, *recipient; /* "webhook" / "person:li" … */
 	int64_t escalation_level;
-	const char *state;     /* delivery_words */
+	const char *state;     /* one of delivery_words */
 	int64_t attempt;
 	Instant next_at;       /* queued: time of the next attempt */
 	const char *detail;    /* reason for a skip, failure or retry */
-	const char *address, *language; /* email: address, and language of the text */
+	const char *address, *language; /* email: the recipient's address, and the language of the text */
 } Delivery;
 extern const FieldTable delivery_table;
 
@@ -231,7 +229,7 @@ typedef struct {
 	const char *policy_id;     /* planned: the escalation policy */
 	const char *policy_version;
 	Instant base_at;           /* planned: start time of the plan */
-	int64_t escalation_level;  /* reached: the level */
+	int64_t escalation_level;  /* reached: number of the level */
 	json_t *levels;            /* planned: [{escalation_level, due_at}] */
 	json_t *deliveries;        /* reached, attempted: list of delivery_table */
 } DeliveryRecord;

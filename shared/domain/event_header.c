@@ -15,7 +15,7 @@ void event_header_write(Buffer *out, const EventHeader *header)
 		buffer_format(out, ";clock=%" PRId64, header->clock_offset_ms);
 }
 
-/* Removes and returns the part of *text before the separator. */
+/* Removes the part of *text before the separator, and the separator, and returns that part. */
 static Slice cut(Slice *text, char separator)
 {
 	size_t end = 0;

@@ -1,6 +1,6 @@
 /*
- * The header "tocsin" of an event record: "window=900;cap=86400;severity=2;clock=-120". The gateway writes it and intake
- * reads it instead of parsing the body, so that a repeated event costs intake one hash look-up.
+ * The header "tocsin" of an event record: "window=900;cap=86400;severity=2;clock=-120". The gateway writes it, and
+ * intake reads it instead of parsing the body, so that a repeated event costs intake only one hash look-up.
  */
 #ifndef TOCSIN_DOMAIN_EVENT_HEADER_H
 #define TOCSIN_DOMAIN_EVENT_HEADER_H
@@ -14,7 +14,7 @@
 
 typedef struct {
 	int64_t window_seconds, cap_seconds;
-	int severity;            /* index into severity_words; -1: none (a report of a person) */
+	int severity;            /* index into severity_words; -1: a person's report, which has no severity */
 	int64_t clock_offset_ms; /* sender's clock minus the server's; INT64_MIN: unknown */
 } EventHeader;
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char decimal[] = "0123456789", hexadecimal[] = "0123456789abcdef";
-static const uint64_t MARK_MAX = UINT64_C(1) << 53; /* of an epoch or a sequence number: never reached by counting */
+static const uint64_t MARK_MAX = UINT64_C(1) << 53; /* of epochs and sequence numbers; increments of one never reach it */
 
 LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 {
@@ -63,7 +63,7 @@ LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset)
 	};
 }
 
-/* Digits only: refuses the signs, spaces and 0x that strtoull accepts. */
+/* Reads a number of `digits` only: strtoull alone would also accept signs, spaces and 0x. */
 static bool unsigned_read(Slice text, int base, const char *digits, uint64_t *out)
 {
 	char copy[24];
@@ -116,7 +116,7 @@ Result ledger_opening_check(const LedgerCursor *cursor, Slice headers)
 	return result_ok();
 }
 
-/* "assessments=NUMBER" or "journal/3=NUMBER" */
+/* Reads one position, "assessments=NUMBER" or "journal/3=NUMBER", and adds it to *out. */
 static bool position_read(Slice item, unsigned own_partition, LedgerPositions *out)
 {
 	const char *equals = memchr(item.data, '=', item.size);

@@ -1,6 +1,6 @@
 /*
- * A compiled pack. Texts are borrowed from the message. Each part is one array; look-ups by id use a sorted index, because
- * the gateway looks up the source of every event.
+ * A compiled pack. Texts are borrowed from the message. Each part of the pack is one array. Look-ups by id search a sorted
+ * index: they must be fast, because the gateway looks up the source of every event.
  */
 #include "shared/domain/policy.h"
 
@@ -25,7 +25,7 @@ typedef struct {
 
 typedef struct {
 	EscalationPolicy policy;
-	unsigned kinds, grades; /* bit i: word i; 0: any */
+	unsigned kinds, grades; /* bit i: kind_words[i], grade_words[i]; 0: any */
 } Escalation;
 
 struct Policy {
@@ -87,7 +87,7 @@ static const void *index_find(const Index *index, const char *id)
 	return found != NULL ? found->row : NULL;
 }
 
-/* Decodes a row of a message that has passed the checks. */
+/* Decodes rows[i]. The message has passed the checks, so decoding cannot fail. */
 static void row_decode(const FieldTable *table, json_t *rows, size_t i, void *out)
 {
 	must(!result_failed(json_decode_record(table, json_array_get(rows, i), out)));
@@ -103,7 +103,7 @@ static unsigned words_mask(json_t *list, const char *const *words)
 	return mask;
 }
 
-/* ---- compilation, one function a part */
+/* ---- compilation: one function for each part of the pack */
 static void languages_compile(Policy *policy)
 {
 	json_t *languages = policy->document.pack.languages, *item;
@@ -388,19 +388,35 @@ const TeamPolicy *policy_team(const Policy *policy, const char *id)
 	return index_find(&policy->team_index, id);
 }
 
-static bool mask_fits(unsigned mask, const char *const *words, const char *word)
+/* index: into the list of words from which the mask was made; -1: none of them. */
+static bool mask_fits(unsigned mask, int index)
 {
-	int index = choice_of(words, word);
 	return mask == 0 || (index >= 0 && (mask & 1u << index) != 0);
 }
 
-const EscalationPolicy *policy_escalation(const Policy *policy, const char *kind, const char *grade)
+const EscalationPolicy *policy_escalation(const Policy *policy, int kind, int grade)
 {
 	for (size_t i = 0; i < policy->escalation_count; i++)
-		if (mask_fits(policy->escalations[i].kinds, kind_words, kind) &&
-		    mask_fits(policy->escalations[i].grades, grade_words, grade))
+		if (mask_fits(policy->escalations[i].kinds, kind) && mask_fits(policy->escalations[i].grades, grade))
 			return &policy->escalations[i].policy;
 	return NULL;
+}
+
+/* At least base and at most the last instant that can be written. */
+static Instant seconds_after(Instant base, int64_t seconds)
+{
+	int64_t after;
+	bool overflows = __builtin_mul_overflow(seconds, 1000, &after) || __builtin_add_overflow(base, after, &after);
+	return overflows || after > INSTANT_MAX ? INSTANT_MAX : after;
+}
+
+Instant policy_acknowledge_by(const Policy *policy, int kind, int grade, Instant base)
+{
+	const EscalationPolicy *escalation = policy_escalation(policy, kind, grade);
+	for (size_t i = 0; escalation != NULL && i < escalation->level_count; i++)
+		if (escalation->levels[i].after_seconds > 0)
+			return seconds_after(base, escalation->levels[i].after_seconds);
+	return INSTANT_NONE;
 }
 
 const EscalationPolicy *policy_escalation_by_id(const Policy *policy, const char *id)
@@ -501,7 +517,7 @@ static const char *value_named(const Values *values, Slice name)
 	return NULL;
 }
 
-/* A name in braces without a value is copied as text. */
+/* Replaces {name} by its value. If values has no such name, {name} is copied unchanged. */
 static void text_fill(Buffer *out, const char *text, const Values *values)
 {
 	while (*text != '\0') {

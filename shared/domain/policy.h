@@ -1,11 +1,11 @@
 /*
- * The policy pack: all decisions of a site about its incidents, as versioned data. policy_read reads it from YAML into one
- * JSON message, which the bus carries; policy_compile compiles the message once into an immutable Policy, which many threads
- * may use. Nothing here reads a clock or a file.
+ * The policy pack: all decisions of a site about its incidents, as versioned data. policy_read turns its YAML files into one
+ * JSON message, which is published on the bus. policy_compile compiles that message into an immutable Policy, which threads
+ * may share. No function here reads the clock or a file.
  *
  * The message: {"id","version","policy_version","pack":{…},"sources":[…],"joins":[…],"categories":[…],"grading":{…},
  * "rules":[…],"people":[…],"teams":[…],"policies":[…],"channels":[…],"words":{"zh-CN":{…},"en":{…}}}. It contains no
- * secrets: channels keep their ${TOCSIN_X}, which notification resolves when it sends.
+ * secrets: channels keep ${TOCSIN_X} as text, and notification replaces it by the setting when it sends.
  *
  * All pointers that a function here returns are borrowed from the Policy.
  */
@@ -33,8 +33,9 @@ typedef struct {
 /*
  * Reads all files of a pack into its JSON message and reports all errors at once, in the order of file, line and column.
  * True: no errors, *out is a new reference. False: *out is untouched. pack.yaml, sources.yaml and grading.yaml are required,
- * the others are optional (without rules the defaults of services/classification apply; without words a key is its own
- * text). At most 256 files. policy_version contains the SHA-256 of name, NUL, bytes, NUL of every file, in order of names.
+ * the others are optional (without rules, the defaults of services/classification apply; without words, a key is shown as its
+ * own text). At most 256 files. policy_version contains the first 12 hexadecimal digits of a SHA-256: of name, NUL, bytes, NUL
+ * of every file, in the order of their names.
  */
 bool policy_read(const PolicyFile *files, size_t count, json_t **out, PolicyErrors *mistakes);
 
@@ -47,14 +48,14 @@ void policy_free(Policy *policy);
 const char *policy_version(const Policy *policy);
 /* The message from which the policy was compiled. */
 json_t *policy_message(const Policy *policy);
-/* Languages of the pack, NULL-terminated; the first is the site's own. */
+/* Languages of the pack, NULL-terminated; the first is the site's default. */
 const char *const *policy_languages(const Policy *policy);
 
 /* ---- sources: correlation of the events of a source */
 typedef struct {
-	bool by_source, by_rule, by_asset, by_actor; /* members in the correlation key */
-	int64_t window_seconds; /* sliding: after the last event */
-	int64_t cap_seconds;    /* after the first event */
+	bool by_source, by_rule, by_asset, by_actor; /* true: the member is part of the correlation key */
+	int64_t window_seconds; /* an event counts within this time after the last event … */
+	int64_t cap_seconds;    /* … and within this time after the first event */
 } SourcePolicy;
 /* The row of the source, else the "*" row; never NULL. */
 const SourcePolicy *policy_source(const Policy *policy, const char *source);
@@ -76,8 +77,8 @@ typedef struct {
 	size_t on_duty_count;
 	const PersonPolicy *const *on_duty;
 } TeamPolicy;
-const PersonPolicy *policy_person(const Policy *policy, const char *id); /* NULL: none */
-const TeamPolicy *policy_team(const Policy *policy, const char *id);     /* NULL: none */
+const PersonPolicy *policy_person(const Policy *policy, const char *id); /* NULL: unknown */
+const TeamPolicy *policy_team(const Policy *policy, const char *id);     /* NULL: unknown */
 
 /* ---- escalation */
 typedef struct {
@@ -90,9 +91,14 @@ typedef struct {
 	size_t level_count;
 	const EscalationLevel *levels;
 } EscalationPolicy;
-/* The first policy whose `when` matches; NULL: nobody is notified. kind and grade are words; grade may be NULL. */
-const EscalationPolicy *policy_escalation(const Policy *policy, const char *kind, const char *grade);
-/* NULL: none. id may be NULL. */
+/*
+ * The first policy whose `when` matches; NULL: nobody is notified. kind and grade are indexes into kind_words and grade_words;
+ * -1: unknown, matches only a policy that names none.
+ */
+const EscalationPolicy *policy_escalation(const Policy *policy, int kind, int grade);
+/* The time of the first level with a delay, by which the record must be acknowledged. INSTANT_NONE: no such level. */
+Instant policy_acknowledge_by(const Policy *policy, int kind, int grade, Instant base);
+/* NULL: unknown. id may be NULL. */
 const EscalationPolicy *policy_escalation_by_id(const Policy *policy, const char *id);
 size_t policy_escalation_count(const Policy *policy);
 
@@ -108,7 +114,7 @@ const ChannelPolicy *policy_channel_of_type(const Policy *policy, const char *ty
 /* ---- categories and words */
 /* Name of a category code in a language, or NULL when the code is unknown. */
 const char *policy_category_name(const Policy *policy, const char *code, const char *language);
-/* The default kind of an event of a category: index into kind_words; -1 if the pack has none or the code is unknown. */
+/* The default kind of an event of a category: index into kind_words; -1: the code is unknown or has no default kind. */
 int policy_category_kind(const Policy *policy, const char *code);
 
 /*
@@ -128,9 +134,9 @@ extern const char *const severity_words[]; /* "info","low","medium","high","crit
 extern const char *const kind_words[];     /* "event","incident","weakness",NULL */
 extern const char *const flag_words[];     /* "serious","emergency","drill",NULL */
 
-/* The members that a rule sets; -1 and NULL: not set. */
+/* The members that a rule sets; -1 or NULL: the rule does not set the member. */
 typedef struct {
-	int kind, severity, importance, loss, social_harm; /* indices into the words */
+	int kind, severity, importance, loss, social_harm; /* indices into kind_words, severity_words, … */
 	const char *category;
 	unsigned flags; /* bit i: flag_words[i] */
 	int noise;      /* 0 or 1; -1: not set */
@@ -143,7 +149,7 @@ typedef struct {
 
 /*
  * The first rule whose conditions all hold for the document (an event or a report as sent); NULL: none. A condition on an
- * absent member is false, and so is a pattern that exceeds its bound of 100,000 steps.
+ * absent member is false. A pattern that exceeds 100,000 steps of the matcher is false too.
  */
 const RulePolicy *policy_rule(const Policy *policy, json_t *document);
 size_t policy_rule_count(const Policy *policy);

@@ -1,6 +1,6 @@
 /*
- * Checks across the parts of a pack, and of values that a field table cannot describe. Whatever a field table has refused
- * is skipped. A rule that can never match is an error, because it would fail silently when it is needed.
+ * Checks of references between the parts of a pack, and of values that a field table cannot describe. Values that a field
+ * table has refused are skipped. A rule that can never match is an error: nobody would notice it before an incident needs it.
  */
 #include "shared/domain/policy_check.h"
 
@@ -31,7 +31,7 @@ static const char *pointer_at(char out[static FIELD_POINTER], const char *format
 	return out;
 }
 
-/* The ids of a part as the names of a new object; NULL if it is unreadable: references to it are not checked. */
+/* The ids of a part, as member names of a new object. NULL: the part is unreadable, so references to it are not checked. */
 static json_t *part_ids(json_t *message, const char *part, const char *member)
 {
 	json_t *rows = json_object_get(message, part), *row, *ids;
@@ -47,7 +47,7 @@ static json_t *part_ids(json_t *message, const char *part, const char *member)
 	return ids;
 }
 
-/* True if id is among ids, and if either is NULL. */
+/* True if id is among ids. True also if ids or id is NULL: there is nothing to check then. */
 static bool id_is_known(const json_t *ids, const char *id)
 {
 	return ids == NULL || id == NULL || json_object_get(ids, id) != NULL;
@@ -69,7 +69,7 @@ static void check_unique(json_t *message, const char *part, const char *member, 
 	}
 }
 
-/* True when text has only ASCII letters, digits and bytes of others. */
+/* True when every byte of text is an ASCII letter, a digit, or one of the bytes in `others`. */
 static bool has_only(const char *text, const char *others)
 {
 	while (isalnum((unsigned char)*text) || (*text != '\0' && strchr(others, *text) != NULL))
@@ -88,7 +88,7 @@ static void check_version(const json_t *version, FieldErrors *errors)
 				 "must be a whole number, or letters, digits, '.', '_' and '-'");
 }
 
-/* Checks the form only: a pure function cannot look up the zone. */
+/* True for text in the form of a time zone's name. The name is not looked up: this function must not read the zone files. */
 static bool is_zone(const char *zone)
 {
 	return isalpha((unsigned char)zone[0]) && has_only(zone, "/_+-") && strstr(zone, "//") == NULL &&
@@ -275,7 +275,7 @@ static void check_escalation(json_t *message, FieldErrors *errors)
 	}
 }
 
-/* ---- rules.yaml: fields that a pointer can address in an event or a report */
+/* ---- rules.yaml: the fields of events and reports that a condition's pointer can address */
 static const Field *field_named(const FieldTable *table, Slice segment)
 {
 	for (size_t i = 0; i < table->count; i++)
@@ -284,7 +284,7 @@ static const Field *field_named(const FieldTable *table, Slice segment)
 	return NULL;
 }
 
-/* Steps into a list; *table: the table of its items, NULL if they are not objects. False if the segment is not an index. */
+/* Follows a segment into a list; false if it is not an index. *table: the table of the items, NULL if they are not objects. */
 static bool list_step(const Field *list, Slice segment, const FieldTable **table)
 {
 	size_t index;
@@ -292,7 +292,7 @@ static bool list_step(const Field *list, Slice segment, const FieldTable **table
 	return pointer_segment_index(segment, &index);
 }
 
-/* True when a document of the table can have a value at pointer. *leaf is its field, NULL inside free objects. */
+/* True when a document of the table can have a value at pointer. *leaf: the field of that value; NULL inside a free object. */
 static bool pointer_leads(const FieldTable *table, const char *pointer, const Field **leaf)
 {
 	const Field *list = NULL;
@@ -322,11 +322,11 @@ static bool pointer_leads(const FieldTable *table, const char *pointer, const Fi
 typedef struct {
 	json_t *condition;
 	size_t rule, index;
-	const Field *leaves[2]; /* in events, in reports */
+	const Field *leaves[2]; /* the field that the condition tests in an event, and in a report; NULL: it has none */
 	FieldErrors *errors;
 } ConditionCheck;
 
-/* The pointer to a member of the condition, or to the condition for "". */
+/* The pointer to a member of the condition; to the condition itself if member is "". */
 static const char *condition_pointer(const ConditionCheck *check, const char *member, char out[static FIELD_POINTER])
 {
 	return pointer_at(out, "/rules/%zu/when/%zu%s%s", check->rule, check->index, *member != '\0' ? "/" : "",
@@ -348,7 +348,7 @@ static void check_field(ConditionCheck *check)
 				 "addresses no member of an event or a report");
 }
 
-/* False when the field takes only words, and value is not one of them. */
+/* False when the tested field is a choice of words and value is not one of its words. */
 static bool word_is_possible(const ConditionCheck *check, const json_t *value)
 {
 	bool words_only = false;
@@ -454,7 +454,7 @@ static void check_rules(json_t *message, FieldErrors *errors)
 
 /* ---- ${TOCSIN_X} */
 
-/* The first "${" that is not followed by the name of a Tocsin setting and "}"; NULL if there is none. */
+/* The first "${" in text that does not begin a reference of the form ${TOCSIN_X}; NULL if there is none. */
 static const char *wrong_setting(const char *text)
 {
 	static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", prefix[] = "${TOCSIN_";
@@ -500,8 +500,8 @@ typedef enum { MEMBER_FORBIDDEN, MEMBER_OPTIONAL, MEMBER_REQUIRED } MemberUse;
 
 typedef struct {
 	const char *name;
-	MemberUse use[2]; /* by type: webhook, email */
-	const char *starts[2]; /* permitted beginnings, unless the text is a setting; NULL: any */
+	MemberUse use[2]; /* in a webhook channel, in an email channel */
+	const char *starts[2]; /* permitted beginnings of the text, unless it is ${TOCSIN_X}; NULL: any beginning */
 } ChannelMember;
 
 static const ChannelMember channel_members[] = {
@@ -556,7 +556,7 @@ static void check_channels(json_t *message, FieldErrors *errors)
 		check_channel(channel, i, errors);
 }
 
-/* ---- words: either none (a key is then its own text), or the same keys in all languages */
+/* ---- words: a pack has no words at all (each key is then its own text), or the same keys in all languages */
 static void check_texts(json_t *texts, const Path *language, FieldErrors *errors)
 {
 	char pointer[FIELD_POINTER];
@@ -571,7 +571,7 @@ static void check_texts(json_t *texts, const Path *language, FieldErrors *errors
 	}
 }
 
-/* Keys of the other languages that this one does not have; each is reported once. */
+/* Reports, once each, the keys that another language has and this language does not have. */
 static void check_missing_keys(json_t *words, json_t *texts, const Path *language, FieldErrors *errors)
 {
 	json_t *others, *text, *reported JSON_AUTO = json_object();

@@ -1,12 +1,12 @@
-/* Checks across the parts of a policy pack. Private to shared/domain. */
+/* Checks of references between the parts of a policy pack. Private to shared/domain. */
 #ifndef TOCSIN_DOMAIN_POLICY_CHECK_H
 #define TOCSIN_DOMAIN_POLICY_CHECK_H
 
 #include "shared/base/json.h"
 
 /*
- * One row a part. A check adds its errors with pointers into the message ("/rules/3/then/category") and skips whatever the
- * field tables have already refused. A part that is null was unreadable; references to it are not checked.
+ * One row for each part of a pack. A check adds its errors with pointers into the message ("/rules/3/then/category"). It skips
+ * values that the field tables have already refused. A part that is null was unreadable; references to it are not checked.
  */
 typedef struct {
 	const char *part;

@@ -15,11 +15,11 @@ enum { READ_FILES_MAX = 256, LANGUAGE_SIZE = 64 };
 
 typedef struct {
 	const char *name;
-	YamlMarks *marks; /* NULL: not readable */
+	YamlMarks *marks; /* NULL: the file is not readable as YAML */
 } ReadFile;
 
 typedef struct {
-	unsigned file; /* index into Reader.files; file_count: a missing file */
+	unsigned file; /* index into Reader.files; Reader.file_count: the file is missing */
 	unsigned line, column;
 	char text[POLICY_ERROR_SIZE];
 } Mistake;
@@ -72,7 +72,7 @@ static unsigned file_named(const Reader *reader, const char *name)
 	return file;
 }
 
-/* Names the member in front of the detail: "title: is required". Items of lists have no name. */
+/* mistake_at with the member's name before the detail, "title: is required"; without a name for an item of a list. */
 static void field_mistake(Reader *reader, unsigned file, const char *name, const char *pointer, const char *detail)
 {
 	char text[POLICY_ERROR_SIZE];
@@ -91,14 +91,14 @@ static void field_mistakes(Reader *reader, unsigned file, const char *name, cons
 	reader->more |= errors->more;
 }
 
-/* ---- locations in the message to locations in files */
+/* ---- from pointers into the message to locations in files */
 static bool part_is(const char *pointer, const char *part)
 {
 	size_t size = strlen(part);
 	return strncmp(pointer + 1, part, size) == 0 && (pointer[size + 1] == '/' || pointer[size + 1] == '\0');
 }
 
-/* "/words/en/mail.subject" is /mail.subject in words/en.yaml. */
+/* Adds an error in a words file: the pointer /words/en/mail.subject is /mail.subject in words/en.yaml. */
 static void words_mistake(Reader *reader, const char *pointer, const char *detail)
 {
 	char name[LANGUAGE_SIZE + 16];
@@ -147,7 +147,7 @@ static void words_language(const char *name, char language[static LANGUAGE_SIZE]
 		snprintf(language, LANGUAGE_SIZE, "%.*s", (int)size - 11, name + 6);
 }
 
-/* Adds the parts of a file to the message. tree is NULL if the file is not readable; its parts are null then. */
+/* Adds the parts of a file to the message. tree is NULL if the file is not readable; then its parts in the message are null. */
 static void parts_put(Reader *reader, const PackFile *file, json_t *tree)
 {
 	for (size_t i = 0; i < PARTS_OF_FILE_MAX && file->parts[i] != NULL; i++) {
@@ -175,7 +175,7 @@ static void unknown_file(Reader *reader, unsigned index, const char *name)
 		   "escalation, channels or words/LANGUAGE, with .yaml");
 }
 
-/* yaml_read reports "LINE:COLUMN: fault". */
+/* Adds the error of yaml_read, whose text is "LINE:COLUMN: fault". */
 static void unreadable_file(Reader *reader, unsigned index, const char *name, const char *text)
 {
 	Mistake mistake = { .file = index };

@@ -1,6 +1,7 @@
 /*
- * Classification rules: their field tables, compilation and matching. A condition on an absent member is false, and so is a
- * pattern that reaches its limit, because a text crafted for an expression must not occupy the server for minutes.
+ * Classification rules: their field tables, compilation and matching. A condition on an absent member is false. Patterns have
+ * a limit of steps, because an attacker can send a text that a pattern needs minutes to match; at the limit, the condition is
+ * false.
  */
 #include "shared/domain/policy_rules.h"
 
@@ -77,7 +78,7 @@ struct Condition {
 	const char *field;
 	json_t *operand;
 	pcre2_code *pattern; /* owned */
-	int severity; /* at_least on /severity: index into severity_words; else -1 */
+	int severity; /* for at_least with a word: its index in severity_words; else -1 */
 };
 
 struct Rule {
@@ -157,7 +158,7 @@ static bool fits_in(const Condition *condition, const json_t *value, RuleScratch
 	return false;
 }
 
-/* Texts from the JSON parser are well-formed UTF-8 and need no second check. */
+/* PCRE2_NO_UTF_CHECK: the JSON parser has already checked that the text is well-formed UTF-8. */
 static bool fits_matches(const Condition *condition, const json_t *value, RuleScratch *scratch)
 {
 	return json_is_string(value) &&
@@ -192,7 +193,7 @@ static Condition condition_compile(json_t *tree)
 		condition.fits = fits_matches;
 		condition.pattern = pattern_compile(document.matches, &code, &offset);
 		must(condition.pattern != NULL);
-		pcre2_jit_compile(condition.pattern, PCRE2_JIT_COMPLETE); /* on failure the pattern is interpreted */
+		pcre2_jit_compile(condition.pattern, PCRE2_JIT_COMPLETE); /* if this fails, PCRE2 interprets the pattern */
 	} else {
 		condition.fits = fits_at_least;
 		condition.operand = document.at_least;

@@ -4,27 +4,27 @@
 
 #include "shared/domain/policy.h"
 
-/* A row of rules.yaml. */
+/* Field table of a rule in rules.yaml. */
 extern const FieldTable rule_table;
 
 typedef struct Rule Rule;
 
-/* Compiles a rule of a message that has passed the checks; the Rule borrows from tree. */
+/* Compiles a rule. tree: the rule in a message that has passed the checks; the Rule borrows from it. */
 Rule *rule_new(json_t *tree);
 void rule_free(Rule *rule);
 
-/* Borrowed from the rule. */
+/* The rule's id and the members that it sets; borrowed from the rule. */
 const RulePolicy *rule_policy(const Rule *rule);
 
-/* Working memory of the pattern matcher, for any number of rules; not for use by two threads at once. */
+/* Working memory of the pattern matcher. One serves any number of rules, but only one thread at a time. */
 typedef struct RuleScratch RuleScratch;
 RuleScratch *rule_scratch_new(void);
 void rule_scratch_free(RuleScratch *scratch);
 
-/* True when every condition holds for the document. */
+/* True when every condition of the rule holds for the document (an event or a report). */
 bool rule_fits(const Rule *rule, json_t *document, RuleScratch *scratch);
 
-/* True when pattern compiles; else writes the reason, cut to reason_size bytes with its NUL, into reason. */
+/* True when pattern compiles. Else false, with the error in reason, cut to reason_size bytes including its NUL. */
 bool pattern_is_valid(const char *pattern, char *reason, size_t reason_size);
 
 #endif

@@ -1,4 +1,4 @@
-/* One field table a file of a policy pack, and the words of its choices. */
+/* The field tables of the files of a policy pack, and the words of their choices. */
 #include "shared/domain/policy_tables.h"
 
 #include "shared/domain/policy_rules.h"
@@ -217,8 +217,13 @@ const PackFile pack_files[] = {
 };
 const size_t pack_file_count = sizeof pack_files / sizeof pack_files[0];
 
+static const TextForm policy_version_form = { .pattern = "^.+@.+\\+[0-9a-f]{12}$" };
+
 static const Field message_fields[] = {
-	ROW_NAME(MessageDocument, policy_version, ID, "id@version+ and 12 hex digits of the files' hash"),
+	ROW_TEXT(MessageDocument, id, FIELD_ALWAYS, 64, "Name of the pack, which is the key of the record"),
+	ROW_NAME(MessageDocument, version, FIELD_ALWAYS, "Version of the pack as text"),
+	ROW_NAME(MessageDocument, policy_version, ID, "id@version+ and 12 hex digits of the files' hash",
+		 .form = &policy_version_form),
 	ROW_OBJECT(MessageDocument, pack, FIELD_REQUIRED, &pack_table, NULL),
 	ROWS_OF(sources, &source_table, FIELD_REQUIRED),
 	ROWS_OF(joins, &join_policy_table, 0),
@@ -231,4 +236,7 @@ static const Field message_fields[] = {
 	ROWS_OF(channels, &channel_table, 0),
 	ROW_FREE(MessageDocument, words, 0, "language → key → text"),
 };
-const FieldTable message_table = FIELD_TABLE("policy", message_fields, MessageDocument);
+const FieldTable message_table =
+	FIELD_DOCUMENT("policy-pack", message_fields, MessageDocument, TABLE_RECORD, "Policy pack",
+		       "Body of the records of tocsin.policies: a whole pack. It holds no secrets; channels name the settings "
+		       "that do.");

@@ -1,6 +1,6 @@
 /*
- * Field tables of a policy pack: of its files, and of the message that carries a whole pack. Private to shared/domain.
- * Both use the same row tables, so a row is described once.
+ * Field tables of a policy pack: of its files, and of the message that contains the whole pack. Files and message share the
+ * tables of their rows, so each row is described once. Private to shared/domain.
  */
 #ifndef TOCSIN_DOMAIN_POLICY_TABLES_H
 #define TOCSIN_DOMAIN_POLICY_TABLES_H
@@ -58,21 +58,21 @@ enum { CHANNEL_WEBHOOK, CHANNEL_EMAIL };
 extern const FieldTable pack_table, source_table, join_policy_table, category_table, grading_table;
 extern const FieldTable person_table, team_table, level_table, escalation_table, channel_table;
 
-/* ---- files of a pack and their parts of the message, except words/LANGUAGE.yaml */
+/* ---- the files of a pack and the parts of the message that each contains, except words/LANGUAGE.yaml */
 enum { PARTS_OF_FILE_MAX = 2 };
 typedef struct {
 	const char *name;
-	const FieldTable *table; /* of the file */
+	const FieldTable *table; /* of the whole file */
 	bool required;
-	bool whole; /* true: the file itself is the part; false: each part is a member of the file */
+	bool whole; /* true: the whole file is one part; false: each part is a member of the file */
 	const char *parts[PARTS_OF_FILE_MAX];
 } PackFile;
 extern const PackFile pack_files[];
 extern const size_t pack_file_count;
 
-/* The message. */
+/* The message that contains the whole pack. */
 typedef struct {
-	const char *policy_version;
+	const char *id, *version, *policy_version;
 	PackDocument pack;
 	json_t *sources, *joins, *categories, *rules, *people, *teams, *policies, *channels, *words;
 	GradingPolicy grading;

@@ -1,31 +1,51 @@
 #include "shared/domain/problem.h"
 
+#include "shared/domain/rows.h"
+
 #include <string.h>
 
+const char *const problem_words[] = {
+	[PROBLEM_MALFORMED_JSON] = "malformed-json",
+	[PROBLEM_INVALID_PARAMETER] = "invalid-parameter",
+	[PROBLEM_UNAUTHORIZED] = "unauthorized",
+	[PROBLEM_FORBIDDEN] = "forbidden",
+	[PROBLEM_NOT_FOUND] = "not-found",
+	[PROBLEM_METHOD_NOT_ALLOWED] = "method-not-allowed",
+	[PROBLEM_TRANSITION_REFUSED] = "transition-refused",
+	[PROBLEM_VERSION_CONFLICT] = "version-conflict",
+	[PROBLEM_TOO_LARGE] = "too-large",
+	[PROBLEM_UNSUPPORTED_MEDIA_TYPE] = "unsupported-media-type",
+	[PROBLEM_VALIDATION_FAILED] = "validation-failed",
+	[PROBLEM_IDEMPOTENCY_MISMATCH] = "idempotency-mismatch",
+	[PROBLEM_RATE_LIMITED] = "rate-limited",
+	[PROBLEM_INTERNAL] = "internal",
+	[PROBLEM_UNAVAILABLE] = "unavailable",
+	[PROBLEMS] = NULL,
+};
+
 const ProblemKind problem_kinds[PROBLEMS] = {
-	[PROBLEM_MALFORMED_JSON] = { "malformed-json", 400, "Malformed JSON" },
-	[PROBLEM_INVALID_PARAMETER] = { "invalid-parameter", 400, "Invalid parameter" },
-	[PROBLEM_UNAUTHORIZED] = { "unauthorized", 401, "Unauthorized" },
-	[PROBLEM_FORBIDDEN] = { "forbidden", 403, "Forbidden" },
-	[PROBLEM_NOT_FOUND] = { "not-found", 404, "Not found" },
-	[PROBLEM_METHOD_NOT_ALLOWED] = { "method-not-allowed", 405, "Method not allowed" },
-	[PROBLEM_TRANSITION_REFUSED] = { "transition-refused", 409, "Transition refused" },
-	[PROBLEM_VERSION_CONFLICT] = { "version-conflict", 412, "Version conflict" },
-	[PROBLEM_TOO_LARGE] = { "too-large", 413, "Too large" },
-	[PROBLEM_UNSUPPORTED_MEDIA_TYPE] = { "unsupported-media-type", 415, "Unsupported media type" },
-	[PROBLEM_VALIDATION_FAILED] = { "validation-failed", 422, "Validation failed" },
-	[PROBLEM_IDEMPOTENCY_MISMATCH] = { "idempotency-mismatch", 422, "Idempotency key used for something else" },
-	[PROBLEM_RATE_LIMITED] = { "rate-limited", 429, "Rate limited" },
-	[PROBLEM_INTERNAL] = { "internal", 500, "Internal error" },
-	[PROBLEM_UNAVAILABLE] = { "unavailable", 503, "Unavailable" },
+	[PROBLEM_MALFORMED_JSON] = { 400, "Malformed JSON" },
+	[PROBLEM_INVALID_PARAMETER] = { 400, "Invalid parameter" },
+	[PROBLEM_UNAUTHORIZED] = { 401, "Unauthorized" },
+	[PROBLEM_FORBIDDEN] = { 403, "Forbidden" },
+	[PROBLEM_NOT_FOUND] = { 404, "Not found" },
+	[PROBLEM_METHOD_NOT_ALLOWED] = { 405, "Method not allowed" },
+	[PROBLEM_TRANSITION_REFUSED] = { 409, "Transition refused" },
+	[PROBLEM_VERSION_CONFLICT] = { 412, "Version conflict" },
+	[PROBLEM_TOO_LARGE] = { 413, "Too large" },
+	[PROBLEM_UNSUPPORTED_MEDIA_TYPE] = { 415, "Unsupported media type" },
+	[PROBLEM_VALIDATION_FAILED] = { 422, "Validation failed" },
+	[PROBLEM_IDEMPOTENCY_MISMATCH] = { 422, "Idempotency key used for something else" },
+	[PROBLEM_RATE_LIMITED] = { 429, "Rate limited" },
+	[PROBLEM_INTERNAL] = { 500, "Internal error" },
+	[PROBLEM_UNAVAILABLE] = { 503, "Unavailable" },
 };
 
 ProblemCode problem_of_word(const char *word)
 {
-	for (unsigned code = 0; word && code < PROBLEMS; code++)
-		if (strcmp(problem_kinds[code].code, word) == 0)
-			return (ProblemCode)code;
-	return PROBLEM_INTERNAL;
+	int code = choice_of(problem_words, word);
+
+	return code >= 0 ? (ProblemCode)code : PROBLEM_INTERNAL;
 }
 
 ProblemCode problem_of_status(unsigned status)
@@ -51,9 +71,36 @@ ProblemCode problem_of_error(ErrorKind kind)
 	return codes[kind];
 }
 
+/* ---- the document --------------------------------------------------------------------------------------------- */
+
+static const Field error_fields[] = {
+	ROW_TEXT(FieldErrorDocument, pointer, FIELD_REQUIRED, 0, "JSON pointer into the body (RFC 6901), or name of the parameter"),
+	ROW_TEXT(FieldErrorDocument, detail, FIELD_REQUIRED, 0, "Requirement that is not met"),
+};
+static const FieldTable error_table = FIELD_TABLE("error", error_fields, FieldErrorDocument);
+
+static const TextForm type_form = { .pattern = "^urn:tocsin:problem:[a-z-]+$" };
+static const TextForm trace_id_form = { .pattern = "^[0-9a-f]{32}$" };
+
+static const Field problem_fields[] = {
+	ROW_TEXT(ProblemDocument, type, FIELD_REQUIRED, 0, "urn:tocsin:problem: followed by the code", .form = &type_form),
+	ROW_TEXT(ProblemDocument, title, FIELD_REQUIRED, 0, "The code in words"),
+	ROW_INTEGER(ProblemDocument, status, FIELD_REQUIRED, 400, 599, "HTTP status"),
+	ROW_TEXT(ProblemDocument, detail, 0, 0, "Fault of this request"),
+	ROW_TEXT(ProblemDocument, instance, 0, 0, "Path of the request"),
+	ROW_CHOICE(ProblemDocument, code, FIELD_REQUIRED, problem_words, "Code for programs"),
+	ROW_TEXT(ProblemDocument, trace_id, 0, 0, "W3C trace id of the request; a new one if the request has none",
+		 .form = &trace_id_form),
+	ROW_OBJECTS(ProblemDocument, errors, 0, &error_table, 0, 0, "All members or parameters to correct"),
+	ROW_TEXTS(ProblemDocument, allowed, 0, 0, 0, "Accepted alternatives: commands, or values of the parameter"),
+};
+const FieldTable problem_table =
+	FIELD_DOCUMENT("problem", problem_fields, ProblemDocument, TABLE_ANSWER, "Problem",
+		       "Body of every error answer (RFC 9457). Every member is present, null where it does not apply.");
+
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
-/* Bytes from a client's path or query may not be UTF-8; the answer must be. */
+/* Writes text with ? for each byte above 127 if text is not UTF-8: a client's path may be invalid, the answer must be valid. */
 static void write_clean(Buffer *out, Slice text)
 {
 	for (size_t i = 0; !text_is_utf8(text) && i < text.size; i++) {
@@ -105,12 +152,13 @@ static void write_list(Buffer *out, json_t *list)
 void problem_write(Buffer *out, const Problem *problem)
 {
 	const ProblemKind *kind = &problem_kinds[problem->code];
+	const char *word = problem_words[problem->code];
 
-	buffer_format(out, "{\"type\":\"urn:tocsin:problem:%s\",\"title\":\"%s\",\"status\":%u", kind->code,
+	buffer_format(out, "{\"type\":\"urn:tocsin:problem:%s\",\"title\":\"%s\",\"status\":%u", word,
 		      kind->title, kind->status);
 	write_text(out, "detail", slice_of(problem->detail));
 	write_text(out, "instance", problem->instance.size > 0 ? problem->instance : SLICE_NONE);
-	write_text(out, "code", slice_of(kind->code));
+	write_text(out, "code", slice_of(word));
 	write_text(out, "trace_id", slice_of(problem->trace_id));
 	buffer_text(out, ",\"errors\":");
 	if (problem->errors && problem->errors->count > 0)
@@ -126,7 +174,7 @@ void problem_write(Buffer *out, const Problem *problem)
 
 enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, TRACEPARENT_SIZE = 55 };
 
-/* True for lower-case hexadecimal digits that are not all 0. */
+/* True when text begins with `size` lower-case hexadecimal digits that are not all 0. */
 static bool is_trace_part(const char *text, size_t size)
 {
 	return strspn(text, "0123456789abcdef") >= size && strspn(text, "0") < size;

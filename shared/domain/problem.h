@@ -1,6 +1,6 @@
 /*
  * Error answers: application/problem+json (RFC 9457). One table lists the codes; tests/contract compares proto/openapi.yaml
- * with it. Every problem has every member, null where it does not apply.
+ * with it. Every answer has all members; those that do not apply are null.
  */
 #ifndef TOCSIN_DOMAIN_PROBLEM_H
 #define TOCSIN_DOMAIN_PROBLEM_H
@@ -27,23 +27,23 @@ typedef enum {
 } ProblemCode;
 
 typedef struct {
-	const char *code; /* "version-conflict" */
 	unsigned status;
 	const char *title;
 } ProblemKind;
 
+extern const char *const problem_words[]; /* by ProblemCode: "version-conflict"; ends with NULL */
 extern const ProblemKind problem_kinds[PROBLEMS];
 
 /* The code with that word; PROBLEM_INTERNAL for an unknown word and NULL. */
 ProblemCode problem_of_word(const char *word);
 
 /*
- * The first code with that HTTP status, for a refusal with no other information. 400 and unknown statuses below 500 give
- * PROBLEM_INVALID_PARAMETER, unknown ones from 500 on PROBLEM_INTERNAL.
+ * The first code with that HTTP status, for an error of which only the status is known. 400 and unknown statuses below 500
+ * give PROBLEM_INVALID_PARAMETER; unknown statuses from 500 on give PROBLEM_INTERNAL.
  */
 ProblemCode problem_of_status(unsigned status);
 
-/* The code of a failed Result without other information. */
+/* The code for a failed Result, from its kind alone. */
 ProblemCode problem_of_error(ErrorKind kind);
 
 enum { TRACE_ID_TEXT = 33, PROBLEM_DETAIL = 512 };
@@ -54,15 +54,28 @@ typedef struct {
 	const char *detail; /* for people; NULL: none */
 	Slice instance; /* path of the request; empty: none */
 	const char *trace_id; /* 32 hex digits; NULL: none */
-	const FieldErrors *errors; /* NULL or empty: error_list is used */
+	const FieldErrors *errors; /* if NULL or empty, error_list is written instead */
 	json_t *error_list; /* list of {pointer, detail} from another service; NULL: none */
 	json_t *allowed; /* list of words; NULL: none */
 } Problem;
 
+/* The document, as clients read it. problem_write writes exactly these members. */
+typedef struct {
+	const char *pointer, *detail;
+} FieldErrorDocument;
+
+typedef struct {
+	const char *type, *title, *detail, *instance, *trace_id;
+	int64_t status;
+	int code; /* ProblemCode */
+	json_t *errors, *allowed;
+} ProblemDocument;
+extern const FieldTable problem_table;
+
 /* Appends the JSON text to out. */
 void problem_write(Buffer *out, const Problem *problem);
 
-/* Writes the trace id of a W3C traceparent; if it is NULL or invalid, a new id from 16 random bytes. */
+/* Writes the trace id of a W3C traceparent header; if traceparent is NULL or invalid, a new id made from the random bytes. */
 void trace_id_of(const char *traceparent, const uint8_t random[static 16], char out[static TRACE_ID_TEXT]);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * The topics between the services: names, kinds and retention. tests/contract compares proto/asyncapi.yaml with the table.
  *
- *   stream  many writers, at-least-once; the receiver drops duplicates
- *   ledger  one owner a partition; every reader applies the rule of shared/domain/ledger.h first
- *   table   compacted: the last message of a key is its value
+ *   stream  many writers; records are delivered at least once, and readers drop duplicates
+ *   ledger  each partition has one owner; every reader first applies the rule of shared/domain/ledger.h
+ *   table   compacted topic: the last record of a key is the value of that key
  */
 #ifndef TOCSIN_DOMAIN_TOPICS_H
 #define TOCSIN_DOMAIN_TOPICS_H
@@ -33,8 +33,8 @@ typedef struct {
 	const char *name;     /* "tocsin.events" */
 	const char *short_name; /* "events": in ce_positions, state files and metrics */
 	TopicKind kind;
-	bool slotted;         /* records go to partition slot mod P; else to partition 0 */
-	int64_t retention_ms; /* streams: dropped when older and read by all readers; ledgers: trimmed by their owner; 0: unlimited */
+	bool slotted;         /* true: records go to partition slot mod P of P partitions; false: to the only partition, 0 */
+	int64_t retention_ms; /* older records are dropped: of streams by the bus, of ledgers by their owner; 0: never */
 	const char *sentence;
 } Topic;
 

@@ -5,24 +5,24 @@
 #ifndef TOCSIN_DOMAIN_TYPES_H
 #define TOCSIN_DOMAIN_TYPES_H
 
-/* tocsin.events */
+/* tocsin.events; key: the incident's correlation key */
 #define TYPE_EVENT_RECEIVED "tocsin.event.received.v1"
 #define TYPE_REPORT_RECEIVED "tocsin.report.received.v1"
-#define TYPE_INCIDENT_CLOSED "tocsin.incident.closed.v1" /* response: events of its key no longer count for the incident */
-#define TYPE_INCIDENT_REOPENED "tocsin.incident.reopened.v1" /* response: the next event of its key counts for the incident */
+#define TYPE_INCIDENT_CLOSED "tocsin.incident.closed.v1" /* from response: events of the key no longer count for the incident */
+#define TYPE_INCIDENT_REOPENED "tocsin.incident.reopened.v1" /* from response: events of the key count for the incident again */
 
 /* tocsin.reports */
 #define TYPE_REPORT_OPENED "tocsin.report.opened.v1"
 #define TYPE_REPORT_REPEATED "tocsin.report.repeated.v1"
-#define TYPE_REPORT_RELEASED "tocsin.report.released.v1" /* the key is released, with the final count */
-#define TYPE_REPORT_RESUMED "tocsin.report.resumed.v1" /* events of the key count for a reopened incident again */
+#define TYPE_REPORT_RELEASED "tocsin.report.released.v1" /* the correlation key is released; the record has the final count */
+#define TYPE_REPORT_RESUMED "tocsin.report.resumed.v1" /* events of the correlation key count for a reopened incident again */
 #define TYPE_JOIN_KEPT "tocsin.join.kept.v1" /* all open incidents of a join key */
 
 /* tocsin.incidents */
-#define TYPE_INCIDENT_STATED "tocsin.incident.stated.v1" /* response: current state of an incident */
+#define TYPE_INCIDENT_STATED "tocsin.incident.stated.v1" /* from response: current state of an incident */
 
 /* tocsin.joins */
-#define TYPE_JOIN_ANNOUNCED "tocsin.join.announced.v1" /* response: an incident has a join key, or no longer has it */
+#define TYPE_JOIN_ANNOUNCED "tocsin.join.announced.v1" /* from response: an incident has a join key, or no longer has it */
 
 /* tocsin.assessments */
 #define TYPE_ASSESSED "tocsin.assessment.made.v1"

@@ -9,7 +9,10 @@
 
 enum { EMBEDDED_PARTITIONS = 1, APPEND_TIMEOUT_MS = 30000, GROUP_SIZE = 64 };
 
-/* Written only once: every open bus borrows these rows, its threads read them, and a command opens several buses. */
+/*
+ * Filled once, before the first bus is opened. Every open bus borrows these rows and its threads read them, so they must not
+ * be written again when a command opens a second bus.
+ */
 static BusTopic datadir_rows[TOPICS];
 static BusKafkaTopic cluster_rows[TOPICS];
 

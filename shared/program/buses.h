@@ -1,6 +1,6 @@
 /*
- * Opens the bus of an installation as its settings say: bus.db in TOCSIN_HOME, or Kafka. Programs and commands share this
- * code because they must agree on topics, partitions and names of consumer groups.
+ * Opens the bus of an installation according to its settings: bus.db in TOCSIN_HOME, or Kafka. Programs and commands share
+ * this code because they must agree on topics, partitions and names of consumer groups.
  */
 #ifndef TOCSIN_PROGRAM_BUSES_H
 #define TOCSIN_PROGRAM_BUSES_H
@@ -9,13 +9,13 @@
 #include "shared/runtime/handler.h"
 #include "shared/program/settings.h"
 
-/* How a program appears to Kafka; borrowed for the call. */
+/* How a program identifies itself to Kafka; borrowed for the call. */
 typedef struct {
 	const char *name;      /* client id: "tocsin-intake" */
-	const char *instance;  /* stable, and unique among replicas; NULL: it leaves the group when it closes */
+	const char *instance;  /* stable name, unique among replicas; NULL: the program leaves its group when the bus is closed */
 	const Service *group;  /* bus_join joins this service's consumer group; NULL: no group */
-	TopicId shared;        /* with a group: the topic whose partition numbers the group assigns to its members */
-	int64_t append_timeout_ms; /* an append that is not acknowledged by then fails; 0: 30,000 */
+	TopicId shared;        /* if there is a group: the topic whose partition numbers the group assigns to its members */
+	int64_t append_timeout_ms; /* an append that is not acknowledged within this time fails; 0: 30,000 */
 } BusClient;
 
 /* Opens bus.db in TOCSIN_HOME. The caller closes *out; errors: see bus_sqlite_open. */

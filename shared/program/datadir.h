@@ -1,20 +1,20 @@
 /*
  * TOCSIN_HOME: the directory of all files that one installation keeps on this machine. Each service has its own directory,
- * HOME/<service>, and the process that runs the service holds HOME/<service>/lock. So the six programs may share one
- * TOCSIN_HOME; two replicas of one program may not, nor may a program and a `tocsin serve`, which runs the same service.
+ * HOME/<service>, and the process that runs the service holds HOME/<service>/lock. So the six programs can share one
+ * TOCSIN_HOME. Two replicas of one program cannot, because both run the same service; nor can a program and `tocsin serve`.
  */
 #ifndef TOCSIN_PROGRAM_DATADIR_H
 #define TOCSIN_PROGRAM_DATADIR_H
 
 #include "shared/program/settings.h"
 
-/* Writes the path of a file in TOCSIN_HOME; a path that does not fit is a programming error. */
+/* Writes the path of the file `name` in TOCSIN_HOME. Aborts if the path does not fit. */
 enum { PATH_SIZE = 4096 };
 void datadir_path(const Settings *settings, const char *name, char out[static PATH_SIZE]);
 
 enum { DATADIR_LOCKS_MAX = 8 };
 
-/* The locks that a process holds. Zero-initialised: none. */
+/* The locks that a process holds. A zeroed struct holds none. */
 typedef struct {
 	int locks[DATADIR_LOCKS_MAX];
 	size_t lock_count;
@@ -29,7 +29,7 @@ Result datadir_lock(const Settings *settings, DataDir *datadir);
 /* Creates HOME/<service> and locks HOME/<service>/lock. ERROR_CONFLICT with the remedy: another process holds it. */
 Result datadir_lock_service(const Settings *settings, const char *service, DataDir *datadir);
 
-/* Releases all locks; also after a failure. */
+/* Releases all locks that are held; call it also if datadir_lock or datadir_lock_service failed. */
 void datadir_release(DataDir *datadir);
 
 #endif

@@ -34,7 +34,10 @@ static bool ends_in(const char *name, const char *end)
 	return dot != NULL && strcmp(dot, end) == 0;
 }
 
-/* .yml files are listed too, so that file_add reports them: a rule that is silently not read is noticed too late. */
+/*
+ * True for files that a pack may contain, and for .yml files. file_add reports a .yml file as a mistake; if it were skipped
+ * without a message, its rules would be missing and nobody would notice in time.
+ */
 static int is_yaml(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.' && (ends_in(entry->d_name, ".yaml") || ends_in(entry->d_name, ".yml"));

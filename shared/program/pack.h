@@ -7,19 +7,19 @@
 
 /*
  * Reads the pack in a directory (NULL: TOCSIN_POLICY, else the default pack installed beside the program). Bounds: 64 files
- * of at most 1 MiB. True: *out is a new reference. False: *mistakes holds the mistakes, FILE:LINE:COLUMN first.
+ * of at most 1 MiB. True: *out is a new reference. False: *mistakes holds the mistakes; each text begins with the file.
  */
 bool pack_read(const Settings *settings, const char *directory, json_t **out, PolicyErrors *mistakes);
 
 /* Receives one mistake, borrowed for the call. */
 typedef void (*PackReport)(void *context, const char *mistake);
 
-/* Like pack_read, but passes each mistake to report (NULL: report_error). A new reference, or NULL after mistakes. */
+/* Like pack_read, but passes each mistake to report (NULL: report_error). Returns a new reference, or NULL after mistakes. */
 json_t *pack_read_or_report(const Settings *settings, const char *directory, PackReport report, void *context);
 
 /*
- * Reads and compiles the pack. Prints on stdout that settings and policy are valid and returns the policy, which the caller
- * frees with policy_free; or reports each mistake on stderr and returns NULL.
+ * Reads and compiles the pack. If it is valid, prints on stdout that settings and policy are valid, and returns the policy; the
+ * caller frees it with policy_free. Else reports each mistake on stderr and returns NULL.
  */
 Policy *pack_check(const Settings *settings, const char *directory);
 

@@ -15,8 +15,8 @@
 
 enum {
 	SERVICES_MAX = 16,
-	STACK_BYTES = 512 << 10, /* a process has dozens of these threads */
-	IDLE_WAIT_MS = 1000,    /* longest pause between steps, which also do sweeps and look for timers of other processes */
+	STACK_BYTES = 512 << 10, /* small, because a process has dozens of these threads */
+	IDLE_WAIT_MS = 1000,    /* longest wait between steps: each step also looks for due timers that other processes armed */
 	SETTLE_MARGIN_MS = 1,
 	BACKOFF_MIN_MS = 20,
 	BACKOFF_MAX_MS = 2000,
@@ -24,13 +24,13 @@ enum {
 	PATH_ROOM = 1024,
 };
 
-/* One runtime and the thread that steps and owns it. Other threads read only the atomics, and figures and failure under lock. */
+/* A runtime and its thread, the only one that uses it. Other threads read only the atomics and, under lock, figures and failure. */
 typedef struct {
 	Process *process;
 	const ProcessService *service;
 	unsigned partition;
 	Store *store;
-	Outbound *outbound; /* this runtime's share of the service's; NULL: the service sends nothing */
+	Outbound *outbound; /* this runtime's share of ProcessService.outbound; NULL: the service sends nothing */
 	Runtime *runtime;
 	pthread_t thread;
 	bool started;
@@ -43,12 +43,12 @@ typedef struct {
 
 struct Process {
 	ProcessOptions options;
-	ProcessService services[SERVICES_MAX]; /* a copy: units point into it */
-	OutboundShares *outbound[SERVICES_MAX]; /* by service; NULL: the service sends nothing */
+	ProcessService services[SERVICES_MAX]; /* a copy of options.services; units point into it */
+	OutboundShares *outbound[SERVICES_MAX]; /* of the service with the same index; NULL: it sends nothing */
 	Unit *units;
 	size_t unit_count;
-	atomic_bool stopping; /* decide no further batch */
-	atomic_bool stopped;  /* leave the loop */
+	atomic_bool stopping; /* runtimes finish their batch and begin no other */
+	atomic_bool stopped;  /* threads leave the loop of unit_run */
 };
 
 /* ---- the thread */
@@ -71,9 +71,6 @@ static void unit_wait(Unit *unit)
 	size_t count = runtime_positions(unit->runtime, positions, &wake_at);
 	int64_t wait_ms = wake_at == INSTANT_NONE ? IDLE_WAIT_MS : wake_at - clock_now() + SETTLE_MARGIN_MS;
 	wait_ms = wait_ms < 0 ? 0 : wait_ms > IDLE_WAIT_MS ? IDLE_WAIT_MS : wait_ms;
-	/* Poll: the bus's thread acknowledges outputs without waking this thread. */
-	if (!runtime_is_idle(unit->runtime) && wait_ms > 1)
-		wait_ms = 1;
 	bus->operations->wait(runtime_reader(unit->runtime), positions, count, (int)wait_ms);
 }
 
@@ -173,7 +170,7 @@ static void units_make(Process *process)
 	must(process->units);
 }
 
-/* The bus was just opened. If it cannot be read now, waits up to IMPORT_WAIT_MS for it. */
+/* import_check; while the bus, which was opened just now, cannot be read yet, tries again for up to IMPORT_WAIT_MS. */
 static Result import_await(Bus *bus)
 {
 	int64_t until_us = clock_monotonic_us() + IMPORT_WAIT_MS * 1000LL;

@@ -23,7 +23,7 @@ static bool settings_read_reported(unsigned users, Settings **out)
 	return valid;
 }
 
-/* The settings, or NULL after freeing them. */
+/* If valid, returns settings; else frees them and returns NULL. */
 static Settings *settings_if(Settings *settings, bool valid)
 {
 	if (valid)

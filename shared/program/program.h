@@ -1,24 +1,28 @@
 /*
- * Everything that all programs of Tocsin do alike. A program is one table (Program); this module supplies command line,
- * settings, signals, TOCSIN_HOME, systems, start, readiness, policy, drain, stop, and /livez, /readyz and /metrics. There are
- * two sets of systems:
+ * The code that all programs of Tocsin share. A program is one table (Program). This module does the rest: command line,
+ * settings, signals, TOCSIN_HOME, systems (bus and timers), start, readiness, policy, drain, stop, and /livez, /readyz and
+ * /metrics. There are two sets of systems:
  *
  *   embedded      `tocsin serve`: all services; the bus and the timers are SQLite files in TOCSIN_HOME
- *   distributed   one program a service, any number of replicas each; the bus is on Kafka, the timers are on Redis
+ *   distributed   a program for each service, with any number of replicas; the bus is on Kafka, the timers are on Redis
  *
  * Start, in this order: settings and policy pack are read (every mistake is reported; exit 2), locks are taken, systems are
- * opened (retried for TOCSIN_START_TIMEOUT_MS), services open their environments, HTTP starts and answers 503, the consumer
- * group is joined, runtimes start, the policy is published, the program is ready and prints its greeting.
+ * opened (distributed: retried for TOCSIN_START_TIMEOUT_MS), services open their environments, HTTP starts and answers 503, the
+ * consumer group is joined, runtimes start, the policy is published, the program is ready and prints its greeting.
  *
- * Stop, on SIGTERM or SIGINT: /readyz answers 503, TOCSIN_DRAIN_DELAY_MS pass. Then, within TOCSIN_DRAIN_TIMEOUT_MS, new
- * connections are refused, requests are answered, batches are finished, queued records are made durable; exit 0. At most five
- * seconds later the process has ended, even if Kafka and Redis do not answer: records that Kafka did not acknowledge by then
- * are dropped, and no client was told that they were accepted. The group is not left, so that a restart under the same name
- * keeps its partitions. A second signal ends the process at once. During the start, one signal ends a wait for Kafka or Redis
- * within about two seconds. After the start, a program waits for them without a limit: /readyz answers 503 with the reason.
+ * Stop, on SIGTERM or SIGINT: /readyz answers 503 for TOCSIN_DRAIN_DELAY_MS while requests are still served. Then, within
+ * TOCSIN_DRAIN_TIMEOUT_MS, new connections are refused, requests are answered, batches are finished, and queued records are
+ * made durable; exit 0. The process ends at most five seconds after this timeout, even if Kafka and Redis do not answer.
+ * Records that Kafka has not acknowledged by then are dropped; no client has got an answer that they were accepted. The
+ * program does not leave its consumer group, so that a restart under the same name keeps its partitions. A second signal ends
+ * the process at once.
  *
- * Ready means: every dependency can be reached, a policy has been published if a service needs one, and every runtime has
- * caught up. A standby (a replica without an assigned partition) is ready once it follows: it could take over.
+ * Waiting for Kafka and Redis: during the start, a signal ends the wait within about two seconds. After the start, a program
+ * waits without a limit; /readyz answers 503 with the reason.
+ *
+ * A program is ready when every dependency can be reached, a policy has been published if a service needs one, and every
+ * runtime has caught up. A standby (a replica without an assigned partition) is ready once it follows the ledgers closely
+ * enough to take over.
  */
 #ifndef TOCSIN_PROGRAM_PROGRAM_H
 #define TOCSIN_PROGRAM_PROGRAM_H
@@ -28,7 +32,7 @@
 #include "shared/program/process.h"
 #include "shared/program/settings.h"
 
-/* Exit codes of all programs; README lists them. A process that ends by SIGSEGV, SIGABRT and the like has a defect. */
+/* Exit codes of all programs; README lists them. A process that ends by a signal like SIGSEGV or SIGABRT has a defect. */
 typedef enum {
 	EXIT_OK = 0,
 	EXIT_CHECK_FAILED = 1, /* check, verify, healthcheck, plan or import found something wrong */
@@ -36,11 +40,11 @@ typedef enum {
 	EXIT_ENVIRONMENT = 3,  /* port, directory, another process, Kafka, Redis */
 } ExitCode;
 
-/* For help texts; ends with a line feed. */
+/* The paragraph on exit codes in help texts; ends with a line feed. */
 #define EXIT_CODES_HELP \
 	"Exit codes: 0 success, 1 the check failed, 2 invalid usage, settings or policy, 3 environment error.\n"
 
-/* Reads the settings of these users from the environment. Reports every mistake and returns NULL if there are any. */
+/* Reads the settings of `users` (SETTING_…) from the environment. Reports every mistake; returns NULL if there are any. */
 Settings *settings_read_or_report(unsigned users);
 
 /* ---- services */
@@ -49,24 +53,24 @@ Settings *settings_read_or_report(unsigned users);
 typedef struct {
 	const Settings *settings;
 	Bus *bus;
-	const char *url; /* http:// and the bound address: "" while environments are opened, set before runtimes start */
+	const char *url; /* http:// and the address that HTTP listens on; "" until HTTP has started (before the runtimes) */
 } ProgramSystems;
 
-/* Code that a service adds to its program, besides its runtimes. A hook may be NULL. */
+/* Functions that a service adds to its program, besides its runtimes. Each may be NULL. */
 typedef struct {
-	/* Fills environment and outbound of *out. close is called also after a failure. */
+	/* Fills environment and outbound of *out. If it fails, close is called too. */
 	Result (*open)(const ProgramSystems *systems, ProcessService *out);
 	void (*close)(ProcessService *service);
-	/* Adds its routes, their context, and the functions that authenticate and refuse requests. */
+	/* Adds the service's routes, their context, and the functions that authenticate and refuse requests. */
 	void (*serve)(const ProcessService *service, HttpServerOptions *out);
 	/*
 	 * Publishes a policy pack to all programs. ERROR_INPUT: the pack is invalid; ERROR_AGAIN: it cannot be published now.
-	 * Unless always is true, a pack that is older than the one in force changes nothing.
+	 * If always is false and the policy in force has the same id and a higher version, it stays in force: success.
 	 */
 	Result (*publish)(const ProcessService *service, json_t *pack, bool always);
 	/* Fails with the reason while the service cannot serve requests; the state of its runtimes is checked separately. */
 	Result (*ready)(const ProcessService *service);
-	/* Answers every waiting request; from now on no request waits. */
+	/* Answers every request that waits for its command; from then on, requests are answered without waiting. */
 	void (*drain)(const ProcessService *service);
 	/* Appends to the greeting the commands to try first; ends with a line feed. */
 	void (*greet)(const ProgramSystems *systems, Buffer *out);
@@ -89,26 +93,26 @@ typedef struct {
 
 typedef struct {
 	const char *name;      /* "tocsin-intake" */
-	unsigned settings;     /* the settings it reads: SETTING_INTAKE */
-	SettingDefault defaults[PROGRAM_DEFAULTS_MAX]; /* instead of those of the table of settings */
-	const char *required;  /* a setting without which it does not start; NULL: none */
-	const char *required_why; /* the reason, for the error text */
-	bool distributed;      /* which set of systems */
-	TopicId shared;        /* topic whose partition numbers the group assigns to replicas; TOPICS: each replica takes all */
-	int64_t append_timeout_ms; /* an append that is not acknowledged by then fails; 0: the default of the bus */
+	unsigned settings;     /* whose settings it reads: SETTING_INTAKE … */
+	SettingDefault defaults[PROGRAM_DEFAULTS_MAX]; /* replace the defaults of settings_table */
+	const char *required;  /* a setting without which the program does not start; NULL: none */
+	const char *required_why; /* why it is required, for the error text */
+	bool distributed;      /* true: the distributed set of systems; false: embedded */
+	TopicId shared;        /* topic whose partition numbers the group assigns to replicas; TOPICS: each replica reads all */
+	int64_t append_timeout_ms; /* an append that is not acknowledged within this time fails; 0: the default of the bus */
 	ProgramService services[PROGRAM_SERVICES_MAX];
 	size_t service_count;
 	/* Called once the locks are held: creates files in TOCSIN_HOME at the first start. May be NULL. */
 	Result (*prepare)(Settings *settings);
 } Program;
 
-/* The main function of a distributed program: answers --help and the like, else program_run. Returns the exit code. */
+/* The main function of a distributed program: handles options like --help, else calls program_run. Returns the exit code. */
 int program_main(const Program *program, int argc, char **argv);
 
-/* Reads settings and pack, starts, serves until a signal or a failed runtime, stops. */
+/* Reads settings and pack, starts the program, serves until a signal arrives or a runtime fails, and stops. */
 ExitCode program_run(const Program *program);
 
-/* The routes /livez, /readyz and /metrics, which every program serves besides its own. */
+/* The routes /livez, /readyz and /metrics, which every program serves besides its own routes. */
 extern const HttpRoute program_routes[];
 enum { PROGRAM_ROUTES = 3 };
 

@@ -1,9 +1,9 @@
 /*
- * Shared by program.c (command line), program_state.c (start, serve, stop), program_systems.c and program_ops.c (/readyz and the
- * like). Private to them.
+ * Shared by program.c (command line), program_state.c (start, serve, stop), program_systems.c and program_ops.c (/livez,
+ * /readyz, /metrics). Private to these files.
  *
- * Threads: the first thread starts, serves and stops the program, and takes its signals. Threads of the HTTP server read
- * ProgramState through program_ops.c, from before the runtimes start until the server has stopped.
+ * Threads: the first thread starts and stops the program and waits for signals. Threads of the HTTP server read ProgramState
+ * in program_ops.c; they begin before the runtimes start and end when the server has stopped.
  */
 #ifndef TOCSIN_PROGRAM_PROGRAM_INTERNAL_H
 #define TOCSIN_PROGRAM_PROGRAM_INTERNAL_H
@@ -20,8 +20,8 @@ enum { PROGRAM_ROUTES_MAX = 24, URL_SIZE = 64 };
 typedef struct {
 	const Program *program;
 	Settings *settings;
-	sigset_t signals;      /* blocked; taken with signal_next */
-	int ended_by;          /* the signal that asked the program to stop; 0: none yet */
+	sigset_t signals;      /* SIGTERM, SIGINT, …: blocked in all threads; signal_next waits for them */
+	int ended_by;          /* the signal that stops the program; 0: none has arrived */
 	DataDir datadir;
 	Bus *bus;
 	Timers *timers;        /* NULL: no service arms timers */
@@ -36,28 +36,31 @@ typedef struct {
 } ProgramState;
 
 /* ---- program_state.c */
-/* Waits at most wait_ms for SIGTERM or SIGINT. True once one has arrived (ended_by), now or earlier. */
+/* Waits at most wait_ms for a signal. True once SIGTERM or SIGINT has arrived, in this call or an earlier one (ended_by). */
 bool program_ended(ProgramState *state, int wait_ms);
 
 /* ---- program.c */
-/* The program's settings, with its own defaults and its required setting; NULL after every mistake was reported. */
+/* The program's settings, with Program.defaults, checked for Program.required. Reports every mistake; NULL if there are any. */
 Settings *program_settings(const Program *program);
 
 /* ---- program_systems.c */
 /*
- * Opens bus and timers. Distributed: retries until until_us on the monotonic clock; SIGTERM and SIGINT end the attempt
+ * Opens bus and timers. A distributed program retries until until_us on the monotonic clock, or until SIGTERM or SIGINT arrives
  * (ended_by).
  */
 Result systems_open(ProgramState *state, int64_t until_us);
-/* Stopping: from now on no call waits longer than wait_ms for Kafka (bus.h). */
+/* For the stop: no call waits for Kafka longer than wait_ms from now on (bus_set_deadline). */
 void systems_set_deadline(ProgramState *state, int64_t wait_ms);
-/* Makes queued records durable and closes. The group is not left: the same name may rejoin before its session expires. */
+/*
+ * Makes queued records durable and closes bus and timers. The program stays a member of its consumer group: it keeps its
+ * partitions if it starts again under the same name before its session expires.
+ */
 void systems_close(ProgramState *state);
 
 /* ---- program_ops.c */
-/* True when the program is ready; appends one line for each dependency to lines. */
+/* True when the program is ready (program.h). Appends a line for each dependency to lines. */
 bool program_ready(ProgramState *state, Buffer *lines);
-/* Adds /livez, /readyz and /metrics and, unless a service has set one, the function that refuses other requests. */
+/* Adds /livez, /readyz and /metrics; if no service has set the function that refuses other requests, sets that too. */
 void program_serve(ProgramState *state, HttpServerOptions *options);
 
 #endif

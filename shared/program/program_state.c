@@ -17,16 +17,16 @@ enum {
 	SERVE_POLL_MS = 250,
 	ANSWERS_POLL_MS = 5,
 	PUBLISH_PAUSE_MS = 200,
-	WAITING_LINE_MS = 5000, /* between lines that name the dependency that is not ready */
+	WAITING_LINE_MS = 5000, /* between two lines on stderr while a dependency is not ready */
 	GREETING_MAX = 16384,
-	QUIET_ARENAS = 2,       /* malloc arenas of a program whose dozens of threads rarely allocate */
+	QUIET_ARENAS = 2,       /* malloc arenas of a program without the API: its dozens of threads rarely allocate */
 };
 
 #define EACH_HOOKS(state, i, hooks)                                                     \
 	for (size_t i = 0; i < (state)->opened; i++)                                    \
 		for (const ServiceHooks *hooks = (state)->program->services[i].hooks; hooks != NULL; hooks = NULL)
 
-/* ---- signals: blocked, and taken by the first thread */
+/* ---- signals: blocked in all threads; the first thread waits for them with signal_next */
 
 static sigset_t signals_block(void)
 {
@@ -40,7 +40,7 @@ static sigset_t signals_block(void)
 	return set;
 }
 
-/* The next signal, or 0 after wait_ms. */
+/* The next signal of the set, or 0 if none arrives within wait_ms. */
 static int signal_next(const sigset_t *set, int wait_ms)
 {
 	struct timespec wait = { wait_ms / 1000, (wait_ms % 1000) * 1000000L };
@@ -48,7 +48,7 @@ static int signal_next(const sigset_t *set, int wait_ms)
 	return number > 0 ? number : 0;
 }
 
-/* A handler for PID 1 of a container: the kernel delivers to PID 1 only signals that have a handler. */
+/* A signal handler, needed if the program is PID 1 of a container: the kernel drops signals to PID 1 that have no handler. */
 static void end_at_once(int number)
 {
 	_exit(128 + number);
@@ -96,7 +96,7 @@ static Result pack_publish(ProgramState *state, json_t *pack, bool always)
 	return result_ok();
 }
 
-/* On SIGHUP. An invalid pack is logged and changes nothing: the policy in force stays. */
+/* Called on SIGHUP: reads and publishes the pack. An invalid pack is logged, and the policy in force stays. */
 static void pack_reload(ProgramState *state)
 {
 	json_t *pack JSON_AUTO = pack_read_or_report(state->settings, NULL, mistake_log, state);
@@ -112,8 +112,9 @@ static void pack_reload(ProgramState *state)
 }
 
 /*
- * Publishes the pack at the start; retries until until_us. Embedded, the directory always replaces the policy in force.
- * Distributed, a replica that restarts with an old pack must not replace a newer one that another replica has published.
+ * Publishes the pack at the start; retries until until_us. In embedded mode, the pack in the directory always replaces the
+ * policy in force. In distributed mode, a policy of a higher version stays in force: a replica that restarts with an
+ * old pack must not replace a newer pack that another replica has published.
  */
 static Result pack_publish_first(ProgramState *state, json_t *pack, int64_t until_us)
 {
@@ -230,7 +231,7 @@ static void waiting_report(const char *lines)
 		report_error("not ready yet: %.*s", (int)strcspn(line + 3, "\n"), line + 3);
 }
 
-/* program_ready; while it is false, reports the reason every WAITING_LINE_MS. */
+/* Returns program_ready. If it is false, reports the reason, at most once in WAITING_LINE_MS. */
 static bool ready_or_report(ProgramState *state, int64_t *report_us)
 {
 	Buffer lines;
@@ -253,7 +254,7 @@ static bool runtime_failed(ProgramState *state)
 	return failed;
 }
 
-/* Waits until the services are ready, however long: ledgers may be long. False: a runtime failed, or a signal arrived. */
+/* Waits until the program is ready; no time limit, because ledgers may be long. False: a runtime failed, or a signal arrived. */
 static bool await_ready(ProgramState *state)
 {
 	int64_t report_us = clock_monotonic_us() + WAITING_LINE_MS * 1000;
@@ -288,7 +289,7 @@ static void requests_drain(ProgramState *state, int64_t until_us)
 		clock_sleep_ms(ANSWERS_POLL_MS);
 }
 
-/* Closes everything that was opened, in reverse order; also after a failed start. */
+/* Closes everything that was opened; called also after a failed start. */
 static void program_close(ProgramState *state, int64_t until_us)
 {
 	atomic_store(&state->draining, true);
@@ -319,9 +320,12 @@ static void program_stop(ProgramState *state)
 	program_close(state, clock_monotonic_us() + timeout_ms * 1000);
 }
 
-/* ---- the whole */
+/* ---- the whole program */
 
-/* The exit code of a failed start. Only distributed programs return EXIT_USAGE here: settings or topics must be corrected. */
+/*
+ * The exit code of a failed start; 0 if a signal ended it. ERROR_INPUT of a distributed program means that settings or topics
+ * must be corrected: EXIT_USAGE.
+ */
 static ExitCode code_of(const ProgramState *state, Result result)
 {
 	if (state->ended_by != 0)

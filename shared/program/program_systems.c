@@ -38,7 +38,7 @@ static Result files_open(ProgramState *state)
 typedef struct {
 	ProgramState *state;
 	const char *what; /* "Kafka at 127.0.0.1:9092" */
-	int64_t report_us; /* time of the next line */
+	int64_t report_us; /* monotonic time of the next line on stderr */
 } Waiting;
 
 static Waiting waiting_for(ProgramState *state, const char *what)
@@ -88,7 +88,7 @@ static Result timers_open_redis(ProgramState *state, int64_t until_us)
 	TimersRedisOptions options = { .url = setting_text(state->settings, "TOCSIN_REDIS_URL"),
 				       .name = state->program->name,
 				       .cluster = state->bus->cluster };
-	Waiting waiting = waiting_for(state, "Redis (TOCSIN_REDIS_URL)"); /* not its value, which may hold a password */
+	Waiting waiting = waiting_for(state, "Redis (TOCSIN_REDIS_URL)"); /* not the value: it may contain a password */
 	return timers_redis_open(&options, clock_left_ms(until_us), waiting_stop, &waiting, &state->timers);
 }
 
@@ -100,7 +100,7 @@ static Result brokers_open(ProgramState *state, int64_t until_us)
 	return timers_wanted(state->program) ? timers_open_redis(state, until_us) : result_ok();
 }
 
-/* ---- either */
+/* ---- embedded or distributed */
 
 Result systems_open(ProgramState *state, int64_t until_us)
 {

@@ -1,4 +1,4 @@
-/* Failures, reported to a person on stderr. */
+/* Error messages for people, on stderr. */
 #ifndef TOCSIN_PROGRAM_REPORT_ERROR_H
 #define TOCSIN_PROGRAM_REPORT_ERROR_H
 

@@ -17,7 +17,7 @@
 
 enum { VALUE_MAX = 16384, KEY_MIN = 32, KEY_MAX = 128, PORT_MAX = 65535, INSTANCE_MAX = 100 };
 
-/* ---- checks of texts: NULL, or "must …" */
+/* ---- checks of texts: each returns NULL for a valid value, else the requirement, "must …" */
 
 static const char *check_listen(const char *value)
 {
@@ -77,7 +77,7 @@ static const char *check_mail_address(const char *value)
 	return mail_is_address(value) ? NULL : "must be a mail address, like tocsin@example.org";
 }
 
-/* Uses the parser that reads the setting for webhooks, so that `tocsin check` and `tocsin serve` accept the same values. */
+/* Uses the parser that later reads this setting for webhooks, so that `tocsin check` and `tocsin serve` accept the same values. */
 static const char *check_networks(const char *value)
 {
 	EgressRules rules;
@@ -85,7 +85,7 @@ static const char *check_networks(const char *value)
 	return valid ? NULL : "must be networks separated by commas, like 10.0.0.0/8,127.0.0.1/32, without bits after the prefix";
 }
 
-/* TOCSIN_INSTANCE, the name of a replica: Kafka gets it as group.instance.id. */
+/* Checks TOCSIN_INSTANCE, the name of a replica, which is passed to Kafka as group.instance.id. */
 static const char *check_instance(const char *value)
 {
 	bool valid = strlen(value) <= INSTANCE_MAX;
@@ -102,7 +102,7 @@ enum {
 	SERVERS = SETTING_SERVE | SETTING_PROGRAMS,
 	GATEWAYS = SETTING_SERVE | SETTING_GATEWAY,
 	NOTIFIERS = SETTING_SERVE | SETTING_NOTIFICATION,
-	OWNERS = SETTING_INTAKE | SETTING_RESPONSE | SETTING_NOTIFICATION | SETTING_AUDIT, /* own a ledger */
+	OWNERS = SETTING_INTAKE | SETTING_RESPONSE | SETTING_NOTIFICATION | SETTING_AUDIT, /* programs that own a ledger */
 	BROKERED = SETTING_PROGRAMS | SETTING_COMMANDS,
 };
 
@@ -196,7 +196,7 @@ static void note(char list[][256], size_t *count, const char *format, ...)
 #define MISTAKE(report, ...) note((report)->mistake, &(report)->mistakes, __VA_ARGS__)
 #define WARNING(report, ...) note((report)->warning, &(report)->warnings, __VA_ARGS__)
 
-/* The value of a variable, borrowed; NULL when it is absent or empty (compose files unset a variable by leaving it empty). */
+/* The value of the variable name + suffix, borrowed; NULL if it is absent, or empty: compose files unset a variable so. */
 static const char *variable(char *const *environment, const char *name, const char *suffix)
 {
 	size_t size = strlen(name), more = strlen(suffix);
@@ -209,7 +209,7 @@ static const char *variable(char *const *environment, const char *name, const ch
 	return NULL;
 }
 
-/* The content of the file that TOCSIN_X_FILE names; freed by the caller. NULL: a mistake was noted. */
+/* The content of the file whose path TOCSIN_X_FILE gives; the caller frees it. NULL: a mistake was added to report. */
 static char *value_of_file(const char *name, const char *path, SettingsReport *report)
 {
 	Buffer content;
@@ -304,7 +304,7 @@ static void warn_unknown(const char *entry, SettingsReport *report)
 	WARNING(report, "%s is not a setting of Tocsin and has no effect: tocsin --settings lists the settings", name);
 }
 
-/* A webhook URL without a secret is valid, but rarely intended. */
+/* Warns of a webhook URL without a secret, which is valid but rarely intended. */
 static void warn_unsigned(const Settings *settings, SettingsReport *report)
 {
 	if ((settings->users & NOTIFIERS) && setting_given(settings, "TOCSIN_WEBHOOK_URL") &&
@@ -341,7 +341,7 @@ void settings_free(Settings *settings)
 	free(settings);
 }
 
-/* The row of a setting that these users read; another name is a programming error. */
+/* The row of a setting that settings->users read; aborts for any other name. */
 static size_t row_of(const Settings *settings, const char *name)
 {
 	size_t row = 0;

@@ -6,7 +6,7 @@
 
 enum { CHECK_MS = 5000, SENTENCE_MAX = 1024 };
 
-/* The owner of a ledger trims it and knows which records are still needed; Kafka must not drop them by age. */
+/* Kafka must keep all records of a ledger: only the owner knows which are still needed, and trims the others. */
 static KafkaKeep keep_of(const Topic *topic)
 {
 	if (topic->kind == TOPIC_TABLE)
@@ -39,7 +39,7 @@ static Result difference_log(const KafkaTopics *wanted, const KafkaDifference *d
 	return result;
 }
 
-/* Logs all differences; fails with the first fatal one. */
+/* Logs all differences; fails with the first fatal difference. */
 static Result differences_log(const KafkaTopics *wanted, const KafkaFound *found, const char *service)
 {
 	KafkaDifferences *differences = malloc(sizeof *differences);

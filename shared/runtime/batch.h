@@ -1,4 +1,4 @@
-/* Records kept until a batch ends: an owner's drafts until they are accepted, a view's until its service is notified. */
+/* Records kept until a batch ends: an owner's drafts until they are accepted, a view's records until its service is notified. */
 #ifndef TOCSIN_RUNTIME_BATCH_H
 #define TOCSIN_RUNTIME_BATCH_H
 
@@ -15,7 +15,7 @@ typedef struct {
 	TopicId topic;
 	unsigned partition;
 	Instant time;
-	size_t begin, id, type, subject, key, cause, headers, body; /* where the copy begins; the size of each part */
+	size_t begin, id, type, subject, key, cause, headers, body; /* begin: index in Batch.bytes; the others: size of each part */
 } BatchRecord;
 
 typedef struct {
@@ -33,7 +33,7 @@ typedef struct {
 void batch_init(Batch *batch);
 void batch_release(Batch *batch);
 
-/* Forgets the records; memory and outcomes stay. */
+/* Removes the records; keeps the outcomes and the allocated memory. */
 void batch_clear(Batch *batch);
 
 /* True while a record with this many bytes in its headers and body can be kept. */

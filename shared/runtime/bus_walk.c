@@ -23,7 +23,7 @@ static bool record_visit(void *context, const BusRecord *record)
 	return !visit->stopped;
 }
 
-/* Sets position->from to the next offset to read. OK also where no record has arrived yet. */
+/* Sets position->from to the next offset to read. OK also if no record has arrived yet. */
 static Result walk_read(BusReader *reader, BusPosition *position, WalkVisit *visit)
 {
 	const BusOperations *operations = reader->bus->operations;

@@ -2,19 +2,19 @@
  * The definition of a service, and what its handlers may do.
  *
  * A service is one struct of designated initialisers: inputs, outputs, handlers. The runtime does the rest: the ledger protocol,
- * positions, transactions, timers, doubt, restart. A handler has no Kafka, Redis, SQLite connection, socket, clock or random
- * number; time is an argument.
+ * positions, transactions, timers, recovery after doubt and restarts. A handler has no Kafka, Redis, SQLite connection, socket,
+ * clock or random number; time is an argument.
  *
  * A stateful service is called in this order, for each batch, inside one open transaction of its store:
  *
- *   observe(input)   optional: folds an input into local tables or memory; a pure fold. Also called while a partition opens,
- *                    outside a transaction, and possibly again for the same record after a crash: it must be idempotent
- *   decide(input)    reads state and input, and drafts at most one record (handler_draft)
- *   apply(record)    folds the record into state: store_run, handler_arm, handler_disarm. PURE in state and record: no clock, no
- *                    policy, nothing remembered from decide; the same function rebuilds a lost state file
+ *   observe(input)   optional: folds an input into local tables or memory, and reads nothing else. Also called while a partition
+ *                    opens, outside a transaction; after a crash possibly again for the same record: it must be idempotent
+ *   decide(input)    reads state and input, and normally drafts at most one record (handler_draft)
+ *   apply(record)    folds the record into state: store_run, handler_arm, handler_disarm. Reads nothing but state and
+ *                    the record (no clock, no policy, nothing kept from decide), because it also rebuilds a lost state file
  *   ... the records are appended to the ledger and read back; once all came back accepted the transaction is committed ...
- *   derive(record)   emits the outputs that follow from an accepted record (handler_emit). PURE; repeated after a restart, so an
- *                    output's id must be a function of the record's id (id_derived)
+ *   derive(record)   emits the outputs that follow from an accepted record (handler_emit). Reads nothing but the record.
+ *                    Repeated after a restart, so an output's id must be a function of the record's id (id_derived)
  *
  * When a batch is in doubt its transaction is rolled back and `restore` is called: a service with memory besides its store must
  * then restore this memory from the store.
@@ -36,13 +36,13 @@ typedef struct {
 	TopicId topic;
 	unsigned partition;
 	int64_t offset;
-	Slice key;     /* correlation key on events; incident id elsewhere */
+	Slice key;     /* correlation key of an event, join key of a join; elsewhere usually the incident id */
 	Slice id;      /* ce_id */
 	Slice type;    /* ce_type */
 	Slice subject; /* ce_subject: the incident id, or empty */
-	Slice cause;   /* ce_cause: id of the input it follows from, or empty */
-	Instant time;  /* ce_time: the record's time, not the clock's */
-	Slice headers; /* all of them, packed */
+	Slice cause;   /* ce_cause: id of the input that led to this record, or empty */
+	Instant time;  /* ce_time: set by the record's writer, not by the reader's clock */
+	Slice headers; /* all headers, packed (shared/base/header.h) */
 	Slice body;
 } Record;
 
@@ -65,51 +65,55 @@ enum { SERVICE_INPUTS_MAX = 4, SERVICE_OUTPUTS_MAX = 4 };
 
 /*
  * The functions of an input return ERROR_INPUT for a record that cannot be processed: it becomes a dead letter and is
- * skipped. decide must return ERROR_INPUT before it drafts. ERROR_AGAIN: the batch is decided again later.
+ * skipped. After its first draft decide must not return ERROR_INPUT. ERROR_AGAIN: the batch is decided again later.
  */
 typedef struct {
 	TopicId topic;
 	bool keys_only;      /* bodies need not be read from the bus: record->body may be empty, handler_body reads it */
-	bool all_partitions; /* read every partition of the topic (audit); else the one with the owner's number */
+	bool all_partitions; /* read every partition of the topic (audit); else only the one with the runtime's number */
 	Result (*observe)(Handler *handler, const Record *input);
 	Result (*decide)(Handler *handler, const Record *input); /* services with a ledger */
-	Result (*handle)(Handler *handler, const Record *input); /* services without: fold into the view, or handler_emit */
+	Result (*handle)(Handler *handler, const Record *input); /* services without a ledger: folds into the view, or emits */
 } ServiceInput;
 
 /* A header of a service's own records that names offsets of its first input. */
 typedef struct {
 	const char *name; /* NULL: the service has no such header */
-	/* Appends the value with all of these offsets moved by this much; the rest of the value is unchanged. */
+	/* Appends the header's value, with `by` added to each of these offsets. */
 	void (*move)(Slice value, int64_t by, Buffer *out);
 } ServiceOffsets;
 
 /*
- * The table that a service with a ledger keeps for readers outside, on a bus that has any: the last record of a key states the
- * document that state has (projection.h). key: the subject of the service's records.
+ * The table that a service with a ledger keeps for outside readers, on a bus that can have them: the last record of a key holds the
+ * key's document as it is in state (projection.h). A key is the subject of records of the service.
  */
 typedef struct {
 	TopicId topic;
 	const char *type;
 	const char *keys; /* SQL that selects every key of state */
-	/* *version grows with each change, 0: state does not know the key. The document is appended; document may be NULL. NULL: no table. */
+	/*
+	 * Sets *version, which grows with each change of the key's document (0: state does not know the key), and appends the
+	 * document unless `document` is NULL. The function is NULL if the service has no table.
+	 */
 	Result (*state)(Handler *handler, Slice key, int64_t *version, Buffer *document);
 } ServiceProjection;
 
 struct Service {
 	const char *name;     /* "response" */
-	const char *sentence; /* its one job */
-	TopicId ledger;       /* TOPICS: none */
-	bool single;          /* one partition, whatever P is (audit) */
+	const char *sentence; /* its task, in one sentence */
+	TopicId ledger;       /* TOPICS: the service has no ledger */
+	bool single;          /* one partition, however many the bus has (audit) */
 	ServiceInput inputs[SERVICE_INPUTS_MAX];
 	size_t input_count;
 	TopicId outputs[SERVICE_OUTPUTS_MAX]; /* topics that derive or handle emits to */
 	size_t output_count;
 	ServiceProjection projection;
-	bool policy; /* takes no input before a policy was published */
+	bool policy; /* uses the policy; takes no input before one was published */
 	const char *const *schema; /* steps for store_open; NULL: keeps no state */
+	void (*schema_prepare)(void); /* fills the texts of schema that follow from field tables; called before each use */
 	int schema_version;
 
-	/* State was read from the store again (start, rollback, rebuild): make handler->memory match it. */
+	/* Makes handler->memory match the store. Called at the start, after a rollback, and after state was dropped. */
 	Result (*restore)(Handler *handler);
 	/* Frees handler->memory. */
 	void (*release)(Handler *handler);
@@ -120,67 +124,77 @@ struct Service {
 	Result (*fire)(Handler *handler, Slice timer_id, Instant due_at);
 	/* Like decide, for the outcome of a sent message. */
 	Result (*outcome)(Handler *handler, const OutboundOutcome *outcome);
-	/* At the end of each batch with inputs, and at *wake_at (INSTANT_NONE: not again); may draft several records. */
+	/*
+	 * Called at the end of each batch with inputs, outcomes or timers, and at the *wake_at that the last call set
+	 * (INSTANT_NONE: no such time). May draft several records.
+	 */
 	Result (*settle)(Handler *handler, Instant now, Instant *wake_at);
-	/* Optional: the position of the input that state reflects, at most next. */
+	/* Optional: the offset, at most next, up to which state reflects the input. NULL: next. */
 	int64_t (*position)(Handler *handler, TopicId topic, unsigned partition, int64_t next);
-	/* Optional: the offset, at most position, from which observe must see the input again after restore. */
+	/* Optional: the offset, at most position, from which the input must be passed to observe again after restore. */
 	int64_t (*replay_from)(Handler *handler, TopicId topic, int64_t position);
-	/* After the commit, which is final: wake a waiting request. */
+	/* Called for each accepted record once its batch is committed: may answer a request that waits for the record. */
 	void (*accepted)(Handler *handler, const Record *record);
-	/* Optional: whether state still holds something that this record of its ledger stated. NULL: the ledger is never trimmed. */
+	/*
+	 * Optional. Sets *needed to true if state still holds something that this old record of its ledger stated. Without this
+	 * function the ledger is never trimmed.
+	 */
 	Result (*needed)(Handler *handler, const Record *old, bool *needed);
 	/*
-	 * Optional, for a service without a ledger: true once its state holds everything that the logs held when its reader
-	 * took its positions (reader.h), false just before the state is dropped and rebuilt. A bus that goes away later
-	 * changes nothing: state may be stale then, but it is complete. Called on the runtime's thread.
+	 * Optional, for a service without a ledger. Called with true once state holds all records up to the ends of the logs
+	 * that the reader had to reach (reader.h), and with false just before state is dropped and rebuilt. Not called when
+	 * the bus becomes unreachable later: state may then be stale, but is not incomplete. Called on the runtime's thread.
 	 */
 	void (*caught_up)(Handler *handler, bool caught_up);
 	/*
-	 * Optional, asked before a replica that stands by claims: ERROR_AGAIN, with the remedy, where it must leave its
-	 * partition to others. State is complete and must not be changed.
+	 * Optional: called before a replica with `standby` (runtime.h) claims its partition. ERROR_AGAIN, with the remedy in
+	 * its text: the replica must leave the partition to other replicas. State then reflects the ledger to its end; the
+	 * function must not change it.
 	 */
 	Result (*may_own)(Handler *handler);
-	ServiceOffsets offsets; /* the header whose offsets export and import convert: its input has others in the other log */
+	ServiceOffsets offsets; /* the header that export and import convert, because offsets differ in the other log */
 };
 
 struct Handler {
 	const Service *service;
-	unsigned partition, partitions; /* its number, and P */
+	unsigned partition, partitions; /* the runtime's partition; the number of partitions of the bus */
 	Instant now;                    /* time of this step */
 	Store *store;                   /* NULL: the service keeps no state */
-	const Policy *policy;           /* in force; NULL only where service->policy is false */
-	void *memory;                   /* the service's, made in restore, freed in release */
-	void *environment;              /* the program's, for the service (waiting requests, settings) */
-	struct Runtime *runtime;        /* the runtime's */
+	const Policy *policy;           /* in force; never NULL while an input is decided or handled, if service->policy */
+	void *memory;                   /* owned by the service: made in restore, freed in release */
+	void *environment;              /* passed by the program to the service (waiting requests, settings) */
+	struct Runtime *runtime;        /* used only by the runtime */
 };
 
 /*
  * In decide, fire, outcome or settle: drafts a record, which is applied at once, appended, and becomes state when it is read back
- * as accepted. At most one for each input; settle may draft many. The draft is copied. ERROR_AGAIN: the batch is full.
+ * as accepted. The draft is copied. ERROR_AGAIN: the batch is full.
+ *
+ * Normally an input has at most one record, because a crash may separate two records. If it needs more, all but the last must state
+ * a position before the input (Service.position), so that the input is decided again after the crash. settle may draft many.
  */
 Result handler_draft(Handler *handler, const Draft *draft);
 
-/* In derive or handle: publishes an output, to the partition of slot (id_incident_parse, slot_of). The draft is copied. */
+/* In derive or handle: publishes an output to the partition of the slot (record_slot, slot_of). The draft is copied. */
 Result handler_emit(Handler *handler, TopicId topic, unsigned slot, const Draft *draft);
 
 /*
- * In apply: arms (or moves) and disarms a timer. Timers are rows of the state and are armed again from it. timer_id: 1 to 127
- * bytes, unique in the partition.
+ * In apply: handler_arm arms or moves a timer, handler_disarm removes it. Timers are rows of state, from which they are armed again
+ * after a loss. timer_id: 1 to 127 bytes, unique in the partition.
  */
 Result handler_arm(Handler *handler, Slice timer_id, Instant due_at);
 Result handler_disarm(Handler *handler, Slice timer_id);
 
-/* In fire: sends a message; nothing is recorded. The timer stays armed and fires again after its lease of 30 seconds. */
+/* In fire: sends a message; nothing is recorded. The timer stays armed: it fires again after its lease of 30 s unless disarmed. */
 Result handler_send(Handler *handler, const OutboundRequest *message);
 
-/* The body of the input of a keys_only topic that is being decided, read now; borrowed until the next call. ERROR_AGAIN: not there. */
+/* Reads the body of the keys_only input that is being decided; borrowed until the next call. ERROR_AGAIN: it did not arrive. */
 Result handler_body(Handler *handler, const Record *input, Slice *body);
 
 /* Logs a line of this service and partition (shared/io/system/log.h; level: LogLevel). detail: no document contents, no secrets. */
 void handler_log(const Handler *handler, int level, const char *event, const char *detail);
 
-/* The slot of a record's incident, or of its key, for handler_emit. */
+/* For handler_emit: the slot of the incident that is the record's subject; without one, the slot of its key, or else of its id. */
 unsigned record_slot(const Record *record);
 
 #endif

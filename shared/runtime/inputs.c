@@ -111,7 +111,7 @@ static bool mark_visit(void *context, const BusRecord *record)
 	return false;
 }
 
-/* visit->seen stays false where the log ends before the position. */
+/* Reads the mark of the record at the position. visit->seen stays false if no record has arrived there. */
 static Result mark_look(BusReader *reader, BusPosition position, MarkVisit *visit)
 {
 	int64_t next;
@@ -120,8 +120,8 @@ static Result mark_look(BusReader *reader, BusPosition position, MarkVisit *visi
 }
 
 /*
- * The log ends before the cursor. *fits is false if record 0 has another owner than the cursor remembers: the topic was created
- * again. True if that cannot be determined.
+ * For a log that ends before the cursor. *fits is false if record 0 has another owner than the cursor remembers, because the topic
+ * was then created again. Otherwise it is true, also if record 0 cannot be read.
  */
 static Result beginning_fits(BusReader *reader, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits)
 {
@@ -172,7 +172,7 @@ static Result input_enter(const Inputs *inputs, InputPartition *input)
 		input->cursor = ledger_begin(input->next);
 		return result_ok();
 	}
-	/* A position is right behind an accepted record (docs/design/ownership.md, "Readers"), whose mark sets the cursor. */
+	/* The record before a position is an accepted one (docs/design/ownership.md, "Readers"): its mark sets the cursor. */
 	MarkVisit visit;
 	TRY(mark_look(inputs->reader, position_at(input, input->next - 1), &visit));
 	if (!visit.seen)
@@ -185,7 +185,7 @@ static Result input_enter(const Inputs *inputs, InputPartition *input)
 	return result_ok();
 }
 
-/* Fetches all these records at once, to wait once: a standby that takes over has read none of the input ledgers before. */
+/* Fetches the records before all positions at once, to wait only once: a standby that takes over has not read the input ledgers. */
 static void marks_fetch(const Inputs *inputs)
 {
 	BusPosition marks[INPUT_PARTITIONS];
@@ -341,11 +341,11 @@ LedgerPositions inputs_positions(const Inputs *inputs)
 typedef struct {
 	const Inputs *inputs;
 	const InputPartition *input;
-	InputPartition walk; /* a copy with a cursor of its own */
+	InputPartition walk; /* a copy of *input, whose `next` and `cursor` advance with the observed records */
 	Result result;
 } ObserveVisit;
 
-/* A record that became a dead letter when it was decided is skipped: its faults are no error here. */
+/* Skips a malformed record: it became a dead letter when it was decided. */
 static Result record_observe(ObserveVisit *visit, const BusRecord *from)
 {
 	const InputPartition *input = visit->input;
@@ -387,7 +387,7 @@ static Result observe_begin(const Inputs *inputs, const InputPartition *input, I
 	return input_enter(inputs, walk);
 }
 
-/* Retention may drop the oldest of these records meanwhile: the walk continues where the log begins now. */
+/* If retention has dropped the record at the walk's offset, the walk of a stream continues at the oldest record kept. */
 static Result observe_read(ObserveVisit *visit)
 {
 	const Inputs *inputs = visit->inputs;
@@ -403,8 +403,8 @@ static Result observe_read(ObserveVisit *visit)
 }
 
 /*
- * Reads up to the accepted position or until no more has arrived. The records before that position exist, because an owner decided
- * them: an empty read says only that they have not arrived in this process yet (bus.h).
+ * Observes the records up to the accepted position, as far as they have arrived. The records before that position exist, because an
+ * owner decided them: an empty read means only that they have not arrived in this process yet (bus.h).
  */
 static Result input_observe(const Inputs *inputs, InputPartition *input, bool *progressed)
 {
@@ -442,7 +442,7 @@ void inputs_observe_reset(Inputs *inputs)
 		inputs->list[i].walk = (InputWalk){ .begun = false };
 }
 
-/* An error for people: late records and lost records look the same here, and lost records never arrive. */
+/* Reported to operators, because this process cannot distinguish late records from lost records, which never arrive. */
 static Result observe_overdue(const InputPartition *input)
 {
 	return result_fail(ERROR_AGAIN,

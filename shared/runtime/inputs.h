@@ -1,4 +1,4 @@
-/* The partitions of a service's inputs: where they are read, the ledger rule on those that are ledgers, and what is observed again. */
+/* The input partitions of a service: their positions, reading, the ledger rule for input ledgers, and observing records again. */
 #ifndef TOCSIN_RUNTIME_INPUTS_H
 #define TOCSIN_RUNTIME_INPUTS_H
 
@@ -8,15 +8,15 @@
 
 enum {
 	BATCH_INPUTS = 1000, /* inputs of one partition in a batch: docs/design/ownership.md, "Steps of an owner" */
-	BATCH_KEYS = 4096,   /* the same where bodies are not read: most inputs are counted and draft nothing */
+	BATCH_KEYS = 4096,   /* the same for keys_only inputs, most of which are only counted and draft nothing */
 	INPUT_PARTITIONS = SERVICE_INPUTS_MAX * BUS_PARTITIONS_MAX,
 };
 
 /* The progress of an opening owner that reads the records before its accepted position again, to observe them. */
 typedef struct {
 	bool begun;
-	int64_t next;
-	LedgerCursor cursor; /* where the input is a ledger */
+	int64_t next; /* offset of the next record to observe */
+	LedgerCursor cursor; /* used if the input is a ledger */
 } InputWalk;
 
 /* One partition of one input. */
@@ -25,10 +25,10 @@ typedef struct {
 	TopicId topic;
 	unsigned partition;
 	int64_t next;        /* offset of the next record to take */
-	int64_t observed;    /* records before it were observed */
-	LedgerCursor cursor; /* where the input is a ledger */
+	int64_t observed;    /* records before this offset were observed */
+	LedgerCursor cursor; /* used if the input is a ledger */
 	InputWalk walk;      /* kept over the steps of an opening; begins again when state is loaded */
-	int64_t target;      /* readers: caught up from this offset on */
+	int64_t target;      /* reader.h only: the offset at which this partition has caught up */
 } InputPartition;
 
 typedef struct {
@@ -36,8 +36,8 @@ typedef struct {
 	BusReader *reader;
 	InputPartition list[INPUT_PARTITIONS];
 	size_t count;
-	LedgerPositions accepted; /* owners: those of the last accepted record */
-	Instant observed_at;      /* while opening: when a record was last observed again; INSTANT_NONE: not begun */
+	LedgerPositions accepted; /* owners only: the positions that the last accepted record states */
+	Instant observed_at;      /* while opening: when a record was last observed again; INSTANT_NONE: observing has not begun */
 	bool observe_stalled;     /* the last step of an opening observed no record */
 	BusReader *body_reader;
 	Buffer body;
@@ -53,12 +53,15 @@ Result inputs_save(const Inputs *inputs);
 
 /* ---- positions */
 
-/* Owners: sets every partition to its accepted position, or to the oldest record kept, which is logged as input-lost. */
+/*
+ * For owners: sets every partition to its accepted position. If retention dropped the record there, sets the oldest record kept and
+ * logs input-lost. Then calls inputs_enter.
+ */
 Result inputs_start(Inputs *inputs);
 
 /*
- * Sets the cursor of each ledger input from the accepted record just before its position; where the position is the oldest record
- * kept, the cursor begins as in a trimmed log. ERROR_AGAIN: the record before the position has not arrived.
+ * Sets the cursor of each ledger input from the accepted record just before its position. If the position is the oldest record
+ * kept, the cursor begins as in a trimmed log (ledger_begin). ERROR_AGAIN: the record before the position has not arrived.
  */
 Result inputs_enter(Inputs *inputs);
 
@@ -68,7 +71,10 @@ LedgerPositions inputs_positions(const Inputs *inputs);
 /* The position that the last accepted record states, or 0. */
 int64_t input_accepted(const Inputs *inputs, const InputPartition *input);
 
-/* Offset to read next. In a ledger it may follow a dropped record; a position always follows an accepted one. */
+/*
+ * Offset to read next. In a ledger this may be behind dropped records, while the position (`next`) of an owner or of a service
+ * without a store is always right behind an accepted record.
+ */
 int64_t input_offset(const InputPartition *input);
 
 /* Offset of the oldest record kept, as far as this process knows. */
@@ -80,14 +86,14 @@ bool inputs_waiting(const Inputs *inputs);
 /* ---- reading */
 
 /*
- * Visits at most max records that have arrived; OK where none has. If retention dropped records of a stream before they were
+ * Visits at most max records that have arrived; OK if none has. If retention dropped records of a stream before they were
  * read, input-lost is logged, and reading continues at the oldest record.
  */
 Result input_read(Inputs *inputs, InputPartition *input, size_t max, BusVisit visit, void *context);
 
 /*
- * Applies the ledger rule where the input is a ledger. *taken: the record is for the service. ERROR_AGAIN: the record is not at the
- * offset that the cursor expects next; an opening record may fail the check of ledger_opening_check, too.
+ * Applies the ledger rule if the input is a ledger. *taken: the service is to process the record. ERROR_AGAIN: the record does not
+ * have the offset that the cursor expects next. For an opening record, also returns the errors of ledger_opening_check.
  */
 Result input_judge(InputPartition *input, const BusRecord *from, bool *taken);
 
@@ -96,12 +102,13 @@ Result inputs_body(Inputs *inputs, const Record *input, Slice *body);
 
 /* ---- observing again */
 
-/* State was loaded: none of its inputs was observed since. */
+/* Call after state was loaded: the next inputs_observe starts again in every partition. */
 void inputs_observe_reset(Inputs *inputs);
 
 /*
- * Calls `observe` with the records that have arrived of those before the accepted positions. *complete: with all of them; else call
- * again when more has arrived (input_is_observed names the positions to wait at). ERROR_AGAIN: none arrived for ten seconds.
+ * Calls `observe` with the records before the accepted positions, as far as they have arrived. *complete: all were observed. If
+ * not, call again when more have arrived, at the walk.next of each partition that is not input_is_observed. ERROR_AGAIN: no
+ * record arrived for ten seconds.
  */
 Result inputs_observe(Inputs *inputs, bool *progressed, bool *complete);
 bool input_is_observed(const InputPartition *input);
@@ -110,8 +117,9 @@ bool input_is_observed(const InputPartition *input);
 
 /*
  * *fits: the stored cursor belongs to this log, because the log still has the record whose mark the cursor holds, or the cursor
- * holds no mark. False where that record was trimmed. If the log ends before the cursor, the first record of the log decides:
- * the log has lost records (true; state_newer_than_bus) or is another one (false).
+ * holds no mark. False if that record was trimmed. If the log ends before the cursor, record 0 decides: if it has the owner that
+ * the cursor remembers, the log has lost records (true; the caller then reports state_newer_than_bus), else it is another log
+ * (false).
  */
 Result ledger_fits(BusReader *reader, TopicId topic, unsigned partition, const LedgerCursor *cursor, bool *fits);
 

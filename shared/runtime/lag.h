@@ -1,6 +1,7 @@
 /*
  * How many records lie between what a runtime has read and the end of each log, published as METRIC_BUS_LAG. A process has one
- * runtime per partition; each adds the change since its last report, so a series is the sum over the partitions read here.
+ * runtime per partition; each adds the change since its last report, so a topic's metric is the sum over the partitions that the
+ * process reads.
  */
 #ifndef TOCSIN_RUNTIME_LAG_H
 #define TOCSIN_RUNTIME_LAG_H
@@ -8,7 +9,7 @@
 #include "shared/domain/topics.h"
 #include "shared/io/bus.h"
 
-/* By topic. */
+/* Both arrays are indexed by TopicId. */
 typedef struct {
 	bool read[TOPICS];
 	int64_t records[TOPICS];

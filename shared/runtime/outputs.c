@@ -1,5 +1,6 @@
 #include "shared/runtime/outputs.h"
 
+#include "shared/domain/rows.h"
 #include "shared/domain/types.h"
 #include "shared/io/system/log.h"
 #include "shared/io/system/metrics.h"
@@ -10,9 +11,9 @@
 
 enum { HEADERS_MAX = 1 << 20, READ_RECORDS = 1000, DEAD_LETTER_BYTES = 4096 };
 
-void outputs_init(Outputs *outputs, Handler *handler, Bus *bus, RuntimeFigures *figures)
+void outputs_init(Outputs *outputs, Handler *handler, BusReader *reader, RuntimeFigures *figures)
 {
-	*outputs = (Outputs){ .handler = handler, .bus = bus, .wire = wire_new(), .figures = figures };
+	*outputs = (Outputs){ .handler = handler, .bus = reader->bus, .wire = wire_new(reader), .figures = figures };
 	buffer_init(&outputs->headers, HEADERS_MAX);
 }
 
@@ -112,6 +113,18 @@ Result outputs_derive_again(Outputs *outputs, BusReader *reader, const LedgerCur
 }
 
 /* ---- dead letters */
+
+static const Field dead_letter_fields[] = {
+	ROW_TEXT(DeadLetter, service, FIELD_REQUIRED, 0, "Service that read the record"),
+	ROW_TEXT(DeadLetter, topic, FIELD_REQUIRED, 0, "Topic of the record"),
+	ROW_INTEGER(DeadLetter, partition, FIELD_REQUIRED, 0, INT64_MAX, "Its partition"),
+	ROW_INTEGER(DeadLetter, offset, FIELD_REQUIRED, 0, INT64_MAX, "Its offset"),
+	ROW_TEXT(DeadLetter, reason, FIELD_REQUIRED, 0, "Fault of the record"),
+};
+const FieldTable dead_letter_table =
+	FIELD_DOCUMENT("dead-letter", dead_letter_fields, DeadLetter, TABLE_RECORD, "Dead letter",
+		       "Body of the records of tocsin.dead-letters: the place of a record that a service could not process, and the "
+		       "reason. The record itself stays in its topic.");
 
 Result outputs_dead_letter(Outputs *outputs, Wire *wire, BusPosition input, const char *reason)
 {

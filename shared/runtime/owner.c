@@ -14,12 +14,12 @@
 enum {
 	FOLLOW_RECORDS = 1000,      /* ledger records a step */
 	READBACK_MS = 60000,        /* a batch that was not read back within this time is in doubt */
-	SUPERSEDED_PAUSE_MS = 1000, /* pause after another owner's claim before the next own claim: once to twice this long */
-	ADVANCE_MS = 60000,         /* moved positions are recorded after this time without a record, */
-	ADVANCE_INPUTS = 10000,     /* or after this many inputs, */
-	SILENT_MS = 3600000,        /* and a record is written after this time in any case: it shows that the owner works */
-	GROUP_COMMIT_MS = 2000,     /* between commits of the input positions to the group, which only lag and retention use */
-	TRIM_MS = 3600000,          /* between attempts to trim the ledger */
+	SUPERSEDED_PAUSE_MS = 1000, /* pause after another owner's claim before the next own claim: one to two times this long */
+	ADVANCE_MS = 60000,         /* positions that moved are recorded after this time without a record, */
+	ADVANCE_INPUTS = 10000,     /* or after this many inputs without a record */
+	SILENT_MS = 3600000,        /* after this time without a record, one is written in any case, to show that the owner works */
+	GROUP_COMMIT_MS = 2000,     /* between two commits of the input positions to the group; only lag and retention use these */
+	TRIM_MS = 3600000,          /* between two attempts to trim the ledger */
 	HEADERS_MAX = 1 << 20,
 };
 
@@ -109,8 +109,8 @@ static void batch_forget(Owner *owner)
 }
 
 /*
- * Gives up the epoch: rolls back everything that was not read back, and follows again from the committed state. why: logged and
- * counted, NULL: neither.
+ * Gives up the epoch: rolls back everything that was not read back, and follows the ledger again from the committed state. why is
+ * logged and counted as a doubt, and the next claim waits for pause_ms. why NULL: none of this.
  */
 static void owner_doubt(Owner *owner, const char *why, int64_t pause_ms)
 {
@@ -143,7 +143,7 @@ Result owner_init(Owner *owner)
 	snprintf(owner->name, sizeof(owner->name), "%s/%u", options->service->name, options->partition);
 	owner->assigned = true;
 	owner->claim_after = INSTANT_NONE;
-	owner->wire = wire_new();
+	owner->wire = wire_new(owner->reader);
 	batch_init(&owner->batch);
 	timer_set_init(&owner->timers, owner->handler, options->timers, owner->name);
 	projection_init(&owner->projection, owner->handler, owner->reader);
@@ -211,7 +211,7 @@ static Result ledger_load(Owner *owner)
 	return accepted_load(owner->handler, &owner->inputs->accepted);
 }
 
-/* State that was made from another log, or that a trimmed log cannot bring up to date, is dropped and rebuilt. */
+/* Drops state, which is then rebuilt, if it was made from another log or if the log was trimmed past its cursor. */
 static Result state_check(Owner *owner)
 {
 	const RuntimeOptions *options = owner->options;
@@ -280,7 +280,7 @@ static Result positions_take(Owner *owner, const BusRecord *from)
 	return result_ok();
 }
 
-/* docs/design/ownership.md, "Readers", 3 */
+/* Applies rule 3 of docs/design/ownership.md, "Readers". */
 static Result opening_check(const Owner *owner, Slice headers)
 {
 	const char *ledger = topics[owner->options->service->ledger].name;
@@ -310,7 +310,7 @@ static Result accepted_take(Owner *owner, const BusRecord *from, const LedgerCur
 	if (record_is_bookkeeping(&record))
 		return result_ok();
 	if (owner->phase == PHASE_ACCEPTING)
-		return result_ok(); /* owner_draft applied it */
+		return result_ok(); /* owner_draft has applied the record already */
 	TRY(service->apply(owner->handler, &record));
 	return projection_touch(&owner->projection, &record);
 }
@@ -411,7 +411,7 @@ static int64_t superseded_pause_ms(const Owner *owner)
 	return SUPERSEDED_PAUSE_MS + (int64_t)(owner->options->owner_id % SUPERSEDED_PAUSE_MS);
 }
 
-/* True when the epoch was given up. */
+/* Gives up the epoch if the visit, a failed append or the time since began_at requires it. True if it was given up. */
 static bool given_up(Owner *owner, const FollowVisit *visit)
 {
 	if (visit->event == FOLLOW_SUPERSEDED || visit->event == FOLLOW_LOST_RACE) {
@@ -450,14 +450,14 @@ Result owner_draft(Owner *owner, const Draft *draft)
 			  .subject = draft->subject, .key = draft->key.size ? draft->key : draft->subject, .cause = cause,
 			  .headers = draft->headers, .body = draft->body, .time = draft->time };
 	record = batch_keep(&owner->batch, &record);
-	/* Applied before it is appended: the positions in its headers depend on the applied state (Service.position). */
+	/* Apply the record before appending it: the positions in its headers depend on the applied state (Service.position). */
 	Result result = record_is_bookkeeping(&record) ? result_ok() : options->service->apply(owner->handler, &record);
 	if (!result_failed(result) && !record_is_bookkeeping(&record))
 		result = projection_touch(&owner->projection, &record);
 	if (!result_failed(result))
 		result = draft_append(owner, &record, seq);
 	if (result.kind == ERROR_INPUT)
-		result.kind = ERROR_INTERNAL; /* a draft that does not fit is no fault of the input's sender */
+		result.kind = ERROR_INTERNAL; /* the draft is at fault, not the input, which must not become a dead letter */
 	TRY(result);
 	owner->figures->records++;
 	return result_ok();
@@ -498,7 +498,7 @@ static Result record_decide(Owner *owner, InputPartition *input, const BusRecord
 	owner->input = NULL;
 	if (result.kind != ERROR_INPUT)
 		return result;
-	must(owner->batch.count == drafted); /* an input is refused before any draft */
+	must(owner->batch.count == drafted); /* ERROR_INPUT is not allowed after a draft (handler.h) */
 	return owner_dead_letter(owner, (BusPosition){ input->topic, input->partition, from->offset }, result.text);
 }
 
@@ -513,7 +513,7 @@ static bool decide_visit(void *context, const BusRecord *from)
 		return false;
 	if (taken) {
 		int64_t before = input->next;
-		input->next = from->offset + 1; /* drafts from here on state this position */
+		input->next = from->offset + 1; /* drafts of this input state this position */
 		visit->result = record_decide(visit->owner, input, from);
 		if (result_failed(visit->result)) {
 			input->next = before;
@@ -645,7 +645,7 @@ static void group_commit(Owner *owner)
 						       positions.list[i].partition, positions.list[i].position);
 }
 
-/* No input left a record or a dead letter: only what was observed is committed. */
+/* Ends a batch with neither records nor dead letters: commits only what `observe` stored and the observed offsets. */
 static Result batch_commit_empty(Owner *owner, bool save)
 {
 	Result result = save ? inputs_save(owner->inputs) : result_ok();
@@ -674,7 +674,7 @@ static Result batch_decide(Owner *owner, bool *progressed)
 	if (result_failed(result)) {
 		bool drafted = owner->batch.count > 0;
 		owner_doubt(owner, result.text, 0);
-		/* Drafts are on the wire already, so another epoch is claimed at once; without drafts the caller backs off. */
+		/* Drafts were appended already, so the owner claims another epoch at once. Without drafts the caller backs off. */
 		return drafted && result.kind != ERROR_INTERNAL ? result_ok() : result;
 	}
 	*progressed = count > 0 || owner->batch.count > 0;
@@ -727,7 +727,7 @@ static Result batch_derive(Owner *owner, bool *done)
 	if (*done)
 		return result_ok();
 	if (wire_failed(outputs->wire)) {
-		wire_replace(&outputs->wire); /* some may be lost: all outputs are emitted again, under the same ids */
+		wire_replace(&outputs->wire); /* some outputs may be lost: all are emitted again, under the same ids */
 		batch->derived = 0;
 	}
 	for (; batch->derived < batch->count; batch->derived++) {
@@ -757,18 +757,18 @@ static Result opening_append(Owner *owner)
 	return result;
 }
 
-/* Called again until all inputs are observed, because their records may arrive one by one. */
+/* Observes inputs, then emits the outputs that may not be durable and begins the term. Called again until all are observed. */
 static Result open_partition(Owner *owner, bool *progressed)
 {
 	bool complete;
-	owner->deriving = false; /* until all outputs are on the wire */
+	owner->deriving = false; /* set again once all outputs are appended */
 	if (owner->inputs->observed_at == INSTANT_NONE)
 		TRY(inputs_start(owner->inputs));
 	TRY(inputs_observe(owner->inputs, progressed, &complete));
 	if (!complete)
 		return result_ok();
 	TRY(outputs_derive_again(owner->outputs, owner->reader, &owner->derive_from, owner->cursor.next));
-	timer_set_begin(&owner->timers, owner->epoch);
+	TRY(timer_set_begin(&owner->timers, owner->epoch));
 	projection_begin(&owner->projection);
 	owner->deriving = true;
 	owner->last_record_at = owner->handler->now;
@@ -796,7 +796,7 @@ static Result bug_10_go_on(Owner *owner, bool *progressed)
 static Result claim(Owner *owner, bool *progressed)
 {
 	const RuntimeOptions *options = owner->options;
-	/* Without standby no other replica could own the partition: may_own is not asked, and the service reports its fault. */
+	/* Without `standby` there is no other replica that could own the partition, so may_own is not called. */
 	if (options->standby && options->service->may_own)
 		TRY(options->service->may_own(owner->handler));
 	if (BUG(10) && owner->cursor.epoch == owner->epoch && owner->cursor.owner == options->owner_id)
@@ -844,7 +844,7 @@ static Result opening(Owner *owner, bool *progressed)
 	FollowVisit visit = { 0 };
 	if (!owner->deriving) {
 		if (owner->cursor.seq > 0)
-			owner->began_at = owner->handler->now; /* the opening was read back: only records of inputs are awaited */
+			owner->began_at = owner->handler->now; /* the opening record was read back: no append is waited for */
 		TRY(follow(owner, &visit));
 		*progressed = visit.count > 0;
 		if (given_up(owner, &visit) || owner->cursor.seq == 0)
@@ -879,7 +879,7 @@ static Result owning(Owner *owner, bool *progressed)
 {
 	FollowVisit visit;
 	owner->began_at = owner->handler->now;
-	TRY(follow(owner, &visit)); /* another owner's claim, or late records of a former owner */
+	TRY(follow(owner, &visit)); /* reads another owner's claim or late records of a former owner, if any */
 	if (given_up(owner, &visit) || owner->paused)
 		return result_ok();
 	*progressed = visit.count > 0;
@@ -893,7 +893,7 @@ static Result owning(Owner *owner, bool *progressed)
 	return result;
 }
 
-/* All drafts were read back, and dead letters are durable. */
+/* True if all drafts were read back as accepted and all dead letters are durable. */
 static bool batch_is_accepted(const Owner *owner)
 {
 	bool refusals_durable = !owner->batch.refused || (wire_pending(owner->wire) == 0 && !wire_failed(owner->wire));
@@ -972,7 +972,7 @@ size_t owner_positions(const Owner *owner, BusPosition *out, Instant *wake_at)
 	return count;
 }
 
-/* A replica without the assignment stands by: ready once it has read the ledger to its end, or if it does not follow it. */
+/* A replica without the assignment is ready once it has read the ledger to its end, or at once if it does not follow the ledger. */
 bool owner_is_ready(const Owner *owner)
 {
 	bool stands_by = !owner->assigned && owner->phase == PHASE_FOLLOWING;

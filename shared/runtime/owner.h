@@ -24,34 +24,34 @@ typedef struct {
 
 	RuntimePhase phase;
 	bool paused, assigned;
-	bool caught_up;      /* was at the ledger's end once */
+	bool caught_up;      /* has read the ledger to its end once */
 	bool in_transaction; /* of the store */
-	bool deriving;       /* outputs of accepted records are awaited */
-	Instant claim_after; /* no claim before; INSTANT_NONE: at once */
+	bool deriving;       /* outputs of accepted records are not all acknowledged yet */
+	Instant claim_after; /* no claim before this time; INSTANT_NONE: no limit */
 
 	/* the ledger */
-	LedgerCursor cursor;      /* where it is read; next -1: state must be loaded */
+	LedgerCursor cursor;      /* the ledger is read from here; next -1: state must be loaded first */
 	LedgerCursor derive_from; /* outputs of records from here on may not be durable */
 	int64_t derived;          /* ce_derived: outputs of records before this offset are durable */
-	uint64_t epoch;           /* the one last claimed */
-	Wire *wire;               /* appends of this epoch */
+	uint64_t epoch;           /* epoch of this owner's last claim */
+	Wire *wire;               /* counts the appends of this epoch */
 
 	/* the batch under way */
 	Batch batch;
 	TimerSet timers;
 	Projection projection;
-	const Record *input; /* being decided; NULL: a timer, an outcome, settle */
+	const Record *input; /* the input being decided; NULL: none, or a timer, an outcome or settle is being decided */
 	unsigned input_drafts;
-	Instant began_at; /* when an append began that must be read back, or the last step without one */
+	Instant began_at; /* when the append began that must be read back; while there is none, the time of the last step */
 	Buffer headers;
 
-	/* what is due without an input */
-	Instant settle_at; /* INSTANT_NONE: not requested */
+	/* work that is due without an input */
+	Instant settle_at; /* next call of Service.settle without inputs; INSTANT_NONE: none */
 	Instant last_record_at, group_committed_at, trim_at;
 	uint64_t inputs_since_record;
 } Owner;
 
-/* Prepares the state file. *owner holds the first six members, which are borrowed until owner_release, and is zeroed otherwise. */
+/* Prepares the state file. The caller has set the first six members, borrowed until owner_release, and zeroed the others. */
 Result owner_init(Owner *owner);
 void owner_release(Owner *owner);
 
@@ -66,7 +66,7 @@ bool owner_is_at_rest(const Owner *owner);
 /* Adds a record to the batch: applies it and appends it to the ledger (handler_draft). */
 Result owner_draft(Owner *owner, const Draft *draft);
 
-/* The batch waits until the dead letter is durable. ERROR_AGAIN: it cannot be appended. */
+/* Appends a dead letter for the input. The batch is committed only once it is durable. ERROR_AGAIN: it cannot be appended now. */
 Result owner_dead_letter(Owner *owner, BusPosition input, const char *reason);
 
 #endif

@@ -18,7 +18,7 @@ static const char version_header[] = "ce_version";
 void projection_init(Projection *projection, Handler *handler, BusReader *reader)
 {
 	const ServiceProjection *declared = &handler->service->projection;
-	*projection = (Projection){ .handler = handler, .reader = reader, .wire = wire_new(),
+	*projection = (Projection){ .handler = handler, .reader = reader, .wire = wire_new(NULL),
 				    .declared = declared->state && reader->bus->external_readers ? declared : NULL };
 	buffer_init(&projection->headers, BUFFER_MAX);
 	buffer_init(&projection->document, BUFFER_MAX);
@@ -66,13 +66,13 @@ Result projection_touch(Projection *projection, const Record *record)
 void projection_begin(Projection *projection)
 {
 	wire_replace(&projection->wire);
-	projection->dirty = true; /* not known: the next step looks for dirty keys in state */
+	projection->dirty = true; /* perhaps: the next steps look for dirty keys in state */
 	projection->write_at = 0;
 	projection->retry_at = INSTANT_NONE;
 	projection->pause_ms = WRITE_MS;
 }
 
-/* The topic was created again, or was trimmed past the position: every key is dirty. */
+/* The topic was created again, or was trimmed past `next`: marks every key dirty and reads the table again from `first`. */
 static Result restart(Projection *projection, int64_t first)
 {
 	char sql[160];
@@ -91,7 +91,7 @@ typedef struct {
 	Result result;
 } TableVisit;
 
-/* The version that the record states; -1, which is never the version of a key, where another program wrote the record. */
+/* The version that the record states, or -1, which no key has, if another program wrote the record without a version. */
 static int64_t version_of(const BusRecord *record)
 {
 	int64_t version;
@@ -158,8 +158,8 @@ static Result key_append(Projection *projection, Slice key, int64_t version)
 }
 
 /*
- * Writes nothing for a key without an incident (its command was refused). A document too large for a record is logged and
- * skipped.
+ * Writes nothing for a key that state does not know (an incident id of a refused command). A document too large for a record is
+ * logged and skipped.
  */
 static Result key_write(Projection *projection, Slice key)
 {
@@ -190,7 +190,7 @@ static Result dirty_write(Projection *projection)
 	return result_failed(result) ? result : ended;
 }
 
-/* Writes only when the table was read to its end, with the records of other programs and this owner's last ones. */
+/* Writes only once the table was read to its end, including records of other programs and the last ones of this owner. */
 static Result read_or_write(Projection *projection, bool *progressed)
 {
 	Bus *bus = projection->reader->bus;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { HANDLE_BYTES = 4 << 20 }; /* inputs of one partition in a batch: well below the capacity of the bus's queue */
+enum { HANDLE_BYTES = 4 << 20 }; /* bytes of inputs of one partition in a batch: far less than the queue of the bus holds */
 
 Result reader_init(Reader *reader)
 {
@@ -65,7 +65,7 @@ static void catch_up(Reader *reader)
 	if (reader->caught_up || !targets_passed(reader))
 		return;
 	targets_set(reader);
-	/* A round of no more than a batch does not show if reading gains on writing. */
+	/* A round of at most one batch is too short to show if reading is faster than writing: continue. */
 	bool gains = before <= BATCH_INPUTS || reader->behind < before;
 	if (reader->behind <= BATCH_INPUTS || !gains)
 		set_caught_up(reader, true);
@@ -73,7 +73,7 @@ static void catch_up(Reader *reader)
 
 /* ---- positions */
 
-/* A position that its log no longer holds moves to the log's first record. */
+/* If retention dropped the record at the position, the position moves to the oldest record kept. */
 static void input_begin(const Reader *reader, InputPartition *input)
 {
 	int64_t first = input_first(reader->inputs, input);
@@ -85,7 +85,7 @@ static void input_begin(const Reader *reader, InputPartition *input)
 	input->cursor = ledger_begin(first);
 }
 
-/* positioned stays false until all partitions are set: else a step could skip a batch that is in doubt. */
+/* `positioned` stays false until all partitions are set: otherwise, after a failure here, a step could skip a batch in doubt. */
 static Result positions_from_group(Reader *reader)
 {
 	Bus *bus = reader->options->bus;
@@ -105,7 +105,7 @@ static Result positions_from_group(Reader *reader)
 	return result_ok();
 }
 
-/* A view that was made from another log, or that a trimmed ledger cannot bring up to date, is dropped and rebuilt. */
+/* Drops the view, which is then rebuilt, if it was made from another log or if a ledger was trimmed past its cursor. */
 static Result view_load(Reader *reader)
 {
 	const RuntimeOptions *options = reader->options;
@@ -213,7 +213,7 @@ static bool handle_visit(void *context, const BusRecord *from)
 		input->cursor = before;
 		return false;
 	}
-	/* Without a store a position must be right behind an accepted record: behind a dropped one only the cursor moves. */
+	/* Without a store a position is right behind an accepted record (inputs_enter); a dropped record moves only the cursor. */
 	if (taken || visit->reader->options->store)
 		input->next = from->offset + 1;
 	visit->count++;
@@ -257,7 +257,17 @@ static Result positions_commit(const Reader *reader)
 
 /* ---- with a store */
 
-/* Commits all of the batch or nothing of it, in the view and in memory. */
+/* After a rollback: the inputs in memory, and those of the service, become what the view holds. */
+static Result view_restore(Reader *reader)
+{
+	Inputs *inputs = reader->inputs;
+	const Service *service = reader->options->service;
+	memcpy(inputs->list, reader->inputs_before, sizeof(InputPartition) * inputs->count);
+	batch_clear(&reader->batch);
+	return service->restore ? service->restore(reader->handler) : result_ok();
+}
+
+/* Ends the batch: if `result` is OK, commits it; if not, or if that fails, restores the view and what is in memory. */
 static Result view_end(Reader *reader, Result result)
 {
 	Store *store = reader->options->store;
@@ -270,12 +280,11 @@ static Result view_end(Reader *reader, Result result)
 	else
 		store_rollback(store);
 	if (result_failed(result)) {
-		memcpy(inputs->list, reader->inputs_before, sizeof(InputPartition) * inputs->count);
-		batch_clear(&reader->batch);
+		TRY(view_restore(reader));
 		return result;
 	}
 	accepted_notify(reader);
-	return positions_commit(reader); /* advisory: retention keeps records that a view has not read */
+	return positions_commit(reader); /* advisory: so that retention keeps records that a view has not read */
 }
 
 static Result dead_letters_check(Reader *reader)
@@ -300,7 +309,7 @@ static Result with_store(Reader *reader, size_t *count)
 		result = inputs_handle(reader, count);
 	}
 	bool awaited = reader->awaiting;
-	/* The transaction stays open until dead letters are reported. */
+	/* The transaction stays open until the bus has reported every dead letter as durable or failed. */
 	reader->awaiting = !result_failed(result) && wire_pending(reader->outputs->wire) > 0;
 	if (reader->awaiting)
 		return result_ok();
@@ -343,8 +352,8 @@ static Result without_store(Reader *reader, size_t *count)
 }
 
 /*
- * Follows the assignment. A reader that loses it drops its unfinished batch; the replica that is assigned next reads that batch
- * again from the group's positions, and so does this reader when it is assigned again.
+ * Follows the assignment. A reader that loses the assignment drops its unfinished batch; the replica that is assigned next reads
+ * that batch again from the group's positions, and so does this reader when it is assigned again.
  */
 static Result positions_follow_group(Reader *reader)
 {
@@ -372,7 +381,7 @@ Result reader_step(Reader *reader, bool *progressed)
 {
 	size_t count = 0;
 	Result result = step(reader, &count);
-	/* A log was trimmed further than this process knew: taking positions again logs what is lost. */
+	/* A log was trimmed further than this process knew: the next step takes the positions again and logs input-lost. */
 	if (result.kind == ERROR_NOT_FOUND) {
 		reader->positioned = false;
 		result.kind = ERROR_AGAIN;
@@ -393,7 +402,7 @@ size_t reader_positions(const Reader *reader, BusPosition *out)
 	return inputs->count;
 }
 
-/* An instance without store and assignment has nothing to catch up with. */
+/* A reader with neither store nor assignment reads nothing, so it is ready. */
 bool reader_is_ready(const Reader *reader)
 {
 	return (!reader->assigned && !reader->options->store) || reader->caught_up;

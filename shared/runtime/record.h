@@ -1,4 +1,4 @@
-/* Records of the bus as handlers see them, read in one place for all readers. Pure. */
+/* Converts records of the bus into the form that handlers get (Record). Pure. */
 #ifndef TOCSIN_RUNTIME_RECORD_H
 #define TOCSIN_RUNTIME_RECORD_H
 
@@ -12,7 +12,8 @@ Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Rec
 bool record_is_bookkeeping(const Record *record);
 
 /*
- * True where the record is in the partition of its incident or of its key (docs/design/ownership.md, "Words and topics"). A record that names neither may be anywhere.
+ * True if the record is in the partition of its incident or of its key (docs/design/ownership.md, "Words and topics"). A record
+ * that names neither may be in any partition.
  */
 bool record_is_in_partition(const Record *record, unsigned partitions);
 

@@ -51,7 +51,7 @@ static void map_grow(Map *map)
 	map->room = room;
 }
 
-/* The number of a text, at first 0; borrowed until the next call. */
+/* Points to the number of the text, which is initially 0; valid until the next call. */
 static int64_t *map_at(Map *map, Slice text)
 {
 	if (map->used * 4 >= map->room * 3)
@@ -77,7 +77,7 @@ struct Replay {
 	ReplayFigures figures;
 	Map ids, versions;
 	bool began;
-	bool entered_at_claim; /* a trimmed log begins at a claim or its opening: that opening's ce_prev cannot be compared */
+	bool entered_at_claim; /* the trimmed log begins at a claim or its opening: the opening's ce_prev cannot be checked */
 };
 
 Replay *replay_new(TopicId ledger, unsigned partition, ReplayFinding finding, void *context)
@@ -216,7 +216,7 @@ static void accept(Replay *replay, const BusRecord *record)
 		check_versions(replay, record);
 }
 
-/* A trimmed log's first record is accepted by definition. */
+/* Sets the cursor at the first record kept. True if the record is accepted by definition, as the first one of a trimmed log. */
 static bool begin(Replay *replay, const BusRecord *record)
 {
 	LedgerMark mark;

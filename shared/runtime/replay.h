@@ -24,12 +24,12 @@ typedef void (*ReplayFinding)(void *context, int64_t offset, const char *text);
 typedef struct {
 	uint64_t records, accepted; /* accepted: without claims */
 	uint64_t claims, takeovers; /* takeovers: claims that changed the owner */
-	uint64_t dropped;           /* by the rule, which is no fault: late, repeated, of a former owner, of an unknown writer */
-	uint64_t unknown_writers;         /* of those, records of an unknown writer: other programs may write to the topic */
+	uint64_t dropped;           /* by the rule, which is no error: late, repeated, of a former owner, of an unknown writer */
+	uint64_t unknown_writers;         /* the part of `dropped` from unknown writers: other programs may write to the topic */
 	uint64_t holes, findings;
 } ReplayFigures;
 
-/* Never NULL. context is finding's. */
+/* Never returns NULL. context is passed to `finding`. */
 Replay *replay_new(TopicId ledger, unsigned partition, ReplayFinding finding, void *context);
 void replay_free(Replay *replay); /* accepts NULL */
 
@@ -37,7 +37,7 @@ void replay_free(Replay *replay); /* accepts NULL */
 typedef void (*ReplayAccepted)(void *context, const BusRecord *record);
 void replay_on_accepted(Replay *replay, ReplayAccepted accepted, void *context);
 
-/* Takes the records by offset, from the first one kept. Only the journal's need bodies. */
+/* Takes the next record. Call it in the order of offsets, from the oldest record kept. Only records of the journal need bodies. */
 void replay_take(Replay *replay, const BusRecord *record);
 
 ReplayFigures replay_figures(const Replay *replay);

@@ -12,10 +12,10 @@ _Static_assert((int)LEDGER_PARTITIONS_MAX == (int)BUS_PARTITIONS_MAX, "positions
 
 enum {
 	POLICY_MAX = 1 << 20,
-	LAG_MS = 1000, /* between reports of the lag */
+	LAG_MS = 1000, /* between two reports of the lag */
 };
 
-/* Either `owner` or `reader` is in use: is_owner. */
+/* Only one of `owner` and `reader` is used (is_owner). */
 struct Runtime {
 	RuntimeOptions options;
 	Handler handler;
@@ -30,7 +30,7 @@ struct Runtime {
 	Owner owner;
 	Reader reader;
 	RuntimeFigures figures;
-	int64_t lag_reported[TOPICS]; /* records */
+	int64_t lag_reported[TOPICS]; /* in records, by TopicId */
 	Instant lag_at;
 };
 
@@ -41,6 +41,8 @@ static bool is_owner(const Runtime *runtime)
 
 StoreOptions runtime_store_options(const Service *service, const char *path)
 {
+	if (service->schema_prepare)
+		service->schema_prepare();
 	return (StoreOptions){ .path = path, .steps = service->schema, .version = service->schema_version };
 }
 
@@ -50,7 +52,7 @@ static Result parts_init(Runtime *runtime)
 {
 	const RuntimeOptions *options = &runtime->options;
 	inputs_init(&runtime->inputs, &runtime->handler, runtime->bus_reader);
-	outputs_init(&runtime->outputs, &runtime->handler, options->bus, &runtime->figures);
+	outputs_init(&runtime->outputs, &runtime->handler, runtime->bus_reader, &runtime->figures);
 	buffer_init(&runtime->policy_body, POLICY_MAX);
 	if (is_owner(runtime)) {
 		Owner *owner = &runtime->owner;
@@ -114,7 +116,7 @@ void runtime_free(Runtime *runtime)
 	free(runtime);
 }
 
-/* ---- policy: the last valid message of the topic */
+/* ---- the policy: the last valid record of its topic */
 
 typedef struct {
 	Buffer *body;
@@ -212,7 +214,7 @@ static BusPosition input_position(const Runtime *runtime, const InputPartition *
 	return (BusPosition){ input->topic, input->partition, offset };
 }
 
-/* True when the runtime reads its inputs, or will once it owns the partition or has its positions. */
+/* True if the runtime reads its inputs, or will read them once it owns the partition or has its positions. */
 static bool reads_inputs(const Runtime *runtime)
 {
 	return is_owner(runtime) ? runtime->owner.assigned || runtime->owner.phase >= PHASE_OWNING :
@@ -246,7 +248,7 @@ static void lag_report(Runtime *runtime)
 	if (now >= runtime->lag_at && now < runtime->lag_at + LAG_MS)
 		return;
 	if (!has_positions && (follows_ledger(runtime) || reads_inputs(runtime)))
-		return; /* the lag is not known before the positions are: the last report stays */
+		return; /* the lag cannot be computed without positions: the last report stays */
 	Lag lag = { 0 };
 	lag_measure(runtime, &lag);
 	lag_publish(&lag, runtime->options.service->name, runtime->lag_reported);
@@ -332,7 +334,7 @@ Result handler_emit(Handler *handler, TopicId topic, unsigned slot, const Draft 
 	return outputs_emit(&handler->runtime->outputs, topic, slot, draft);
 }
 
-/* Timers that are armed before the term begins reach the timer store when it does (timer_set_begin). */
+/* Timers that are armed before the owner's term begins reach the timer store when the term begins (timer_set_begin). */
 Result handler_arm(Handler *handler, Slice timer_id, Instant due_at)
 {
 	Owner *owner = &handler->runtime->owner;

@@ -12,30 +12,40 @@ static const char *const tables[] = {
 	"CREATE TABLE IF NOT EXISTS runtime_number (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS runtime_position (topic INTEGER, partition INTEGER, position INTEGER,"
 	" PRIMARY KEY (topic, partition)) WITHOUT ROWID",
-	"CREATE TABLE IF NOT EXISTS runtime_timer (id TEXT PRIMARY KEY, due INTEGER) WITHOUT ROWID",
-	"CREATE INDEX IF NOT EXISTS runtime_timer_due ON runtime_timer (due)",
+	"CREATE TABLE IF NOT EXISTS runtime_timer (id TEXT PRIMARY KEY, due INTEGER, show INTEGER) WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS runtime_stale (key TEXT PRIMARY KEY) WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS runtime_text (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 };
 
-/* Early files of 0.1.0 lack `marked` and `born`: their cursors match no log, so the state is rebuilt. */
-static Result cursor_columns_add(Store *store)
+/* Columns that early files of 0.1.0 lack. Cursors without `marked` and `born` match no log, so such a state is rebuilt. */
+static const struct {
+	const char *present; /* a query that has a row if the file has the columns */
+	const char *add[4];
+} columns[] = {
+	{ "SELECT 1 FROM pragma_table_info('runtime_cursor') WHERE name = 'marked'",
+	  { "ALTER TABLE runtime_cursor ADD COLUMN marked INTEGER", "ALTER TABLE runtime_cursor ADD COLUMN born INTEGER" } },
+	{ "SELECT 1 FROM pragma_table_info('runtime_timer') WHERE name = 'show'",
+	  { "DROP INDEX IF EXISTS runtime_timer_due", "ALTER TABLE runtime_timer ADD COLUMN show INTEGER",
+	    "UPDATE runtime_timer SET show = due" } },
+};
+
+static Result columns_add(Store *store, size_t i)
 {
-	Statement *row = store_query_(store, "SELECT 1 FROM pragma_table_info('runtime_cursor') WHERE name = 'marked'", false,
-				      NULL, 0);
+	Statement *row = store_query_(store, columns[i].present, false, NULL, 0);
 	bool present = statement_next(row);
 	TRY(statement_end(row));
-	if (present)
-		return result_ok();
-	TRY(store_run_(store, "ALTER TABLE runtime_cursor ADD COLUMN marked INTEGER", NULL, 0));
-	return store_run_(store, "ALTER TABLE runtime_cursor ADD COLUMN born INTEGER", NULL, 0);
+	for (size_t k = 0; !present && columns[i].add[k]; k++)
+		TRY(store_run_(store, columns[i].add[k], NULL, 0));
+	return result_ok();
 }
 
 Result state_prepare(Store *store)
 {
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		TRY(store_run_(store, tables[i], NULL, 0));
-	return cursor_columns_add(store);
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		TRY(columns_add(store, i));
+	return store_run_(store, "CREATE INDEX IF NOT EXISTS runtime_timer_show ON runtime_timer (show)", NULL, 0);
 }
 
 Result state_reset(const Handler *handler, const char *cluster)

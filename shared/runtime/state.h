@@ -1,6 +1,7 @@
 /*
- * The runtime's own tables in a partition's state file, beside the service's tables and so in the same transactions. Each
- * module reads and writes its rows; the cursors, which two modules keep, and the checks whether a file fits its bus are here.
+ * The runtime's own tables in a partition's state file, beside the service's tables and so in the same transactions. The other
+ * modules of the runtime read and write their own rows. Here are the cursors, which two modules use, and the checks that a file
+ * belongs to its bus.
  */
 #ifndef TOCSIN_RUNTIME_STATE_H
 #define TOCSIN_RUNTIME_STATE_H
@@ -14,7 +15,7 @@ Result state_prepare(Store *store);
 /* Drops all rows, the service's too, logs state-dropped and prepares the empty file. */
 Result state_reset(const Handler *handler, const char *cluster);
 
-/* *usable: the file was made from this cluster. A file that names no cluster gets this name; "" matches every file. */
+/* *usable: the file was made from this cluster. A file that names no cluster gets this name. cluster "" matches every file. */
 Result state_cluster_check(Store *store, const char *cluster, bool *usable);
 
 /* Returns ERROR_INTERNAL: the file reflects records that the topic does not hold, so the bus is older than the file. */

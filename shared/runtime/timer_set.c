@@ -1,17 +1,23 @@
 #include "shared/runtime/timer_set.h"
 
 #include "shared/io/system/log.h"
+#include "shared/io/system/metrics.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-	BATCH_TIMERS = 200,
+	BATCH_TIMERS = 200,     /* timers reported or fired in one step */
+	ARM_BATCH = 200,        /* timers armed again in one step; fewer than the changes that the timer store queues */
 	TIMER_LEASE_MS = 30000, /* a fired timer that stays armed fires again after this time */
-	TIMER_SWEEP_MS = 30000, /* overdue timers are armed again this often, in case the timer store lost them */
-	TIMERS_PAUSE_MS = 1000, /* before an unreachable store is asked again */
+	STATE_GRACE_MS = 500,   /* a reachable timer store has this time to report a due timer */
+	PAUSE_MIN_MS = 1000,    /* before an unreachable timer store is called again */
+	PAUSE_MAX_MS = 8000,
 };
 
-typedef struct {
+typedef struct DueTimers {
 	size_t count;
 	struct {
 		char id[128];
@@ -19,14 +25,30 @@ typedef struct {
 	} list[BATCH_TIMERS];
 } DueTimers;
 
+/* A timer's row. */
+typedef struct {
+	Instant due_at;
+	Instant show_at; /* due_at, or the end of the lease */
+} TimerRow;
+
 void timer_set_init(TimerSet *set, Handler *handler, Timers *timers, const char *owner)
 {
 	*set = (TimerSet){ .handler = handler, .timers = timers, .owner = owner, .retry_at = INSTANT_NONE };
+	if (timers) {
+		set->due = calloc(1, sizeof(*set->due));
+		must(set->due);
+	}
 }
 
 void timer_set_release(TimerSet *set)
 {
+	free(set->due);
 	free(set->changes);
+}
+
+static bool fires_timers(const TimerSet *set)
+{
+	return set->timers && set->handler->service->fire;
 }
 
 /* ---- rows of the state */
@@ -46,7 +68,8 @@ static void change_record(TimerSet *set, bool armed, Slice id, Instant due_at)
 
 Result timer_set_arm(TimerSet *set, Slice id, Instant due_at, bool record_change)
 {
-	TRY(store_run(set->handler->store, "INSERT OR REPLACE INTO runtime_timer VALUES (?1, ?2)", V_TEXT(id), V_INTEGER(due_at)));
+	TRY(store_run(set->handler->store, "INSERT OR REPLACE INTO runtime_timer (id, due, show) VALUES (?1, ?2, ?2)",
+		      V_TEXT(id), V_INTEGER(due_at)));
 	if (record_change)
 		change_record(set, true, id, due_at);
 	return result_ok();
@@ -60,14 +83,31 @@ Result timer_set_disarm(TimerSet *set, Slice id, bool record_change)
 	return result_ok();
 }
 
-/* False: state does not know the timer. */
-static bool timer_find(const TimerSet *set, Slice id, Instant *due_at)
+/* False if state has no such timer. */
+static bool row_find(const TimerSet *set, Slice id, TimerRow *out)
 {
-	Statement *row = store_query(set->handler->store, "SELECT due FROM runtime_timer WHERE id = ?1", V_TEXT(id));
+	Statement *row = store_query(set->handler->store, "SELECT due, show FROM runtime_timer WHERE id = ?1", V_TEXT(id));
 	bool found = statement_next(row);
-	*due_at = found ? statement_integer(row, 0) : INSTANT_NONE;
+	if (found)
+		*out = (TimerRow){ .due_at = statement_integer(row, 0), .show_at = statement_integer(row, 1) };
 	(void)statement_end(row);
 	return found;
+}
+
+/* The earliest show time of all rows; INSTANT_NONE: there are no rows. */
+static Instant rows_next(const TimerSet *set)
+{
+	Statement *row = store_query_(set->handler->store, "SELECT show FROM runtime_timer ORDER BY show LIMIT 1", false, NULL, 0);
+	Instant next = statement_next(row) ? statement_integer(row, 0) : INSTANT_NONE;
+	(void)statement_end(row);
+	return next;
+}
+
+/* A lease that ends later than a new one would began before the clock was set back, and counts as over. */
+static bool row_is_leased(const TimerSet *set, const TimerRow *row)
+{
+	Instant now = set->handler->now;
+	return row->show_at != row->due_at && row->show_at > now && row->show_at <= now + TIMER_LEASE_MS;
 }
 
 /* ---- the timer store */
@@ -82,13 +122,34 @@ static Result timer_disarm(const TimerSet *set, Slice id)
 	return set->timers->operations->disarm(set->timers, set->owner, set->epoch, id);
 }
 
-/* Logged once each time the store becomes unreachable. */
+static void arming_start(TimerSet *set)
+{
+	set->arming = true;
+	set->armed_to[0] = '\0';
+}
+
+/* Logs the failure once each time the timer store becomes unreachable. */
 static void timers_failed(TimerSet *set, Result result)
 {
-	if (set->retry_at == INSTANT_NONE)
+	if (set->retry_at == INSTANT_NONE) {
 		handler_log(set->handler, LOG_WARN, "timers-unreachable", result.text);
-	set->retry_at = set->handler->now + TIMERS_PAUSE_MS;
-	set->swept_at = 0; /* changes do not reach the store meanwhile: all timers are armed again */
+		set->pause_ms = 0;
+		set->state_fired = 0;
+	}
+	set->pause_ms = set->pause_ms == 0 ? PAUSE_MIN_MS : set->pause_ms * 2;
+	set->pause_ms = set->pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : set->pause_ms;
+	set->retry_at = set->handler->now + set->pause_ms;
+	arming_start(set); /* until then no change reaches the timer store, so all timers must be armed again */
+}
+
+static void timers_answered(TimerSet *set)
+{
+	char detail[64];
+	if (set->retry_at == INSTANT_NONE)
+		return;
+	set->retry_at = INSTANT_NONE;
+	snprintf(detail, sizeof(detail), "%" PRId64 " timers were fired from state meanwhile", set->state_fired);
+	handler_log(set->handler, LOG_INFO, "timers-reachable", detail);
 }
 
 static bool timers_are_away(const TimerSet *set)
@@ -96,45 +157,39 @@ static bool timers_are_away(const TimerSet *set)
 	return set->retry_at != INSTANT_NONE && set->handler->now < set->retry_at;
 }
 
-/* Arms the timers that are overdue by a lease, or all where swept_at is 0. */
-static Result rows_arm(TimerSet *set)
+static Result timers_health(const TimerSet *set)
 {
-	Instant horizon = set->swept_at == 0 ? INT64_MAX : set->handler->now - TIMER_LEASE_MS;
-	Statement *row = store_query(set->handler->store, "SELECT id, due FROM runtime_timer WHERE due <= ?1 ORDER BY due",
-				     V_INTEGER(horizon));
+	const TimersOperations *operations = set->timers->operations;
+	return operations->health ? operations->health(set->timers) : result_ok();
+}
+
+/* Arms the next ARM_BATCH timers of the state again. */
+static Result arming_step(TimerSet *set)
+{
+	const TimersOperations *operations = set->timers->operations;
+	char last[sizeof(set->armed_to)] = "";
+	size_t count = 0;
+	Statement *row = store_query(set->handler->store, "SELECT id, due FROM runtime_timer WHERE id > ?1 ORDER BY id LIMIT ?2",
+				     V_TEXT(slice_of(set->armed_to)), V_INTEGER(ARM_BATCH));
 	Result result = result_ok();
-	while (!result_failed(result) && statement_next(row))
+	for (; !result_failed(result) && statement_next(row); count++) {
 		result = timer_arm(set, statement_slice(row, 0), statement_integer(row, 1));
+		must(text_copy(statement_slice(row, 0), last, sizeof(last)));
+	}
 	Result ended = statement_end(row);
-	set->swept_at = set->handler->now;
-	return result_failed(result) ? result : ended;
+	TRY(result_failed(result) ? result : ended);
+	set->arming = count == ARM_BATCH;
+	memcpy(set->armed_to, last, sizeof(last));
+	if (!set->arming && operations->armed)
+		operations->armed(set->timers, set->owner, set->epoch);
+	return result_ok();
 }
 
-static void sweep(TimerSet *set)
-{
-	if (!set->timers)
-		return;
-	bool all = set->swept_at == 0;
-	Result result = rows_arm(set);
-	if (result_failed(result))
-		timers_failed(set, result);
-	else if (set->timers->operations->armed && all)
-		set->timers->operations->armed(set->timers, set->owner, set->epoch);
-}
-
-void timer_set_begin(TimerSet *set, uint64_t epoch)
+Result timer_set_begin(TimerSet *set, uint64_t epoch)
 {
 	set->epoch = epoch;
-	set->swept_at = 0;
-	sweep(set);
-}
-
-/* The timer store was emptied: arms all timers again. */
-static void timers_were_lost(TimerSet *set, Result result)
-{
-	handler_log(set->handler, LOG_INFO, "timers-rearmed", result.text);
-	set->swept_at = 0;
-	sweep(set);
+	arming_start(set);
+	return store_run_(set->handler->store, "UPDATE runtime_timer SET show = due WHERE show <> due", NULL, 0);
 }
 
 void timer_set_forget(TimerSet *set)
@@ -175,61 +230,115 @@ static void due_visit(void *context, Slice id, Instant due_at)
 		due->list[due->count++].due_at = due_at;
 }
 
-static Result due_ask(const TimerSet *set, DueTimers *due)
+static Result due_ask(const TimerSet *set)
 {
 	return set->timers->operations->due(set->timers, set->owner, set->epoch, set->handler->now, TIMER_LEASE_MS,
-					    BATCH_TIMERS, due_visit, due);
+					    BATCH_TIMERS, due_visit, set->due);
 }
 
-/* Fires the timer only if state has it with this due time: it may have been moved or disarmed since. */
-static Result timer_decide(const TimerSet *set, Slice id, Instant due_at)
+/* Adds the timers that fire from state to set->due (rule 3). */
+static Result due_add_rows(const TimerSet *set)
 {
-	Instant wanted_at;
-	if (!timer_find(set, id, &wanted_at))
-		return timer_disarm(set, id);
-	if (wanted_at != due_at)
-		return timer_arm(set, id, wanted_at);
+	bool incomplete = set->arming || set->retry_at != INSTANT_NONE;
+	Instant horizon = set->handler->now - (incomplete ? 0 : STATE_GRACE_MS);
+	size_t room = BATCH_TIMERS - set->due->count;
+	Statement *row = store_query(set->handler->store,
+				     "SELECT id, due FROM runtime_timer WHERE show <= ?1 ORDER BY show LIMIT ?2",
+				     V_INTEGER(horizon), V_INTEGER((int64_t)room));
+	while (statement_next(row))
+		due_visit(set->due, statement_slice(row, 0), statement_integer(row, 1));
+	return statement_end(row);
+}
+
+static Result timer_fire(const TimerSet *set, Slice id, Instant due_at, const char *source)
+{
+	TRY(store_run(set->handler->store, "UPDATE runtime_timer SET show = ?2 WHERE id = ?1", V_TEXT(id),
+		      V_INTEGER(set->handler->now + TIMER_LEASE_MS)));
+	metric_add(METRIC_TIMERS_FIRED, source, NULL, 1);
 	return set->handler->service->fire(set->handler, id, due_at);
+}
+
+/* Fires a timer that the timer store reported, or corrects the store (rule 2). */
+static Result report_decide(TimerSet *set, Slice id, Instant due_at)
+{
+	TimerRow row;
+	bool found = row_find(set, id, &row);
+	if (found && row.due_at == due_at)
+		return row_is_leased(set, &row) ? result_ok() : timer_fire(set, id, due_at, "store");
+	Result corrected = found ? timer_arm(set, id, row.due_at) : timer_disarm(set, id);
+	if (result_failed(corrected))
+		timers_failed(set, corrected);
+	return result_ok();
+}
+
+/* Fires at most BATCH_TIMERS - set->due->count timers from state. */
+static Result rows_fire(TimerSet *set)
+{
+	size_t i = set->due->count;
+	TRY(due_add_rows(set));
+	for (; i < set->due->count; i++) {
+		Slice id = slice_of(set->due->list[i].id);
+		TimerRow row;
+		/* An earlier timer of this step may have moved or removed the row. */
+		if (!row_find(set, id, &row) || row.due_at != set->due->list[i].due_at)
+			continue;
+		TRY(timer_fire(set, id, row.due_at, "state"));
+		set->state_fired++;
+	}
+	return result_ok();
+}
+
+/* Asks the timer store for due timers; arms timers again first if it does not have all of them. */
+static void store_ask(TimerSet *set)
+{
+	Result result = timers_health(set);
+	if (!result_failed(result) && set->arming)
+		result = arming_step(set);
+	if (!result_failed(result) && set->arming)
+		return;
+	if (!result_failed(result))
+		result = due_ask(set);
+	switch (result.kind) {
+	case ERROR_NONE: timers_answered(set); break;
+	case ERROR_NOT_FOUND: /* the timer store was emptied */
+		handler_log(set->handler, LOG_INFO, "timers-rearmed", result.text);
+		arming_start(set);
+		break;
+	case ERROR_CONFLICT:
+		/* The timer store knows a greater epoch. Either this owner was superseded, or that epoch is of an earlier log.
+		 * The next record decides: it is accepted only if this owner was not superseded (timer_set_confirm). */
+		set->contested = true;
+		break;
+	default: timers_failed(set, result);
+	}
 }
 
 Result timer_set_decide(TimerSet *set, size_t *count)
 {
-	DueTimers due = { 0 };
-	if (!set->timers || !set->handler->service->fire || timers_are_away(set))
+	if (!fires_timers(set))
 		return result_ok();
-	if (set->handler->now >= set->swept_at + TIMER_SWEEP_MS)
-		sweep(set);
-	Result asked = timers_are_away(set) ? result_ok() : due_ask(set, &due);
-	switch (asked.kind) {
-	case ERROR_NONE:
-		break;
-	case ERROR_NOT_FOUND:
-		timers_were_lost(set, asked);
-		return result_ok();
-	case ERROR_CONFLICT:
-		/* Either this owner was superseded or the epoch belongs to another log. The next record decides: only an
-		 * owner that nobody superseded gets one accepted (timer_set_confirm). */
-		set->contested = true;
-		return result_ok();
-	default:
-		timers_failed(set, asked);
-		return result_ok();
-	}
+	set->due->count = 0;
 	if (!timers_are_away(set))
-		set->retry_at = INSTANT_NONE;
-	for (size_t i = 0; i < due.count; i++)
-		TRY(timer_decide(set, slice_of(due.list[i].id), due.list[i].due_at));
-	*count += due.count;
+		store_ask(set);
+	if (set->contested)
+		return result_ok();
+	for (size_t i = 0; i < set->due->count; i++)
+		TRY(report_decide(set, slice_of(set->due->list[i].id), set->due->list[i].due_at));
+	TRY(rows_fire(set));
+	*count += set->due->count;
 	return result_ok();
 }
 
 Instant timer_set_wake_at(const TimerSet *set)
 {
-	if (!set->timers)
+	if (!fires_timers(set))
 		return INSTANT_NONE;
+	Instant next = rows_next(set);
 	if (timers_are_away(set))
-		return set->retry_at;
-	Instant next = set->timers->operations->next(set->timers, set->owner);
-	Instant sweep_at = set->swept_at + TIMER_SWEEP_MS;
-	return next != INSTANT_NONE && next < sweep_at ? next : sweep_at;
+		return instant_earlier(next, set->retry_at);
+	if (set->arming || set->retry_at != INSTANT_NONE)
+		return set->handler->now;
+	if (next != INSTANT_NONE)
+		next += STATE_GRACE_MS;
+	return instant_earlier(next, set->timers->operations->next(set->timers, set->owner));
 }

@@ -1,9 +1,22 @@
 /*
- * A partition's timers: rows of its state. The timer store (shared/io/timers.h) is an alarm clock that may be late, forget or be
- * unreachable.
+ * A partition's timers: rows of its state. The timer store (shared/io/timers.h: Redis, or SQLite) is asked first which of them are
+ * due. It may answer late, lose timers, or be unreachable; the state decides.
  *
- * Invariant: a failing timer store delays what is due and nothing else. No batch is rolled back for it and no input waits; state
- * knows every timer, and all of them are armed again when the store is back.
+ * The rule
+ *   1. A row has a due time and a `show` time, which equals the due time until the timer fires. Firing sets it to the end of a
+ *      lease of 30 s, in the transaction of the batch: a rollback ends the lease. Arming and the start of a term end it as well.
+ *   2. A timer fires when the timer store reports it, unless its row is missing, has another due time, or is leased. The store is
+ *      then corrected, so a report of a timer that was completed meanwhile removes it from the store.
+ *   3. A timer fires from state, in the order of the rows' show times, when its show time has come and
+ *        - the timer store is unreachable, or does not have all timers yet: at that time;
+ *        - otherwise STATE_GRACE_MS (500 ms) later: the store was slow, or has lost the timer.
+ *   4. While the timer store reports a greater epoch, nothing fires: the next record decides who owns the partition.
+ *
+ * Consequences: a timer fires at most 1 s after it is due, with or without the timer store (a call of the store may take 400 ms).
+ * Both sources use the same lease, so a timer fires once, whenever the store goes away or returns.
+ *
+ * A failure of the timer store rolls no batch back. An unreachable store is tried again after 1 s, then after twice the pause each
+ * time, up to 8 s. When it can be reached, or has lost timers, all timers are armed again, ARM_BATCH (200) in a step.
  */
 #ifndef TOCSIN_RUNTIME_TIMER_SET_H
 #define TOCSIN_RUNTIME_TIMER_SET_H
@@ -17,42 +30,49 @@ typedef struct {
 	char id[128];
 } TimerChange;
 
+struct DueTimers;
+
 typedef struct {
 	Handler *handler;
-	Timers *timers;    /* NULL: the service arms none */
+	Timers *timers;    /* the timer store; NULL: the service arms no timers */
 	const char *owner; /* "notification/0" */
 	uint64_t epoch;
-	TimerChange *changes; /* of the batch under way */
+	TimerChange *changes; /* timers changed by the batch under way */
 	size_t count, room;
-	Instant swept_at; /* 0: all timers of the state must be armed */
-	Instant retry_at; /* the unreachable store is not asked before this time; INSTANT_NONE: the store was reachable */
-	bool contested;   /* the store has a greater epoch: if a record of this term is accepted, this owner takes the timers */
+	struct DueTimers *due; /* timers to fire in the step under way */
+
+	bool arming;          /* the timer store does not have all timers yet: those with an id after armed_to are missing */
+	char armed_to[128];
+	Instant retry_at;     /* the timer store was unreachable and is not called before this time; INSTANT_NONE: it was reachable */
+	int64_t pause_ms;     /* the last pause before retry_at */
+	int64_t state_fired;  /* timers fired from state since the timer store became unreachable */
+	bool contested;       /* the timer store knows a greater epoch; once a record of this term is accepted, this owner takes over */
 } TimerSet;
 
-/* owner is borrowed for the set's life; timers may be NULL. */
+/* handler, timers and owner are borrowed until timer_set_release; timers may be NULL. */
 void timer_set_init(TimerSet *set, Handler *handler, Timers *timers, const char *owner);
 void timer_set_release(TimerSet *set);
 
-/* A term begins: arms all timers of the state under its epoch. */
-void timer_set_begin(TimerSet *set, uint64_t epoch);
+/* Call when a term begins, outside a transaction: ends all leases. Later steps arm all timers of the state under the epoch. */
+Result timer_set_begin(TimerSet *set, uint64_t epoch);
 
-/* Writes the row; record_change: the store is to be informed with timer_set_sync. id: at most 127 bytes. */
+/* Writes or deletes the timer's row. record_change: timer_set_sync sends the change to the timer store. id: at most 127 bytes. */
 Result timer_set_arm(TimerSet *set, Slice id, Instant due_at, bool record_change);
 Result timer_set_disarm(TimerSet *set, Slice id, bool record_change);
 
-/* The batch ends without a commit: its changes are dropped. */
+/* Call when a batch ends without a commit: drops its changes. */
 void timer_set_forget(TimerSet *set);
 
-/* The batch was committed: forwards its changes. A failure loses only hints, which the next sweep replaces. */
+/* Call when a batch was committed: sends its changes to the timer store. After a failure, later steps arm all timers again. */
 void timer_set_sync(TimerSet *set);
 
-/* A record of this term was accepted: takes the timers over from a greater epoch, where the store knows one. */
+/* Call when a record of this term was accepted: if the timer store knows a greater epoch, takes the timers over from it. */
 void timer_set_confirm(TimerSet *set);
 
-/* Calls Service.fire for each due timer, at most 200; *count grows by the number the store showed. */
+/* Calls Service.fire for each due timer, at most 200, in the open transaction; adds to *count the number of reported and fired ones. */
 Result timer_set_decide(TimerSet *set, size_t *count);
 
-/* When the partition is to be stepped for its timers; INSTANT_NONE: the service arms none. */
+/* When a step for the timers is due; INSTANT_NONE: the service has no timers, or none is armed. */
 Instant timer_set_wake_at(const TimerSet *set);
 
 #endif

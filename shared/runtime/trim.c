@@ -12,7 +12,7 @@ typedef struct {
 	Instant young_since;
 	int64_t cut; /* offset of the last accepted record that was visited */
 	bool stopped;
-	bool droppable; /* an accepted record was visited that need not be kept */
+	bool droppable; /* at least one visited accepted record need not be kept */
 	Result result;
 } TrimVisit;
 

@@ -1,8 +1,8 @@
 /*
- * Drops the oldest records of an owner's ledger (docs/design/ownership.md, "Trimming"): all before an accepted record that is
- * young, or from which on the log states everything that state still holds. So a log's first record is accepted by definition,
- * epochs never restart, and a trimmed log still rebuilds the state. A reader of the ledger that was away for longer than
- * retention_ms has lost records.
+ * Drops the oldest records of an owner's ledger (docs/design/ownership.md, "Trimming"): at most all before the first
+ * accepted record that is younger than retention_ms or that state still needs (Service.needed). The new first record is always an
+ * accepted one. So the first record of a log is accepted by definition, epochs never restart, and a trimmed log still rebuilds the
+ * state. A reader of the ledger that was away for longer than retention_ms may have lost records.
  */
 #ifndef TOCSIN_RUNTIME_TRIM_H
 #define TOCSIN_RUNTIME_TRIM_H
@@ -13,11 +13,11 @@
 typedef struct {
 	Handler *handler; /* of a service with `needed` */
 	BusReader *reader;
-	int64_t retention_ms; /* younger records are kept, by ce_time */
+	int64_t retention_ms; /* records with a ce_time less than this long ago are kept */
 	int64_t until;   /* records from this offset on are kept: their outputs may not be durable yet */
 } LedgerTrim;
 
-/* Reads at most 20,000 records and may leave more to trim. A bus that answers ERROR_AGAIN is logged, not an error. */
+/* Reads at most 20,000 records, so more may be left to trim. ERROR_AGAIN of the bus is logged and not returned. */
 Result ledger_trim(const LedgerTrim *trim);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Counts appends under way, so that their author can wait for all of them at once. The bus reports each append exactly once, maybe
- * after its author has given up on it or was freed: a Wire lives until the last report.
+ * Counts appends under way, so that the caller can wait for all of them at once. The bus reports each append exactly once, possibly
+ * after the caller has released the Wire: its memory is freed only after the last report.
  */
 #ifndef TOCSIN_RUNTIME_WIRE_H
 #define TOCSIN_RUNTIME_WIRE_H
@@ -10,13 +10,17 @@
 
 typedef struct Wire Wire;
 
-Wire *wire_new(void);          /* never NULL */
+/*
+ * Never NULL. The reader (NULL: none) is borrowed until wire_release: its wait ends when the last append under way is reported, or
+ * one as failed.
+ */
+Wire *wire_new(BusReader *reader);
 void wire_release(Wire *wire); /* accepts NULL */
 
-/* Releases *wire and sets a new one: reports of earlier appends no longer count. */
+/* Releases *wire and sets a new one with the same reader: reports of earlier appends no longer count. */
 void wire_replace(Wire **wire);
 
-/* bus_append, counted where it succeeds. Copies the record. */
+/* Calls bus_append, which copies the record, and counts the append if bus_append returns OK. */
 Result wire_append(Wire *wire, Bus *bus, TopicId topic, unsigned partition, const BusRecord *record);
 
 unsigned wire_pending(const Wire *wire); /* appends not reported yet */

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Compares durable POSTs with bare ulfius (default mode, jansson parse, nothing stored), alternately in one run; medians of
-# five. Compare the ratios, not the absolute figures, because machines are noisy. MODE=kafka: tocsin-gateway on a Kafka of
-# this run; all its replicas acknowledge the record before the 202. The broker is loaded before the measurement until its
-# throughput stops rising, because a broker whose Java is not compiled yet reaches a quarter of it. Settings: BENCH_SECONDS
-# (3), BENCH_CONNECTIONS (16 64 256), BENCH_WARM (at most so many seconds of warm-up on Kafka, 120).
+# Measures durable POSTs and bare ulfius (default mode, parses with jansson, stores nothing) in turn, five times each, and prints
+# the medians. Compare the ratios, not the absolute figures, because machines are noisy.
+#
+# MODE=kafka measures tocsin-gateway on a Kafka that is started for this run; all replicas of Kafka acknowledge the record before
+# the 202. Before the measurement, the broker is loaded until its throughput stops rising: a broker whose Java code is not compiled
+# yet reaches only a quarter of its full throughput.
+#
+# Settings: BENCH_SECONDS (3), BENCH_CONNECTIONS (16 64 256), BENCH_WARM (120, the longest warm-up on Kafka in seconds).
 . "$(dirname "$0")/tools/lib.sh"
 with_kafka
 need wrk wrk
 tool fsync_time
-# shellcheck disable=SC2046 # flags, a word each
+# shellcheck disable=SC2046 # each word is a flag
 tool bare_ulfius $(pkg-config --cflags --libs libulfius jansson) -lpthread
 "$scratch/fsync_time" "$scratch"
 server_start
@@ -21,10 +24,10 @@ trap 'kill $reference 2>/dev/null; finish' EXIT
 until grep -q ready "$scratch/reference.log"; do sleep 0.02; done
 BENCH_KEY=$(cat "$scratch/home/admin.key")
 export BENCH_KEY
-load() { # PORT CONNECTIONS: "requests/s p99_us errors"
+load() { # PORT CONNECTIONS: prints "requests/s p99_us errors"
 	wrk -t2 -c"$2" -d"${BENCH_SECONDS:-3}s" --latency -s tests/bench/post.lua "http://127.0.0.1:$1" | sed -n 's/^RESULT //p'
 }
-warm_up() { # in slices, until three in a row exceed the best rate by at most 2 %
+warm_up() { # loads the server in slices, until three slices in a row have not raised the best rate by more than 2 %
 	local slice=5 most=0 rate steady=0 began=$SECONDS
 	while ((steady < 3 && SECONDS - began + slice <= ${BENCH_WARM:-120})); do
 		rate=$(BENCH_SECONDS=$slice load "$port" 64 | cut -d' ' -f1)

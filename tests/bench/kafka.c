@@ -1,6 +1,6 @@
 /*
  * Measures the bus on a real Kafka (TOCSIN_TEST_KAFKA_BROKERS): latency and rate of appends, rate of reading, and CPU and
- * memory of an idle process. A stream and a ledger of twelve partitions each, records of 500 bytes with eight headers.
+ * memory of an idle process. Uses a stream and a ledger of twelve partitions each, and records of 500 bytes with eight headers.
  */
 #include "shared/io/kafka/bus.h"
 #include "shared/io/system/clock.h"
@@ -65,7 +65,7 @@ static int ascending(const void *one, const void *other)
 	return (a > b) - (a < b);
 }
 
-/* Appends count records to one topic, to all partitions in turn; at most in_flight of them are not acknowledged. */
+/* Appends count records to one topic, to all partitions in turn, with at most in_flight appends in progress. */
 static void appends(const char *what, unsigned topic, unsigned partitions, size_t count, size_t in_flight)
 {
 	Load load = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, calloc(count, sizeof(int64_t)) };
@@ -179,7 +179,7 @@ static void idling(const char *what)
 static void sample_make(void)
 {
 	static Buffer headers;
-	/* As compressible as ids. */
+	/* Random hexadecimal digits compress as well as ids do. */
 	clock_random(bodies, sizeof bodies);
 	for (size_t i = 0; i < sizeof bodies; i++)
 		bodies[i] = "0123456789abcdef"[bodies[i] & 15];

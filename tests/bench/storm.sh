@@ -11,7 +11,7 @@ server_start
 began=$(date +%s%N)
 read -r accepted refused seconds < <("$scratch/storm_client" "$port" "$scratch/home/admin.key" "$events" "$keys" "$connections")
 echo "posted: $accepted accepted, $refused refused in $seconds s, $(awk "BEGIN{printf \"%.0f\", $accepted/$seconds}") events/s"
-counts() { # "incidents events", over all pages
+counts() { # prints "incidents events", the numbers over all pages
 	python3 - "$port" "$scratch/home/admin.key" <<'P'
 import json, sys, urllib.request
 port, key = sys.argv[1], open(sys.argv[2]).read().strip()

@@ -18,7 +18,8 @@ PROGRAMS = {
     "breaks": "echo '0 passed, 1 failed, 0 skipped'; exit 1",
     "silent": "true",
 }
-# The fake make. A part has the result in $RESULTS, "PART=passed failed skipped;…"; default: one test passed. `make test` is real.
+# The fake make. Each part gets its counts from $RESULTS ("PART=passed failed skipped;…"), by default one passed test. `make test`
+# runs the real test-all.sh.
 MAKE = """#!/bin/bash
 for word in "$@"; do [[ $word == *=* ]] && export "$word"; done
 for word in "$@"; do

@@ -3,8 +3,10 @@
 integration (.ci/run). The exceptions are listed with their reasons."""
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from cases import case, main
@@ -22,11 +24,14 @@ RUN_HERE = {
     "make pure": "",
     "make sizes": "",
     "make demo": "incident",
+    "make contracts": "",
     "make fuzz": "cursor",
 }
-WITH = {"make fuzz": ["FUZZ=cursor", "FUZZ_SECONDS=1"], "make demo": ["TOCSIN_URL="]}
+COPY = tempfile.TemporaryDirectory()
+shutil.copytree(ROOT / "proto", Path(COPY.name) / "proto")
+WITH = {"make contracts": [f"PROTO={COPY.name}/proto"], "make fuzz": ["FUZZ=cursor", "FUZZ_SECONDS=1"], "make demo": ["TOCSIN_URL="]}
 
-# Run by .ci/run or by a part of `make test`: the script, and the text that runs the command.
+# {command that .ci/run or a part of `make test` runs: (the script, the text in the script that runs it)}.
 RUN_ELSEWHERE = {
     "make run": ("tests/fresh/run.sh", "TOCSIN_LISTEN=127.0.0.1:0 make run >"),
     "make test": (".ci/run", "make test STRICT=1"),
@@ -101,7 +106,7 @@ def every_target_of_the_pages_exists():
 
 @case
 def every_part_of_the_tests_in_the_list_of_contributing_exists():
-    """CONTRIBUTING writes them as `make test-unit  # or -fuzz, -contract, …`."""
+    """CONTRIBUTING lists the parts as `make test-unit  # or -fuzz, -contract, …`."""
     line = re.search(r"^make test-unit +# or (.*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.M).group(1)
     named = {"unit", *re.findall(r"-([a-z][a-z-]*)", line)}
     assert parts() - {"checks"} <= named, f"CONTRIBUTING does not name {parts() - named}"

@@ -17,11 +17,11 @@ from cases import Skip, case, main
 ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("BUILD", "build") / "bin"
 SERVICES = ("gateway", "intake", "classification", "response", "notification", "audit")
-TOOLS = ROOT / "build/ship-tools"  # fetched once
+TOOLS = ROOT / "build/ship-tools"  # downloads are kept here
 KUSTOMIZE = "sigs.k8s.io/kustomize/kustomize/v5@v5.5.0"
 SCHEMAS = ("kubernetes-validate==1.37.0", "kubernetes_validate/kubernetes-json-schema/v1.37.0-local-strict/")  # the package that contains the schemas
 OVERLAYS = ("embedded", "distributed")
-DRAIN_SECONDS = 20  # TOCSIN_DRAIN_TIMEOUT_MS by default
+DRAIN_SECONDS = 20  # the default of TOCSIN_DRAIN_TIMEOUT_MS
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"].startswith("tocsin:")}
 
@@ -40,7 +40,7 @@ def known(command, names):
 
 # The secret settings, by the table of settings.
 SECRETS = set(re.findall(r'"(TOCSIN_[A-Z_]+)"[^{}]*\.secret = true', (ROOT / "shared/program/settings.c").read_text()))
-# Secret settings that may be readable by everybody if their value contains no password.
+# Secret settings that may be readable by everybody if their value matches the pattern, which permits no password.
 PLAIN_ADDRESS = {"TOCSIN_REDIS_URL": r"rediss?://[\w.-]+:\d+/\d+"}
 
 
@@ -60,8 +60,8 @@ def go(*arguments, cwd=ROOT):
     return done.stderr[-300:].strip() if done.returncode else None
 
 
-# Permitted connections: a program that reads a setting connects to the peer, or accepts connections from it. A command that does
-# not serve has no listener. (direction, setting, peer, ports)
+# Permitted connections: (direction, setting, peer, ports). A program that uses the setting connects to the peer (Egress) or accepts
+# connections from it (Ingress). Setting None: every program. `tocsin topics` accepts no connections (served_by).
 CONNECTIONS = [
     ("Egress", "TOCSIN_KAFKA_BROKERS", "kafka", {("TCP", 9092)}),
     ("Egress", "TOCSIN_REDIS_URL", "redis", {("TCP", 6379)}),
@@ -78,7 +78,7 @@ def namespace_of(**labels):
     return [{"namespaceSelector": {"matchLabels": {name.replace("__", "/").replace("_", "."): value for name, value in labels.items()}}}]
 
 
-# Peers in the form of a network policy.
+# The peers as a rule of a network policy selects them.
 PEERS = {
     "kafka": namespace_of(kubernetes_io__metadata_name="kafka"),
     "redis": namespace_of(kubernetes_io__metadata_name="redis"),
@@ -90,7 +90,8 @@ PEERS = {
 
 
 def served_by(command):
-    """The settings that a command reads; `tocsin --settings` lists those of all its commands."""
+    """The settings that a command uses. `tocsin --settings` lists the settings of all commands, but only `tocsin topics` uses
+    Kafka here."""
     if command[:2] == ["tocsin", "topics"]:
         return {name for name in settings_of(command) if name.startswith("TOCSIN_KAFKA_")}
     return {name for name in settings_of(command) if command[0] != "tocsin" or not name.startswith("TOCSIN_KAFKA_")}
@@ -211,7 +212,8 @@ def the_packaging_has_the_version_of_the_program():
 
 
 def read_compose(**given):
-    """docker-compose.yml with these variables, read like `docker compose config`: checks schema, names, durations, sizes, dependencies."""
+    """docker-compose.yml with the given variables, read like `docker compose config`: checks schema, names, durations, sizes,
+    dependencies."""
     source = ROOT / "tests/contract/compose"
     problem = go("mod", "download", cwd=source)
     if problem:
@@ -262,7 +264,7 @@ def compose_sets_only_existing_settings():
 @case
 def compose_containers_have_no_more_rights_than_they_need():
     for name, service in COMPOSE["services"].items():
-        # The start script of Kafka writes its settings beside its programs.
+        # Kafka needs a writable root file system: its start script writes the settings beside the programs.
         assert service.get("read_only") or name == "kafka", name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"] and service["mem_limit"], name
@@ -301,7 +303,8 @@ def compose_contains_no_secret_and_passes_none_by_environment():
 
 @case
 def compose_requires_only_the_key_and_mounts_other_secrets_if_named():
-    """An unset secret is an empty setting, which counts as not set, and an empty file; a set one is the named file."""
+    """If a secret is not configured, its setting is empty, which counts as not set, and /dev/null is mounted. Otherwise its
+    file is mounted."""
     optional = {"TOCSIN_WEBHOOK_SECRET_FILE": "webhook_secret", "TOCSIN_SMTP_URL_FILE": "smtp_url"}
     without, given = read_compose(), read_compose(**{setting: f"./kept/{name}" for setting, name in optional.items()})
     for setting, name in optional.items():
@@ -524,13 +527,13 @@ def kubernetes_permits_only_the_connections_in_the_table():
             for direction in ("Egress", "Ingress"):
                 found, wanted = allowed(policies, labels, direction), connections(command, direction)
                 assert found == wanted, (overlay, command, direction, found ^ wanted)
-        # Any other pod in the namespace may only resolve names.
+        # A pod without the labels of Tocsin may only resolve names.
         assert allowed(policies, {"another": "pod"}, "Egress") == {("names", *port) for port in CONNECTIONS[4][3]}, overlay
 
 
 @case
 def a_changed_network_policy_is_detected():
-    """Each change of a rule gives other connections than those in the table."""
+    """Each changed rule permits other connections than the unchanged rule."""
     labels = {"a": "b"}
     spec = {"podSelector": {"matchLabels": labels}, "policyTypes": ["Egress"], "egress": [{"to": PEERS["kafka"], "ports": [{"protocol": "TCP", "port": 9092}]}]}
     right = {("kafka", "TCP", 9092)}
@@ -544,7 +547,8 @@ def a_changed_network_policy_is_detected():
 
 @case
 def the_table_of_connections_agrees_with_the_programs():
-    """Compares it with the settings of the programs, their values in the manifests, and the topics of the services (make map)."""
+    """Compares the table with the settings of the programs, their values in the manifests, and the topics of the services (make
+    map)."""
     assert {setting for _, setting, _, _ in CONNECTIONS} - {None} <= set().union(*(settings_of([f"tocsin-{name}"]) for name in SERVICES))
     documents = rendered("distributed")
     for container in containers(documents):
@@ -562,7 +566,7 @@ def the_table_of_connections_agrees_with_the_programs():
     flows = {block.split(":")[0]: set(re.findall(r"^    (?:reads |owns  |writes) (\S+)", block, re.M)) for block in re.split(r"^(?=\w+: )", shown, flags=re.M)}
     served = {name: topics for name, topics in flows.items() if topics}
     assert served.keys() == set(SERVICES), served.keys()
-    # Services exchange records over Kafka only, so every program must reach Kafka, and no other program.
+    # Services exchange records over Kafka only, so every program must reach Kafka, and no program reaches another program.
     assert all(topic.startswith("tocsin.") for topics in served.values() for topic in topics)
     assert all(("kafka", "TCP", 9092) in connections([f"tocsin-{name}"], "Egress") for name in served)
 

@@ -12,7 +12,8 @@ TOOL = ROOT / "tools/lint/words.py"
 
 
 def found(suffix, text):
-    """The hits in a file with this suffix and text, without its path: ["2: "WORD": write …"]. The exit code is 0 without hits."""
+    """The hits in a file with this suffix and text, as ["LINE: "WORD": write …"]. Checks that the exit code is 1 if there are
+    hits, else 0."""
     name = f"text{suffix}"
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / name).write_text(text)

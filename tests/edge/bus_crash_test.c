@@ -87,7 +87,7 @@ static Result edge_open(Edge *edge)
 
 /* ---- kill -9 ----------------------------------------------------------------------------------------------------- */
 
-/* An acknowledgement that the killed appender got: `number` is at `offset`. */
+/* An acknowledgement that the appender got before it was killed: the record with body `number` is at `offset`. */
 typedef struct {
 	int64_t offset, number;
 } Receipt;
@@ -105,13 +105,13 @@ static void send_receipt(void *context, bool failed, int64_t offset)
 		_exit(3);
 }
 
-/* Appends numbers until it is killed, with pauses, so that batches of all sizes are interrupted. */
+/* Appends numbers until the process is killed. Pauses between appends vary the size of the batch that the kill interrupts. */
 static _Noreturn void child_append(Edge *edge, int pipe, int64_t number)
 {
 	if (result_failed(edge_open(edge)))
 		_exit(2);
 	for (;; number++) {
-		Sent *sent = malloc(sizeof *sent); /* lives as long as the child */
+		Sent *sent = malloc(sizeof *sent); /* never freed: the child is killed */
 		*sent = (Sent){ number, pipe };
 		BusRecord record = { .body = { (const char *)&sent->number, sizeof sent->number } };
 		while (result_failed(bus_append(edge->bus, LEDGER, 0, &record, send_receipt, sent)))
@@ -121,7 +121,10 @@ static _Noreturn void child_append(Edge *edge, int pipe, int64_t number)
 	}
 }
 
-/* Kills the child after `enough` receipts; stores all that it sent in `acknowledged`, by offset, and returns their number. */
+/*
+ * Kills the child after `enough` receipts. Stores all receipts that the child sent in `acknowledged`, by offset; returns their
+ * number.
+ */
 static int64_t kill_and_collect(pid_t child, int pipe, int64_t *acknowledged, int64_t enough)
 {
 	Receipt receipt;
@@ -198,7 +201,7 @@ static void every_acknowledged_record_survives_kill_9(void **state)
 typedef struct {
 	_Atomic int done, failed;
 	_Atomic int64_t offset;
-	_Atomic int syncs; /* number of them when done was called */
+	_Atomic int syncs; /* number of syncs so far when `done` was called */
 } Outcome;
 
 static void store_outcome(void *context, bool failed, int64_t offset)
@@ -221,7 +224,7 @@ static Result append_and_wait(Edge *edge, const char *body, Outcome *outcome)
 	return result_ok();
 }
 
-/* Limits the size of files, so that writes fail as on a full disk. */
+/* Limits the size of files to `bytes`, so that writes beyond it fail as on a full disk. */
 static void files_limit(rlim_t bytes)
 {
 	struct rlimit limit;
@@ -258,7 +261,7 @@ static void a_full_disk_fails_the_batch_and_refuses_appends_until_there_is_space
 		clock_sleep_ms(10);
 		bus_sqlite_figures(edge->bus, &figures);
 	}
-	assert_true(figures.failed_commits >= 2); /* a retry failed too */
+	assert_true(figures.failed_commits >= 2); /* the first attempt and at least one retry */
 	assert_int_equal(append_and_wait(edge, "refused", &outcome).kind, ERROR_AGAIN);
 
 	files_limit(RLIM_INFINITY);

@@ -40,8 +40,9 @@ int edge_teardown(void **state);
 Result edge_open_sqlite(Edge *edge);
 
 /*
- * The bus as a second process opens it: on Kafka and in memory a handle of its own, in memory with random arrival of records.
- * SQLite has one process, so it is the same bus. Closed by edge_newcomer_end.
+ * Opens the bus as a second process would. On Kafka and in memory, *bus is a second handle; in memory, appended records arrive at
+ * this handle after random delays. On SQLite, which only one process uses, *bus is the edge's own bus. Close with
+ * edge_newcomer_end.
  */
 void edge_newcomer(Edge *edge, Bus **bus, BusReader **reader);
 void edge_newcomer_end(const Edge *edge, Bus *bus, BusReader *reader);
@@ -49,7 +50,7 @@ void edge_newcomer_end(const Edge *edge, Bus *bus, BusReader *reader);
 Result edge_append(Edge *edge, unsigned topic, unsigned partition, const char *key, Slice headers, Slice body);
 void edge_append_text(Edge *edge, unsigned topic, unsigned partition, const char *body);
 
-/* BusDone of the appends that edge_settle waits for. */
+/* The BusDone callback to pass with appends that edge_settle shall wait for. */
 void edge_count_done(void *context, bool failed, int64_t offset);
 
 /* Waits until `done` was called for every append. */

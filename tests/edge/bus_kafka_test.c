@@ -1,7 +1,7 @@
 /*
- * Cases of the bus on Kafka alone: a fatal producer, a full queue, headers of other clients, members that share the partitions,
- * trimmed logs. Members and trimming are tested on a real Kafka (librdkafka's mock cluster has no DeleteRecords), the others on
- * the mock.
+ * Cases that concern only the bus on Kafka: a producer with a fatal error, a full queue, headers of other clients, group members
+ * that share the partitions, trimmed logs. Members and trimming are tested on a real Kafka, because librdkafka's mock cluster has
+ * no DeleteRecords; the other cases run on the mock cluster.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,9 +20,9 @@
 #include <string.h>
 
 enum { PARTITIONS = 4, APPENDS_MAX = 60000, WAIT_MS = 20000, SESSION_MS = 6000, JOIN_MS = 1500 };
-enum { STALL_MS = 5000 }; /* tolerates a stall of the machine; without the deadline closing would take 30 s */
+enum { STALL_MS = 5000 }; /* tolerance for a slow machine; without the deadline, closing the bus would take 30 s */
 
-/* Calls of `done` for one append. */
+/* How often `done` was called for one append, and how often as failed. */
 typedef struct {
 	atomic_int answers, failures;
 } AppendOutcome;
@@ -238,18 +238,18 @@ static void closing_with_a_deadline_answers_every_append_though_brokers_do_not(v
 	edge->bus = NULL;
 	const char *line = strstr(catch_end(), "\"event\":\"append-failed\"");
 	int64_t took_ms = (clock_monotonic_us() - begun_us) / 1000;
-	assert_true(took_ms >= LEFT_MS); /* it waits for appends that can still become durable */
+	assert_true(took_ms >= LEFT_MS); /* until the deadline, closing waits for appends that can still become durable */
 	assert_true(took_ms < LEFT_MS + HANDLES * KAFKA_LAST_MS + STALL_MS);
 	for (size_t i = 0; i < edge->count; i++) {
 		assert_int_equal(edge->outcomes[i].answers, 1);
 		assert_int_equal(edge->outcomes[i].failures, i > 0);
 	}
-	assert_non_null(line); /* one, not a hundred */
+	assert_non_null(line); /* one line for all failed appends together */
 	assert_null(strstr(strchr(line, '\n'), "append-failed"));
 	assert_non_null(strstr(line, "\"detail\":\"Local: Purged"));
 }
 
-/* Calls producer_silence_us without a pause while `asks`, as other senders' threads do. */
+/* A thread that calls producer_silence_us without a pause while `asks` is true, like the threads of other senders. */
 typedef struct {
 	KafkaProducer producer;
 	atomic_bool asks, paused, ends;
@@ -266,7 +266,7 @@ static void *ask_on(void *context)
 	return NULL;
 }
 
-/* Sets the last acknowledgement to a minute ago. */
+/* Pauses the thread and sets the time of the last acknowledgement to a minute ago. */
 static void idle_long(Asker *asker)
 {
 	asker->asks = asker->paused = false;
@@ -302,13 +302,13 @@ static void silence_is_measured_from_the_first_append_in_flight_or_the_last_ackn
 	assert_int_equal(producer_silence_us(&producer, 8000), 3000);
 	producer_append_ended(&producer, 9000);
 	assert_int_equal(producer_silence_us(&producer, 9500), 500);
-	producer_append_ended(&producer, 0); /* failed: not an acknowledgement */
+	producer_append_ended(&producer, 0); /* 0: the append failed, so this is no acknowledgement */
 	assert_int_equal(producer_silence_us(&producer, 20000), 0);
 	producer_append_begun(&producer, 30000);
 	assert_int_equal(producer_silence_us(&producer, 31000), 1000);
 }
 
-/* An answer that is noted late does not lower the time of the last one. */
+/* A call of probe_answered with an earlier time does not move the time of the last answer back. */
 static void a_kafka_that_answers_nothing_is_reported_after_15_seconds(void **state)
 {
 	(void)state;
@@ -331,7 +331,7 @@ static bool count_and_stop(void *context, const BusRecord *record)
 	return false;
 }
 
-/* Without a group, as for the gateway's view: the lag follows from the high watermark of the last fetch. */
+/* Like the gateway's view, the reader is in no group. Its lag is computed from the high watermark of the last fetch. */
 static void a_reader_that_lags_knows_how_far(void **state)
 {
 	Edge *edge = *state;
@@ -351,7 +351,7 @@ static void a_reader_that_lags_knows_how_far(void **state)
 	Result result = other->operations->read(reader, position, RECORDS, true, count_and_stop, &count, &position.from);
 	assert_int_equal(result.kind, ERROR_NONE);
 	assert_int_equal(count, 1);
-	assert_in_range(other->operations->end(other, 0, 0), 1, RECORDS - 1); /* as far as records were read */
+	assert_in_range(other->operations->end(other, 0, 0), 1, RECORDS - 1); /* the known end: only as far as records were read */
 	assert_int_equal(bus_high_watermark(other, 0, 0), RECORDS);
 	assert_int_equal(bus_high_watermark(other, 0, 1), 0);
 	other->operations->reader_close(reader);
@@ -387,7 +387,7 @@ static rd_kafka_headers_t *headers_of(size_t count, const char *name, size_t siz
 	return headers;
 }
 
-/* Appends "BODY=VALUE;", VALUE of the header ce_id or empty. */
+/* Appends "BODY=VALUE;" to the context; VALUE is that of the header ce_id, or empty. */
 static bool show(void *context, const BusRecord *record)
 {
 	Slice id = header_get(record->headers, "ce_id");
@@ -436,7 +436,7 @@ static uint64_t assigned_to(Bus *bus)
 	return assigned;
 }
 
-/* Waits until two members have a share each; b NULL: until a has all. */
+/* Waits until each of two members is assigned some partitions and both together all; b NULL: until a is assigned all. */
 static void await_shared(Bus *a, Bus *b, int within_ms)
 {
 	const uint64_t all = (1U << PARTITIONS) - 1;
@@ -494,7 +494,7 @@ static void a_group_that_has_not_answered_yet_is_reported(void **state)
 	(void)state;
 	KafkaConnection connection = { .options.group = "tocsin-test" };
 	KafkaMember member = { .connection = &connection };
-	assert_int_equal(member_health(&member).kind, ERROR_NONE); /* it has not joined */
+	assert_int_equal(member_health(&member).kind, ERROR_NONE); /* healthy: the member has not joined, so it expects no answer */
 	member.started = true;
 	Result result = member_health(&member);
 	assert_int_equal(result.kind, ERROR_AGAIN);
@@ -503,7 +503,7 @@ static void a_group_that_has_not_answered_yet_is_reported(void **state)
 	assert_int_equal(member_health(&member).kind, ERROR_NONE);
 }
 
-/* The member has just sent the commit, and its result is not known yet. */
+/* When the process ends, its member has just sent the commit and has no result yet. */
 static void a_commit_in_flight_when_a_process_ends_is_committed(void **state)
 {
 	Edge *edge = *state;
@@ -550,7 +550,7 @@ static void the_owner_of_an_unslotted_ledger_commits_all_of_its_inputs(void **st
 	options.topic_count = 2;
 	options.group_topic = SHARED;
 	assert_false(result_failed(bus_kafka_open(&options, 10000, NULL, NULL, &edge->bus)));
-	clock_sleep_ms(JOIN_MS); /* time for an unwanted join; a member that does not join leaves no trace */
+	clock_sleep_ms(JOIN_MS); /* time in which an unwanted join would happen: nothing else shows that a member does not join */
 	assert_false(bus_assigned(edge->bus, 0));
 	assert_false(result_failed(bus_join(edge->bus)));
 	for (int waited_ms = 0; waited_ms < WAIT_MS && !bus_assigned(edge->bus, 0); waited_ms += 20)
@@ -559,11 +559,14 @@ static void the_owner_of_an_unslotted_ledger_commits_all_of_its_inputs(void **st
 		assert_false(result_failed(commit(edge->bus, INPUT, partition, 5 + partition)));
 	for (unsigned partition = 0; partition < PARTITIONS; partition++)
 		await_committed(edge->bus, (BusPosition){ INPUT, partition, 5 + partition });
-	edge->bus->operations->close(edge->bus); /* borrows topics */
+	edge->bus->operations->close(edge->bus); /* before `topics`, which the bus borrows, goes out of scope */
 	edge->bus = NULL;
 }
 
-/* A former owner works on until a higher claim; its positions are not committed. */
+/*
+ * A former owner works until it reads a claim with a higher epoch. The positions that it commits until then, for a partition that
+ * is no longer assigned to it, must not be stored.
+ */
 static void a_lost_partitions_position_is_not_overwritten(void **state)
 {
 	Edge *edge = *state;
@@ -582,7 +585,7 @@ static void a_lost_partitions_position_is_not_overwritten(void **state)
 	while (!bus_assigned(former, kept))
 		kept++;
 	assert_false(result_failed(commit(former, 0, moved, 3)));
-	assert_false(result_failed(commit(former, 0, kept, 4))); /* goes out with or after the other */
+	assert_false(result_failed(commit(former, 0, kept, 4))); /* sent together with the commit for `moved`, or after it */
 	await_committed(successor, (BusPosition){ 0, kept, 4 });
 	assert_int_equal(committed(successor, 0, moved), 9);
 	former->operations->close(former);
@@ -611,7 +614,7 @@ static void assert_extents(Bus *bus, int64_t first, int64_t end)
 	assert_int_equal(bus->operations->end(bus, 0, 0), end);
 }
 
-/* The n-th record is at offset n. */
+/* Asserts that the body of the record is its offset. */
 static bool in_place(void *context, const BusRecord *record)
 {
 	(void)context;
@@ -644,12 +647,13 @@ static void a_log_is_trimmed_and_a_read_before_its_beginning_fails(void **state)
 	assert_int_equal(edge->bus->operations->trim(edge->bus, 0, 0, 6).kind, ERROR_NONE);
 	assert_extents(edge->bus, 6, 10);
 	assert_int_equal(edge->bus->operations->trim(edge->bus, 0, 0, 4).kind, ERROR_NONE);
-	assert_int_equal(other->operations->first(other, 0, 0), 0); /* it knows nothing of the trim, and asks Kafka for a smaller one */
+	/* `other` does not know of the trim to 6 and will ask Kafka to trim to 4. */
+	assert_int_equal(other->operations->first(other, 0, 0), 0);
 	assert_int_equal(other->operations->trim(other, 0, 0, 4).kind, ERROR_NONE);
 	assert_extents(edge->bus, 6, 10);
 	assert_not_kept(edge->bus, 5);
 	assert_int_equal(other->operations->first(other, 0, 0), 4);
-	assert_not_kept(other, 5); /* only the broker knows */
+	assert_not_kept(other, 5); /* `other` believes that offset 5 is kept; the broker knows better */
 	assert_int_equal(other->operations->first(other, 0, 0), 6);
 	assert_reads(other, 6, 10);
 	other->operations->close(other);

@@ -30,7 +30,9 @@ static const BusTopic byte_topics[TOPIC_COUNT] = {
 	[LEDGER] = { .short_name = "journal" },
 };
 
-/* Replaces the sync that SQLite calls: slower by sync_ms, and fatal at the sync that brings syncs_left to 0. */
+/*
+ * This file replaces the fdatasync that SQLite calls. It sleeps sync_ms, and kills the process when it counts syncs_left down to 0.
+ */
 static _Atomic int sync_ms, syncs_left;
 
 int fdatasync(int fd)
@@ -142,7 +144,8 @@ static void retention_stops_at_the_slowest_group_and_keeps_the_newest_record(voi
 	edge->bus->operations->commit(edge->bus, "slow", EVENTS, 0, 4);
 	assert_true(first_becomes(edge, 0, 4));
 	append_many(edge, EVENTS, 1, 5, SLICE("x"));
-	assert_true(first_becomes(edge, 1, 4)); /* retention takes partition 0 before partition 1 */
+	/* Retention visits partition 0 before partition 1, so partition 0 has been visited again. */
+	assert_true(first_becomes(edge, 1, 4));
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 4);
 	assert_int_equal(edge->bus->operations->reader_open(edge->bus, &reader).kind, ERROR_NONE);
 	assert_int_equal(edge->bus->operations->read(reader, (BusPosition){ EVENTS, 0, 3 }, 9, true, ignore_record, NULL,
@@ -185,8 +188,9 @@ static void a_stream_above_its_bytes_loses_read_records_even_under_load(void **s
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 300);
 	assert_true(first_becomes(edge, 1, 50));
 	edge_close(edge);
-	edge_open(edge); /* the bytes are estimated again: still above the limit, still held by the reader */
-	for (int i = 0; i < 20; i++) /* retention takes a step with each batch */
+	/* Estimates the bytes again; they are above the limit, but the reader's position still prevents deletion. */
+	edge_open(edge);
+	for (int i = 0; i < 20; i++) /* each batch is followed by a step of retention */
 		append_many(edge, LEDGER, 0, 5, SLICE("load"));
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 1), 50);
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 300);
@@ -238,7 +242,7 @@ static void trimmed_records_stay_deleted(void **state)
 	assert_int_equal(trim(edge, 2900).kind, ERROR_NONE);
 	assert_extent(edge, 2900, 3000);
 	assert_whole(edge);
-	assert_int_equal(trim(edge, 100).kind, ERROR_NONE); /* a late call */
+	assert_int_equal(trim(edge, 100).kind, ERROR_NONE); /* a smaller offset, as in a late call, changes nothing */
 	assert_extent(edge, 2900, 3000);
 	assert_int_equal(edge->bus->operations->first(edge->bus, LEDGER, 1), 0);
 	append_many(edge, LEDGER, 0, 1, SLICE("x"));
@@ -284,7 +288,7 @@ static void *trim_run(void *context)
 	return NULL;
 }
 
-/* An append waits for the step in progress and commits with the next one. */
+/* A trim runs in steps. An append waits for the step in progress and is committed together with the next step. */
 static void a_long_trim_does_not_block_appends(void **state)
 {
 	Edge *edge = *state;
@@ -307,7 +311,10 @@ static void a_long_trim_does_not_block_appends(void **state)
 	assert_in_range(quick, appends / 2, appends);
 }
 
-/* Long bodies cause slow checkpoints between the commit of a step and the update of the bounds in memory. */
+/*
+ * Long bodies and slow syncs cause slow checkpoints of SQLite. These run between the commit of a step and the update of the bounds
+ * in memory, so reads meet records that are deleted but still within the bounds.
+ */
 static void a_read_during_a_trim_finds_no_damage(void **state)
 {
 	Edge *edge = *state;
@@ -317,7 +324,7 @@ static void a_read_during_a_trim_finds_no_damage(void **state)
 	int64_t next;
 	bool damaged = false;
 	edge_open(edge);
-	for (int i = 0; i < 81; i++) /* as many as fit in the queue */
+	for (int i = 0; i < 81; i++) /* each batch of 100 fits in the append queue */
 		append_many(edge, LEDGER, 0, 100, (Slice){ body, sizeof body });
 	sync_ms = 10;
 	pthread_create(&thread, NULL, trim_run, &trimming);

@@ -1,6 +1,6 @@
 /*
- * The rules of bus.h for a reader that is new to a partition: its process knows the end of the log at the time the bus was opened,
- * and nothing of records that others append later. Run on every bus; on SQLite there is one process, which knows all.
+ * The rules of bus.h for a reader that is new to a partition. Its process knows where the log ended when it opened the bus, but
+ * does not know of records that other processes append later. Runs on every bus; on SQLite the only process knows all records.
  */
 #include "tests/edge/bus_edges.h"
 
@@ -34,7 +34,10 @@ static bool see_in_order(void *context, const BusRecord *record)
 	return ++order->visits != order->stop_after;
 }
 
-/* Reads up to an offset known from elsewhere; each read succeeds, in order. Returns the number of empty reads. */
+/*
+ * Reads until the offset `until`, whatever end the handle knows. Asserts that every read succeeds and delivers records in order.
+ * Returns the number of reads that delivered nothing.
+ */
 static unsigned read_until(Bus *bus, BusReader *reader, BusPosition position, int64_t until, bool waiting)
 {
 	InOrder order = { .next = position.from };
@@ -69,7 +72,7 @@ static void a_newcomer_reads_all_records_without_knowing_the_end(void **state)
 	if (bus != edge->bus)
 		assert_int_equal(bus->operations->end(bus, EVENTS, 1), 0);
 	unsigned empty = read_until(bus, reader, (BusPosition){ EVENTS, 1, 0 }, RECORDS, false);
-	if (edge->memory) /* on Kafka this depends on the duration of a fetch */
+	if (edge->memory) /* on Kafka the number of empty reads depends on the duration of a fetch */
 		assert_true(empty > 0);
 	edge_newcomer_end(edge, bus, reader);
 }

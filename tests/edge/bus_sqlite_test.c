@@ -148,7 +148,7 @@ static bool check_order(void *context, const BusRecord *record)
 	return true;
 }
 
-/* Appends from all threads at once; returns when all is acknowledged or after about ten seconds. */
+/* Appends from all threads at once. Returns when all records are acknowledged, or after about ten seconds. */
 static void append_from_threads(Edge *edge, Appender appenders[static THREADS])
 {
 	pthread_t threads[THREADS];
@@ -298,7 +298,7 @@ static void a_full_queue_refuses_at_once_and_makes_no_callback(void **state)
 		edge->accepted += !result_failed(result);
 	}
 	assert_int_equal(result.kind, ERROR_AGAIN);
-	assert_in_range(edge->accepted, 60, 130); /* one batch, and one that the committer may have taken */
+	assert_in_range(edge->accepted, 60, 130); /* a full queue, and as many that the committer may have taken out of it before */
 	assert_int_equal(edge->done, 0);
 	pthread_mutex_unlock(&gate.mutex);
 	settle(edge);

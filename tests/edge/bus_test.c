@@ -13,7 +13,7 @@
 /* ---- reading into a text ----------------------------------------------------------------------------------------- */
 
 typedef struct {
-	Buffer text; /* OFFSET=BODY; … */
+	Buffer text; /* "OFFSET=BODY;" for each record */
 	size_t stop_after, visits;
 } Seen;
 
@@ -25,7 +25,10 @@ static bool see(void *context, const BusRecord *record)
 	return ++seen->visits != seen->stop_after;
 }
 
-/* Reads until the end, `max` or the visit's stop: one read may deliver less (the mock delivers one batch at a time). */
+/*
+ * Reads until the end, until `max` records, or until the visit stops. Repeats the read, because one read may deliver fewer records
+ * (librdkafka's mock cluster delivers one batch at a time).
+ */
 static Result read_into(Edge *edge, BusPosition position, size_t max, bool want_bodies, Seen *seen, int64_t *next)
 {
 	const BusOperations *operations = edge->bus->operations;
@@ -313,7 +316,7 @@ static void records_and_positions_survive_closing_and_reopening(void **state)
 	X(bus, a_wait_for_an_existing_record_ends_at_once)                            \
 	X(bus, a_wake_before_the_wait_is_remembered)
 
-/* Kafka always sends bodies, and a process has one group. */
+/* Cases that do not apply to Kafka, because it always sends bodies, and a process on Kafka has only one group. */
 #define LOCAL_CASES(bus)                                        \
 	X(bus, bodies_are_omitted_when_they_are_not_wanted)     \
 	X(bus, positions_are_kept_by_group_topic_and_partition) \

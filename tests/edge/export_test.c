@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lines of an export ordered by slot: these must be the same for any number of partitions. */
+/* Orders the lines of an export by topic and slot. In this order, exports of any number of partitions must be equal. */
 static int slots_compare(const void *one, const void *other)
 {
 	const char *const *a = one, *const *b = other;
@@ -47,7 +47,7 @@ static char **lines_sorted(FILE *file, size_t *count)
 	return lines;
 }
 
-/* The line without the prefix by which it was sorted. */
+/* The line without the sort prefix that line_keyed added. */
 static const char *line_text(const char *keyed)
 {
 	return strchr(keyed, '{');
@@ -88,9 +88,10 @@ static void check_round_trip(Installations *installations, unsigned from, unsign
 	installation_import(last, second);
 	FILE *third = installation_export(last, &back);
 	assert_same_records(first, third);
-	assert_int_equal(counts.records[TOPIC_EVENTS], INSTALLATION_SOURCES * INSTALLATION_REPEATS + 1); /* and a closing */
+	/* + 1: the closing of the last incident. */
+	assert_int_equal(counts.records[TOPIC_EVENTS], INSTALLATION_SOURCES * INSTALLATION_REPEATS + 1);
 	assert_int_equal(counts.records[TOPIC_JOURNAL],
-			 installation_census(source).counts[TOPIC_JOURNAL]); /* without the late record */
+			 installation_census(source).counts[TOPIC_JOURNAL]); /* accepted records, without the late record */
 	assert_true(counts.records[TOPIC_JOINS] >= INSTALLATION_SOURCES);
 	assert_true(counts.records[TOPIC_JOURNAL] >= INSTALLATION_SOURCES);
 	assert_true(counts.records[TOPIC_DELIVERIES] >= INSTALLATION_SOURCES);
@@ -115,7 +116,10 @@ static void a_round_trip_from_twelve_partitions_over_three_keeps_all_records(voi
 	check_round_trip(*state, 12, 3);
 }
 
-/* Runs the services on the target: they must find no work, and recognise earlier events. */
+/*
+ * Runs the services after an import: they must find nothing to do at first, and recognise events that were counted before the
+ * export.
+ */
 static void check_continuation(Installations *installations, unsigned from, unsigned to)
 {
 	ArchiveCounts counts;
@@ -130,13 +134,13 @@ static void check_continuation(Installations *installations, unsigned from, unsi
 	InstallationCensus after = installation_census(target);
 	assert_memory_equal(&before, &after, sizeof before);
 
-	installation_event(target, 0, 0); /* an earlier id: not counted, no effect */
+	installation_event(target, 0, 0); /* the id of an event that was counted before the export: only the log of events grows */
 	installation_settle(target);
 	after = installation_census(target);
 	before.counts[TOPIC_EVENTS]++;
 	assert_memory_equal(&before, &after, sizeof before);
 
-	installation_event(target, 0, INSTALLATION_REPEATS); /* counts for the open incident; none is opened */
+	installation_event(target, 0, INSTALLATION_REPEATS); /* a new id: counts for the open incident, and opens no other */
 	installation_settle(target);
 	after = installation_census(target);
 	assert_int_equal(after.counts[TOPIC_REPORTS], before.counts[TOPIC_REPORTS] + 1);
@@ -144,7 +148,7 @@ static void check_continuation(Installations *installations, unsigned from, unsi
 	assert_int_equal(after.counts[TOPIC_DELIVERIES], before.counts[TOPIC_DELIVERIES]);
 	assert_false(result_failed(audit_verify_file(target->audit, &verdict)));
 	assert_true(verdict.whole);
-	assert_int_equal(verdict.lines, counts.audit_lines + 2); /* its assessment and its entry */
+	assert_int_equal(verdict.lines, counts.audit_lines + 2); /* the assessment and the journal entry of the last event */
 }
 
 static void services_continue_after_an_import_into_twelve_partitions(void **state)
@@ -168,7 +172,8 @@ static void a_trimmed_ledger_is_exported_from_its_first_record(void **state)
 	while (source->bus->operations->first(source->bus, TOPIC_REPORTS, 0) < CUT)
 		clock_sleep_ms(1);
 	FILE *file = installation_export(source, &counts);
-	assert_int_equal(counts.records[TOPIC_REPORTS], whole.records[TOPIC_REPORTS] - CUT + 2); /* claim and opening */
+	/* 2 of the CUT records are a claim and an opening record, which no export contains. */
+	assert_int_equal(counts.records[TOPIC_REPORTS], whole.records[TOPIC_REPORTS] - CUT + 2);
 	installation_import(target, file);
 	InstallationCensus before = installation_census(target);
 	installation_settle(target);
@@ -177,7 +182,7 @@ static void a_trimmed_ledger_is_exported_from_its_first_record(void **state)
 	fclose(file);
 }
 
-/* Events and joins are slotted by their key, all other records by their incident. */
+/* The slot of an event or a join is that of its key, the slot of any other record that of its incident. */
 static unsigned slot_wanted(const ArchiveRecord *record)
 {
 	unsigned slot;

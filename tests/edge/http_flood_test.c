@@ -17,8 +17,11 @@
 #include <unistd.h>
 
 enum { FLOOD = 1500, FLOOD_THREADS = 8, FLOOD_ROOM = 1008, FLOOD_DESCRIPTORS = 4000, HANG_SECONDS = 120 };
-enum { STOP_MAX_MS = 15000 }; /* generous for a slow machine; a server that waited for its clients would take 30 s */
-/* As in http/connections.c: a connection idle for less is not closed for others, nor is any while this many are free. */
+enum { STOP_MAX_MS = 15000 }; /* long enough for a slow machine; a server that waited for its clients would take 30 s */
+/*
+ * See shared/io/http/connections.c. The server evicts a connection only after it has been idle for 5 s (minus a tolerance here),
+ * and only while at most FLOOD_RESERVE connections are free.
+ */
 enum { KEPT_AT_LEAST_US = 4500000, FLOOD_RESERVE = FLOOD_ROOM / 16 };
 
 #define COMPLETE "GET /hello HTTP/1.1\r\n" HOST "\r\n"
@@ -27,7 +30,7 @@ enum { KEPT_AT_LEAST_US = 4500000, FLOOD_RESERVE = FLOOD_ROOM / 16 };
 
 static struct rlimit descriptors_before;
 
-/* Both ends of every connection are in this process. The alarm kills it if the server hangs. */
+/* Raises the limit of descriptors, because both ends of every connection are in this process. An alarm kills a test that hangs. */
 static int flood_begin(void **state)
 {
 	struct rlimit more;
@@ -86,7 +89,7 @@ static unsigned flood_refused(int clients[static FLOOD])
 	for (int i = FLOOD - 100; i < FLOOD; i++) {
 		client_receive_of(clients[i], 0, false, &received);
 		if (received.size == 0)
-			continue; /* closed without lingering: too many at once */
+			continue; /* the server did not linger on this connection, so a reset discarded the 503 */
 		expect_one_problem(&received, 503);
 		assert_non_null(strstr(received.text, "Retry-After: 1\r\n"));
 		refused++;
@@ -143,10 +146,13 @@ static bool answered_on(int client)
 	return strncmp(received.text, "HTTP/1.1 200 ", 13) == 0;
 }
 
-/* Idle connections do not shut out new ones; connections in use stay open. */
+/*
+ * The last BUSY connections answer shortly before the new ones arrive: not idle long enough for eviction even if connecting is
+ * slow.
+ */
 static void idle_connections_do_not_shut_out_new_ones(void **state)
 {
-	enum { BUSY = 10, NEW_CLIENTS = 300, IDLE_MS = 6000, ALLOWANCE = 30 }; /* busy: the last ones, not idle long enough even if connecting is slow */
+	enum { BUSY = 10, NEW_CLIENTS = 300, IDLE_MS = 6000, ALLOWANCE = 30 };
 	HttpServer *other = flood_server();
 	int kept[FLOOD_ROOM], new_clients[NEW_CLIENTS], still = 0;
 
@@ -163,7 +169,7 @@ static void idle_connections_do_not_shut_out_new_ones(void **state)
 		new_clients[i] = client_connect(http_server_address(other));
 		refused += !answered_on(new_clients[i]);
 	}
-	assert_in_range(refused, 0, ALLOWANCE); /* until the first evicted connections are closed */
+	assert_in_range(refused, 0, ALLOWANCE); /* new connections are refused until the first evicted ones are closed */
 	for (int i = 0; i < FLOOD_ROOM; i++) {
 		bool open = answered_on(kept[i]);
 		assert_true(open || i < FLOOD_ROOM - BUSY);
@@ -175,7 +181,7 @@ static void idle_connections_do_not_shut_out_new_ones(void **state)
 	http_server_stop(other);
 }
 
-/* Nor do connections that send a byte now and then, and so are not idle when they would be evicted. */
+/* Connections that just sent one byte are not idle when the server looks for one to evict; it must evict others. */
 static void slow_bytes_do_not_shut_out_new_connections(void **state)
 {
 	enum { NEW_CLIENTS = 40, IDLE_MS = 6000, ALLOWANCE = 20 };
@@ -200,10 +206,11 @@ static void slow_bytes_do_not_shut_out_new_connections(void **state)
 	http_server_stop(other);
 }
 
-/* Nor does a client without a key that begins a thousand heads. */
+/* A client needs no key to begin a thousand request heads. */
 static void half_sent_heads_do_not_shut_out_new_connections(void **state)
 {
-	enum { NEW_CLIENTS = 100, IDLE_MS = 7000, ALLOWANCE = 30 }; /* one second until bytes are seen, five until eviction */
+	/* One second until the server sees the bytes, five more until it evicts. */
+	enum { NEW_CLIENTS = 100, IDLE_MS = 7000, ALLOWANCE = 30 };
 	HttpServer *other = flood_server();
 	int halves[FLOOD_ROOM], new_clients[NEW_CLIENTS], refused = 0;
 
@@ -249,7 +256,7 @@ static int64_t cpu_us(void)
 	return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
 
-/* The clients open their descriptors before the server runs out of them. */
+/* The client sockets are created before the limit is lowered, so only the server runs out of descriptors. */
 static void a_server_without_descriptors_waits_idle_and_stops(void **state)
 {
 	enum { CLIENTS_WAITING = 60, DESCRIPTORS_LEFT = 20 };
@@ -274,8 +281,8 @@ static void a_server_without_descriptors_waits_idle_and_stops(void **state)
 	client_receive_of(clients[0], 1, false, &received);
 	expect(&received, 200);
 	for (int i = 0; i < CLIENTS_WAITING / 2; i++)
-		shutdown(clients[i], SHUT_RDWR); /* frees the server's descriptor, not the client's */
-	client_send(clients[CLIENTS_WAITING / 2], COMPLETE); /* accepted now */
+		shutdown(clients[i], SHUT_RDWR); /* the server closes its descriptor; the client's stays in use */
+	client_send(clients[CLIENTS_WAITING / 2], COMPLETE); /* the server has free descriptors again and accepts this connection */
 	client_receive_of(clients[CLIENTS_WAITING / 2], 1, false, &received);
 	expect(&received, 200);
 	clock_sleep_ms(200); /* until all descriptors are in use again */

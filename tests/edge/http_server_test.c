@@ -223,7 +223,7 @@ static void an_unused_body_is_read_and_dropped(void **state)
 	close(client);
 }
 
-/* A second request smuggled behind each of these must not be answered. */
+/* Each case is followed by a second, smuggled request, which must not be answered. */
 static void requests_with_an_ambiguous_end_are_refused_and_closed(void **state)
 {
 	static const char *const heads[] = {
@@ -294,7 +294,7 @@ static void *client_run(void *context)
 	long connections;
 	curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &connections);
 	if (connections > 0)
-		atomic_store(right, -1000000); /* the last request should have reused its connection */
+		atomic_store(right, -1000000); /* the last request opened a new connection instead of reusing the previous one */
 	buffer_release(&answer);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);
@@ -375,7 +375,7 @@ static void a_client_that_disconnects_does_no_harm(void **state)
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-/* Sends a byte every 50 ms; the ms until the server closed, or -1 if it did not within three deadlines. */
+/* Sends a byte every 50 ms. Returns the ms until the server closed the connection, or -1 if it is open after three deadlines. */
 static int64_t trickle(const char *start)
 {
 	int client = client_new();
@@ -492,7 +492,7 @@ static void an_invalid_address_is_refused(void **state)
 	}
 }
 
-/* An address that is free: bound once, then released. */
+/* A free address: a server was bound to it and has been stopped. */
 static void free_address(char out[static 32])
 {
 	HttpServerOptions options = options_of(1);
@@ -556,7 +556,7 @@ static void a_quiesced_server_finishes_its_requests(void **state)
 	http_server_stop(other);
 }
 
-/* The holder of the request answers only after the server was freed. */
+/* The test takes the request and answers it only after the server was freed. */
 static void a_server_stops_with_an_unanswered_request(void **state)
 {
 	HttpServerOptions options = options_of(2);
@@ -648,7 +648,10 @@ static void an_invalid_head_gets_one_problem_document(void **state)
 	expect(ask("GET /hello HTTP/1.0\r\n\r\n"), 200);
 }
 
-/* Both heads are being received when libmicrohttpd finds the fault in one; its message does not name the connection. */
+/*
+ * The server has received part of both heads when libmicrohttpd finds the invalid length in one of them. libmicrohttpd's message
+ * does not name the connection.
+ */
 static void an_invalid_length_does_not_affect_other_connections(void **state)
 {
 	HttpServerOptions options = options_of(1);
@@ -702,7 +705,7 @@ static void a_client_that_sends_the_whole_body_reads_its_refusal(void **state)
 		snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\n" HOST "%sContent-Length: %zu\r\n\r\n",
 			 cases[i % 2].headers, sizes[i / 2]);
 		client_send(client, head);
-		clock_sleep_ms(i % 2 ? 50 : 0); /* the refusal is sent before the body begins, or not */
+		clock_sleep_ms(i % 2 ? 50 : 0); /* with the pause, the refusal is sent before the body begins */
 		client_send_bytes(client, sizes[i / 2]);
 		client_receive_of(client, 0, false, &received);
 		expect_one_problem(&received, cases[i % 2].status);

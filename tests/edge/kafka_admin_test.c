@@ -1,4 +1,4 @@
-/* Runs against a real Kafka (tools/with-outside.sh); the failures against a closed port and a mock cluster. */
+/* The Kafka admin client, on a real Kafka (tools/with-outside.sh). Failures are tested on a closed port and on a mock cluster. */
 #include "shared/io/kafka/admin.h"
 
 #include <librdkafka/rdkafka.h>
@@ -70,7 +70,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The fixture of the test, which is skipped without a broker. */
+/* The fixture of the test; skips the test if there is no broker. */
 static Fixture *broker_needed(void **state)
 {
 	if (brokers() == NULL)
@@ -97,7 +97,7 @@ static Result repair(Fixture *fixture)
 				  fixture);
 }
 
-/* Brokers show changes a moment later. */
+/* Waits until `count` settings differ, because brokers show changes after a short delay. */
 static void await_difference_count(Fixture *fixture, size_t count)
 {
 	time_t until = time(NULL) + WAIT_MS / 1000;
@@ -151,7 +151,7 @@ static void client_close(OtherClient *client)
 	rd_kafka_destroy(client->handle);
 }
 
-/* Sets this and the size of segments, which removes all other settings of the topic. */
+/* Sets `name` and segment.bytes. AlterConfigs replaces all settings, so the topic's other ones get the broker's defaults. */
 static void alter(const char *topic, const char *name, const char *value)
 {
 	OtherClient client = client_open(topic);
@@ -211,7 +211,8 @@ static void a_topic_that_another_process_created_first_is_not_an_error(void **st
 	look(fixture);
 	assert_int_equal(repair(fixture).kind, ERROR_NONE);
 	assert_int_equal(fixture->done, COUNT);
-	assert_int_equal(repair(fixture).kind, ERROR_NONE); /* in the differences read before, they are still missing */
+	/* According to the differences, which were read before, the topics are still missing. */
+	assert_int_equal(repair(fixture).kind, ERROR_NONE);
 	assert_int_equal(fixture->done, COUNT);
 }
 
@@ -278,7 +279,7 @@ static void a_compacted_ledger_is_fatal_and_is_repaired(void **state)
 	unsigned fatal = 0;
 	make_topics(fixture);
 	alter(fixture->name[LEDGER], "cleanup.policy", "compact,delete");
-	await_difference_count(fixture, 3); /* with retention and the largest batch, which the same request reset */
+	await_difference_count(fixture, 3); /* the cleanup policy; retention and largest batch, which alter reset to the defaults */
 	for (size_t i = 0; i < fixture->differences.count; i++)
 		fatal += fixture->differences.list[i].fatal;
 	assert_int_equal(fatal, 1);
@@ -313,7 +314,7 @@ static void more_copies_than_brokers_are_refused_before_anything_is_created(void
 	assert_int_equal(fixture->differences.count, COUNT);
 }
 
-/* Other fault tests rely on this: a killed broker restarts on its port with all its data. */
+/* A killed broker restarts on its port with all its data; other fault tests rely on that. */
 static void topics_survive_a_killed_broker(void **state)
 {
 	Fixture *fixture = broker_needed(state);
@@ -363,7 +364,8 @@ static void a_mock_cluster_has_topics_but_no_administration(void **state)
 	assert_true(fixture->found.topics[LEDGER].there);
 	assert_false(fixture->found.topics[LEDGER].settings_known);
 	kafka_topics_compare(&fixture->wanted, fixture->found.topics, &fixture->differences);
-	assert_int_equal(fixture->differences.count, COUNT - 1); /* reading missing topics created none */
+	/* The topics that were missing when they were read are still missing: reading created none. */
+	assert_int_equal(fixture->differences.count, COUNT - 1);
 	Result result =
 		kafka_admin_repair(admin, &fixture->wanted, &fixture->found, &fixture->differences, count_done, fixture);
 	assert_int_equal(result.kind, ERROR_INTERNAL);

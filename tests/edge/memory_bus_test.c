@@ -1,4 +1,4 @@
-/* The wire of the in-memory bus: the faults that a simulation can inject between append and log. */
+/* The faults that a simulation can inject between bus_append and the log of the in-memory bus ("on the wire" in memory_bus.h). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -85,8 +85,8 @@ static void the_driver_interleaves_streams_and_each_keeps_its_order(void **state
 	append(edge, 3, "b");
 	append(edge, 7, "x");
 	append(edge, 7, "y");
-	assert_true(memory_bus_step(edge->bus, 1, WIRE_DELIVER)); /* stream 7, the second of streams 3 and 7 */
-	assert_true(memory_bus_step(edge->bus, 2, WIRE_DELIVER)); /* modulo 2: stream 3 */
+	assert_true(memory_bus_step(edge->bus, 1, WIRE_DELIVER)); /* choice 1 of streams 3 and 7: stream 7 */
+	assert_true(memory_bus_step(edge->bus, 2, WIRE_DELIVER)); /* choice 2 modulo 2 streams is 0: stream 3 */
 	assert_true(memory_bus_step_stream(edge->bus, 7, WIRE_DELIVER));
 	assert_false(memory_bus_step_stream(edge->bus, 7, WIRE_DELIVER));
 	assert_true(memory_bus_step(edge->bus, 1, WIRE_DELIVER)); /* only stream 3 is left */
@@ -111,7 +111,7 @@ static void a_failed_record_that_arrives_does_so_before_its_successors(void **st
 	memory_bus_step(edge->bus, 0, WIRE_FAIL_BUT_ARRIVE);
 	assert_log(edge, "", "failed;");
 	assert_int_equal(memory_bus_pending(edge->bus), 2);
-	memory_bus_step(edge->bus, 0, WIRE_LOSE); /* it arrives in any mode */
+	memory_bus_step(edge->bus, 0, WIRE_LOSE); /* the second step delivers the record, whatever its mode */
 	assert_log(edge, "a", "failed;");
 	memory_bus_step(edge->bus, 0, WIRE_DELIVER);
 	assert_log(edge, "ab", "failed;1;");
@@ -196,7 +196,7 @@ static void a_wake_is_remembered_until_it_is_taken(void **state)
 	assert_false(memory_bus_take_wake(edge->reader));
 }
 
-/* Makes a history that uses all modes; appends the bodies in the log to out. */
+/* Appends records and steps them in all wire modes; then writes the bodies of the resulting log to `out`. */
 static void history_make(Edge *edge, Buffer *out)
 {
 	uint32_t seed = 42;

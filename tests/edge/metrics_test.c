@@ -52,7 +52,7 @@ static void a_counter_adds_up_for_each_combination_of_labels(void **state)
 static void a_gauge_is_set_and_adjusted(void **state)
 {
 	(void)state;
-	assert_has("tocsin_http_inflight_requests 0"); /* written before its first use */
+	assert_has("tocsin_http_inflight_requests 0"); /* a metric is written even before its first use */
 	metric_add(METRIC_HTTP_INFLIGHT, NULL, NULL, 3);
 	metric_add(METRIC_HTTP_INFLIGHT, "ignored", "too", -1);
 	assert_has("tocsin_http_inflight_requests 2");
@@ -64,7 +64,8 @@ static void a_gauge_is_set_and_adjusted(void **state)
 static void a_histogram_counts_cumulatively_in_seconds(void **state)
 {
 	(void)state;
-	metric_observe_us(METRIC_LEDGER_READBACK, "intake", NULL, 500);      /* the bound belongs to its bucket */
+	/* A value equal to a bucket's upper bound counts in that bucket. */
+	metric_observe_us(METRIC_LEDGER_READBACK, "intake", NULL, 500);
 	metric_observe_us(METRIC_LEDGER_READBACK, "intake", NULL, 501);
 	metric_observe_us(METRIC_LEDGER_READBACK, "intake", NULL, 11000000);
 	assert_has("tocsin_ledger_readback_seconds_bucket{service=\"intake\",le=\"0.0005\"} 1");

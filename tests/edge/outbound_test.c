@@ -30,7 +30,8 @@ typedef struct Peer Peer;
 
 struct Peer {
 	void (*serve)(Peer *peer, int client);
-	const char *replies[REPLIES_MAX]; /* HTTP: one a request; SMTP: one a command "RCPT=550 no" */
+	/* HTTP: the n-th reply is for the n-th request; SMTP: "COMMAND=REPLY", for example "RCPT=550 no". */
+	const char *replies[REPLIES_MAX];
 	unsigned reply_next;
 	int socket;
 	unsigned port;
@@ -58,7 +59,7 @@ static void *peer_run(void *context)
 
 static void peer_start(Peer *peer, void (*serve)(Peer *peer, int client))
 {
-	struct sockaddr_in address = { .sin_family = AF_INET }; /* on every address, 0.0.0.0 included */
+	struct sockaddr_in address = { .sin_family = AF_INET }; /* the zero address: listens on every address of this machine */
 	socklen_t size = sizeof(address);
 
 	peer->serve = serve;
@@ -102,7 +103,7 @@ static void peer_send(int client, const char *text)
 	send(client, text, strlen(text), MSG_NOSIGNAL);
 }
 
-/* A receiver of webhooks. */
+/* Receives one webhook and answers it. */
 static void serve_http(Peer *peer, int client)
 {
 	char text[8192] = "";
@@ -130,7 +131,7 @@ static void serve_http(Peer *peer, int client)
 	peer_send(client, "Connection: close\r\nContent-Length: 0\r\n\r\n");
 }
 
-/* A response of 16 MiB. */
+/* Answers with a body of 16 MiB. */
 static void serve_flood(Peer *peer, int client)
 {
 	char bytes[4096];
@@ -143,7 +144,7 @@ static void serve_flood(Peer *peer, int client)
 		atomic_fetch_add(&peer->requests, 1);
 }
 
-/* The reply to a command: chosen by the test, or the default. */
+/* The reply to an SMTP command: the test's own if `replies` has one for it, otherwise the usual one. */
 static const char *smtp_reply(const Peer *peer, const char *line)
 {
 	static const char *const usual[] = { "EHLO=250-test\r\n250 8BITMIME",
@@ -255,7 +256,7 @@ static OutboundOutcome send_and_wait(Outbound *outbound, const OutboundRequest *
 	return outcome;
 }
 
-/* Sends one request to one peer. */
+/* Sends one webhook to the peer and returns the outcome. */
 static OutboundOutcome webhook_to(Peer *peer, const char *allow)
 {
 	Outbound *outbound = outbound_new(allow, 1, 8);
@@ -434,7 +435,7 @@ static void addresses_that_are_not_public_are_not_connected_to(void **state)
 	peer_stop(&peer);
 }
 
-/* Makes no connection: a public address is allowed, but not with plain http. */
+/* By default public addresses are allowed, but not with plain http. The request is refused before any connection is made. */
 static void plain_http_goes_only_to_listed_addresses(void **state)
 {
 	Outbound *outbound = outbound_new(NULL, 1, 8);
@@ -537,7 +538,8 @@ static void a_key_being_sent_is_not_sent_twice(void **state)
 	assert_int_equal(outbound->operations->send(outbound, &request).kind, ERROR_NONE);
 	atomic_store(&peer.hold, false);
 	outcome_of(outbound);
-	send_and_wait(outbound, &request); /* accepted again: a second attempt of the first would be a third request */
+	/* The key is accepted again; had the repeat above been sent too, this would be the third request. */
+	send_and_wait(outbound, &request);
 	assert_false(outbound->operations->outcome(outbound, &outcome));
 	assert_int_equal(atomic_load(&peer.requests), 2);
 	outbound->operations->close(outbound);
@@ -553,7 +555,7 @@ static Result send_numbered(Outbound *outbound, const char *url, int number)
 	return outbound->operations->send(outbound, &request);
 }
 
-/* One running call and two queued requests fill it; so do outcomes that are not taken. None is lost. */
+/* The queue is full with one running call and two queued requests, and also with outcomes that nobody has taken. */
 static void a_full_queue_refuses_requests_and_loses_no_outcome(void **state)
 {
 	Peer peer = { .replies = { NULL }, .hold = true };
@@ -574,7 +576,8 @@ static void a_full_queue_refuses_requests_and_loses_no_outcome(void **state)
 	wait_for_requests(&peer, 2);
 	while (send_numbered(outbound, url, taken).kind == ERROR_NONE)
 		assert_true(++taken < 8);
-	clock_sleep_ms(50); /* time for an unwanted request; nothing can follow it while the outcomes fill the queue */
+	/* Time in which an unwanted request would arrive; no later request can mark that time, because the queue is full. */
+	clock_sleep_ms(50);
 	assert_int_equal(atomic_load(&peer.requests), 2);
 	for (int i = 0; i < taken; i++) {
 		OutboundOutcome outcome = outcome_of(outbound);
@@ -624,7 +627,7 @@ static void every_outcome_wakes_the_caller(void **state)
 	assert_int_equal(atomic_load(&woken), 5);
 	outbound->operations->notify(outbound, NULL, NULL);
 	send_and_wait(outbound, &request);
-	outbound->operations->close(outbound); /* ends the threads that notify */
+	outbound->operations->close(outbound); /* joins the threads that call count_up, so `woken` is final */
 	assert_int_equal(atomic_load(&woken), 5);
 }
 
@@ -642,7 +645,7 @@ static void close_does_not_wait_for_a_receiver_that_hangs(void **state)
 	wait_for_requests(&peer, 1);
 	int64_t from_us = clock_monotonic_us();
 	outbound->operations->close(outbound);
-	assert_true(clock_monotonic_us() - from_us < 10000000); /* the receiver never answers */
+	assert_true(clock_monotonic_us() - from_us < 10000000); /* close does not wait: the receiver never answers */
 	peer_stop(&peer);
 	assert_int_equal(atomic_load(&peer.requests), 1);
 }
@@ -747,11 +750,11 @@ static void a_password_is_sent_to_this_machine(void **state)
 	peer_start(&peer, serve_smtp);
 	assert_int_equal(mail_to(&peer, "smtp://tocsin:hunter2@127.0.0.1").outcome, OUTCOME_SENT);
 	assert_true(peer_received(&peer, "AUTH PLAIN"));
-	assert_true(peer_received(&peer, "AHRvY3NpbgBodW50ZXIy")); /* NUL tocsin NUL hunter2 */
+	assert_true(peer_received(&peer, "AHRvY3NpbgBodW50ZXIy")); /* base64 of NUL "tocsin" NUL "hunter2" */
 	peer_stop(&peer);
 }
 
-/* 0.0.0.0 is this machine, but not recognised as such. */
+/* 0.0.0.0 leads to this machine, but the program does not recognise it as a local address. */
 static void a_password_is_not_sent_unencrypted(void **state)
 {
 	Peer peer = { .replies = { LOGIN_OFFERED } };

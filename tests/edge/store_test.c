@@ -81,7 +81,7 @@ static int64_t things(Store *store)
 	return count;
 }
 
-/* Runs act in a child process that exits without closing the store. */
+/* Runs `act` in a child process that exits without closing the store. */
 static void in_killed_process(Edge *edge, void (*act)(Store *store))
 {
 	pid_t child = fork();
@@ -244,6 +244,31 @@ static void an_older_view_without_a_step_is_rebuilt(void **state)
 	assert_int_equal(things(edge->store), 1);
 }
 
+static void a_view_made_by_other_steps_of_its_version_is_rebuilt(void **state)
+{
+	static const char *const other_step[] = { "CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT, bytes BLOB, size INTEGER)" };
+	static const char *const other_steps[] = { "CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT, bytes BLOB, size INTEGER)",
+						   "ALTER TABLE things ADD COLUMN weight INTEGER" };
+	Edge *edge = *state;
+	edge_open(edge);
+	thing_add(edge->store, 1, "a");
+	edge_close(edge);
+	edge->options.steps = other_step;
+	edge_open(edge);
+	assert_true(edge->rebuilt);
+	assert_int_equal(things(edge->store), 0);
+	thing_add(edge->store, 1, "a");
+	edge_close(edge);
+	edge->options.steps = other_steps;
+	edge->options.version = 2;
+	edge_open(edge);
+	assert_false(edge->rebuilt);
+	edge_close(edge);
+	edge_open(edge);
+	assert_false(edge->rebuilt);
+	assert_int_equal(things(edge->store), 1);
+}
+
 static void a_newer_file_is_refused_with_a_remedy(void **state)
 {
 	Edge *edge = *state;
@@ -292,7 +317,7 @@ static void a_second_connection_reads_committed_rows(void **state)
 	thing_add(edge->store, 2, "b");
 	assert_int_equal(things(reader), 2);
 	thing_add(edge->store, 3, "c");
-	assert_int_equal(things(reader), 2); /* one snapshot of the file for the whole transaction */
+	assert_int_equal(things(reader), 2); /* the whole transaction reads one snapshot of the file */
 	assert_int_equal(store_commit(reader).kind, ERROR_NONE);
 	store_close(reader);
 }
@@ -433,6 +458,7 @@ int main(void)
 		CASE(rows_survive_a_clean_close),
 		CASE(an_older_file_is_upgraded_and_keeps_its_rows),
 		CASE(an_older_view_without_a_step_is_rebuilt),
+		CASE(a_view_made_by_other_steps_of_its_version_is_rebuilt),
 		CASE(a_newer_file_is_refused_with_a_remedy),
 		CASE(failed_steps_leave_the_file_unchanged),
 		CASE(a_second_connection_reads_committed_rows),

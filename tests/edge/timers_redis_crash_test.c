@@ -1,9 +1,9 @@
 /*
- * Owners crash at any point, or are paused, superseded and continued, while Redis loses all data once: each timer fires at
- * least once, few fire twice, and no key is left.
+ * Owners crash at random points. Some are paused, superseded and continued. Redis loses all data once. Still each timer fires at
+ * least once, few fire twice, and no key is left in Redis.
  *
- * The ledger is shared memory: the term of each partition's owner, and the timers that are done. Like the runtime, an owner
- * reads it before a timer fires, and arms from it the timers that are not done.
+ * Shared memory takes the role of the ledger: it holds the term of each partition's owner, and which timers are done. Like the
+ * runtime, an owner reads the ledger before it fires a timer, and arms the timers that are not done in the ledger.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,7 +51,7 @@ static World *world;
 static RedisServer server;
 static uint64_t seed = 20261123;
 
-/* ---- an owner: a process ----------------------------------------------------------------------------------------- */
+/* ---- an owner, which is a process of its own ---------------------------------------------------------------------- */
 
 typedef struct {
 	Timers *timers;
@@ -111,7 +111,7 @@ static bool owner_arm(Owner *owner)
 	return any;
 }
 
-/* Fires timers until it is superseded, or no timer is left in the ledger and in Redis. */
+/* Fires timers until the owner is superseded, or until no timer is left in the ledger and in Redis. */
 static void owner_work(Owner *owner)
 {
 	const TimersOperations *operations = owner->timers->operations;
@@ -164,7 +164,7 @@ static bool all_done(const Ledger *ledger)
 	return true;
 }
 
-/* Pauses an owner at any point, and continues it when it has a successor. */
+/* Pauses an owner at whatever point it has reached, starts its successor, and then continues the paused one. */
 static void owner_pause(Faults *faults, int number)
 {
 	pid_t paused = faults->owners[number];
@@ -175,7 +175,7 @@ static void owner_pause(Faults *faults, int number)
 	kill(paused, SIGCONT);
 }
 
-/* False when all have ended without a crash. */
+/* Restarts crashed owners and injects the next fault. False when all owners have ended without a crash. */
 static bool faults_step(Faults *faults)
 {
 	bool alive = false;
@@ -214,7 +214,9 @@ static void assert_each_fired(const Faults *faults)
 		}
 	print_message("%d timers, %d crashes, %zu paused: %u fired twice\n", OWNERS * EACH, faults->crashes,
 		      faults->paused_count, twice);
-	/* One for each crash between firing and storing that, and one for each owner paused there. */
+	/*
+	 * A timer fires twice if its owner crashed, or was paused, after it fired the timer and before it stored the timer as done.
+	 */
 	assert_in_range(twice, 0, (unsigned)faults->crashes + PAUSED_MAX);
 	assert_true(faults->crashes > 0 && faults->emptied && faults->paused_count == PAUSED_MAX);
 }

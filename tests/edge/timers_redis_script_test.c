@@ -1,6 +1,6 @@
 /*
- * The fences of the timer script in Redis, call by call, in orders in which calls may arrive: from a superseded owner, late over a
- * connection that was given up, after a loss of data.
+ * The script that fences calls to the timers in Redis. The cases are one sequence of calls: from an owner, from a superseded owner,
+ * late over an abandoned connection, and after a loss of data.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,9 +29,9 @@ typedef struct {
 	const char *process;
 	uint64_t term, call, answered;
 	StepReset reset;
-	const char *arms, *disarms; /* NULL: none */
-	ScriptStatus expected, peeked; /* the answer to the call, and to a peek of its caller after it */
-	const char *then;              /* ids of the timers armed after it */
+	const char *arms, *disarms; /* timer ids; NULL: none */
+	ScriptStatus expected, peeked; /* answer to the call, and answer to a peek that the same caller makes afterwards */
+	const char *then;              /* ids of the timers that are armed after the call */
 } Case;
 
 static const Case cases[] = {
@@ -122,7 +122,7 @@ static void assert_armed(Edge *edge, const Case *one)
 static void case_run(Edge *edge, const Case *one)
 {
 	RedisTimer changes[2];
-	/* Asks for due timers only where the call must be refused, because then it must not show any. */
+	/* Only calls that must be refused request due timers (max > 0), to check that they are shown none. */
 	ScriptStep step = { .owner = "n/0", .term = one->term, .call = one->call, .answered = one->answered, .reset = one->reset,
 			    .changes = changes, .max = one->expected == STATUS_OK ? 0 : 9, .lease_ms = 1 };
 	ScriptPeek peek = { .owner = "n/0", .term = one->term, .answered = one->answered };

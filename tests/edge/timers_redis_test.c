@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LEASE_MS = 60000, LONG_MS = 3600000, AWAIT_MS = 10000, STUCK_MS = 4000, SHOWN_BYTES = 4096 };
+enum { LEASE_MS = 60000, LONG_MS = 3600000, AWAIT_MS = 10000, STUCK_MS = 700, SHOWN_BYTES = 4096 };
 
 #define OWNER "n/0"
 #define SHOW "{tocsin}:log-1:n/0:show"
@@ -153,7 +153,7 @@ static bool unhealthy(Timers *timers)
 	return !healthy(timers);
 }
 
-/* A timer is due, or timers were lost. */
+/* True when `next` says that `due` should be called: a timer is due, timers were lost, or the owner is superseded. */
 static bool asks_for_due(Timers *timers)
 {
 	Instant next = timers->operations->next(timers, OWNER);
@@ -180,13 +180,14 @@ static void command(Edge *edge, const char *words)
 	assert_string_equal(result.text, "");
 }
 
-/* Acts like the runtime after a loss; the timer armed then is due. */
+/* Waits until the loss is reported, then arms timers again as the runtime does; the timer "again" is due at once. */
 static void assert_lost_and_armed_again(Edge *edge, uint64_t term)
 {
 	assert_true(await(healthy, edge->timers));
 	assert_true(await(asks_for_due, edge->timers));
 	assert_int_equal(due(edge, edge->timers, term).kind, ERROR_NOT_FOUND);
-	assert_int_equal(due(edge, edge->timers, term).kind, ERROR_NOT_FOUND); /* until it is armed */
+	/* The loss is reported until the timers are armed again. */
+	assert_int_equal(due(edge, edge->timers, term).kind, ERROR_NOT_FOUND);
 	arm(edge->timers, term, "again", -1);
 	arm(edge->timers, term, "later", LONG_MS);
 	armed(edge->timers, term);
@@ -307,7 +308,7 @@ static void a_server_that_restarts_with_its_data_continues(void **state)
 	assert_due(edge, edge->timers, 1, "leased;");
 	redis_server_end(&edge->server, SIGKILL);
 	assert_true(await(unhealthy, edge->timers));
-	assert_due(edge, edge->timers, 1, ""); /* no timer is due: Redis is not needed */
+	assert_due(edge, edge->timers, 1, ""); /* succeeds without Redis, because no timer is due */
 	arm(edge->timers, 1, "meanwhile", -1);
 	redis_server_start(&edge->server, durable);
 	assert_true(await(healthy, edge->timers));
@@ -340,7 +341,7 @@ static void scripts_that_were_flushed_are_loaded_again(void **state)
 	assert_true(await(healthy, edge->timers));
 	arm(edge->timers, 1, "c", -1);
 	Result result = due(edge, edge->timers, 1);
-	if (result.kind == ERROR_NOT_FOUND) /* the call met the missing scripts */
+	if (result.kind == ERROR_NOT_FOUND) /* the arming call found no script in Redis and counted as lost */
 		assert_lost_and_armed_again(edge, 1);
 	else
 		assert_string_equal(edge->shown.data, "c;");
@@ -369,9 +370,10 @@ static void a_server_that_pauses_blocks_no_caller_and_is_reconnected(void **stat
 			command(edge, "CLIENT PAUSE 2500 ALL");
 		arm(edge->timers, 1, "held up", -1);
 		assert_quick(edge, ERROR_AGAIN);
-		assert_true(unhealthy(edge->timers));
+		assert_true(await(unhealthy, edge->timers));
 		Instant next = edge->timers->operations->next(edge->timers, OWNER);
-		assert_true(next > clock_now()); /* so that no caller loops without a pause */
+		/* In the future, so that a caller who waits for it does not loop without a pause. */
+		assert_true(next > clock_now());
 		clock_sleep_ms(began + 2500 > clock_now() ? began + 2500 - clock_now() : 0);
 		kill(edge->server.pid, SIGCONT);
 		assert_lost_and_armed_again(edge, 1);
@@ -389,7 +391,7 @@ static void a_late_call_over_an_abandoned_connection_changes_nothing(void **stat
 	assert_int_equal(due(edge, edge->timers, 1).kind, ERROR_AGAIN);
 	kill(edge->server.pid, SIGCONT);
 	assert_lost_and_armed_again(edge, 1);
-	/* Calls left in the old connection came before the reset, or were late. */
+	/* Redis ran the calls of the old connection before the reset, which drops their effect, or refused them as late. */
 	assert_due(edge, edge->timers, 1, "");
 	assert_count(edge, 2);
 }
@@ -410,12 +412,14 @@ static void a_refusal_is_reported_and_recovered_from(void **state)
 		arm(edge->timers, 1, "refused", -1);
 		assert_true(await(unhealthy, edge->timers));
 		assert_non_null(strstr(edge->timers->operations->health(edge->timers).text, refusals[i].word));
-		/* A replica that answers stays refused. The time must pass: nothing outside shows that the client asked again. */
+		/*
+		 * A replica answers requests, but must stay unhealthy. Wait a fixed time: no effect shows that the client retried.
+		 */
 		for (Instant until = clock_now() + 700; i == 0 && clock_now() < until; clock_sleep_ms(5))
 			assert_true(unhealthy(edge->timers));
 		command(edge, refusals[i].allow);
 		for (Instant until = clock_now() + AWAIT_MS; clock_now() < until; clock_sleep_ms(5)) {
-			/* Connected, and then refused again, until the refusal is over. */
+			/* Until `allow` has taken effect, the client may connect and be refused again. */
 			assert_true(await(asks_for_due, edge->timers));
 			if (due(edge, edge->timers, 1).kind == ERROR_NOT_FOUND)
 				break;
@@ -439,7 +443,7 @@ static void a_superseded_owner_changes_nothing_and_is_shown_nothing(void **state
 	arm(next, 2, "new", -1);
 	arm(next, 2, "kept", LONG_MS);
 	armed(next, 2);
-	assert_count(edge, 2); /* the timers of the old owner are gone */
+	assert_count(edge, 2); /* only the timers of term 2 are left */
 	arm(edge->timers, 1, "late", -1);
 	disarm(edge->timers, 1, "kept");
 	assert_fenced(edge, edge->timers, 1);
@@ -448,7 +452,7 @@ static void a_superseded_owner_changes_nothing_and_is_shown_nothing(void **state
 	assert_fenced(edge, edge->timers, 1);
 	assert_due(edge, next, 2, "new;");
 	assert_count(edge, 2);
-	/* The term is superseded, not the process. */
+	/* Only the term 1 is superseded: the same process may arm timers under a greater term. */
 	arm(edge->timers, 3, "third", -1);
 	armed(edge->timers, 3);
 	assert_due(edge, edge->timers, 3, "third;");
@@ -473,7 +477,7 @@ static void a_superseded_owner_is_notified_without_a_call(void **state)
 	next->operations->close(next);
 }
 
-/* Topics were recreated on one cluster: epochs began again, and Redis has timers of greater terms without an owner. */
+/* When topics are recreated on a cluster, epochs begin at 1 again, but Redis still has timers of former, greater terms. */
 static void the_owner_by_its_ledger_takes_over_timers_of_greater_terms(void **state)
 {
 	Edge *edge = edge_of(state);
@@ -490,7 +494,7 @@ static void the_owner_by_its_ledger_takes_over_timers_of_greater_terms(void **st
 	armed(next, 2);
 	assert_due(edge, next, 2, "new;");
 	assert_count(edge, 1);
-	/* If the caller of `take` was not the owner, the owner takes the timers back. */
+	/* Here the caller of `take` was not the owner by its ledger. The true owner notices, arms again and has the timers back. */
 	assert_true(await(asks_for_due, edge->timers));
 	assert_int_equal(due(edge, edge->timers, 57).kind, ERROR_NOT_FOUND);
 	arm(edge->timers, 57, "owner's", -1);
@@ -521,7 +525,7 @@ static void an_answer_to_an_earlier_term_is_ignored(void **state)
 	kill(edge->server.pid, SIGSTOP);
 	arm(edge->timers, 1, "old", -1);
 	pthread_create(&thread, NULL, ask_of_term_one, &asker);
-	clock_sleep_ms(200); /* the call is in flight by then */
+	clock_sleep_ms(200); /* time for the thread's call to be sent */
 	arm(edge->timers, 2, "new", -1);
 	pthread_join(thread, NULL);
 	assert_string_equal(asker.result.text, "");

@@ -1,6 +1,6 @@
 /*
- * Conformance of every timer store to shared/io/timers.h: SQLite, Redis and in memory. Redis uses its own clock, so these cases
- * arm timers that are due already or far in the future, and wait for the end of a lease.
+ * Conformance of every timer store (SQLite, Redis, in memory) to shared/io/timers.h. Redis uses its own clock. Therefore the common
+ * cases arm timers that are already due or far in the future, and wait in real time for the end of a lease.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,12 +30,12 @@ typedef struct {
 	char path[SCRATCH_PATH];
 	Buffer shown; /* "ID@DUE;" for each timer, DUE in ms since `began` */
 	bool arm_again, disarm_all;
-	Instant began, now; /* the time of stores without a clock */
+	Instant began, now; /* `now` is the time for stores without a clock of their own */
 	bool redis;
 	char prefix[64];
 } Edge;
 
-static RedisServer server; /* unless TOCSIN_TEST_REDIS_URL is set */
+static RedisServer server; /* started only if TOCSIN_TEST_REDIS_URL is not set */
 static Scratch server_scratch;
 static const char *redis_url;
 
@@ -64,7 +64,7 @@ static int memory_setup(void **state)
 	return 0;
 }
 
-/* With a random cluster id, because the server may be shared. */
+/* Uses a random cluster id, because other tests may use the same server. */
 static int redis_setup(void **state)
 {
 	static const char *const owners[] = { "n/0", "n/1", "n/10", "shared" };
@@ -142,7 +142,7 @@ static Instant next_of(Edge *edge, const char *owner)
 	return edge->timers->operations->next(edge->timers, owner);
 }
 
-/* With Redis `next` changes a moment later, and follows Redis' clock. */
+/* With Redis, `next` changes after a short delay and depends on Redis' clock, so it is awaited and compared with a tolerance. */
 static void assert_next(Edge *edge, const char *owner, Instant expected)
 {
 	Instant slack_ms = edge->redis && expected != INSTANT_NONE ? SLACK_MS : 0, until = clock_now() + AWAIT_MS;
@@ -154,7 +154,7 @@ static void assert_next(Edge *edge, const char *owner, Instant expected)
 	assert_in_range(next - expected + slack_ms, 0, 2 * slack_ms);
 }
 
-/* Waits until the next timer is due. */
+/* Lets time pass until the next timer is due: real time with Redis, otherwise the edge's `now`. */
 static void pass(Edge *edge, const char *owner)
 {
 	Instant next = next_of(edge, owner);
@@ -291,7 +291,7 @@ static void an_id_is_1_to_128_bytes_of_any_kind(void **state)
 	assert_memory_equal(edge->shown.data, id, 128);
 }
 
-/* ---- stores without a clock -------------------------------------------------------------------------------------- */
+/* ---- stores without a clock of their own ------------------------------------------------------------------------- */
 
 static void a_timer_is_due_exactly_at_its_time_and_shown_again_exactly_at_the_end_of_its_lease(void **state)
 {
@@ -372,7 +372,7 @@ static void a_lost_timer_is_gone_and_a_reset_loses_all(void **state)
 	Edge *edge = edge_of(state);
 	arm(edge, "n/0", "a", -2);
 	arm(edge, "n/0", "b", -1);
-	memory_timers_lose(edge->timers, 2); /* of two: the first */
+	memory_timers_lose(edge->timers, 2); /* 2 modulo 2 timers is 0: loses the first */
 	assert_int_equal(memory_timers_count(edge->timers), 1);
 	assert_due(edge, "n/0", 9, "b@-1;");
 	memory_timers_reset(edge->timers);
@@ -394,7 +394,7 @@ static void a_lost_timer_is_gone_and_a_reset_loses_all(void **state)
 
 #define X(timers, name) { #name " [" #timers "]", name, timers##_setup, teardown, NULL },
 
-/* TOCSIN_TEST_REDIS_URL, else a server of our own, else none: then the cases of Redis are skipped. */
+/* Uses TOCSIN_TEST_REDIS_URL if it is set, otherwise starts a server. If none is installed, the cases of Redis are skipped. */
 static int redis_find(void **state)
 {
 	(void)state;

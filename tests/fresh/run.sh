@@ -1,8 +1,9 @@
 #!/bin/bash
-# Runs README's two commands, and its curl commands while the first one runs, unchanged in a fresh clone in a container of Debian with only
-# make and curl. `make test` runs the parts of PARTS ("checks unit") in the flavours of FLAVOURS (plain), because continuous integration
-# runs the others anyway. PARTS= FLAVOURS= runs all of them, as README does; tests that the container cannot run are then skipped and
-# counted. Skipped, with the reason, if no container can run.
+# Runs README's two commands, `make run` and `make test`, unchanged in a fresh clone, in a container of Debian that has only make
+# and curl. README's curl commands run against the server of `make run`. `make test` runs only the parts in PARTS ("checks unit")
+# and the flavours in FLAVOURS (plain), because continuous integration runs the others anyway. With PARTS= FLAVOURS= it runs all
+# of them, as README does; tests that the container cannot run are then skipped and counted. If no container can run, this script
+# is skipped with the reason.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/support/container.sh
@@ -18,13 +19,13 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# A clone with the uncommitted changes of the checkout.
+# A clone of the checkout, including its uncommitted changes.
 tree=$scratch/tocsin
 git clone -q --no-hardlinks . "$tree"
 git diff --binary HEAD | git -C "$tree" apply --allow-empty
 git ls-files -z --others --exclude-standard | xargs -0r cp --parents -t "$tree"
 
-# README's first block without a language contains the two commands; the blocks in sh are typed in another shell.
+# README's first block without a language contains the two commands; its blocks in sh are for a second shell.
 commands() { awk '/^```$/ { block++; next } block == 1 { print $1, $2 }' README.md; }
 shell_blocks() { awk '/^```sh$/ { inside = 1; next } /^```$/ { inside = 0 } inside' README.md; }
 [[ $(commands) == $'make run\nmake test' ]] || {
@@ -63,7 +64,7 @@ until [[ $(address) ]] || ! kill -0 $run 2>/dev/null || ((SECONDS - began > 300)
 [[ $(address) ]] && code=0 || code=1
 verdict 'make run is ready' $code "$scratch/run.log"
 
-# The commands of README, with the address of this server.
+# In the commands of README, replaces the address by that of the server that runs.
 sed -i "s|http://127.0.0.1:8080|$(address)|g" "$scratch/commands.sh"
 code=0
 inside bash "$scratch/commands.sh" >"$scratch/commands.log" 2>&1 && grep -q '"status": *"assessing"' "$scratch/commands.log" || code=1

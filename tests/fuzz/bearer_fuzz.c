@@ -15,7 +15,7 @@ static bool ends_with_secret(const char *text)
 	return size > sizeof SECRET - 1 && strcmp(text + size - (sizeof SECRET - 1), SECRET) == 0;
 }
 
-/* A key that is accepted matches its own Authorization header. */
+/* If the text is accepted as a key, the header "Authorization: Bearer TEXT" must match this key. */
 static void read_any(const char *text)
 {
 	AdminKey key;

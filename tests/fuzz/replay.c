@@ -1,4 +1,4 @@
-/* Runs its target on every file of the given directories; an assertion that fails aborts it. */
+/* Runs the fuzz target with which it is linked on every file of the given directories. A failed assertion aborts the program. */
 #include "tests/fuzz/fuzz.h"
 
 #include "shared/io/system/files.h"

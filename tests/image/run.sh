@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the image by podman, as `make images` does, checks its size, labels, configuration and health check, and runs the scenarios
-# against `tocsin serve` in a container of it. Skipped, with the reason, if no container can run.
+# against `tocsin serve` in a container of this image. Skipped, with the reason, if no container can run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/support/container.sh

@@ -1,41 +1,43 @@
 /*
- * One partition of one service: which instance may write its ledger, and which of its records are accepted. A model of
- * shared/domain/ledger.c and shared/runtime/owner.c that is small enough for an exhaustive search.
+ * A model of one partition of one service: which instance may write the ledger, and which records of it are accepted. It models
+ * shared/domain/ledger.c and shared/runtime/owner.c, and is small enough for an exhaustive search.
  *
- * The ledger itself is not kept. A record that reaches it is judged at once by two readers that never sleep, `truth` (the
- * ledger's state) and `gate` (the gateway's view, which answers the client), and put into the inbox of each instance that
- * is awake, which reads it at any later time. An instance that wakes starts with the state of `truth`: following a ledger
- * affects nobody, so its time does not matter. A kept disk equals a lost one here, because it holds only a fold of
- * accepted records.
+ * The ledger itself is not stored. When a record reaches the ledger, two readers that never sleep judge it at once: `truth` (the
+ * ledger's state) and `gate` (the gateway's view, which answers the client). The record is also put into the inbox of each instance
+ * that is awake; the instance reads it at any later time. An instance that wakes starts with the state of `truth`. The model
+ * needs no reading before that, because an instance that only follows the ledger affects no other process. Nor does it
+ * distinguish a kept disk from a lost one, because a disk holds only a fold of accepted records.
  *
  *   inputs     one assessment (1) and COMMANDS commands (2, 3); a client waits for the effect of the first command
- *   group      moves the partition MOVES times without informing anybody; ROGUES claims come from an unassigned instance
- *   pauses     are interleaving: any enabled step may be delayed for any time
- *   wire       one for each instance: delivers in order, at any later time, also after the instance's end
- *   FAULTS     a send is lost; is reported failed and arrives later; arrives twice, the second time at any later time
- *   CRASHES    memory is lost; any suffix of the sends under way is lost
+ *   group      assigns the partition to another instance MOVES times, without informing any instance; an instance to which the
+ *              partition is not assigned claims it ROGUES times
+ *   pauses     are interleavings: any enabled step may be delayed for any time
+ *   wire       carries the records of one instance to the ledger: in order, at any later time, also after the instance has ended
+ *   FAULTS     a record is lost; or is reported as failed and arrives later; or arrives twice, the second time at any later time
+ *   CRASHES    an instance loses its memory and any number of the last records on its wire
  *
  * Invariants:
- *   no fork    an entry is accepted only after the entry it was decided on, an opening record only after the record that
- *              preceded its claim; positions never go back (-DLAX leaves these out: only effects visible to users remain)
+ *   no fork    an entry is accepted only after the entry on which its decision is based, an opening record only after the record
+ *              that preceded its claim; input positions never go back. -DLAX omits these checks, so that only invariants that
+ *              users can observe are checked
  *   one effect no input has two accepted effects
  *   answers    the client is answered only from an accepted entry
- *   outputs    an output is published only of an accepted record
- *   at rest    each input has its effect, the client its answer, each accepted entry its output. Searched with -DNP for
- *              cycles (no state is labelled progress, so any cycle is found), every run comes to rest
+ *   outputs    an output is published only if its record was accepted
+ *   at rest    at the end each input has an effect, the client its answer, and each accepted entry its output. With -DNP the
+ *              search looks for cycles (no state is labelled as progress, so it finds every cycle): every run ends
  *
- * Seeded bugs, -DBUG=n, each of which must be found:
- *    1  no claim: a new owner reads to the end and writes in the next epoch
- *    2  records between the end that was read and the own claim are not applied
- *    3  input positions are committed to the group when decided, and taken from there
- *    4  the gateway drops inputs it knows instead of judging by epoch and sequence
+ * Seeded bugs, -DBUG=n; the search must find each of them:
+ *    1  a new owner writes no claim: it reads the ledger to its end and writes in the next epoch
+ *    2  a new owner does not apply the records between the end that it has read and its claim
+ *    3  an owner commits its input positions to the group when it decides, and a new owner starts at these positions
+ *    4  the gateway accepts the first effect of each input, instead of judging records by epoch and sequence
  *    5  the sequence within an epoch is not checked
- *    6  decisions are kept although the ledger has not accepted them
- *    7  no epochs: the first record with the next number wins
- *    8  the client is answered when its entry is delivered
+ *    6  an owner keeps its decisions even if the ledger has not accepted them
+ *    7  there are no epochs: the first record with the next sequence number is accepted
+ *    8  the client is answered when the entry reaches the ledger, accepted or not
  *    9  two owners in the same epoch are not distinguished
  *   10  after a failed send the owner sends again within its epoch
- *   11  outputs are published when decided
+ *   11  an output is published when its entry is decided
  *   12  a new owner publishes only the outputs of its own entries
  */
 #ifndef BUG
@@ -67,17 +69,18 @@
 mtype = { CLAIM, OPENED, EFFECT };
 mtype = { DROPPED, CLAIMED, ACCEPTED };
 
-/* after: of an effect, the input whose effect it was decided on; of an opening record, the last record before the claim */
+/* after: in an effect, the input of the last effect on which its decision is based; in an opening record, the last record before
+ * the claim. derived: number of effects whose outputs were published */
 typedef Record { mtype kind; byte epoch; byte owner; byte seq; byte input; byte after; byte assessed; byte commanded; byte derived };
 
-/* A reader of the ledger: the last accepted record, and the fold of all accepted ones */
+/* The state of a reader of the ledger: the last accepted record, and the fold of all accepted records */
 typedef View { byte epoch; byte owner; byte seq; byte before; byte last; byte assessed; byte commanded; byte derived; byte count };
 
 chan wire[INSTANCES] = [WIRE] of { Record };
 chan late = [1] of { Record };
 chan inbox[INSTANCES] = [INBOX] of { Record };
-byte term[INSTANCES];                     /* the epoch an instance claims or owns; 0: it is asleep */
-byte incarnation[INSTANCES];              /* a process draws a new owner id when it starts */
+byte term[INSTANCES];                     /* the epoch that an instance claims or owns; 0: the instance is asleep */
+byte incarnation[INSTANCES];              /* number of crashes; gives each process of an instance a new owner id */
 bit failed[INSTANCES];                    /* a send of this term was reported as failed */
 #define OWNER(i) (1 + i + INSTANCES * incarnation[i])
 #define OWN(i)   ((BUG == 9 || it.owner == OWNER(i)) && it.epoch == term[i])
@@ -86,9 +89,9 @@ View truth, gate;
 byte order[4];                            /* inputs in the order in which their effects were accepted, from 1 */
 bit effective[4], published[4], answered;
 byte assigned, moves, rogues, crashes, faults;
-byte group_assessed, group_commanded;     /* BUG 3 */
+byte group_assessed, group_commanded;     /* the positions committed to the group, for BUG 3 */
 
-hidden Record it;                         /* scratch within a step */
+hidden Record it;                         /* the record that the current step handles */
 hidden mtype verdict;
 hidden byte of_record, claimed;
 
@@ -159,7 +162,8 @@ inline gate_reads()
 	fi
 }
 
-/* A record that all readers drop affects at most its writer. */
+/* Puts the record into the inbox of instance i if it is awake. A record that all readers drop goes only to its writer: it cannot
+ * affect any other instance. */
 inline handed(i)
 {
 	if
@@ -193,7 +197,7 @@ inline appended()
 	skip
 }
 
-/* The report of a send of an earlier term is ignored. */
+/* Reports to instance i that the send of the record failed; has no effect if the record is from an earlier term. */
 inline fail(i)
 {
 	if
@@ -239,8 +243,8 @@ end:
 	od
 }
 
-/* ---- an instance. v: the ledger as it was read; assessed, commanded, last: v plus the `sent` decisions that were not read
- * back yet; derived: number of accepted entries whose output is published */
+/* ---- an instance. v: the fold of the records that it has read. sent: number of its decisions that it has not read back yet.
+ * assessed, commanded, last: v's members after these decisions. derived: number of accepted entries whose output is published */
 
 mtype = { ASLEEP, CLAIMING, OPENING, OWNING };
 
@@ -330,8 +334,8 @@ inline accepted_read()
 inline dropped_read()
 {
 	if
-	:: OWN(i) && phase == CLAIMING && it.kind == CLAIM -> sleep()                           /* another claim came first */
-	:: OWN(i) && phase != CLAIMING && it.kind != CLAIM && it.seq > v.seq + 1 && BUG != 7 -> sleep() /* behind a gap */
+	:: OWN(i) && phase == CLAIMING && it.kind == CLAIM -> sleep()                           /* another claim was first */
+	:: OWN(i) && phase != CLAIMING && it.kind != CLAIM && it.seq > v.seq + 1 && BUG != 7 -> sleep() /* a gap before it */
 	:: else
 	fi
 }

@@ -1,13 +1,14 @@
 #!/bin/bash
-# Searches the models: the right protocol must keep every invariant, and each seeded bug must be found. Prints a line for each search,
-# with the number of states. Needs spin and cc.
+# Searches the model: the protocol without a bug must keep every invariant, and each seeded bug must be found. Prints a line for
+# each search, with the number of states. Needs spin and cc.
 set -uo pipefail
 cd "$(dirname "$0")" || exit
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export work
 
-# search NAME EXPECT MODEL "FLAGS OF SPIN" "FLAGS OF CC" "FLAGS OF THE SEARCH"; EXPECT: right, or wrong
+# search NAME EXPECT MODEL "FLAGS OF SPIN" "FLAGS OF CC" "FLAGS OF THE SEARCH"; EXPECT: right if no invariant may
+# be broken, wrong if the search must find an error
 search() {
 	local name=$1 expect=$2 model=$3 directory=$work/$1 start errors states found=right
 	start=$(date +%s%N)
@@ -16,7 +17,7 @@ search() {
 	{ spin $4 -a "$model" && cc -w $5 -o pan pan.c && timeout 300 ./pan -m20000 $6; } >log 2>&1
 	errors=$(sed -n 's/.*errors: \([0-9]*\)$/\1/p' log)
 	states=$(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' log)
-	# A search that left out states proves nothing.
+	# If the search left out states, its result proves nothing.
 	grep -q 'max search depth too small\|out of memory' log && errors=
 	[[ ${errors:-0} -gt 0 ]] && found=wrong
 	if [[ -n $errors && $found == "$expect" ]]; then

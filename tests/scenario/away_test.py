@@ -1,5 +1,6 @@
 """Outages: Kafka or Redis is down or stalls, and comes back."""
 
+import datetime
 import http.client
 import json
 import re
@@ -12,7 +13,7 @@ from installation import Site
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 DRAIN_SECONDS, STOP_SECONDS = 3, 5  # TOCSIN_DRAIN_TIMEOUT_MS, and the further time that a stop may take (program.h)
-SILENT_SECONDS = 15  # without any answer of Kafka until it counts as stalled (kafka/probe.c)
+SILENT_SECONDS = 15  # time without any answer after which Kafka counts as stalled (kafka/probe.c)
 
 
 def the_gateway_answers_503_with_retry_after_while_kafka_is_down(scratch):
@@ -67,12 +68,12 @@ def the_gateway_answers_503_with_retry_after_while_kafka_is_down(scratch):
 
 
 def every_program_detects_a_stalled_kafka(scratch):
-    """Also by a program that has nothing to append: its connections stay open and get no answers."""
+    """A program that appends nothing must detect it too: its connections stay open, but get no answers."""
     site = Site(scratch)
     servers = site.programs()
     servers["gateway"].event(title="before the stall")
     eventually(lambda: re.search(rb"^tocsin_audit_records_total [1-9]", servers["audit"].get("/metrics", key=None).body, re.M), "audit has a record")
-    time.sleep(2)  # until the checkpoint of audit is acknowledged, so that no append is in progress; no metric shows it
+    time.sleep(2)  # until audit's checkpoint is acknowledged and no append is in progress; no metric shows this
     with site.backends.stalled("kafka"):
         began = time.monotonic()
         for service, server in servers.items():
@@ -88,45 +89,102 @@ def every_program_detects_a_stalled_kafka(scratch):
     servers["gateway"].incident_of(servers["gateway"].event(title="after the stall"), seconds=20)
 
 
-def events_are_accepted_while_redis_is_down_and_due_notices_are_sent_when_it_returns(scratch):
-    hook = scratch.receiver()
-    levels = """
+def _levels(*seconds):
+    rows = "".join(f'      - {{after_seconds: {after}, notify: ["channel:webhook"]}}\n' for after in seconds)
+    return f"""
 policies:
-  - id: two-levels
-    when: {kinds: [incident]}
+  - id: levels
+    when: {{kinds: [incident]}}
     team: soc
     levels:
-      - {after_seconds: 0, notify: ["channel:webhook"]}
-      - {after_seconds: 4, notify: ["channel:webhook"]}
-"""
-    site = Site(scratch, TOCSIN_POLICY=scratch.pack(escalation=levels), TOCSIN_WEBHOOK_URL=hook.url, TOCSIN_WEBHOOK_SECRET=SECRET,
-                TOCSIN_EGRESS_ALLOW="127.0.0.1/32")
-    servers = site.programs()
-    gateway, notification = servers["gateway"], servers["notification"]
+{rows}"""
 
-    def notices():
-        data = [json.loads(request["body"])["data"] for request in list(hook.requests)]
+
+class _Escalation:
+    """Six programs whose escalation policy has a webhook level after each number of seconds."""
+
+    def __init__(self, scratch, *seconds):
+        self.seconds, self.hook = seconds, scratch.receiver()
+        self.site = Site(scratch, TOCSIN_POLICY=scratch.pack(escalation=_levels(*seconds)), TOCSIN_WEBHOOK_URL=self.hook.url,
+                         TOCSIN_WEBHOOK_SECRET=SECRET, TOCSIN_EGRESS_ALLOW="127.0.0.1/32")
+        servers = self.site.programs()
+        self.gateway, self.notification = servers["gateway"], servers["notification"]
+
+    def open(self, asset):
+        return self.gateway.incident_of(self.gateway.event(title="Ransomware", asset=asset), seconds=10)["id"]
+
+    def notices(self):
+        """[(incident, level)] of all requests that the receiver got, repeats included."""
+        data = [json.loads(request["body"])["data"] for request in list(self.hook.requests)]
         return sorted((one["incident"]["id"], one["escalation_level"]) for one in data)
-    before = gateway.incident_of(gateway.event(title="Ransomware", asset="before"), seconds=10)["id"]
-    eventually(lambda: notices() == [(before, 1)], "the first notice", seconds=10)
-    site.backends.do("kill", "redis")
-    eventually(lambda: notification.readyz()[0] == 503 and "[-]redis " in notification.readyz()[1], "/readyz answers 503 with the reason", seconds=10)
-    notification.get("/livez", key=None).expect(200)
-    meanwhile = gateway.incident_of(gateway.event(title="Ransomware", asset="meanwhile"), seconds=10)["id"]
+
+    def lateness(self, id):
+        """{level: seconds between its due time and the request}"""
+        now, opened = time.time() - time.monotonic(), self.gateway.incident(id)["opened_at"]
+        opened = datetime.datetime.fromisoformat(opened.replace("Z", "+00:00")).timestamp()
+        data = [(request["at"], json.loads(request["body"])["data"]) for request in list(self.hook.requests)]
+        return {one["escalation_level"]: at + now - opened - self.seconds[one["escalation_level"] - 1]
+                for at, one in data if one["incident"]["id"] == id}
+
+    def metric(self, name):
+        found = re.search(rf"^{re.escape(name)} (\d+)$", self.notification.get("/metrics", key=None).body.decode(), re.M)
+        return int(found[1]) if found else 0
+
+    def lines(self, event):
+        return [line for line in self.notification.log_lines() if line["event"] == event]
+
+
+def levels_are_notified_on_time_while_redis_is_down_for_a_minute_and_nobody_twice(scratch):
+    escalation = _Escalation(scratch, 0, 20, 40)
+    gateway, notification = escalation.gateway, escalation.notification
+    before = escalation.open("before")
+    eventually(lambda: escalation.notices() == [(before, 1)], "the first notice", seconds=10)
+    check_equal(escalation.metric("tocsin_redis_up"), 1, "tocsin_redis_up")
+    escalation.site.backends.do("kill", "redis")
+    killed = time.monotonic()
+    eventually(lambda: "[-]redis " in notification.readyz()[1], "/readyz?verbose=1 names Redis", seconds=10)
+    check_equal((notification.readyz()[0], gateway.readyz()[0]), (200, 200), "/readyz of notification and of the gateway")
+    check_equal(escalation.metric("tocsin_redis_up"), 0, "tocsin_redis_up")
+    meanwhile = escalation.open("meanwhile")
     gateway.do(meanwhile, "note", {"text": "seen"}).expect(200)
-    check_equal(gateway.readyz()[0], 200, "/readyz of the gateway")
-    time.sleep(6)  # the second level must become due, which nothing but the time shows
-    check((before, 2) not in notices(), "the second notice was sent while Redis was down")
-    check_equal(notification.readyz()[0], 503, "/readyz of notification")
-    site.backends.do("start", "redis")
-    began = time.monotonic()
-    wanted = sorted((id, level) for id in (before, meanwhile) for level in (1, 2))
-    eventually(lambda: notices() == wanted, "every notice is sent", seconds=20, explain=lambda: f"sent {notices()}")
-    scratch.note(f"due notices were sent {time.monotonic() - began:.1f} s after Redis was back")
-    eventually(lambda: notification.readyz()[0] == 200, "/readyz answers 200 again", seconds=10)
-    marker = gateway.incident_of(gateway.event(title="Ransomware", asset="marker"), seconds=10)["id"]
-    eventually(lambda: (marker, 1) in notices(), "the notice of a later incident is sent", seconds=10)
-    check_equal([notice for notice in notices() if notice[0] != marker], wanted, "notices of the earlier incidents")
+    wanted = sorted((id, level) for id in (before, meanwhile) for level in (1, 2, 3))
+    eventually(lambda: escalation.notices() == wanted, "every level is notified", seconds=60,
+               explain=lambda: f"sent {escalation.notices()}")
+    late = [seconds for id in (before, meanwhile) for seconds in escalation.lateness(id).values()]
+    scratch.note(f"levels were late by {max(late):.2f} s at most")
+    check(max(late) < 2, f"late: {late}")
+    check(escalation.metric('tocsin_timers_fired_total{source="state"}') >= 5, "tocsin_timers_fired_total counts those fired from state")
+    check_equal(notification.readyz()[0], 200, "/readyz of notification")
+    time.sleep(max(0, killed + 60 - time.monotonic()))  # Redis is away for a minute, as an operator's upgrade of it may take
+    escalation.site.backends.do("start", "redis")
+    eventually(lambda: "[+]redis ok" in notification.readyz()[1], "/readyz?verbose=1 shows Redis", seconds=10)
+    eventually(lambda: escalation.lines("timers-reachable"), "the end is logged", seconds=20)
+    check_equal(escalation.metric("tocsin_redis_up"), 1, "tocsin_redis_up")
+    marker, reported = escalation.open("marker"), escalation.metric('tocsin_timers_fired_total{source="store"}')
+    eventually(lambda: (marker, 1) in escalation.notices(), "the notice of a later incident is sent", seconds=10)
+    eventually(lambda: escalation.metric('tocsin_timers_fired_total{source="store"}') > reported, "Redis reports timers again", seconds=30)
+    check_equal([notice for notice in escalation.notices() if notice[0] != marker], wanted, "notices of the earlier incidents")
+    check_equal((len(escalation.lines("redis-unreachable")), len(escalation.lines("redis-reachable"))), (1, 1), "lines of the outage")
+    partitions = {line["partition"] for line in escalation.lines("timers-unreachable")}
+    check_equal(len(escalation.lines("timers-unreachable")), len(partitions), "one warning of a partition")
+    check(all("timers were fired from state" in line["detail"] for line in escalation.lines("timers-reachable")), "the lines state how many")
+
+
+def a_level_is_notified_on_time_while_redis_is_stalled(scratch):
+    """Its connections stay open and nothing is answered."""
+    escalation = _Escalation(scratch, 0, 6)
+    incident = escalation.open("stalled")
+    eventually(lambda: escalation.notices() == [(incident, 1)], "the first notice", seconds=10)
+    with escalation.site.backends.stalled("redis"):
+        eventually(lambda: (incident, 2) in escalation.notices(), "the second notice", seconds=20)
+        late = escalation.lateness(incident)[2]
+        check(late < 2, f"late by {late:.2f} s")
+        check_equal(escalation.notification.readyz()[0], 200, "/readyz of notification")
+    scratch.note(f"late by {late:.2f} s")
+    eventually(lambda: "[+]redis ok" in escalation.notification.readyz()[1], "/readyz?verbose=1 shows Redis", seconds=10)
+    marker = escalation.open("marker")
+    eventually(lambda: (marker, 2) in escalation.notices(), "the levels of a later incident are notified", seconds=20)
+    check_equal(escalation.notices(), sorted((id, level) for id in (incident, marker) for level in (1, 2)), "notices")
 
 
 def _stop_together(scratch, servers):

@@ -66,7 +66,7 @@ class Contained(Server):
 
 
 class Inner:
-    """A process with the id of the one in the container; wait() and poll() concern podman's process."""
+    """The process in the container: pid is its id on the host. wait(), poll() and returncode are those of podman's process."""
 
     def __init__(self, outer, container):
         self.outer, self.stderr = outer, outer.stderr
@@ -91,7 +91,7 @@ class Inner:
 
     @staticmethod
     def code(code):
-        """The exit code as subprocess reports it: podman reports 128 + N for a process that signal N ended, subprocess -N."""
+        """The exit code as subprocess reports it: if signal N ended the process, podman reports 128 + N, subprocess -N."""
         return 128 - code if code is not None and code > 128 else code
 
 

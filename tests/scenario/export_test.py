@@ -73,7 +73,7 @@ def _check_same(before, server, waiting):
 
 
 def _check_continues(server, ids, events):
-    """Events and notes sent before the move are recognized, and new events continue the counts."""
+    """Checks that repeats of earlier events and notes are recognized, and that new events continue the counts."""
     waiting, _, noted = ids
     version = server.incident(waiting)["version"]
     _alarm(server, 1, "fs1")
@@ -86,7 +86,7 @@ def _check_continues(server, ids, events):
 
 
 def _check_messages(receiver, server, waiting):
-    """Each level of each incident is notified once; the notice of a later incident shows that no other message was due."""
+    """Checks that each level of each incident is notified once: when a later incident is notified, no other message is due."""
     eventually(lambda: len(receiver.requests) == 4, "the second level is notified", seconds=90)
     eventually(lambda: server.incident(waiting)["escalation_level"] == 2, "the second level is recorded", seconds=20)
     marker = server.incident_of(_alarm(server, 0, "marker"), seconds=20)["id"]
@@ -175,7 +175,7 @@ def a_home_with_an_interrupted_import_does_not_start(scratch):
     file = str(scratch.path("good"))
     _done(one.command("export", file))
     took = []
-    for number in range(2):  # the machine may stall during one of them
+    for number in range(2):  # twice, because the machine may stall during one import; the shorter time is used
         began = time.monotonic()
         _done(scratch.server(f"whole-{number}", start=False).command("import", file))
         took.append(time.monotonic() - began)
@@ -211,7 +211,7 @@ def _outcome(server, file):
 
 
 def _check_assessed_once(file):
-    """Classification continued at the committed offset: imported reports were not assessed again."""
+    """Checks that classification continued at the committed offset: it did not assess the imported reports again."""
     ids = [dict(record["headers"])["ce_id"] for record in map(json.loads, open(file)) if record.get("topic") == "assessments"]
     check(len(ids) >= 3, f"only {len(ids)} assessments were exported")
     check_equal(len(ids), len(set(ids)), "assessments, each once")
@@ -276,7 +276,7 @@ def a_backup_is_restored_into_new_topics_beside_old_state_files(scratch):
     topics_clear(site)
     home.rename(scratch.path("before"))
     _done(site.tocsin("import", "--kafka", backup))
-    # State files that have read less than the restored log holds, and others that have read more.
+    # Some state files have read fewer records than the restored ledgers hold (early), the others more (before).
     for service, kept in (("gateway", "before"), ("intake", "early"), ("response", "before"), ("notification", "early")):
         shutil.copytree(scratch.path(kept) / service, home / service, dirs_exist_ok=True)
     programs = site.programs()

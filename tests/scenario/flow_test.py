@@ -92,7 +92,7 @@ def the_same_id_is_counted_once_and_gets_the_same_answer(scratch):
     other = server.event(id="alert-2", type="brute-force")
     check_equal(other["correlation_key"], answers[0]["correlation_key"], "correlation key")
     incident = server.incident_of(other)
-    server.event(id="alert-3", type="brute-force")  # follows the repeats: when it is counted, a repeat that counts twice is counted too
+    server.event(id="alert-3", type="brute-force")  # sent after the repeats: once it is counted, all of them have been processed
     counted = server.incident_where(incident["id"], lambda i: i["event_count"] >= 3, "three events are counted")
     check_equal(counted["event_count"], 3, "event_count")
 
@@ -103,7 +103,7 @@ def _alerts(server, assets, ids):
 
 
 def the_same_id_with_another_asset_is_another_event(scratch):
-    """In both modes: on Kafka most of the second assets are in other partitions than the first, in a home all are in one."""
+    """Runs in both modes: on Kafka most second assets are in other partitions than the first, in `tocsin serve` all are in one."""
     server = _server(scratch)
     one, other = ([f"{name}-{n}" for n in range(6)] for name in ("host", "printer"))
     ids = [f"alert-{n}" for n in range(60)]
@@ -121,7 +121,7 @@ def the_same_id_with_another_asset_is_another_event(scratch):
     await_counts(dict.fromkeys(one + other, 10), "60 ids are counted again with other assets")
     check_equal(len({answer["id"] for answer in first + second}), 120, "event ids")
     check_equal(_alerts(server, one, ids) + _alerts(server, other, ids), first + second, "the answers to repeats of both")
-    _alerts(server, one + other, [f"mark-{n}" for n in range(12)])  # each follows the repeats of its key
+    _alerts(server, one + other, [f"mark-{n}" for n in range(12)])  # sent after the repeats
     await_counts(dict.fromkeys(one + other, 11), "one more event of each asset is counted")
     incidents = {incident["id"] for incident in server.incidents()}
     eventually(lambda: {record["subject"] for record in audit_records(server.home)} >= incidents, "the audit log has all incidents", 10)
@@ -148,7 +148,7 @@ def an_idempotency_key_replaces_a_missing_id(scratch):
     reported = server.post("/v1/reports", report, headers=headers).expect(202).json
     check_equal(server.post("/v1/reports", report, headers=headers).expect(202).json, reported, "the second answer to the report")
     check(server.incident_of(reported)["id"] != incident["id"], "an event and a report with one idempotency key are one incident")
-    server.post("/v1/events", body).expect(202)  # follows the repeat of the event
+    server.post("/v1/events", body).expect(202)  # once it is counted, the repeat has been processed
     server.incident_where(incident["id"], lambda i: i["event_count"] >= 2, "an event without the key is counted")
     server.incident_of(server.report(description="A phone was stolen"))
     check_equal(sorted(i["event_count"] for i in server.incidents()), [1, 1, 2], "event counts")
@@ -227,6 +227,39 @@ def every_command_changes_the_incident_as_documented(scratch):
                         "acknowledged", "false-alarm"], "the timeline")
 
 
+def a_record_goes_through_all_statuses_of_its_kind(scratch):
+    server = _server(scratch)
+    close = ("close", {"resolution": "resolved", "reason": "done"})
+    paths = {
+        "incident": [("confirm", {"reason": "seen on two hosts"}, "confirmed"), ("contain", {"note": "isolated"}, "containing"),
+                     ("eradicate", {}, "eradicating"), ("recover", {}, "recovering"), ("review", {}, "reviewing"), (*close, "closed"),
+                     ("reopen", {"reason": "it came back"}, "reopened"), ("cancel", {"reason": "reported in error"}, "cancelled")],
+        "weakness": [("validate", {"note": "reproduced"}, "validated"), ("plan", {}, "planned"), ("fix", {}, "fixing"),
+                     ("verify", {}, "verified"), (*close, "closed")],
+    }
+    for kind, steps in paths.items():
+        record = server.incident_of(server.report(kind, f"a {kind} for all commands"))
+        for command, arguments, status in steps:
+            after = server.do(record["id"], command, arguments).expect(200).json
+            check_equal(after["status"], status, f"status after {command}")
+        check(after["acknowledged"]["at"] or command == "cancel", "work on a record acknowledges it")
+        check_equal(server.do(record["id"], "contain", {}).expect(409).json["allowed"], ["note", "reopen"], "allowed when it is over")
+
+
+def an_event_is_promoted_to_an_incident_and_escalates(scratch):
+    server = _server(scratch)
+    event = server.incident_of(server.event(title="odd"))
+    server.do(event["id"], "acknowledge").expect(200)
+    check_equal(server.do(event["id"], "promote", {"kind": "event", "reason": "x"}).expect(422).json["errors"][0]["pointer"], "/kind", "pointer")
+    promoted = server.do(event["id"], "promote", {"kind": "incident", "reason": "confirmed by the SOC"}).expect(200).json
+    check_equal((promoted["id"], promoted["number"]), (event["id"], event["number"]), "id and number")
+    check_equal((promoted["kind"], promoted["status"], promoted["acknowledged"]["at"]), ("incident", "reported", None), "kind and status")
+    server.incident_where(event["id"], lambda i: i["escalation_level"] >= 1, "escalation has started")
+    types = [entry["type"] for entry in server.timeline(event["id"]) if entry["type"] not in ("delivery", "escalated")]
+    check_equal(types, ["opened", "assessed", "acknowledged", "promoted", "assigned"], "the timeline")
+    server.do(event["id"], "promote", {"kind": "weakness", "reason": "x"}).expect(409)
+
+
 def events_and_weaknesses_have_their_own_lifecycles(scratch):
     server = _server(scratch)
     event = server.incident_of(server.event(title="odd"))
@@ -246,7 +279,8 @@ def events_and_weaknesses_have_their_own_lifecycles(scratch):
 
 
 def _let_intake_read():
-    """Intake reads a closing or a reopening some milliseconds after the answer to the command. Nothing outside the program shows it."""
+    """Waits until intake has read a closing or a reopening, some milliseconds after the answer to the command. Nothing outside
+    shows this."""
     time.sleep(0.5)
 
 
@@ -352,7 +386,7 @@ def a_command_that_the_status_forbids_is_refused_with_the_allowed_commands(scrat
     id = server.incident_of(_ransomware(server))["id"]
     problem = server.do(id, "reopen", {"reason": "why not"}).expect(409).json
     check_equal(problem["code"], "transition-refused", "code")
-    check_equal(sorted(problem["allowed"]), ["acknowledge", "assign", "close", "false-alarm", "note"], "allowed commands")
+    check_equal(sorted(problem["allowed"]), ["acknowledge", "assign", "cancel", "close", "confirm", "false-alarm", "note"], "allowed commands")
     server.do(id, "close", {"resolution": "resolved", "reason": "done"}).expect(200)
     problem = server.do(id, "close", {"resolution": "resolved", "reason": "again"}).expect(409).json
     check_equal(sorted(problem["allowed"]), ["note", "reopen"], "allowed commands")

@@ -45,7 +45,7 @@ def check_equal(found, expected, name):
         raise Failure(f"{name}: expected {expected!r}, found {found!r}")
 
 
-# Factor of all waiting times: a shared machine, and the broker on it, may stall for ten seconds.
+# All waiting times are multiplied by this factor, because a shared machine and the broker on it may stall for ten seconds.
 TIMEOUT_FACTOR = 3
 
 
@@ -88,7 +88,7 @@ class Server:
         self.process = self.reader = None
         self.url = self.greeting = None
         self.start_ms = None
-        self.stderr_text = ""  # after the ready line; complete once the process has ended
+        self.stderr_text = ""  # the output on stderr after the ready line; complete when the process has ended
 
     def environment(self):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
@@ -225,7 +225,7 @@ class Server:
                 return items
 
     def incident_of(self, accepted, seconds=5.0):
-        """The newest incident of an accepted event or report, once there is one."""
+        """Waits until an accepted event or report has an incident; returns the newest one."""
         key = accepted["correlation_key"]
         return eventually(lambda: self.incidents(correlation_key=key), f"no incident for {accepted['id']}", seconds)[0]
 
@@ -233,7 +233,7 @@ class Server:
         return self.get(f"/v1/incidents/{id}").expect(200).json
 
     def incident_where(self, id, condition, name, seconds=5.0):
-        """The incident, once the condition is true for it."""
+        """Waits until the condition is true for the incident; returns the incident."""
         def read():
             incident = self.incident(id)
             return incident if condition(incident) else None
@@ -296,7 +296,7 @@ def audit_records(home):
 
 
 def check_record_ids(home):
-    """No two records of the audit log have the same id."""
+    """Checks that no two records of the audit log have the same id."""
     ids = collections.Counter(record["id"] for record in audit_records(home))
     check_equal([id for id, count in ids.items() if count > 1], [], "ids of several records of the audit log")
 

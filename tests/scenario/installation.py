@@ -16,12 +16,12 @@ from harness import REPOSITORY, Failure, Server, Skip, check, eventually, run_co
 SERVICES = ("gateway", "intake", "classification", "response", "notification", "audit")
 KEY = "0123456789abcdef0123456789abcdef-scenario"
 PARTITIONS = 4
-NOT_COORDINATOR = 16  # an error code of Kafka: the group does not exist
+NOT_COORDINATOR = 16  # the error code of Kafka for a group that does not exist
 
 
 class Backends:
-    """A Kafka and a Redis without topics, groups and timers, which a scenario may kill and stall: those that tools/with-outside.sh has
-    started, else a pair of its own. Topics have fixed names, so that only one scenario at a time may use a pair."""
+    """A Kafka and a Redis without topics, groups and timers, which a scenario may kill and stall. Uses the servers of
+    tools/with-outside.sh, or else starts two servers. Topics have fixed names, so only one scenario at a time may use a Kafka."""
 
     def __init__(self, scratch):
         if not os.environ.get("TOCSIN_TEST_KAFKA_BROKERS"):
@@ -37,7 +37,8 @@ class Backends:
         _clear(scratch, self.brokers, self.redis_url)
 
     def _lock(self, scratch):
-        """Detects two scenarios that delete each other's topics (has_kafka in run.py)."""
+        """Fails if another scenario uses the same Kafka: each would delete the other's topics. has_kafka in run.py prevents
+        this."""
         lock = open(self.directory / "taken", "w")
         scratch.closers.append(lock.close)
         try:
@@ -55,7 +56,7 @@ class Backends:
 
     @contextlib.contextmanager
     def stalled(self, name):
-        """SIGSTOP for the time of the context: connections stay open and nothing is answered."""
+        """Suspends the server by SIGSTOP during the context: its connections stay open, but get no answers."""
         process = int((self.directory / name / "pid").read_text())
         os.kill(process, signal.SIGSTOP)
         try:
@@ -106,8 +107,8 @@ def program(scratch, service, home="home", kind=Server, **settings):
 
 
 class Together(Server):
-    """Six programs with the interface of one server. The object itself is the gateway; `together` sets others, the Servers of the other
-    five, and tocsin, the path of the tocsin command."""
+    """Six programs with the interface of one server. The object itself is the gateway. together() sets two attributes:
+    others, the Servers of the other five programs, and tocsin, the path of the tocsin command."""
 
     def launch(self):
         self.began = [other.launch() for other in self.others]
@@ -130,13 +131,13 @@ class Together(Server):
         return super().log_lines() + [line for other in self.others for line in other.log_lines()]
 
     def command(self, *arguments, **settings):
-        """Runs a tocsin command; check ledger gets --kafka."""
+        """Runs a tocsin command; adds --kafka to `check ledger`."""
         kafka = ("--kafka",) if arguments == ("check", "ledger") else ()
         return run_command(self, self.tocsin, *arguments, *kafka, **settings)
 
 
 def together(scratch, home, settings):
-    """A Together, not started, on the shared Kafka and Redis, which are cleared before."""
+    """Clears the shared Kafka and Redis; returns a Together that uses them and is not started."""
     backends_clear(scratch)
     settings = {"TOCSIN_KAFKA_BROKERS": os.environ["TOCSIN_TEST_KAFKA_BROKERS"], "TOCSIN_REDIS_URL": os.environ["TOCSIN_TEST_REDIS_URL"],
                 "TOCSIN_KAFKA_PARTITIONS": PARTITIONS, "TOCSIN_KAFKA_REPLICAS": 1, "TOCSIN_ADMIN_KEY": KEY, **settings}
@@ -184,12 +185,13 @@ def _text(value):
 
 
 def _members_remove(brokers, group):
-    """Removes the members of earlier scenarios, which would keep their partitions until their sessions end. False: try again."""
+    """Removes the members of earlier scenarios, whose sessions would keep partitions assigned. Returns False if the caller must
+    try again."""
     return _leave_group(brokers, group) in (0, NOT_COORDINATOR)
 
 
 def _leave_group(brokers, group):
-    """Sends LeaveGroup in version 3, by which Kafka's admin client removes members. Returns the error code."""
+    """Sends a LeaveGroup request of version 3, with which Kafka's admin client removes members. Returns the error code."""
     members = [_text("") + _text(instance) for instance in _instances()]
     request = struct.pack(">hhi", 13, 3, 0) + _text("scenario") + _text(group) + struct.pack(">i", len(members)) + b"".join(members)
     host, port = brokers.split(",")[0].split(":")

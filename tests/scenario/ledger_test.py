@@ -42,7 +42,7 @@ def _forged(records, incident):
 
 
 def _found(done, partition, incident):
-    """The command fails, names the incident and has no other finding."""
+    """Checks that the command fails, names the incident and has no other finding."""
     errors = [line for line in done.stderr.splitlines() if not line.endswith("so far")]
     check_equal((done.returncode, len(errors)), (1, 1), f"exit code and lines of check ledger\n{done.stdout}{done.stderr}")
     check(re.fullmatch(rf"tocsin: reports\.{partition} offset \d+: incident {incident}: the ledger counts 5 events in "
@@ -117,7 +117,7 @@ def check_ledger_finds_an_event_too_many_in_a_home(scratch):
     _found(server.command("check", "ledger"), 0, incident)
     ledger.drop_last()
     check_equal(server.command("check", "ledger").returncode, 0, "exit code of check ledger without the forgery")
-    ledger.database.execute('DELETE FROM "events.0" WHERE offset < 3')  # as retention does; the remaining events may repeat dropped ones
+    ledger.database.execute('DELETE FROM "events.0" WHERE offset < 3')  # as retention does; kept events may repeat deleted ones
     ledger.database.commit()
     done = server.command("check", "ledger")
     check_equal((done.returncode, done.stderr), (0, ""), f"check ledger of a log without its oldest events\n{done.stdout}")

@@ -178,7 +178,7 @@ def _await_no_lag(servers):
 
 
 def _check_counted(servers, excluded):
-    """Each metric of the page, except the excluded ones, is counted with its labels by the programs of its row and by no other."""
+    """Checks that each metric of the page, unless excluded, has its labels and is counted only by the programs of its row."""
     check_equal(_metrics_table("operators.zh-CN.md"), _metrics_table("operators.md"), "the metrics of the two pages")
     table = _metrics_table("operators.md")
     check(len(table) > 5 and excluded.keys() <= table.keys(), f"rows: {list(table)}")
@@ -189,7 +189,7 @@ def _check_counted(servers, excluded):
         counted = {service for service, samples in shown.items() if any(value for _, value in samples)}
         if programs and len(set(servers.values())) > 1:
             check(counted <= set(programs), f"{counted} count {name}, not only {programs}")
-        if name not in excluded and name != "tocsin_bus_lag_records":  # whose value is 0 again
+        if name not in excluded and name != "tocsin_bus_lag_records":  # the lag has returned to 0
             check(counted, f"no program counts {name}: {shown}")
 
 

@@ -81,7 +81,7 @@ def a_program_without_kafka_ends_after_the_start_timeout(scratch):
 def a_signal_ends_the_wait_for_kafka_at_once(scratch):
     server = program(scratch, "intake", TOCSIN_KAFKA_BROKERS=f"127.0.0.1:{free_port()}", TOCSIN_START_TIMEOUT_MS=60000)
     server.launch()
-    time.sleep(0.7)  # until it waits for Kafka
+    time.sleep(0.7)  # until the program waits for Kafka
     began = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
     _await_exit(server, 0)
@@ -172,7 +172,7 @@ def all_incidents_survive_the_kill_of_every_program_and_the_loss_of_its_files(sc
     gateway = servers["gateway"]
     eventually(lambda: {i["id"]: i["number"] for i in gateway.incidents()} == before, "the same incidents", seconds=15)
     check_equal(gateway.event(title="hit", id="e0", asset="host0")["id"], accepted[0]["id"], "the id of an event sent again")
-    gateway.event(title="hit", id="marker", asset="host0")  # follows the repeat: when it is counted, a repeat that counts twice is counted too
+    gateway.event(title="hit", id="marker", asset="host0")  # once it is counted, the repeat has been processed
     eventually(lambda: sum(i["event_count"] for i in gateway.incidents()) >= 61, "the marker is counted", seconds=15)
     check_equal(sum(i["event_count"] for i in gateway.incidents()), 61, "events counted")
 
@@ -243,7 +243,7 @@ def an_audit_replica_without_the_log_leaves_the_ledger_to_the_one_that_has_it(sc
 
 
 def a_waiting_audit_replica_resumes_when_the_log_is_copied_to_it(scratch):
-    """Without new records, from which the replica would learn the ends of the ledgers."""
+    """Nothing is appended after the copy, so the replica cannot learn the ends of the ledgers from new records."""
     site = Site(scratch, partitions=12, TOCSIN_KAFKA_OPTIONS="session.timeout.ms=3000")
     gateway, *_, first = site.programs().values()
     log, other_home = first.home / "audit" / "ledger.jsonl", scratch.path("other")
@@ -268,7 +268,7 @@ def a_waiting_audit_replica_resumes_when_the_log_is_copied_to_it(scratch):
     eventually(lambda: first.readyz()[0] == 200, "the replica is ready", seconds=10, explain=lambda: first.readyz()[1])
     took = time.monotonic() - began
     scratch.note(f"ready after {took:.1f} s")
-    check(took < 6, f"ready only after {took:.1f} s")  # 18 s if it waits for one ledger after the other
+    check(took < 6, f"ready only after {took:.1f} s")  # waiting for the ledgers one after another would take 18 s
     logged("two", log)
     check_equal(site.tocsin("verify", "log").returncode, 0, "exit code of verify log")
 

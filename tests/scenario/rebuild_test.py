@@ -45,7 +45,7 @@ def _load(gateway):
 
 
 def _notices(receiver):
-    """Sorted (incident, level) of the messages, each message id once."""
+    """The sorted (incident, level) of all messages; messages with the same id count once."""
     messages = {}
     for request in list(receiver.requests):
         headers = {name.lower(): value for name, value in request["headers"].items()}
@@ -89,11 +89,11 @@ def lost_state_is_rebuilt_unchanged(scratch):
         found = _dump(gateway, before)
         check_equal([id for id in before if found[id] != before[id]], [], f"incidents that changed when {service} lost its files")
         scratch.note(f"{service} {took:.1f} s")
-    # The rebuilt state of response contains the versions, that of intake the ids.
+    # Response's rebuilt state must contain the versions of incidents, and intake's the ids of events.
     gateway.do(acknowledged[0], "note", {"text": "late"}, headers={"If-Match": '"1"'}).expect(412)
     asset = gateway.incident(waiting[0])["asset"]
     gateway.event(id=asset.replace("host", "e"), asset=asset, severity="high")
-    gateway.event(id="marker", asset=asset, severity="high")  # follows the repeat: when it is counted, a repeat that counts twice is counted too
+    gateway.event(id="marker", asset=asset, severity="high")  # once it is counted, the repeat has been processed
     counted = gateway.incident_where(waiting[0], lambda i: i["event_count"] >= 2, "the marker is counted", seconds=20)
     check_equal(counted["event_count"], 2, "event_count after a repeat and a new event")
     subprocess.run(["redis-cli", "-u", site.backends.redis_url, "flushall"], check=True, capture_output=True)
@@ -110,13 +110,13 @@ def lost_state_is_rebuilt_unchanged(scratch):
 
 # ---- a gateway that has not read all records
 
-LOST = 12  # incidents
+LOST = 12  # number of incidents
 
 
 @contextlib.contextmanager
 def _view_held(home):
-    """Empties the gateway's view, and fails every batch during the context, as a full disk does: the trigger makes a value that is too large
-    for SQLite."""
+    """Empties the gateway's view. During the context every batch fails, as on a full disk: a trigger makes a value that is too
+    large for SQLite."""
     view = sqlite3.connect(home / "gateway/0.db", isolation_level=None, timeout=30)
     for (table,) in view.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'store_meta'").fetchall():
         view.execute(f'DELETE FROM "{table}"')
@@ -132,7 +132,7 @@ def _view_held(home):
 
 
 def _questions(incident, command):
-    """{name: (request, check of an answer other than 503, which must be complete)}."""
+    """{name: (request, function that returns True if an answer other than 503 is complete)}."""
     def is_complete(answer):
         return answer.status == 200 and len(answer.json["items"]) >= LOST
 

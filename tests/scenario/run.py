@@ -4,8 +4,9 @@ contains one of them.
 
 MODE is embedded (one `tocsin serve`), distributed (six programs in its place) or container (`tocsin serve` in a container of the image,
 tests/image/run.sh). Scenarios about the distributed mode run in MODE embedded and start their own programs. The files in ALONE measure
-time and run first, one after the other. Of the others N run at a time, each in its own process and directory and on its own ports; of
-those that use the shared Kafka one at a time. SCENARIO_FILES="flow stop" restricts the run to these files.
+time and run first, one after the other. Of the other files, N scenarios run at a time, each with a separate process,
+directory and ports, but only one of the scenarios that use the shared Kafka. SCENARIO_FILES="flow stop"
+restricts the run to these files.
 """
 
 import argparse
@@ -29,8 +30,8 @@ LIMIT_SECONDS = 180 * TIMEOUT_FACTOR
 FILES = ["start", "flow", "input", "stop", "webhook", "mail", "kill", "readme", "pages", "export", "programs", "away", "topics", "rebuild", "table",
          "takeover", "upgrade", "ledger"]
 ON_REQUEST = ["chaos"]  # takes minutes: runs only if it is named (make test-chaos)
-# The behaviour of one server, of six programs and of a server in a container is the same. The other files start six programs on a Kafka
-# of their own, or concern differences of a container (rights, a read-only root, another user, signals to process 1).
+# These files must pass alike against one server, six programs, and a server in a container. The other files start six programs
+# themselves, or concern peculiarities of a container (rights, a read-only root, another user, signals to process 1).
 BOTH_WAYS = ["flow", "input", "stop", "webhook", "mail", "kill"]
 PLAYED = {"embedded": FILES, "distributed": BOTH_WAYS, "container": BOTH_WAYS + ["start", "readme", "pages", "export"]}
 EXCLUDED_BY = {"embedded": None, "distributed": "embedded_only", "container": "not_in_a_container"}  # marks of scenarios, with reasons
@@ -54,7 +55,7 @@ def too_long(*_):
 
 
 def run(function, binary, keep, server):
-    """(None or the text of the failure, notes)."""
+    """Runs one scenario; returns (None or the text of the failure, notes)."""
     scratch = Scratch(binary, server)
     signal.alarm(LIMIT_SECONDS)
     try:
@@ -108,14 +109,15 @@ def has_kafka(file, function):
 
 
 def next_of(waiting, running):
-    """A scenario that may run beside the running ones, or None. Those on Kafka come first, because they take longest."""
+    """A waiting scenario that may run beside the running ones, or None. Scenarios on Kafka come first, because they take
+    longest."""
     taken = any(has_kafka(one.file, one.function) for one in running)
     fitting = [each for each in waiting if not (taken and has_kafka(each[0], each[2]))]
     return min(fitting, key=lambda each: not has_kafka(each[0], each[2]), default=None)
 
 
 def outcomes(chosen, arguments):
-    """((file, name), outcome) of each scenario, in the order of their ends."""
+    """((file, name), outcome) of each scenario, in the order in which they end."""
     alone = [each for each in chosen if arguments.jobs == 1 or each[0] in ALONE]
     waiting = [each for each in chosen if each not in alone]
     for file, name, function in alone:
@@ -132,7 +134,7 @@ def outcomes(chosen, arguments):
 
 
 def jobs_of(mode):
-    """In the distributed mode all scenarios share one Kafka."""
+    """The number of scenarios that run at a time; 1 in the distributed mode, because all scenarios share one Kafka."""
     return 1 if mode == "distributed" else int(os.environ.get("SCENARIO_JOBS") or 2)
 
 
@@ -146,7 +148,7 @@ def main():
     arguments = parser.parse_args()
     arguments.jobs = arguments.jobs or jobs_of(arguments.mode)
     signal.signal(signal.SIGALRM, too_long)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell inherits that it is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts a background job with SIGINT ignored
     chosen = [s for s in scenarios(arguments.words, arguments.mode) if not arguments.words or any(word in f"{s[0]} {s[1]}" for word in arguments.words)]
     passed = skipped = 0
     failed = []

@@ -13,7 +13,8 @@ LINE_AND_COLUMN = re.compile(r"tocsin: \S+\.yaml:\d+:\d+: \S")
 
 
 def _refused(server, code, *words):
-    """The server ends with this exit code; its lines on stderr begin with "tocsin: " and contain the words. Returns them, without warnings."""
+    """Checks that the server ends with this exit code and that its lines on stderr begin with "tocsin: " and contain the
+    words. Returns the lines that are not warnings."""
     server.launch()
     _, errors = server.process.communicate(timeout=30)
     check_equal(server.process.returncode, code, f"exit code ({errors})")

@@ -85,12 +85,12 @@ def events_accepted_during_a_stop_are_counted(scratch):
             elif stopping.is_set():
                 return
 
-    server.key  # read before the threads start
+    server.key  # reads the key from its file before the threads start
     address = server.url
     threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:
         thread.start()
-    time.sleep(0.7)  # the load runs
+    time.sleep(0.7)  # lets the load run
     stopping.set()
     server.stop()
     for thread in threads:

@@ -26,7 +26,7 @@ class Kcat:
         return {key: json.loads(document) for key, document in (line.split("\t", 1) for line in lines)}
 
     def overwrite(self, document, partition):
-        """Writes a record as a former owner may that has not yet detected the take-over."""
+        """Writes a record, like a former owner that has not yet detected the take-over."""
         version = f"ce_version={document['version']}"
         self.run("-P", "-t", "tocsin.incidents", "-p", str(partition), "-k", document["id"], "-H", version, stdin=json.dumps(document))
 
@@ -47,7 +47,8 @@ def the_incidents_table_shows_what_the_api_shows(scratch):
     gateway.do(early["id"], "note", {"text": "looked at"}).expect(200)
     gateway.do(early["id"], "close", {"resolution": "resolved", "reason": "a scan of ours"}).expect(200)
     eventually(lambda: kcat.table() == _api_view(gateway), "the table equals the API's view", 20, 0.5)
-    # The owner corrects a late record of a former owner, and after its start a record that was written without an owner.
+    # The owner corrects a late record of a former owner. When it starts, it also corrects a record that was written while no
+    # owner ran.
     partition = _partition_of(kcat, early["id"])
     kcat.overwrite(early, partition)
     eventually(lambda: kcat.table() == _api_view(gateway), "an older version is corrected", 20, 0.5)

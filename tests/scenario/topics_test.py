@@ -16,7 +16,7 @@ START_SECONDS = 120
 
 
 def _no_broker(scratch, *arguments, **settings):
-    """Runs a topics command without a broker; returns its outcome and its seconds."""
+    """Runs a topics command without a broker; returns its result and its duration in seconds."""
     began = time.monotonic()
     done = scratch.server(start=False, **settings).command("topics", *arguments)
     return done, time.monotonic() - began
@@ -206,7 +206,7 @@ def run_distributed_needs_no_java_with_the_mock_broker(scratch):
     run = _Run(scratch, KAFKA="mock", TOCSIN_LISTEN=f"127.0.0.1:{port}").await_ready()
     ready = set(re.findall(r"^(\w+) +tocsin: ready on http://127.0.0.1:(\d+)$", run.log.read_text(), re.M))
     check_equal(ready, {(service, str(port + number)) for number, service in enumerate(SERVICES)}, "ports of the programs")
-    notification = next(pid for name, pid in run.programs().items() if name.startswith("tocsin-noti"))  # ps cuts names
+    notification = next(pid for name, pid in run.programs().items() if name.startswith("tocsin-noti"))  # ps shortens names
     environment = pathlib.Path(f"/proc/{notification}/environ").read_text().split("\0")
     check(f"TOCSIN_PUBLIC_URL=http://127.0.0.1:{port}" in environment, "links in messages have another address")
     check(re.search("^mock_kafka: .*keeps nothing past its end", run.log.read_text(), re.M), "the mock broker does not report that it keeps no records")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the data of upgrade_test.py: upgrade_fixture.py BINARY, where BINARY is a `tocsin` whose event ids do not contain the correlation key
-(the last one is that of commit 3175a9d). Writes its home after a stop, its export, its answers and its incidents to
-data/before-correlated-ids. No file contains the admin key.
+(the last such version is commit 3175a9d). Writes the server's home after a stop, its export, its answers and its incidents
+to data/before-correlated-ids. No file contains the admin key.
 """
 
 import json
@@ -29,7 +29,8 @@ def _event(key=None, **members):
     return "event", key, {"title": "odd", **members}
 
 
-# {name: (kind of document, Idempotency-Key, document)} of all events and reports. A probe without an asset has no correlation member.
+# {name: (kind of document, Idempotency-Key, document)} of all events and reports. The source "probe" sends no member to
+# correlate by.
 SENT = {
     **{f"a-{n}": _event(source="siem", rule="r1", asset="fs1", id=f"a-{n}") for n in range(1, 5)},
     "b-1": _event(source="edr", title="Ransom note on FS1", severity="critical", asset="fs1", id="b-1"),

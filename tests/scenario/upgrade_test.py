@@ -19,20 +19,20 @@ def _kept(incident):
 
 
 def _check_kept(server):
-    """Ids, numbers, keys, counts and links of all incidents are unchanged."""
+    """Checks that ids, numbers, keys, counts and links of all incidents are unchanged."""
     eventually(lambda: len(server.incidents()) == len(GIVEN["incidents"]), "all incidents are shown", 20)
     check_equal([_kept(incident) for incident in server.incidents()], GIVEN["incidents"], "incidents after the upgrade")
 
 
 def _check_identities(answers):
-    """Every event id is new, and so is every correlation key that is derived from it."""
+    """Checks that every event id is new, and every correlation key that is derived from an event id."""
     check_equal([name for name in SENT if answers[name]["id"] == GIVEN["answers"][name]["id"]], [], "events with an unchanged id")
     changed = [name for name in SENT if answers[name]["correlation_key"] != GIVEN["answers"][name]["correlation_key"]]
     check_equal(tuple(changed), UNCORRELATED, "events with a new correlation key")
 
 
 def _counts(server, answers):
-    """{name: event counts of the incidents with the correlation key of that answer, the newest incident first}."""
+    """{name of an answer: event counts of the incidents with its correlation key, the newest incident first}."""
     counts = collections.defaultdict(list)
     for incident in server.incidents():
         counts[incident["correlation_key"]].append(incident["event_count"])
@@ -44,15 +44,17 @@ def _await_counts(server, answers, expected, name):
 
 
 def _open_window(server):
-    """The windows of the stored incidents are over. Reopening opens one of them, as it would be after a quick upgrade."""
+    """The time windows of the stored incidents have ended. Closes and reopens one incident: its window is then open, as after a
+    quick upgrade."""
     id = server.incident_of(GIVEN["answers"]["a-1"])["id"]
     server.do(id, "close", {"resolution": "other", "reason": "for its window"}).expect(200)
     server.do(id, "reopen", {"reason": "for its window"}).expect(200)
-    time.sleep(1)  # until intake has read the reopening, which nothing outside the program shows
+    time.sleep(1)  # until intake has read the reopening; nothing outside the program shows this
 
 
 def _send_markers(server):
-    """A new event for each correlation key of MARKED: when it is counted, all earlier events of the key are counted too."""
+    """Sends a new event for each correlation key of MARKED: once it is counted, all earlier events of the key have been
+    processed."""
     for name in MARKED:
         kind, _, document = SENT[name]
         server.event(**document | {"id": f"marker-{name}"})
@@ -69,7 +71,8 @@ def _check_repeats_count_once_more(server):
     _send_markers(server)
     marked = once_more | {name: [9] if name.startswith("a-") else [2, 1] for name in SENT if name not in UNCORRELATED}
     _await_counts(server, answers, marked, "the markers are counted, and nothing else")
-    # The keys of UNCORRELATED are derived from ids, so that no marker can follow under them; intake reports a repeat within a second.
+    # No marker can have a key of UNCORRELATED, because these keys are derived from event ids. Intake reports a repeat within a
+    # second.
     time.sleep(1)
     check_equal(_counts(server, answers), marked, "counts at the end")
     then = {incident["id"]: incident for incident in GIVEN["incidents"]}

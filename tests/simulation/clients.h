@@ -1,17 +1,17 @@
-/* Clients of the gateway: they send events, reports and commands, repeat themselves, and retry failures. */
+/* Clients of the gateway: they send events, reports and commands, send some of them again, and retry failed ones. */
 #ifndef TOCSIN_TESTS_CLIENTS_H
 #define TOCSIN_TESTS_CLIENTS_H
 
 #include "tests/simulation/world.h"
 
 void client_event(World *world); /* sends a new event or report */
-void client_again(World *world); /* repeats one */
-/* A sender that does not know which events arrived repeats all of them, in another order. */
+void client_again(World *world); /* sends an earlier event or report again */
+/* Sends all events and reports again, beginning at a random one, like a sender that does not know which of them arrived. */
 void clients_repeat(World *world);
 void client_command(World *world); /* sends a new command */
-void clients_retry(World *world);  /* repeats everything that failed */
+void clients_retry(World *world);  /* sends all failed events, reports and commands again */
 
-/* Service.accepted of the gateway: the command's client is answered. */
+/* Called by Service.accepted of the gateway: remembers that the gateway answered a command's client from this record. */
 void client_answered(World *world, const Record *record);
 
 #endif

@@ -5,13 +5,15 @@
 
 #include <string.h>
 
-enum { QUEUE_MAX = 64 };
+enum { QUEUE_MAX = 64, OUTCOME_LATE_MS = 10000 };
 
-/* ---- the receiver, as one sender sees it: accepts, loses, fails, answers late */
+/* ---- the receiver of messages, with a queue for each sender: accepts or fails messages, answers late, loses answers */
 
 typedef struct {
 	Outbound outbound;
 	size_t queued, answered;
+	const World *world;
+	Instant answers_at; /* the owner does not see outcomes before this time */
 	OutboundOutcome queue[QUEUE_MAX], answers[QUEUE_MAX];
 } Sender;
 
@@ -34,7 +36,7 @@ static Result sender_send(Outbound *outbound, const OutboundRequest *message)
 static bool sender_outcome(Outbound *outbound, OutboundOutcome *out)
 {
 	Sender *sender = (Sender *)outbound;
-	if (sender->answered == 0)
+	if (sender->answered == 0 || sender->world->now < sender->answers_at)
 		return false;
 	*out = sender->answers[--sender->answered];
 	return true;
@@ -49,11 +51,15 @@ static const OutboundOperations sender_operations = { .send = sender_send, .outc
 
 static void receiver_accept(World *world, const char *key)
 {
-	for (size_t i = 0; i < world->received_count; i++)
-		if (strcmp(world->received[i], key) == 0)
-			return;
-	must(world->received_count < WORLD_SENT_MAX);
-	must(text_copy(slice_of(key), world->received[world->received_count++], OUTBOUND_KEY));
+	size_t i = 0;
+	while (i < world->received_count && strcmp(world->received[i], key) != 0)
+		i++;
+	if (i == world->received_count) {
+		must(world->received_count < WORLD_SENT_MAX);
+		must(text_copy(slice_of(key), world->received[world->received_count++], OUTBOUND_KEY));
+		world->repeated[i] = 0;
+	}
+	world->repeated[i] += world->calm_at != INSTANT_NONE && world->now >= world->calm_at;
 }
 
 static bool sender_step(World *world, Sender *sender)
@@ -66,7 +72,9 @@ static bool sender_step(World *world, Sender *sender)
 	outcome.outcome = choice < 6 ? OUTCOME_SENT : choice < 9 ? OUTCOME_RETRY : OUTCOME_REFUSED;
 	if (outcome.outcome == OUTCOME_SENT)
 		receiver_accept(world, outcome.key);
-	if (choice != 5) /* else it arrived, but the outcome is lost */
+	if (world->now >= world->calm_at && world->calm_at != INSTANT_NONE && random_below(world, 2))
+		sender->answers_at = world->now + random_below(world, OUTCOME_LATE_MS); /* meanwhile the lease must hold */
+	if (choice != 5) /* 5: the receiver accepted the message, but the outcome is lost */
 		sender->answers[sender->answered++] = outcome;
 	return true;
 }
@@ -122,7 +130,7 @@ static const char *setting(void *context, const char *name)
 
 static NotificationEnvironment notification_environment = { .setting = setting, .public_url = "http://127.0.0.1:8080" };
 
-/* ---- audit's disk: one file, which survives crashes */
+/* ---- audit's disk: one file in memory, which survives crashes */
 
 typedef struct {
 	AuditLedger ledger;
@@ -171,5 +179,5 @@ void environment_reset(World *world)
 {
 	buffer_clear(&world->audit_file);
 	for (size_t i = 0; i < OUTBOUND_SENDERS; i++)
-		senders[i] = (Sender){ .outbound = { &sender_operations } };
+		senders[i] = (Sender){ .outbound = { &sender_operations }, .world = world };
 }

@@ -1,4 +1,4 @@
-/* The services' environment: a receiver of messages that loses, fails and answers late; settings; audit's disk. */
+/* The services' environment: settings, audit's disk, and a receiver of messages, which fails, answers late or loses answers. */
 #ifndef TOCSIN_TESTS_ENVIRONMENT_H
 #define TOCSIN_TESTS_ENVIRONMENT_H
 
@@ -7,21 +7,21 @@
 /* Resets everything to the start of a world. */
 void environment_reset(World *world);
 
-/* The outbound channel of a unit; NULL where its service sends nothing. Borrowed. */
+/* The outbound channel of a unit; NULL if its service sends no messages. Borrowed. */
 Outbound *outbound_of(const Unit *unit);
 
-/* The unit's process died: queued messages may be lost or still arrive; outcomes not yet collected are lost. */
+/* Call when the unit's process crashes: its queued messages are lost or may still arrive; its uncollected outcomes are lost. */
 void outbound_crash(World *world, const Unit *unit);
 
-/* One message of this sender arrives or does not. */
+/* Takes the sender's oldest queued message, if any; the receiver accepts or fails it. sender: below OUTBOUND_SENDERS. */
 void outbound_step(World *world, unsigned sender);
 
-/* outbound_step for each sender; false: none made progress. */
+/* Calls outbound_step once for each sender; returns false if no message could be taken. */
 bool outbound_drain(World *world);
 
 enum { OUTBOUND_SENDERS = WORLD_PARTITIONS_MAX * WORLD_REPLICAS_MAX };
 
-/* handler->environment of a service; NULL: none. Borrowed. */
+/* The value for handler->environment of a service; NULL if the service has none. Borrowed. */
 void *service_environment(World *world, const Service *service);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * The six services in seeded worlds (world.h), each judged when nothing moves any more (judge.h).
+ * The six services in seeded worlds (world.h), each judged when no step makes progress any more (judge.h).
  *
  *     flow_test         plays SEEDS worlds (default 3,000; with AddressSanitizer 300) from seed FIRST (default 1) on all cores;
- *                       each core stops after BROKEN broken worlds (default 5)
- *     flow_test SEED    plays one world, to reproduce a failure; PRINT=TOPIC ("journal") prints that log
+ *                       each core stops after BROKEN worlds (default 5) with a broken invariant
+ *     flow_test SEED    plays one world, to reproduce a failure; PRINT=journal (or another topic) prints its log
  */
 #include "shared/io/system/log.h"
 #include "tests/simulation/judge.h"
@@ -40,7 +40,8 @@ static void figures_print(const WorldFigures *figures, unsigned failed)
 		{ "faults of timers", figures->timers_lost }, { "claims", figures->claims },
 		{ "superseded", figures->superseded },   { "doubts", figures->doubts },
 		{ "records dropped", figures->dropped }, { "trims", figures->trims },
-		{ "outages", figures->outages },         { "hostile records", figures->forged },
+		{ "outages", figures->outages },   { "levels timed", figures->levels_timed },
+		{ "hostile records", figures->forged },
 	};
 	printf("simulation:");
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
@@ -56,7 +57,7 @@ static void log_print(const World *world)
 		world_print(world, topic, partition);
 }
 
-/* Plays every `step`-th seed from first. Returns 0 where no invariant was broken, else 1. */
+/* Plays every `step`-th seed from first. Returns 0 if no invariant was broken, else 1. */
 static int play(uint64_t first, uint64_t count, uint64_t step)
 {
 	static World world;

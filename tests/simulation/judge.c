@@ -2,10 +2,11 @@
 
 #include "services/intake/core/dedup.h"
 #include "services/intake/recount_records.h"
-#include "shared/domain/documents.h"
+#include "shared/domain/commands.h"
 #include "shared/domain/types.h"
 #include "shared/runtime/replay.h"
 #include "tests/simulation/hostile.h"
+#include "tests/support/incident_document.h"
 #include "tests/support/memory_bus.h"
 
 #include <inttypes.h>
@@ -59,7 +60,7 @@ json_t *body_of(const BusRecord *record)
 	return body;
 }
 
-/* ---- counted */
+/* ---- counts: the invariant `counted` */
 
 static bool in_log(const SentEvent *event)
 {
@@ -71,7 +72,7 @@ static bool in_log(const SentEvent *event)
 	return false;
 }
 
-/* It was sent before under the same id, with another title or severity. */
+/* An earlier event has the same id, perhaps with another type or severity: this one must not count again. */
 static bool is_repeat(size_t number)
 {
 	for (size_t i = 0; i < number; i++)
@@ -108,46 +109,33 @@ static void judge_counts(void)
 
 /* ---- versions and transitions */
 
-static const struct {
-	const char *kind, *from, *to;
-} allowed_changes[] = {
-	{ "incident", "reported", "assessing" }, { "incident", "reopened", "assessing" },
-	{ "incident", "reported", "closed" },    { "incident", "assessing", "closed" },
-	{ "incident", "reopened", "closed" },    { "incident", "reported", "false-alarm" },
-	{ "incident", "assessing", "false-alarm" }, { "incident", "reopened", "false-alarm" },
-	{ "incident", "closed", "reopened" },    { "incident", "false-alarm", "reopened" },
-	{ "event", "received", "triaging" },     { "event", "received", "informational" },
-	{ "event", "triaging", "informational" }, { "event", "received", "false-alarm" },
-	{ "event", "triaging", "false-alarm" },  { "event", "informational", "triaging" },
-	{ "event", "false-alarm", "triaging" },  { "weakness", "reported", "closed" },
-	{ "weakness", "reported", "false-alarm" }, { "weakness", "closed", "reported" },
-	{ "weakness", "false-alarm", "reported" },
-};
-
-/* A later assessment may turn an event, a weakness or a false alarm into an incident, never the reverse. */
-static const struct {
-	const char *kind, *from, *to;
-} allowed_promotions[] = {
-	{ "event", "received", "reported" },     { "event", "triaging", "reported" },
-	{ "weakness", "reported", "reported" },  { "event", "false-alarm", "false-alarm" },
-};
-
-static bool promotion_allowed(const char *kind, const char *from, const char *kind_after, const char *to)
+/* A command of the entry's type leads from status `from` to status `to`, or makes the record one of another kind. */
+static bool command_leads(const char *type, int kind, int from, int kind_after, int to)
 {
-	for (size_t i = 0; i < sizeof(allowed_promotions) / sizeof(allowed_promotions[0]); i++)
-		if (!strcmp(allowed_promotions[i].kind, kind) && !strcmp(allowed_promotions[i].from, from) &&
-		    (!strcmp(kind_after, "incident") || !strcmp(from, "false-alarm")) && !strcmp(allowed_promotions[i].to, to))
+	for (size_t i = 0; i < command_count; i++) {
+		Transition transition = command_transition(&commands[i], kind, from);
+		if (strcmp(commands[i].entry, type) != 0 || !transition.taken)
+			continue;
+		bool promoted = commands[i].promotes && to == (int)status_of_opening((Kind)kind_after);
+		if (kind == kind_after ? (int)transition.next == to : promoted)
 			return true;
+	}
 	return false;
 }
 
-static bool change_allowed(const char *kind, const char *from, const char *to)
+/* A later assessment may turn an event, a weakness or noise into a record of another kind, in the corresponding status. */
+static bool assessment_leads(int kind, int from, int kind_after, int to)
 {
-	for (size_t i = 0; i < sizeof(allowed_changes) / sizeof(allowed_changes[0]); i++)
-		if (!strcmp(allowed_changes[i].kind, kind) && !strcmp(allowed_changes[i].from, from) &&
-		    !strcmp(allowed_changes[i].to, to))
-			return true;
-	return false;
+	bool worse = kind_after == KIND_INCIDENT || from == STATUS_FALSE_ALARM;
+	return kind == kind_after ? from == to : worse && to == (int)status_translated((Status)from, (Kind)kind, (Kind)kind_after);
+}
+
+static bool change_allowed(const char *type, int kind, int from, int kind_after, int to)
+{
+	if (strcmp(type, "assessed") == 0)
+		return assessment_leads(kind, from, kind_after, to);
+	/* Response itself assigns, and reopens noise, like the commands do; reports only count. */
+	return command_leads(type, kind, from, kind_after, to) || (strcmp(type, "repeated") == 0 && kind == kind_after && from == to);
 }
 
 const char *member(json_t *object, const char *name)
@@ -156,17 +144,20 @@ const char *member(json_t *object, const char *name)
 	return text ? text : "";
 }
 
-static void change_check(const char *id, json_t *incident, json_t *changes)
+static int word_or(const char *const *words, json_t *changes, const char *name, int otherwise)
 {
-	const char *kind = member(incident, "kind"), *from = member(incident, "status");
-	const char *kind_after = json_string_value(json_object_get(changes, "kind"));
-	const char *to = json_string_value(json_object_get(changes, "status"));
-	kind_after = kind_after ? kind_after : kind;
-	to = to ? to : from;
-	bool allowed = strcmp(kind, kind_after) ? promotion_allowed(kind, from, kind_after, to) :
-					       !strcmp(from, to) || change_allowed(kind, from, to);
-	if (!allowed)
-		invariant_broken("incident %s: %s, %s became %s, %s", id, kind, from, kind_after, to);
+	int word = choice_of(words, json_string_value(json_object_get(changes, name)));
+	return word >= 0 ? word : otherwise;
+}
+
+static void change_check(const char *id, json_t *incident, json_t *entry)
+{
+	json_t *changes = json_object_get(entry, "changes");
+	int kind = choice_of(kind_words, member(incident, "kind")), from = choice_of(status_words, member(incident, "status"));
+	int kind_after = word_or(kind_words, changes, "kind", kind), to = word_or(status_words, changes, "status", from);
+	if (kind < 0 || from < 0 || !change_allowed(member(entry, "type"), kind, from, kind_after, to))
+		invariant_broken("incident %s: %s: %s, %s became %s, %s", id, member(entry, "type"), member(incident, "kind"),
+				 member(incident, "status"), kind_words[kind_after], status_words[to]);
 }
 
 static void entry_take(json_t *incidents, const char *id, json_t *entry)
@@ -175,13 +166,15 @@ static void entry_take(json_t *incidents, const char *id, json_t *entry)
 	int64_t version = json_integer_value(json_object_get(entry, "version"));
 	json_t *changes = json_object_get(entry, "changes");
 	if (!incident) {
-		incident = incident_new();
+		incident = incident_document_new();
 		json_object_set_new(incidents, id, incident);
 	}
 	if (version != json_integer_value(json_object_get(incident, "version")) + 1)
 		invariant_broken("incident %s: version %" PRId64 " does not follow", id, version);
+	if (json_integer_value(json_object_get(entry, "sequence")) != version) /* no entity has entries of its own yet */
+		invariant_broken("incident %s: the sequence of version %" PRId64 " has a gap", id, version);
 	if (version > 1)
-		change_check(id, incident, changes);
+		change_check(id, incident, entry);
 	json_object_update(incident, changes);
 	json_object_set_new(incident, "version", json_integer(version));
 }
@@ -251,7 +244,7 @@ static void record_visit(void *context, unsigned partition, const BusRecord *rec
 	json_object_set_new(context, name, json_true());
 }
 
-/* Clients were answered only from accepted records. */
+/* Checks that clients were answered only from accepted records. */
 static void judge_answers(void)
 {
 	json_t *records = json_object();
@@ -293,12 +286,12 @@ static void judge_ledger(TopicId topic)
 	}
 }
 
-/* A recount from parts of the logs: events from an offset on, and the whole ledger or the part that is kept. */
+/* A recount from parts of the logs: the events from an offset on, and the ledger with or without its trimmed records. */
 typedef struct {
 	Recount *recount;
 	unsigned partition;
 	int64_t first;    /* offset of the first event */
-	bool kept_ledger; /* only the kept records of the ledger */
+	bool kept_ledger; /* true: only the records that were not trimmed; false: the whole ledger */
 	uint64_t opened;  /* incidents that the ledger opened */
 } Counting;
 
@@ -320,7 +313,7 @@ static void recount_accepted(void *context, const BusRecord *record)
 
 static void replay_silent(void *context, int64_t offset, const char *text)
 {
-	(void)context, (void)offset, (void)text; /* judge_ledger reports it */
+	(void)context, (void)offset, (void)text; /* judge_ledger reports the same finding */
 }
 
 static void recount_reports(Counting *counting)
@@ -353,7 +346,7 @@ static RecountFigures recount_partition(Counting *counting)
 	return figures;
 }
 
-/* From the whole logs each incident is compared, and no event is uncertain. */
+/* With the whole logs, the recount must compare every incident, and no event may be uncertain. */
 static void recount_whole(unsigned partition)
 {
 	Counting counting = { .partition = partition };
@@ -365,7 +358,7 @@ static void recount_whole(unsigned partition)
 			 figures.incidents, counting.opened, figures.uncertain);
 }
 
-/* A right count is never reported as wrong, whichever part of the logs retention has left. */
+/* A recount must never report a correct count as wrong, no matter which part of the logs retention has left. */
 static void judge_recount(void)
 {
 	enum { PARTS = 4 };
@@ -397,7 +390,7 @@ static void judge_dead_letters(void)
 	}
 }
 
-/* The assigned replica takes input; all others follow, or need not. */
+/* Checks that every replica is ready: the assigned one takes input, the others follow the ledger if they are standbys. */
 static void judge_ready(void)
 {
 	for (size_t i = 0; i < judged->unit_count; i++) {

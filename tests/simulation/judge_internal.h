@@ -6,22 +6,23 @@
 
 extern World *judged; /* the world under judgement */
 
-/* Prints the seed and the text on stderr, and counts it. */
+/* Prints the seed and the text on stderr, and counts one broken invariant. */
 void invariant_broken(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 typedef void (*Visit)(void *context, unsigned partition, const BusRecord *record, Slice type);
 
-/* All records, including those that were trimmed. */
+/* Visits all records of a topic, including trimmed ones. */
 void walk_stream(TopicId topic, Visit visit, void *context);
 
-/* Accepted records of a ledger without the protocol's own, including those that were trimmed. */
+/* Visits the accepted records of a ledger, including trimmed ones, but not the records of the ownership protocol
+ * (tocsin.ledger.*). */
 void walk_ledger(TopicId topic, Visit visit, void *context);
 
-/* A record's JSON body: a new reference. */
+/* The JSON body of a record, as a new reference. */
 json_t *body_of(const BusRecord *record);
-const char *member(json_t *object, const char *name); /* "" where it is missing; borrowed */
+const char *member(json_t *object, const char *name); /* "" if the member is missing; borrowed */
 
-/* The incident's document in the state of a service's owner: a new reference; NULL: there is none. */
+/* The incident's document in the state of a service's owner, as a new reference; NULL if the owner has no such document. */
 json_t *document_in(const char *service, unsigned partition, const char *id);
 
 void judge_notifications(json_t *incidents);

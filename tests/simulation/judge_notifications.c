@@ -1,8 +1,9 @@
-/* Judges escalations, deliveries and audit's file. */
+/* Judges escalations, deliveries and the audit log. */
 #include "tests/simulation/judge_internal.h"
 
 #include "services/audit/core/chain.h"
 #include "shared/domain/documents.h"
+#include "shared/domain/lifecycle.h"
 #include "shared/domain/types.h"
 #include "tests/simulation/hostile.h"
 
@@ -15,16 +16,43 @@
 
 typedef struct {
 	json_t *plans;      /* incident id → {levels, reached, stopped} */
-	json_t *deliveries; /* key → last delivery */
+	json_t *deliveries; /* key of a delivery → its last record */
 } Notifications;
 
-static void planned(json_t *plans, const char *id, json_t *body)
+enum { PUNCTUAL_MS = 1000 };
+
+static Instant time_of(const BusRecord *record)
 {
-	json_object_set_new(plans, id, json_pack("{s:I, s:i, s:b}", "levels", (json_int_t)json_array_size(json_object_get(body, "levels")),
+	Instant time = INSTANT_NONE;
+	must(!result_failed(instant_parse(header_get(record->headers, "ce_time"), &time)));
+	return time;
+}
+
+/* Adds to the plan when its levels are due, unless that was before the plan was decided. */
+static void planned(json_t *plans, const char *id, json_t *body, Instant planned_at)
+{
+	json_t *due = json_array(), *level;
+	size_t index;
+	json_array_foreach (json_object_get(body, "levels"), index, level) {
+		Instant due_at = INSTANT_NONE;
+		must(!result_failed(instant_parse(slice_of(member(level, "due_at")), &due_at)));
+		json_array_append_new(due, json_integer(due_at > planned_at ? due_at : planned_at));
+	}
+	json_object_set_new(plans, id, json_pack("{s:o, s:I, s:i, s:b}", "due", due, "levels", (json_int_t)json_array_size(json_object_get(body, "levels")),
 						 "reached", 0, "stopped", 0));
 }
 
-static void reached(json_t *plan, const char *id, json_t *body)
+static void reached_in_time(json_t *plan, const char *id, int64_t level, Instant reached_at)
+{
+	Instant due_at = json_integer_value(json_array_get(json_object_get(plan, "due"), (size_t)level - 1));
+	if (judged->calm_at == INSTANT_NONE || due_at < judged->calm_at)
+		return;
+	judged->figures.levels_timed++;
+	if (reached_at > due_at + PUNCTUAL_MS)
+		invariant_broken("incident %s: level %" PRId64 " was reached %" PRId64 " ms after it was due", id, level, reached_at - due_at);
+}
+
+static void reached(json_t *plan, const char *id, json_t *body, Instant reached_at)
 {
 	int64_t level = json_integer_value(json_object_get(body, "escalation_level"));
 	int64_t before = json_integer_value(json_object_get(plan, "reached"));
@@ -34,8 +62,10 @@ static void reached(json_t *plan, const char *id, json_t *body)
 		invariant_broken("incident %s: level %" PRId64 " was reached after %" PRId64, id, level, before);
 	if (json_array_size(json_object_get(body, "deliveries")) == 0)
 		invariant_broken("incident %s: level %" PRId64 " has no deliveries", id, level);
-	if (plan)
-		json_object_set_new(plan, "reached", json_integer(level));
+	if (!plan)
+		return;
+	reached_in_time(plan, id, level, reached_at);
+	json_object_set_new(plan, "reached", json_integer(level));
 }
 
 static void delivery_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
@@ -46,11 +76,11 @@ static void delivery_visit(void *context, unsigned partition, const BusRecord *r
 	size_t index;
 	(void)partition;
 	if (slice_is(type, TYPE_ESCALATION_PLANNED))
-		planned(notifications->plans, id, body);
+		planned(notifications->plans, id, body, time_of(record));
 	else if (slice_is(type, TYPE_ESCALATION_STOPPED))
 		json_object_set_new(json_object_get(notifications->plans, id), "stopped", json_true());
 	else if (slice_is(type, TYPE_ESCALATION_REACHED))
-		reached(json_object_get(notifications->plans, id), id, body);
+		reached(json_object_get(notifications->plans, id), id, body, time_of(record));
 	json_array_foreach (json_object_get(body, "deliveries"), index, delivery)
 		json_object_set(notifications->deliveries, member(delivery, "key"), delivery);
 	json_decref(body);
@@ -75,14 +105,18 @@ static void judge_deliveries(json_t *deliveries)
 		if (!strcmp(state, "queued"))
 			invariant_broken("message %s is still queued", key);
 	}
-	for (size_t i = 0; i < judged->received_count; i++)
+	for (size_t i = 0; i < judged->received_count; i++) {
 		if (!json_object_get(deliveries, judged->received[i]))
 			invariant_broken("message %s was received, but no ledger knows it", judged->received[i]);
+		if (judged->repeated[i] > 1)
+			invariant_broken("message %s was sent %u times by owners that ran undisturbed", judged->received[i],
+					 judged->repeated[i]);
+	}
 }
 
 static bool needs_person(json_t *incident)
 {
-	return status_is_open(member(incident, "status")) &&
+	return status_is_open(choice_of(status_words, member(incident, "status"))) &&
 	       json_is_null(json_object_get(json_object_get(incident, "acknowledged"), "at")) &&
 	       strcmp(member(incident, "kind"), "event");
 }
@@ -110,7 +144,7 @@ void judge_notifications(json_t *incidents)
 	json_decref(notifications.deliveries);
 }
 
-/* ---- audit: each record of record is in the file once, and the file verifies */
+/* ---- audit: each record that belongs in the audit log is there once, and its hash chain is intact */
 
 static void count_add(json_t *lines, const char *topic, unsigned partition, int64_t offset, int64_t count)
 {
@@ -144,7 +178,10 @@ static void expected_visit(void *context, unsigned partition, const BusRecord *r
 	count_add(expected->lines, expected->topic, partition, record->offset, -1);
 }
 
-/* An assessment is delivered at least once; the first delivery counts. Another body under the same id is another record. */
+/*
+ * The log of assessments may contain an assessment several times (at-least-once): only its first record is expected. Another body
+ * under the same id is another record.
+ */
 static void assessment_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
 	Expected *expected = context;

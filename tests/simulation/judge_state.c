@@ -14,7 +14,7 @@ enum { DUMP_BYTES = 8 << 20, SQL_BYTES = 4096 };
 
 /* ---- outputs: each output of an accepted record was published at least once */
 
-/* id of a record → ids of the outputs that name it as their cause */
+/* Fills the map: id of a record → ids of the outputs that name this record as their cause. */
 static void cause_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
 	char cause[128];
@@ -45,11 +45,11 @@ static void outputs_expect(json_t *causes, const BusRecord *record, size_t expec
 		invariant_broken("%s has %zu %s instead of %zu", id, found, outputs, expected);
 }
 
+/* Each entry that closes or reopens an incident with its key has one output; the opening, which has the key too, has none. */
 static bool frees_key(json_t *entry)
 {
-	const char *type = member(entry, "type");
-	bool named = member(json_object_get(entry, "changes"), "correlation_key")[0] != 0;
-	return named && (!strcmp(type, "closed") || !strcmp(type, "false-alarm") || !strcmp(type, "reopened"));
+	json_t *changes = json_object_get(entry, "changes");
+	return json_object_get(changes, "closed_at") && member(changes, "correlation_key")[0] && strcmp(member(entry, "type"), "opened") != 0;
 }
 
 static void journal_outputs(void *context, unsigned partition, const BusRecord *record, Slice type)
@@ -79,7 +79,7 @@ static bool within_window(json_t *row, json_t *one, json_t *other)
 	return llabs(one_at - other_at) <= 1000 * json_integer_value(json_object_get(row, "window_seconds"));
 }
 
-/* The incident that joined is the last one; it and the earlier ones within the window are linked with each other. */
+/* The expected number of link commands: two for each earlier incident within the window of the last one, which joined just now. */
 static size_t links_wanted(json_t *row)
 {
 	json_t *list = json_object_get(row, "incidents");
@@ -118,7 +118,7 @@ void judge_outputs(void)
 	json_decref(outputs.assessments);
 }
 
-/* ---- ids: no two records of a ledger share one, also in different partitions */
+/* ---- ids: no two records of a ledger have the same id, even in different partitions */
 
 static void id_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
@@ -139,7 +139,7 @@ void judge_ids(void)
 	}
 }
 
-/* ---- links: on both sides, each once */
+/* ---- links: each link is in both incidents, once */
 
 static size_t links_to(json_t *incident, const char *other, const char *by)
 {
@@ -163,7 +163,7 @@ static void links_check(json_t *incidents, const char *id, json_t *incident)
 	}
 }
 
-/* Any two incidents that were open with the same join key at the same time are linked. */
+/* Any two incidents must be linked if they were open at the same time with the same join key and opened within its window. */
 static void joined_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
 	(void)partition;
@@ -191,7 +191,7 @@ void judge_links(json_t *incidents)
 	walk_ledger(TOPIC_REPORTS, joined_visit, incidents);
 }
 
-/* ---- the table: the last record of each incident is the view's document */
+/* ---- the table tocsin.incidents: the last record of each incident is the document in the gateway's view */
 
 static void table_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
@@ -220,7 +220,7 @@ void judge_table(json_t *incidents)
 	json_decref(stated);
 }
 
-/* ---- state as text: the service's own tables, row by row */
+/* ---- state as text: the rows of the tables that the service, not the runtime, has created */
 
 /*
  * Rows that services forget once their records are trimmed are left out: in notification all rows of closed incidents, in the
@@ -277,7 +277,7 @@ static void dumps_compare(const Unit *unit, const char *fault, const Buffer *one
 		 (int)strcspn(other->data ? other->data + line : "", "\n"), other->data ? other->data + line : "");
 }
 
-/* All gateways have the same view. */
+/* Checks that all gateways have the same view. */
 void judge_views(void)
 {
 	Unit *owner = world_owner(judged, "gateway", 0);
@@ -293,7 +293,7 @@ void judge_views(void)
 	buffer_release(&expected);
 }
 
-/* The owner of one service loses its disk: the state rebuilt from the records kept is the state it had. */
+/* Restarts the owner of one service with an empty disk: it must rebuild its former state from the untrimmed records. */
 void judge_fresh(void)
 {
 	static const char *const names[] = { "gateway", "intake", "response", "notification", "audit" };

@@ -1,8 +1,8 @@
 /*
  * The runtime alone against an adversary: several instances of one service own the same partition in turn, and sometimes at once.
- * The wire delays, loses, repeats and reports falsely; instances crash with and without their disk, pause and continue as zombies.
- * When nothing moves any more, each input must have had exactly one accepted effect, each owner's state must be the fold of the
- * ledger, and the output of each accepted record must have been published.
+ * The wire, which carries appends to the bus, delays, loses and repeats them and reports false results. Instances crash with and
+ * without their disk, or pause and continue as zombies. At the end, without faults, each input must have had exactly one accepted
+ * effect, each owner's state must be the fold of the ledger, and the output of each accepted record must have been published.
  *
  * The service under test adds up the numbers it gets. It keeps a running sum in memory besides the store, so that a rollback that
  * leaves memory unchanged is found.
@@ -51,10 +51,10 @@ static Result sum_decide(Handler *handler, const Record *input)
 	if (!slice_integer(input->body, &number))
 		return result_fail(ERROR_INPUT, "the body is not a number");
 	if (number % 7 == 0)
-		return result_ok(); /* some inputs have no effect */
+		return result_ok(); /* the service decides that some inputs have no effect */
 	Memory *memory = handler->memory;
 	char body[64];
-	/* The record states the state it was decided on: sum_apply finds a fork or a missing rollback. */
+	/* The record contains the state that it was decided on, so that sum_apply detects a fork or a missing rollback. */
 	int size = snprintf(body, sizeof(body), "%" PRId64 " %" PRId64 " %" PRId64, number, memory->sum, memory->records);
 	Draft draft = { .type = SLICE("test.added.v1"), .subject = input->id, .body = { body, (size_t)size },
 			.time = input->time };
@@ -105,7 +105,7 @@ enum { INSTANCES = 3, INPUTS_MAX = 60, STREAM_CLIENT = 20 };
 typedef struct {
 	Store *store;
 	Runtime *runtime;
-	int64_t asleep_until; /* a paused process */
+	int64_t asleep_until; /* the process is paused until this time */
 } Instance;
 
 static struct {
@@ -190,7 +190,7 @@ static void wire_step(void)
 		mode = faults[random_below(4)];
 		world.faults++;
 	}
-	/* Inputs always arrive. */
+	/* Appends of the client never fail: faults concern only the instances. */
 	if (memory_bus_stream_pending(world.bus, STREAM_CLIENT) > 0 && random_below(3) == 0)
 		memory_bus_step_stream(world.bus, STREAM_CLIENT, WIRE_DELIVER);
 	else if (memory_bus_stream_pending(world.bus, STREAM_CLIENT) < memory_bus_pending(world.bus))

@@ -20,10 +20,10 @@
 #include <string.h>
 
 enum {
-	CHAOS_LEAST = 100, /* steps of chaos: up to CHAOS_MORE more; most worlds are short, so that many fit into a minute */
-	CHAOS_MORE = 1600,
-	STUCK_MAX = 20, /* failed steps in a row, while there are no faults */
-	BURST_MAX = 4,  /* steps of one unit, or records of one stream, at a time */
+	CHAOS_LEAST = 100, /* least number of chaos steps in a world; most worlds are short, so that many fit into a minute */
+	CHAOS_MORE = 1600, /* up to this many are added at random */
+	STUCK_MAX = 20, /* failed steps of a unit in a row, while no faults are injected */
+	BURST_MAX = 4,  /* steps of one unit, or records of one stream, in one act */
 	PAUSE_MAX_MS = 120000,
 	QUIET_MS = 480000, /* longer than the pack's last escalation level plus a sweep for lost timers */
 	QUIET_STEP_MS = 15000,
@@ -103,7 +103,7 @@ static void gateway_accepted(Handler *handler, const Record *record)
 		client_answered(answering, record);
 }
 
-static Service gateway; /* the real one, with gateway_accepted */
+static Service gateway; /* a copy of gateway_service whose `accepted` is gateway_accepted */
 
 /* Audit has one replica, because only the replica that has its file may own. */
 static const struct {
@@ -171,7 +171,7 @@ static void unit_start(World *world, Unit *unit)
 	Result result = runtime_new(&options, &unit->runtime);
 	if (result.kind == ERROR_AGAIN && world->away) {
 		unit_bus_close(unit);
-		unit->runtime = NULL; /* any_restart or all_wake start it again */
+		unit->runtime = NULL; /* any_restart or all_wake starts the unit again */
 		return;
 	}
 	if (result_failed(result))
@@ -197,7 +197,7 @@ static void unit_stop(World *world, Unit *unit)
 	memory_bus_drop_stream(world->bus, unit_stream(unit), random_below(world, (uint32_t)pending + 1));
 	unit_bus_close(unit);
 	unit->incarnation++;
-	/* The restarted process uses this stream: appends that an earlier process left in it are delivered first. */
+	/* The next process uses the unit's other stream: appends that an earlier process left there are delivered first. */
 	while (memory_bus_stream_pending(world->bus, unit_stream(unit)) > 0)
 		memory_bus_step_stream(world->bus, unit_stream(unit), WIRE_DELIVER);
 	unit->asleep_until = 0;
@@ -231,7 +231,7 @@ void world_restart_empty(World *world, Unit *unit)
 	unit_start(world, unit);
 }
 
-/* Waits as a process does after a step without progress. True: the bus has learnt of records to read. */
+/* Calls the bus's wait, as a process does after a step without progress. Returns true if the bus has found records to read. */
 static bool unit_wait(World *world, Unit *unit)
 {
 	BusPosition positions[RUNTIME_POSITIONS_MAX];
@@ -251,7 +251,7 @@ static bool unit_step(World *world, Unit *unit)
 		runtime_assign(unit->runtime, unit->assigned);
 	memory_bus_set_stream(world->bus, unit_stream(unit));
 	Result result = runtime_step(unit->runtime, world->now, &progressed);
-	if (result_failed(result) && result.kind != ERROR_AGAIN) /* a program would stop */
+	if (result_failed(result) && result.kind != ERROR_AGAIN) /* after such an error a program would stop */
 		give_up(world, unit, "stops", result.text);
 	unit->stuck = result_failed(result) && !progressed ? unit->stuck + 1 : 0;
 	if (world->quiet && unit->stuck > STUCK_MAX)
@@ -295,7 +295,7 @@ Unit *world_owner(World *world, const char *service, unsigned partition)
 	return NULL;
 }
 
-/* ---- the group: assigns partitions at random, and units learn it late */
+/* ---- the group: assigns partitions at random; units learn of an assignment late */
 
 static bool same_partition(const Unit *one, const Unit *other)
 {
@@ -310,7 +310,7 @@ static unsigned replicas_of(const World *world, const Unit *unit)
 	return count;
 }
 
-/* replicas: bit n assigns the partition to replica n. */
+/* Assigns the partition of `any` to each replica n whose bit n is set in `replicas`. */
 static void group_assign(World *world, const Unit *any, unsigned replicas)
 {
 	for (size_t i = 0; i < world->unit_count; i++)
@@ -318,7 +318,7 @@ static void group_assign(World *world, const Unit *any, unsigned replicas)
 			world->units[i].assigned = replicas >> world->units[i].replica & 1;
 }
 
-/* Mostly assigns one replica; sometimes several, or none for a while. */
+/* Assigns a random partition, mostly to one replica; sometimes to several, or to none for a while. */
 static void group_move(World *world)
 {
 	const Unit *any = unit_any(world);
@@ -367,7 +367,7 @@ static int64_t audit_passed(World *world, TopicId topic, unsigned partition)
 	return passed.position;
 }
 
-/* The lowest position of running gateways; a gateway that is down may rebuild its view. */
+/* The lowest position of the running gateways. Others are ignored, because a gateway may rebuild its view after its start. */
 static int64_t gateways_passed(World *world, unsigned topic, unsigned partition)
 {
 	int64_t passed = INT64_MAX;
@@ -463,7 +463,7 @@ static void any_sending(World *world)
 	outbound_step(world, random_below(world, OUTBOUND_SENDERS));
 }
 
-/* Another program writes to a ledger's topic: readers drop the record, and none may wait for it or stop. */
+/* An unknown program writes a record to a ledger's topic: readers must drop it, without waiting for it and without stopping. */
 static void unknown_writer(World *world)
 {
 	static const struct {
@@ -487,7 +487,7 @@ static void unknown_writer(World *world)
 	(void)bus_append(world->bus, unit->service->ledger, unit->partition, &record, NULL, NULL);
 }
 
-/* The broker becomes unreachable for all processes, or returns, a moment or hours later. */
+/* Makes the broker unreachable for all processes, or reachable again. An outage takes a moment or hours. */
 static void bus_fault(World *world)
 {
 	world->away = !world->away && random_below(world, 4) == 0;
@@ -499,7 +499,7 @@ static void timers_fault(World *world)
 {
 	uint32_t choice = random_below(world, 10);
 	world->figures.timers_lost++;
-	memory_timers_set_away(world->timers, choice == 0);
+	memory_timers_set_away(world->timers, choice < 3);
 	if (choice < 6)
 		memory_timers_lose(world->timers, random_below(world, 1000));
 	else if (choice < 8)
@@ -511,7 +511,7 @@ static void timers_fault(World *world)
 }
 
 static const struct {
-	uint32_t weight; /* of 1000 */
+	uint32_t weight; /* out of 1000 */
 	void (*act)(World *world);
 } acts[] = {
 	{ 434, any_unit_step }, { 250, wire_step },     { 45, client_event }, { 20, client_again },   { 28, client_command },
@@ -554,7 +554,7 @@ static Instant earlier(Instant one, Instant other)
 	return one == INSTANT_NONE || (other != INSTANT_NONE && other < one) ? other : one;
 }
 
-/* The earliest armed timer or wake-up of a service; not sweeps for lost timers, which never end. */
+/* The earliest armed timer or wake-up of a service. */
 static Instant next_wake(World *world)
 {
 	Instant next = INSTANT_NONE;
@@ -562,8 +562,7 @@ static Instant next_wake(World *world)
 	for (size_t i = 0; i < world->unit_count; i++) {
 		Instant wake_at;
 		runtime_positions(world->units[i].runtime, positions, &wake_at);
-		if (world->units[i].service != &notification_service)
-			next = earlier(next, wake_at);
+		next = earlier(next, wake_at);
 	}
 	for (unsigned partition = 0; partition < world->partitions; partition++) {
 		char owner[32];
@@ -587,17 +586,35 @@ static void all_wake(World *world)
 	}
 }
 
+/*
+ * The timer store stays faulty while everything else is calm: there (0), away (1), away for the first half (2), or away, back or
+ * emptied at random (3). Owners must fire their timers on time all the same.
+ */
+static void timers_unsettle(World *world, unsigned mode, Instant until)
+{
+	if (mode == 1 || (mode == 2 && world->now < until - QUIET_MS / 2))
+		memory_timers_set_away(world->timers, true);
+	else
+		memory_timers_set_away(world->timers, mode == 3 && random_below(world, 2));
+	if (mode == 3 && random_below(world, 8) == 0)
+		memory_timers_lose_all(world->timers);
+}
+
 static void quiet(World *world)
 {
+	unsigned mode = random_below(world, 4);
 	all_wake(world);
+	world->calm_at = world->now + WORLD_CALM_MS;
 	clients_retry(world);
 	clients_repeat(world);
 	for (Instant until = world->now + QUIET_MS; world->now < until;) {
+		timers_unsettle(world, mode, until);
 		world_rest(world);
 		Instant wake_at = next_wake(world);
 		bool sooner = wake_at != INSTANT_NONE && wake_at < world->now + QUIET_STEP_MS;
 		world->now = sooner ? (wake_at > world->now ? wake_at : world->now + 1) : world->now + QUIET_STEP_MS;
 	}
+	memory_timers_set_away(world->timers, false);
 	/* Timers that are still armed are further ahead: retries of messages, up to a day. */
 	for (unsigned round = 0; round < QUIET_LIMIT; round++) {
 		world_rest(world);
@@ -635,6 +652,7 @@ void world_play(World *world, uint64_t seed)
 	world->random_state = seed * 0x9e3779b97f4a7c15u + 1;
 	world->now = 1790000000000;
 	world->quiet = world->away = false;
+	world->calm_at = INSTANT_NONE;
 	world->event_count = world->command_count = world->received_count = world->answer_count = 0;
 	world->partitions = 1 + random_below(world, WORLD_PARTITIONS_MAX);
 	world->standby = random_below(world, 2);

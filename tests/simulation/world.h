@@ -1,8 +1,9 @@
 /*
- * All six services in one seeded loop, each in one to three replicas, on an in-memory bus with a hostile wire and a fake clock.
- * Each process knows of the logs only what it has read, waited for or appended, as on Kafka. The group moves partitions at random;
- * timers are lost or unreachable; the receiver of messages fails; clients repeat themselves; processes crash with and without their
- * disks, or pause and continue as zombies with appends still on the wire; ledgers are trimmed. A seed determines the history.
+ * All six services in one seeded loop, each in one to three replicas, on an in-memory bus with a fake clock.
+ * The wire, which carries appends to the bus, delays, loses and repeats them (memory_bus.h). A process learns the contents of logs
+ * only by reading, waiting and appending, as on Kafka. The group moves partitions at random;
+ * timers are lost or unreachable; the receiver of messages fails; clients send events again; processes crash with and without
+ * their disks, or pause and continue as zombies with appends still on the wire; ledgers are trimmed. A seed determines all of this.
  *
  * Correctness is checked by judge.h, not here.
  */
@@ -19,6 +20,7 @@ enum {
 	WORLD_PARTITIONS_MAX = 3,
 	WORLD_REPLICAS_MAX = 3,
 	WORLD_UNITS_MAX = 48,
+	WORLD_CALM_MS = 30000, /* after the last fault, until every owner has claimed its partition and decided what waited */
 	STREAM_CLIENT = 2 * WORLD_UNITS_MAX, /* a unit has two streams, which the incarnations of its process use in turn */
 };
 
@@ -27,18 +29,18 @@ typedef struct {
 	const Service *service;
 	unsigned partition, replica;
 	unsigned number;
-	unsigned incarnation; /* grows with each stop of the process */
+	unsigned incarnation; /* incremented at each stop of the process */
 	void *environment;
-	Bus *bus;              /* its process's handle; NULL: it is not running */
+	Bus *bus;              /* the handle of the unit's process; NULL: the process is not running */
 	Store *store;          /* NULL: the disk is empty */
 	Runtime *runtime;      /* NULL: the process is not running */
-	bool assigned;         /* by the group; the runtime learns it late */
-	Instant asleep_until;  /* a paused process */
+	bool assigned;         /* the group has assigned the partition to this replica; the runtime learns it late */
+	Instant asleep_until;  /* the process is paused until this time */
 	unsigned stuck;        /* number of failed steps in a row */
-	bool wire_held;        /* while it is paused, its appends are not delivered */
+	bool wire_held;        /* appends of the process are not delivered while it is paused */
 } Unit;
 
-/* A client's event; acknowledged: the client knows that it is durable. */
+/* An event or a report of a client. acknowledged: the client knows that the event is durable. */
 typedef struct {
 	Id id;
 	unsigned slot;
@@ -54,23 +56,25 @@ typedef struct {
 	Buffer headers, body;
 } SentCommand;
 
-/* A gateway answered a command from a journal record. The record's digest identifies it: its id follows from the command's. */
+/* A gateway answered a command from a journal record. The record is identified by a digest; its id does not suffice, because it is
+ * derived from the id of the command. */
 typedef struct {
 	char command[ID_SIZE];
 	char record[DIGEST_HEX];
 } Answer;
 
-/* Of a record's id, type and body. */
+/* Writes the digest of a record's id, type and body to `out`. */
 void answer_digest(Slice id, Slice type, Slice body, char out[static DIGEST_HEX]);
 
 typedef struct {
 	uint64_t events, commands, steps, crashes, disks_lost, moves, zombies, faults, timers_lost, trims, outages;
 	uint64_t claims, superseded, doubts, dropped, forged;
+	uint64_t levels_timed; /* levels that were due while their owner ran undisturbed */
 } WorldFigures;
 
 typedef struct {
 	uint64_t seed, random_state;
-	Bus *bus; /* the driver's handle, which knows the logs as they are */
+	Bus *bus; /* the driver's handle, which sees the whole logs */
 	Timers *timers;
 	Instant now;
 	unsigned partitions;
@@ -85,37 +89,39 @@ typedef struct {
 	Answer *answers;
 	size_t answer_count, answer_room;
 	char received[WORLD_SENT_MAX][OUTBOUND_KEY]; /* ids of messages the receiver accepted, each once */
+	unsigned repeated[WORLD_SENT_MAX]; /* how often the receiver got each of them after calm_at */
 	size_t received_count;
 	Buffer audit_file;
-	bool quiet; /* no more faults */
+	bool quiet; /* no more faults, except of the timer store */
+	Instant calm_at; /* from here on owners run undisturbed: some time after the last other fault */
 	bool away;  /* the bus is unreachable */
 	bool hostile;    /* a hostile writer takes part (hostile.h) */
 	uint64_t forged; /* ids it has used */
-	WorldFigures figures; /* of all worlds so far */
+	WorldFigures figures; /* totals over all worlds so far */
 } World;
 
 void world_init(World *world);
 void world_release(World *world);
 
-/* Plays one seed: chaos, then no more faults until nothing moves. Aborts with the seed where a service stops. */
+/* Plays one seed: chaos, then steps without faults until none makes progress. If a service stops, prints the seed and aborts. */
 void world_play(World *world, uint64_t seed);
 
-/* Steps everything at the present time until nothing moves. */
+/* Steps all units, the wire and the receiver, without advancing the clock, until no step makes progress. */
 void world_rest(World *world);
 
-/* The process restarts with an empty disk. */
+/* Restarts the unit's process with an empty disk. */
 void world_restart_empty(World *world, Unit *unit);
 
-/* Frees everything of the seed, after the judge has looked at it. */
+/* Frees the units, logs, events and commands of a played seed. Call it after the judge. */
 void world_end(World *world);
 
-/* The first replica assigned by the group; exactly one is once the world is quiet. NULL: none. */
+/* The first replica that the group has assigned; NULL if there is none. In a quiet world exactly one replica is assigned. */
 Unit *world_owner(World *world, const char *service, unsigned partition);
 
 /* A random number below the limit, which is at least 1. */
 uint32_t random_below(World *world, uint32_t limit);
 
-/* Prints the headers of a log's records on stderr, for debugging a seed; '-': trimmed. */
+/* Prints the headers of a log's records on stderr, for debugging a seed; '-' marks trimmed records. */
 void world_print(const World *world, TopicId topic, unsigned partition);
 
 /* The policy that all services follow; borrowed. */

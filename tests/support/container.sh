@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by the tests that run containers (tests/image, tests/fresh), from the checkout's root: podman by runc as root, and
-# a base image, which is Debian 12 from a registry, or, where none answers, made with debootstrap.
+# The tests that run containers (tests/image, tests/fresh) source this file at the root of the source tree. It runs podman with runc
+# as root. The base image is Debian 12 from a registry, or is made with debootstrap if no registry answers.
 : "${BUILD:=build}"
 part=$(basename "$(dirname "$0")")
 base=localhost/tocsin-base
@@ -29,7 +29,7 @@ base_make() {
 	podman image exists "$base" || skip "debootstrap could not make a base: $(tail -n 1 "$BUILD/image-base.log")"
 }
 
-# After it there is a base, and a container of it can be run.
+# Makes the base image if it is missing, and runs a container of it. Skips the test if that is not possible.
 container_need() {
 	local tool
 	mkdir -p "$BUILD"

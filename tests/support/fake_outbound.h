@@ -8,18 +8,18 @@
 enum { FAKE_OUTBOUND_MAX = 512 };
 
 typedef struct {
-	char key[OUTBOUND_KEY], to[128], subject[512]; /* to: address of a mail, URL of a webhook */
+	char key[OUTBOUND_KEY], to[128], subject[512]; /* to: the recipient's mail address, or the webhook's URL */
 	int attempt;
 	OutboundKind kind;
-	json_t *body; /* of a webhook */
+	json_t *body; /* only of a webhook */
 } FakeMessage;
 
 typedef struct {
-	Outbound outbound; /* first */
+	Outbound outbound; /* must be the first member */
 	FakeMessage sent[FAKE_OUTBOUND_MAX];
 	size_t sent_count, answered;
-	bool silent; /* return no outcomes */
-	bool full; /* refuse requests with ERROR_AGAIN */
+	bool silent; /* set by a test: return no outcomes */
+	bool full; /* set by a test: refuse requests with ERROR_AGAIN */
 	OutboundOutcome answer;
 } FakeOutbound;
 
@@ -27,7 +27,7 @@ typedef struct {
 void fake_outbound_init(FakeOutbound *fake);
 void fake_outbound_release(FakeOutbound *fake);
 
-/* Sets the following outcomes: OUTCOME_…, and a detail. */
+/* Sets the outcome (OUTCOME_…) and the detail of all following outcomes. */
 void fake_outbound_answers(FakeOutbound *fake, int outcome, const char *detail);
 
 #endif

@@ -21,7 +21,7 @@
 
 enum { LATER_MAX = 64 };
 
-/* Requests that wait for the answering thread. */
+/* Requests to /later, which wait for the thread that answers them. */
 static struct {
 	pthread_mutex_t mutex;
 	pthread_cond_t change;
@@ -120,7 +120,7 @@ static void on_later(HttpRequest *request, void *context)
 	pthread_mutex_unlock(&later.mutex);
 }
 
-/* Suspends and answers in the handler: the resume comes before libmicrohttpd has processed the suspension. */
+/* Suspends the request and answers it in the same call, so libmicrohttpd gets the resume before it has processed the suspension. */
 static void on_at_once(HttpRequest *request, void *context)
 {
 	(void)context;
@@ -166,7 +166,7 @@ static const HttpRoute routes[] = {
 	{ "GET", "/large", on_large, .open = true, .operation = "large" },
 };
 
-/* Answers with the body's text, or aborts if that is "abort". */
+/* Answers the request with its own body; aborts it if the body is "abort". */
 static void later_answer(HttpRequest *request)
 {
 	Slice body = http_body(request);

@@ -2,7 +2,7 @@
  * For tests of the HTTP server: a server with some routes, and clients that send exact bytes. The functions use cmocka
  * assertions, so only the thread of the test may call them.
  *
- *   GET  /livez              open, of operations: "hello"          GET  /large     open: LARGE bytes
+ *   GET  /livez              open, for operations: "hello"         GET  /large     open: LARGE bytes
  *   GET  /hello              open: "hello"                         POST /later     open: answered with its body by another
  *   GET  /closed             "hello", with the key                                 thread; aborted if the body is "abort"
  *   POST /echo               202 and the body, with the key        GET  /at-once   open: suspended, answered in the handler
@@ -23,39 +23,42 @@ enum { BODY_MAX = 1000, DEADLINE_MS = 600, LARGE = 8000000 };
 
 /* ---- servers */
 
-extern HttpServer *server; /* between site_start and site_end, which are for cmocka */
-extern atomic_int admissions, handled; /* of all servers: keys checked, requests that reached a handler */
+extern HttpServer *server; /* runs from site_start to site_end, the group setup and teardown for cmocka */
+extern atomic_int admissions, handled; /* totals of all servers: keys checked, requests that reached a handler */
 
 int site_start(void **state);
 int site_end(void **state);
 
-/* Options for another server, at a free port. */
+/* Options for a further server with the same routes, on a free port. */
 HttpServerOptions options_of(unsigned threads);
 
 /*
- * After later_hold(true), requests to /later wait for later_hold(false) or later_take; later_wait returns when `count` of them
- * wait.
+ * After later_hold(true), a request to /later is not answered until later_hold(false), or until the caller takes it with
+ * later_take. later_wait returns when `count` requests wait.
  */
 void later_hold(bool hold);
 void later_wait(unsigned count);
-HttpRequest *later_take(void); /* the newest waiting request; the caller answers it */
+HttpRequest *later_take(void); /* takes the newest waiting request; the caller must answer it */
 
-/* Waits until no request is in flight: a client may get its answer shortly before that. */
+/* Waits until no request is in flight. A client may have its answer while the server still counts the request as in flight. */
 void idle_wait(void);
 
 /* ---- clients: sockets, closed by the caller; a read times out after ten seconds */
 
 int client_connect(const char *address);
-int client_new(void); /* to `server` */
+int client_new(void); /* connects to `server` */
 void client_send(int client, const char *text);
 
 typedef struct {
-	char text[65536]; /* longer than all answers of these tests but one */
+	char text[65536]; /* longer than all answers of these tests except that of /large */
 	size_t size;
-	bool ended; /* the server closed */
+	bool ended; /* the server closed the connection */
 } Received;
 
-/* Reads until `count` answers are complete or the server closes; 0: until it closes. head: the answers have no bodies. */
+/*
+ * Reads until `count` answers are complete or the server closes the connection; count 0: until it closes. head: the answers are to
+ * HEAD requests and have no bodies.
+ */
 void client_receive_of(int client, unsigned count, bool head, Received *out);
 
 /* Sends one request to `server` on a new connection; the result is valid until the next call. */
@@ -64,7 +67,8 @@ Received *ask(const char *text);
 unsigned status_at(const char *address, const char *path);
 
 void expect(const Received *received, unsigned status);
-void expect_one_problem(const Received *received, unsigned status); /* exactly one problem document, then the connection is closed */
-void expect_closed(int client); /* closed by the server without an answer; closes the client */
+/* Exactly one problem document was received, then the server closed the connection. */
+void expect_one_problem(const Received *received, unsigned status);
+void expect_closed(int client); /* the server closed the connection without an answer; closes `client` */
 
 #endif

@@ -214,7 +214,7 @@ void installation_populate(Installation *installation)
 
 typedef struct {
 	Replay *replay;
-	size_t entries; /* accepted, without those of the protocol */
+	size_t entries; /* accepted records, without those of the ledger protocol */
 } Reading;
 
 static void finding_fail(void *context, int64_t offset, const char *text)
@@ -351,5 +351,5 @@ void installation_import(Installation *installation, FILE *file)
 	if (result_failed(result))
 		fail_msg("%s", result.text);
 	assert_false(result_failed(import_check(installation->bus)));
-	memset(&installation->quiesced, -1, sizeof installation->quiesced); /* not known yet */
+	memset(&installation->quiesced, -1, sizeof installation->quiesced); /* -1: not known yet */
 }

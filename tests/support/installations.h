@@ -1,6 +1,7 @@
 /*
- * Installations for tests of export and import: each has a SQLite bus with any number of partitions and an audit log. The real
- * services run on it until they are quiescent (shared/archive/quiesce.h). A failure in this code fails the test.
+ * Installations for tests of export and import. Each has an audit log and a SQLite bus with any number of partitions. The real
+ * services run on this bus until they are quiescent (shared/archive/quiesce.h). A failure in a function of this file fails the
+ * test.
  */
 #ifndef TOCSIN_TESTS_INSTALLATIONS_H
 #define TOCSIN_TESTS_INSTALLATIONS_H
@@ -17,7 +18,8 @@ typedef struct {
 	const Policy *policy;
 	Bus *bus;
 	Id incidents[INSTALLATION_SOURCES]; /* opened by the first event of each source */
-	ArchiveEnds quiesced, exported; /* ends when it was quiescent, and ends of the export */
+	/* Ends of the partitions when the services were last quiescent, and when they were last exported. */
+	ArchiveEnds quiesced, exported;
 } Installation;
 
 typedef struct {
@@ -35,7 +37,7 @@ Installation *installation_new(Installations *installations, unsigned partitions
 void installation_append(Installation *installation, TopicId topic, unsigned partition, Slice key, Slice headers, Slice body);
 /* Publishes the policy. */
 void installation_policy(Installation *installation);
-/* Appends an event of a source, by number; each source has an incident of its own. */
+/* Appends the event `number` of a source. All events of one source count for one incident. */
 void installation_event(Installation *installation, int source, int number);
 /* Appends a command that closes the source's incident. */
 void installation_closing(Installation *installation, int source);
@@ -43,21 +45,27 @@ void installation_closing(Installation *installation, int source);
 void installation_late_record(Installation *installation);
 /* Runs the services until they are quiescent. */
 void installation_settle(Installation *installation);
-/* A policy, INSTALLATION_REPEATS events from each of INSTALLATION_SOURCES sources, the last incident closed, a late record; settled. */
+/*
+ * Publishes a policy, appends INSTALLATION_REPEATS events from each of INSTALLATION_SOURCES sources, closes the last incident and
+ * appends a late record. Returns when the services are quiescent.
+ */
 void installation_populate(Installation *installation);
 
-/* Records by topic; of ledgers, accepted records without those of the protocol. Fails if a ledger is inconsistent. */
+/*
+ * Number of records of each topic. For a ledger: of accepted records that are not of the ledger protocol; fails if it is
+ * inconsistent.
+ */
 typedef struct {
 	size_t counts[TOPICS];
 } InstallationCensus;
 InstallationCensus installation_census(Installation *installation);
 
 /* ---- export and import */
-/* Exports to a file at its current position. */
+/* Writes the export to a file at its current position. */
 Result installation_export_to(Installation *installation, FILE *file, ArchiveCounts *counts);
 /* Exports to a new file, positioned at its beginning; the caller closes it. */
 FILE *installation_export(Installation *installation, ArchiveCounts *counts);
-/* Imports without the last record, or, if finished, with it. */
+/* Imports all records except the last one; finished: the last one, too. */
 Result installation_import_steps(Installation *installation, FILE *file, bool finished);
 void installation_import(Installation *installation, FILE *file);
 

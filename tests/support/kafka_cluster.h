@@ -1,6 +1,6 @@
 /*
- * Kafka for tests: librdkafka's mock cluster in this process, or the real one of TOCSIN_TEST_KAFKA_BROKERS
- * (tools/with-outside.sh). Topic names are random, so that tests share a broker but no records.
+ * Kafka for tests: librdkafka's mock cluster in this process, or the real cluster at TOCSIN_TEST_KAFKA_BROKERS
+ * (tools/with-outside.sh). Topic names are random, so that tests can share a broker without reading each other's records.
  */
 #ifndef TOCSIN_TESTS_KAFKA_CLUSTER_H
 #define TOCSIN_TESTS_KAFKA_CLUSTER_H
@@ -13,17 +13,17 @@ enum { CLUSTER_NAME = 64 };
 
 typedef struct {
 	rd_kafka_t *host;
-	rd_kafka_mock_cluster_t *mock; /* NULL: the real one */
+	rd_kafka_mock_cluster_t *mock; /* NULL: this is the real cluster */
 	char brokers[256];
-	const char *options; /* for clients of the mock; NULL with the real one */
+	const char *options; /* options of librdkafka that clients of the mock cluster need; NULL with the real cluster */
 } KafkaCluster;
 
 void cluster_mock(KafkaCluster *cluster);
-/* False: TOCSIN_TEST_KAFKA_BROKERS is not set. */
+/* Uses the real cluster. False: TOCSIN_TEST_KAFKA_BROKERS is not set. */
 bool cluster_real(KafkaCluster *cluster);
 void cluster_end(KafkaCluster *cluster);
 
-/* Creates a topic "test-BEGIN-RANDOM" and writes its name to out. Aborts on failure. */
+/* Creates a topic "test-BEGIN-RANDOM" and writes its name to `out`. Aborts on failure. */
 void cluster_topic(KafkaCluster *cluster, const char *begin, int partitions, char out[static CLUSTER_NAME]);
 
 #endif

@@ -123,7 +123,7 @@ void lone_restart(LoneService *lone, bool disk_lost)
 	runtime_start(lone);
 }
 
-/* True: the service has learnt of records to read. */
+/* Waits on the bus. True if the service's handle has learnt of records that it did not know of before. */
 static bool lone_wait(LoneService *lone)
 {
 	BusPosition positions[RUNTIME_POSITIONS_MAX];
@@ -137,7 +137,8 @@ static bool lone_wait(LoneService *lone)
 void lone_settle(LoneService *lone)
 {
 	bool moved = true;
-	unsigned again = 0; /* attempts of a newcomer at records that have not arrived yet */
+	/* Consecutive steps that answered ERROR_AGAIN, because records have not arrived at the service's handle. */
+	unsigned again = 0;
 	for (size_t i = 0; moved && !result_failed(lone->failure); i++) {
 		bool progressed = false;
 		must(i < STEPS_MAX);
@@ -153,7 +154,7 @@ void lone_settle(LoneService *lone)
 	}
 }
 
-/* The next time after now at which a timer is due or the service asked to be stepped; INSTANT_NONE: none. */
+/* The next time after lone->now at which a timer is due or the runtime is to be stepped; INSTANT_NONE: no such time. */
 static Instant next_wake(LoneService *lone)
 {
 	BusPosition positions[RUNTIME_POSITIONS_MAX];

@@ -11,7 +11,7 @@ enum {
 	BUSY_WORDS = MEMORY_BUS_STREAMS_MAX / WORD_BITS,
 };
 
-/* A stretch of memory for items; full ones stay in the list until the reset. */
+/* A block of memory from which items are allocated. Full chunks stay in the list until the reset. */
 typedef struct Chunk Chunk;
 struct Chunk {
 	Chunk *next;
@@ -19,22 +19,23 @@ struct Chunk {
 	_Alignas(ITEM_ALIGN) char bytes[];
 };
 
-/* A handle's knowledge of a log, and the offset from which on it fetches records (-1: it fetches none). */
+/* The bounds of a log as a handle knows them, and the offset from which the handle fetches records (-1: it fetches no records). */
 typedef struct {
 	int64_t first, end, fetched;
 } Known;
 
-/* An append: first on the wire (in a stream's queue), then, once it arrived, in a log. Lives in a chunk. */
+/* An append. It is first on the wire (in the queue of a stream), and in a log once it has arrived. Allocated in a chunk. */
 typedef struct Item Item;
 struct Item {
 	Item *next;
 	BusDone done;
 	void *context;
-	Known *known; /* of the appender, raised by a report; NULL: it knows everything, or is gone */
+	/* Bounds that the appender's handle knows; a report raises them. NULL: it knows all records, or was dropped. */
+	Known *known;
 	unsigned table;
 	bool arrived, reported;
 	int64_t offset;
-	size_t key, headers, body; /* sizes; the bytes follow in this order */
+	size_t key, headers, body; /* sizes of the parts; `bytes` holds the parts in this order */
 	char bytes[];
 };
 
@@ -57,27 +58,27 @@ typedef struct {
 
 typedef struct MemoryBus MemoryBus;
 
-/* The owner's handle, which owns everything else, has itself as `owner` and knows the logs as they are. */
+/* The handle inside MemoryBus has its own MemoryBus as `owner`, and knows all records. */
 typedef struct {
 	Bus bus;
 	MemoryBus *owner;
-	Known *known; /* by table; NULL: all */
+	Known *known; /* by table; NULL: the handle knows all records */
 } Handle;
 
 struct MemoryBus {
 	Handle handle;
-	uint64_t chance; /* 0: everything arrives at once */
+	uint64_t chance; /* state of the random generator for delays of arrival; 0: records arrive at once */
 	uint64_t learnt;
 	unsigned table_count;
-	Log *logs; /* topic * P + partition */
+	Log *logs; /* by table: topic * partitions + partition */
 	Stream streams[MEMORY_BUS_STREAMS_MAX];
-	uint64_t busy[BUSY_WORDS]; /* bit n: stream n has something on the wire */
+	uint64_t busy[BUSY_WORDS]; /* bit n: stream n has an append on the wire */
 	MemoryBusTrimGuard guard;
 	void *guard_context;
 	unsigned stream;
 	size_t pending, wire_max;
 	bool away;
-	Chunk *chunks, *chunk; /* all, the one in use */
+	Chunk *chunks, *chunk; /* the list of all chunks, and the chunk in use */
 	Position *positions;
 	size_t position_count;
 };
@@ -87,7 +88,10 @@ typedef struct {
 	bool woken;
 } MemoryReader;
 
-/* A wire mode's effect on a new append: it arrives, is copied, is reported (as failed), stays in the queue. */
+/*
+ * The effect of a wire mode on an append in its first step. arrive: it enters the log; copy: a second copy is queued; report:
+ * `done` is called, as failed if `failed`; stay: it stays in its queue for a second step.
+ */
 typedef struct {
 	bool arrive, copy, report, failed, stay;
 } WireRule;
@@ -112,7 +116,7 @@ static unsigned table_of(const Bus *bus, unsigned topic, unsigned partition)
 	return table;
 }
 
-/* NULL: the handle knows everything. */
+/* NULL: the handle knows all records. */
 static Known *known_of(Bus *bus, unsigned table)
 {
 	Known *known = ((Handle *)bus)->known;
@@ -125,7 +129,9 @@ static uint32_t random_below(MemoryBus *bus, uint32_t limit)
 	return (uint32_t)(bus->chance >> 33) % limit;
 }
 
-/* How many of the records have arrived at a reader by now: mostly all, else some, or at most one. */
+/*
+ * A random number of records, of `there` that exist, that have arrived at a reader: usually all, sometimes fewer, sometimes 0 or 1.
+ */
 static size_t arrived(MemoryBus *bus, size_t there)
 {
 	if (there == 0 || bus->chance == 0)
@@ -254,7 +260,7 @@ static void item_copy(MemoryBus *bus, const Item *item)
 	stream_push(bus, MEMORY_BUS_STRAGGLERS, item_new(bus, item->table, &record, NULL, NULL));
 }
 
-/* The second half of WIRE_DELIVER_LATE_ACK and WIRE_FAIL_BUT_ARRIVE. */
+/* The second step of an append with WIRE_DELIVER_LATE_ACK or WIRE_FAIL_BUT_ARRIVE. */
 static void item_finish(MemoryBus *bus, Item *item, WireMode mode)
 {
 	if (item->arrived)
@@ -287,7 +293,7 @@ bool memory_bus_step_stream(Bus *base, unsigned stream, WireMode mode)
 	must(stream < MEMORY_BUS_STREAMS_MAX && mode < WIRE_MODES);
 	if (bus->streams[stream].head == NULL)
 		return false;
-	/* A second copy is not doubled again and has no report: it arrives or it does not. */
+	/* The second copy of a record (WIRE_DOUBLE) has no `done` and is not copied again. It only arrives or is lost. */
 	if (stream == MEMORY_BUS_STRAGGLERS && mode != WIRE_LOSE)
 		mode = WIRE_DELIVER;
 	item_step(bus, stream, mode);
@@ -489,7 +495,7 @@ static int64_t memory_committed(Bus *base, const char *group, unsigned topic, un
 	const Position *found = position_find(memory_bus(base), group, table);
 	if (found == NULL)
 		return BUS_NONE_COMMITTED;
-	known_raise(known_of(base, table), 0, found->position); /* another process has read so far */
+	known_raise(known_of(base, table), 0, found->position); /* the log has these records, because a process has read them */
 	return found->position;
 }
 
@@ -509,7 +515,7 @@ static void memory_reader_close(BusReader *reader)
 	free(reader);
 }
 
-/* How many records a read may deliver now. The first read at a position only starts the fetching. */
+/* The number of records that a read may deliver now. The first read at a position only starts fetching from there. */
 static size_t readable(MemoryBus *bus, const Log *log, Known *known, int64_t from)
 {
 	size_t there = from < (int64_t)log->count ? log->count - (size_t)from : 0;

@@ -13,21 +13,21 @@ typedef struct {
 	Instant show_at; /* due_at, or the end of the lease */
 } Timer;
 
-/* An owner; calls with a smaller term than its last are ignored. */
+/* An owner of timers. Calls with a term smaller than `term`, its greatest so far, are ignored. */
 typedef struct {
 	char name[OWNER_SIZE];
 	uint64_t term;
-	bool lost; /* its timers were lost, and it has not armed them again */
+	bool lost; /* the owner's timers were lost, and it has not armed them again */
 } Owner;
 
 typedef struct {
 	Timers timers;
-	Timer *list;  /* unordered: the last one moves into a gap */
-	Timer *shown; /* copies of the timers being shown, because a visit may arm and disarm; same room */
+	Timer *list;  /* unordered: the last timer replaces a removed one */
+	Timer *shown; /* copies of the timers that `due` shows, because its visit may change `list`; same room as `list` */
 	size_t count, room;
 	Owner owners[OWNERS_MAX];
 	size_t owner_count;
-	Timer removed[REMOVED_MAX]; /* a ring of the last ones */
+	Timer removed[REMOVED_MAX]; /* a ring of the timers removed last */
 	size_t removed_count;
 	bool away;
 } MemoryTimers;
@@ -44,7 +44,7 @@ static Owner *owner_find(MemoryTimers *timers, const char *name)
 	return owner;
 }
 
-/* False for a superseded owner. */
+/* Raises the owner's term if `term` is greater. False: a greater term has superseded `term`. */
 static bool term_counts(MemoryTimers *timers, const char *name, uint64_t term)
 {
 	Owner *owner = owner_find(timers, name);
@@ -176,7 +176,7 @@ static Result memory_due(Timers *base, const char *owner, uint64_t term, Instant
 		return result_fail(ERROR_NOT_FOUND, "the timers were lost");
 	for (Timer *timer; count < max && (timer = timer_earliest(timers, owner)) != NULL && timer->show_at <= now;) {
 		timers->shown[count++] = *timer;
-		/* With a lease of 0 this call would show the same timer again. */
+		/* At least 1 ms, because with a lease of 0 this call would show the same timer again. */
 		timer->show_at = now + (lease_ms > 0 ? lease_ms : 1);
 	}
 	for (size_t i = 0; i < count; i++)
@@ -195,6 +195,11 @@ static Instant memory_next(Timers *base, const char *owner)
 	return timer == NULL ? INSTANT_NONE : timer->show_at;
 }
 
+static Result memory_health(Timers *base)
+{
+	return reach((const MemoryTimers *)base);
+}
+
 static void memory_close(Timers *base)
 {
 	MemoryTimers *timers = (MemoryTimers *)base;
@@ -210,6 +215,7 @@ static const TimersOperations memory_timers_operations = {
 	.take = memory_take,
 	.due = memory_due,
 	.next = memory_next,
+	.health = memory_health,
 	.close = memory_close,
 };
 

@@ -7,30 +7,30 @@
 
 #include "shared/io/timers.h"
 
-/* Beyond: arm answers ERROR_AGAIN. */
+/* The largest number of timers; beyond it, `arm` answers ERROR_AGAIN. */
 enum { MEMORY_TIMERS_MAX = 65536 };
 
 /* Never NULL; freed by timers->operations->close. */
 Timers *memory_timers_new(void);
 
-/* As new, and reachable; keeps its memory. */
+/* Removes all timers and owners, and makes the timers reachable. Keeps the allocated memory. */
 void memory_timers_reset(Timers *timers);
 
 size_t memory_timers_count(const Timers *timers);
 
-/* Loses the nth timer (modulo their number, in an order that is the same in each run); no effect when there is none. */
+/* Loses one timer: number `nth` modulo the number of timers, in an order that is the same in each run. No effect without timers. */
 void memory_timers_lose(Timers *timers, size_t nth);
 
-/* Shows the nth of the last 16 removed timers again, at once; no effect when there is none. */
+/* Makes one of the last 16 removed timers due again at once: number `nth` modulo their number. No effect if none was removed. */
 void memory_timers_revive(Timers *timers, size_t nth);
 
-/* Loses all of them: `due` answers ERROR_NOT_FOUND to each owner until that owner has called `armed`. */
+/* Loses all timers: `due` answers ERROR_NOT_FOUND to each owner until that owner has called `armed`. */
 void memory_timers_lose_all(Timers *timers);
 
-/* As if the timers were of another log, with greater terms: `due` answers ERROR_CONFLICT until the owner has called `take`. */
+/* Raises all terms, as if the timers belonged to another log: `due` answers ERROR_CONFLICT until the owner has called `take`. */
 void memory_timers_outlive(Timers *timers);
 
-/* While they are away, every operation that needs them answers ERROR_AGAIN. */
+/* While the timers are away (unreachable), every operation that needs them answers ERROR_AGAIN. */
 void memory_timers_set_away(Timers *timers, bool away);
 
 #endif

@@ -7,7 +7,9 @@
 /* The caller frees it with policy_free. */
 Policy *notify_pack(void);
 
-/* The pack with another escalation.yaml; NULL: its own. An invalid one aborts. */
+/*
+ * The pack with another escalation.yaml; NULL: with its own. Aborts if the file is invalid. The caller frees it with policy_free.
+ */
 Policy *notify_pack_with(const char *escalation);
 
 #endif

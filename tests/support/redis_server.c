@@ -76,7 +76,7 @@ void redis_server_start(RedisServer *server, const char *const *options)
 			redis_client_send(client, &ping, 1);
 			Result result = redis_client_receive(client, &answer);
 			redis_client_close(client);
-			/* A server that requires a password is running, too. */
+			/* The server also runs if the command was refused because it requires a password. */
 			if (!result_failed(result) || strstr(result.text, "password") != NULL)
 				return;
 		}

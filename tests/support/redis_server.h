@@ -1,6 +1,6 @@
 /*
- * A real Redis for one test: on a free port of 127.0.0.1 and on a Unix socket, in a directory of the test. It is killed when the
- * test ends in any way. Nothing here is thread-safe.
+ * A real Redis for one test. It listens on a free port of 127.0.0.1 and on a Unix socket in the directory of the test. It is killed
+ * when the test program ends, even by a crash. No function of this file is thread-safe.
  */
 #ifndef TOCSIN_TESTS_REDIS_SERVER_H
 #define TOCSIN_TESTS_REDIS_SERVER_H
@@ -23,19 +23,19 @@ bool redis_server_installed(void);
 /* Chooses the port; the directory must exist. */
 void redis_server_init(RedisServer *server, const char *directory);
 
-/* Starts it with further options (a list that ends with NULL, or NULL) and waits until it answers; aborts after 20 s. */
+/* Starts the server and waits until it answers; aborts after 20 s. options: more arguments, ended by NULL; or NULL. */
 void redis_server_start(RedisServer *server, const char *const *options);
 
-/* Sends the signal and waits for the end of the process; does nothing where it is not running. */
+/* Sends the signal and waits for the end of the process. Does nothing if the server is not running. */
 void redis_server_end(RedisServer *server, int signal_number);
 
 /* Sends one command, split at spaces, over a new connection. */
 Result redis_command(const char *url, const char *words);
 
-/* The same; returns the integer of the answer, or the number of values in its list. Aborts on failure. */
+/* Sends a command like redis_command. Returns the integer that Redis answered, or the length of the list. Aborts on failure. */
 int64_t redis_number(const char *url, const char *words);
 
-/* Unlinks all keys with that prefix; at most REDIS_VALUES_MAX. */
+/* Unlinks the keys with this prefix, at most REDIS_VALUES_MAX keys. */
 void redis_delete_keys(const char *url, const char *prefix);
 
 #endif

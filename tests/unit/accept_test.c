@@ -91,7 +91,7 @@ static Accepted event_of(const char *body)
 	return accepted_of(&input);
 }
 
-/* Checks id and correlation key of an event as text. */
+/* Compares the correlation keys of two events. */
 static void assert_same_key(const char *one, const char *other, bool same)
 {
 	Accepted first = event_of(one), second = event_of(other);
@@ -191,7 +191,7 @@ static void without_either_the_id_is_random(void **state)
 	accepted_release(&second);
 }
 
-/* The ids of two events, compared as text. */
+/* Compares the ids of two events. */
 static void assert_same_id(const char *one, const char *other, bool same)
 {
 	Accepted first = event_of(one), second = event_of(other);
@@ -219,7 +219,7 @@ static void the_same_id_with_another_asset_is_another_event_where_assets_correla
 		       "{\"source\":\"other\",\"title\":\"1\",\"id\":\"7\",\"asset\":\"y\"}", true);
 }
 
-/* Two sources that correlate only by asset may have one key; their events are distinct. */
+/* Events of two sources that correlate only by asset may have the same correlation key, but their ids differ. */
 static void sources_do_not_share_events_where_they_share_a_key(void **state)
 {
 	static const char two[] = "sources:\n"
@@ -253,7 +253,7 @@ static void without_correlation_members_the_key_is_derived_from_the_id(void **st
 	accepted_release(&accepted);
 }
 
-/* The source has the name of the key, the id is the Idempotency-Key, and the correlation keys are equal. */
+/* The source equals the id of the API key, the event's id equals the Idempotency-Key, and the correlation keys are equal. */
 static void ids_of_source_and_id_differ_from_ids_of_key_and_idempotency_key(void **state)
 {
 	(void)state;
@@ -278,7 +278,7 @@ static Digest request_of(const char *key_id, const char *idempotency_key, const 
 	return accepted.request;
 }
 
-/* Another asset gives another id, so the id cannot show that the Idempotency-Key was used with another body. */
+/* A body with another asset has another event id. So only the digest can show that an Idempotency-Key was used with two bodies. */
 static void the_digest_of_a_request_does_not_depend_on_the_body(void **state)
 {
 	(void)state;
@@ -339,7 +339,7 @@ static void invalid_members_are_refused_with_their_pointer(void **state)
 		PROBLEM_VALIDATION_FAILED, "/observables/1/type");
 }
 
-/* {"source":"s","title":"t","attributes":{"a":{"a":…}}} with as many levels in all. */
+/* {"source":"s","title":"t","attributes":{"a":{"a":…}}} with `levels` levels of objects in total. */
 static char *nested_event(int levels)
 {
 	char *body = malloc(1024);

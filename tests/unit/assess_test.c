@@ -242,11 +242,11 @@ static void a_verdict_becomes_the_record_that_response_reads(void **state)
 				      "\"data_classification\":\"secret\"}");
 	json_t *tree JSON_AUTO = verdict_encode(policy, &verdict, "because");
 	assert_true(json_decode(&assessment_table, tree, true, &assessment, &errors));
-	assert_string_equal(assessment.kind, "incident");
+	assert_string_equal(kind_words[assessment.kind], "incident");
 	assert_string_equal(assessment.category, "03003");
-	assert_string_equal(assessment.severity, "critical");
-	assert_string_equal(assessment.grade, "II");
-	assert_string_equal(assessment.damage_level, "S");
+	assert_string_equal(severity_words[assessment.severity], "critical");
+	assert_string_equal(grade_words[assessment.grade], "II");
+	assert_string_equal(damage_words[assessment.damage_level], "S");
 	assert_string_equal(assessment.rule, "secret-leak");
 	assert_string_equal(assessment.reason, "because");
 	assert_string_equal(assessment.policy_version, policy_version(policy));
@@ -280,7 +280,7 @@ static void verdict_line(const Verdict *verdict, char *out, size_t size)
 		 verdict->rule != NULL ? verdict->rule->id : "-", verdict->noise ? " noise" : "");
 }
 
-/* Splits "FORM DOCUMENT -> EXPECTED"; false for a line that is not a case. */
+/* Splits the line "FORM DOCUMENT -> EXPECTED"; `line` becomes FORM. False for an empty line or a comment. */
 static bool case_cut(char *line, char **document, char **expected)
 {
 	line[strcspn(line, "\n")] = '\0';
@@ -296,7 +296,7 @@ static bool case_cut(char *line, char **document, char **expected)
 	return true;
 }
 
-/* Removes the rule that decided from the set. */
+/* True if the verdict is as expected. Removes the rule that decided the case from `rules`. */
 static bool case_holds(const Policy *policy, const char *form, const char *document, const char *expected,
 		       unsigned line, json_t *rules)
 {

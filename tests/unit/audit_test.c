@@ -1,4 +1,4 @@
-/* Audit as a service: every input is in the file once, and the file agrees with the ledger. */
+/* The audit service: every input is in the log file exactly once, and the file agrees with the ledger. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 
 enum { FILE_MAX = 16 << 20, START = 1795420800, DAY_SECONDS = 86400 };
 
-/* A log in memory, which tests can read and change. */
+/* An audit log in memory, which tests can read and change. */
 typedef struct {
 	AuditLedger ledger;
 	Buffer file;
@@ -93,13 +93,13 @@ static void assessment_add(Bench *bench, const char *id)
 		   "{\"assessment\":{\"kind\":\"incident\"}}");
 }
 
-/* Runs past the time for which lines are gathered. */
+/* Runs for longer than the time in which the service gathers lines for one write. */
 static void settle(Bench *bench)
 {
 	lone_until(&bench->lone, bench->lone.now + 1000);
 }
 
-/* The number of lines; fails unless the file verifies and ends at the last accepted checkpoint. */
+/* The number of lines. Fails unless the hash chain of the file verifies and the file ends at the last accepted checkpoint. */
 static int64_t lines(const Bench *bench)
 {
 	ChainVerify verify;
@@ -219,7 +219,7 @@ static void a_checkpoint_covers_only_lines_on_disk(void **state)
 	journal_add(bench, 0);
 	settle(bench);
 	journal_add(bench, 1);
-	lone_until(&bench->lone, bench->lone.now + 10); /* staged when the process crashes */
+	lone_until(&bench->lone, bench->lone.now + 10); /* the line is staged, not written, when the process crashes */
 	assert_int_equal(lines(bench), 1);
 	lone_restart(&bench->lone, false);
 	settle(bench);
@@ -323,7 +323,10 @@ static void a_truncated_file_stops_audit(void **state)
 	assert_int_equal(bench->lone.failure.kind, ERROR_INTERNAL);
 }
 
-/* Another replica has the log; a replica without it, which could only stop, must not take over from that one. */
+/*
+ * Another replica has the log file. A replica without the complete file would have to stop as soon as it became the owner, so it
+ * must not claim the partition from the other replica.
+ */
 static void a_replica_without_the_log_claims_nothing_beside_others(void **state)
 {
 	Bench *bench = *state;
@@ -345,7 +348,7 @@ static void a_replica_without_the_log_claims_nothing_beside_others(void **state)
 		assert_true(bench->lone.bus->operations->end(bench->lone.bus, TOPIC_CHECKPOINTS, 0) == checkpoints);
 		assert_int_equal(bench->ledger.file.size, left[i]);
 	}
-	/* Once the log is copied to it, the replica continues. */
+	/* Once the log file is copied to the replica, it continues. */
 	buffer_clear(&bench->ledger.file);
 	buffer_append(&bench->ledger.file, lost);
 	free(whole);
@@ -372,7 +375,10 @@ static void a_last_line_longer_than_one_read_is_checked(void **state)
 
 #define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_make, bench_drop)
 
-/* Classification publishes assessments again after a crash; a new owner observes the positions of the first copies. */
+/*
+ * Classification publishes assessments again after a crash. Audit's new owner recognises the second copies, because it has observed
+ * the first copies when it took over.
+ */
 static void assessments_repeated_after_a_take_over_are_written_once(void **state)
 {
 	enum { ASSESSMENTS = 40 };
@@ -391,7 +397,7 @@ static void assessments_repeated_after_a_take_over_are_written_once(void **state
 		snprintf(id, sizeof(id), "rec_a%d", i);
 		assessment_add(bench, id);
 	}
-	journal_add(bench, 1); /* marks that all inputs before it were processed */
+	journal_add(bench, 1); /* when this record is in the file, all earlier inputs were processed */
 	settle(bench);
 	assert_true(file_has(bench, "rec_j1"));
 	assert_int_equal(lines(bench), ASSESSMENTS + 1);

@@ -1,4 +1,4 @@
-/* Walks over a bus that does not always deliver, with a clock that moves only in sleeps. */
+/* bus_walk on a fake bus whose reads may fail or deliver nothing. The fake clock advances only when the code sleeps. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,12 +12,13 @@
 
 enum { FAILURES_MAX = 1 << 30 };
 
-/* One partition of records [first, end), three a read. */
+/* A partition with the records [first, end). A read delivers at most three. */
 static struct {
 	int64_t first, end;
-	int64_t silent_at;  /* from this offset on reads deliver nothing, */
-	int silent, failed; /* this many times; before that, reads fail this many times */
-	int64_t dropped_at, dropped_to; /* a read at the first finds that retention dropped the records before the second */
+	int64_t silent_at;
+	int silent, failed; /* the next `failed` reads fail; then `silent` reads from offset silent_at on deliver nothing */
+	/* When a read begins at dropped_at, retention has just dropped all records before dropped_to. */
+	int64_t dropped_at, dropped_to;
 	int64_t visited[32];
 	size_t count, most;
 	int64_t clock_us;

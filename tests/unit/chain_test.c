@@ -20,7 +20,7 @@ enum { LINES = 200, FILE_MAX = 4 << 20 };
 typedef struct {
 	Buffer file;
 	ChainHead head;
-	size_t begin[LINES + 1]; /* offset of each line, and the end */
+	size_t begin[LINES + 1]; /* offset of each line in the file; the last element is the size of the file */
 } Ledger;
 
 static const char *const ledger_topics[] = { "tocsin.journal", "tocsin.assessments", "tocsin.deliveries" };
@@ -69,7 +69,7 @@ static Slice line_of(const Ledger *ledger, size_t line)
 	return (Slice){ ledger->file.data + ledger->begin[line], ledger->begin[line + 1] - ledger->begin[line] };
 }
 
-/* The number of the first bad line; 0: none. */
+/* The number of the first bad line; 0: all lines are good. */
 static int64_t verdict(Slice bytes, size_t piece, const ChainHead *expected)
 {
 	ChainVerify verify;
@@ -207,7 +207,7 @@ static void every_flipped_bit_is_detected(void **state)
 	free(copy);
 }
 
-/* Verifies lines [0, to), then between, then lines [from, end). */
+/* Verifies the concatenation of lines [0, to), the bytes `between`, and lines [from, end). */
 static int64_t verdict_spliced(const Ledger *ledger, size_t to, Slice between, size_t from)
 {
 	Buffer file;
@@ -246,7 +246,9 @@ static void every_inserted_line_is_detected(void **state)
 {
 	const Ledger *ledger = *state;
 	for (size_t line = 0; line <= LINES; line++) {
-		/* The forger knows the format, so the inserted line itself verifies; the line after it does not. */
+		/*
+		 * The inserted line has a valid hash, as a forger who knows the format can make it. Only the line after it fails.
+		 */
 		ChainLine before = { 0 };
 		if (line > 0)
 			assert_true(chain_line_read(
@@ -280,7 +282,7 @@ static void every_truncation_is_detected(void **state)
 {
 	const Ledger *ledger = *state;
 	for (size_t line = 0; line < LINES; line++) {
-		/* At the end of a line only the expected head reveals it; within a line, the file does. */
+		/* A file cut at the end of a line is detected only with the expected head, a file cut within a line always. */
 		assert_int_equal(verdict((Slice){ ledger->file.data, ledger->begin[line] }, 4096, &ledger->head),
 				 line + 1);
 		assert_int_equal(verdict((Slice){ ledger->file.data, ledger->begin[line] }, 4096, NULL), 0);

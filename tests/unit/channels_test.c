@@ -8,6 +8,7 @@
 #include "services/notification/channels/channel.h"
 #include "services/notification/core/skip.h"
 #include "shared/domain/documents.h"
+#include "tests/support/incident_document.h"
 #include "tests/support/notify_pack.h"
 #include "tests/unit/pack.h"
 
@@ -74,7 +75,7 @@ static void member_set(json_t *incident, const char *name, json_t *value)
 
 static json_t *incident_make(void)
 {
-	json_t *incident = incident_new();
+	json_t *incident = incident_document_new();
 	member_set(incident, "id", json_string("inc_01j0000000000000000000000a"));
 	member_set(incident, "number", json_string("INC-2026-7K3M-9QRX"));
 	member_set(incident, "kind", json_string("incident"));
@@ -285,7 +286,7 @@ static void a_mail_of_a_drill_or_a_higher_level_begins_with_that(void **state)
 static void a_mail_omits_missing_values(void **state)
 {
 	(void)state;
-	json_t *incident JSON_AUTO = incident_new();
+	json_t *incident JSON_AUTO = incident_document_new();
 	Notice notice = notice_of(incident, "post", "ann");
 	OutboundMessage encoded;
 	notice.environment = &(NotificationEnvironment){ .setting = setting };
@@ -318,7 +319,7 @@ static void check_no_key_left(const char *text)
 	static const char *const prefixes[] = { "mail.", "skip." };
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		for (const char *at = text; (at = strstr(at, prefixes[i])); at++)
-			/* "mail.site.example" is a host */
+			/* "mail." that is not at the start of a word belongs to a host name, such as "mail.site.example" */
 			if (at == text || at[-1] == '\n' || at[-1] == ' ')
 				fail_msg("a word is missing: %s", at);
 }
@@ -368,6 +369,84 @@ static void the_default_pack_has_every_word_of_notices(void **state)
 	policy_free(default_pack);
 }
 
+/* ---- the members that notices may show */
+
+static bool is_shown_as_it_is(const Field *field)
+{
+	return (field->flags & FIELD_IN_NOTICE) && !(field->flags & FIELD_RESTRICTED);
+}
+
+/* Every text of the incident has its own value; the mail shows exactly those whose rows say so, wherever the table has them. */
+static void a_mail_shows_exactly_the_members_of_its_rows(void **state)
+{
+	(void)state;
+	json_t *incident JSON_AUTO = json_object();
+	char value[64];
+	for (size_t i = 0; i < incident_table.count; i++) {
+		snprintf(value, sizeof value, "<%s>", incident_table.fields[i].name);
+		if (incident_table.fields[i].type == FIELD_TEXT || incident_table.fields[i].type == FIELD_TIME)
+			member_set(incident, incident_table.fields[i].name, json_string(value));
+	}
+	Notice notice = notice_of(incident, "post", "ann");
+	OutboundMessage encoded;
+	assert_false(result_failed(outbound_message_write(&notice, &encoded)));
+	for (size_t i = 0; i < incident_table.count; i++) {
+		const Field *field = &incident_table.fields[i];
+		snprintf(value, sizeof value, "<%s>", field->name);
+		if (!json_object_get(incident, field->name))
+			continue;
+		if ((strstr(encoded.body.data, value) != NULL) != is_shown_as_it_is(field))
+			fail_msg("%s: %s", field->name, is_shown_as_it_is(field) ? "is missing in the mail" : "is shown in the mail");
+	}
+	outbound_message_release(&encoded);
+}
+
+typedef struct {
+	const char *open, *closed;
+} Inner;
+typedef struct {
+	const char *title, *evidence, *plain;
+	Inner inner;
+} Case;
+
+static const Field inner_fields[] = {
+	{ .name = "open", .type = FIELD_TEXT, .offset = offsetof(Inner, open), .flags = FIELD_IN_NOTICE },
+	{ .name = "closed", .type = FIELD_TEXT, .offset = offsetof(Inner, closed), .flags = FIELD_IN_NOTICE | FIELD_RESTRICTED },
+};
+static const FieldTable inner_table = FIELD_TABLE("inner", inner_fields, Inner);
+static const Field case_fields[] = {
+	{ .name = "title", .type = FIELD_TEXT, .offset = offsetof(Case, title), .flags = FIELD_IN_NOTICE },
+	{ .name = "evidence", .type = FIELD_TEXT, .offset = offsetof(Case, evidence), .flags = FIELD_RESTRICTED },
+	{ .name = "plain", .type = FIELD_TEXT, .offset = offsetof(Case, plain) },
+	{ .name = "inner", .type = FIELD_OBJECT, .offset = offsetof(Case, inner), .flags = FIELD_IN_NOTICE, .table = &inner_table },
+};
+static const FieldTable case_table = FIELD_TABLE("case", case_fields, Case);
+
+static void restricted_members_are_in_no_notice(void **state)
+{
+	static const struct {
+		const char *pointer;
+		bool shown;
+	} pointers[] = {
+		{ "/title", true },        { "/plain", false },         { "/evidence", false }, { "/inner/open", true },
+		{ "/inner/closed", false }, { "/inner/open/x", false }, { "/unknown", false },  { "title", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(pointers) / sizeof(pointers[0]); i++)
+		if (notice_shows(&case_table, pointers[i].pointer) != pointers[i].shown)
+			fail_msg("%s", pointers[i].pointer);
+	json_t *whole JSON_AUTO = json_pack("{s:s, s:s, s:s, s:{s:s, s:s}, s:s}", "title", "t", "evidence", "e", "plain", "p", "inner",
+					    "open", "o", "closed", "c", "unknown", "u");
+	json_t *before JSON_AUTO = json_deep_copy(whole);
+	json_t *shown JSON_AUTO = notice_document(&case_table, whole);
+	json_t *expected JSON_AUTO =
+		json_pack("{s:s, s:s, s:{s:s}, s:s}", "title", "t", "plain", "p", "inner", "open", "o", "unknown", "u");
+	assert_true(json_equal(shown, expected));
+	assert_true(json_equal(whole, before));
+	json_t *same JSON_AUTO = notice_document(&incident_table, whole);
+	assert_ptr_equal(same, whole);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +461,8 @@ int main(void)
 		cmocka_unit_test_setup(a_mail_of_a_drill_or_a_higher_level_begins_with_that, all_set),
 		cmocka_unit_test_setup(a_mail_omits_missing_values, all_set),
 		cmocka_unit_test_setup(a_mail_to_a_person_removed_from_the_policy_is_still_sent, all_set),
+		cmocka_unit_test_setup(a_mail_shows_exactly_the_members_of_its_rows, all_set),
+		cmocka_unit_test_setup(restricted_members_are_in_no_notice, all_set),
 		cmocka_unit_test_setup(the_default_pack_has_every_word_of_notices, all_set),
 	};
 	return cmocka_run_group_tests_name("channels", tests, pack_make, pack_drop);

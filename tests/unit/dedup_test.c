@@ -91,7 +91,9 @@ static void a_gap_of_a_generation_empties_the_filter(void **state)
 	dedup_release(&filter);
 }
 
-/* The definition, without a filter: compares every pair of records. */
+/*
+ * The definition of a repeat, computed without a filter: compares the record with all earlier ones that the filter must remember.
+ */
 static bool known_by_definition(const uint64_t *prints, int64_t offset)
 {
 	int64_t from = (offset / G - 1) * G;
@@ -142,7 +144,7 @@ static void a_full_generation_of_different_ids_has_a_bounded_table(void **state)
 	enum { FULL = 200000 };
 	DedupFilter filter;
 	dedup_init(&filter, FULL);
-	assert_null(filter.current.entries); /* no memory while idle */
+	assert_null(filter.current.entries); /* an empty filter allocates nothing */
 	for (int64_t offset = 0; offset < FULL; offset++)
 		assert_false(dedup_add(&filter, offset, print_of((uint64_t)offset)));
 	assert_true(filter.current.capacity <= (size_t)FULL + FULL / 3 + 2);

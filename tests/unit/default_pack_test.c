@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "shared/domain/lifecycle.h"
+
 #include "tests/unit/pack.h"
 
 #include <stdio.h>
@@ -89,7 +91,7 @@ static void grave_incidents_reach_management_within_half_an_hour(void **state)
 	static const char *const grave[] = { "I", "II" };
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		const EscalationPolicy *found = policy_escalation(policy, "incident", grave[i]);
+		const EscalationPolicy *found = policy_escalation(policy, KIND_INCIDENT, choice_of(grade_words, grave[i]));
 		assert_string_equal(found->team, "soc");
 		assert_int_equal(found->level_count, 3);
 		assert_int_equal(found->levels[0].after_seconds, 0);
@@ -104,10 +106,10 @@ static void grave_incidents_reach_management_within_half_an_hour(void **state)
 static void lesser_incidents_and_weaknesses_take_longer_and_events_notify_nobody(void **state)
 {
 	(void)state;
-	assert_true(policy_escalation(policy, "incident", "III")->levels[1].after_seconds > 1800);
-	assert_ptr_equal(policy_escalation(policy, "incident", "IV"), policy_escalation(policy, "incident", "III"));
-	assert_int_equal(policy_escalation(policy, "weakness", "I")->level_count, 1);
-	assert_null(policy_escalation(policy, "event", "I"));
+	assert_true(policy_escalation(policy, KIND_INCIDENT, 2)->levels[1].after_seconds > 1800);
+	assert_ptr_equal(policy_escalation(policy, KIND_INCIDENT, 3), policy_escalation(policy, KIND_INCIDENT, 2));
+	assert_int_equal(policy_escalation(policy, KIND_WEAKNESS, 0)->level_count, 1);
+	assert_null(policy_escalation(policy, KIND_EVENT, 0));
 }
 
 static void every_team_has_a_person_on_duty_with_an_address(void **state)
@@ -196,7 +198,7 @@ static void the_pack_has_every_word_that_notices_use(void **state)
 			assert_word(groups[i].group, groups[i].words[j]);
 }
 
-/* True when both texts have the same {names}. */
+/* True when every {name} in `text` is also in `other`. */
 static bool names_within(const char *text, const char *other)
 {
 	for (; (text = strchr(text, '{')) != NULL; text++) {

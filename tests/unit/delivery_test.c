@@ -1,4 +1,4 @@
-/* Notification as a service: from journal entries to levels reached, and messages sent, retried, failed or skipped. */
+/* The notification service: journal entries lead to levels reached, and to messages sent, retried, failed or skipped. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -122,7 +122,7 @@ static size_t records(const Bench *bench, const char *type)
 	return lone_outputs(&bench->lone, TOPIC_DELIVERIES, type);
 }
 
-/* Checks the last recorded attempt. */
+/* Checks the last attempt in the ledger. */
 static void check_attempt(const Bench *bench, const char *state, int64_t attempt, const char *detail)
 {
 	size_t count = records(bench, TYPE_DELIVERY_ATTEMPTED);
@@ -147,7 +147,7 @@ static size_t attempts(const Bench *bench, const char *state)
 	return count;
 }
 
-/* Messages due at the same time may be sent in any order. */
+/* The message to a recipient, found by address because messages due at the same time may be sent in any order. */
 static const FakeMessage *sent_to(const Bench *bench, const char *to)
 {
 	for (size_t i = 0; i < bench->outbound.sent_count; i++)
@@ -221,7 +221,7 @@ static void overdue_levels_are_reached_in_order(void **state)
 	bench->outbound.silent = true;
 	incident_open(bench, "II", NULL);
 	lone_restart(&bench->lone, true);
-	bench->lone.now = start + HOUR; /* no replica ran meanwhile */
+	bench->lone.now = start + HOUR; /* in this hour no replica ran */
 	lone_settle(&bench->lone);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 3);
 	for (size_t i = 0; i < 3; i++) {
@@ -255,7 +255,7 @@ static void a_worse_grade_moves_the_plan_to_the_policy_that_applies(void **state
 	check_planned(bench, 1, "urgent", start, "2026-11-23T08:00:00.000Z");
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1);
 	assert_int_equal(bench->outbound.sent_count, 3);
-	incident_assess(bench, "I"); /* the same policy: the plan does not move */
+	incident_assess(bench, "I"); /* the same escalation policy applies, so the plan does not move */
 	assert_int_equal(records(bench, TYPE_ESCALATION_PLANNED), 2);
 	lone_until(&bench->lone, start + MINUTE);
 	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 2);
@@ -322,12 +322,12 @@ static void a_moved_plan_notifies_nobody_twice_and_no_level_later(void **state)
 	lone_start(&bench->lone, &notification_service, &bench->environment, &bench->outbound.outbound, bench->policy, start);
 	incident_open(bench, "III", NULL);
 	assert_int_equal(bench->outbound.sent_count, 1);
-	lone_restart(&bench->lone, true); /* the messages queued are read from the ledger again */
+	lone_restart(&bench->lone, true); /* the service reads the queued messages from its ledger again */
 	bench->lone.now = start + 10 * SECOND;
 	incident_assess(bench, "II");
 	assert_int_equal(messages_to(bench, "https://hooks.site.example/"), 1);
 	assert_int_equal(messages_to(bench, "ann@site.example"), 1);
-	lone_until(&bench->lone, start + 40 * SECOND); /* not at 90 s */
+	lone_until(&bench->lone, start + 40 * SECOND); /* the time of the first plan; the second plan's level is due at 90 s */
 	assert_int_equal(messages_to(bench, "li@site.example"), 1);
 	lone_until(&bench->lone, start + HOUR);
 	assert_int_equal(bench->outbound.sent_count, 3);
@@ -433,7 +433,7 @@ static void a_retry_is_skipped_after_an_acknowledgement(void **state)
 	incident_acknowledge(bench);
 	fake_outbound_answers(&bench->outbound, OUTCOME_SENT, NULL);
 	lone_until(&bench->lone, start + MINUTE);
-	/* Two people are no longer notified; the system behind the channel is. */
+	/* The retries to two people are skipped; the retry to the webhook, behind which is a system, is sent. */
 	assert_int_equal(attempts(bench, "skipped"), 2);
 	assert_int_equal(attempts(bench, "sent"), 1);
 	assert_int_equal(bench->outbound.sent_count, 4);
@@ -466,7 +466,7 @@ static void a_channel_without_settings_is_skipped_at_once(void **state)
 	lone_until(&bench->lone, start + MINUTE - 1);
 	assert_int_equal(bench->outbound.sent_count, 0);
 	assert_int_equal(records(bench, TYPE_DELIVERY_ATTEMPTED), 0);
-	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1); /* the next level keeps its own time */
+	assert_int_equal(records(bench, TYPE_ESCALATION_REACHED), 1); /* the next level is not reached earlier than planned */
 }
 
 static void a_retry_without_its_setting_is_skipped(void **state)
@@ -496,7 +496,8 @@ static void an_outcome_counts_for_its_own_attempt_only(void **state)
 	Bench *bench = *state;
 	bench->outbound.silent = true;
 	incident_open(bench, "II", NULL);
-	lone_until(&bench->lone, start + 40 * SECOND); /* the lease expired: sent again as the same attempt */
+	/* The lease of the timers has expired, so the messages are sent again, with the same attempt number. */
+	lone_until(&bench->lone, start + 40 * SECOND);
 	assert_int_equal(bench->outbound.sent_count, 6);
 	fake_outbound_answers(&bench->outbound, OUTCOME_RETRY, "HTTP 503");
 	bench->outbound.silent = false;
@@ -525,7 +526,7 @@ static void a_lost_state_file_is_rebuilt_without_sending_twice(void **state)
 	lone_restart(&bench->lone, true);
 	incident_acknowledge(bench);
 	assert_int_equal(records(bench, TYPE_ESCALATION_STOPPED),
-			 0); /* all levels were reached: no plan is running */
+			 0); /* all levels were reached, so there is no running plan to stop */
 }
 
 /* ---- metrics */

@@ -1,6 +1,6 @@
 /*
- * The gateway's guarantees to its clients, with a scripted bus and requests that only store their answer. This file defines
- * its own http_* functions, so no socket is opened.
+ * The gateway's guarantees to its clients, on a fake bus. This file defines its own http_* functions, so no socket is opened and a
+ * request only stores its answer.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "services/gateway/command_requests.h"
 #include "services/gateway/gateway.h"
+#include "services/gateway/ingest.h"
 #include "services/gateway/policies.h"
 #include "services/gateway/view.h"
 #include "services/gateway/view_readers.h"
@@ -30,12 +32,12 @@ static const char key_text[] = "tcs_0123abcd_0123456789abcdefghjkmnpqrstvwxyz012
 
 struct HttpRequest {
 	const char *path, *id, *command, *body, *idempotency_key, *if_match;
-	const char *parameter, *value; /* of the query string; NULL: none */
+	const char *parameter, *value; /* of the query string; NULL: there is no query string */
 	const void *principal;
 	bool suspended;
 	unsigned answers;
 	char text[8192], location[128], tag[32], retry_after[8];
-	atomic_uint status; /* written last: another thread may answer */
+	atomic_uint status; /* written last, because another thread may write the answer and the test waits for the status */
 };
 
 const char *http_path(const HttpRequest *request)
@@ -145,7 +147,7 @@ static Result fake_append(Bus *bus, unsigned topic, unsigned partition, const Bu
 	return result_ok();
 }
 
-/* The last message of tocsin.policies, published by another gateway; end 0: none. */
+/* The last message of the topic tocsin.policies, published by another gateway; end 0: the topic is empty. */
 static struct {
 	int64_t end;
 	const char *body;
@@ -203,14 +205,14 @@ static Gateway *gateway;
 static Id incident;
 static AdminKey key;
 
-/* As the runtime does. */
+/* Calls the gateway's caught_up handler as the runtime does. */
 static void set_caught_up(bool caught_up)
 {
 	Handler handler = { .store = store, .environment = gateway };
 	gateway_service.caught_up(&handler, caught_up);
 }
 
-/* With a view that has caught up. */
+/* Makes a gateway whose view has caught up. */
 static void gateway_make(int64_t command_wait_ms)
 {
 	GatewayOptions options = { .bus = &bus,
@@ -223,7 +225,7 @@ static void gateway_make(int64_t command_wait_ms)
 	set_caught_up(true);
 }
 
-/* The message of a policy pack with this pack.yaml: a new reference. */
+/* The message of a policy pack with this pack.yaml. Returns a new reference. */
 static json_t *pack_of(const char *pack)
 {
 	static const char sources[] =
@@ -265,7 +267,10 @@ static void take_journal(const char *type, const char *cause, const char *body)
 			  .body = slice_of(body) };
 	Handler handler = { .store = store, .environment = gateway };
 	assert_false(result_failed(store_begin(store)));
-	Result result = view_take_journal(store, &record);
+	IncidentStore incidents;
+	incident_store_init(&incidents);
+	Result result = view_take_journal(&incidents, store, &record);
+	incident_store_release(&incidents);
 	if (result_failed(result))
 		print_error("%s\n", result.text);
 	assert_false(result_failed(result));
@@ -334,7 +339,7 @@ static HttpRequest command_of_test(const char *command, const char *body)
 			      .principal = &key };
 }
 
-/* The answer of response to the last command on the bus. */
+/* Passes response's answer to the last command on the bus to the gateway, as a record of the journal. */
 static void answer_command(const char *type, const char *problem)
 {
 	char body[512];
@@ -365,6 +370,21 @@ static void wait_for_answer(HttpRequest *request)
 		clock_sleep_ms(10);
 }
 
+/* The answer has exactly the members of the table that describes it in the contract. */
+static void assert_document(const FieldTable *table, const char *text)
+{
+	_Alignas(max_align_t) char document[1024];
+	json_t *tree JSON_AUTO = NULL;
+	FieldErrors errors = { .count = 0 };
+
+	assert_true(table->size <= sizeof document);
+	assert_false(result_failed(json_read(slice_of(text), &tree)));
+	if (!json_decode(table, tree, true, document, &errors))
+		fail_msg("%s: %s %s", table->name, errors.list[0].pointer, errors.list[0].detail);
+	json_t *again JSON_AUTO = json_encode(table, document);
+	assert_true(json_equal(tree, again));
+}
+
 /* ---- events --------------------------------------------------------------------------------------------------- */
 
 static void an_event_is_answered_only_when_it_is_durable(void **state)
@@ -376,6 +396,7 @@ static void an_event_is_answered_only_when_it_is_durable(void **state)
 	assert_waits(&request);
 	release(false);
 	assert_status(&request, 202);
+	assert_document(&accepted_table, request.text);
 	assert_non_null(strstr(request.text, last_id.text));
 	assert_non_null(strstr(request.location, "/v1/incidents?correlation_key="));
 }
@@ -457,7 +478,7 @@ static void assert_loading(HttpRequest *request)
 	assert_non_null(strstr(request->text, "this server is still loading its incidents and commands"));
 }
 
-/* 404 and an empty list would be wrong answers. */
+/* Until the view has caught up, 404 and an empty list would be wrong answers. */
 static void queries_and_commands_are_refused_until_the_view_has_caught_up(void **state)
 {
 	(void)state;
@@ -515,7 +536,7 @@ static void events_and_reports_are_accepted_before_the_view_has_caught_up(void *
 	assert_status(&report, 202);
 }
 
-/* Its request already waits; the journal answers it when it is read again. */
+/* The request of the command already waits. It is answered when the journal is read again. */
 static void a_waiting_command_is_answered_after_the_view_was_dropped(void **state)
 {
 	(void)state;
@@ -571,7 +592,7 @@ static void a_view_is_dropped_only_when_its_readers_are_returned(void **state)
 	view_readers_free(dropping.readers);
 }
 
-/* The other body has another correlation key, and therefore another id. */
+/* The two bodies have different correlation keys, and therefore different event ids. */
 static void an_idempotency_key_is_for_one_body_of_any_correlation_key(void **state)
 {
 	(void)state;
@@ -632,6 +653,11 @@ static void a_refused_command_lists_the_allowed_commands(void **state)
 		       "{\"code\":\"transition-refused\",\"detail\":\"d\",\"allowed\":[\"note\"]}");
 	assert_status(&request, 409);
 	assert_non_null(strstr(request.text, "\"allowed\":[\"note\"]"));
+	HttpRequest get = { .path = "/v1/commands/x", .id = last_id.text };
+	call("getCommand", &get);
+	assert_status(&get, 200);
+	assert_document(&command_status_table, get.text);
+	assert_non_null(strstr(get.text, "transition-refused"));
 }
 
 static void an_answer_before_its_append_completes_is_given_once(void **state)
@@ -683,8 +709,9 @@ static void a_command_not_answered_in_time_is_pending(void **state)
 	assert_status(&request, 202);
 	assert_non_null(strstr(request.location, last_id.text));
 	get = (HttpRequest){ .path = request.location, .id = last_id.text };
-	call("getCommand", &get); /* before the view has read the command */
+	call("getCommand", &get); /* the view has not read the command yet */
 	assert_status(&get, 200);
+	assert_document(&command_status_table, get.text);
 	assert_non_null(strstr(get.text, "\"status\":\"pending\""));
 	assert_non_null(strstr(get.text, incident.text));
 }
@@ -701,7 +728,7 @@ static void a_command_is_pending_only_when_it_is_durable(void **state)
 	call("commandIncident", &request);
 	behaviour = BUS_AT_ONCE;
 	call("commandIncident", &later);
-	wait_for_answer(&later); /* its time ends after that of the first */
+	wait_for_answer(&later); /* sent after `request`, so the time limit of `request` has passed when this one is answered */
 	assert_status(&later, 202);
 	assert_waits(&request);
 	release(false);
@@ -799,7 +826,7 @@ static int free_policies(void **state)
 
 static char other_pack[65536];
 
-/* Another gateway has published the pack. */
+/* Puts a pack on the topic as if another gateway had published it. */
 static void publish_elsewhere(const char *pack)
 {
 	json_t *message JSON_AUTO = pack_of(pack);

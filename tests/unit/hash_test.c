@@ -168,7 +168,7 @@ static void murmur2_is_the_one_of_kafka(void **state)
 static void murmur2_takes_bytes_above_127_and_none_at_all(void **state)
 {
 	(void)state;
-	/* From another implementation. Bytes above 127 reveal errors of signed arithmetic. */
+	/* Expected values from another implementation. Bytes above 127 reveal errors with signed char. */
 	static const struct {
 		Slice bytes;
 		int32_t hash;

@@ -22,7 +22,9 @@ static void an_id_is_its_prefix_and_130_bits_of_the_hash(void **state)
 
 #define CORRELATED SLICE("0123456789abcdefghjkmnpqrs")
 
-/* Computed like the one above. Such ids are stored, so no change of the program may change them. */
+/*
+ * The expected ids come from the same other implementation. Event ids are stored, so no later version may compute different ones.
+ */
 static void an_event_id_is_its_domain_byte_and_three_parts(void **state)
 {
 	(void)state;
@@ -34,7 +36,7 @@ static void an_event_id_is_its_domain_byte_and_three_parts(void **state)
 	                    "evt_9x04jzjhc1xa90abhd9jkxxssc");
 }
 
-/* Each differs from every other by a domain, a part, or where a part ends. */
+/* The identities differ in their domain byte, in one part, or only in where one part ends and the next begins. */
 static void event_ids_of_different_identities_differ(void **state)
 {
 	(void)state;
@@ -145,7 +147,7 @@ static void a_text_that_is_not_an_incident_id_is_not_parsed(void **state)
 		"inc_01m83qjxabnf732b4gbsn8r2s ",
 		"inc_l1m83qjxabnf732b4gbsn8r2sc",
 		"inc_01m83qjxab-f732b4gbsn8r2sc",
-		"inc_7zzzzzzzzznf732b4gbsn8r2sc", /* 48 bits, but after the year 9999 */
+		"inc_7zzzzzzzzznf732b4gbsn8r2sc", /* the time fits in 48 bits, but is after the year 9999 */
 		"inc_z1m83qjxabnf732b4gbsn8r2sc", /* the first two bits must be zero */
 	};
 

@@ -144,7 +144,7 @@ static void instants_are_written_in_utc_with_milliseconds(void **state)
 static void every_day_is_written_and_read_back(void **state)
 {
 	(void)state;
-	/* A little under a day, so that the hours, minutes and milliseconds differ from one day to the next. */
+	/* A little less than a day, so that hours, minutes and milliseconds change with every step. */
 	const Instant step = 86400000 - 7919;
 
 	for (Instant instant = 0; instant <= INSTANT_MAX; instant += step) {

@@ -1,7 +1,7 @@
 /*
- * Intake's handlers without the runtime: a stream of events, a ledger, and batches of which any prefix may be accepted. The
- * last count of every incident must equal that of a naive reading of the stream. Recounting (core/recount.h) must have no
- * finding, however much of stream and ledger is kept, and must find every wrong count.
+ * Intake's handlers without the runtime, on a stream of events and a ledger. The ledger may accept any prefix of a batch. The last
+ * count of every incident must equal the count of a simple reference implementation, the oracle. Recounting (core/recount.h) must
+ * find every forged count. On an honest ledger it must find nothing, whichever part of the stream and of the ledger is still kept.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ typedef struct {
 	Id id, key, subject;
 	Instant time;
 	int severity;
-	int64_t report_version, event_count; /* of a reopening: the values of response */
+	int64_t report_version, event_count; /* only for a reopening: the incident's values according to response */
 	Buffer headers;
 } Event;
 
@@ -47,7 +47,7 @@ typedef struct {
 typedef struct {
 	Event events[EVENTS_MAX];
 	int64_t event_count;
-	Entry ledger[LEDGER_MAX]; /* accepted records, then those of the batch */
+	Entry ledger[LEDGER_MAX]; /* the accepted records, followed by the drafts of the current batch */
 	size_t accepted, drafted;
 	Store *store;
 	Handler handler;
@@ -56,7 +56,7 @@ typedef struct {
 	bool refuse_bodies;
 } World;
 
-static World *world; /* what the runtime reaches through its Handler */
+static World *world; /* global, because the replaced functions of the runtime get only a Handler */
 
 static Id key_of(unsigned number)
 {
@@ -102,7 +102,7 @@ static Event *reopening_add(unsigned id, unsigned key, Slice incident_id, Instan
 	return event;
 }
 
-/* ---- functions of the runtime, linked in its place */
+/* ---- functions that replace those of the runtime */
 
 static Slice copy_to(char **at, Slice from)
 {
@@ -160,7 +160,7 @@ Result handler_body(Handler *handler, const Record *input, Slice *body)
 	return result_ok();
 }
 
-/* Joins are tested with the real runtime (intake_join_test.c). */
+/* Never called here: joins are tested with the real runtime (intake_join_test.c). */
 Result handler_emit(Handler *handler, TopicId topic, unsigned slot, const Draft *draft)
 {
 	(void)handler, (void)topic, (void)slot, (void)draft;
@@ -222,7 +222,7 @@ static void batch_begin(void)
 	world->handler.now = world->now;
 }
 
-/* Decides at most so many events and settles; nothing is accepted yet. */
+/* Decides at most `most` events and settles the batch. None of its drafts is accepted yet. */
 static void batch_decide(int64_t most)
 {
 	batch_begin();
@@ -257,7 +257,7 @@ static void batch_accept(void)
 	assert_false(result_failed(store_commit(world->store)));
 }
 
-/* Only the first `kept` records of the batch are accepted; the owner restarts, with its state file or without it. */
+/* Only the first `kept` drafts of the batch are accepted. Then the owner restarts, without its state file if file_lost. */
 static void batch_doubt(size_t kept, bool file_lost)
 {
 	size_t before = world->accepted;
@@ -288,7 +288,7 @@ static void run_to_rest(void)
 	} while (world->next < world->event_count || world->wake_at != INSTANT_NONE);
 }
 
-/* ---- the oracle: a naive reading of the stream */
+/* ---- the oracle: a simple reference implementation that reads the whole stream */
 
 typedef struct {
 	Id incident;
@@ -405,10 +405,14 @@ static Stated ledger_states(Slice incident_id)
 	return stated;
 }
 
-/* ---- recounting: the kept part of stream and ledger, and the row from which an incident counts one event too many */
+/* ---- recounting */
 
 typedef struct {
-	int64_t first; /* first event that is kept */
+	int64_t first; /* the first event of the stream that is still kept */
+	/*
+	 * ledger_from: the first record of the ledger that is still kept. forged_from: from this record on, the count of its incident
+	 * is one too high (LEDGER_MAX: no count is forged).
+	 */
 	size_t ledger_from, forged_from;
 } Left;
 
@@ -729,13 +733,14 @@ static void a_reopened_incident_takes_the_key_back_when_the_newer_one_is_over(vo
 	world_new();
 	Slice first = opened_and_closed(1, T0);
 	event_add(TYPE_EVENT_RECEIVED, 3, 1, T0 + 2000, 2);
-	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 3000, 2); /* pending when the window is over: its last count comes first */
+	/* Still pending when the window is over, so its incident's last count is drafted before the resumption. */
+	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 3000, 2);
 	reopening_add(5, 1, first, T0 + 20000, 2, 1);
 	event_add(TYPE_EVENT_RECEIVED, 6, 1, T0 + 21000, 2);
 	batch_decide(10);
 	assert_true(slice_is(world->ledger[world->drafted - 2].type, TYPE_REPORT_REPEATED));
 	assert_true(slice_is(world->ledger[world->drafted - 1].type, TYPE_REPORT_RESUMED));
-	batch_doubt(world->drafted - world->accepted - 1, true); /* only the last count is accepted */
+	batch_doubt(world->drafted - world->accepted - 1, true); /* the last count is accepted, the resumption is not */
 	run_to_rest();
 	assert_int_equal(ledger_states(first).row.event_count, 2);
 	assert_ledger_is_what_the_oracle_says();
@@ -749,7 +754,7 @@ static void a_reopened_incident_whose_row_was_pruned_continues_from_the_count_of
 	world_new();
 	Slice incident = opened_and_closed(1, T0);
 	world->now = days_later;
-	event_add(TYPE_EVENT_RECEIVED, 3, 2, days_later - 100000, 2); /* prunes the row */
+	event_add(TYPE_EVENT_RECEIVED, 3, 2, days_later - 100000, 2); /* its time is so late that the row of `incident` is pruned */
 	event_add(TYPE_EVENT_RECEIVED, 4, 3, days_later - 50000, 2);
 	batch_decide(10);
 	batch_accept();
@@ -763,7 +768,7 @@ static void a_reopened_incident_whose_row_was_pruned_continues_from_the_count_of
 	WindowPrune prune;
 	assert_true(slice_equals(last_entry()->subject, incident));
 	assert_false(result_failed(window_header_read(header_get(last_entry()->headers, WINDOW_HEADER), incident, &row, &prune)));
-	assert_int_equal(row.report_version, 9); /* resumed, then repeated because it is more severe */
+	assert_int_equal(row.report_version, 9); /* 8: resumed; 9: repeated, because the last event is more severe */
 	assert_int_equal(row.event_count, 20);
 	assert_int_equal(row.severity, 4);
 	assert_state_is_a_fold_of_the_ledger();
@@ -797,7 +802,7 @@ static void the_last_count_of_the_old_incident_precedes_a_new_one(void **state)
 	batch_decide(10);
 	assert_int_equal(world->drafted, 3);
 	assert_true(slice_is(world->ledger[1].type, TYPE_REPORT_REPEATED));
-	/* The last count alone does not cover the event that opens. */
+	/* The position of the last count excludes the event that opens the new incident. */
 	assert_int_equal(world->ledger[1].position, 2);
 	assert_int_equal(world->ledger[2].position, 3);
 	batch_doubt(2, false);
@@ -824,7 +829,7 @@ static void a_malformed_event_is_refused_and_drafts_nothing(void **state)
 	(void)state;
 	world_new();
 	Event *event = event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
-	event->key.text[0] = 'u'; /* not in the alphabet */
+	event->key.text[0] = 'u'; /* no letter of the alphabet of ids */
 	event = event_add(TYPE_EVENT_RECEIVED, 2, 1, T0, 2);
 	buffer_clear(&event->headers);
 	event = event_add(TYPE_EVENT_RECEIVED, 3, 1, T0, 2);
@@ -903,8 +908,9 @@ static void a_row_stays_while_a_restart_would_read_its_events_again(Instant thir
 {
 	world_new();
 	event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
-	event_add(TYPE_EVENT_RECEIVED, 2, 1, T0 + 1, 2); /* pending: holds the position back */
-	event_add(TYPE_EVENT_RECEIVED, 3, 2, third_at, 2); /* over long before the next one, but after the position */
+	event_add(TYPE_EVENT_RECEIVED, 2, 1, T0 + 1, 2); /* its count is not reported yet, so the position stays before it */
+	/* Its window is over long before the next event, but it is after the position. */
+	event_add(TYPE_EVENT_RECEIVED, 3, 2, third_at, 2);
 	event_add(TYPE_EVENT_RECEIVED, 4, 3, T0 + 8000000, 2);
 	batch_decide(10);
 	batch_accept();
@@ -921,10 +927,11 @@ static void rows_stay_while_a_restart_would_read_their_events_again(void **state
 {
 	(void)state;
 	a_row_stays_while_a_restart_would_read_its_events_again(T0 + 2);
-	a_row_stays_while_a_restart_would_read_its_events_again(T0 - 8000000); /* a gateway whose clock is hours behind */
+	/* The time of a gateway whose clock is hours behind. */
+	a_row_stays_while_a_restart_would_read_its_events_again(T0 - 8000000);
 }
 
-/* The next owner reads too little of the stream again, so it does not find the duplicate. */
+/* restore without reading the stream again leaves the filter empty, so the duplicate is counted. Recounting must find that. */
 static void recounting_finds_a_filter_that_was_rebuilt_only_in_part(void **state)
 {
 	(void)state;
@@ -942,9 +949,9 @@ static void recounting_finds_a_filter_that_was_rebuilt_only_in_part(void **state
 	world_free();
 }
 
-/* ---- random doubts and crashes, then the count */
+/* ---- batches that are accepted only in part, and crashes, at random; then the counts are checked */
 
-/* Times mostly advance slowly, sometimes skip a window, sometimes go back a little. */
+/* A random next time: mostly a little later, sometimes later by more than a window, sometimes a little earlier. */
 static Instant time_next(Instant at)
 {
 	int dice = rand() % 100;

@@ -9,6 +9,7 @@
 #include "services/intake/intake.h"
 #include "shared/base/id.h"
 #include "shared/domain/types.h"
+#include "shared/runtime/outputs.h"
 #include "tests/support/lone_service.h"
 
 #include <stdio.h>
@@ -42,7 +43,7 @@ typedef struct {
 	bool known;
 } Row;
 
-/* Announces and replaces the row, which owns its list. False: the row did not change. */
+/* Judges an announcement and replaces the row by the new one, which owns its list. False: the row did not change. */
 static bool announce(Row *row, unsigned incident, bool open, Instant at)
 {
 	const Join join = { .key = KEY, .by = 0, .incident_id = ids[incident], .number = "INC-2026-0000-0000",
@@ -74,7 +75,7 @@ static void incidents_enter_and_leave(void **state)
 	assert_true(announce(&row, 1, true, T0));
 	assert_string_equal(row.row.entered, ids[1]);
 	assert_true(announce(&row, 2, true, T0 + 1));
-	assert_false(announce(&row, 1, true, T0 + 2)); /* a repeat */
+	assert_false(announce(&row, 1, true, T0 + 2)); /* announced before */
 	ASSERT_INCIDENTS(&row, 1, 2);
 	assert_true(announce(&row, 1, false, T0 + 3));
 	assert_null(row.row.entered);
@@ -141,8 +142,9 @@ static void a_full_row_proposes_a_campaign_once(void **state)
 	assert_null(row.row.campaign);
 	assert_true(announce(&row, 82, true, T0));
 	assert_string_equal(row.row.entered, ids[82]);
-	assert_false(announce(&row, 83, true, T0)); /* was proposed before */
-	assert_true(announce(&row, 84, true, T0 + 3 * HOUR)); /* all others are dropped, and the proposal with them */
+	assert_false(announce(&row, 83, true, T0)); /* the row is full again, but its campaign was already proposed */
+	/* Drops all older incidents, and the record of the proposal with them. */
+	assert_true(announce(&row, 84, true, T0 + 3 * HOUR));
 	assert_int_equal(row.row.proposed, 0);
 	ASSERT_INCIDENTS(&row, 84);
 	json_decref(row.list);
@@ -198,7 +200,8 @@ static void two_incidents_with_one_key_are_linked(void **state)
 	assert_link(&lone, 0, 3, 1);
 	assert_link(&lone, 1, 1, 3);
 	input_join(&lone, KEY, 2, true);
-	assert_int_equal(lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND), 6); /* with both others */
+	/* Four more: incident 2 is linked with 1 and with 3, and each link takes two commands. */
+	assert_int_equal(lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND), 6);
 	lone_stop(&lone);
 }
 
@@ -210,7 +213,7 @@ static void assert_same_id(const LoneService *lone, size_t one, size_t other)
 	assert_true(slice_equals(header_get(first.headers, "ce_id"), header_get(second.headers, "ce_id")));
 }
 
-/* One was closed and reopened: the commands are sent again under the same ids. */
+/* When one incident of a pair is closed and reopened, the commands are sent again under the same ids. */
 static void a_pair_is_linked_by_the_same_commands_in_either_order(void **state)
 {
 	(void)state;
@@ -226,7 +229,7 @@ static void a_pair_is_linked_by_the_same_commands_in_either_order(void **state)
 	lone_stop(&lone);
 }
 
-/* The bus may deliver an announcement twice: the second is ignored, even after the closing that followed the first. */
+/* The bus may deliver an announcement twice. The second copy is ignored, even after a closing that followed the first copy. */
 static void a_duplicate_announcement_is_ignored(void **state)
 {
 	(void)state;
@@ -286,7 +289,8 @@ static void a_key_without_incidents_is_deleted(void **state)
 	input_join(&lone, KEY, 1, false);
 	input_join(&lone, OTHER_KEY, 2, true);
 	lone.now = T0 + 3 * HOUR;
-	input_join(&lone, KEY, 3, true); /* the incident of OTHER_KEY is too old to be linked */
+	/* At this time the row of OTHER_KEY has ended, because its incident is too old to be linked. */
+	input_join(&lone, KEY, 3, true);
 	Statement *rows = store_query_(lone.store, "SELECT group_concat(key) FROM joins", false, NULL, 0);
 	assert_true(statement_next(rows));
 	assert_true(slice_is(statement_slice(rows, 0), KEY));
@@ -323,6 +327,17 @@ static void a_malformed_join_is_a_dead_letter(void **state)
 	lone_input(&lone, TOPIC_JOINS, "jon_y", "tocsin.join.later.v9", KEY, "{}");
 	lone_settle(&lone);
 	assert_int_equal(lone_outputs(&lone, TOPIC_DEAD_LETTERS, TYPE_DEAD_LETTER), 3);
+	BusRecord letter;
+	DeadLetter decoded;
+	json_t *tree JSON_AUTO = NULL;
+	assert_true(lone_output(&lone, TOPIC_DEAD_LETTERS, TYPE_DEAD_LETTER, 1, &letter));
+	assert_false(result_failed(json_read(letter.body, &tree)));
+	assert_false(result_failed(json_decode_record(&dead_letter_table, tree, &decoded)));
+	json_t *again JSON_AUTO = json_encode(&dead_letter_table, &decoded);
+	assert_true(json_equal(tree, again));
+	assert_string_equal(decoded.topic, "tocsin.joins");
+	assert_string_equal(decoded.service, "intake");
+	assert_int_equal(decoded.offset, 1);
 	assert_int_equal(lone_outputs(&lone, TOPIC_REPORTS, TYPE_JOIN_KEPT), 0);
 	lone_stop(&lone);
 }

@@ -9,7 +9,7 @@
 #include "shared/io/bus.h"
 #include "shared/domain/ledger.h"
 
-/* ---- the rule: a row is a record and its verdict */
+/* ---- the ledger rule, as tables of records and expected verdicts */
 
 typedef struct {
 	const char *name;

@@ -33,7 +33,7 @@ static Buffer written(const Mail *mail)
 	return out;
 }
 
-/* The value of a header, unfolded and with its encoded words decoded; checks the length of each word. */
+/* Writes the value of a header to `out`, unfolded and decoded. Asserts that no encoded word of the value is too long. */
 static void header_read(const Buffer *mail, const char *name, Buffer *out)
 {
 	char start[64];
@@ -106,7 +106,7 @@ static void missing_values_are_omitted(void **state)
 	buffer_release(&out);
 }
 
-/* All lengths, so that a text is split at every possible byte. */
+/* Tries all lengths, so that encoded words have to be split at every byte of a multi-byte character. */
 static void texts_in_any_script_are_decoded_unchanged(void **state)
 {
 	static const char *const pieces[] = { "严重", "é", "\xf0\x9f\x94\xa5", "a", "告警 x" };

@@ -6,7 +6,7 @@
 
 #define PACK_DEFAULT "shared/policy/default"
 
-/* A file that replaces one of the pack or is added; text NULL: removed. A list ends with a NULL name. */
+/* Replaces a file of the pack or adds it; text NULL: removes it. A list of changes ends with a NULL name. */
 typedef struct {
 	const char *name, *text;
 } PackChange;
@@ -14,7 +14,7 @@ typedef struct {
 /* policy_read of the default pack with changes, which may be NULL. */
 bool pack_read_changed(const PackChange *changes, json_t **message, PolicyErrors *mistakes);
 
-/* The same, compiled; the caller frees it. Prints the errors and aborts if there are any. */
+/* The changed default pack, compiled; the caller frees it with policy_free. Prints the errors and aborts if there are any. */
 Policy *pack_compiled(const PackChange *changes);
 
 #endif

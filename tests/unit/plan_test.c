@@ -9,7 +9,7 @@
 #include "services/notification/core/plan.h"
 #include "services/notification/core/retry.h"
 #include "services/notification/core/skip.h"
-#include "shared/domain/documents.h"
+#include "shared/domain/lifecycle.h"
 #include "tests/support/notify_pack.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@
 
 #define OPENED_AT "2026-11-23T08:00:00.000Z"
 #define LATER_AT "2026-11-23T09:30:00.000Z"
-#define MOVED_AT "1970-01-01T00:00:00.077Z" /* base of the former plan */
+#define MOVED_AT "1970-01-01T00:00:00.077Z" /* the instant 77: base_at of the running plan in the cases below */
 
 static Policy *policy;
 
@@ -118,15 +118,17 @@ static const struct {
 	  { .exists = true },
 	  PLAN_START,
 	  LATER_AT },
+	{ "a promotion by a person starts a new plan", "promoted! assigned", WAITING, { .exists = true, .next_level = 2 }, PLAN_START,
+	  LATER_AT },
 	{ "a new assessment starts the first plan", "assessed", WAITING, { 0 }, PLAN_START, LATER_AT },
 };
 
-/* "assessed!": one that sets the escalation level. */
+/* An entry of the type `word`; "assessed!" is an entry of the type "assessed" that sets the escalation level. */
 static json_t *entry_of(const char *word)
 {
 	size_t size = strcspn(word, "!");
 	json_t *changes = word[size] ? json_pack("{s:i}", "escalation_level", 0) : json_object();
-	return json_pack("{s:s%, s:s, s:o}", "type", word, size, "at", LATER_AT, "changes", changes);
+	return json_pack("{s:i, s:s%, s:s, s:o}", "version", 1, "type", word, size, "at", LATER_AT, "changes", changes);
 }
 
 static json_t *entries_of(const char *words)
@@ -144,9 +146,11 @@ static void plans_follow_the_table(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(plan_cases) / sizeof(plan_cases[0]); i++) {
 		json_t *entries JSON_AUTO = entries_of(plan_cases[i].entries);
-		json_t *incident JSON_AUTO = document(plan_cases[i].incident);
+		json_t *tree JSON_AUTO = document(plan_cases[i].incident);
+		Incident incident;
+		assert_false(result_failed(json_decode_record(&incident_table, tree, &incident)));
 		Instant base_at = INSTANT_NONE;
-		PlanVerdict verdict = plan_judge(&plan_cases[i].plan, entries, incident, &base_at);
+		PlanVerdict verdict = plan_judge(&plan_cases[i].plan, entries, &incident, &base_at);
 		Instant expected = plan_cases[i].base_at ? at(plan_cases[i].base_at) : INSTANT_NONE;
 		if (verdict != plan_cases[i].verdict || base_at != expected)
 			fail_msg("%s: verdict %d, base %lld", plan_cases[i].name, (int)verdict, (long long)base_at);
@@ -157,7 +161,7 @@ static void levels_are_due_after_their_seconds(void **state)
 {
 	(void)state;
 	const PlanPromise none = plan_promise_none();
-	json_t *levels JSON_AUTO = plan_levels(policy_escalation(policy, "incident", "II"), at(OPENED_AT), &none);
+	json_t *levels JSON_AUTO = plan_levels(policy_escalation(policy, KIND_INCIDENT, choice_of(grade_words, "II")), at(OPENED_AT), &none);
 	json_t *expected JSON_AUTO =
 		document("{\"l\":[{\"escalation_level\":1,\"due_at\":\"2026-11-23T08:00:00.000Z\"},"
 			 "{\"escalation_level\":2,\"due_at\":\"2026-11-23T08:01:00.000Z\"},"
@@ -171,7 +175,7 @@ static void no_level_is_due_later_than_it_was_promised(void **state)
 	PlanPromise promise = plan_promise_none();
 	promise.due_at[1] = at(OPENED_AT) + 59000;
 	promise.due_at[2] = at(OPENED_AT) + 900000;
-	json_t *levels JSON_AUTO = plan_levels(policy_escalation(policy, "incident", "II"), at(OPENED_AT), &promise);
+	json_t *levels JSON_AUTO = plan_levels(policy_escalation(policy, KIND_INCIDENT, choice_of(grade_words, "II")), at(OPENED_AT), &promise);
 	assert_string_equal(json_string_value(json_at(levels, "/0/due_at")), "2026-11-23T08:00:00.000Z");
 	assert_string_equal(json_string_value(json_at(levels, "/1/due_at")), "2026-11-23T08:00:59.000Z");
 	assert_string_equal(json_string_value(json_at(levels, "/2/due_at")), "2026-11-23T08:05:00.000Z");
@@ -204,7 +208,7 @@ static Level level_of(int64_t number)
 			.missing_setting = nothing_missing };
 }
 
-/* "recipient state; recipient state" */
+/* Checks the deliveries of a level against "RECIPIENT STATE; RECIPIENT STATE". */
 static void check_level(const Level *level, const char *expected)
 {
 	char text[1024] = "";

@@ -1,4 +1,4 @@
-/* Policy packs: every kind of error with file, line and column, and the queries of a compiled pack. */
+/* Policy packs: every kind of error with its file, line and column, and the queries that a compiled pack answers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -21,7 +21,7 @@ enum { TEXT_MAX = 65536, CHANGES_MAX = 6 };
 		"words/zh-CN.yaml", "a: 一 {x}\nb: 二\n"                                                             \
 	}
 
-/* ---- errors: the default pack with changed files, and the expected errors, one a line, in this order */
+/* ---- errors. A case is the default pack with changed files, and the expected errors in their order, one on each line */
 typedef struct {
 	PackChange changes[CHANGES_MAX];
 	const char *mistakes;
@@ -155,7 +155,7 @@ static const Mistaken invalid_packs[] = {
 
 	{ { { "contacts.yaml", NULL }, { "escalation.yaml", "policies:\n  - {id: a, team: soc}\n" } },
 	  "escalation.yaml:2:19: team: contacts.yaml has no team \"soc\"; name one of its teams, or add it\n" },
-	/* an unreadable file has one error, and references to it have none */
+	/* a file that cannot be parsed gives one error, and references to its contents give none */
 	{ { { "contacts.yaml", "people: [\n" } }, "contacts.yaml:2:1: did not find expected node content\n" },
 
 	/* escalation.yaml */
@@ -357,7 +357,7 @@ static void the_order_files_are_given_in_does_not_change_the_version(void **stat
 	assert_true(json_equal(one, other));
 	Policy *policy = NULL;
 	assert_false(result_failed(policy_compile(one, &policy)));
-	assert_null(policy_escalation(policy, "incident", "I"));
+	assert_null(policy_escalation(policy, choice_of(kind_words, "incident"), 0));
 	assert_null(policy_category_name(policy, "01007", "en"));
 	assert_null(policy_rule(policy, one));
 	policy_free(policy);
@@ -470,7 +470,8 @@ static void the_first_escalation_that_matches_decides(void **state)
 		{ "event", "III", "third" },  { "incident", NULL, NULL },    { "event", "I", NULL },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		const EscalationPolicy *found = policy_escalation(*state, cases[i].kind, cases[i].grade);
+		int kind = choice_of(kind_words, cases[i].kind), grade = choice_of(grade_words, cases[i].grade);
+		const EscalationPolicy *found = policy_escalation(*state, kind, grade);
 		if (cases[i].policy == NULL)
 			assert_null(found);
 		else
@@ -534,7 +535,7 @@ static void words_are_filled_in_and_fall_back_to_the_first_language_and_the_key(
 
 /* ---- rules */
 static const struct {
-	const char *document, *rule; /* NULL: none */
+	const char *document, *rule; /* rule: id of the rule that applies; NULL: no rule applies */
 } rule_cases[] = {
 	{ "{\"type\":\"x\"}", "text" },
 	{ "{\"type\":\"X\"}", NULL },

@@ -1,4 +1,4 @@
-/* When a reader with a store, a view, reports that it has caught up, and when it withdraws that. */
+/* When a view (a reader with a store) reports that it has caught up, and when it withdraws that report. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 typedef struct {
 	bool caught_up;
 	unsigned reports; /* calls of Service.caught_up */
-	int64_t stored;   /* records in the view at the last call */
+	int64_t stored;   /* records in the view at the last of these calls */
 } CaughtUp;
 
 static int64_t records_stored(Store *store)
@@ -31,7 +31,7 @@ static Result record_store(Handler *handler, const Record *record)
 	return store_run(handler->store, "INSERT INTO stored VALUES (?1)", V_TEXT(record->id));
 }
 
-/* The store asserts in store_begin that no transaction is open: all records read are committed. */
+/* store_begin asserts that no transaction is open, so all records that were read are committed at the time of the report. */
 static void caught_up_report(Handler *handler, bool caught_up)
 {
 	CaughtUp *report = handler->environment;
@@ -121,7 +121,7 @@ static void a_view_has_caught_up_when_the_records_of_its_start_are_committed(voi
 	assert_int_equal(shelf.view.reports, 1);
 }
 
-/* There is always a record to read. */
+/* Before each step there is a record to read. */
 static void steady_load_does_not_keep_a_view_from_catching_up(void **state)
 {
 	(void)state;
@@ -135,7 +135,7 @@ static void steady_load_does_not_keep_a_view_from_catching_up(void **state)
 	assert_true(shelf.view.caught_up);
 }
 
-/* A view that has caught up only with its start would lack the records of a long rebuild. */
+/* A view that has read only the records that existed at its start would lack those appended during a long rebuild. */
 static void a_view_catches_up_with_records_of_a_long_rebuild(void **state)
 {
 	(void)state;
@@ -194,7 +194,7 @@ static void a_view_withdraws_it_before_its_state_is_dropped(void **state)
 	append(TOPIC_JOURNAL, 10);
 	lone_settle(&shelf.lone);
 	assert_true(shelf.view.caught_up);
-	/* It was paused while the ledger's owner went on and trimmed records that it had not read. */
+	/* As if the view was paused while the ledger's owner appended records and trimmed some that the view had not read. */
 	append(TOPIC_JOURNAL, 10);
 	memory_bus_trim(shelf.lone.bus, TOPIC_JOURNAL, 0, 15);
 	assert_int_equal(runtime_step(shelf.lone.runtime, shelf.lone.now, &progressed).kind, ERROR_AGAIN);

@@ -1,4 +1,7 @@
-/* Records of the bus in recounting. Each kind is recognised by the effect on a following event with the same id. */
+/*
+ * How recounting treats each kind of record on the bus. A valid event with the same id follows the record, and no incident counts
+ * it. Recounting reports this event as lost, unless the record has put the id into the duplicate filter.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -22,10 +25,10 @@ enum { PARTITIONS = 4 };
 typedef struct {
 	const char *name;
 	const char *type, *time, *header; /* NULL: the record has none */
-	const char *key;                  /* NULL: one of this partition */
-	bool elsewhere;                   /* a key of another partition */
-	size_t body; /* bytes of the document, which is valid from 60 on */
-	/* of the record and the valid event of the same id after it: events, uncertain events, events found lost */
+	const char *key;                  /* NULL: a valid key, which key_in(elsewhere) chooses */
+	bool elsewhere;                   /* the key belongs to another partition */
+	size_t body;                      /* bytes of the document, which is valid from 60 on */
+	/* expected figures for the record and the following event together: events, uncertain events, lost events */
 	unsigned events, uncertain, lost;
 } Case;
 
@@ -56,7 +59,7 @@ static void finding_take(void *context, bool of_events, int64_t offset, const ch
 	lost++;
 }
 
-/* A key of partition 0 of four, or of another one. */
+/* A key of partition 0 of PARTITIONS; elsewhere: of any other partition. */
 static Id key_in(bool elsewhere)
 {
 	for (unsigned number = 0;; number++) {

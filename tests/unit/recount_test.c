@@ -1,4 +1,7 @@
-/* Recounting, as tables: rows of the ledger, events of the log, and the finding. Keys, incidents and ids are small numbers. */
+/*
+ * Recounting. A case is a table of ledger rows and of events in the log, and the expected finding. Keys, incidents and event ids
+ * are small numbers.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -17,25 +20,25 @@ typedef struct {
 	RecountStep step;
 	unsigned incident, key; /* from 1; 0: this row ends the table */
 	int64_t count, through;
-	int64_t position; /* of events, stated by that record */
+	int64_t position; /* the position in the log of events that the ledger record states */
 	bool carried;
 } LedgerRow;
 
 typedef struct {
 	int64_t offset;
-	unsigned id, key; /* from 1; 0: this one ends the table */
+	unsigned id, key; /* from 1; 0: this event ends the table */
 	RecountKind kind;
-	bool hole; /* the records before it were dropped; else other records are there */
+	bool hole; /* offsets between the previous event and this one: true: their records were dropped; false: other records */
 } LogEvent;
 
 typedef struct {
 	const char *name;
 	int64_t first;
-	int64_t generation; /* 0: 100 */
-	bool trimmed;       /* the ledger */
+	int64_t generation; /* generation_size of the duplicate filter; 0: 100 */
+	bool trimmed;       /* the ledger is trimmed */
 	LedgerRow rows[ROWS_MAX];
 	LogEvent events[EVENTS_MAX];
-	const char *found; /* "", or a part of the only finding */
+	const char *found; /* "": no finding; otherwise part of the text of the only finding */
 	unsigned incidents;
 } Case;
 
@@ -122,7 +125,7 @@ static const Case cases[] = {
 	  .found = "", .incidents = 1 },
 
 	/* closings and reopenings */
-	{ "closed: the next event opens another", /* the closing stands at 2 */
+	{ "closed: the next event opens another", /* the closing is the record at offset 2 */
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 3, 3), OPENED(2, 1, 4, 4) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1), OTHER(2, 7), EVENT(3, 3, 1) },
 	  .found = "", .incidents = 2 },
@@ -134,7 +137,8 @@ static const Case cases[] = {
 	  .rows = { OPENED(1, 1, 1, 1), OPENED(2, 1, 3, 3) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1), EVENT(2, 3, 1) },
 	  .found = "is counted by no incident", .incidents = 2 },
-	{ "reopened while it was known: pending events count", /* closed at 2; reopened at 3 */
+	/* Closed by the record at offset 2, reopened by the record at offset 3. */
+	{ "reopened while it was known: pending events count",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 3, 3), RESUMED(1, 1, 2, 4, 4), COUNTED(1, 1, 3, 5, 5) },
 	  .events = { EVENT(0, 1, 1), EVENT(1, 2, 1), OTHER(2, 7), OTHER(3, 8), EVENT(4, 3, 1) },
 	  .found = "", .incidents = 1 },
@@ -185,7 +189,7 @@ static const Case cases[] = {
 	{ "an unfinished import",
 	  .rows = { CARRIED(OPENED, 1, 1, 1, 90) }, .events = { EVENT(0, 1, 1) }, .found = "", .incidents = 0 },
 
-	/* records that no incident counts */
+	/* records that count for no incident */
 	{ "a refused record is in the filter and does not count",
 	  .rows = { OPENED(1, 1, 1, 1), COUNTED(1, 1, 2, 4, 4) },
 	  .events = { EVENT(0, 1, 1), { 1, 2, 1, RECOUNT_NOTED, false }, EVENT(2, 2, 1), EVENT(3, 3, 1) },
@@ -219,7 +223,7 @@ static void finding_take(void *context, bool of_events, int64_t offset, const ch
 	snprintf(findings + used, sizeof(findings) - used, "%s %lld: %s\n", of_events ? "events" : "reports", (long long)offset, text);
 }
 
-/* Spread over the index like real keys; 7 and 7 + 256 collide. */
+/* Bits that are spread over the hash index like real keys; numbers with a difference of 256 collide. */
 static Bits bits_of(unsigned number)
 {
 	return (Bits){ .high = number, .low = number * UINT64_C(256) };
@@ -306,7 +310,7 @@ static void events_that_may_repeat_dropped_ones_are_uncertain(void **state)
 	assert_int_equal(figures.uncertain, 1);
 }
 
-/* Rows of more keys than the initial capacity of the index. */
+/* The rows have more keys than the initial capacity of the index. */
 static void many_incidents_are_kept_apart(void **state)
 {
 	(void)state;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A ledger record as the tests write it. */
+/* A ledger record of a test, before it is encoded. */
 typedef struct {
 	int64_t offset;
 	uint64_t epoch, owner, seq;

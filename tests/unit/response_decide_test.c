@@ -8,6 +8,7 @@
 #include "services/response/core/opening.h"
 #include "services/response/response.h"
 #include "shared/domain/types.h"
+#include "tests/support/incident_document.h"
 #include "tests/support/lone_service.h"
 #include "tests/support/metric_value.h"
 #include "tests/support/notify_pack.h"
@@ -59,7 +60,7 @@ static json_t *assessment_new(const char *kind, const char *grade, bool noise)
 	return assessment;
 }
 
-/* Takes assessment and document, which may be NULL. */
+/* A record of classification's ledger. Takes ownership of assessment and document, which may be NULL. */
 static json_t *record_tree(int version, int count, const char *form, json_t *assessment, json_t *document)
 {
 	json_t *report = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:o?}", "incident_id", INCIDENT, "number",
@@ -89,7 +90,7 @@ static const char *text_at(json_t *tree, const char *pointer)
 static void entries_fold(json_t *incident, json_t *list)
 {
 	for (size_t i = 0; i < json_array_size(list); i++)
-		assert_false(result_failed(incident_apply(incident, json_array_get(list, i))));
+		assert_false(result_failed(incident_document_apply(incident, json_array_get(list, i))));
 }
 
 static void assert_types(json_t *list, const char *types)
@@ -97,21 +98,22 @@ static void assert_types(json_t *list, const char *types)
 	char text[256] = "";
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		strcat(text, i ? " " : "");
-		strcat(text, member_text(json_array_get(list, i), "type"));
+		strcat(text, json_string_value(json_object_get(json_array_get(list, i), "type")));
 	}
 	assert_string_equal(text, types);
 }
 
-/* The incident after the entries of an opening, whose types are checked. */
+/* Decides an opening, checks the types of its entries, and returns the incident folded from them. */
 static json_t *opened_with(json_t *assessment, const char *form, json_t *document, Instant now, const char *types)
 {
 	json_t *tree = record_tree(1, 1, form, assessment, document);
 	AssessmentRecord record = decoded(tree);
 	Entries entries;
-	Result result = opening_decide(&record, policy, now, &entries);
+	Incident opened;
+	Result result = opening_decide(&record, policy, now, &entries, &opened);
 	if (result_failed(result))
 		fail_msg("%s", result.text);
-	json_t *incident = incident_new();
+	json_t *incident = incident_document_new();
 	entries_fold(incident, entries.list);
 	assert_types(entries.list, types);
 	assert_int_equal(entries.version, (int64_t)json_array_size(entries.list));
@@ -151,7 +153,8 @@ static void an_event_opens_an_incident_with_all_its_members(void **state)
 	assert_string_equal(text_at(incident, "/assignee/team"), "soc");
 	assert_string_equal(text_at(incident, "/assignee/person"), "li");
 	assert_true(json_is_null(json_at(incident, "/acknowledged/at")));
-	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:30.000Z"); /* 60 s: the first level with a delay */
+	/* 60 s after T0: when the first level that has a delay is due. */
+	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:30.000Z");
 	assert_int_equal(json_integer_value(json_at(incident, "/escalation_level")), 0);
 	assert_string_equal(text_at(incident, "/asset"), "web-01");
 	assert_string_equal(text_at(incident, "/actor"), "10.0.0.9");
@@ -165,7 +168,7 @@ static void an_event_opens_an_incident_with_all_its_members(void **state)
 	assert_string_equal(text_at(incident, "/updated_at"), "2026-11-23T07:35:30.000Z");
 	assert_true(json_is_null(json_at(incident, "/closed_at")));
 	assert_true(json_is_null(json_at(incident, "/report")));
-	assert_int_equal(json_object_size(incident), incident_table.count);
+	assert_int_equal(json_object_size(incident), incident_table.count - 1); /* it has no links */
 	json_decref(incident);
 }
 
@@ -238,7 +241,8 @@ static void an_opening_without_assessment_or_document_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
 		AssessmentRecord record = decoded(trees[i]);
 		Entries entries;
-		assert_int_equal(opening_decide(&record, policy, T0, &entries).kind, ERROR_INPUT);
+		Incident opened;
+		assert_int_equal(opening_decide(&record, policy, T0, &entries, &opened).kind, ERROR_INPUT);
 		json_decref(trees[i]);
 	}
 }
@@ -279,10 +283,11 @@ static void a_title_is_the_first_line_cut_between_words(void **state)
 
 /* ---- later reports */
 
-/* Opened at T0; escalation never restarted. */
+/* Extras of an incident that was opened at T0 and whose escalation was never restarted. */
 static IncidentExtras extras_of(json_t *incident, bool noise)
 {
-	return (IncidentExtras){ .report_version = 1, .noise = noise, .base_at = incident ? T0 : INSTANT_NONE };
+	return (IncidentExtras){ .report_version = 1, .noise = noise, .base_at = incident ? T0 : INSTANT_NONE,
+				 .sequence = json_integer_value(json_object_get(incident, "version")) };
 }
 
 static json_t *repeated(json_t *incident, bool noise, json_t *tree, Instant now, const char *types)
@@ -290,7 +295,9 @@ static json_t *repeated(json_t *incident, bool noise, json_t *tree, Instant now,
 	AssessmentRecord record = decoded(tree);
 	Entries entries;
 	IncidentExtras extras = extras_of(incident, noise);
-	assert_false(result_failed(repeat_decide(incident, &extras, &record, policy, now, &entries)));
+	Incident before;
+	incident_document_read(incident, &before);
+	assert_false(result_failed(repeat_decide(&before, &extras, &record, policy, now, &entries)));
 	assert_types(entries.list, types);
 	entries_fold(incident, entries.list);
 	json_decref(tree);
@@ -346,11 +353,14 @@ static void escalation_without_a_former_policy_starts_with_the_assessment(void *
 	json_t *entries = repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
 				   T0 + 1000, "repeated assessed assigned");
 	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:31.000Z");
-	IncidentExtras extras = extras_new();
-	for (size_t i = 0; i < json_array_size(entries); i++)
-		extras_fold(&extras, json_array_get(entries, i));
-	assert_int_equal(extras.base_at, T0 + 1000);
-	assert_int_equal(extras.report_version, 2);
+	StoredIncident stored;
+	assert_true(stored_incident_new(SLICE(INCIDENT), &stored));
+	stored.incident.version = stored.extras.sequence = 2; /* the opening made two entries */
+	assert_false(result_failed(stored_incident_fold(&stored, entries)));
+	assert_int_equal(stored.extras.base_at, T0 + 1000);
+	assert_int_equal(stored.extras.report_version, 2);
+	assert_int_equal(stored.extras.sequence, 5);
+	stored_incident_release(&stored);
 	json_decref(entries);
 	json_decref(incident);
 }
@@ -468,9 +478,12 @@ static Decision asked(json_t *incident, const char *actor_text, int64_t expected
 	Actor actor;
 	assert_false(result_failed(json_decode_record(&actor_table, actor_tree, &actor)));
 	IncidentExtras extras = extras_of(incident, false);
-	Decision decision = command_decide(incident, &extras, &record, &actor, policy, now);
+	Incident before;
+	if (incident)
+		incident_document_read(incident, &before);
+	Decision decision = command_decide(incident ? &before : NULL, &extras, &record, &actor, policy, now);
 	if (decision.kind == DECIDED_ENTERED) {
-		assert_int_equal(json_array_size(decision.entries.list), 1);
+		assert_in_range(json_array_size(decision.entries.list), 1, 2);
 		entries_fold(incident, decision.entries.list);
 		assert_int_equal(decision.version, json_integer_value(json_at(incident, "/version")));
 	} else {
@@ -522,7 +535,10 @@ static void an_incident_is_acknowledged_closed_and_reopened(void **state)
 	assert_string_equal(text_at(incident, "/closed_at"), "2026-11-23T07:35:35.002Z");
 	assert_decided(incident, "reopen", REASON, DECIDED_ENTERED);
 	assert_string_equal(text_at(incident, "/status"), "reopened");
-	/* All in one batch, after an outage: the second escalation still has a time, and so message ids, of its own. */
+	/*
+	 * After an outage all these commands may be in one batch. The second escalation still has another time, so other message
+	 * ids.
+	 */
 	assert_string_equal(text_at(incident, "/updated_at"), "2026-11-23T07:35:35.003Z");
 	assert_true(json_is_null(json_at(incident, "/acknowledged/at")));
 	assert_true(json_is_null(json_at(incident, "/acknowledged/by")));
@@ -557,6 +573,85 @@ static void a_reopened_event_can_be_acknowledged(void **state)
 	assert_string_equal(text_at(event, "/status"), "triaging");
 	assert_decided(event, "acknowledge", "{}", DECIDED_ENTERED);
 	assert_string_equal(text_at(event, "/status"), "triaging");
+	json_decref(event);
+}
+
+static void assert_status(json_t *incident, const char *command, const char *arguments, const char *status)
+{
+	assert_decided(incident, command, arguments, DECIDED_ENTERED);
+	assert_string_equal(text_at(incident, "/status"), status);
+}
+
+static void an_incident_goes_through_its_phases(void **state)
+{
+	(void)state;
+	json_t *incident = opened("incident", "II");
+	assert_refused(incident, administrator, INT64_MIN, "contain", "{}", "transition-refused", NULL);
+	assert_status(incident, "confirm", "{\"reason\":\"seen on two hosts\"}", "confirmed");
+	assert_string_equal(text_at(incident, "/acknowledged/by/id"), "k1"); /* who works on it has taken it on */
+	assert_refused(incident, administrator, INT64_MIN, "confirm", "{}", "transition-refused", NULL);
+	assert_status(incident, "contain", "{\"note\":\"isolated\"}", "containing");
+	assert_status(incident, "eradicate", "{}", "eradicating");
+	assert_status(incident, "contain", "{}", "containing"); /* it spreads again */
+	assert_status(incident, "eradicate", "{}", "eradicating");
+	assert_status(incident, "recover", "{}", "recovering");
+	assert_status(incident, "review", "{}", "reviewing");
+	assert_string_equal(text_at(incident, "/acknowledged/at"), "2026-11-23T07:35:35.000Z"); /* the first one stays */
+	assert_status(incident, "close", CLOSE, "closed");
+	json_decref(incident);
+}
+
+static void a_cancelled_incident_is_closed_and_can_be_reopened(void **state)
+{
+	(void)state;
+	json_t *incident = opened("incident", "II");
+	assert_refused(incident, administrator, INT64_MIN, "cancel", "{}", "validation-failed", "/reason");
+	Decision decision = asked(incident, administrator, INT64_MIN, "cancel", REASON, T0 + 5000);
+	assert_types(decision.entries.list, "cancelled");
+	assert_int_equal(decision.entries.effect, RECORD_CLOSES);
+	assert_string_equal(text_at(decision.entries.list, "/0/changes/correlation_key"), KEY);
+	decision_release(&decision);
+	assert_string_equal(text_at(incident, "/closed_at"), "2026-11-23T07:35:35.000Z");
+	assert_true(json_is_null(json_at(incident, "/resolution")));
+	assert_status(incident, "reopen", REASON, "reopened");
+	assert_true(json_is_null(json_at(incident, "/closed_at")));
+	json_decref(incident);
+}
+
+static void a_weakness_is_corrected_and_verified(void **state)
+{
+	(void)state;
+	json_t *weakness = opened("weakness", "IV");
+	assert_refused(weakness, administrator, INT64_MIN, "fix", "{}", "transition-refused", NULL);
+	assert_status(weakness, "validate", "{}", "validated");
+	assert_status(weakness, "plan", "{}", "planned");
+	assert_status(weakness, "fix", "{}", "fixing");
+	assert_status(weakness, "verify", "{}", "verified");
+	assert_status(weakness, "fix", "{\"note\":\"it did not hold\"}", "fixing");
+	assert_status(weakness, "verify", "{}", "verified");
+	assert_status(weakness, "close", CLOSE, "closed");
+	json_decref(weakness);
+}
+
+static void a_promoted_event_keeps_its_number_and_escalates_as_an_incident(void **state)
+{
+	(void)state;
+	json_t *event = opened("event", "II");
+	char *number = strdup(text_at(event, "/number"));
+	assert_decided(event, "acknowledge", "{}", DECIDED_ENTERED);
+	assert_refused(event, administrator, INT64_MIN, "promote", "{\"kind\":\"event\",\"reason\":\"x\"}", "validation-failed", "/kind");
+	assert_refused(event, administrator, INT64_MIN, "promote", "{\"kind\":\"incident\"}", "validation-failed", "/reason");
+	Decision decision = asked(event, administrator, INT64_MIN, "promote", "{\"kind\":\"incident\",\"reason\":\"real\"}", T0 + 5000);
+	assert_types(decision.entries.list, "promoted assigned");
+	decision_release(&decision);
+	assert_string_equal(text_at(event, "/kind"), "incident");
+	assert_string_equal(text_at(event, "/status"), "reported");
+	assert_string_equal(text_at(event, "/number"), number);
+	assert_true(json_is_null(json_at(event, "/acknowledged/at")));
+	assert_string_equal(text_at(event, "/assignee/team"), "soc");
+	assert_string_equal(text_at(event, "/acknowledge_by"), "2026-11-23T07:36:35.001Z");
+	assert_refused(event, administrator, INT64_MIN, "promote", "{\"kind\":\"weakness\",\"reason\":\"x\"}", "transition-refused", NULL);
+	free(number);
 	json_decref(event);
 }
 
@@ -677,7 +772,8 @@ static void a_link_is_recorded_once_for_each_shared_member(void **state)
 	assert_string_equal(links, "[{\"incident_id\":\"" OTHER "\",\"by\":\"asset\"},{\"incident_id\":\"" OTHER "\",\"by\":\"actor\"}]");
 	free(links);
 	assert_decided(incident, "close", CLOSE, DECIDED_ENTERED);
-	assert_linked(incident, INCIDENT, "asset", DECIDED_ENTERED); /* links in flight when it was closed are recorded */
+	/* A link command may be in flight when the incident is closed; it is still recorded. */
+	assert_linked(incident, INCIDENT, "asset", DECIDED_ENTERED);
 	assert_linked(NULL, OTHER, "asset", DECIDED_NOTHING);
 	assert_refused(incident, administrator, INT64_MIN, "link", "{}", "forbidden", NULL);
 	json_decref(incident);
@@ -703,7 +799,8 @@ static void a_campaign_is_a_note(void **state)
 	Decision decision = asked(incident, notification, INT64_MIN, "campaign", "{\"by\":\"asset\",\"count\":64}", T0 + 9000);
 	assert_int_equal(decision.kind, DECIDED_ENTERED);
 	assert_types(decision.entries.list, "noted");
-	assert_string_equal(text_at(decision.entries.list, "/0/data/text"), "join.campaign"); /* the pack has no such text */
+	/* The key of the text, because this policy pack has no such text. */
+	assert_string_equal(text_at(decision.entries.list, "/0/data/text"), "join.campaign");
 	decision_release(&decision);
 	json_decref(incident);
 }
@@ -768,7 +865,10 @@ static void a_repeated_assessment_makes_one_record(void **state)
 	lone_stop(&lone);
 }
 
-/* Outputs of classification may be lost and sent again: a repeat can precede its opening, and is then sent again. */
+/*
+ * When outputs of classification are lost, it sends them again in order. So a repeat may arrive before its opening, and then
+ * arrives a second time after it.
+ */
 static void a_repeat_before_its_opening_waits_for_it(void **state)
 {
 	(void)state;
@@ -987,6 +1087,10 @@ int main(void)
 		cmocka_unit_test(an_incident_is_acknowledged_closed_and_reopened),
 		cmocka_unit_test(a_weakness_is_acknowledged_once_without_a_change_of_status),
 		cmocka_unit_test(a_reopened_event_can_be_acknowledged),
+		cmocka_unit_test(an_incident_goes_through_its_phases),
+		cmocka_unit_test(a_cancelled_incident_is_closed_and_can_be_reopened),
+		cmocka_unit_test(a_weakness_is_corrected_and_verified),
+		cmocka_unit_test(a_promoted_event_keeps_its_number_and_escalates_as_an_incident),
 		cmocka_unit_test(assigning_sets_team_and_person),
 		cmocka_unit_test(the_first_failed_check_refuses_a_command),
 		cmocka_unit_test(a_refused_transition_lists_the_allowed_commands),

@@ -1,4 +1,4 @@
-/* A batch that was under way when the bus became unreachable is repeated before any later record is passed. */
+/* When the bus becomes unreachable during a batch, the runtime repeats the batch before it processes any later record. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 
 #define START INT64_C(1795421730000) /* 2026-11-23T08:15:30Z */
 
-/* ---- a bus that can be away: appends fail, committed positions are unknown */
+/* ---- a bus that can be away (unreachable): appends fail, committed positions are unknown */
 
 static bool away;
 static const BusOperations *present;
@@ -97,7 +97,7 @@ static const Service owner = { .name = "owner", .sentence = "s", .ledger = TOPIC
 			       .outputs = { TOPIC_EVENTS }, .output_count = 1, .schema = schema, .schema_version = 1,
 			       .apply = own_apply, .derive = own_derive };
 
-/* ---- the same and a view, which refuse every record */
+/* ---- services that refuse every record: one without state, a view, and the owner of a ledger */
 
 static Result refuse(Handler *handler, const Record *input)
 {
@@ -168,7 +168,7 @@ static void outputs_of_a_ledger_are_published_although_the_bus_is_away_during_th
 	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);
 	steps(runtime, bus, 20);
 	put(bus, "c1");
-	steps(runtime, bus, 1); /* decided; it crashes before the output is published */
+	steps(runtime, bus, 1); /* the record is decided; the service crashes before the output is published */
 	runtime_free(runtime);
 	options.owner_id = 2;
 	assert_int_equal(runtime_new(&options, &runtime).kind, ERROR_NONE);

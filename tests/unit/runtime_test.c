@@ -111,7 +111,7 @@ static void a_record_that_state_still_holds_is_not_trimmed(void **state)
 	send(lone, "c2", "b", "2");
 	lone_until(lone, START + 40 * DAY_MS);
 	send(lone, "c3", "b", "3");
-	/* The claim before the opening record was trimmed; the only record of a was not. */
+	/* At most the claim and the opening record were trimmed; the only record of `a` was not. */
 	assert_true(ledger_first(lone) <= 2);
 	lone_restart(lone, true);
 	lone_settle(lone);
@@ -145,7 +145,9 @@ static void state_behind_a_trimmed_ledger_is_rebuilt(void **state)
 	send(lone, "c1", "a", "1");
 	send(lone, "c2", "b", "2");
 	int64_t end = lone->bus->operations->end(lone->bus, TOPIC_REPORTS, 0);
-	/* Another instance went on and trimmed while this disk was unused: only b is in the rest of the log. */
+	/*
+	 * As if another replica was the owner and trimmed the ledger while this disk was unused: only b is in the rest of the log.
+	 */
 	store_run_(lone->store, "UPDATE runtime_cursor SET next = 2 WHERE place = 'ledger'", NULL, 0);
 	lone->bus->operations->trim(lone->bus, TOPIC_REPORTS, 0, end - 1);
 	lone_restart(lone, false);
@@ -155,7 +157,7 @@ static void state_behind_a_trimmed_ledger_is_rebuilt(void **state)
 
 /* ---- another log on the same bus */
 
-/* As after an import into new topics: another owner's log replaces the bus's, and the state file was kept. */
+/* The state after an import into new topics: the bus has the log of another installation, and the state file is the old one. */
 static void bus_replace(LoneService *lone)
 {
 	LoneService other;
@@ -185,7 +187,7 @@ static void state_of_another_log_is_rebuilt(void **state)
 	assert_tally(lone, "a3 x8 y9 z9");
 }
 
-/* An imported log is usually shorter. */
+/* The old log had more records than the imported one, which is the usual case. */
 static void state_that_read_more_than_another_log_holds_is_rebuilt(void **state)
 {
 	LoneService *lone = *state;
@@ -204,7 +206,7 @@ static void state_that_read_a_dropped_record_last_still_fits(void **state)
 {
 	LoneService *lone = *state;
 	send(lone, "c1", "a", "1");
-	/* A record that the rule drops follows it, and was read. */
+	/* The next record has no ledger mark, so the ledger rule drops it; the service has read it. */
 	lone_input(lone, TOPIC_REPORTS, "unknown", "test.tallied.v1", "q", "9");
 	lone_settle(lone);
 	store_run_(lone->store, "INSERT INTO tally VALUES ('kept', '0')", NULL, 0);
@@ -250,7 +252,7 @@ static void an_owner_that_is_no_longer_assigned_works_on(void **state)
 
 /* ---- the partition of a record */
 
-/* The id of an incident in this one of two partitions. */
+/* The id of an incident that belongs to this partition, of two. */
 static Id incident_of(unsigned partition)
 {
 	char name[16];
@@ -323,7 +325,7 @@ static void unread_records_are_reported_as_lag_until_they_are_read(void **state)
 	lone->now += 2000;
 	send(lone, "c2", "a", "2");
 	send(lone, "c3", "a", "3");
-	assert_int_equal(metric_value(input_lag), 1); /* as at the start of this second */
+	assert_int_equal(metric_value(input_lag), 1); /* the metric is updated once a second: it shows the state before c3 */
 	lone->now += 2000;
 	lone_settle(lone);
 	assert_int_equal(metric_value(input_lag), 2);
@@ -361,7 +363,7 @@ static void records_waiting_for_a_future_owner_are_lag_and_those_of_another_repl
 		RuntimeOptions options = { .service = &tally_service, .partition = i, .bus = bus, .store = stores[i],
 					   .owner_id = 1 + i, .standby = true };
 		assert_int_equal(runtime_new(&options, &runtimes[i]).kind, ERROR_NONE);
-		runtime_pause(runtimes[i], true); /* no claim */
+		runtime_pause(runtimes[i], true); /* a paused runtime does not claim */
 		Id subject = incident_of(i);
 		append_to(bus, i, "c1", &subject);
 	}
@@ -380,9 +382,9 @@ static void records_waiting_for_a_future_owner_are_lag_and_those_of_another_repl
 	bus->operations->close(bus);
 }
 
-/* ---- observing an input again when a partition opens */
+/* ---- an owner that opens its partition observes its inputs again */
 
-static int observe_refusals; /* the next calls of watch_observe that fail, as on a full disk */
+static int observe_refusals; /* so many of the next calls of watch_observe fail, as on a full disk */
 static int observed;
 
 static Result watch_observe(Handler *handler, const Record *input)
@@ -424,7 +426,10 @@ static void journal_send(LoneService *lone, const char *id, const char *name, co
 	lone_settle(lone);
 }
 
-/* The record whose observation failed is judged again by the ledger rule, at the cursor before it. */
+/*
+ * After a failed observation the runtime reads the record again. It must give the ledger rule the cursor from before the record, or
+ * the rule would drop the record as a repeat.
+ */
 static void an_opening_continues_after_a_temporary_error(void **state)
 {
 	LoneService *lone = *state;
@@ -436,7 +441,7 @@ static void an_opening_continues_after_a_temporary_error(void **state)
 	observe_refusals = 2;
 	lone_restart(lone, true);
 	for (int i = 0; i < 4; i++)
-		lone_settle(lone); /* a process tries again after a pause */
+		lone_settle(lone); /* each call tries again, as a process does after a pause */
 	assert_int_equal(runtime_phase(lone->runtime), PHASE_OWNING);
 	assert_int_equal(observed, 3);
 	journal_send(lone, "j4", "d", "4");

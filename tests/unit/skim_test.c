@@ -21,7 +21,7 @@ static void assert_skimmed(const FieldTable *table, const char *const *documents
 			fail_msg("not skimmed: %s", documents[i]);
 }
 
-/* Otherwise all other tests could pass without any document being skimmed. */
+/* Without this test, a skim_decode that leaves every document to the tree would pass the other tests. */
 static void typical_documents_are_skimmed(void **state)
 {
 	(void)state;
@@ -62,7 +62,7 @@ static void every_type_is_skimmed(void **state)
 	assert_skimmed(&document_table, documents, COUNT(documents));
 }
 
-/* Invalid, or so rare that it is left to the tree. */
+/* Documents that are invalid, or so rare that skim_decode leaves them to json_decode. */
 static void other_documents_are_left_to_the_tree(void **state)
 {
 	(void)state;
@@ -194,7 +194,7 @@ static void a_decoded_text_may_fill_the_memory(void **state)
 	for (int i = 0; i < SKIM_TEXTS_MAX / 3 - 1; i++)
 		buffer_text(&bytes, "\\u706b");
 	buffer_text(&bytes, "\",\"people\":[{\"name\":\"b\",\"contact\":\"");
-	for (int i = 0; i < SKIM_TEXTS_MAX; i++) /* checked, but not stored */
+	for (int i = 0; i < SKIM_TEXTS_MAX; i++) /* skim_decode checks the members of a list, but does not store them */
 		buffer_byte(&bytes, 'x');
 	buffer_text(&bytes, "\"}]}");
 	assert_true(skim_agrees_with_tree(&document_table, buffer_slice(&bytes)));

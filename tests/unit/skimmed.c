@@ -12,7 +12,7 @@ static json_t *decoded_by_tree(const FieldTable *table, Slice bytes, void *out)
 	return tree;
 }
 
-/* Clears the members that skimming only checks. */
+/* Clears the members that skim_decode checks but does not store, so that the documents can be compared. */
 static void trees_clear(const FieldTable *table, void *document)
 {
 	for (size_t i = 0; i < table->count; i++) {

@@ -4,7 +4,7 @@
 
 #include "shared/base/skim.h"
 
-/* The result of skim_decode; aborts if it is true and json_decode refuses the bytes or gives other values. */
+/* Returns the result of skim_decode. If it is true, but json_decode refuses the bytes or decodes other values, aborts. */
 bool skim_agrees_with_tree(const FieldTable *table, Slice bytes);
 
 #endif

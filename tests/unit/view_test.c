@@ -6,7 +6,10 @@
 
 #include "services/gateway/gateway.h"
 #include "services/gateway/view.h"
+#include "shared/domain/documents.h"
+#include "shared/domain/lifecycle.h"
 #include "shared/domain/types.h"
+#include "shared/runtime/runtime.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +24,7 @@ static const Instant NOW = T0 + 60 * INT64_C(86400000);
 static int view_open(void **state)
 {
 	(void)state;
-	StoreOptions options = { .path = ":memory:", .steps = view_schema, .version = VIEW_SCHEMA_VERSION };
+	StoreOptions options = runtime_store_options(&gateway_service, ":memory:");
 	offset = 0;
 	return result_failed(store_open(&options, &store, NULL)) ? -1 : 0;
 }
@@ -42,7 +45,7 @@ static Id incident_id(int64_t number)
 	return id_of_incident(T0 + number, 7, slice_of(event));
 }
 
-/* Through the service's handler, as the runtime calls it. */
+/* Passes a record to the service's handler, as the runtime does. */
 static Result take(TopicId topic, const char *type, const char *id, int64_t at_ms, const char *body)
 {
 	Handler handler = { .service = &gateway_service, .store = store, .now = NOW };
@@ -52,10 +55,13 @@ static Result take(TopicId topic, const char *type, const char *id, int64_t at_m
 			  .type = slice_of(type),
 			  .time = T0 + at_ms,
 			  .body = slice_of(body) };
+	Result result = result_fail(ERROR_INTERNAL, "the gateway does not read this topic");
+	assert_false(result_failed(gateway_service.restore(&handler)));
 	for (size_t i = 0; i < gateway_service.input_count; i++)
 		if (gateway_service.inputs[i].topic == topic)
-			return gateway_service.inputs[i].handle(&handler, &record);
-	return result_fail(ERROR_INTERNAL, "the gateway does not read this topic");
+			result = gateway_service.inputs[i].handle(&handler, &record);
+	gateway_service.release(&handler);
+	return result;
 }
 
 static void taken(Result result)
@@ -65,7 +71,7 @@ static void taken(Result result)
 	assert_false(result_failed(result));
 }
 
-/* An incident with the members that differ between tests, in a record of two entries. */
+/* Opens an incident by a journal record of two entries. The arguments are the members that differ between the tests. */
 static void open_incident(int64_t number, const char *kind, const char *status, const char *title, const char *asset)
 {
 	char body[2048];
@@ -111,7 +117,7 @@ static Id command_id(const char *name)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* The titles of a page, in its order: "a,b". */
+/* Writes the titles of a page's items to `out`, in their order: "a,b". */
 static void titles_of(const char *items, char *out, size_t size)
 {
 	char *whole = NULL;
@@ -286,6 +292,46 @@ static void a_wrong_parameter_is_reported(void **state)
 	assert_ptr_equal(query.allowed, status_words);
 }
 
+static void an_unknown_parameter_is_told_the_filters_of_the_table(void **state)
+{
+	IncidentQuery query;
+	FieldErrors errors = { .count = 0 };
+	char expected[FIELD_DETAIL] = "is not a parameter of this list; parameters are ";
+	(void)state;
+	for (size_t i = 0; i < incident_table.count; i++)
+		if (incident_table.fields[i].flags & FIELD_FILTER)
+			strcat(strcat(expected, incident_table.fields[i].name), ", ");
+	strcat(expected, "q, limit, cursor");
+	incident_query_init(&query);
+	incident_query_take(&query, "colour", "red", &errors);
+	assert_string_equal(errors.list[0].detail, expected);
+}
+
+/* A list filtered by an indexed row reads the index and sorts nothing. */
+static void indexed_rows_have_an_index(void **state)
+{
+	size_t indexed = 0;
+	(void)state;
+	for (size_t i = 0; i < incident_table.count; i++) {
+		const Field *field = &incident_table.fields[i];
+		char sql[256], wanted[128];
+		if (!(field->flags & FIELD_INDEXED))
+			continue;
+		snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN SELECT id, document FROM incidents WHERE \"%s\" = 'x' ORDER BY id DESC",
+			 field->name);
+		snprintf(wanted, sizeof wanted, "USING INDEX incidents_%s (%s=?)", field->name, field->name);
+		Statement *plan = store_query_(store, sql, true, NULL, 0);
+		assert_true(statement_next(plan));
+		Slice step = statement_slice(plan, 3);
+		if (!strstr(step.data, wanted))
+			fail_msg("%s: %s", field->name, step.data);
+		assert_false(statement_next(plan));
+		taken(statement_end(plan));
+		indexed++;
+	}
+	assert_true(indexed >= 6);
+}
+
 static void values_are_bounded(void **state)
 {
 	char many[8192] = "x";
@@ -353,7 +399,8 @@ static void a_timeline_is_oldest_first_with_deliveries_among_the_entries(void **
 	taken(take(TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED, "jrn", 2000, body));
 	deliver(&id, 1000, TYPE_ESCALATION_REACHED, "queued");
 	deliver(&id, 1500, TYPE_DELIVERY_ATTEMPTED, "sent");
-	deliver(&id, 1600, TYPE_ESCALATION_PLANNED, "queued"); /* planned: nothing happened yet */
+	/* A plan is no item of the timeline, because nothing has happened yet. */
+	deliver(&id, 1600, TYPE_ESCALATION_PLANNED, "queued");
 	assert_timeline(&id, "", 10, "opened,assessed,delivery,delivery,noted", &end);
 	assert_false(end.more);
 	assert_timeline(&id, "", 3, "opened,assessed,delivery", &end);
@@ -418,7 +465,7 @@ static void a_refused_command_keeps_its_reason(void **state)
 	Id incident = incident_id(1), command = command_id("a");
 	answer_command(TYPE_JOURNAL_REFUSED, &command, &incident,
 		       "{\"code\":\"transition-refused\",\"detail\":\"it is closed\",\"allowed\":[\"note\"]}");
-	take_command(&command, &incident, 0, "key"); /* the view may read commands after the journal */
+	take_command(&command, &incident, 0, "key"); /* the view may read a command after the answer to it in the journal */
 	CommandRow row = row_of(&command);
 	assert_int_equal(row.state, COMMAND_REFUSED);
 	assert_string_equal(json_string_value(json_object_get(row.problem, "code")), "transition-refused");
@@ -494,6 +541,8 @@ int main(void)
 		VIEW_TEST(q_finds_text_literally),
 		VIEW_TEST(pages_follow_one_another_without_gap_or_repeat),
 		VIEW_TEST(a_wrong_parameter_is_reported),
+		VIEW_TEST(an_unknown_parameter_is_told_the_filters_of_the_table),
+		VIEW_TEST(indexed_rows_have_an_index),
 		VIEW_TEST(values_are_bounded),
 		VIEW_TEST(another_query_is_another_list),
 		VIEW_TEST(a_timeline_is_oldest_first_with_deliveries_among_the_entries),

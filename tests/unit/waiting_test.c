@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The table does not access requests, so addresses suffice. */
+/* A distinct address. The table never dereferences its requests, so there need be no request at this address. */
 static HttpRequest *request_at(size_t number)
 {
 	static char requests[WAITING_MAX + 8];

@@ -135,7 +135,7 @@ static void a_window_is_removed_only_for_its_incident_and_not_while_pending(void
 	windows_release(&windows);
 }
 
-/* ---- reflected positions */
+/* ---- the position up to which all events are reported */
 
 static void the_first_unreported_event_holds_the_position_back(void **state)
 {
@@ -194,13 +194,16 @@ static void a_single_repeat_is_reported_within_a_second(void **state)
 	assert_false(report_if_due(&windows, T0 + 999));
 	assert_true(report_if_due(&windows, T0 + 1000));
 	assert_int_equal(windows_wake_at(&windows, T0 + 1000), INSTANT_NONE);
-	/* A repeat long after the last report is reported at once. */
+	/* If the last report was long ago, a repeat is reported at the next check. */
 	windows_count(&windows, windows_find(&windows, row.key), row.event, 2, T0);
 	assert_true(report_if_due(&windows, T0 + 9000));
 	windows_release(&windows);
 }
 
-/* Counts the reports in two minutes of a key that repeats and is checked every 10 ms; then the delay of the last one. */
+/*
+ * One key repeats every 10 ms for two minutes, and is checked as often. Counts its reports, then measures how long after the last
+ * repeat the last count is reported.
+ */
 static void intervals_grow_while_a_key_repeats_and_the_last_count_is_reported_when_it_is_quiet(void **state)
 {
 	(void)state;
@@ -337,8 +340,9 @@ static void a_reopening_takes_only_a_free_key(void **state)
 	const Window *window = windows_find(&windows, row.key);
 	assert_false(judge_reopening(window, 10, T0));
 	assert_false(judge_reopening(window, 10, T0 + 900000));
-	assert_true(judge_reopening(window, 10, T0 + 900001)); /* its window is over */
-	assert_false(judge_reopening(window, 9, T0 + 900001)); /* decided before a restart */
+	assert_true(judge_reopening(window, 10, T0 + 900001)); /* the window of the other incident with this key is over */
+	/* Offset 9 is not after the row's `through`, so the reopening was decided before a restart. */
+	assert_false(judge_reopening(window, 9, T0 + 900001));
 	row.state = WINDOW_CLOSED;
 	windows_put(&windows, &row);
 	assert_true(judge_reopening(window, 10, T0));
@@ -457,7 +461,7 @@ static void a_window_ends_by_window_cap_or_closing(void **state)
 	assert_true(window_ends_at(&row, 7) == INT64_MAX);
 	row.cap_seconds = 86400;
 	row.window_seconds = 900;
-	row.resumed_at = T0 + 90000000; /* its window and its cap begin there */
+	row.resumed_at = T0 + 90000000; /* window and cap are measured from the time of the reopening */
 	assert_int_equal(window_ends_at(&row, 7), T0 + 90900000);
 	row.state = WINDOW_CLOSED;
 	assert_int_equal(window_ends_at(&row, 7), 7);

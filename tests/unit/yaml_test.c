@@ -71,7 +71,7 @@ static void plain_scalars_have_the_type_of_their_form(void **state)
 		{ "-0.25", "-0.25" },
 		{ "9223372036854775807", "9223372036854775807" },
 		{ "-9223372036854775808", "-9223372036854775808" },
-		/* these are texts */
+		/* the following plain scalars are texts */
 		{ "yes", "\"yes\"" },
 		{ "no", "\"no\"" },
 		{ "on", "\"on\"" },
@@ -235,7 +235,7 @@ static void every_node_has_its_line_and_column(void **state)
 		{ "/a~1b/c~0d", 9, 14 },
 		{ "/a~1b/名", 9, 20 },
 		{ "/a~1b/x", 9, 26 },
-		/* the nearest existing parent */
+		/* a pointer to nothing has the place of its nearest existing parent */
 		{ "/nothing", 2, 1 },
 		{ "/people/2", 3, 3 },
 		{ "/people/00", 3, 3 },

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs all static checks, each even if the one before failed, and prints a line for each, with its output if it failed. The last line
-# counts them.
+# Runs all static checks, even after one has failed. Prints a line for each check, and the output of failed ones. The last line
+# holds the totals.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 : "${PYTHON:=python3}"

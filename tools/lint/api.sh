@@ -1,8 +1,9 @@
 #!/bin/bash
-# Checks the descriptions of the API and of the bus with the tools of their readers: proto/openapi*.yaml and proto/asyncapi*.yaml with
-# spectral (spectral.yaml lists the disabled rules with the reasons), the latter also with AsyncAPI's parser.
+# Checks the descriptions of the API and of the bus with tools that their readers use. proto/openapi*.yaml and
+# proto/asyncapi*.yaml are checked by spectral (spectral.yaml lists the disabled rules with the reasons), proto/asyncapi*.yaml
+# also by AsyncAPI's parser.
 #
-#   tools/lint/api.sh need   downloads both by npm in the versions of package-lock.json, once for each lock file
+#   tools/lint/api.sh need   downloads both tools by npm in the versions of package-lock.json, once for each version of this file
 #   tools/lint/api.sh        checks; if the download failed, prints the reason and exits with 77
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,7 +1,7 @@
 // Parses files with AsyncAPI's parser and prints the faults: asyncapi.js FILES…. Exits with 1 if there are any.
 const { Parser, fromFile } = require('@asyncapi/parser');
 
-// 3.1 adds bindings of buses that Tocsin does not use, and more tools read 3.0.
+// AsyncAPI 3.1 adds only bindings for buses that Tocsin does not use, and more tools read AsyncAPI 3.0.
 const disabled = ['asyncapi-latest-version'];
 
 async function countFaults(file) {

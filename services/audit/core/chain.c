@@ -8,7 +8,7 @@
 
 /* ---- writing */
 
-/* Headers written by other programs may hold any bytes; those that are not UTF-8 are written as base64. */
+/* Headers written by other programs may hold any bytes; a value that is not UTF-8 is written as base64. */
 static void member_write(Buffer *out, const char *name, Slice value)
 {
 	buffer_format(out, ",\"%s\":", name);
@@ -156,7 +156,7 @@ bool chain_line_read(Slice line, ChainLine *out)
 
 /* ---- checking */
 
-/* There is only one way to write a line: capitals in a hash or a leading zero are changes, too. */
+/* True when the text is exactly what prefix_write writes for the line. A capital in a hash or a leading zero is rejected. */
 static bool is_canonical(Slice text, const ChainLine *line)
 {
 	Buffer prefix;

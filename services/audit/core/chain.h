@@ -1,17 +1,17 @@
 /*
- * The audit log as a hash chain: one line a record, each bound to all lines before it. Pure.
+ * The audit log as a hash chain: one line for each record; the hash of a line depends on all lines before it. Pure.
  *
  *   {"seq":N,"previous":"<64 hex>","hash":"<64 hex>","topic":"tocsin.journal","record":{…}}
  *
  * Invariants
- *   1. hash = SHA-256(the 32 bytes of previous ‖ the bytes of the record exactly as in the line). The first previous is 64
- *      zeros; seq counts from 1.
- *   2. Every byte of a line is bound: the record by the hash, the topic because the record repeats it as its source, and
- *      the rest because only one way to write a line is accepted.
+ *   1. hash = SHA-256(the 32 bytes of previous ‖ the bytes of the record exactly as in the line). previous of the first line
+ *      is 64 zeros; seq counts from 1.
+ *   2. A change of any byte of a line is detected: in the record by the hash; in the topic because the record repeats the topic
+ *      as its source; in the rest because every other spelling of the line is rejected.
  *   3. A line feed ends a line and occurs nowhere else in it: line breaks between the tokens of a body become spaces.
  *
- * A chain alone does not reveal that its last lines were removed. To detect that, its head is compared with one that is kept
- * elsewhere (the checkpoints).
+ * A chain alone does not reveal that its last lines were removed. To detect that, its last hash is compared with the hash in
+ * the last checkpoint, which is kept elsewhere, in tocsin.checkpoints.
  */
 #ifndef TOCSIN_AUDIT_CORE_CHAIN_H
 #define TOCSIN_AUDIT_CORE_CHAIN_H
@@ -22,10 +22,10 @@
 
 #include <stdint.h>
 
-/* Bytes of a line. The bound is six times the longest record: its headers could consist of control characters. */
+/* Bytes of a line: more than six times BUS_RECORD_MAX, because a control character in a header is written as six (\u001f). */
 enum { CHAIN_LINE_MAX = 8 << 20 };
 
-/* The end of a chain; all zero for an empty one. */
+/* The end of a chain; all members are zero for an empty chain. */
 typedef struct {
 	int64_t count, size; /* lines, and their bytes including line feeds */
 	Digest head; /* hash of the last line */
@@ -41,8 +41,8 @@ typedef struct {
 } ChainRecord;
 
 /*
- * Appends {"source","id","type","subject","time","partition","offset","cause","data"}. The body is data, verbatim, if it is
- * a JSON object, else data_base64.
+ * Appends {"source","id","type","subject","time","partition","offset","cause","data"}. If the body is a JSON object, data is
+ * the body, with spaces for line breaks. Otherwise data_base64 replaces data.
  */
 void chain_record_write(Buffer *out, const ChainRecord *record);
 
@@ -52,19 +52,19 @@ void chain_record_write(Buffer *out, const ChainRecord *record);
  */
 Result chain_append(ChainHead *head, const ChainRecord *record, Buffer *out);
 
-/* The parts of a line; borrowed from it. */
+/* The parts of a line; the slices borrow from the line. */
 typedef struct {
 	int64_t seq;
 	Digest previous, hash;
 	Slice topic, record;
 } ChainLine;
 
-/* Splits a line (without its line feed). False: it does not have the form of a line. */
+/* Splits a line (without its line feed) into its parts. False: the text does not have the form of a line; *out is unchanged. */
 bool chain_line_read(Slice line, ChainLine *out);
 
 enum { CHAIN_WHY = 192 }; /* bytes of a reason, with the terminating zero */
 
-/* Checks that a line (without its line feed) follows head, and advances head. False: why holds the reason. */
+/* Checks that a line (without its line feed) is the next line after head, and advances head. False: why holds the reason. */
 bool chain_line_check(ChainHead *head, Slice line, char why[static CHAIN_WHY]);
 
 /* Verification of a log, piece by piece. */
@@ -78,10 +78,10 @@ typedef struct {
 void chain_verify_init(ChainVerify *verify);
 void chain_verify_release(ChainVerify *verify);
 
-/* Verifies the next bytes, a piece of any size. False once a line is bad; bytes after it are not verified. */
+/* Verifies the next bytes of the log, a piece of any size. False once a line is bad; bytes after that line are not verified. */
 bool chain_verify_feed(ChainVerify *verify, Slice bytes);
 
-/* Ends the verification. False: the last line has no line feed, or the chain does not end at expected (NULL: anywhere). */
+/* Ends the verification. False: a line is bad or incomplete, or the chain does not end at expected (NULL: any end is valid). */
 bool chain_verify_end(ChainVerify *verify, const ChainHead *expected);
 
 #endif

@@ -1,10 +1,11 @@
 #include "services/classification/core/assess.h"
 
 #include "shared/domain/documents.h"
+#include "shared/domain/lifecycle.h"
 
 #include <string.h>
 
-enum { SEVERITY_MEDIUM = 2, KIND_EVENT = 0 };
+enum { SEVERITY_MEDIUM = 2 };
 
 static const RuleThen no_rule = {
 	.kind = -1, .severity = -1, .importance = -1, .loss = -1, .social_harm = -1, .noise = -1
@@ -15,29 +16,43 @@ static int value_or(int value, int otherwise)
 	return value >= 0 ? value : otherwise;
 }
 
-static int word_of(json_t *document, const char *member, const char *const *words)
+/* The members of a document that decide besides the rules; -1: absent, or no word of the list. */
+typedef struct {
+	int kind, severity;
+} Facts;
+
+static const Field fact_fields[] = {
+	{ .name = "kind", .type = FIELD_CHOICE, .offset = offsetof(Facts, kind), .choices = kind_words },
+	{ .name = "severity", .type = FIELD_CHOICE, .offset = offsetof(Facts, severity), .choices = severity_words },
+};
+static const FieldTable fact_table = FIELD_TABLE("document", fact_fields, Facts);
+
+static Facts facts_of(json_t *document)
 {
-	return choice_of(words, json_string_value(json_object_get(document, member)));
+	Facts facts;
+	if (result_failed(json_decode_record(&fact_table, document, &facts)))
+		facts = (Facts){ .kind = -1, .severity = -1 };
+	return facts;
 }
 
-/* The document with the default severity of events: a new reference. */
+/* A new reference to the document, or to a copy with severity medium if the document is an event without a severity. */
 static json_t *document_completed(json_t *document, bool person)
 {
-	if (person || json_is_string(json_object_get(document, "severity")))
+	if (person || facts_of(document).severity >= 0)
 		return json_incref(document);
 	json_t *completed = json_copy(document);
 	json_object_set_new(completed, "severity", json_string(severity_words[SEVERITY_MEDIUM]));
 	return completed;
 }
 
-/* Step 4. */
+/* Step 4 of assess.h. */
 static void assess_category(const RuleThen *then, Verdict *verdict)
 {
 	verdict->category_by_rule = then->category != NULL;
 	verdict->category = then->category != NULL ? then->category : CATEGORY_OTHER;
 }
 
-/* Steps 2 and 3, after the category. */
+/* Steps 2 and 3 of assess.h. Uses the category of step 4. */
 static void assess_kind(const Policy *policy, const RuleThen *then, int reporter, bool person, Verdict *verdict)
 {
 	int by_category = person || !verdict->category_by_rule ? -1 : policy_category_kind(policy, verdict->category);
@@ -57,7 +72,7 @@ static void assess_kind(const Policy *policy, const RuleThen *then, int reporter
 		}
 }
 
-/* Steps 6 to 8, after the severity. */
+/* Steps 6 to 8 of assess.h. Uses the severity of step 5. */
 static void assess_weight(const GradingPolicy *grading, const RuleThen *then, Verdict *verdict)
 {
 	int expected = verdict->severity >= 0 ? grading->severity_loss[verdict->severity] : LOSS_MINOR;
@@ -67,7 +82,7 @@ static void assess_weight(const GradingPolicy *grading, const RuleThen *then, Ve
 	verdict->social_harm = value_or(then->social_harm, HARM_GENERAL);
 }
 
-/* Steps 9 and 10; index 0 is the worst grade. */
+/* Steps 9 and 10 of assess.h. Grades are indexes; 0 is the worst grade. */
 static void assess_grade(const GradingPolicy *grading, Verdict *verdict)
 {
 	int by_harm = grading->harm_grade[verdict->social_harm];
@@ -84,10 +99,11 @@ Verdict assess(const Policy *policy, const char *form, json_t *document)
 	Verdict verdict = { .rule = policy_rule(policy, completed) };
 	const RuleThen *then = verdict.rule != NULL ? &verdict.rule->then : &no_rule;
 	const GradingPolicy *grading = policy_grading(policy);
-	int reporter = person ? word_of(completed, "kind", kind_words) : -1;
+	const Facts facts = facts_of(completed);
+	int reporter = person ? facts.kind : -1;
 	verdict.noise = then->noise == 1;
 	verdict.flags = then->flags;
-	verdict.severity = value_or(then->severity, word_of(completed, "severity", severity_words));
+	verdict.severity = value_or(then->severity, facts.severity);
 	assess_category(then, &verdict);
 	assess_kind(policy, then, reporter, person, &verdict);
 	assess_weight(grading, then, &verdict);
@@ -102,7 +118,7 @@ typedef struct {
 	char text[WORD_MAX];
 } Word;
 
-/* The pack's text of "loss.serious"; if it is too long, the word itself. */
+/* The pack's text for group and word ("loss." and "serious"); if the text is too long, the word itself. */
 static Word word_text(const Policy *policy, const char *group, const char *word)
 {
 	Word result = { .text = "" };
@@ -193,11 +209,11 @@ json_t *verdict_encode(const Policy *policy, const Verdict *verdict, const char 
 {
 	json_t *flags JSON_AUTO = flags_encode(verdict->flags);
 	const Assessment assessment = {
-		.kind = kind_words[verdict->kind],
+		.kind = verdict->kind,
 		.category = verdict->category,
-		.severity = verdict->severity >= 0 ? severity_words[verdict->severity] : NULL,
-		.grade = grade_words[verdict->grade],
-		.damage_level = damage_words[verdict->damage_level],
+		.severity = verdict->severity,
+		.grade = verdict->grade,
+		.damage_level = verdict->damage_level,
 		.rule = verdict->rule != NULL ? verdict->rule->id : NULL,
 		.reason = reason,
 		.policy_version = policy_version(policy),

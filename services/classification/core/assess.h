@@ -1,25 +1,25 @@
 /*
- * Assesses a report by the standard, in the order of the steps below. Pure: policy and document in, verdict out.
+ * Assesses a report by the standard, in the steps below. Pure: the verdict depends only on policy and document.
  *
  * The standard (GB/T 20986, GB/T 20985; ISO/IEC 27035). An occurrence that indicates a possible breach is an event; one that
  * is likely to harm the business is an incident; a possible failure of protection without harm yet is a weakness. Each has a
- * category. The severity of an incident is its grade, I to IV: the worse of two grades, one of the importance of the asset
- * and the loss to the business, the other of the harm to society. The foreseeable damage has a level, S, A or B. The policy
- * pack defines the matrix, the mappings and the categories.
+ * category. The severity of an incident is its grade, I to IV: the worse of two grades. A matrix gives one of them for the
+ * importance of the asset and the loss to the business; the harm to society gives the other. The foreseeable damage has a
+ * level, S, A or B. The policy pack defines the matrix, the mappings and the categories.
  *
- *   1  the first rule of the pack that matches the document; an event without a severity has severity medium
- *   2  noise, if the rule states it: an event, whatever the later steps give
- *   3  kind: of the rule, else of the reporter, else (machines) of the category, else event
- *   4  category: of the rule, else "other"
- *   5  severity: of the rule, else of the document, else none
- *   6  importance: of the rule, else general
- *   7  loss: of the rule, else the pack's for the severity, else minor
- *   8  social harm: of the rule, else general
- *   9  grade: the matrix of 6 and 7, unless 8 alone gives a worse one
- *  10  damage level: the pack's for the grade
- *  11  flags: of the rule
+ *   1  rule: the first rule of the pack that matches the document; an event without a severity has severity medium
+ *   2  noise: as stated by the rule; the kind of noise is always event
+ *   3  kind: stated by the rule, else by the reporter, else (reports of machines only) by the category, else event
+ *   4  category: stated by the rule, else "other"
+ *   5  severity: stated by the rule, else by the document, else none
+ *   6  importance: stated by the rule, else general
+ *   7  loss: stated by the rule, else by the pack for the severity, else minor
+ *   8  social harm: stated by the rule, else general
+ *   9  grade: from the matrix, by importance and loss; or that of the social harm, if it is worse
+ *  10  damage level: stated by the pack for the grade
+ *  11  flags: stated by the rule
  *
- * The verdict records the deciding source of steps 3, 4, 7 and 9, and the reason names it.
+ * The verdict records which source decided steps 3, 4, 7 and 9, and verdict_reason names that source.
  */
 #ifndef TOCSIN_CLASSIFICATION_CORE_ASSESS_H
 #define TOCSIN_CLASSIFICATION_CORE_ASSESS_H
@@ -34,7 +34,7 @@ typedef enum { KIND_BY_DEFAULT, KIND_BY_RULE, KIND_BY_REPORTER, KIND_BY_CATEGORY
 typedef struct {
 	const RulePolicy *rule; /* borrowed from the policy; NULL: no rule matches */
 	bool noise;
-	int kind; /* like all numbers below, an index into the words of policy.h */
+	int kind; /* like all other int members, an index into a list of words of policy.h */
 	KindDecider kind_by;
 	const char *category; /* borrowed from the policy, or CATEGORY_OTHER */
 	bool category_by_rule;
@@ -46,10 +46,10 @@ typedef struct {
 	unsigned flags; /* bit i: flag_words[i] */
 } Verdict;
 
-/* form is "event" or "report"; NULL: event. document is as sent and accepted by the gateway; it is not changed. */
+/* form: "event", "report" (of a person) or NULL, which means event. document: as accepted by the gateway; it is not changed. */
 Verdict assess(const Policy *policy, const char *form, json_t *document);
 
-/* Appends the reasons, in the first language of the pack. */
+/* Appends the reasons for the verdict, as sentences in the first language of the pack. */
 void verdict_reason(const Policy *policy, const Verdict *verdict, Buffer *out);
 
 /* A new object of assessment_table; reason may be NULL. */

@@ -16,7 +16,7 @@ void accepted_release(Accepted *accepted)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* The memory that a decoded document borrows. */
+/* The memory from which a decoded document borrows its texts. */
 typedef struct {
 	SkimTexts texts;
 	json_t *tree; /* NULL if the document was skimmed */
@@ -86,8 +86,8 @@ static Slice text_if(bool wanted, const char *text)
 }
 
 /*
- * Each member has a fixed position in the hash, so equal texts in different members give different keys. False, *out
- * untouched: the event has none of the members.
+ * Each member has a fixed position in the hash, so equal texts in different members give different keys. False: the event has
+ * no member by which its source is correlated; *out is unchanged.
  */
 static bool correlate(const SourcePolicy *source, const EventDocument *event, Id *out)
 {
@@ -110,7 +110,7 @@ static Id key_of_id(const Id *id)
 	return id_of_pair("", id_slice(id), SLICE_NONE);
 }
 
-/* The least time by which the sender's clock is ahead: known if occurred_at is after received_at; else INT64_MIN. */
+/* If occurred_at is after received_at: the milliseconds by which the sender's clock is ahead, at least. Else INT64_MIN. */
 static int64_t clock_offset(Instant occurred_at, Instant received_at)
 {
 	bool ahead = occurred_at != INSTANT_NONE && occurred_at > received_at;
@@ -157,7 +157,7 @@ Result accept_event(const Policy *policy, const AcceptInput *input, Accepted *ou
 	EventDocument event;
 	Id key;
 
-	storage.tree = NULL; /* the texts need no initialisation */
+	storage.tree = NULL; /* storage.texts needs no initialisation */
 	TRY(document_read(&event_table, input, &storage, &event, errors, code));
 	const SourcePolicy *source = policy_source(policy, event.source);
 	bool correlated = correlate(source, &event, &key);

@@ -1,45 +1,12 @@
 #include "services/gateway/core/filter.h"
 
-#include "shared/domain/policy.h"
-
 #include <stdio.h>
 #include <string.h>
 
-const char *const status_words[] = { "received",   "triaging",  "linked",      "duplicate",  "informational",
-				     "reported",   "assessing", "confirmed",   "containing", "eradicating",
-				     "recovering", "reviewing", "validated",   "planned",    "fixing",
-				     "verified",   "accepted",  "closed",      "reopened",   "merged",
-				     "cancelled",  "weakness",  "false-alarm", NULL };
-
-/* INC-<year>-XXXX-XXXX, the last eight in upper-case base32 (shared/base/id.h). */
-static bool is_number(Slice value)
+static bool is_filter(size_t number)
 {
-	static const char shape[] = "INC-yyyy-XXXX-XXXX", digits[] = "0123456789", letters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-	if (value.size != sizeof shape - 1)
-		return false;
-	for (size_t i = 0; i < value.size; i++) {
-		const char *any = shape[i] == 'y' ? digits : shape[i] == 'X' ? letters : NULL;
-		if (any ? !memchr(any, value.data[i], strlen(any)) : value.data[i] != shape[i])
-			return false;
-	}
-	return true;
+	return incident_table.fields[number].flags & FIELD_FILTER;
 }
-
-const Filter incident_filters[] = {
-	{ .name = "kind", .choices = kind_words },
-	{ .name = "status", .choices = status_words },
-	{ .name = "grade", .choices = grade_words },
-	{ .name = "severity", .choices = severity_words },
-	{ .name = "source" },
-	{ .name = "category" },
-	{ .name = "number", .matches = is_number, .shape = "a number like INC-2026-7K3M-9QRX" },
-	{ .name = "correlation_key" },
-};
-const size_t incident_filter_count = sizeof incident_filters / sizeof incident_filters[0];
-
-static const char names[] =
-	"kind, status, grade, severity, source, category, number, correlation_key, q, limit, cursor";
 
 void incident_query_init(IncidentQuery *query)
 {
@@ -55,7 +22,7 @@ void text_lower(char *text, size_t size)
 
 /* ---- taking parameters ---------------------------------------------------------------------------------------- */
 
-/* Copies into query->bytes; false: no space left. */
+/* Copies value into query->bytes. False: no space is left. */
 static bool keep(IncidentQuery *query, Slice value, Slice *out)
 {
 	if (value.size > sizeof query->bytes - query->used)
@@ -75,7 +42,7 @@ static bool is_choice(const char *const *choices, Slice value)
 	return false;
 }
 
-static void take_value(IncidentQuery *query, const Filter *filter, Slice value, FieldErrors *errors)
+static void take_value(IncidentQuery *query, const Field *filter, Slice value, FieldErrors *errors)
 {
 	if (filter->choices && !is_choice(filter->choices, value)) {
 		WordList choices = { .text = "" };
@@ -88,8 +55,8 @@ static void take_value(IncidentQuery *query, const Filter *filter, Slice value, 
 		field_errors_add(errors, filter->name, "must not be empty");
 		return;
 	}
-	if (filter->matches && !filter->matches(value)) {
-		field_errors_add(errors, filter->name, "must be %s", filter->shape);
+	if (filter->form && filter->form->matches && !filter->form->matches(value)) {
+		field_errors_add(errors, filter->name, "must be %s", filter->form->sentence);
 		return;
 	}
 	if (query->count == FILTER_VALUES_MAX || !keep(query, value, &query->values[query->count].value)) {
@@ -100,9 +67,9 @@ static void take_value(IncidentQuery *query, const Filter *filter, Slice value, 
 	query->values[query->count++].filter = filter;
 }
 
-static void take_filter(IncidentQuery *query, const Filter *filter, const char *value, FieldErrors *errors)
+static void take_filter(IncidentQuery *query, const Field *filter, const char *value, FieldErrors *errors)
 {
-	size_t number = (size_t)(filter - incident_filters);
+	size_t number = (size_t)(filter - incident_table.fields);
 
 	if (query->given[number]) {
 		field_errors_add(errors, filter->name, "must be given once; separate alternatives by commas");
@@ -147,7 +114,7 @@ static void take_cursor(IncidentQuery *query, const char *value, FieldErrors *er
 typedef struct {
 	const char *name;
 	void (*take)(IncidentQuery *query, const char *value, FieldErrors *errors);
-	bool page; /* a parameter of every list */
+	bool page; /* every list has this parameter */
 } Parameter;
 
 static const Parameter parameters[] = {
@@ -167,25 +134,38 @@ static bool take_parameter(IncidentQuery *query, const char *name, const char *v
 	return false;
 }
 
+static void refuse_name(const char *name, bool page_only, FieldErrors *errors)
+{
+	WordList names = { .text = "" };
+
+	for (size_t i = 0; i < incident_table.count && !page_only; i++)
+		if (is_filter(i))
+			word_list_add(&names, incident_table.fields[i].name);
+	for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
+		if (parameters[i].page || !page_only)
+			word_list_add(&names, parameters[i].name);
+	field_errors_add(errors, name, "is not a parameter of this list; parameters are %s", names.text);
+}
+
 void incident_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors)
 {
-	if (!text_is_utf8(slice_of(value))) { /* no incident has such a value */
+	if (!text_is_utf8(slice_of(value))) { /* incidents hold only UTF-8 */
 		field_errors_add(errors, name, "must be UTF-8, with bytes outside ASCII as %%XX");
 		return;
 	}
-	for (size_t i = 0; i < incident_filter_count; i++)
-		if (strcmp(incident_filters[i].name, name) == 0) {
-			take_filter(query, &incident_filters[i], value, errors);
+	for (size_t i = 0; i < incident_table.count; i++)
+		if (is_filter(i) && strcmp(incident_table.fields[i].name, name) == 0) {
+			take_filter(query, &incident_table.fields[i], value, errors);
 			return;
 		}
 	if (!take_parameter(query, name, value, false, errors))
-		field_errors_add(errors, name, "is not a parameter of this list; parameters are %s", names);
+		refuse_name(name, false, errors);
 }
 
 void page_query_take(IncidentQuery *query, const char *name, const char *value, FieldErrors *errors)
 {
 	if (!take_parameter(query, name, value, true, errors))
-		field_errors_add(errors, name, "is not a parameter of this list; parameters are limit, cursor");
+		refuse_name(name, true, errors);
 }
 
 /* ---- digest and SQL -------------------------------------------------------------------------------------------- */
@@ -196,11 +176,11 @@ Digest incident_query_digest(const IncidentQuery *query)
 	Slice parts[4 * FILTER_VALUES_MAX + 2];
 	size_t count = 0;
 
-	for (size_t number = 0; number < incident_filter_count; number++)
+	for (size_t number = 0; number < incident_table.count; number++)
 		for (size_t i = 0; i < query->count; i++) {
-			if (query->values[i].filter != &incident_filters[number])
+			if (query->values[i].filter != &incident_table.fields[number])
 				continue;
-			parts[count++] = slice_of(incident_filters[number].name);
+			parts[count++] = slice_of(incident_table.fields[number].name);
 			parts[count++] = end;
 			parts[count++] = query->values[i].value;
 			parts[count++] = end;
@@ -210,11 +190,11 @@ Digest incident_query_digest(const IncidentQuery *query)
 	return digest_of(parts, count);
 }
 
-static void write_values(const IncidentQuery *query, const Filter *filter, Buffer *sql, Slice *values, size_t *count)
+static void write_values(const IncidentQuery *query, const Field *filter, Buffer *sql, Slice *values, size_t *count)
 {
 	const char *before = "";
 
-	buffer_format(sql, " AND %s IN (", filter->name);
+	buffer_format(sql, " AND \"%s\" IN (", filter->name);
 	for (size_t i = 0; i < query->count; i++) {
 		if (query->values[i].filter != filter)
 			continue;
@@ -230,9 +210,9 @@ void incident_query_sql(const IncidentQuery *query, Slice after, Buffer *sql, Sl
 {
 	*count = 0;
 	buffer_text(sql, "SELECT id, document FROM incidents WHERE 1");
-	for (size_t number = 0; number < incident_filter_count; number++)
+	for (size_t number = 0; number < incident_table.count; number++)
 		if (query->given[number])
-			write_values(query, &incident_filters[number], sql, values, count);
+			write_values(query, &incident_table.fields[number], sql, values, count);
 	if (query->text.size > 0) {
 		values[(*count)++] = query->text;
 		buffer_format(sql, " AND instr(search, ?%zu) > 0", *count);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Without leading and trailing blanks. */
+/* The text without leading and trailing blanks. */
 static Slice trimmed(const char *text)
 {
 	text += strspn(text, " \t");
@@ -13,7 +13,7 @@ static Slice trimmed(const char *text)
 	return (Slice){ text, size };
 }
 
-/* Removes one entity tag from the front of *rest: the text between its quotes, and *weak. */
+/* Removes one entity tag from the front of *rest. *inside: the text between its quotes; *weak: it begins with W/. */
 static bool tag_take(Slice *rest, Slice *inside, bool *weak)
 {
 	*weak = slice_starts_with(*rest, SLICE("W/"));
@@ -30,7 +30,7 @@ static bool tag_take(Slice *rest, Slice *inside, bool *weak)
 	return true;
 }
 
-/* Versions are written without sign and leading zeros. */
+/* The version in an entity tag; VERSION_NEVER unless it is a number without sign and leading zeros. */
 static int64_t tag_version(Slice inside)
 {
 	int64_t version;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define VERSION_ANY INT64_MIN
-/* An entity tag that is not a version, or a weak one: matches no incident. */
+/* Of an entity tag that is weak or does not hold a version: no incident has this version. */
 #define VERSION_NEVER INT64_C(-1)
 
 /* The version that If-Match requires: NULL and "*" give VERSION_ANY, "\"7\"" gives 7. ERROR_INPUT: not one entity tag. */
@@ -22,8 +22,8 @@ bool if_none_match_names(const char *text, int64_t version);
 enum { IDEMPOTENCY_KEY_MAX = 256 };
 
 /*
- * Idempotency-Key, as a quoted string (RFC 8941) or bare, into out; *given is false when text is NULL. ERROR_INPUT
- * unless it is 1 to 255 printable characters.
+ * Copies the value of Idempotency-Key into out, without the double quotes that RFC 8941 prescribes and clients may omit. *given
+ * is false when text is NULL. ERROR_INPUT unless the value is 1 to 255 printable characters.
  */
 Result idempotency_key_read(const char *text, bool *given, char out[static IDEMPOTENCY_KEY_MAX]);
 

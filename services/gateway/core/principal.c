@@ -25,7 +25,7 @@ static bool is_base32(Slice text)
 	return true;
 }
 
-/* tcs_<8>_<52>: a key that Tocsin generated. */
+/* True for the form of keys that Tocsin generates: tcs_<8 characters>_<52 characters>. */
 static bool is_generated_key(Slice text)
 {
 	return text.size == KEY_GENERATED_SIZE && memcmp(text.data, "tcs_", 4) == 0 && text.data[KEY_SECRET_AT] == '_' &&

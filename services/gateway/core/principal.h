@@ -12,17 +12,17 @@ enum { KEY_ID_SIZE = 9 };
 
 typedef struct {
 	char id[KEY_ID_SIZE]; /* the first 8 characters of tcs_<8>_<52>; for other keys, 8 hex digits of the hash */
-	Digest digest; /* of the key */
+	Digest digest; /* SHA-256 of the key */
 	Digest cursor_key; /* derived from the key; signs the cursors of lists */
 } AdminKey;
 
 /* ERROR_INPUT unless the text is 32 to 128 printable characters without spaces. */
 Result admin_key_read(Slice text, AdminKey *out);
 
-/* True when the Authorization header (NULL: none) is "Bearer" and the key. */
+/* True when the Authorization header (NULL: absent) is "Bearer KEY" with this key. */
 bool admin_key_fits(const AdminKey *key, const char *authorization);
 
-/* The actor of commands and entries: a new object of actor_table. */
+/* The administrator as the actor of a command: a new object of actor_table. */
 json_t *admin_key_actor(const AdminKey *key);
 
 #endif

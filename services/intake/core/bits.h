@@ -15,7 +15,7 @@ typedef struct {
 
 bool bits_equal(Bits one, Bits other);
 
-/* Reads 26 base32 characters. False, *out untouched: the text is something else. */
+/* Reads 26 base32 characters. False, with *out untouched, if the text is anything else. */
 bool bits_read(Slice text, Bits *out);
 
 /* prefix is at most 5 characters. */
@@ -30,7 +30,7 @@ bool bits_read_event(Slice event_id, Bits *out);
 /* When the incident was opened: the first 48 bits of its id. */
 Instant bits_opened_at(Bits incident);
 
-/* A 64-bit fingerprint of an id of any shape, never 0. Tocsin's ids are taken as their own hash, others are hashed. */
+/* A 64-bit fingerprint of any id, never 0: the last 64 bits of an id of Tocsin, which are uniform, or the hash of another id. */
 uint64_t fingerprint_of(Slice id);
 
 #endif

@@ -6,7 +6,7 @@
 
 enum { CAPACITY_FIRST = 1024 };
 
-/* The first entry to try. Fingerprints are uniform, so a multiplication replaces the division. */
+/* The index of the first entry to try. Fingerprints are uniform, so they are scaled to the capacity; no division is needed. */
 static size_t entry_first(const DedupGeneration *generation, uint64_t fingerprint)
 {
 	return (size_t)(((unsigned __int128)fingerprint * generation->capacity) >> 64);
@@ -53,7 +53,7 @@ static void generation_grow(DedupGeneration *generation, int64_t generation_size
 	*generation = grown;
 }
 
-/* False: the fingerprint is there already. A generation holds at most generation_size ids, so there is always a free entry. */
+/* False if the fingerprint is there already. There is always a free entry: a generation holds at most generation_size ids. */
 static bool generation_add(DedupGeneration *generation, int64_t generation_size, uint64_t fingerprint)
 {
 	if (generation->count * 4 >= generation->capacity * 3)

@@ -23,11 +23,11 @@ typedef struct {
 
 typedef struct {
 	int64_t generation_size; /* G, in records */
-	int64_t generation;      /* number of the current one; -1: empty filter */
+	int64_t generation;      /* number of the current generation; -1: empty filter */
 	DedupGeneration current, previous;
 } DedupFilter;
 
-/* G for each of so many partitions, which together remember DEDUP_RECORDS ids in a generation. */
+/* G for one partition, such that the generations of all partitions together remember DEDUP_RECORDS ids. */
 enum { DEDUP_RECORDS = 1 << 21 };
 int64_t dedup_generation_size(unsigned partitions);
 
@@ -39,8 +39,8 @@ void dedup_release(DedupFilter *filter);
 void dedup_clear(DedupFilter *filter);
 
 /*
- * Adds the id at offset; true: it is known, a duplicate. Offsets increase; the fingerprint is not 0. Generations before the
- * previous one are dropped.
+ * Adds the id at offset. True if the id is known already: the record is a duplicate. Offsets increase; the fingerprint is not 0.
+ * Generations before the previous one are dropped.
  */
 bool dedup_add(DedupFilter *filter, int64_t offset, uint64_t fingerprint);
 

@@ -25,7 +25,7 @@ static Instant seconds_before(Instant at, int64_t seconds)
 	return before;
 }
 
-/* The incidents since `oldest` except the announced one: a new list. *found: the announced one was among them. */
+/* A new list of the incidents that entered at `oldest` or later, without the announced one. *found: it was among them. */
 static json_t *incidents_without(json_t *incidents, const Join *join, Instant oldest, bool *found)
 {
 	json_t *kept = json_array();
@@ -43,7 +43,7 @@ static json_t *incidents_without(json_t *incidents, const Join *join, Instant ol
 	return kept;
 }
 
-/* If the row is full, drops the incidents that only a late announcement could link. */
+/* If the row is full, drops the incidents from before the window, which only a late announcement could still link. */
 static void incidents_trim(JoinRecord *row, const Join *join, Instant at)
 {
 	bool found;

@@ -1,11 +1,11 @@
 /*
- * The open incidents that have a join key. Pure: the row of the key and an announcement of response in, the new row out. The
- * row is the record (JoinRecord); the newest record of a join key states all of it.
+ * The open incidents that have a join key. Pure: computes the new row of the key from the present row and an announcement of
+ * response. Each record of a join key in the ledger (JoinRecord) states the whole row.
  *
  * An incident that enters is linked with each incident of the row that entered at most window_seconds before or after it.
- * Announcements come from all partitions, so an older one may come later; therefore incidents are kept for twice the window.
- * At most JOIN_INCIDENTS_MAX are kept. If the incidents within the window alone fill the row, the next incident is not
- * entered. Instead a campaign is proposed to the first incident of the row, and not again before the row is empty.
+ * Announcements come from all partitions, so an older announcement may arrive after a newer one; therefore incidents are kept for
+ * twice the window. At most JOIN_INCIDENTS_MAX are kept. If the incidents within the window alone fill the row, the next incident
+ * is not entered. Instead a campaign is proposed to the first incident of the row, and not again before the row is empty.
  */
 #ifndef TOCSIN_INTAKE_JOIN_H
 #define TOCSIN_INTAKE_JOIN_H
@@ -13,8 +13,8 @@
 #include "shared/domain/documents.h"
 
 /*
- * False: the row does not change, *out is untouched. before NULL: the key is not known. at: time of the announcement. *out
- * borrows from join and before, except its list, which is a new reference.
+ * Returns false, with *out untouched, if the row does not change. before NULL: the key is not known. at: time of the announcement.
+ * *out borrows from join and before, except its list, which is a new reference.
  */
 bool join_judge(const JoinRecord *before, const Join *join, Instant at, JoinRecord *out);
 

@@ -1,6 +1,6 @@
 #include "services/intake/core/judge.h"
 
-/* True when more than so many seconds lie between the two. */
+/* True if `to` is more than this many seconds after `from`. */
 static bool passed(Instant from, Instant to, uint32_t seconds)
 {
 	return to - from > (int64_t)seconds * 1000;

@@ -9,12 +9,12 @@
 
 enum { NONE = 0, FIRST_CAPACITY = 256, NOT_KNOWN = -1 }; /* stretches are numbered from 1; 0 is no stretch */
 
-/* Events of one key in [from, to): the ledger counted them from `base` to `count` for one incident. */
+/* The events of one key in [from, to). By the ledger they raised the count of one incident from `base` to `count`. */
 typedef struct {
 	Bits key, incident;
 	int64_t from, to; /* NOT_KNOWN: imported, and the position of the import is not known yet */
 	int64_t base, count;
-	int64_t certain, uncertain; /* events found */
+	int64_t certain, uncertain; /* events of the second pass that surely count; that may count */
 	int64_t row;                /* offset of the last record that states this stretch */
 	uint32_t next;              /* number of the key's next stretch */
 	uint32_t earlier;           /* number of the previous stretch of the same incident */
@@ -34,7 +34,7 @@ struct Recount {
 	uint32_t index_size; /* a power of two, or 0 */
 	uint32_t keys;
 	bool whole;            /* recount_ledger_is_whole was called */
-	int64_t position, top; /* the last position stated; the end of the last stretch */
+	int64_t position, top; /* the greatest position stated; the greatest end of a stretch */
 	int64_t stated_from;   /* events from here on are lost unless a row states them */
 	bool import_open;      /* imported rows wait for the position of their import */
 	DedupFilter filter, misplaced;
@@ -168,9 +168,9 @@ static void imported_row_take(Recount *recount, Stretch *last, const Stretch *be
 }
 
 /*
- * Extends the last stretch of the key if the row continues its incident. A resumed row with a smaller count than the row
- * before it continues none: intake had pruned the incident and took the count of response, and no event of the key was
- * counted in between.
+ * Extends the last stretch of the key if the row continues its incident. A resumed row with a smaller count than the row before
+ * it does not continue it: intake had pruned the incident and took the count of response, and no event of the key was counted
+ * in between.
  */
 static bool stretch_extend(const Recount *recount, Stretch *last, RecountStep step, const Stretch *begun)
 {
@@ -207,7 +207,7 @@ void recount_row(Recount *recount, int64_t offset, RecountStep step, const Windo
 		imported_row_take(recount, last, &begun);
 		return;
 	}
-	/* The `through` of a key does not decrease: a row with a smaller one counts up to that of the row before it. */
+	/* The `through` of a key does not decrease: a row with a smaller `through` ends where the row before it ends. */
 	int64_t end = last ? later(row->through, last->to) : row->through;
 	if (end < recount->options.first) {
 		recount->figures.unchecked++;
@@ -260,7 +260,7 @@ void recount_kept_from(Recount *recount, int64_t offset)
 	recount->kept_from = recount->next = offset;
 }
 
-/* The stretch of the key that holds the offset; NULL: none. *lost: none does, although a row should count the event. */
+/* The key's stretch that contains the offset. If it returns NULL, *lost is true if a row should have counted the event. */
 static Stretch *stretch_holding(Recount *recount, Bits key, int64_t offset, bool *lost)
 {
 	KeyStretches *stretches = key_stretches(recount, key);
@@ -273,13 +273,13 @@ static Stretch *stretch_holding(Recount *recount, Bits key, int64_t offset, bool
 	if (offset >= current->from && offset < current->to)
 		return current;
 	if (offset < current->from)
-		*lost = *lost && current->opened; /* not opened: an earlier row may count the event */
+		*lost = *lost && current->opened; /* without an opening, an earlier row that is not kept may count the event */
 	else
 		*lost = current->to != NOT_KNOWN && (current->next != NONE || offset < recount->position);
 	return NULL;
 }
 
-/* True when the filter's range before the offset is not completely kept. */
+/* True if retention dropped records that intake's filter remembered at this offset. */
 static bool range_is_cut(const Recount *recount, int64_t offset)
 {
 	return recount->kept_from > dedup_replay_from(&recount->filter, offset);

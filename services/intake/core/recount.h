@@ -9,18 +9,18 @@
  *
  * An opening counts its own event, the last one before its `through`. Each later row of the incident extends the stretch to
  * its own `through`. Between two stretches the key belongs to no incident, and an event there would be lost. A resumed row of
- * a pruned incident takes the count that response had, so the next sum begins at its count.
+ * a pruned incident takes the count that response had, so the next sum begins at the count of that row.
  *
- * The second pass takes the kept events, drops duplicates by intake's filter (dedup.h), and adds up the others by stretch. A
- * duplicate whose first occurrence is kept never counts. It is uncertain whether an event counts if
- *   - the filter's range before it is not completely kept, so that it may repeat an event that retention dropped;
- *   - its document is invalid, which matters only if the event opens or raises;
- *   - its id occurred before only in a record of another partition, which only a restarted intake adds to its filter.
+ * The second pass takes the kept events, drops duplicates by intake's filter (dedup.h), and counts the others of each stretch.
+ * A duplicate whose first occurrence is kept never counts. It is uncertain whether an event counts if
+ *   - the offsets before it that the filter remembers are not all kept, so that it may repeat an event that retention dropped;
+ *   - its document is invalid, which matters only if it opens an incident or raises the severity;
+ *   - its id occurred before only in a misplaced record (RECOUNT_MISPLACED), which intake may or may not have added to its filter.
  * Such events allow a range of counts, so retention causes no false alarm. For the same reason, a stretch that begins before
  * the first kept event is shortened to begin at the first row whose `through` is kept, and that row's count is not checked.
  *
  * Imported rows name offsets of another log. All events of that log were counted when it was exported, so these rows cover
- * everything before the position at which the import ends (the first position after them).
+ * everything before the position at which the import ends (the first position that the ledger states after them).
  *
  * Memory: about 130 bytes for each incident with a stretch after the first kept event, and the filter.
  */
@@ -31,11 +31,11 @@
 
 typedef struct Recount Recount;
 
-/* text: a sentence about the record at offset, of the topic of events or of the ledger; borrowed for the call. */
+/* text: a sentence about the record at this offset of the topic of events (of_events) or of the ledger; borrowed for the call. */
 typedef void (*RecountFinding)(void *context, bool of_events, int64_t offset, const char *text);
 
 typedef struct {
-	int64_t first;           /* offset of the oldest kept event; if none is kept, of the next one */
+	int64_t first;           /* offset of the oldest kept event; if none is kept, the offset that the next event will have */
 	int64_t generation_size; /* of the filter, in records (dedup_generation_size) */
 	RecountFinding finding;
 	void *context;
@@ -49,7 +49,7 @@ void recount_free(Recount *recount);
 
 /* ---- first pass: accepted records of the ledger in their order */
 
-/* The ledger is complete from its first record, so every event from the first stated position on must be in a row. */
+/* Call it if the ledger is complete from its first record: then a row must count every event from the first stated position on. */
 void recount_ledger_is_whole(Recount *recount);
 
 typedef enum { RECOUNT_OPENED, RECOUNT_CONTINUED, RECOUNT_RESUMED } RecountStep;
@@ -81,7 +81,8 @@ typedef struct {
 int64_t recount_end(const Recount *recount);
 
 /*
- * Retention dropped all events between the last one taken (none yet: options.first) and this offset while the recount ran.
+ * Call it if retention dropped events while the recount ran: all those between the last event taken (if none was taken:
+ * options.first) and this offset.
  */
 void recount_kept_from(Recount *recount, int64_t offset);
 
@@ -90,8 +91,8 @@ void recount_event(Recount *recount, const RecountEvent *event);
 /* ---- the result */
 
 typedef struct {
-	uint64_t incidents;          /* compared */
-	uint64_t events, uncertain;  /* taken, duplicates included; of those, events that may or may not count */
+	uint64_t incidents;          /* incidents whose counts were compared */
+	uint64_t events, uncertain;  /* events taken, duplicates included; the part of them that may or may not count */
 	uint64_t unchecked;          /* rows whose count cannot be compared: of an import, or of events that are not kept */
 	uint64_t findings;
 } RecountFigures;

@@ -105,7 +105,7 @@ Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowP
 	return result_ok();
 }
 
-/* INSTANT_NONE is the smallest Instant. */
+/* INSTANT_NONE is the smallest Instant, so a missing time is ignored. */
 static Instant later(Instant one, Instant other)
 {
 	return one > other ? one : other;

@@ -4,7 +4,8 @@
  *
  *     window: state=0;version=3;count=1017;through=99120;seen=…;window=900;cap=86400;severity=2;reflected=99001;key=…;event=…
  *
- * and, once its incident was reopened, resumed=…: window and cap are measured from there at the earliest.
+ * and resumed=… once its incident was reopened: window and cap are then measured from the reopening, the window from the last
+ * event if that is later.
  *
  * `reflected` and `horizon` select the rows to prune: those that ended before the horizon and whose events all lie before the
  * reflected offset, so that no restart reads them again.
@@ -42,7 +43,7 @@ Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowP
 /* Appends the header with `by` added to `through` and `reflected`, for a log in which events have other offsets. */
 void window_header_move(Slice text, int64_t by, Buffer *out);
 
-/* When the window ends without a closing; for a closed one, `at`, the time of its record. */
+/* When the window ends if it is not closed before; for a closed window, `at`, the time of the record that closed it. */
 Instant window_ends_at(const WindowRow *row, Instant at);
 
 /* Bytes of a report's body; the document that it embeds has at most SENDER_BYTES_MAX. */

@@ -54,7 +54,7 @@ static void index_grow(Windows *windows)
 	free(before);
 }
 
-/* Closes the hole without tombstones: later entries of the same run that may move up do so. */
+/* Removes a cell without a tombstone: moves later cells of the same probe run into the hole where their home cell allows it. */
 static void index_remove(Windows *windows, uint32_t *cell)
 {
 	uint32_t mask = windows->index_size - 1;
@@ -315,7 +315,7 @@ static int32_t passed_ms(uint32_t from, Instant now)
 	return (int32_t)((uint32_t)now - from);
 }
 
-/* Sets the next check, CHECK_MS from now. */
+/* Sets the next check to CHECK_MS from now, and moves the entry to the end of `waiting`. */
 static void check_later(Windows *windows, uint32_t number, Instant now)
 {
 	Window *window = entry_at(windows, number);
@@ -337,14 +337,14 @@ static bool interval_over(const Window *window, Instant now)
 	return passed_ms(window->updated_ms, now) >= intervals_ms[window->step];
 }
 
-/* One update in COALESCE_MS; a clock that was set back delays none. */
+/* True if the last report is at least COALESCE_MS ago, or if the clock was set back. */
 static bool update_allowed(const Window *window, Instant now)
 {
 	int32_t passed = passed_ms(window->updated_ms, now);
 	return passed < 0 || passed >= COALESCE_MS;
 }
 
-/* An entry with its first event since the last report is due at once if its interval is over. */
+/* The first fresh entry whose interval since the last report is over: it is due at once. The others move to `waiting`. */
 static Window *fresh_due(Windows *windows, Instant now)
 {
 	while (windows->fresh.first != NONE) {
@@ -363,7 +363,7 @@ static Window *fresh_due(Windows *windows, Instant now)
 	return NULL;
 }
 
-/* Time until the first check of `waiting`. A check more than CHECK_MS ahead means that the clock was set back: 0. */
+/* Time until the first check of `waiting`. A check more than CHECK_MS ahead means that the clock was set back; it is due now. */
 static int32_t waiting_ms(const Windows *windows, Instant now)
 {
 	int32_t left = -passed_ms(entry_at(windows, windows->waiting.first)->check_ms, now);

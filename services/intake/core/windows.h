@@ -4,8 +4,8 @@
  * An entry is ahead of its row (core/row.h): its `event_count`, `last_seen_at` and `event` include events that are counted
  * but not reported. Such an entry is pending and is in two lists:
  *
- *     pending   ordered by pending_from, the first offset not reported; its head bounds how far the input is reflected
- *     fresh, then waiting   ordered by the time of the next check, CHECK_MS after the previous one
+ *     pending            ordered by pending_from, the first offset not reported; the first entry limits windows_reflected
+ *     fresh or waiting   fresh before the first check; then waiting, ordered by the next check, CHECK_MS after the previous check
  *
  * Invariants: an entry is in `pending` exactly when pending_from >= 0, and then in exactly one of `fresh` and `waiting`.
  * Entries do not move: a pointer is valid until windows_remove, windows_clear or windows_release.
@@ -20,9 +20,9 @@
 
 enum {
 	WINDOWS_MAX = 1 << 22,     /* entries; above it, the rows that end first are pruned (decide.c) */
-	COALESCE_MS = 1000,        /* between two updates of a key, at least */
+	COALESCE_MS = 1000,        /* least time between two reports of a key */
 	CHECK_MS = 500,            /* between two checks; without an event between them the key is quiet and its count is reported */
-	COALESCE_STEPS = 6,        /* 1, 2, 4, 8, 16, 30 s between updates while the key keeps repeating */
+	COALESCE_STEPS = 6,        /* 1, 2, 4, 8, 16, 30 s between reports while the key keeps repeating */
 };
 
 typedef struct {
@@ -35,7 +35,7 @@ typedef struct {
 	uint8_t tops;                 /* Bits.top of key (bits 0, 1) and event (bits 2, 3) */
 	int8_t severity;
 	uint8_t flags;
-	uint8_t step;                 /* of the coalescing interval */
+	uint8_t step;                 /* index of the current interval between reports (COALESCE_STEPS) */
 	uint32_t updated_ms, check_ms; /* low 32 bits of a time in ms: of the last report, of the next check */
 	uint32_t pending_next, pending_previous, check_next, check_previous;
 } Window;
@@ -46,7 +46,7 @@ typedef struct {
 
 typedef struct {
 	Window **chunks;
-	uint32_t used, capacity, free_first; /* entries ever used; entries in chunks; list of free ones */
+	uint32_t used, capacity, free_first; /* entries ever used; entries in chunks; first free entry */
 	uint32_t count;
 	uint32_t *index;  /* numbers of entries, from 1; 0: free */
 	uint32_t index_size;
@@ -89,7 +89,7 @@ int64_t windows_reflected(const Windows *windows, int64_t none);
  */
 Instant windows_reflected_at(const Windows *windows, Instant none);
 
-/* An entry to report now, with its next interval already set; NULL: none is due. windows_put must follow. */
+/* An entry to report now, or NULL. Its next interval is set already. The caller drafts a report, whose apply calls windows_put. */
 Window *windows_due(Windows *windows, Instant now);
 
 /* When to call windows_due again; INSTANT_NONE: no entry is pending. */

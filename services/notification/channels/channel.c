@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NEED_ADDRESS = 0 }; /* the first of a type's needs (channel.h) */
+enum { NEED_ADDRESS = 0 }; /* index of the address in Channel.needs */
 enum { ADDRESS_MAX = 8192, SUBJECT_MAX = 8192, BODY_MAX = 1 << 20 };
 
 static const Channel *const channels[] = { &channel_webhook, &channel_email };
@@ -14,6 +14,56 @@ const Channel *channel_of_type(const char *type)
 		if (type && strcmp(channels[i]->type, type) == 0)
 			return channels[i];
 	return NULL;
+}
+
+/* ---- members that notices may show */
+
+static const Field *row_of(const FieldTable *table, Slice name)
+{
+	for (size_t i = 0; table && i < table->count; i++)
+		if (slice_is(name, table->fields[i].name))
+			return &table->fields[i];
+	return NULL;
+}
+
+bool notice_shows(const FieldTable *table, const char *pointer)
+{
+	while (*pointer == '/') {
+		size_t size = strcspn(++pointer, "/");
+		const Field *row = row_of(table, (Slice){ pointer, size });
+		if (!row || (row->flags & (FIELD_IN_NOTICE | FIELD_RESTRICTED)) != FIELD_IN_NOTICE)
+			return false;
+		table = row->type == FIELD_OBJECT ? row->table : NULL;
+		pointer += size;
+	}
+	return *pointer == '\0';
+}
+
+static bool has_restricted(const FieldTable *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *row = &table->fields[i];
+		if ((row->flags & FIELD_RESTRICTED) || (row->type == FIELD_OBJECT && has_restricted(row->table)))
+			return true;
+	}
+	return false;
+}
+
+json_t *notice_document(const FieldTable *table, json_t *document)
+{
+	if (!json_is_object(document) || !has_restricted(table))
+		return json_incref(document);
+	json_t *shown = json_copy(document);
+	must(shown != NULL);
+	for (size_t i = 0; i < table->count; i++) {
+		const Field *row = &table->fields[i];
+		json_t *value = json_object_get(shown, row->name);
+		if (row->flags & FIELD_RESTRICTED)
+			json_object_del(shown, row->name);
+		else if (value && row->type == FIELD_OBJECT)
+			must(json_object_set_new(shown, row->name, notice_document(row->table, value)) == 0);
+	}
+	return shown;
 }
 
 /* ---- settings in channels.yaml */
@@ -108,7 +158,7 @@ static Result addresses_write(const Notice *notice, const Channel *type, Outboun
 	for (size_t i = 0; i < CHANNEL_NEEDS_MAX && type->needs[i].name; i++)
 		if (!need_resolve(type, i, notice->channel, notice->environment, values[i], missing))
 			return result_fail(ERROR_INPUT, "%s is not set", missing);
-	/* A pack may refer to a secret that the site does not set: then its webhooks are unsigned. */
+	/* If the pack refers to a secret that is not set, the webhook is sent unsigned. */
 	if (!setting_resolve(notice->environment, notice->channel->secret, "secret", &out->secret, missing))
 		buffer_clear(&out->secret);
 	return result_ok();

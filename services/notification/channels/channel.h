@@ -1,7 +1,7 @@
 /*
- * Channels: convert a notice into a message to be sent. A channel is one struct; a new one needs a file, a row in channel.c, and
- * its word and members in shared/domain (CONTRIBUTING, "Where is it?").
- * This code neither sends nor waits, and gets settings through the environment, so that tests can supply both.
+ * Channels: convert a notice into a message to be sent. A type of channel is one struct Channel. A new type needs a file, a row
+ * in channel.c, and its word and members in shared/domain (CONTRIBUTING, "Where is it?").
+ * This code does not send or wait, and it reads settings through NotificationEnvironment, so that tests can supply them.
  */
 #ifndef TOCSIN_NOTIFICATION_CHANNELS_CHANNEL_H
 #define TOCSIN_NOTIFICATION_CHANNELS_CHANNEL_H
@@ -17,13 +17,13 @@ typedef struct {
 	const ChannelPolicy *channel;
 	const NotificationEnvironment *environment;
 	json_t *incident; /* the current document */
-	const char *key, *recipient; /* msg_…, "person:li" */
-	const char *address, *language; /* of a person, else NULL */
-	int64_t escalation_level, attempt; /* attempt: number of this one, from 1 */
+	const char *key, *recipient; /* key: "msg_…"; recipient: "person:li" */
+	const char *address, *language; /* of a recipient that is a person; else NULL */
+	int64_t escalation_level, attempt; /* attempt: number of this attempt, from 1 */
 	Instant reached_at; /* time at which the level was reached */
 } Notice;
 
-/* A request, and the memory that it borrows. */
+/* An outbound request, and the buffers that it borrows. */
 typedef struct {
 	OutboundRequest message;
 	Buffer url, secret, from, subject, body;
@@ -37,20 +37,45 @@ typedef struct {
 		const char *name;
 		size_t offset; /* in ChannelPolicy */
 	} needs[CHANNEL_NEEDS_MAX];
-	/* Fills the parts that depend on the channel: subject, body, recipient. Address, key and secret are already set. */
+	/* Fills the body and, for mail, subject, sender and recipient. Url, secret and key are already set. */
 	void (*write)(const Notice *notice, OutboundMessage *out);
 } Channel;
+
+/*
+ * The members of the incident that notices may show. People read those whose rows have FIELD_IN_NOTICE; programs get the whole
+ * document; neither gets rows with FIELD_RESTRICTED.
+ */
+
+/* True when each row on the way of the pointer ("/assignee/team") has FIELD_IN_NOTICE and none has FIELD_RESTRICTED. */
+bool notice_shows(const FieldTable *table, const char *pointer);
+
+/* The document without the members of rows with FIELD_RESTRICTED: a new reference, to the same object if there are none. */
+json_t *notice_document(const FieldTable *table, json_t *document);
+
+/* The body of a webhook. */
+typedef struct {
+	json_t *incident;
+	int64_t escalation_level;
+	const char *recipient;
+} WebhookData;
+
+typedef struct {
+	int type; /* 0: incident.opened, 1: incident.escalated */
+	Instant timestamp;
+	WebhookData data;
+} WebhookBody;
+extern const FieldTable webhook_table;
 
 extern const Channel channel_webhook, channel_email;
 
 /* NULL: unknown type. */
 const Channel *channel_of_type(const char *type);
 
-/* True when the channel lacks a setting; missing is then its name, or that of a member ("TOCSIN_WEBHOOK_URL", "url"). */
+/* True when the channel lacks a setting; missing then names it ("TOCSIN_WEBHOOK_URL"), or the member that is absent ("url"). */
 bool channel_missing_setting(const ChannelPolicy *channel, const NotificationEnvironment *environment,
 		   char missing[static CHANNEL_MISSING]);
 
-/* ERROR_INPUT with the remedy: the egress rules forbid the channel's address (egress_url). OK if a setting is missing. */
+/* ERROR_INPUT with the remedy: the egress rules forbid the channel's address (egress_url). OK if the address is not set. */
 Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironment *environment, const EgressRules *egress);
 
 /* ERROR_INPUT: the channel lacks a setting, or the message is too large. Call outbound_message_release in any case. */
@@ -58,8 +83,8 @@ Result outbound_message_write(const Notice *notice, OutboundMessage *out);
 void outbound_message_release(OutboundMessage *message); /* wipes url and secret */
 
 /*
- * Appends text with every ${NAME} replaced by the value of that setting. False: a setting is unset, and missing is its name;
- * or text is empty or NULL, and missing is `name`.
+ * Appends text with every ${NAME} replaced by the value of that setting. False: a setting is not set, and missing is its name;
+ * or text is NULL, empty or too long, and missing is `name`.
  */
 bool setting_resolve(const NotificationEnvironment *environment, const char *text, const char *name, Buffer *out,
 		     char missing[static CHANNEL_MISSING]);

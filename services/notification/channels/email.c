@@ -2,14 +2,16 @@
 #include "services/notification/channels/channel.h"
 
 #include "services/notification/core/level.h"
+#include "shared/domain/documents.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+/* NULL also for a member whose row does not permit notices to show it. */
 static const char *notice_text(const Notice *notice, const char *pointer)
 {
-	return json_string_value(json_at(notice->incident, pointer));
+	return notice_shows(&incident_table, pointer) ? json_string_value(json_at(notice->incident, pointer)) : NULL;
 }
 
 static const char *text_or(const char *text, const char *otherwise)
@@ -17,7 +19,7 @@ static const char *text_or(const char *text, const char *otherwise)
 	return text && text[0] ? text : otherwise;
 }
 
-/* Ranges of UTF-8, ordered by bytes: characters that end a line, or change its direction and so disguise its text. */
+/* Ranges of UTF-8 characters, ordered by bytes, that end a line, or change the direction of its text and so disguise the text. */
 static const struct {
 	const char *first, *last;
 } controls[] = {
@@ -32,7 +34,7 @@ static const struct {
 	/* NOLINTEND(misc-misleading-bidirectional) */
 };
 
-/* The size in bytes of the control character at text; 0: none. */
+/* The size in bytes of the control character at the beginning of text; 0: there is no control character. */
 static size_t control_size(const char *text)
 {
 	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
@@ -43,7 +45,7 @@ static size_t control_size(const char *text)
 	return 0;
 }
 
-/* Appends text as one line, so that a title cannot forge a header or a line of the mail. */
+/* Appends text with spaces for control characters, so that a title cannot forge a header or a line of the mail. */
 static void line_append(Buffer *out, const char *text)
 {
 	while (*text) {
@@ -78,7 +80,10 @@ static const char *category_name(const Notice *notice, const char *value)
 	return text_or(policy_category_name(notice->policy, value, notice->language), value);
 }
 
-/* A line is written if the incident has the member. word: prefix of the texts for its values ("mail.severity.high"). */
+/*
+ * Each line shows one member of the incident; it is omitted if the incident lacks the member. word: the key of the text for a
+ * value is word followed by the value ("mail.severity.high"); NULL: the value itself is shown.
+ */
 static const struct {
 	const char *key, *pointer, *word;
 	const char *(*value)(const Notice *notice, const char *value);
@@ -139,7 +144,7 @@ static void text_write(const Notice *notice, Buffer *out)
 	char level[24];
 	Buffer link;
 	snprintf(level, sizeof(level), "%" PRId64, notice->escalation_level);
-	if (incident_is_drill(notice->incident))
+	if (flags_have_drill(json_object_get(notice->incident, "flags")))
 		sentence_write(notice, "mail.drill", "", out);
 	sentence_write(notice, notice->escalation_level == 1 ? "mail.opened" : "mail.escalated", level, out);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)

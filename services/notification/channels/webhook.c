@@ -2,69 +2,36 @@
 #include "services/notification/channels/channel.h"
 
 #include "shared/domain/documents.h"
+#include "shared/domain/rows.h"
 
-typedef struct {
-	json_t *incident;
-	int64_t escalation_level;
-	const char *recipient;
-} WebhookData;
-
-typedef struct {
-	const char *type;
-	Instant timestamp;
-	json_t *data;
-} WebhookBody;
+static const char *const type_words[] = { "incident.opened", "incident.escalated", NULL };
 
 static const Field data_fields[] = {
-	{ .name = "incident",
-	  .type = FIELD_FREE,
-	  .offset = offsetof(WebhookData, incident),
-	  .flags = FIELD_REQUIRED,
-	  .sentence = "The whole incident at the time of sending" },
-	{ .name = "escalation_level",
-	  .type = FIELD_INTEGER,
-	  .offset = offsetof(WebhookData, escalation_level),
-	  .flags = FIELD_REQUIRED,
-	  .min = 1,
-	  .max = INT64_MAX,
-	  .sentence = "The level that was reached" },
-	{ .name = "recipient",
-	  .type = FIELD_TEXT,
-	  .offset = offsetof(WebhookData, recipient),
-	  .flags = FIELD_REQUIRED,
-	  .sentence = "channel: followed by the channel's id" },
+	ROW_FREE(WebhookData, incident, FIELD_REQUIRED, "The whole incident at the time of sending", .table = &incident_table),
+	ROW_INTEGER(WebhookData, escalation_level, FIELD_REQUIRED, 1, INT64_MAX, "The level that was reached"),
+	ROW_TEXT(WebhookData, recipient, FIELD_REQUIRED | FIELD_PERSONAL, 0, "channel: followed by the channel's id"),
 };
 static const FieldTable data_table = FIELD_TABLE("webhook-data", data_fields, WebhookData);
 
 static const Field body_fields[] = {
-	{ .name = "type",
-	  .type = FIELD_TEXT,
-	  .offset = offsetof(WebhookBody, type),
-	  .flags = FIELD_REQUIRED,
-	  .sentence = "incident.opened at level 1, else incident.escalated" },
-	{ .name = "timestamp",
-	  .type = FIELD_TIME,
-	  .offset = offsetof(WebhookBody, timestamp),
-	  .flags = FIELD_REQUIRED,
-	  .sentence = "Time at which the level was reached; the same on every attempt" },
-	{ .name = "data",
-	  .type = FIELD_FREE,
-	  .offset = offsetof(WebhookBody, data),
-	  .flags = FIELD_REQUIRED,
-	  .sentence = "The incident, the level and the recipient" },
+	ROW_CHOICE(WebhookBody, type, FIELD_REQUIRED, type_words, "incident.opened at level 1, else incident.escalated"),
+	ROW_TIME(WebhookBody, timestamp, FIELD_REQUIRED,
+		 "Time at which the level was reached; the same on every attempt"),
+	ROW_OBJECT(WebhookBody, data, FIELD_REQUIRED, &data_table, "The incident, the level and the recipient"),
 };
-static const FieldTable body_table = FIELD_TABLE("webhook", body_fields, WebhookBody);
+const FieldTable webhook_table =
+	FIELD_DOCUMENT("webhook", body_fields, WebhookBody, TABLE_ANSWER, "Webhook",
+		       "Body of the requests that Tocsin sends to a webhook channel, with Standard Webhooks headers.");
 
 static void webhook_write(const Notice *notice, OutboundMessage *out)
 {
-	WebhookData data = { .incident = notice->incident,
-			     .escalation_level = notice->escalation_level,
-			     .recipient = notice->recipient };
-	json_t *data_tree JSON_AUTO = json_encode(&data_table, &data);
-	WebhookBody body = { .type = notice->escalation_level == 1 ? "incident.opened" : "incident.escalated",
+	json_t *incident JSON_AUTO = notice_document(&incident_table, notice->incident);
+	WebhookBody body = { .type = notice->escalation_level > 1,
 			     .timestamp = notice->reached_at,
-			     .data = data_tree };
-	json_t *tree JSON_AUTO = json_encode(&body_table, &body);
+			     .data = { .incident = incident,
+				       .escalation_level = notice->escalation_level,
+				       .recipient = notice->recipient } };
+	json_t *tree JSON_AUTO = json_encode(&webhook_table, &body);
 	json_write(tree, &out->body);
 }
 

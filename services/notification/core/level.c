@@ -16,11 +16,11 @@ Id level_message_key(const char *incident_id, Instant base_at, int64_t level, co
 	return id_derived("msg_", slice_of(name), 0);
 }
 
-bool incident_is_drill(json_t *incident)
+bool flags_have_drill(json_t *flags)
 {
 	size_t i;
 	json_t *flag;
-	json_array_foreach (json_object_get(incident, "flags"), i, flag)
+	json_array_foreach (flags, i, flag)
 		if (json_is_string(flag) && strcmp(json_string_value(flag), "drill") == 0)
 			return true;
 	return false;
@@ -29,10 +29,13 @@ bool incident_is_drill(json_t *incident)
 static bool is_listed(json_t *deliveries, const char *recipient)
 {
 	size_t i;
-	json_t *delivery;
-	json_array_foreach (deliveries, i, delivery)
-		if (strcmp(json_string_value(json_object_get(delivery, "recipient")), recipient) == 0)
+	json_t *tree;
+	json_array_foreach (deliveries, i, tree) {
+		Delivery delivery;
+		bool valid = !result_failed(json_decode_record(&delivery_table, tree, &delivery));
+		if (valid && strcmp(delivery.recipient, recipient) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -42,7 +45,7 @@ typedef struct {
 	const ChannelPolicy *channel;
 	const PersonPolicy *person;
 	Skip skip;
-	const char *name, *missing; /* for the text of skip */
+	const char *name, *missing; /* arguments of skip_write */
 } Target;
 
 static void target_add(const Level *level, json_t *deliveries, const Target *target)
@@ -68,7 +71,7 @@ static void target_add(const Level *level, json_t *deliveries, const Target *tar
 	buffer_release(&detail);
 }
 
-/* True when the list lacks the recipient and has room for it. The last element is reserved for SKIP_TOO_MANY. */
+/* True when the list lacks the recipient and has room for it. Else, if only one element is left, adds one with SKIP_TOO_MANY. */
 static bool target_fits(const Level *level, json_t *deliveries, const char *recipient)
 {
 	size_t count = json_array_size(deliveries);
@@ -92,7 +95,7 @@ static bool is_notified(const Level *level, const char *recipient)
 static void target_reach(const Level *level, json_t *deliveries, Target *target)
 {
 	char missing[LEVEL_MISSING] = "", recipient[RECIPIENT];
-	/* Ids of the policy may be longer than the recipient of a delivery can be: they are cut. */
+	/* An id of the policy may be longer than Delivery.recipient allows; then the recipient is truncated. */
 	snprintf(recipient, sizeof(recipient), "%.*s", (int)text_cut_size(target->recipient, cut_size(target->recipient)),
 		 target->recipient);
 	target->recipient = recipient;
@@ -182,7 +185,7 @@ static void target_resolve(const Level *level, json_t *deliveries, const char *t
 	unknown_add(level, deliveries, text);
 }
 
-/* The reason why a level has no deliveries; recipients notified before have none. */
+/* The reason why a level has no deliveries. SKIP_NOTIFIED: all its recipients were notified before the plan moved. */
 static Skip empty_level(const EscalationLevel *row)
 {
 	if (!row)

@@ -5,9 +5,9 @@
  *   team:T      a mail to each of its members on duty
  *   person:P    a mail, through the first channel of type email
  *
- * A person gets at most one mail for a level, also when the plan moves to another policy and its levels start again. Every
- * other target leaves a delivery: one that cannot be notified in state skipped with the reason, a level without targets one
- * to "nobody". The outcome of a level does not change the time of the next one, which counts from the opening.
+ * No recipient is notified twice of the same level, even if the plan moves to another policy and its levels start again. A
+ * target that cannot be notified gets a delivery in state skipped, with the reason. A level that would have no delivery gets a
+ * skipped delivery to "nobody". The outcome of a level does not change when the next level is due: that counts from base_at.
  */
 #ifndef TOCSIN_NOTIFICATION_CORE_LEVEL_H
 #define TOCSIN_NOTIFICATION_CORE_LEVEL_H
@@ -25,13 +25,13 @@ typedef bool (*LevelMissingSetting)(void *context, const ChannelPolicy *channel,
 
 typedef struct {
 	const Policy *policy; /* in force now */
-	const EscalationPolicy *escalation; /* that of the plan; NULL: it no longer exists */
+	const EscalationPolicy *escalation; /* the plan's escalation policy; NULL: it no longer exists */
 	int64_t level; /* from 1 */
 	const char *incident_id;
 	Instant base_at, now;
 	bool known; /* the incident's document exists */
 	bool drill;
-	json_t *notified; /* object whose member names are keys of messages queued before; NULL: none */
+	json_t *notified; /* object: its member names are the keys of messages queued before; may be NULL */
 	LevelMissingSetting missing_setting;
 	void *missing_setting_context;
 } Level;
@@ -39,10 +39,10 @@ typedef struct {
 /* A new list of 1 to LEVEL_DELIVERIES_MAX objects of delivery_table, in the order of the policy. */
 json_t *level_deliveries(const Level *level);
 
-/* True when the incident has the flag "drill". */
-bool incident_is_drill(json_t *incident);
+/* True when the flags of an incident, a list of flag_words, contain "drill"; false for NULL. */
+bool flags_have_drill(json_t *flags);
 
-/* The key of a message: the same on every attempt, different after a reopening. */
+/* The key of a message: the same on every attempt. After a reopening base_at and therefore the key differ. */
 Id level_message_key(const char *incident_id, Instant base_at, int64_t level, const char *recipient);
 
 #endif

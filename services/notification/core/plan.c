@@ -1,68 +1,46 @@
 #include "services/notification/core/plan.h"
 
-#include "shared/domain/documents.h"
+#include "shared/domain/lifecycle.h"
 
 #include <string.h>
 
-static const char *text_at(json_t *object, const char *name)
+bool incident_waits(const Incident *incident)
 {
-	return json_string_value(json_object_get(object, name));
+	return status_is_open(incident->status) && incident->acknowledged.at == INSTANT_NONE;
 }
 
-static Instant time_at(json_t *object, const char *name)
+/* If the entry starts a plan, returns the time from which the plan's seconds count; else INSTANT_NONE. */
+static Instant entry_base(const PlanState *plan, const JournalEntry *entry, const Incident *incident)
 {
-	Instant time = INSTANT_NONE;
-	(void)instant_parse(slice_of(text_at(object, name)), &time);
-	return time;
-}
-
-bool incident_waits(json_t *incident)
-{
-	const char *status = text_at(incident, "status");
-	return status && status_is_open(status) &&
-	       time_at(json_object_get(incident, "acknowledged"), "at") == INSTANT_NONE;
-}
-
-/* If the entry starts a plan: the time from which the seconds of that plan count. Else INSTANT_NONE. */
-static Instant entry_base(const PlanState *plan, json_t *entry, json_t *incident)
-{
-	const char *type = text_at(entry, "type");
-	if (!type)
+	IncidentChange change;
+	if (result_failed(incident_change_decode(entry->changes, &change)))
 		return INSTANT_NONE;
-	if (strcmp(type, "opened") == 0) {
-		Instant opened_at = time_at(incident, "opened_at");
-		return opened_at == INSTANT_NONE ? time_at(entry, "at") : opened_at;
-	}
-	bool restarts = json_object_get(json_object_get(entry, "changes"), "escalation_level") != NULL;
-	bool assessed = strcmp(type, "assessed") == 0 && (restarts || !plan->exists);
-	return assessed || strcmp(type, "reopened") == 0 ? time_at(entry, "at") : INSTANT_NONE;
+	if (strcmp(entry->type, "opened") == 0 && incident->opened_at != INSTANT_NONE)
+		return incident->opened_at;
+	bool first_assessed = strcmp(entry->type, "assessed") == 0 && !plan->exists;
+	return first_assessed || entry_starts_escalation(entry, &change) ? entry->at : INSTANT_NONE;
 }
 
-static bool is_assessed(json_t *entries)
-{
-	size_t i;
-	json_t *entry;
-	json_array_foreach (entries, i, entry)
-		if (text_at(entry, "type") && strcmp(text_at(entry, "type"), "assessed") == 0)
-			return true;
-	return false;
-}
-
-PlanVerdict plan_judge(const PlanState *plan, json_t *entries, json_t *incident, Instant *base_at)
+PlanVerdict plan_judge(const PlanState *plan, json_t *entries, const Incident *incident, Instant *base_at)
 {
 	Instant base = INSTANT_NONE;
+	bool assessed = false;
 	size_t i;
-	json_t *entry;
+	json_t *tree;
 	if (!incident_waits(incident))
 		return plan->next_level > 0 ? PLAN_STOP : PLAN_KEEP;
-	json_array_foreach (entries, i, entry) {
-		Instant from = entry_base(plan, entry, incident);
+	json_array_foreach (entries, i, tree) {
+		JournalEntry entry;
+		if (result_failed(json_decode_record(&journal_entry_table, tree, &entry)))
+			continue;
+		bool assesses = strcmp(entry.type, "assessed") == 0;
+		Instant from = entry_base(plan, &entry, incident);
 		/* If one record holds an opening and its assessment, the plan counts from the opening. */
-		bool assessed_after = base != INSTANT_NONE && strcmp(text_at(entry, "type"), "assessed") == 0;
-		if (from != INSTANT_NONE && !assessed_after)
+		if (from != INSTANT_NONE && !(assesses && base != INSTANT_NONE))
 			base = from;
+		assessed = assessed || assesses;
 	}
-	if (base == INSTANT_NONE && !is_assessed(entries))
+	if (base == INSTANT_NONE && !assessed)
 		return PLAN_KEEP;
 	*base_at = base != INSTANT_NONE ? base : plan->base_at;
 	return base != INSTANT_NONE ? PLAN_START : PLAN_MOVE;

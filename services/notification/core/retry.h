@@ -1,6 +1,6 @@
 /*
- * The time of the next attempt to send a message. Pure: the jitter is derived from the message's key. So a repeated
- * computation gives the same time, and a receiver that recovers does not get a thousand messages at once.
+ * The time of the next attempt to send a message. Each wait has a jitter, so that a receiver that recovers does not get a
+ * thousand messages at once. Pure: the jitter is derived from key and attempt, so a repeated computation gives the same time.
  */
 #ifndef TOCSIN_NOTIFICATION_CORE_RETRY_H
 #define TOCSIN_NOTIFICATION_CORE_RETRY_H
@@ -8,9 +8,9 @@
 #include "shared/base/instant.h"
 
 enum {
-	RETRY_AFTER_MAX_MS = 3600 * 1000, /* limit of the Retry-After of a receiver */
-	RETRY_TOTAL_MS = 24 * 3600 * 1000, /* after this time the delivery fails, */
-	RETRY_LEAST = 8, /* but not before this many attempts, because Tocsin itself may have been down */
+	RETRY_AFTER_MAX_MS = 3600 * 1000, /* a longer Retry-After of a receiver is reduced to this time */
+	RETRY_TOTAL_MS = 24 * 3600 * 1000, /* no further attempt is made later than this after the message was queued */
+	RETRY_LEAST = 8, /* but this many attempts are made in any case, because Tocsin itself may have been down */
 	RETRY_JITTER_PERCENT = 25,
 };
 
@@ -18,7 +18,7 @@ typedef struct {
 	Slice key;
 	int64_t attempt; /* number of the failed attempt, from 1 */
 	Instant queued_at, now;
-	int64_t retry_after_ms; /* requested by the receiver; 0: not */
+	int64_t retry_after_ms; /* the receiver's Retry-After; 0: none */
 } Retry;
 
 /*

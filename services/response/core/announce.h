@@ -1,23 +1,22 @@
 /*
- * Announcements in a journal record: to which reopened incident a key's events count again, and which members open incidents
- * have in common. They are decided here, under the policy in force, and stored in the record, because derive may read nothing
- * but the record. Pure.
+ * Announcements in a journal record: the reopened incident for which the events of a key count again, and the join keys of an
+ * incident that is opened, closed or reopened. They are decided here, under the policy in force, and stored in the record, because
+ * derive may read nothing but the record. Pure.
  */
 #ifndef TOCSIN_RESPONSE_ANNOUNCE_H
 #define TOCSIN_RESPONSE_ANNOUNCE_H
 
-#include "services/response/core/extras.h"
-#include "shared/base/id.h"
+#include "services/response/core/entries.h"
 #include "shared/domain/policy.h"
 
 /* A new object of resumption_table if a person reopens the incident with these entries, else NULL. */
-json_t *resumption_of(json_t *incident, const IncidentExtras *extras, json_t *entries, const Policy *policy);
+json_t *resumption_of(const Incident *incident, const IncidentExtras *extras, const Entries *entries, const Policy *policy);
 
 /*
- * A new list of join_table if the policy joins incidents and the entries open, close or reopen one; else NULL. incident: its
- * document before the entries; NULL: they open it. Noise is announced only when it is reopened.
+ * A new list of join_table if the policy joins incidents and the entries open, close or reopen one; else NULL. incident: before
+ * the entries; for an opening, what they open. Noise is announced only when it is reopened.
  */
-json_t *joins_of(const char *incident_id, json_t *incident, json_t *entries, const Policy *policy);
+json_t *joins_of(const char *incident_id, const Incident *incident, const Entries *entries, const Policy *policy);
 
 /* 26 base32 characters: the hash of the member (`by`) and the value (`name`) that incidents share. */
 Id join_key(const char *by, const char *name);

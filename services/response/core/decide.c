@@ -1,26 +1,18 @@
 #include "services/response/core/decide.h"
 
-#include "services/response/core/lifecycle.h"
 #include "services/response/core/opening.h"
 #include "services/response/core/roles.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* The inputs of checks and effects. */
+/* A command and the incident on which it is to act; context.incident is NULL if there is none. */
 typedef struct {
-	json_t *incident;
-	const IncidentExtras *extras;
+	CommandContext context;
 	const CommandRecord *record;
 	const Actor *actor;
-	const Policy *policy;
-	CommandId id;
-	CommandArguments arguments;
-	const char *kind, *status;
-	const LifecycleCell *cell;
-	Instant at;
-} CommandContext;
+	Transition transition;
+} Request;
 
 /* ---- problems */
 
@@ -42,249 +34,128 @@ static json_t *problem_of_errors(const FieldErrors *errors)
 	return problem;
 }
 
-/* ---- checks: a new problem, or NULL */
+/* ---- checks: each returns a new problem, or NULL */
 
-static json_t *check_known(CommandContext *context)
+static json_t *check_known(Request *request)
 {
-	if (context->id == COMMANDS)
+	if (request->context.command == NULL)
 		return problem_new("not-found", "There is no such command");
-	return context->incident ? NULL : problem_new("not-found", "There is no such incident");
+	return request->context.incident ? NULL : problem_new("not-found", "There is no such incident");
 }
 
-static json_t *check_role(CommandContext *context)
+static json_t *check_role(Request *request)
 {
-	return role_allows(context->actor, context->id) ? NULL : problem_new("forbidden", "None of your roles permits this command");
+	bool allows = role_allows(request->actor, request->context.command);
+	return allows ? NULL : problem_new("forbidden", "None of your roles permits this command");
 }
 
-static void check_assignee(const CommandContext *context, FieldErrors *errors)
+static json_t *check_arguments(Request *request)
 {
-	if (context->arguments.team && !policy_team(context->policy, context->arguments.team))
-		field_errors_add(errors, "/team", "must be the id of a team of the policy");
-	if (context->arguments.person && !policy_person(context->policy, context->arguments.person))
-		field_errors_add(errors, "/person", "must be the id of a person of the policy");
-}
-
-static json_t *check_arguments(CommandContext *context)
-{
+	CommandContext *context = &request->context;
 	FieldErrors *errors = calloc(1, sizeof(*errors)); /* too large for the stack of a thread */
 	must(errors != NULL);
-	bool decoded = command_decode(context->id, context->record->arguments, false, &context->arguments, errors);
-	if (decoded && context->id == COMMAND_ASSIGN)
-		check_assignee(context, errors);
+	bool decoded = command_decode(context->command, request->record->arguments, false, &context->arguments, errors);
+	if (decoded && context->command->check)
+		context->command->check(context, errors);
 	json_t *problem = errors->count > 0 ? problem_of_errors(errors) : NULL;
 	free(errors);
 	return problem;
 }
 
-static json_t *check_version(CommandContext *context)
+static json_t *check_version(Request *request)
 {
-	int64_t version = json_integer_value(json_object_get(context->incident, "version"));
+	int64_t version = request->context.incident->version;
 	char detail[96];
-	if (context->record->expected_version == INT64_MIN || context->record->expected_version == version)
+	if (request->record->expected_version == INT64_MIN || request->record->expected_version == version)
 		return NULL;
 	snprintf(detail, sizeof(detail), "The incident is at version %lld", (long long)version);
 	return problem_new("version-conflict", detail);
 }
 
-static json_t *check_lifecycle(CommandContext *context)
+static json_t *check_lifecycle(Request *request)
 {
+	const Incident *incident = request->context.incident;
 	char detail[160];
-	if (context->cell->taken)
+	if (request->transition.taken)
 		return NULL;
-	snprintf(detail, sizeof(detail), "%s is not taken while the status is %.64s", commands[context->id].name,
-		 context->status ? context->status : "unknown");
+	snprintf(detail, sizeof(detail), "%s is not taken while the status is %s", request->context.command->name,
+		 incident->status >= 0 ? status_words[incident->status] : "unknown");
 	json_t *problem = problem_new("transition-refused", detail);
-	json_object_set_new(problem, "allowed", lifecycle_allowed(context->kind, context->status));
+	json_object_set_new(problem, "allowed", commands_allowed(incident->kind, incident->status));
 	return problem;
 }
 
-static json_t *(*const checks[])(CommandContext *context) = {
+static json_t *(*const checks[])(Request *request) = {
 	check_known, check_role, check_arguments, check_version, check_lifecycle,
 };
 
-/* ---- already: the incident is already in the state that the command asks for */
-
-static bool is_acknowledged(const CommandContext *context)
-{
-	return member_text(json_object_get(context->incident, "acknowledged"), "at") != NULL;
-}
-
-/* True also for an escalation of a superseded plan, whose base_at is before that of the present plan. */
-static bool is_escalated(const CommandContext *context)
-{
-	int64_t level = json_integer_value(json_object_get(context->incident, "escalation_level"));
-	Instant base_at = context->arguments.base_at;
-	bool former = base_at != INSTANT_NONE && base_at < context->extras->base_at;
-	return former || is_acknowledged(context) || context->arguments.escalation_level <= level;
-}
-
-/* True also if the incident has the maximum number of links. */
-static bool is_linked(const CommandContext *context)
-{
-	json_t *links = json_object_get(context->incident, "links"), *link;
-	const char *by = join_words[context->arguments.by];
-	size_t i;
-	json_array_foreach (links, i, link)
-		if (strcmp(member_text(link, "incident_id"), context->arguments.incident_id) == 0 &&
-		    strcmp(member_text(link, "by"), by) == 0)
-			return true;
-	return json_array_size(links) >= INCIDENT_LINKS_MAX;
-}
-
-/* ---- effects: members of the incident that a command sets, besides the status */
-
-static void acknowledge(const CommandContext *context, json_t *changes)
-{
-	json_t *acknowledged = json_object();
-	json_object_set_new(acknowledged, "at", time_or_null(context->at));
-	json_object_set(acknowledged, "by", context->record->actor);
-	json_object_set_new(changes, "acknowledged", acknowledged);
-}
-
-/* A command with a team but no person clears the assigned person; one with a person but no team keeps the assigned team. */
-static void assign(const CommandContext *context, json_t *changes)
-{
-	const char *team = context->arguments.team;
-	if (team == NULL)
-		team = member_text(json_object_get(context->incident, "assignee"), "team");
-	json_t *assignee = json_object();
-	json_object_set_new(assignee, "team", text_or_null(team));
-	json_object_set_new(assignee, "person", text_or_null(context->arguments.person));
-	json_object_set_new(changes, "assignee", assignee);
-}
-
-static void note(const CommandContext *context, json_t *changes)
-{
-	(void)context;
-	(void)changes;
-}
-
-/* Entries that close or reopen contain the correlation key, because derive reads only the entry. */
-static void close_incident(const CommandContext *context, json_t *changes)
-{
-	json_object_set_new(changes, "closed_at", time_or_null(context->at));
-	json_object_set(changes, "correlation_key", json_object_get(context->incident, "correlation_key"));
-}
-
-static void close_resolved(const CommandContext *context, json_t *changes)
-{
-	close_incident(context, changes);
-	json_object_set_new(changes, "resolution", json_string(resolution_words[context->arguments.resolution]));
-}
-
-static void reopen(const CommandContext *context, json_t *changes)
-{
-	const char *grade = member_text(context->incident, "grade");
-	json_object_set_new(changes, "acknowledged", json_pack("{s:n, s:n}", "at", "by"));
-	json_object_set_new(changes, "closed_at", json_null());
-	json_object_set_new(changes, "resolution", json_null());
-	json_object_set_new(changes, "escalation_level", json_integer(0));
-	json_object_set_new(changes, "acknowledge_by",
-			    time_or_null(acknowledge_by(context->policy, context->kind, grade, context->at)));
-	json_object_set(changes, "correlation_key", json_object_get(context->incident, "correlation_key"));
-}
-
-static void escalate(const CommandContext *context, json_t *changes)
-{
-	json_object_set_new(changes, "escalation_level", json_integer(context->arguments.escalation_level));
-}
-
-static void link_add(const CommandContext *context, json_t *changes)
-{
-	json_t *links = json_copy(json_object_get(context->incident, "links"));
-	if (links == NULL)
-		links = json_array();
-	json_array_append_new(links, json_pack("{s:s, s:s}", "incident_id", context->arguments.incident_id, "by",
-					       join_words[context->arguments.by]));
-	json_object_set_new(changes, "links", links);
-}
-
-/* ---- data: the timeline's details of an entry, a new object */
-
-static json_t *arguments_data(const CommandContext *context)
-{
-	return json_encode_present(commands[context->id].arguments, &context->arguments);
-}
-
-/* base_at is omitted, because it is internal to the services. */
-static json_t *escalated_data(const CommandContext *context)
-{
-	return json_pack("{s:I}", "escalation_level", (json_int_t)context->arguments.escalation_level);
-}
-
-/* Adds the value that both incidents share. */
-static json_t *link_data(const CommandContext *context)
-{
-	json_t *data = arguments_data(context);
-	json_object_set_new(data, "key", text_or_null(member_text(context->incident, join_words[context->arguments.by])));
-	return data;
-}
-
-static json_t *campaign_data(const CommandContext *context)
-{
-	enum { TEXT_SIZE = 2048 };
-	const char *by = join_words[context->arguments.by], *name = member_text(context->incident, by);
-	char key[32], count[24];
-	Buffer word, text;
-	buffer_init(&word, TEXT_SIZE);
-	buffer_init(&text, 4 * TEXT_SIZE);
-	snprintf(key, sizeof(key), "join.%s", by);
-	snprintf(count, sizeof(count), "%lld", (long long)context->arguments.count);
-	policy_words(context->policy, NULL, key, &word, NULL);
-	policy_words(context->policy, NULL, "join.campaign", &text, "by", word.data, "name", name, "count", count, NULL);
-	json_t *data = json_pack("{s:s}", "text", text.size > 0 ? text.data : "");
-	must(data != NULL);
-	buffer_release(&word);
-	buffer_release(&text);
-	return data;
-}
-
-static const struct {
-	bool (*already)(const CommandContext *context); /* NULL: never already in that state */
-	void (*change)(const CommandContext *context, json_t *changes);
-	json_t *(*data)(const CommandContext *context);
-} effects[COMMANDS] = {
-	[COMMAND_ACKNOWLEDGE] = { is_acknowledged, acknowledge, arguments_data },
-	[COMMAND_ASSIGN] = { NULL, assign, arguments_data },
-	[COMMAND_NOTE] = { NULL, note, arguments_data },
-	[COMMAND_CLOSE] = { NULL, close_resolved, arguments_data },
-	[COMMAND_REOPEN] = { NULL, reopen, arguments_data },
-	[COMMAND_FALSE_ALARM] = { NULL, close_incident, arguments_data },
-	[COMMAND_ESCALATED] = { is_escalated, escalate, escalated_data },
-	[COMMAND_LINK] = { is_linked, link_add, link_data },
-	[COMMAND_CAMPAIGN] = { NULL, note, campaign_data },
-};
-
-/* ---- the decision */
-
-static json_t *first_problem(CommandContext *context)
+static json_t *first_problem(Request *request)
 {
 	json_t *problem = NULL;
 	for (size_t i = 0; problem == NULL && i < sizeof(checks) / sizeof(checks[0]); i++)
-		problem = checks[i](context);
+		problem = checks[i](request);
 	return problem;
 }
 
-static void enter(const CommandContext *context, Entries *entries)
+/* ---- the entries of a command that is taken */
+
+/* An entry that closes or reopens contains the correlation key, because derive reads nothing but the entry. */
+static void closing_change(const CommandContext *context, IncidentChange *change)
 {
-	json_t *changes = json_object();
-	effects[context->id].change(context, changes);
-	if (context->cell->next)
-		json_object_set_new(changes, "status", json_string(context->cell->next));
-	entries_add(entries, commands[context->id].entry, context->record->actor, effects[context->id].data(context), changes);
+	CHANGE(change, closed_at, context->at);
+	CHANGE(change, correlation_key, context->incident->correlation_key);
 }
 
-static Decision decided(CommandContext *context, Entries entries)
+static void reopening_change(const CommandContext *context, IncidentChange *change)
 {
-	bool internal = context->id < COMMANDS && commands[context->id].internal && role_allows(context->actor, context->id);
+	const Incident *incident = context->incident;
+	CHANGE_MARK(change, acknowledged);
+	CHANGE_MARK(change, closed_at);
+	CHANGE_MARK(change, resolution);
+	CHANGE(change, correlation_key, incident->correlation_key);
+	escalation_restart(context->policy, incident->kind, incident->grade, context->at, change);
+}
+
+static void transition_change(const CommandContext *context, Status next, IncidentChange *change)
+{
+	int status = context->incident->status;
+	if ((int)next == status)
+		return;
+	CHANGE(change, status, (int)next);
+	if (status_is_open(status) && !status_is_open((int)next))
+		closing_change(context, change);
+	else if (!status_is_open(status) && status_is_open((int)next))
+		reopening_change(context, change);
+}
+
+static void enter(const Request *request, Entries *entries)
+{
+	const CommandContext *context = &request->context;
+	const Command *command = context->command;
+	IncidentChange change = incident_change_none();
+	transition_change(context, request->transition.next, &change);
+	if (command->change)
+		command->change(context, &change);
+	json_t *data = command->data ? command->data(context) : json_encode_present(command->arguments, &context->arguments);
+	entries_add(entries, command->entry, context->actor, data, &change);
+	if (CHANGES(&change, kind) && !incident_is_assigned(context->incident))
+		assigned_add(entries, context->policy, change.values.kind, context->incident->grade);
+	incident_change_release(&change);
+}
+
+/* ---- the decision */
+
+static Decision decided(Request *request, Entries entries)
+{
+	const CommandContext *context = &request->context;
+	const Command *command = context->command;
+	bool internal = command != NULL && !command_is_public(command) && role_allows(request->actor, command);
 	Decision decision = { .kind = DECIDED_REFUSED, .entries = entries, .version = INT64_MIN };
-	decision.problem = first_problem(context);
-	if (!decision.problem) {
-		bool already = effects[context->id].already && effects[context->id].already(context);
-		decision.kind = already ? DECIDED_UNCHANGED : DECIDED_ENTERED;
-	}
+	decision.problem = first_problem(request);
+	if (!decision.problem)
+		decision.kind = command->already && command->already(context) ? DECIDED_UNCHANGED : DECIDED_ENTERED;
 	if (decision.kind == DECIDED_ENTERED)
-		enter(context, &decision.entries);
+		enter(request, &decision.entries);
 	else if (internal)
 		decision.kind = DECIDED_NOTHING;
 	if (context->incident)
@@ -292,15 +163,16 @@ static Decision decided(CommandContext *context, Entries entries)
 	return decision;
 }
 
-Decision command_decide(json_t *incident, const IncidentExtras *extras, const CommandRecord *command, const Actor *actor,
+Decision command_decide(const Incident *incident, const IncidentExtras *extras, const CommandRecord *record, const Actor *actor,
 			const Policy *policy, Instant now)
 {
-	Entries entries = entries_begin(incident, now);
-	CommandContext context = { .incident = incident, .extras = extras, .record = command, .actor = actor, .policy = policy,
-			.id = command_of(command->command), .kind = member_text(incident, "kind"),
-			.status = member_text(incident, "status"), .at = entries.at };
-	context.cell = lifecycle_cell(context.kind, context.status, context.id);
-	return decided(&context, entries);
+	Entries entries = entries_begin(incident, extras, now);
+	Request request = { .record = record, .actor = actor,
+			    .context = { .command = command_of(record->command), .incident = incident, .extras = extras,
+					 .actor = record->actor, .policy = policy, .at = entries.at } };
+	if (request.context.command && incident)
+		request.transition = command_transition(request.context.command, incident->kind, incident->status);
+	return decided(&request, entries);
 }
 
 void decision_release(Decision *decision)

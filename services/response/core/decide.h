@@ -1,21 +1,19 @@
 /*
  * Decides a command on an incident, under a policy. Pure; the time is an argument.
  *
- * Checks, in this order; the first failure refuses the command: the incident exists, a role permits the command, the
- * arguments are valid, the version is the expected one, the lifecycle takes the command in this status.
+ * The checks, in this order: the incident exists, a role permits the command, the arguments are valid, the version is the
+ * expected one, the lifecycle takes the command in this status. The first check that fails refuses the command.
  */
 #ifndef TOCSIN_RESPONSE_DECIDE_H
 #define TOCSIN_RESPONSE_DECIDE_H
 
 #include "services/response/core/entries.h"
-#include "services/response/core/extras.h"
-#include "shared/domain/documents.h"
-#include "shared/domain/policy.h"
+#include "shared/domain/commands.h"
 
 typedef enum {
-	DECIDED_NOTHING,   /* a command of a service that no longer applies: no record, no answer */
+	DECIDED_NOTHING,   /* a service sent a command that does not apply any more: no record, no answer */
 	DECIDED_ENTERED,   /* the entries change the incident */
-	DECIDED_UNCHANGED, /* allowed, but the incident is already in the state that the command asks for */
+	DECIDED_UNCHANGED, /* allowed, but the incident is already in the state that the command would set */
 	DECIDED_REFUSED,
 } DecisionKind;
 
@@ -23,11 +21,11 @@ typedef struct {
 	DecisionKind kind;
 	Entries entries;  /* DECIDED_ENTERED: owns the list */
 	json_t *problem;  /* DECIDED_REFUSED: {code, detail, allowed, errors}; owned */
-	int64_t version;  /* of the incident afterwards; INT64_MIN: no such incident */
+	int64_t version;  /* of the incident after the command; INT64_MIN: no such incident */
 } Decision;
 
-/* incident NULL: it does not exist. *actor: decoded from command->actor. The caller calls decision_release. */
-Decision command_decide(json_t *incident, const IncidentExtras *extras, const CommandRecord *command, const Actor *actor,
+/* incident NULL: it does not exist. *actor: decoded from record->actor. The caller calls decision_release. */
+Decision command_decide(const Incident *incident, const IncidentExtras *extras, const CommandRecord *record, const Actor *actor,
 			const Policy *policy, Instant now);
 
 void decision_release(Decision *decision);

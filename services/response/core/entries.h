@@ -1,35 +1,30 @@
 /*
- * Builds the entries of a journal record. Their versions continue that of the incident, each one higher. All have the same
+ * Builds the entries of a journal record. Their versions and sequences count on from those of the incident. All have the same
  * time, which is at least a millisecond after that of the previous record's entries, even if the clock went back: the time of
- * an opening or reopening names the escalation that starts with it, and ids of messages are derived from that time.
+ * an opening or reopening identifies the escalation that starts then, and ids of messages are derived from that time.
  */
 #ifndef TOCSIN_RESPONSE_ENTRIES_H
 #define TOCSIN_RESPONSE_ENTRIES_H
 
-#include "shared/base/json.h"
+#include "shared/domain/incident.h"
+
+typedef enum { RECORD_CHANGES, RECORD_OPENS, RECORD_REOPENS, RECORD_CLOSES } RecordEffect;
 
 typedef struct {
 	json_t *list; /* owned */
-	int64_t version; /* of the last entry */
+	int64_t version, sequence; /* of the last entry */
 	Instant at;
+	RecordEffect effect; /* of the last entry that has one; an opening as noise has none */
+	bool resumes; /* a person reopens the incident: its correlation key counts events for it again */
 } Entries;
 
-/* incident NULL: the entries will open it. The caller owns entries.list. */
-Entries entries_begin(json_t *incident, Instant now);
+/* incident NULL: the entries will open it; extras is not used then. The caller owns entries.list. */
+Entries entries_begin(const Incident *incident, const IncidentExtras *extras, Instant now);
 
-/* Adds an entry. Borrows actor; takes data and changes (NULL: empty objects). */
-void entries_add(Entries *entries, const char *type, json_t *actor, json_t *data, json_t *changes);
+/* Adds an entry. Borrows actor and change (NULL: changes nothing); takes data (NULL: an empty object). */
+void entries_add(Entries *entries, const char *type, json_t *actor, json_t *data, const IncidentChange *change);
 
 /* A new actor of kind system, for the service of that name. */
 json_t *actor_system(const char *service);
-
-/* A new JSON text, null for NULL; a new JSON time, null for INSTANT_NONE. */
-json_t *text_or_null(const char *text);
-json_t *time_or_null(Instant instant);
-
-/* The time in a member; INSTANT_NONE if it holds none. */
-Instant member_time(json_t *object, const char *name);
-/* The text in a member, borrowed; NULL if it holds none. */
-const char *member_text(json_t *object, const char *name);
 
 #endif

@@ -6,15 +6,14 @@
 #define TOCSIN_RESPONSE_OPENING_H
 
 #include "services/response/core/entries.h"
-#include "services/response/core/extras.h"
-#include "shared/domain/documents.h"
 #include "shared/domain/policy.h"
 
 /*
  * Entries of a new incident: opened, assessed and, if the escalation policy names a team, assigned. Known noise is opened as
  * a false alarm and is not assigned. ERROR_INPUT: the assessment or the document is invalid. The caller owns out->list.
+ * *opened is the incident as opened, without its title; it borrows from the record.
  */
-Result opening_decide(const AssessmentRecord *record, const Policy *policy, Instant now, Entries *out);
+Result opening_decide(const AssessmentRecord *record, const Policy *policy, Instant now, Entries *out, Incident *opened);
 
 /*
  * Entries of a later report on an incident; an empty list if nothing changes. Counts never decrease, and the title stays that
@@ -28,14 +27,17 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
  *
  * An incident opened as noise is reopened by an assessment that is not noise. The caller owns out->list.
  */
-Result repeat_decide(json_t *incident, const IncidentExtras *extras, const AssessmentRecord *record, const Policy *policy,
+Result repeat_decide(const Incident *incident, const IncidentExtras *extras, const AssessmentRecord *record, const Policy *policy,
 		     Instant now, Entries *out);
 
-/* True if the entries open an incident. *kind and *grade ("" if it has none) are borrowed from them. */
-bool entries_open(json_t *entries, const char **kind, const char **grade);
+/* True if the entries open an incident. *kind and *grade are indexes into kind_words and grade_words; *grade is -1 if it has none. */
+bool entries_open(json_t *entries, int *kind, int *grade);
 
-/* The time of the first level with a delay, by which the incident must be acknowledged. INSTANT_NONE: no such level. */
-Instant acknowledge_by(const Policy *policy, const char *kind, const char *grade, Instant base);
+/* True if a team or a person is assigned. */
+bool incident_is_assigned(const Incident *incident);
+
+/* Adds an entry that assigns the team of the escalation policy and its first member on duty; nothing if the policy names no team. */
+void assigned_add(Entries *entries, const Policy *policy, int kind, int grade);
 
 /* Appends a title: the first line of a description, at most TITLE_CUT characters, cut between words if possible. */
 enum { TITLE_CUT = 120 };

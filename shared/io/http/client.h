@@ -18,9 +18,9 @@ HttpClient *http_client_new(const char *base_url, const char *key, int timeout_m
 void http_client_free(HttpClient *client);
 
 /*
- * method is "GET" or "POST"; the body of a POST is sent as application/json. *status is the answer's status, and its body replaces
- * the contents of answer. ERROR_INPUT: base_url and path exceed 2047 bytes; ERROR_AGAIN: no answer, or one larger than answer
- * takes.
+ * method is "GET" or "POST"; the body of a POST is sent as application/json. *status is the answer's status, and its body
+ * replaces the contents of `answer`. ERROR_INPUT: base_url and path exceed 2047 bytes; ERROR_AGAIN: no answer came, or its body
+ * does not fit into `answer`.
  */
 Result http_client_call(HttpClient *client, const char *method, const char *path, Slice body, Buffer *answer, unsigned *status);
 

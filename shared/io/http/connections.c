@@ -1,19 +1,20 @@
 /*
  * libmicrohttpd's threads and their connections.
  *
- * Each worker is an MHD daemon of its own. Connections are counted and distributed here, because libmicrohttpd 0.9.75 must
- * never reach its own limit: a worker that receives one connection too many leaves its mutex locked and neither runs again nor
+ * Each worker is an MHD daemon of its own. Connections are counted and distributed here, because libmicrohttpd 0.9.75 must never
+ * reach its own limit: a worker that receives one connection too many leaves its mutex locked, and then neither runs again nor
  * ends when the daemon is stopped.
  *
- * A worker takes at most 126 connections. libmicrohttpd asks epoll for 128 events at a time, and when it gets exactly 128 it
- * asks again, with the full timeout, before it handles any: with 128 connections ready at once a worker slept for up to 30
- * seconds (seen at 256 connections on two workers). So there are more workers than cores; measured, 8 on two cores are as fast
- * as 2.
+ * A worker takes at most 126 connections. libmicrohttpd asks epoll for 128 events at a time. If it gets exactly 128, it asks
+ * epoll again, with the full timeout, before it handles any of them: with 128 connections ready at once a worker slept for up to
+ * 30 seconds (seen at 256 connections on two workers). Therefore there are more workers than cores. In a measurement on two
+ * cores, 8 workers were as fast as 2.
  *
- * Clients keep connections open between requests. A thousand that send one event an hour must not shut out the next client, nor
- * must a client without a key that begins a thousand heads. So for each connection accepted when less than 1/FREE_SHARE of the
- * capacity is free, the connection that has waited longest for a complete head is closed, if it has waited HEAD_WAIT_MIN_MS:
- * HTTP allows either side to close an idle connection, clients open another, and a head is sent in one piece.
+ * Clients keep connections open between requests. A thousand clients that send one event an hour each must not keep new clients
+ * out. Nor must a client without a key that begins a thousand heads and completes none. Therefore, when less than 1/FREE_SHARE of
+ * the capacity is free, each accepted connection causes the one that has waited longest for a complete head to be closed, if it
+ * has waited HEAD_WAIT_MIN_MS. This is safe: HTTP allows either side to close an idle connection, clients then open another, and
+ * an ordinary client sends a head in one piece.
  */
 #include "shared/io/http/internal.h"
 
@@ -36,12 +37,12 @@
 
 enum {
 	WORKER_CONNECTIONS = 126,
-	WORKER_CONNECTIONS_OF_LIBRARY = 1000, /* never reached; libmicrohttpd counts a closed connection a moment longer */
+	WORKER_CONNECTIONS_OF_LIBRARY = 1000, /* never reached, though it counts closed connections a moment longer */
 	WORKERS_LEAST = 8,
 	WORKERS_A_CORE = 4,
-	CONNECTION_MEMORY = 16384, /* bytes, cleared at every request: measured the best of 8192 to 65536 */
+	CONNECTION_MEMORY = 16384, /* bytes, cleared at every request; the best of 8192 to 65536 in a measurement */
 	IDLE_TIMEOUT_SECONDS = 30,
-	DESCRIPTORS_RESERVED = 192, /* files, databases, brokers */
+	DESCRIPTORS_RESERVED = 192, /* for files, databases and brokers */
 	CONNECTIONS_LEAST = 16,
 	OPS_SHARE = 8, /* one in eight descriptors goes to the operations listener, if there is one */
 	FREE_SHARE = 16,
@@ -50,7 +51,7 @@ enum {
 
 /* ---- slow senders ------------------------------------------------------------------------------------------------ */
 
-/* True when the client sent bytes since the connection became idle, or when the kernel cannot tell. */
+/* True when the client sent bytes since the connection became idle, or when the kernel cannot answer. */
 static bool data_received(int socket, int64_t idle_us)
 {
 	struct tcp_info info;
@@ -62,9 +63,9 @@ static bool data_received(int socket, int64_t idle_us)
 }
 
 /*
- * libmicrohttpd's timeout restarts at every byte, so one byte now and then would hold a connection for ever. Here a request has
- * an absolute deadline. Its first line, which libmicrohttpd reports only when complete, has a deadline of its own from the
- * moment that bytes of it were seen. Idle connections are left to libmicrohttpd's timeout.
+ * libmicrohttpd's timeout restarts at every byte, so a client could hold a connection for ever by sending a byte now and then.
+ * Here a request has an absolute deadline. The first line, which libmicrohttpd reports only when it is complete, has a deadline
+ * of its own, which counts from the moment when its first bytes were seen. libmicrohttpd's timeout closes idle connections.
  */
 static void request_inspect(HttpRequest *request, int64_t now_us, int64_t deadline_us)
 {
@@ -158,7 +159,7 @@ static bool connection_lingers(const HttpRequest *request)
 	return request->linger || (ioctl(request->socket, FIONREAD, &unread) == 0 && unread > 0);
 }
 
-/* libmicrohttpd reports a close before it closes the socket, so sockets of listed requests may be used under the mutex. */
+/* libmicrohttpd reports a close before it closes the socket, so the sockets of listed requests are open while the mutex is held. */
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
@@ -199,8 +200,9 @@ static HttpRequest *oldest_without_head(const HttpListener *listener, int64_t be
 }
 
 /*
- * Marks the request as timed out, so that it is not chosen again before its thread has closed it. A connection with bytes that
- * the watcher has not seen yet waits for a head from now on. False: the request is no longer a candidate; choose another.
+ * Shuts the request's socket, and marks the request as timed out, so that it is not chosen again before its thread has closed the
+ * connection. A connection with bytes that the watcher has not seen yet waits for a head from now on. False: the request is no
+ * longer a candidate; choose another.
  */
 static bool request_evict(HttpRequest *request, int64_t now_us)
 {
@@ -325,7 +327,7 @@ static Result worker_start(HttpWorker *worker)
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL },
 		{ MHD_OPTION_CONNECTION_LIMIT, WORKER_CONNECTIONS_OF_LIBRARY, NULL },
 		{ MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_SECONDS, NULL },
-		/* 0: http_head_fault does these checks instead, because libmicrohttpd's own refusals are broken or missing. */
+		/* 0: http_head_fault makes these checks instead, because libmicrohttpd's own refusals are broken or missing. */
 		{ MHD_OPTION_STRICT_FOR_CLIENT, 0, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};

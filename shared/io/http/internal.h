@@ -3,11 +3,12 @@
  * (libmicrohttpd's threads, their connections, slow senders), http/request.c (one request from its first line to its end) and
  * http/response.c (headers of an answer; answers that bypass libmicrohttpd).
  *
- * A connection has one HttpRequest, which is reused for each of its requests, so a request allocates no object of its own. It
- * belongs to the connection's thread, except for three things that other threads touch:
- *   answer_state  the thread that moves it away from ANSWER_OPEN settles the request; no other thread may
- *   watch         phase and time in one word, so that both are compared and swapped together
- *   the list      previous and next, under the server's mutex; a request leaves the list before its socket is closed
+ * Each connection has one HttpRequest, which is reused for all its requests, so no object is allocated per request. Only the
+ * connection's thread uses the HttpRequest, except for these members:
+ *   answer_state     a thread must change it from ANSWER_OPEN, atomically, before it answers or orphans the request; for all other
+ *                    threads this change then fails
+ *   watch            phase and time in one word, so that both are compared and swapped together
+ *   previous, next   links of the server's list, guarded by its mutex; a request leaves the list before its socket is closed
  */
 #ifndef TOCSIN_IO_HTTP_INTERNAL_H
 #define TOCSIN_IO_HTTP_INTERNAL_H
@@ -21,10 +22,10 @@
 
 enum {
 	HTTP_ADDRESS_MAX = 32,
-	HTTP_BODY_FIRST = 64 * 1024, /* largest first allocation: a declared length alone takes no memory */
-	HTTP_BODY_KEPT = 4096, /* capacity that an idle connection keeps */
-	HTTP_BODY_UNWANTED = 64 * 1024, /* read and dropped on a route that takes no body */
-	HTTP_HEADERS_ADDED = 7, /* most headers that the server adds to those of a handler */
+	HTTP_BODY_FIRST = 64 * 1024, /* largest first allocation for a body, however large its declared length */
+	HTTP_BODY_KEPT = 4096, /* body capacity that an idle connection keeps */
+	HTTP_BODY_UNWANTED = 64 * 1024, /* bytes of a body that are read and dropped on a route that takes no body */
+	HTTP_HEADERS_ADDED = 7, /* the most headers that the server adds to those of a handler */
 };
 
 typedef struct HttpListener HttpListener;
@@ -33,7 +34,7 @@ typedef struct HttpListener HttpListener;
 typedef struct {
 	HttpListener *listener;
 	struct MHD_Daemon *daemon;
-	atomic_uint connections; /* handed to it and not closed yet */
+	atomic_uint connections; /* connections that were handed to this worker and are not closed yet */
 } HttpWorker;
 
 struct HttpListener {
@@ -61,21 +62,22 @@ struct HttpServer {
 };
 
 /*
- * ORPHANED: the server stops before the request was answered; the connection and the answering thread both still hold the
- * request. RELEASED: one of the two has let go of the orphan; the other frees it.
+ * ORPHANED: the server stopped before the request was answered; the connection and the answering thread both still use the
+ * request. RELEASED: one of the two has released the orphan; the other must free it.
  */
 typedef enum { ANSWER_OPEN, ANSWER_SETTLED, ANSWER_ORPHANED, ANSWER_RELEASED } AnswerState;
 
 /*
- * IDLE since a time: no byte of the next request was received. HEAD since a time: part of its head was received. TIMED: the
- * connection is closed at a time. EXEMPT: a handler has the request; no limit.
+ * Each phase has a time. IDLE: no byte of the next request has been received since then. HEAD: a part of its head has been
+ * received; the deadline counts from that time. TIMED: the connection is closed at that time. EXEMPT: a handler has the request,
+ * and there is no limit.
  */
 typedef enum { WATCH_IDLE, WATCH_HEAD, WATCH_TIMED, WATCH_EXEMPT } WatchPhase;
 
 struct HttpRequest {
 	HttpListener *listener;
 	HttpWorker *worker;
-	struct MHD_Connection *connection; /* NULL: the socket is refused and never given to libmicrohttpd */
+	struct MHD_Connection *connection; /* NULL: the socket is refused and was never given to libmicrohttpd */
 	int socket;
 	bool linger; /* the client may still be sending when the connection closes */
 	HttpRequest *previous, *next;
@@ -83,15 +85,15 @@ struct HttpRequest {
 	_Atomic int answer_state;
 	atomic_bool suspended;
 
-	/* Of the current request only. */
+	/* The members below are of the current request only. */
 	const char *method, *line_fault, *media_fault;
 	const void *principal;
 	int64_t started_us;
 	bool line_received;
 	bool headers_received; /* the request counts in server->inflight */
 	bool dispatched; /* its handler was called */
-	bool refused; /* answered before its body was received */
-	bool close; /* bytes after this request cannot be trusted */
+	bool refused; /* the server refused the request; its handler is not called */
+	bool close; /* close after the answer: it is uncertain where the next request begins */
 	bool direct; /* its answer bypasses libmicrohttpd */
 	bool too_large;
 	bool path_too_long;
@@ -133,19 +135,19 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **cont
 /* The request object of a new connection; never NULL. */
 HttpRequest *http_request_new(HttpWorker *worker, struct MHD_Connection *connection);
 
-/* Lets go of the request: frees it, unless it is an orphan that its other holder has not released yet. */
+/* Ends the caller's use of the request, and frees it unless it is an orphan that is still in use elsewhere. */
 void http_request_release(HttpRequest *request);
 
 /* ---- connections.c */
 
-/* Starts and stops a listener's threads. ERROR_AGAIN: not all started; http_workers_stop stops those that did. */
+/* Start and stop a listener's threads. ERROR_AGAIN: not all threads started; http_workers_stop stops those that did. */
 Result http_workers_start(HttpListener *listener);
 void http_workers_stop(HttpListener *listener);
 
-/* Takes the socket. False: there is no room, and the socket remains the caller's. Called by the acceptor only. */
+/* Takes ownership of the socket. False: there is no room, and the caller keeps the socket. Called by the acceptor only. */
 bool http_workers_take(HttpListener *listener, int socket, const struct sockaddr *from, socklen_t from_size);
 
-/* Starts and stops the thread that closes slow connections. It ends once server->stopping is set. */
+/* Start and stop the thread that closes slow connections. It ends once server->stopping is set. */
 void http_watch_start(HttpServer *server);
 void http_watch_stop(HttpServer *server);
 
@@ -154,13 +156,13 @@ void http_watch_stop(HttpServer *server);
 /* The answer for libmicrohttpd, with all headers; body and values are copied. */
 struct MHD_Response *http_response_make(const HttpRequest *request, const HttpResponse *response);
 
-/* Writes an answer to the request's socket; bytes that the socket does not take at once are dropped. */
+/* Writes an answer to the request's socket. Bytes that the socket cannot take at once are dropped. */
 void http_response_send(const HttpRequest *request, const HttpResponse *response);
 
 /* Refuses a request that libmicrohttpd can no longer answer or never received, and shuts the sending side of the socket. */
 void http_refuse_directly(HttpRequest *request, unsigned status, const char *detail);
 
-/* Refuses a connection above the limit; takes the socket. */
+/* Refuses a connection above the limit with 503; takes ownership of the socket. */
 void http_refuse_connection(HttpListener *listener, int socket);
 
 /* Sends the refusal of an invalid Content-Length on one of this worker's connections before libmicrohttpd sends its own. */

@@ -1,7 +1,7 @@
 /*
- * A socket that is closed while its client still sends is reset, and the reset destroys an answer that the client has not read
- * yet. So incoming bytes are read and dropped until the client closes its side: for ten seconds, HTTP_DRAIN_MAX bytes and two
- * seconds of silence at most.
+ * If a socket is closed while its client still sends, the kernel resets the connection, and the client loses an answer that it
+ * has not read yet. Therefore incoming bytes are read and dropped until the client closes its side. The limits are ten seconds,
+ * HTTP_DRAIN_MAX bytes, and two seconds without a byte.
  */
 #include "shared/io/http/linger.h"
 
@@ -119,7 +119,7 @@ void http_linger_free(HttpLinger *linger)
 	free(linger);
 }
 
-/* Without a free entry, at most 4096 bytes are read before the socket is closed: most clients have sent no more. */
+/* If the list is full, at most 4096 bytes are read before the socket is closed: most clients have sent no more. */
 void http_linger_take(HttpLinger *linger, int socket)
 {
 	int64_t now_us = clock_monotonic_us();

@@ -1,9 +1,9 @@
-/* Closing a socket without losing the answer on it. Private to the HTTP server. */
+/* Closes sockets in such a way that clients can still read their answers. Private to the HTTP server. */
 #ifndef TOCSIN_IO_HTTP_LINGER_H
 #define TOCSIN_IO_HTTP_LINGER_H
 
 enum {
-	HTTP_DRAIN_MAX = 16 * 1024 * 1024, /* bytes read and dropped behind a refusal before the connection is closed */
+	HTTP_DRAIN_MAX = 16 * 1024 * 1024, /* bytes that are read and dropped after a refusal before the connection is closed */
 	HTTP_LINGER_MAX = 128, /* sockets that are closed for sending but still read */
 };
 
@@ -14,8 +14,9 @@ HttpLinger *http_linger_new(void);
 void http_linger_free(HttpLinger *linger);
 
 /*
- * Takes a socket whose sending side was shut down; negative: does nothing. It is closed when the client closes its side, or when
- * the limits of linger.c are reached. When HTTP_LINGER_MAX sockets linger already, it is closed at once. From any thread.
+ * Takes ownership of a socket whose sending side was shut down; a negative socket is ignored. The socket is closed when the
+ * client closes its side, or when the limits of linger.c are reached. If HTTP_LINGER_MAX sockets linger already, it is closed at
+ * once. Any thread.
  */
 void http_linger_take(HttpLinger *linger, int socket);
 

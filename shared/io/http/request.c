@@ -155,7 +155,7 @@ static enum MHD_Result request_conclude(HttpRequest *request)
 	request->response = NULL;
 	if (atomic_load(&request->answer_state) != ANSWER_SETTLED || !response)
 		return MHD_NO;
-	/* Time to read the answer at 16 kB a second is added to the deadline of a request. */
+	/* The client gets the time to read the answer at 16 kB a second in addition to the deadline of a request. */
 	int64_t read_us = (int64_t)request->answer_size / 16 * 1000;
 	request_watch(request, WATCH_TIMED, clock_monotonic_us() + request_deadline_us(request) + read_us);
 	enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
@@ -259,7 +259,7 @@ static const char *request_fault(HttpRequest *request, HttpHead *head)
 	return fault;
 }
 
-/* The headers were received. If they have a fault or a body follows, a refusal is sent at once and closes the connection. */
+/* The headers were received. If they have a fault, or a body follows, a refusal is sent at once and closes the connection. */
 static enum MHD_Result request_begin(HttpRequest *request, const char *method, const char *version)
 {
 	HttpServer *server = request->listener->server;
@@ -301,8 +301,8 @@ static void body_reserve(HttpRequest *request, size_t size)
 }
 
 /*
- * Keeps the bytes that the route accepts. Of a body that is too large, HTTP_DRAIN_MAX bytes more are read and dropped, so that
- * the client can still read its answer.
+ * Keeps the bytes that the route accepts. If the body is too large, up to HTTP_DRAIN_MAX further bytes are read and dropped, so
+ * that the client can still read its answer.
  */
 static enum MHD_Result body_take(HttpRequest *request, const char *data, size_t size)
 {
@@ -356,7 +356,10 @@ enum MHD_Result http_on_access(void *cls, struct MHD_Connection *connection, con
 	}
 	if (!request->dispatched && !request->refused) {
 		request_dispatch(request);
-		/* Another thread may have answered already; libmicrohttpd calls http_on_access again in any case. */
+		/*
+		 * Another thread may already have answered a suspended request; libmicrohttpd calls http_on_access again in any
+		 * case.
+		 */
 		if (atomic_load(&request->suspended))
 			return MHD_YES;
 		must(atomic_load(&request->answer_state) != ANSWER_OPEN);
@@ -392,7 +395,7 @@ Slice http_path_value(const HttpRequest *request, const char *name)
 const char *http_header(HttpRequest *request, const char *name)
 {
 	if (request_orphaned(request))
-		return NULL; /* the connection is gone */
+		return NULL; /* the connection is closed or about to be closed */
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
@@ -447,12 +450,12 @@ void http_suspend(HttpRequest *request)
 {
 	must(request->dispatched && !atomic_load(&request->suspended));
 	MHD_suspend_connection(request->connection);
-	atomic_store(&request->suspended, true); /* only after the call: http_server_stop resumes marked requests */
+	atomic_store(&request->suspended, true); /* set after the suspension: http_server_stop resumes every request marked here */
 }
 
 /*
- * Settles the request for the calling thread. False: the server stopped without this answer; connection and server are gone or
- * about to go, and the request must not be touched any more.
+ * Settles the request: from now on only the calling thread may answer it. False: the server stopped before this answer.
+ * Connection and server are gone or about to go, and the request must not be touched any more.
  */
 static bool request_settle(HttpRequest *request)
 {

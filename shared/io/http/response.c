@@ -1,7 +1,7 @@
 /*
- * The headers of an answer, and direct answers: written straight to the socket, because libmicrohttpd can no longer send them
- * (a body is being received), would send an answer of its own, or was never given the connection. Direct answers come from the
- * same `refuse` callback as all others, are small, and are the last on their connection.
+ * The headers of an answer, and direct answers. These are written straight to the socket, because libmicrohttpd can no longer
+ * send them (a body is being received), would send an answer of its own, or was never given the connection. The `refuse` callback
+ * makes direct answers like all other refusals. They are small, and are the last on their connection.
  */
 #include "shared/io/http/internal.h"
 
@@ -18,7 +18,7 @@ typedef struct {
 	const char *name, *value;
 } Header;
 
-/* The headers of the handler and those added to every answer. */
+/* The headers of the handler and those that the server adds. */
 typedef struct {
 	Header list[1 + HTTP_HEADERS_MAX + HTTP_HEADERS_ADDED];
 	size_t count;
@@ -131,7 +131,7 @@ void http_refuse_directly(HttpRequest *request, unsigned status, const char *det
 	must(atomic_load(&request->answer_state) != ANSWER_OPEN);
 	shutdown(request->socket, SHUT_WR);
 	snprintf(code, sizeof(code), "%u", status);
-	if (!request->headers_received) /* else http_on_completed counts it */
+	if (!request->headers_received) /* otherwise http_on_completed counts the request */
 		metric_add(METRIC_HTTP_REQUESTS, "none", code, 1);
 }
 
@@ -180,9 +180,9 @@ static void length_refuse(HttpRequest *request)
 }
 
 /*
- * libmicrohttpd 0.9.75 answers an invalid Content-Length itself and writes the headers of that answer twice. Its log message
- * does not name the connection, so this refuses each connection of the worker whose headers are being received and hold an
- * invalid length. libmicrohttpd's own answer then fails, because the socket is shut for sending.
+ * libmicrohttpd 0.9.75 answers an invalid Content-Length itself and writes the headers of that answer twice. Its log message does
+ * not name the connection. Therefore this function refuses each connection of the worker that is receiving headers and has an
+ * invalid length among them. libmicrohttpd's own answer then fails, because the socket is shut for sending.
  */
 void http_refuse_length(HttpWorker *worker)
 {

@@ -5,7 +5,7 @@
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 
-/* Matches the {name} at *pattern with the segment at *at and moves both past them. */
+/* Matches the {name} at *pattern with the segment at *at, and advances both behind them. */
 static bool value_take(const char **pattern, Slice path, size_t *at, HttpMatch *out)
 {
 	size_t name_size = strcspn(*pattern, "}") - 1;
@@ -44,7 +44,7 @@ static bool path_fits(const char *pattern, Slice path, HttpMatch *out)
 	return at == path.size;
 }
 
-/* Decodes into out, which has room for text.size bytes. False: a broken escape or a NUL. */
+/* Percent-decodes into out, which has room for text.size bytes. False: a broken escape or a NUL. */
 static bool percent_decode(Slice text, char *out, size_t *out_size)
 {
 	*out_size = 0;
@@ -216,7 +216,10 @@ int64_t http_head_length(const HttpHead *head)
 	return length;
 }
 
-/* The value of a media type's parameter: name, "=", a token or a quoted string without escapes. SLICE_NONE: none. */
+/*
+ * The value of a media type's parameter: name, "=", a token or a quoted string without escapes. SLICE_NONE: it has no such
+ * parameter.
+ */
 static Slice parameter_of(const char *parameters, Slice name)
 {
 	for (const char *at = parameters; *at == ';'; at += strcspn(at, ";")) {

@@ -1,10 +1,10 @@
 /*
- * Decisions about a request before its body: which route it names, and whether two readers could understand its headers
- * differently. Pure.
+ * Decisions about a request before its body is read: its route, and faults in its headers, mainly those that two HTTP parsers
+ * could interpret differently. Pure.
  *
- * The path is matched as sent, segment by segment; a {name} takes one non-empty segment, and values are percent-decoded only
- * after the match. So an escaped slash never makes a segment and an escaped NUL never ends one: a value with a broken escape or a
- * NUL matches no route.
+ * The path is matched as sent, segment by segment; a {name} matches one non-empty segment, and values are percent-decoded only
+ * after the match. Therefore an escaped slash never separates segments. A path with a broken escape or an escaped NUL in a value
+ * matches no route.
  */
 #ifndef TOCSIN_IO_HTTP_ROUTER_H
 #define TOCSIN_IO_HTTP_ROUTER_H
@@ -44,10 +44,10 @@ typedef struct {
 	const char *content_type, *content_encoding;                /* NULL: none */
 } HttpHead;
 
-/* Adds one header; value is NUL-terminated and borrowed. */
+/* Adds one header of the request; value is NUL-terminated and borrowed. */
 void http_head_add(HttpHead *head, Slice name, const char *value, size_t value_size);
 
-/* The first fault of these headers, for people; NULL: none. */
+/* Describes the first fault of these headers, for people; NULL: there is none. */
 const char *http_head_fault(const HttpHead *head);
 
 /* True for one decimal number that fits 63 bits. */

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 /*
- * Connections are accepted in this file and handed to libmicrohttpd. If libmicrohttpd accepted them on a thread pool, its
- * MHD_quiesce_daemon could abort the process: it races with the pool's workers over the listener's epoll entry.
+ * This file accepts connections and hands them to libmicrohttpd. If libmicrohttpd accepted them on a thread pool,
+ * MHD_quiesce_daemon could abort the process, because it races with the pool's workers over the listener's epoll entry.
  */
 
 enum {
@@ -138,7 +138,7 @@ static HttpServer *server_new(const HttpServerOptions *options)
 	return server;
 }
 
-/* Threads started here block all signals: the program handles them. */
+/* Threads started here block all signals, which the main thread handles. */
 Result http_server_start(const HttpServerOptions *options, HttpServer **out)
 {
 	sigset_t all, before;
@@ -196,7 +196,7 @@ static void wait_for_answers(HttpServer *server, int64_t wait_ms)
 		clock_sleep_ms(5);
 }
 
-/* Shuts all sockets. Orphans and resumes suspended requests: with one left, MHD_stop_daemon would abort the process. */
+/* Shuts all sockets. Orphans and resumes suspended requests: MHD_stop_daemon aborts the process if a connection is suspended. */
 static void requests_orphan(HttpServer *server)
 {
 	pthread_mutex_lock(&server->mutex);

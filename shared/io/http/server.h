@@ -1,20 +1,20 @@
 /*
- * The HTTP server: libmicrohttpd with a few epoll threads per core. Connections are suspended while a request waits, so no
- * thread waits for a disk or a command.
+ * The HTTP server: libmicrohttpd with a few epoll threads per core. Connections are suspended while a request waits, so no thread
+ * waits for a disk or a command.
  *
- * It uses libmicrohttpd directly rather than ulfius, which is built on the same library: ulfius fixes the status of an answer
- * when its callback returns, so a suspended command could not become 200, 409 or 412 later; it answers 404 to HEAD and to a
+ * It uses libmicrohttpd directly rather than ulfius, which is built on the same library. ulfius fixes the status of an answer
+ * when its callback returns, so a suspended command could not become 200, 409 or 412 later. It also answers 404 to HEAD and to a
  * wrong method, truncates bodies silently, and reads a body before a callback could refuse it.
  *
  * A route is a row: method, path with {names}, handler. A request passes, in this order: the router (404, 405 with Allow, HEAD
  * for each GET route), the `admit` callback (authentication, before a byte of the body is read), the limit (413) and type (415)
- * of the body, the handler. Every refusal of the server is made by the `refuse` callback, as application/problem+json;
- * libmicrohttpd itself answers only heads and chunks that it cannot parse.
+ * of the body, the handler. The `refuse` callback writes every refusal of the server as application/problem+json; libmicrohttpd
+ * itself answers only heads and chunks that it cannot parse.
  *
  * Limits: a connection that sends slowly is closed after request_deadline_ms, however many bytes it sends. A client that is
- * refused while it sends a body may send up to HTTP_DRAIN_MAX bytes of it and still reads the answer. A connection above the
- * limit gets 503 with Retry-After at once. When little capacity is left, connections that have waited seconds for a complete
- * head, idle or half-sent, are closed in favour of new ones.
+ * refused while it sends a body may send up to HTTP_DRAIN_MAX bytes more and can still read the answer. A connection above the
+ * limit gets 503 with Retry-After at once. When little capacity is left, each new connection makes the server close the
+ * connection that has waited longest, for seconds at least, for a complete request head.
  */
 #ifndef TOCSIN_IO_HTTP_SERVER_H
 #define TOCSIN_IO_HTTP_SERVER_H
@@ -45,7 +45,7 @@ typedef struct {
 	size_t header_count;
 } HttpResponse;
 
-/* Calls http_answer or http_abort exactly once. After http_suspend, the call may come later and from any thread. */
+/* A handler calls http_answer or http_abort exactly once. After http_suspend, the call may come later and from any thread. */
 typedef void (*HttpHandler)(HttpRequest *request, void *context);
 
 typedef struct {
@@ -63,12 +63,15 @@ typedef struct {
 	size_t route_count;
 	const char *listen;     /* "127.0.0.1:8080"; port 0: a free port */
 	const char *ops_listen; /* or NULL */
-	unsigned threads;       /* 126 connections each, in total no more than RLIMIT_NOFILE leaves; 0: four per core, at least eight */
+	unsigned threads;       /* 126 connections each, together at most what RLIMIT_NOFILE allows; 0: four per core, at least 8 */
 	int64_t request_deadline_ms; /* 0: 30000 */
 	void *context;          /* passed to handlers and callbacks */
 	/* Authenticates a request to a route that is not open; ERROR_DENIED is answered with 401. May call http_set_principal. */
 	Result (*admit)(HttpRequest *request, void *context);
-	/* Answers a refusal of the server: status, and a detail for people. Must call http_answer before it returns. */
+	/*
+	 * Writes the answer when the server refuses a request: status, and a detail for people. Must call http_answer before it
+	 * returns.
+	 */
 	void (*refuse)(HttpRequest *request, unsigned status, const char *detail, void *context);
 } HttpServerOptions;
 
@@ -85,12 +88,12 @@ void http_server_quiesce(HttpServer *server);
 unsigned http_server_inflight(const HttpServer *server);
 
 /*
- * Stops and frees; accepts NULL. Requests in progress get half a second, then their connections are closed without an answer. The
- * holder of a suspended request may still call http_answer or http_abort afterwards, once, and no other function.
+ * Stops and frees; accepts NULL. Requests in progress get half a second, then their connections are closed without an answer. A
+ * thread that will answer a suspended request may still call http_answer or http_abort afterwards, once, and no other function.
  */
 void http_server_stop(HttpServer *server);
 
-/* Values below are borrowed until the request is answered. */
+/* The values below are borrowed until the request is answered. */
 const char *http_method(const HttpRequest *request);
 const char *http_path(const HttpRequest *request);          /* as sent, without the query */
 const HttpRoute *http_route(const HttpRequest *request);    /* NULL: no route matched */
@@ -105,13 +108,13 @@ Slice http_body(const HttpRequest *request);
 void http_set_principal(HttpRequest *request, const void *principal);
 const void *http_principal(const HttpRequest *request);
 
-/* Announces a later answer. Must be called in the handler, before the request is handed to another thread. */
+/* Announces that the answer comes later. Must be called in the handler, before the request is handed to another thread. */
 void http_suspend(HttpRequest *request);
 
 /* Answers with a status of 200 to 599. The request must not be touched afterwards. */
 void http_answer(HttpRequest *request, const HttpResponse *response);
 
-/* Closes the connection without an answer, for a durable write in doubt: neither 2xx nor 5xx would be true. */
+/* Closes the connection without an answer. For an append in doubt: neither a 2xx nor a 5xx status would be correct. */
 void http_abort(HttpRequest *request);
 
 #endif

@@ -11,13 +11,13 @@ enum { LOOK_MS = 1000, REQUEST_MS = 15000, REPLY_MS = REQUEST_MS + 5000, PAUSE_M
 
 struct KafkaAdmin {
 	rd_kafka_t *handle;
-	char why[WHY_SIZE]; /* the last error of a connection */
-	bool has_controller; /* a broker is the controller: without one, administrative requests would wait for it */
+	char why[WHY_SIZE]; /* the last connection error */
+	bool has_controller; /* one of the brokers is the controller; without one, administrative requests would wait for it */
 };
 
 /* ---- connecting -------------------------------------------------------------------------------------------------- */
 
-/* Runs in rd_kafka_poll, on the caller's thread. "All brokers down" is ignored: the error before it is more precise. */
+/* Runs in rd_kafka_poll, on the caller's thread. "All brokers down" is ignored, because the error before it is more precise. */
 static void error_keep(rd_kafka_t *handle, int code, const char *reason, void *context)
 {
 	KafkaAdmin *admin = context;
@@ -33,7 +33,7 @@ Result kafka_admin_open(const char *brokers, const char *options, const char *cl
 	TRY(kafka_conf_new(&address, NULL, 0, &conf));
 	KafkaAdmin *admin = calloc(1, sizeof *admin);
 	must(admin != NULL);
-	/* Not logged: the caller reports each error in one sentence. */
+	/* librdkafka's lines are not logged, because the caller reports each error in one sentence. */
 	rd_kafka_conf_set_log_cb(conf, NULL);
 	rd_kafka_conf_set_error_cb(conf, error_keep);
 	rd_kafka_conf_set_opaque(conf, admin);
@@ -54,7 +54,7 @@ void kafka_admin_close(KafkaAdmin *admin)
 
 /* ---- reading: the topics ----------------------------------------------------------------------------- */
 
-/* Asks for all topics: naming one would create it where the cluster creates topics automatically. */
+/* Requests all topics: a request that names a missing topic would create it if the cluster creates topics automatically. */
 static Result cluster_read(KafkaAdmin *admin, int64_t wait_ms, const rd_kafka_metadata_t **out)
 {
 	int64_t until_us = clock_monotonic_us() + wait_ms * 1000;
@@ -183,7 +183,7 @@ typedef struct {
 	size_t count;
 } Resources;
 
-/* The settings of all topics, in the reply's memory. Missing topics are among them, with an error. */
+/* Reads the settings of all topics into the reply's memory. Missing topics are among them, with an error. */
 static Result settings_ask(const KafkaAdmin *admin, const KafkaTopics *wanted, Reply *reply, Resources *out)
 {
 	rd_kafka_ConfigResource_t *asked[BUS_TOPICS_MAX];
@@ -284,7 +284,7 @@ typedef struct {
 	void *context;
 } Repair;
 
-/* Reports each difference of a kind in a topic as repaired. */
+/* Reports each difference of this kind in the topic as repaired. */
 static void repaired(const Repair *repair, KafkaDifferenceKind kind, const char *topic)
 {
 	for (size_t i = 0; i < repair->differences->count; i++) {
@@ -338,7 +338,7 @@ static Result create_missing(KafkaAdmin *admin, const Repair *repair)
 
 /* ---- changing settings ------------------------------------------------------------------------------------------- */
 
-/* The difference in this setting of the topic (NULL: in any setting); NULL: none. */
+/* The topic's difference in this setting (setting NULL: in any setting); NULL: there is no difference. */
 static const KafkaDifference *change_of(const Repair *repair, unsigned topic, const char *setting)
 {
 	for (size_t i = 0; i < repair->differences->count; i++) {
@@ -350,7 +350,10 @@ static const KafkaDifference *change_of(const Repair *repair, unsigned topic, co
 	return NULL;
 }
 
-/* The request replaces all settings of the topic, so those that others set are sent again unchanged. */
+/*
+ * The request replaces all settings of the topic. Therefore the settings that are not changed here are sent again with their
+ * values.
+ */
 static void keep_others(const Repair *repair, unsigned topic, const rd_kafka_ConfigResource_t *now,
 			rd_kafka_ConfigResource_t *out)
 {

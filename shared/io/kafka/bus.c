@@ -19,7 +19,7 @@ static int64_t bus_first(Bus *bus, unsigned topic, unsigned partition)
 	return atomic_load(&partition_of(&bus_kafka(bus)->partitions, topic, partition)->first);
 }
 
-/* The high watermark of the last fetch, which is beyond `end` where a reader lags. */
+/* The high watermark of the last fetch, which is beyond `end` if a reader lags. */
 static int64_t kafka_high_watermark(Bus *base, unsigned topic, unsigned partition)
 {
 	BusKafka *bus = bus_kafka(base);
@@ -144,8 +144,8 @@ static Result cluster_learn(BusKafka *bus, int wait_ms)
 }
 
 /*
- * Makes each handle read the metadata of the topics now: the first record of a topic that is new to a handle would wait about a
- * second, until librdkafka's next timer. `inputs` reads the metadata when it asks for the extents.
+ * Makes each handle read the metadata of the topics now. Otherwise the first record of a topic that is new to a handle would wait
+ * about a second, until librdkafka's next timer. `inputs` reads the metadata when it requests the extents.
  */
 static Result cluster_look(BusKafka *bus, int wait_ms)
 {

@@ -1,18 +1,18 @@
 /*
- * The bus on Kafka and its parts, for kafka/bus.c and its test. Each part owns its struct:
+ * The bus on Kafka and its parts, for kafka/bus.c and its test. Each part has its own struct:
  *
  *   kafka/bus.c          opening, checking topics, trimming, closing; the operations of shared/io/bus.h
  *   kafka/connection.c   settings and deadline of all handles
  *   kafka/producer.c     appends and their reports
- *   kafka/reader.c       partitions, extents, reading, waiting
+ *   kafka/reader.c       partitions, extents (begin and end in the cluster), reading, waiting
  *   kafka/member.c       the consumer group: assignment, advisory positions
  *   kafka/probe.c        detects a Kafka that does not respond
  *
  * Lock order: a partition's `reading`, then its `watching`; then the `mutex` of KafkaPartitions; then a reader's `mutex`. The
- * member's `mutex` is taken alone. librdkafka's callbacks never take `reading`. queue_filled takes a partition's `watching` and
- * a reader's `mutex`; rebalanced takes the `mutex` of the member, of KafkaPartitions and of readers; commit_finished takes the
- * member's. While one of the locks that callbacks take is held, librdkafka may only be called to add to a list and to read a
- * partition's cached watermarks, because these calls neither call back nor wait.
+ * member's `mutex` is taken alone. librdkafka's callbacks never take `reading`. They take these locks: queue_filled a partition's
+ * `watching` and a reader's `mutex`; rebalanced the `mutex` of the member, of KafkaPartitions and of readers; commit_finished the
+ * member's `mutex`. While one of the locks that callbacks take is held, librdkafka may only be called to add to a list and to
+ * read a partition's cached watermarks, because only these calls neither run callbacks nor wait.
  */
 #ifndef TOCSIN_IO_KAFKA_BUS_INTERNAL_H
 #define TOCSIN_IO_KAFKA_BUS_INTERNAL_H

@@ -1,6 +1,7 @@
 /*
- * Checks of the Kafka settings before anything connects, for settings tables. NULL: the value is valid; else a text to follow
- * the setting's name, valid until the next call in the same thread. No value is quoted, because it may be a password.
+ * Checks of the Kafka settings before anything connects, for settings tables. They return NULL if the value is valid; otherwise
+ * an error text to follow the setting's name, valid until the next call in the same thread. No value is quoted, because it may be
+ * a password.
  */
 #ifndef TOCSIN_IO_KAFKA_CHECK_H
 #define TOCSIN_IO_KAFKA_CHECK_H

@@ -59,7 +59,10 @@ static const struct {
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
-/* GETPID is no warning: it is usual while a new Kafka starts, and librdkafka asks for the producer's id again by itself. */
+/*
+ * The warning GETPID is logged as information: it is usual while a new Kafka starts, and librdkafka retries its request for the
+ * producer id.
+ */
 static LogLevel level_of(int syslog_level, const char *facility)
 {
 	if (syslog_level == 4 && strcmp(facility, "GETPID") == 0)
@@ -83,7 +86,7 @@ static bool repeats(const char *facility)
 	return false;
 }
 
-/* "tocsin-intake#producer-1" → "tocsin-intake" */
+/* Copies the client's name: "tocsin-intake" for the handle "tocsin-intake#producer-1". */
 static void client_of(const rd_kafka_t *handle, char out[static KAFKA_CLIENT_MAX + 1])
 {
 	Slice name = slice_of(handle == NULL ? NULL : rd_kafka_name(handle));
@@ -97,7 +100,10 @@ static void client_of(const rd_kafka_t *handle, char out[static KAFKA_CLIENT_MAX
 static void log_take(const rd_kafka_t *handle, int syslog_level, const char *facility, const char *text)
 {
 	char client[KAFKA_CLIENT_MAX + 1];
-	/* CONFWARN: one list of settings serves producers and consumers, and each warns of settings that only the other has. */
+	/*
+	 * CONFWARN is dropped: producers and consumers get one list of settings, and each warns of settings that only the other
+	 * uses.
+	 */
 	if (strcmp(facility, "CONFWARN") == 0 || !log_enabled(level_of(syslog_level, facility)) || repeats(facility))
 		return;
 	client_of(handle, client);
@@ -129,7 +135,10 @@ static Result name_check(const char *name)
 	return result_ok();
 }
 
-/* Copies up to an unescaped `end` or the end of the text, without the backslashes. Returns where it stopped; NULL: too long. */
+/*
+ * Copies the text up to an unescaped `end` or to its end, without the backslashes. Returns where the copy stopped; NULL: too
+ * long.
+ */
 static const char *part_take(const char *from, char end, char *out, size_t room)
 {
 	size_t size = 0;
@@ -151,7 +160,7 @@ static void blanks_cut(char *name)
 		name[--size] = '\0';
 }
 
-/* Applies one "name=value"; *at moves past it. */
+/* Applies one "name=value", and advances *at behind it. */
 static Result option_take(rd_kafka_conf_t *conf, const char **at)
 {
 	char name[OPTION_NAME_MAX], value[OPTION_VALUE_MAX];

@@ -11,8 +11,8 @@
 
 enum {
 	KAFKA_RECORD_MAX = BUS_RECORD_MAX + (64 << 10), /* a message: body, key and headers */
-	KAFKA_CALL_MS = 5000,                           /* the longest blocking call to the cluster */
-	KAFKA_LAST_MS = 500, /* past the deadline: for the last commit, the end of a handle, the last reports */
+	KAFKA_CALL_MS = 5000,                           /* limit for a blocking call to the cluster */
+	KAFKA_LAST_MS = 500, /* allowed after the deadline for each of: the last commit, the end of a handle, the last reports */
 };
 
 typedef struct {
@@ -30,18 +30,18 @@ unsigned kafka_partitions(const KafkaConnection *connection, unsigned topic);
 /* The deadline is wait_ms from now. Any thread. */
 void kafka_set_deadline(KafkaConnection *connection, int64_t wait_ms);
 
-/* The longest a call may wait: most_ms, or the time left before the deadline; 0: it has passed. */
+/* The time that a call may wait: most_ms, or the time left before the deadline if that is shorter; 0: the deadline has passed. */
 int kafka_left_ms(const KafkaConnection *connection, int64_t most_ms);
 
-/* The same for the last calls of a handle: at least KAFKA_LAST_MS. */
+/* As kafka_left_ms, but at least KAFKA_LAST_MS: for the last calls of a handle. */
 int kafka_last_ms(const KafkaConnection *connection, int64_t most_ms);
 
-/* A configuration for a handle; errors and ownership as kafka_conf_new. */
+/* Makes a configuration for a handle; errors and ownership as for kafka_conf_new. */
 Result kafka_handle_conf(const KafkaConnection *connection, const KafkaSetting *settings, size_t count, rd_kafka_conf_t **out);
 
 /*
- * Destroys a handle. One that does not end within KAFKA_CALL_MS, or the time left, is abandoned with a log line: librdkafka
- * 2.0.2 can hang there.
+ * Destroys a handle. If it does not end within KAFKA_CALL_MS or the time left (at least KAFKA_LAST_MS), it is abandoned with a
+ * log line, because librdkafka 2.0.2 can hang in this call.
  */
 void kafka_handle_end(const KafkaConnection *connection, rd_kafka_t *handle);
 

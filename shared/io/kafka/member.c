@@ -32,9 +32,9 @@ static void position_forget(KafkaMember *member, BusPosition at, MemberPosition 
 static void revoked(KafkaMember *member, rd_kafka_t *handle)
 {
 	if (!rd_kafka_assignment_lost(handle))
-		positions_commit(member, handle); /* for the next owner */
+		positions_commit(member, handle); /* so that the next owner can read them */
 	atomic_store(&member->joined, false);
-	positions_each(member, position_forget, NULL); /* from now on the next owner commits them */
+	positions_each(member, position_forget, NULL); /* from now on the next owner commits positions */
 	rd_kafka_assign(handle, NULL);
 	assigned_set(member, 0);
 }
@@ -67,9 +67,9 @@ bool member_assigned(const KafkaMember *member, unsigned partition)
 /* ---- positions */
 
 /*
- * True when this process should commit the position of a partition: when the group assigned it the partition of that number. Any
- * assignment is enough if the group's topic has one partition, because its owner reads all partitions of every input, and for an
- * input of one partition, because every owner reads it.
+ * True when this process should commit the position of a partition. Normally that is when the group assigned it the partition of
+ * that number. Any assignment is enough in two cases: the group's topic has one partition, whose owner reads all partitions of
+ * every input; or the input has one partition, which every owner reads.
  */
 static bool position_is_ours(const KafkaMember *member, BusPosition at)
 {
@@ -105,8 +105,8 @@ static void positions_each(KafkaMember *member, PositionVisit visit, void *conte
 }
 
 /*
- * Adds the position to the list if it is not committed yet. A former owner continues to work and to report positions until it
- * is superseded; these positions are dropped, because the new owner commits its own.
+ * Adds the position to the list if it is not committed yet. A former owner continues to work and to report positions until it is
+ * superseded; its positions are dropped, because the new owner commits its own.
  */
 static void position_list(KafkaMember *member, BusPosition at, MemberPosition *position, void *list)
 {
@@ -144,8 +144,8 @@ static void position_set_due(KafkaMember *member, BusPosition at, MemberPosition
 }
 
 /*
- * Commits all positions again, because the last commit may be in flight, or refused without a report yet. rd_kafka_commit
- * would wait for the broker without a limit; waiting on a queue takes at most wait_ms.
+ * Commits all positions again, because the last commit may still be in flight, or may have been refused without a report so far.
+ * rd_kafka_commit would wait for the broker without a limit; waiting on a queue takes at most wait_ms.
  */
 static void positions_commit_last(KafkaMember *member, rd_kafka_t *handle, int wait_ms)
 {
@@ -161,7 +161,7 @@ static void positions_commit_last(KafkaMember *member, rd_kafka_t *handle, int w
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* A refused commit (the group rebalances, the coordinator is away) is retried with the next one. */
+/* Positions of a refused commit (the group rebalances, the coordinator is away) are committed again with the next one. */
 static void commit_finished(rd_kafka_t *handle, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *context)
 {
 	(void)handle, (void)list;
@@ -186,7 +186,7 @@ int64_t member_committed(KafkaMember *member, unsigned topic, unsigned partition
 			   asked->offset < 0		       ? BUS_NONE_COMMITTED :
 								 asked->offset;
 	rd_kafka_topic_partition_list_destroy(list);
-	if (position >= 0) /* a reader has read up to this offset, so the log has it */
+	if (position >= 0) /* the group has read up to this offset, so the log reaches it */
 		partition_end_raise(partition_of(member->partitions, topic, partition), position);
 	return position;
 }
@@ -194,8 +194,8 @@ int64_t member_committed(KafkaMember *member, unsigned topic, unsigned partition
 /* ---- joining and leaving */
 
 /*
- * The handle of a fenced member never joins again; handle_replace makes another. librdkafka reports the fencing as an error or as
- * a message; this call finds it in both cases.
+ * True when the member was fenced. Its handle never joins again; handle_replace makes a new one. librdkafka reports fencing as an
+ * error or as a message; rd_kafka_fatal_error detects it in both cases.
  */
 static bool member_is_fenced(KafkaMember *member)
 {

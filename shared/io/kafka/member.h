@@ -1,7 +1,7 @@
 /*
- * The consumer group: a member that subscribes to one topic, fetches nothing, and is assigned the partition numbers that this
- * process should own: a hint (shared/io/bus.h, `assigned`). The member also commits the advisory positions, of any topic;
- * before it joins the group it only reads them. Without a group the member does nothing, and every partition counts as
+ * The consumer group: a member that subscribes to one topic and fetches nothing. The group assigns it the partition numbers that
+ * this process should own, as a hint (`assigned` in shared/io/bus.h). The member also commits the advisory positions of all
+ * topics; before it joins the group it only reads them. Without a group the member does nothing, and every partition counts as
  * assigned.
  */
 #ifndef TOCSIN_IO_KAFKA_MEMBER_H
@@ -11,7 +11,7 @@
 
 enum { MEMBER_COMMIT_MS = 2000 }; /* interval of commits */
 
-/* The position of the service in a partition, from the last call of member_commit. */
+/* The position of the service in a partition, as last given to member_commit. */
 typedef struct {
 	int64_t offset; /* -1: member_commit was not called, or the partition moved to another member */
 	bool due;       /* not committed yet */
@@ -27,9 +27,9 @@ typedef struct {
 	atomic_bool stop;
 	atomic_bool joined;        /* the handle is a member of the current generation, and may commit */
 	atomic_bool assigned_once; /* the first rebalance is over, possibly with no partitions */
-	_Atomic uint64_t assigned; /* one bit a partition number */
+	_Atomic uint64_t assigned; /* one bit for each partition number */
 	pthread_mutex_t mutex;     /* guards positions */
-	MemberPosition *positions; /* topic after topic, BUS_PARTITIONS_MAX each */
+	MemberPosition *positions; /* index: topic * BUS_PARTITIONS_MAX + partition */
 	int64_t fenced_us;         /* the last time the handle was fenced, on the monotonic clock; 0: never */
 	int pause_ms;              /* the pause after fenced_us, before the member joins again */
 } KafkaMember;
@@ -37,7 +37,10 @@ typedef struct {
 /* connection and partitions are borrowed until member_close. ERROR_INPUT: options that librdkafka refuses. */
 Result member_open(KafkaMember *member, const KafkaConnection *connection, KafkaPartitions *partitions);
 
-/* Joins the group and starts the thread. Once. ERROR_AGAIN: the group cannot be joined, or the thread cannot start. */
+/*
+ * Joins the group and starts the thread. Called at most once. ERROR_AGAIN: the group cannot be joined, or the thread cannot
+ * start.
+ */
 Result member_join(KafkaMember *member);
 
 /* ERROR_AGAIN: member_join was called, and the first rebalance is not over. Any thread. */
@@ -47,8 +50,8 @@ Result member_health(const KafkaMember *member);
 void member_stop(KafkaMember *member);
 
 /*
- * Called after member_stop. Commits all positions if `reachable` (as far as is known Kafka answers), leaves the group at once
- * if the member has no instance name, and frees.
+ * Called after member_stop. Commits all positions if `reachable` (Kafka answers, as far as is known). Leaves the group at once if
+ * the member has no instance name. Frees the member.
  */
 void member_close(KafkaMember *member, bool reachable);
 

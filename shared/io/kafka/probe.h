@@ -1,11 +1,11 @@
 /*
  * Detects a Kafka that has stopped responding. Such a broker (stopped, blocked on its disk, behind a dead link) keeps its
- * connections open, and a process that appends nothing would not notice for a minute. Therefore each process asks for
- * metadata every three seconds. Acknowledged appends, fetched records and known extents count as answers, too: a Kafka that
- * is busy with them is not reported as silent.
+ * connections open, and a process that appends nothing would not detect it for a minute. Therefore each process requests metadata
+ * every three seconds. Acknowledged appends, fetched records and answered extent requests also count as answers, so that a Kafka
+ * that is busy with them is not reported as silent.
  *
- * The probe uses the handle of the ledgers, which is never replaced and reads in every program. A handle that reads no partition
- * would ask for all topics of the cluster, and always the same broker.
+ * The probe uses the `ledgers` handle, which is never replaced and reads partitions in every program. A handle that reads no
+ * partition would request the metadata of all topics of the cluster, and always from the same broker.
  */
 #ifndef TOCSIN_IO_KAFKA_PROBE_H
 #define TOCSIN_IO_KAFKA_PROBE_H
@@ -27,7 +27,7 @@ typedef struct {
 Result probe_open(KafkaProbe *probe, const KafkaConnection *connection, rd_kafka_t *handle);
 void probe_close(KafkaProbe *probe);
 
-/* Kafka answered at now_us (monotonic clock); an earlier time than the last changes nothing. Any thread. */
+/* Records that Kafka answered at now_us (monotonic clock); a time before the last recorded one has no effect. Any thread. */
 void probe_answered(KafkaProbe *probe, int64_t now_us);
 
 /* ERROR_AGAIN: no answer for 15 s. Any thread. */

@@ -57,7 +57,7 @@ static Result consumer_make(const KafkaConnection *connection, rd_kafka_t **out)
 		{ "fetch.error.backoff.ms", "100" },
 		{ "message.max.bytes", size },
 		{ "fetch.message.max.bytes", size },
-		{ "queued.min.messages", "10000" }, /* enough for a second: librdkafka looks at a full queue once a second */
+		{ "queued.min.messages", "10000" }, /* enough for a second, the interval at which librdkafka checks a full queue */
 		{ "queued.max.messages.kbytes", "4096" },
 	};
 	rd_kafka_conf_t *conf;
@@ -96,7 +96,7 @@ void partition_first_raise(KafkaPartition *partition, int64_t first)
 
 /* ---- extents: where partitions begin and end in the cluster */
 
-/* Of several errors one is kept; UNKNOWN_PARTITION before all others. */
+/* Takes the answer for one partition. Of several errors one is kept, preferably UNKNOWN_PARTITION. */
 static void extent_take(const KafkaPartitions *partitions, BusPosition asked, const rd_kafka_topic_partition_t *answer,
 			rd_kafka_resp_err_t *error)
 {
@@ -110,8 +110,8 @@ static void extent_take(const KafkaPartitions *partitions, BusPosition asked, co
 }
 
 /*
- * Reads the metadata of all topics again. Otherwise a handle that asked while topics were created may keep the answer "unknown
- * partition" for minutes.
+ * Reads the metadata of all topics again. Without this, a handle that sent its request while topics were being created may keep
+ * the answer "unknown partition" for minutes.
  */
 static void metadata_refresh(const KafkaPartitions *partitions, int wait_ms)
 {
@@ -120,7 +120,7 @@ static void metadata_refresh(const KafkaPartitions *partitions, int wait_ms)
 		rd_kafka_metadata_destroy(metadata);
 }
 
-/* One request for all partitions; `mark` is RD_KAFKA_OFFSET_BEGINNING or RD_KAFKA_OFFSET_END. */
+/* Sends one request, for one or all partitions; `mark` is RD_KAFKA_OFFSET_BEGINNING or RD_KAFKA_OFFSET_END. */
 static Result extents_ask(KafkaPartitions *partitions, unsigned topic, unsigned partition, int64_t mark, int wait_ms)
 {
 	const KafkaConnection *connection = partitions->connection;
@@ -165,7 +165,7 @@ static void reader_wake(KafkaReader *reader)
 	pthread_mutex_unlock(&reader->mutex);
 }
 
-/* Wakes all watchers except one (NULL: all). */
+/* Wakes all watchers except `except` (NULL: all). */
 static void partition_notify(KafkaPartition *partition, const KafkaReader *except)
 {
 	pthread_mutex_lock(&partition->watching);
@@ -279,7 +279,7 @@ static Result partition_seek(KafkaPartitions *partitions, KafkaPartition *partit
 									  partition_move(partitions, partition, position);
 }
 
-/* Frees the buffers of partitions whose owner is another process by now. */
+/* Frees the buffers of partitions that were not read for IDLE_US, usually because another process owns them by now. */
 void partitions_release_idle(KafkaPartitions *partitions)
 {
 	int64_t before_us = clock_monotonic_us() - IDLE_US;
@@ -305,7 +305,7 @@ static Result not_kept(const KafkaPartitions *partitions, BusPosition position)
 			   topic_name(partitions, position.topic), position.partition);
 }
 
-/* The result for an error that the broker sent instead of a record: the offset does not exist, or librdkafka retries by itself. */
+/* Handles an error that the broker sent instead of a record: either the offset does not exist, or librdkafka retries by itself. */
 static Result fetch_error(KafkaPartitions *partitions, BusPosition position, const rd_kafka_message_t *message)
 {
 	bool lost = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
@@ -323,7 +323,7 @@ static Result fetch_error(KafkaPartitions *partitions, BusPosition position, con
 				   (long long)position.from);
 }
 
-/* The next message of the partition, owned by the caller; NULL: none within wait_ms. */
+/* The next message of the partition, owned by the caller; NULL: none arrived within wait_ms. */
 static rd_kafka_message_t *partition_take(KafkaPartition *partition, int wait_ms)
 {
 	rd_kafka_message_t *message = partition->pending;
@@ -331,7 +331,7 @@ static rd_kafka_message_t *partition_take(KafkaPartition *partition, int wait_ms
 	while (!message && (message = rd_kafka_consume_queue(partition->queue, wait_ms)) != NULL) {
 		if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || message->offset >= partition->next)
 			break;
-		rd_kafka_message_destroy(message); /* of an earlier assignment */
+		rd_kafka_message_destroy(message); /* a message from an earlier assignment */
 		message = NULL;
 	}
 	return message;
@@ -372,7 +372,7 @@ static void record_of_message(const rd_kafka_message_t *message, Buffer *headers
 typedef struct {
 	KafkaPartitions *partitions;
 	KafkaPartition *partition;
-	BusPosition position; /* from: the offset wanted next */
+	BusPosition position; /* from is the offset wanted next */
 	Buffer headers;
 	bool gap_tried;
 	size_t count;
@@ -381,8 +381,8 @@ typedef struct {
 } Read;
 
 /*
- * Visits a record without `reading` held, so that the visit may read the same partition. Records that are likely to be read again
- * are kept: the one that the visit stopped at, and the last one of an unslotted topic, which all readers of the process share.
+ * Visits a record without `reading` held, so that the visit may read the same partition. A record that is likely to be read again
+ * is kept: the one at which the visit stopped, and the last one of an unslotted topic, which all readers of the process share.
  * True: the next message may be visited.
  */
 static bool message_visit(Read *read, rd_kafka_message_t *message)
@@ -405,8 +405,8 @@ static bool message_visit(Read *read, rd_kafka_message_t *message)
 }
 
 /*
- * Fetches a gap again once; *message is NULL then. A gap that the second fetch repeats is accepted: compaction, or a log that lost
- * records, which its reader detects.
+ * If there is a gap before the message, drops the message (*message is NULL then) and fetches from the gap once more. A gap that
+ * the second fetch repeats is accepted: its cause is compaction, or a log that lost records, which the log's reader detects.
  */
 static Result gap_check(Read *read, rd_kafka_message_t **message)
 {
@@ -417,7 +417,7 @@ static Result gap_check(Read *read, rd_kafka_message_t **message)
 	return partition_move(read->partitions, read->partition, read->position);
 }
 
-/* Reads one message if one comes within wait_ms. *more: a record was visited, and another is wanted. */
+/* Reads one message if one arrives within wait_ms. *more: a record was visited, and another one may be. */
 static Result message_read(Read *read, int wait_ms, bool *more)
 {
 	KafkaPartition *partition = read->partition;
@@ -440,14 +440,17 @@ static Result message_read(Read *read, int wait_ms, bool *more)
 	return result_ok();
 }
 
-/* The time left for a fetch, in short steps, because the deadline may be set meanwhile; 0: no time is left. */
+/*
+ * How long to wait for a record now: the time left, but at most FETCH_STEP_MS, because the deadline may be set meanwhile. 0: no
+ * time is left.
+ */
 static int fetch_left_ms(const KafkaConnection *connection, int64_t until_us)
 {
 	int64_t left_ms = clock_left_ms(until_us);
 	return kafka_left_ms(connection, left_ms < FETCH_STEP_MS ? left_ms : FETCH_STEP_MS);
 }
 
-/* Waits for the first record if it is known to exist; takes the others as far as they have been fetched. */
+/* Waits for the first record if it is known to exist; then takes the records that have been fetched already, without waiting. */
 static Result partition_read(Read *read, size_t max)
 {
 	bool more = true, exists = read->position.from < atomic_load(&read->partition->end);
@@ -501,7 +504,7 @@ Result kafka_read(BusReader *base, BusPosition position, size_t max, bool want_b
 	return result;
 }
 
-/* Leaves out partitions that another reader reads now, and positions whose record is kept. */
+/* Skips partitions that another reader is reading, and positions whose record is kept. */
 void kafka_fetch(BusReader *base, const BusPosition *positions, size_t count)
 {
 	KafkaPartitions *partitions = ((KafkaReader *)base)->partitions;
@@ -517,7 +520,9 @@ void kafka_fetch(BusReader *base, const BusPosition *positions, size_t count)
 
 /* ---- waiting */
 
-/* True when there is a record at the position; else the partition is being fetched from there, or read by another reader. */
+/*
+ * True when there is a record at the position. False: the partition is being fetched from there, or another reader is reading it.
+ */
 static bool position_look(KafkaReader *reader, BusPosition position)
 {
 	KafkaPartitions *partitions = reader->partitions;
@@ -526,7 +531,7 @@ static bool position_look(KafkaReader *reader, BusPosition position)
 	if (position.from < atomic_load(&partition->end))
 		return true;
 	if (pthread_mutex_trylock(&partition->reading) != 0)
-		return false; /* its present reader raises the end and wakes the watchers */
+		return false; /* the thread that holds it raises the end and wakes the watchers */
 	if (!result_failed(partition_seek(partitions, partition, position)))
 		partition->pending = partition_take(partition, 0);
 	if (partition->pending && partition->pending->err == RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -1,11 +1,12 @@
 /*
  * Partitions as this process reads them, and the readers of shared/io/bus.h.
  *
- * Two consumers that never subscribe fetch: `inputs` the streams, `ledgers` the rest, because a full buffer of inputs must not
- * block reading a ledger back. A partition has one fetch position in the process: it is assigned to its consumer at an explicit
- * offset, and has a queue of its own, so that a full queue blocks no other. A reader at another offset moves the position, by a
- * new assignment: two readers at different offsets move it back and forth, which is slow and correct. No pause, seek or
- * resume is used, which librdkafka 2.0.2 gets wrong (docs/design/brokers-and-timers.md, "Reading").
+ * Two consumers that never subscribe fetch records: `inputs` those of streams, `ledgers` all others, because a full buffer of
+ * inputs must not block reading a ledger back. A partition has one fetch position in the process: it is assigned to its consumer
+ * at an explicit offset. It has a queue of its own, so that a full queue blocks no other partition. A read at another offset
+ * moves the fetch position by a new assignment. Two readers at different offsets move it back and forth, which is slow but
+ * correct. Pause, seek and resume are not used, because librdkafka 2.0.2 has bugs there (docs/design/brokers-and-timers.md,
+ * "Reading").
  *
  * Every offset is checked: records before the wanted one are dropped, and a gap is accepted only if a second fetch has it too.
  */
@@ -30,15 +31,15 @@ typedef struct {
 } KafkaReader;
 
 typedef struct {
-	_Atomic int64_t first, end; /* as far as is known; they only grow */
-	pthread_mutex_t reading;    /* guards the members from here to `watching` */
+	_Atomic int64_t first, end; /* lower bounds, as far as this process knows; they only grow */
+	pthread_mutex_t reading;    /* guards the following members up to `watching` */
 	bool assigned;
 	int64_t next; /* offset of the next message from the queue */
 	rd_kafka_queue_t *queue;
-	rd_kafka_message_t *pending; /* taken from the queue by a wait, not visited yet */
-	rd_kafka_message_t *kept;    /* visited, and likely to be read again */
+	rd_kafka_message_t *pending; /* a message that a wait took from the queue and that is not visited yet */
+	rd_kafka_message_t *kept;    /* a message that was visited and is likely to be read again */
 	int64_t used_us;             /* the last read or wait, on the monotonic clock */
-	pthread_mutex_t watching;    /* guards the watchers */
+	pthread_mutex_t watching;    /* guards the watchers: readers to wake when the queue fills */
 	KafkaReader *watchers[KAFKA_WATCHERS_MAX];
 	size_t watcher_count;
 } KafkaPartition;
@@ -47,7 +48,7 @@ struct KafkaPartitions {
 	const KafkaConnection *connection;
 	KafkaProbe *probe;
 	rd_kafka_t *ledgers, *inputs;
-	KafkaPartition *list; /* topic after topic, BUS_PARTITIONS_MAX each */
+	KafkaPartition *list; /* index: topic * BUS_PARTITIONS_MAX + partition */
 	pthread_mutex_t mutex; /* guards readers */
 	KafkaReader *readers[KAFKA_READERS_MAX];
 };
@@ -64,7 +65,7 @@ void partitions_close(KafkaPartitions *partitions);
 /* Frees, after partitions_close and after the last delivery report. */
 void partitions_release(KafkaPartitions *partitions);
 
-/* The consumer that reads a topic. */
+/* The consumer that reads a topic: `inputs` or `ledgers`. */
 rd_kafka_t *partitions_consumer(const KafkaPartitions *partitions, unsigned topic);
 
 /* topic and partition must exist. */
@@ -75,12 +76,12 @@ void partition_end_raise(KafkaPartition *partition, int64_t end);
 void partition_first_raise(KafkaPartition *partition, int64_t first);
 
 /*
- * Reads from the cluster where one partition, or with topic == topic_count every partition, begins and ends now; waits for wait_ms
- * at most for each of the two. ERROR_AGAIN: Kafka did not answer.
+ * Reads from the cluster where partitions begin and end now: one partition, or all partitions if topic == topic_count. Sends two
+ * requests, and waits for each at most wait_ms. ERROR_AGAIN: Kafka did not answer.
  */
 Result partitions_extents_ask(KafkaPartitions *partitions, unsigned topic, unsigned partition, int wait_ms);
 
-/* Ends the fetching of partitions that were not read for a minute; called now and then. */
+/* Ends the fetching of partitions that were not read for a minute. Called every MEMBER_COMMIT_MS by the member's thread. */
 void partitions_release_idle(KafkaPartitions *partitions);
 
 /* Wakes all readers of the process. */

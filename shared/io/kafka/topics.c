@@ -38,7 +38,7 @@ static bool cleanup(const KafkaTopic *topic, unsigned replicas, char out[static 
 	return word(topic->keep == KAFKA_KEEP_LAST ? "compact" : "delete", out);
 }
 
-/* Age and size have no effect on a topic that is compacted only. */
+/* Limits of age and size have no effect on a topic that is only compacted, so any value is allowed there. */
 static bool retention_time(const KafkaTopic *topic, unsigned replicas, char out[static KAFKA_VALUE_SIZE])
 {
 	(void)replicas;
@@ -51,7 +51,7 @@ static bool retention_size(const KafkaTopic *topic, unsigned replicas, char out[
 	return topic->keep != KAFKA_KEEP_LAST && number(-1, out);
 }
 
-/* With three copies one broker may be away, and every acknowledged record is on two disks. */
+/* With three copies, one broker may be away while every acknowledged record is on at least two brokers. */
 static bool in_sync(const KafkaTopic *topic, unsigned replicas, char out[static KAFKA_VALUE_SIZE])
 {
 	(void)topic;
@@ -114,13 +114,16 @@ static void compare_number(KafkaDifferences *out, KafkaDifferenceKind kind, unsi
 	number(wanted, difference->wanted);
 }
 
-/* Compaction drops records of a topic that must keep them all, or keep them by age. */
+/*
+ * True when the setting makes Kafka drop records that must be kept: compaction, in a topic that keeps all records or keeps them
+ * by age.
+ */
 static bool drops_records(const KafkaTopic *topic, unsigned setting, const char *found)
 {
 	return setting == CLEANUP && topic->keep != KAFKA_KEEP_LAST && strstr(found, "compact") != NULL;
 }
 
-/* The largest batch may be larger than required. */
+/* True when the value found is acceptable: the required one, or for the largest batch also a larger one. */
 static bool fits(unsigned setting, const char *found, const char *wanted)
 {
 	int64_t have, need;

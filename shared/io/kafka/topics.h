@@ -1,9 +1,9 @@
 /*
- * The required topics of a Kafka cluster, and the differences of a cluster from them: pure. kafka/admin.h reads a cluster and
- * repairs it.
+ * The required topics of a Kafka cluster, and how a cluster differs from them. Pure: kafka/admin.h reads a cluster and repairs
+ * it.
  *
- * Kafka may drop records by age, by size, or in favour of a newer one with the same key. A ledger is trimmed by its owner
- * alone, so none of the three is allowed there; a stream drops records by age; a table keeps the last record of each key.
+ * Kafka may drop records by age, by size, or in favour of a newer record with the same key. A ledger is trimmed only by its
+ * owner, so none of the three is allowed in a ledger. A stream drops records by age; a table keeps the last record of each key.
  */
 #ifndef TOCSIN_IO_KAFKA_TOPICS_H
 #define TOCSIN_IO_KAFKA_TOPICS_H
@@ -18,7 +18,7 @@ typedef struct {
 	const char *name; /* "tocsin.events" */
 	unsigned partitions; /* never changes: slots map to partition numbers */
 	KafkaKeep keep;
-	int64_t retention_ms; /* KAFKA_KEEP_FOR */
+	int64_t retention_ms; /* for KAFKA_KEEP_FOR only */
 } KafkaTopic;
 
 typedef struct {
@@ -28,8 +28,8 @@ typedef struct {
 } KafkaTopics;
 
 /*
- * Bytes of a batch: the largest record, its framing, and the overhead of compression on incompressible bytes. Kafka's
- * default is smaller than the largest record.
+ * Largest batch in bytes: the largest record, its framing, and the overhead of compressing incompressible bytes. Kafka's default
+ * is smaller than the largest record.
  */
 enum { KAFKA_BATCH_MAX = BUS_RECORD_MAX + (64 << 10) };
 
@@ -44,7 +44,7 @@ bool kafka_setting_wanted(const KafkaTopic *topic, unsigned replicas, unsigned s
 /* ---- topics of a cluster */
 typedef struct {
 	bool there;
-	unsigned partitions, replicas, leaderless; /* replicas: the smallest number of a partition */
+	unsigned partitions, replicas, leaderless; /* replicas: copies of the partition that has fewest */
 	bool settings_known; /* false: the cluster does not show them */
 	char setting[KAFKA_SETTINGS][KAFKA_VALUE_SIZE];
 } KafkaTopicFound;
@@ -53,15 +53,15 @@ typedef struct {
 typedef enum {
 	KAFKA_MISSING, /* repaired by creating the topic */
 	KAFKA_SETTING, /* repaired by changing the setting */
-	KAFKA_LEADERLESS, /* temporary */
-	KAFKA_REPLICAS, /* an operator has to reassign partitions */
-	KAFKA_PARTITIONS, /* only a new topic can have another number */
+	KAFKA_LEADERLESS, /* temporary: brokers are down or starting */
+	KAFKA_REPLICAS, /* only an operator can repair it, by reassigning partitions */
+	KAFKA_PARTITIONS, /* cannot be repaired: only a new topic can have another number */
 } KafkaDifferenceKind;
 
 typedef struct {
 	KafkaDifferenceKind kind;
-	unsigned topic; /* index in the list */
-	unsigned setting; /* KAFKA_SETTING */
+	unsigned topic; /* index in KafkaTopics.list */
+	unsigned setting; /* for KAFKA_SETTING only: index of kafka_setting_names */
 	bool fatal; /* records would be lost or misread: no service may run on this topic */
 	char found[KAFKA_VALUE_SIZE], wanted[KAFKA_VALUE_SIZE];
 } KafkaDifference;
@@ -73,7 +73,7 @@ typedef struct {
 	KafkaDifference list[KAFKA_DIFFERENCES_MAX];
 } KafkaDifferences;
 
-/* found: one for each topic of wanted->list, in its order. */
+/* found has one entry for each topic of wanted->list, in the same order. */
 void kafka_topics_compare(const KafkaTopics *wanted, const KafkaTopicFound *found, KafkaDifferences *out);
 
 /* ERROR_INPUT: missing topics cannot be created, because wanted->replicas exceeds the number of brokers. */
@@ -82,7 +82,7 @@ Result kafka_topics_can_create(const KafkaTopics *wanted, const KafkaDifferences
 /* Appends a description: "tocsin.events has 3 partitions, not 12: …", one line without a line feed. */
 void kafka_difference_describe(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);
 
-/* Appends what a repair would do: "create tocsin.events with …"; the description where no repair is possible. */
+/* Appends what a repair would do: "create tocsin.events with …"; if no repair is possible, appends the description. */
 void kafka_difference_plan(const KafkaTopics *wanted, const KafkaDifference *difference, Buffer *out);
 
 #endif

@@ -24,7 +24,7 @@ enum {
 typedef struct {
 	const OutboundCallSettings *settings;
 	bool listed_only; /* plain http: only addresses of the operator's list */
-	unsigned opened, denied; /* sockets */
+	unsigned opened, denied; /* number of sockets */
 	size_t received;
 	Slice upload;
 	size_t uploaded;
@@ -69,7 +69,7 @@ static size_t on_upload(char *data, size_t size, size_t count, void *context)
 	return taken;
 }
 
-/* libcurl rewinds when a kept connection turns out to be closed. */
+/* libcurl rewinds the upload if a kept connection turns out to be closed, to send it again on another. */
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
 	Call *call = context;
@@ -114,7 +114,7 @@ static void outcome_set(OutboundOutcome *out, int outcome, const char *detail)
 	snprintf(out->detail, sizeof(out->detail), "%s", detail);
 }
 
-/* Texts for common failures; others are libcurl's. None contains any part of the URL. */
+/* Texts for common failures; for others libcurl's text. None contains any part of the URL. */
 static const char *failure_text(CURL *curl, CURLcode code)
 {
 	long number = 0;

@@ -1,4 +1,4 @@
-/* One synchronous call through libcurl: from a request to its outcome. Private to outbound/curl.c. */
+/* Makes one synchronous call through libcurl. Private to outbound/curl.c. */
 #ifndef TOCSIN_IO_OUTBOUND_CALL_H
 #define TOCSIN_IO_OUTBOUND_CALL_H
 
@@ -12,7 +12,7 @@ enum { OUTBOUND_HOST = 128 };
 
 typedef struct {
 	EgressRules egress;
-	char host[OUTBOUND_HOST]; /* name in EHLO and Message-ID */
+	char host[OUTBOUND_HOST]; /* our host name in EHLO and Message-ID */
 	atomic_bool abort; /* true: calls end within a second */
 } OutboundCallSettings;
 

@@ -18,12 +18,12 @@ enum {
 	WORKERS_MAX = 64,
 	QUEUE_MAX = 1024,
 	BODY_MAX = 1024 * 1024,
-	GRACE_MS = 1000, /* for calls running at close; then they are aborted, which takes libcurl up to a second */
+	GRACE_MS = 1000, /* time for calls running at close; then they are aborted, which takes libcurl up to a second */
 };
 
 typedef struct Job Job;
 
-/* One allocation, with the texts behind the struct. */
+/* A queued request: one allocation, with the texts after the struct. */
 struct Job {
 	Job *next;
 	OutboundRequest request;
@@ -39,16 +39,16 @@ typedef struct {
 } Worker;
 
 struct OutboundCurl {
-	Outbound outbound; /* first */
+	Outbound outbound; /* must be the first member */
 	OutboundCallSettings settings;
 	pthread_mutex_t mutex;
 	pthread_cond_t work, idle;
 	Job *first, **last;
 	unsigned queued, queue_max, running;
-	OutboundOutcome *outcomes; /* a ring of queue_max */
+	OutboundOutcome *outcomes; /* a ring buffer of queue_max entries */
 	unsigned outcome_first, outcome_count;
 	bool closing;
-	pthread_mutex_t wake_mutex; /* held while wake runs, so that none runs after notify(NULL) */
+	pthread_mutex_t wake_mutex; /* held while wake runs, so that no wake runs after notify(NULL) */
 	void (*wake)(void *context);
 	void *wake_context;
 	unsigned worker_count;
@@ -106,7 +106,7 @@ static bool is_queued_or_sent(const OutboundCurl *self, const char *key)
 	return false;
 }
 
-/* Waits for a job and for room for its outcome. NULL: closing. */
+/* Waits for a job and for room for its outcome. NULL: the Outbound is closing. */
 static Job *job_take(OutboundCurl *self, Worker *worker)
 {
 	while (!self->closing && (!self->first || self->outcome_count + self->running >= self->queue_max))
@@ -163,7 +163,7 @@ static void *worker_run(void *context)
 
 /* ---- operations -------------------------------------------------------------------------------------------------- */
 
-/* The key is used in headers unescaped. */
+/* Only printable ASCII is valid, because the key is written into headers unescaped. */
 static bool key_is_valid(const char *key)
 {
 	for (const char *c = key; *c != '\0'; c++)
@@ -286,7 +286,7 @@ static void locks_init(OutboundCurl *self)
 	pthread_condattr_destroy(&monotonic);
 }
 
-/* Workers block all signals: the program handles them. */
+/* Workers block all signals, which the main thread handles. */
 static void workers_start(OutboundCurl *self, unsigned count)
 {
 	sigset_t all, before;

@@ -17,7 +17,7 @@ enum { IPV4_BITS = 96 };
 static const EgressNet ipv4 = IPV4(0, 0, 0, 0, 0);
 static const EgressNet ipv6_public = { { 0x20 }, 3 };
 
-/* Networks within the two above that the IANA special-purpose registries list as not public. */
+/* Networks within `ipv4` and `ipv6_public` that the IANA special-purpose registries list as not public. */
 static const EgressNet denied[] = {
 	IPV4(0, 0, 0, 0, 8), /* "this network": 0.0.0.0 reaches this machine */
 	IPV4(10, 0, 0, 0, 8), /* private */
@@ -165,7 +165,7 @@ static bool address_parse(Slice text, EgressNet *out, unsigned *width)
 	return inet_pton(AF_INET6, copy, out->bytes) == 1;
 }
 
-/* True: no bit is set behind the prefix. */
+/* True: no bit is set after the prefix. */
 static bool net_is_canonical(const EgressNet *net)
 {
 	for (unsigned bit = net->bits; bit < 128; bit++)

@@ -1,9 +1,9 @@
 /*
  * The addresses that webhooks may reach: a person who can configure a URL must not be able to reach into the server's network.
- * The check applies to the resolved address just before the connection, so neither an unusual spelling of an address nor a name
- * that resolves differently the second time bypasses it.
+ * The check applies to the resolved address just before the connection. Neither an unusual spelling of an address nor a name that
+ * resolves differently the second time bypasses it.
  *
- * Public addresses are allowed. Private, link-local, loopback, documentation, multicast and reserved addresses are not, unless
+ * Public addresses are allowed. Private, link-local, loopback, documentation, multicast and reserved addresses are refused unless
  * the operator's list (TOCSIN_EGRESS_ALLOW) has them. Plain http: is allowed only to addresses in that list. The mail server is a
  * setting of the operator and is not checked.
  */
@@ -29,8 +29,8 @@ typedef struct {
 } EgressRules;
 
 /*
- * Parses addresses and CIDRs separated by commas or spaces; NULL: none. ERROR_INPUT, and *out is unchanged: an entry is invalid
- * or has bits set behind its prefix, or there are more than EGRESS_NETS_MAX.
+ * Parses addresses and CIDRs separated by commas or spaces; NULL is an empty list. ERROR_INPUT, and *out is unchanged: an entry
+ * is invalid or has bits set after its prefix, or there are more than EGRESS_NETS_MAX entries.
  */
 Result egress_parse(const char *list, EgressRules *out);
 
@@ -41,8 +41,8 @@ bool egress_listed(const EgressRules *rules, const struct sockaddr *address);
 bool egress_allowed(const EgressRules *rules, const struct sockaddr *address);
 
 /*
- * Checks the URL of a webhook without resolving names. ERROR_INPUT: no call to it can be allowed; the text does not contain the
- * URL, which may be a secret. Success is no guarantee: the call checks the resolved address.
+ * Checks the URL of a webhook without resolving names. ERROR_INPUT: every call to it would be refused; the text does not contain
+ * the URL, which may be a secret. After success a call may still be refused, because it checks the resolved address.
  */
 Result egress_url(const EgressRules *rules, const char *url);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-	LINE_MAX_SIZE = 76, /* of a header line with encoded words, and of a base64 line */
+	LINE_MAX_SIZE = 76, /* bytes of a header line with encoded words, and of a base64 line */
 	BASE64_LINE = LINE_MAX_SIZE / 4 * 3,
 	WORD_FRAME = 12, /* "=?UTF-8?B?" and "?=" */
 	WORD_MAX = 75,
@@ -39,7 +39,7 @@ static size_t whole_characters(Slice text, size_t max)
 	return size;
 }
 
-/* The text for a header: without control characters, valid UTF-8, at most MAIL_HEADER_TEXT bytes. */
+/* Copies the text for a header: without control characters, valid UTF-8, at most MAIL_HEADER_TEXT bytes. */
 static Slice text_clean(const char *text, char out[static MAIL_HEADER_TEXT])
 {
 	Slice given = slice_of(text);
@@ -64,7 +64,7 @@ static bool text_is_plain(Slice text)
 	return true;
 }
 
-/* Encoded words; the first begins at the given column of its line. */
+/* Appends the text as encoded words; the first begins at the given column of its line. */
 static void words_append(Buffer *out, Slice text, size_t column)
 {
 	while (text.size > 0) {
@@ -108,7 +108,7 @@ static void to_append(Buffer *out, const char *to_name, const char *to)
 	buffer_format(out, "<%s>\r\n", to);
 }
 
-/* The part of a message id left or right of the @; other characters become hyphens. */
+/* Appends the part of a message id left or right of the @; other characters than letters, digits, . _ - become hyphens. */
 static void id_part_append(Buffer *out, const char *text)
 {
 	for (; *text != '\0'; text++) {

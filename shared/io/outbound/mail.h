@@ -12,7 +12,7 @@
 enum { MAIL_HEADER_TEXT = 512, MAIL_ADDRESS_MAX = 254 };
 
 typedef struct {
-	const char *id, *thread, *host; /* Message-ID: <id@host>; thread, or NULL, for References: <thread@host> */
+	const char *id, *thread, *host; /* Message-ID: <id@host>; References: <thread@host>, omitted if thread is NULL */
 	const char *from, *to; /* addresses for which mail_is_address is true */
 	const char *to_name; /* or NULL */
 	const char *subject;
@@ -31,8 +31,8 @@ bool mail_is_address(const char *address);
 void mail_write(const Mail *mail, Buffer *out);
 
 /*
- * The OUTCOME_ (outbound/outbound.h) of an SMTP reply: SENT for 2yz, REFUSED for 5yz, otherwise RETRY. Failed logins (530, 534,
- * 535, 538) are RETRY: the operator can fix them.
+ * Converts an SMTP reply to an OUTCOME_ (outbound/outbound.h): SENT for 2yz, REFUSED for 5yz, otherwise RETRY. Failed logins
+ * (530, 534, 535, 538) are RETRY, because the operator can correct them.
  */
 int mail_outcome(unsigned reply);
 

@@ -1,6 +1,6 @@
 /*
  * Sends webhooks and mail asynchronously: a bounded set of workers makes the calls, and the caller collects the outcomes. The
- * decision to send is in a ledger before `send` is called; delivery is at least once, and the key lets the receiver recognise a
+ * decision to send is in a ledger before `send` is called. Delivery is at-least-once; the key lets the receiver recognise a
  * repeat.
  */
 #ifndef TOCSIN_IO_OUTBOUND_OUTBOUND_H
@@ -46,9 +46,9 @@ typedef struct {
 	 * larger than 1 MiB.
 	 */
 	Result (*send)(Outbound *outbound, const OutboundRequest *request);
-	/* Takes one outcome. False: none is available. */
+	/* Removes one outcome from the queue and returns it in *out. False: none is available. */
 	bool (*outcome)(Outbound *outbound, OutboundOutcome *out);
-	/* wake is called by a worker after each added outcome. NULL ends this: no wake is running when notify returns. */
+	/* A worker calls `wake` after each added outcome. With wake NULL these calls end: none is running when notify returns. */
 	void (*notify)(Outbound *outbound, void (*wake)(void *context), void *context);
 	/* Waits at most 2 s for running calls, drops queued requests and outcomes, frees. NULL in a share (shares.h). */
 	void (*close)(Outbound *outbound);
@@ -59,11 +59,11 @@ struct Outbound {
 };
 
 typedef struct {
-	const char *egress_allow; /* CIDRs, by comma or space, that webhooks may reach in addition to public addresses (egress.h);
-				   * may be NULL. The mail server is a setting of the operator and is not checked. */
+	const char *egress_allow; /* CIDRs, separated by commas or spaces, that webhooks may reach in addition to public
+				   * addresses (egress.h); NULL: none. The mail server is not checked. */
 	const char *mail_host;    /* right-hand side of Message-ID, and name in EHLO; NULL or invalid: "localhost" */
 	unsigned workers;         /* 0: 4; at most 64 */
-	unsigned queue_max;       /* requests queued, and outcomes not taken; 0: 1024 */
+	unsigned queue_max;       /* limit of queued requests, and of outcomes not taken; 0: 1024 */
 } OutboundCurlOptions;
 
 /* Workers on libcurl. The options are copied. ERROR_INPUT: egress_allow is invalid. */

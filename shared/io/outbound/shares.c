@@ -5,7 +5,7 @@
 #include <string.h>
 
 typedef struct {
-	Outbound outbound; /* first */
+	Outbound outbound; /* must be the first member */
 	OutboundShares *shares;
 	void (*wake)(void *context);
 	void *context;
@@ -16,12 +16,12 @@ typedef struct {
 	Share *share;
 	char key[OUTBOUND_KEY];
 	bool done;
-	OutboundOutcome outcome; /* if done */
+	OutboundOutcome outcome; /* valid if `done` */
 } Pending;
 
 struct OutboundShares {
 	Outbound *outbound;
-	pthread_mutex_t mutex; /* never held while the outbound is called: its workers call wake_all */
+	pthread_mutex_t mutex; /* not held while outbound is called: its workers call wake_all, which locks the mutex */
 	Pending *pending;
 	size_t count, capacity, share_count;
 	Share shares[];
@@ -64,7 +64,7 @@ static Result share_send(Outbound *outbound, const OutboundRequest *request)
 	Share *share = (Share *)outbound;
 	OutboundShares *shares = share->shares;
 	bool fits = request->key != NULL && strlen(request->key) < OUTBOUND_KEY;
-	/* Added before it is sent: the outcome may arrive before send returns. */
+	/* The request is added before it is sent, because its outcome may arrive before send returns. */
 	pthread_mutex_lock(&shares->mutex);
 	if (fits)
 		pending_add(shares, share, request->key);
@@ -80,7 +80,7 @@ static Result share_send(Outbound *outbound, const OutboundRequest *request)
 	return result;
 }
 
-/* Assigns all available outcomes to the requests that are pending; others are dropped. */
+/* Assigns all available outcomes to their pending requests; an outcome without a pending request is dropped. */
 static void outcomes_assign(OutboundShares *shares)
 {
 	OutboundOutcome outcome;
@@ -127,7 +127,7 @@ static const OutboundOperations share_operations = { share_send, share_outcome, 
 
 /* ---- all shares */
 
-/* An outcome was added; its share is not known yet, so all are woken. */
+/* Called after an outcome was added. The share that it belongs to is not known yet, so all shares are woken. */
 static void wake_all(void *context)
 {
 	OutboundShares *shares = context;

@@ -1,6 +1,7 @@
 /*
- * Lets several partitions of a service share one Outbound: each has a share, which returns only the outcomes of requests that
- * it sent itself. Keys differ between partitions. The number of remembered requests is bounded by the Outbound.
+ * Lets several partitions of a service share one Outbound: each partition has a share, which returns only the outcomes of
+ * requests that were sent through it. Keys differ between partitions. The limits of the Outbound bound the number of requests
+ * that are remembered.
  */
 #ifndef TOCSIN_IO_OUTBOUND_SHARES_H
 #define TOCSIN_IO_OUTBOUND_SHARES_H
@@ -11,7 +12,7 @@
 
 typedef struct OutboundShares OutboundShares;
 
-/* `count` shares of outbound, which is borrowed until outbound_shares_free; nobody else may call its notify. Never NULL. */
+/* Makes `count` shares of outbound, which is borrowed until outbound_shares_free; no other code may call its notify. Never NULL. */
 OutboundShares *outbound_shares_new(Outbound *outbound, size_t count);
 
 /* No share may be in use. Accepts NULL. */

@@ -10,15 +10,15 @@
 enum { WEBHOOK_SECRETS_MAX = 4, WEBHOOK_SECRET_MAX = 64 };
 
 /*
- * Appends the value of webhook-signature, "v1,BASE64". A secret is "whsec_" and the base64 of 1 to WEBHOOK_SECRET_MAX bytes;
- * up to WEBHOOK_SECRETS_MAX secrets separated by spaces, for rotation, give as many signatures. False, and out must not be used:
- * a secret is invalid or out is too small.
+ * Appends the value of webhook-signature, "v1,BASE64". A secret is "whsec_" and the base64 of 1 to WEBHOOK_SECRET_MAX bytes. For
+ * rotation, `secrets` may hold up to WEBHOOK_SECRETS_MAX secrets separated by spaces, and each gives one signature. False, and
+ * out must not be used: a secret is invalid or out is too small.
  */
 bool webhook_sign(const char *secrets, const char *id, int64_t timestamp_s, Slice body, Buffer *out);
 
 /*
- * The OUTCOME_ (outbound/outbound.h) of an HTTP status: SENT for 2xx, REFUSED for 410 (Gone), otherwise RETRY: the receiver or a
- * proxy can be fixed, and a lost notice is worse than one more attempt. Redirections are not followed.
+ * Converts an HTTP status to an OUTCOME_ (outbound/outbound.h): SENT for 2xx, REFUSED for 410 (Gone), otherwise RETRY: somebody
+ * can correct the receiver or a proxy, and a lost notification is worse than one more attempt. Redirections are not followed.
  */
 int webhook_outcome(unsigned status);
 

@@ -22,7 +22,7 @@ typedef struct {
 
 struct RedisClient {
 	redisContext *context;
-	redisReply *reply; /* of the answer that the caller borrows */
+	redisReply *reply; /* owns the bytes of the answer that the caller borrows */
 	int64_t timeout_ms, until_us;
 	size_t waiting; /* number of answers outstanding */
 	char server[PART_ROOM + 16]; /* host:port or path, for error texts */
@@ -33,7 +33,7 @@ struct RedisClient {
 
 /* ---- the URL ----------------------------------------------------------------------------------------------------- */
 
-/* Percent-decodes `from`. False: a byte is not printable before or after decoding, or the part is too long. */
+/* Percent-decodes `from`. False: an escape is invalid, a byte is a space or a control character, or the part is too long. */
 static bool part_decode(Slice from, char out[static PART_ROOM])
 {
 	size_t size = 0;
@@ -53,7 +53,7 @@ static bool part_decode(Slice from, char out[static PART_ROOM])
 	return true;
 }
 
-/* Takes "user:password@" off the front of the authority. */
+/* Removes "user:password@", if present, from the front of the authority. False: it is invalid. */
 static bool credentials_read(Slice *authority, Address *out)
 {
 	const char *at = authority->size == 0 ? NULL : memrchr(authority->data, '@', authority->size);
@@ -79,7 +79,7 @@ static bool number_read(Slice text, int64_t min, int64_t max, int *out)
 	return true;
 }
 
-/* host, host:port, [v6], [v6]:port */
+/* Parses host, host:port, [v6] or [v6]:port. */
 static bool host_read(Slice authority, Address *out)
 {
 	bool bracketed = slice_starts_with(authority, SLICE("["));
@@ -130,7 +130,7 @@ const char *redis_url_check(const char *url)
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
 
-/* Error codes of Redis, and texts for operators. Time or an operator resolves each of them: ERROR_AGAIN. */
+/* Error codes of Redis, and texts for operators. All are reported as ERROR_AGAIN: they end with time or by an operator's action. */
 static const struct {
 	const char *code, *meaning;
 } errors[] = {
@@ -150,7 +150,7 @@ static const struct {
 	{ "CROSSSLOT", "is a cluster that cannot run our scripts" },
 };
 
-/* The code: the first word of an error, if it has the form of a code. The rest of the error is not passed on. */
+/* Copies the code of an error: its first word, if that word consists of capital letters. The rest of the error is not passed on. */
 static void code_copy(const redisReply *reply, char out[static CODE_ROOM])
 {
 	size_t size = 0;
@@ -190,7 +190,7 @@ void redis_client_send(RedisClient *client, const Slice *words, size_t count)
 		client->words[i] = words[i].data == NULL ? "" : words[i].data;
 		client->sizes[i] = words[i].size;
 	}
-	/* Fails only for lack of memory; redis_client_receive then reports a broken connection. */
+	/* Fails only if memory is exhausted; redis_client_receive then reports a broken connection. */
 	(void)redisAppendCommandArgv(client->context, (int)count, client->words, client->sizes);
 	if (client->waiting++ == 0)
 		client->until_us = clock_monotonic_us() + client->timeout_ms * 1000;
@@ -305,7 +305,10 @@ static Result client_connect(RedisClient *client, const Address *address)
 	if (!address->unix_socket)
 		(void)redisEnableKeepAlive(client->context);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	/* From here on client_wait waits, because hiredis' timeout is for each read, and an answer may take many. */
+	/*
+	 * From here on the socket does not block, and client_wait limits the waiting: hiredis' timeout applies to each read, and
+	 * one answer may take many reads.
+	 */
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	client->context->flags &= ~REDIS_BLOCK;
 	return result_ok();

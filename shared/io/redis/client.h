@@ -1,16 +1,16 @@
 /*
- * A connection to Redis: commands are sent together, and their answers come back in order. The only file that includes hiredis
- * is redis/client.c.
+ * A connection to Redis: commands are sent together, and their answers come back in order. The only file that includes hiredis is
+ * redis/client.c.
  *
  *     redis_client_send(client, …); redis_client_send(client, …);
  *     redis_client_receive(client, &first); redis_client_receive(client, &second);
  *
- * Used by one thread at a time. Every wait has a limit of `timeout_ms`: connecting, each step of signing in, and all answers to
- * commands that were sent together; only name resolution may take longer. After any failure, including an error answer, the
- * connection must be closed and a new one opened. Commands without an answer may have been executed, or are executed later.
+ * Used by one thread at a time. timeout_ms limits each wait: connecting, each step of signing in, and all answers to commands
+ * that were sent together. Only name resolution may take longer. After any failure, including an error answer, the connection
+ * must be closed and a new one opened. A command without an answer may have been executed, or may be executed later.
  *
- * Answers are not trusted: their size is bounded, and of an error only a known code is passed on, because some errors quote the
- * command, including the password.
+ * Answers are not trusted: their size is bounded. Of an error only its code (the first word) is passed on, because some errors
+ * quote the command, including the password.
  */
 #ifndef TOCSIN_IO_REDIS_CLIENT_H
 #define TOCSIN_IO_REDIS_CLIENT_H
@@ -24,17 +24,21 @@ enum { REDIS_WORDS_MAX = 2048, REDIS_VALUES_MAX = 1024, REDIS_ANSWER_BYTES_MAX =
 
 typedef struct {
 	const char *url;
-	const char *name; /* for CLIENT LIST: printable, without spaces; NULL: none */
+	const char *name; /* the name shown by CLIENT LIST: printable, without spaces; NULL: no name */
 	int64_t timeout_ms;
 } RedisClientOptions;
 
 /*
- * redis://[user:password@]host[:port][/db] or unix://[user:password@]/path; user and password percent-encoded, the user
- * may be empty. NULL: valid; else a text to follow the setting's name, which quotes nothing of the URL.
+ * url is redis://[user:password@]host[:port][/db] or unix://[user:password@]/path; user and password are percent-encoded, the
+ * user may be empty. Returns NULL if it is valid; otherwise an error text to follow the setting's name, which quotes no part of
+ * the URL.
  */
 const char *redis_url_check(const char *url);
 
-/* ERROR_INPUT: an invalid URL; ERROR_AGAIN: not reachable, access denied, still loading: with the reason and no secret. */
+/*
+ * ERROR_INPUT: an invalid URL; ERROR_AGAIN, with the reason but no secret: the server is not reachable, denies access or is still
+ * loading.
+ */
 Result redis_client_open(const RedisClientOptions *options, RedisClient **out);
 void redis_client_close(RedisClient *client); /* takes NULL */
 
@@ -47,16 +51,19 @@ typedef struct {
 	Slice text;
 } RedisValue;
 
-/* A list of plain values; a single value is a list of one. Borrowed until the next call. */
+/* A list of plain values; a single value is returned as a list of one. Borrowed until the next call. */
 typedef struct {
 	size_t count;
 	const RedisValue *values;
 } RedisAnswer;
 
-/* Receives the next answer. ERROR_AGAIN: none in time, a broken connection, an error, or an answer of an unexpected form. */
+/*
+ * Receives the next answer. ERROR_AGAIN: no answer came in time, the connection broke, or the answer is an error or has an
+ * unexpected form.
+ */
 Result redis_client_receive(RedisClient *client, RedisAnswer *out);
 
-/* Reads a number from an integer or a decimal text; false, *out untouched: not a number. */
+/* Reads a number from an integer or a decimal text. False: the value is not a number; *out is unchanged. */
 bool redis_value_integer(const RedisValue *value, int64_t *out);
 
 #endif

@@ -45,7 +45,10 @@ static RedisOwner *owner_add(RedisTimers *timers, const char *name)
 	return owner;
 }
 
-/* Drops the queue and the request, and ignores answers to earlier calls; waiting callers look again. */
+/*
+ * Drops the queue and the request. Answers to earlier calls are then ignored, and waiting callers wake up and check the owner
+ * again.
+ */
 static void owner_reset(RedisTimers *timers, RedisOwner *owner, OwnerPhase phase)
 {
 	free(owner->request.shown);
@@ -61,7 +64,7 @@ static void owner_reset(RedisTimers *timers, RedisOwner *owner, OwnerPhase phase
 	pthread_cond_broadcast(&timers->changed);
 }
 
-/* The next call drops all timers of the owner in Redis; all must be armed again. */
+/* Makes the next call drop all timers of the owner in Redis; the owner must arm them again. */
 static void owner_restart(RedisTimers *timers, RedisOwner *owner, StepReset reset)
 {
 	owner_reset(timers, owner, OWNER_ARMING);
@@ -143,13 +146,16 @@ bool owner_has_work(const RedisOwner *owner)
 
 /* ---- arming ---------------------------------------------------------------------------------------------------- */
 
-/* True while the owner is in the same generation, and neither lost nor fenced. */
+/* True while the owner has this generation and is neither lost nor fenced. */
 static bool owner_is_current(const RedisOwner *owner, uint64_t generation)
 {
 	return owner->generation == generation && (owner->phase == OWNER_ARMING || owner->phase == OWNER_ARMED);
 }
 
-/* Waits for room in the queue while Redis accepts calls; else the owner counts as lost, and its queue is dropped. */
+/*
+ * Waits for room in the queue. If Redis cannot be reached or CALLER_MS passes, the owner counts as lost and its queue is dropped.
+ * True: there is room.
+ */
 static bool room_await(RedisTimers *timers, RedisOwner *owner)
 {
 	uint64_t generation = owner->generation;
@@ -212,14 +218,14 @@ static void redis_take(Timers *base, const char *name, uint64_t term)
 
 /* ---- firing ---------------------------------------------------------------------------------------------------- */
 
-/* True when timers must be armed again, or one is due as far as the last answer of Redis tells. */
+/* True when the owner is not ARMED, or a timer is due according to the last answer of Redis. */
 static bool owner_overdue(const RedisTimers *timers, const RedisOwner *owner, Instant now)
 {
 	return owner->phase != OWNER_ARMED ||
 	       (owner->known_next != INSTANT_NONE && owner->known_next - timers->ahead_ms <= now);
 }
 
-/* The result as far as it is known without a call; OK with *ask: Redis must be asked. */
+/* The result of a `due` as far as it is known without a call. If *ask is set, the result is OK and Redis must be asked. */
 static Result due_look(RedisTimers *timers, RedisOwner *owner, uint64_t term, bool *ask)
 {
 	Instant now = clock_now();
@@ -242,14 +248,18 @@ static Result due_look(RedisTimers *timers, RedisOwner *owner, uint64_t term, bo
 	return result_ok();
 }
 
-/* Waits until no other request is in progress, then makes one and waits for its answer. True: owner->request has the answer. */
-static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, size_t max)
+/*
+ * Waits until no other request is in progress, then makes one and waits for its answer. True: owner->request has the answer.
+ * *late: CALLER_MS have passed.
+ */
+static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, size_t max, bool *late)
 {
 	uint64_t generation = owner->generation;
 	int64_t until_us = clock_monotonic_us() + CALLER_MS * 1000;
 	bool in_time = true;
 	while (owner_is_current(owner, generation) && timers->up && owner->request.phase != REQUEST_NONE && in_time)
 		in_time = link_wait(timers, &timers->changed, until_us);
+	*late = !in_time;
 	if (!owner_is_current(owner, generation) || owner->request.phase != REQUEST_NONE)
 		return false;
 	owner->request.phase = REQUEST_WANTED;
@@ -258,18 +268,22 @@ static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, 
 	timers_work(timers);
 	while (owner_is_current(owner, generation) && timers->up && owner->request.phase != REQUEST_ANSWERED && in_time)
 		in_time = link_wait(timers, &timers->changed, until_us);
+	*late = !in_time;
 	if (!owner_is_current(owner, generation) || owner->request.phase == REQUEST_ANSWERED)
 		return owner_is_current(owner, generation);
 	if (owner->request.phase == REQUEST_SENT)
-		owner_lose(timers, owner); /* the call may have leased timers that nobody was shown */
+		owner_lose(timers, owner); /* the call may have leased timers that no caller has seen */
 	owner->request.phase = REQUEST_NONE;
 	pthread_cond_broadcast(&timers->changed);
 	return false;
 }
 
-static Result due_fail(RedisTimers *timers, RedisOwner *owner, uint64_t term)
+/* A late answer is no loss: the caller pauses, and learns of the loss that due_await has recorded with its next call. */
+static Result due_fail(RedisTimers *timers, RedisOwner *owner, uint64_t term, bool late)
 {
 	bool ask;
+	if (late && timers->up && owner->term == term && owner->phase != OWNER_FENCED)
+		return result_fail(ERROR_AGAIN, "Redis did not answer within %d ms", CALLER_MS);
 	Result result = due_look(timers, owner, term, &ask);
 	return ask ? result_fail(ERROR_AGAIN, "Redis did not answer in time") : result;
 }
@@ -291,7 +305,7 @@ static Result redis_due(Timers *base, const char *name, uint64_t term, Instant n
 	RedisTimers *timers = redis_timers(base);
 	RedisTimer *shown = NULL;
 	size_t count = 0;
-	bool ask = false;
+	bool ask = false, late = false;
 	if (strlen(name) >= OWNER_TEXT || term >= REDIS_NUMBER_MAX)
 		return result_fail(ERROR_INPUT, "the owner of a timer has at most %d bytes", OWNER_TEXT - 1);
 	pthread_mutex_lock(&timers->mutex);
@@ -299,10 +313,10 @@ static Result redis_due(Timers *base, const char *name, uint64_t term, Instant n
 	Result result = owner == NULL ? too_many_owners()
 				      : due_look(timers, owner, term, &ask);
 	if (ask && max > 0) {
-		if (due_await(timers, owner, lease_ms, max))
+		if (due_await(timers, owner, lease_ms, max, &late))
 			shown = due_take(timers, owner, &count);
 		else
-			result = due_fail(timers, owner, term);
+			result = due_fail(timers, owner, term, late);
 	}
 	pthread_mutex_unlock(&timers->mutex);
 	for (size_t i = 0; i < count; i++)

@@ -1,11 +1,11 @@
 /*
- * Owners of timers in memory, shared by two files:
+ * The in-memory state of timer owners, shared by two files:
  *
  *   redis/timers.c        the operations of shared/io/timers.h, and the owners' state
- *   redis/timers_link.c   the thread that owns the connection: rounds of calls, reconnecting
+ *   redis/timers_link.c   the link: the thread that owns the connection, sends rounds of calls and reconnects
  *
- * One mutex guards all members but RedisTimers.link, which belongs to the thread once it runs. The mutex is never held
- * while a call waits for Redis.
+ * One mutex guards all members except RedisTimers.link, which only the thread uses once it runs. The mutex is never held while a
+ * call waits for Redis.
  */
 #ifndef TOCSIN_IO_REDIS_TIMERS_INTERNAL_H
 #define TOCSIN_IO_REDIS_TIMERS_INTERNAL_H
@@ -16,22 +16,26 @@
 #include <pthread.h>
 
 enum {
-	ANSWER_MS = 1000, /* a round of calls; connecting */
-	CALLER_MS = 2500, /* a caller: the round in progress, and its own */
+	ANSWER_MS = 1000, /* limit for a round of calls, and for connecting */
+	CALLER_MS = 400,  /* limit for a waiting caller, below ANSWER_MS: a timer that is late by more fires from the owner's state */
 	PEEK_MS = 250,    /* interval of peeks */
-	AWAY_MS = 200,    /* while Redis is away `next` is at least so far off, so that no caller loops without a pause */
+	AWAY_MS = 200,    /* while Redis cannot be reached, `next` is at least this far ahead: no caller loops without a pause */
 };
 
 /*
  *     ARMING ──armed──▶ ARMED
  *       ▲                 │
- *       └──due── LOST ◀───┴── from both: Redis reports a loss, or the result of a call is unknown
+ *       └──due── LOST ◀───┴── from ARMING or ARMED: Redis reports a loss, or the result of a call is unknown
  *
- * and from any of them FENCED, until a greater term comes, or the ledger confirms the owner (`take` in timers.h).
+ * ARMING and ARMED become FENCED when Redis knows a greater term. FENCED becomes ARMING when the caller passes a greater term, or
+ * when the ledger confirms that the caller is the owner (`take` in timers.h).
  */
 typedef enum { OWNER_ARMING, OWNER_ARMED, OWNER_LOST, OWNER_FENCED } OwnerPhase;
 
-/* The request of `due`, one an owner at a time: a caller wants it, the link sends it and stores the answer. */
+/*
+ * The state of a `due` call's request; an owner has at most one at a time. The caller sets WANTED; the link sends the request
+ * (SENT) and stores the answer (ANSWERED).
+ */
 typedef enum { REQUEST_NONE, REQUEST_WANTED, REQUEST_SENT, REQUEST_ANSWERED } RequestPhase;
 
 typedef struct {
@@ -39,19 +43,22 @@ typedef struct {
 	uint64_t term;
 	OwnerPhase phase;
 	uint64_t generation; /* +1 with each reset; answers to calls before the last reset are ignored */
-	StepReset reset;     /* of the next call */
+	StepReset reset;     /* which timers the next call drops first */
 	uint64_t answered;   /* number of the last answered call of this generation; 0: none */
 	bool conflict_reported;
-	RedisTimer *queue; /* changes, in order */
+	RedisTimer *queue; /* changes that are not sent yet, in order */
 	size_t queue_count, queue_room;
 	Instant queued_next; /* the earliest due time in the queue */
-	/* When a timer in Redis is next due or a lease ends, by Redis' clock: from the last answer, or earlier by changes sent since. */
+	/*
+	 * When a timer in Redis is next due or a lease ends, by Redis' clock: according to the last answer, or to a change sent
+	 * since then if that is earlier.
+	 */
 	Instant known_next; /* INSTANT_NONE: none */
 	struct {
 		RequestPhase phase;
 		size_t max, count;
 		int64_t lease_ms;
-		RedisTimer *shown; /* REQUEST_ANSWERED */
+		RedisTimer *shown; /* set in REQUEST_ANSWERED only */
 	} request;
 } RedisOwner;
 
@@ -59,9 +66,9 @@ typedef struct {
 	Timers timers;
 	char *url, *name;
 	char prefix[KEY_ROOM];
-	char process[17]; /* random, for the life of the process */
+	char process[17]; /* random id of this process, drawn at open */
 	pthread_mutex_t mutex;
-	pthread_cond_t work;    /* for the link */
+	pthread_cond_t work;    /* signalled to the link: there is work, or it must end */
 	pthread_cond_t changed; /* for callers: answers, room in a queue, losses */
 	RedisOwner *owners[OWNERS_MAX];
 	size_t owner_count;
@@ -69,7 +76,7 @@ typedef struct {
 	bool up;          /* the last round was answered */
 	bool was_up;      /* at least one round was answered */
 	bool tried;       /* at least one attempt to connect has ended */
-	Result reason;    /* why it is not up */
+	Result reason;    /* the reason while `up` is false */
 	int64_t ahead_ms; /* Redis' clock minus ours */
 
 	pthread_t thread;
@@ -89,7 +96,7 @@ bool owner_has_work(const RedisOwner *owner);
 Result link_start(RedisTimers *timers);
 /* Ends the thread, within ANSWER_MS or a little more. */
 void link_end(RedisTimers *timers);
-/* Waits with the mutex held until the condition is signalled; false: until_us (monotonic clock) has passed. */
+/* Waits for the condition; the caller holds the mutex. False: until_us (monotonic clock) has passed. */
 bool link_wait(RedisTimers *timers, pthread_cond_t *condition, int64_t until_us);
 
 #endif

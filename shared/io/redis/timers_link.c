@@ -2,6 +2,7 @@
 
 #include "shared/io/system/clock.h"
 #include "shared/io/system/log.h"
+#include "shared/io/system/metrics.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,11 +11,11 @@
 
 enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 2000, STEADY_MS = 5000 };
 
-/* A call of a round for an owner, in the order of the answers. */
+/* A call that was sent for an owner in the current round. Calls are kept in the order of their answers. */
 typedef struct {
 	RedisOwner *owner;
 	uint64_t generation, call;
-	bool asks; /* it carries the request of `due` */
+	bool asks; /* the call carries the request of a `due` */
 } SentCall;
 
 typedef struct RedisLink {
@@ -46,14 +47,15 @@ static void link_up(RedisTimers *timers)
 	if (changed)
 		pthread_cond_broadcast(&timers->changed);
 	pthread_mutex_unlock(&timers->mutex);
+	metric_set(METRIC_REDIS_UP, NULL, NULL, 1);
 	if (returned)
 		log_line(LOG_INFO, timers->name, "redis-reachable", L_STRING("detail", "timers are read and written again"));
-	/* Only a connection that has lasted resets the pause: the first write of a new one may be refused. */
+	/* The pause is reset only after STEADY_MS, because Redis may still refuse the first write on a new connection. */
 	if (clock_monotonic_us() > timers->link->connected_at_us + STEADY_MS * INT64_C(1000))
 		timers->link->pause_ms = 0;
 }
 
-/* The effect of calls without an answer is unknown: their owners count as lost. */
+/* Closes the connection. The effect of calls without an answer is unknown, so their owners count as lost. */
 static void link_down(RedisTimers *timers, Result reason)
 {
 	RedisLink *link = timers->link;
@@ -70,6 +72,7 @@ static void link_down(RedisTimers *timers, Result reason)
 	pthread_cond_broadcast(&timers->changed);
 	pthread_mutex_unlock(&timers->mutex);
 	link->step_count = link->answer_count = 0;
+	metric_set(METRIC_REDIS_UP, NULL, NULL, 0);
 	if (was_up)
 		log_line(LOG_WARN, timers->name, "redis-unreachable", L_STRING("detail", reason.text));
 }
@@ -149,9 +152,7 @@ static void round_ask(RedisTimers *timers)
 	pthread_mutex_unlock(&timers->mutex);
 }
 
-/*
- * Redis read its clock between our sending and receiving. If its time lies in that interval (±1 ms), the clocks are equal.
- */
+/* Redis read its clock between our sending and receiving. If its time lies in that interval (±1 ms), the clocks count as equal. */
 static void clock_compare(RedisTimers *timers, Instant redis_now)
 {
 	Instant sent_at = timers->link->sent_at, received_at = clock_now();
@@ -272,7 +273,10 @@ Result link_start(RedisTimers *timers)
 	must(link != NULL);
 	script_init(&link->script, timers->prefix, timers->process);
 	timers->link = link;
-	/* The thread takes no signals: they are for the main thread, and a write to a closed connection must not raise SIGPIPE. */
+	/*
+	 * The thread blocks all signals: the main thread handles them, and a write to a closed connection must not end the
+	 * process with SIGPIPE.
+	 */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	bool started = pthread_create(&timers->thread, NULL, link_run, timers) == 0;

@@ -10,8 +10,8 @@
  */
 static const char *const sources[SCRIPTS] = {
 	/*
-	 * KEYS: state show data; ARGV: term process call answered reset (StepReset) max lease_ms, then id due … (due "": disarm)
-	 * -> status now next, then id due …
+	 * KEYS: state show data. ARGV: term process call answered reset (StepReset) max lease_ms, then id due … (due "": disarm).
+	 * Returns: status now next, then id due … of the shown timers.
 	 */
 	[SCRIPT_STEP] =
 		"local term, call, answered = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])\n"
@@ -49,7 +49,9 @@ static const char *const sources[SCRIPTS] = {
 		"end\n"
 		"answer[3] = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] or ''\n"
 		"return answer\n",
-	/* KEYS: state show data of each owner; ARGV: process, then term answered of each -> now, then status next of each */
+	/*
+	 * KEYS: state show data of each owner. ARGV: process, then term answered of each. Returns: now, then status next of each.
+	 */
 	[SCRIPT_PEEK] =
 		"local time = redis.call('TIME')\n"
 		"local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}\n"
@@ -74,7 +76,10 @@ static const char *const status_names[STATUSES] = {
 	[STATUS_LATE] = "late",
 };
 
-/* Bytes of the numbers and keys of the longest call. */
+/*
+ * TEXTS_MAX: bytes of the numbers and keys of the longest call. OWNER_KEYS: keys of one owner. STEP_HEAD: values in the answer to
+ * a step before its timers.
+ */
 enum { TEXTS_MAX = OWNERS_MAX * (3 * KEY_ROOM + 2 * 24) + CHANGES_MAX * 24 + 1024, OWNER_KEYS = 3, STEP_HEAD = 3 };
 
 void script_init(Script *script, const char *prefix, const char *process)
@@ -104,7 +109,7 @@ static Result source_load(Script *script, RedisClient *client, ScriptId id)
 	return result_ok();
 }
 
-/* A read-only replica of Redis loads scripts and answers peeks. This write, which has no effect, fails there. */
+/* Sends a write that has no effect. Only a write detects a read-only replica of Redis, which loads scripts and answers peeks. */
 static Result write_probe(RedisClient *client, const char *prefix)
 {
 	char key[KEY_ROOM + 8];
@@ -133,7 +138,10 @@ static void word_add(Script *script, Slice word)
 	script->words[script->count++] = word;
 }
 
-/* Adds the text from `begin` on as a word. call_end sets the word's address, because the buffer may still move. */
+/*
+ * Adds the bytes of script->texts from `begin` on as a word. call_end sets the word's address, because the buffer may still be
+ * reallocated.
+ */
 static void text_add(Script *script, size_t begin)
 {
 	word_add(script, (Slice){ NULL, script->texts.size - begin });

@@ -1,8 +1,8 @@
 /*
- * The Lua scripts that hold the timers in Redis: their calls and their answers (redis/timers.h explains keys and fences).
+ * The Lua scripts that keep the timers in Redis: their calls and answers. redis/timers.h explains the keys and the statuses.
  *
- * A `step` carries the changes of one owner and shows its due timers; a `peek` compares what several owners expect with what is in
- * Redis. Answers are not trusted: a read function returns false where an answer does not have the expected form.
+ * A `step` applies the changes of one owner and shows its due timers. A `peek` compares the expected state of several owners with
+ * their keys in Redis. Answers are not trusted: a read function returns false if an answer does not have the expected form.
  */
 #ifndef TOCSIN_IO_REDIS_TIMERS_SCRIPT_H
 #define TOCSIN_IO_REDIS_TIMERS_SCRIPT_H
@@ -11,7 +11,7 @@
 #include "shared/io/redis/client.h"
 
 enum {
-	OWNER_TEXT = 64, /* with the NUL */
+	OWNER_TEXT = 64, /* bytes of an owner's name, with the NUL */
 	OWNERS_MAX = 256,
 	TIMER_ID_MAX = 128,
 	CLUSTER_MAX = 64,
@@ -37,14 +37,14 @@ typedef struct {
 	char sha[SCRIPTS][SHA_TEXT];
 	Slice words[REDIS_WORDS_MAX];
 	size_t count;
-	Buffer texts; /* numbers and keys among the words */
+	Buffer texts; /* the bytes of those words that are numbers or keys */
 } Script;
 
-/* Before its changes a step may drop all timers of the owner. The numbers are arguments of the script. */
+/* A step may drop all timers of the owner before it applies its changes. The script gets these values as an argument. */
 typedef enum {
 	RESET_NONE = 0,
-	RESET_TERM = 1,     /* unless a greater term is known */
-	RESET_OVERRIDE = 2, /* whatever term is known (`take` in timers.h) */
+	RESET_TERM = 1,     /* drop them, unless Redis knows a greater term */
+	RESET_OVERRIDE = 2, /* drop them even if Redis knows a greater term (`take` in timers.h) */
 } StepReset;
 
 typedef struct {
@@ -64,26 +64,26 @@ typedef struct {
 	uint64_t term, answered;
 } ScriptPeek;
 
-/* ok: carried out; the others changed nothing and showed nothing (redis/timers.h). */
+/* STATUS_OK: the call was carried out. With any other status it showed no timers, and its changes do not count (redis/timers.h). */
 typedef enum { STATUS_OK, STATUS_LOST, STATUS_FENCED, STATUS_LATE, STATUSES } ScriptStatus;
 
 void script_init(Script *script, const char *prefix, const char *process);
 void script_release(Script *script);
 
-/* Loads the scripts over a new connection, and checks that Redis accepts writes. ERROR_AGAIN as redis_client_receive. */
+/* Loads the scripts over a new connection, and checks that Redis accepts writes. ERROR_AGAIN as for redis_client_receive. */
 Result script_load(Script *script, RedisClient *client);
 
-/* Adds the call to what the client sends. */
+/* Queues the call with redis_client_send. */
 void script_step(Script *script, RedisClient *client, const ScriptStep *step);
 void script_peek(Script *script, RedisClient *client, const ScriptPeek *peeks, size_t count);
 
-/* The answer to a step: Redis' clock, and the time of the next due timer or end of a lease (INSTANT_NONE: none). */
+/* Reads the answer to a step: Redis' clock, and the time of the next due timer or end of a lease (INSTANT_NONE: none). */
 bool step_read(const RedisAnswer *answer, ScriptStatus *status, Instant *now, Instant *next);
 
-/* The timers that a step showed; *out is owned by the caller, NULL where there are none. */
+/* Reads the timers that a step showed. The caller owns *out, which is NULL if there are none. */
 bool step_shown(const RedisAnswer *answer, RedisTimer **out, size_t *count);
 
-/* The answer to a peek of `count` owners: Redis' clock, and for the owner at `index` its status and next time. */
+/* Read the answer to a peek of `count` owners: Redis' clock, and for the owner at `index` its status and next time. */
 bool peek_now(const RedisAnswer *answer, size_t count, Instant *now);
 bool peek_read(const RedisAnswer *answer, size_t index, ScriptStatus *status, Instant *next);
 

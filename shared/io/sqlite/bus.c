@@ -1,15 +1,15 @@
 /*
  * Appending, and the committer: the only thread that writes the file. It also deletes rows, by retention and by trimming, in
- * small steps that go along with its transactions.
+ * small steps: at most one step in each transaction.
  *
  * Retention of streams. A record may be deleted when all groups have read it (its offset is below the lowest position of all
  * groups) and, besides, it is older than its topic's retention_ms or its partition keeps more bytes than its share. A partition
- * that no group ever read is limited by time alone. The newest record always stays: the next offset is derived from it. Steps
- * run when nothing else is to be written, except in a partition above its share of bytes: there a step goes along with each
- * batch and may delete BUSY_ROWS rows more than twice as many as the batch adds.
+ * that no group ever read is limited by time alone. The newest record always stays: the next offset is derived from it. Steps run
+ * when nothing else has to be written. In a partition above its share of bytes a step also runs with each batch; it may delete
+ * twice as many rows as the batch adds, and BUSY_ROWS more.
  *
  * Trimming. The caller waits while the committer deletes a step with each transaction. Each step is durable and moves `first`;
- * a crash leaves a partition that begins where the last step ended. If no record remains, the end is recorded in `meta`.
+ * after a crash the partition begins where the last step ended. If no record remains, the end is recorded in `meta`.
  */
 #include "shared/io/sqlite/bus_internal.h"
 
@@ -19,11 +19,11 @@
 #include <string.h>
 
 enum {
-	GATHER_FROM = 4,  /* the committer gathers if the last commit had at least so many waiters */
+	GATHER_FROM = 4,  /* the committer gathers if the last commit had at least this many waiters */
 	GATHER_US = 200,
 	ENTRY_ALIGN = 16,
 	STEP_ROWS = 512,
-	STEP_BYTES = 4 << 20, /* SQLite reads the overflow pages of the rows that it deletes */
+	STEP_BYTES = 4 << 20, /* limited because SQLite reads the overflow pages of the rows that it deletes */
 	BUSY_ROWS = 64,
 	TRIM_WAIT_MS = 5000,
 };
@@ -121,7 +121,10 @@ Result bus_sqlite_append(Bus *base, unsigned topic, unsigned partition, const Bu
 
 /* ---- the committer: retention ------------------------------------------------------------------------------------ */
 
-/* The rows of a table that a step may delete: below `before`, and too old or in excess; at most `rows`, about `bytes`. */
+/*
+ * The rows of a table that a step may delete: those below `before` that are too old or above the byte share; at most `rows` rows
+ * and about `bytes` bytes.
+ */
 typedef struct {
 	int64_t before;      /* offsets from here on are kept */
 	Instant older_than;  /* rows received before this time may be deleted; INSTANT_NONE: no row is too old */
@@ -160,7 +163,7 @@ static BusDrop rows_select(sqlite3_stmt *rows, BusTable *table, const Allowance 
 	return drop;
 }
 
-/* The oldest rows that may be deleted. If they cannot be read, none; the next write then reports the failure. */
+/* The oldest rows that may be deleted; none if they cannot be read. The next write then reports the failure. */
 static BusDrop table_plan(BusSqlite *bus, BusTable *table, const Allowance *allowed)
 {
 	static const char sql[] = "SELECT offset, at, length(key) + length(headers) + length(body) FROM \"%s\""
@@ -267,7 +270,7 @@ static BusDrop trim_plan(BusSqlite *bus)
 			      .bytes = STEP_BYTES };
 	BusDrop drop = table_plan(bus, table, &allowed);
 	if (drop.table == NULL)
-		atomic_store(&table->trim_to, atomic_load(&table->first)); /* given up: trim_await fails with ERROR_AGAIN */
+		atomic_store(&table->trim_to, atomic_load(&table->first)); /* give up: trim_await will fail with ERROR_AGAIN */
 	return drop;
 }
 
@@ -315,7 +318,10 @@ static void queue_wait(BusSqlite *bus)
 	}
 }
 
-/* Waits up to GATHER_US for as many appenders as the last commit answered: they are likely to append again at once. */
+/*
+ * Waits up to GATHER_US until the batch has as many waiters as the last commit: those appenders are likely to append again at
+ * once.
+ */
 static void queue_gather(BusSqlite *bus)
 {
 	if (bus->last_waiters < GATHER_FROM || bus->filling->count == 0)
@@ -328,7 +334,7 @@ static void queue_gather(BusSqlite *bus)
 	}
 }
 
-/* The batch may be empty. *last: the bus is closing and this is the last batch. */
+/* Takes the batch that appends have filled; it may be empty. *last: the bus is closing and this is the last batch. */
 static BusBatch *batch_take(BusSqlite *bus, bool *last)
 {
 	pthread_mutex_lock(&bus->queue_mutex);
@@ -460,7 +466,7 @@ static void work_settle(BusSqlite *bus, const BusWork *work, bool committed)
 	batch_report(work->batch, !committed);
 }
 
-/* The tick is always due for the last batch. */
+/* The last batch always counts as a tick, so that the last positions are written. */
 static bool tick_due(BusSqlite *bus, bool last)
 {
 	int64_t now_us = clock_monotonic_us();
@@ -470,7 +476,7 @@ static bool tick_due(BusSqlite *bus, bool last)
 	return true;
 }
 
-/* Reads bus->failing without the mutex: only the committer writes it. */
+/* Reads bus->failing without the mutex, which is safe because only the committer writes it. */
 static BusWork work_plan(BusSqlite *bus, BusBatch *batch, bool last)
 {
 	BusWork work = { .batch = batch, .now = clock_now() };

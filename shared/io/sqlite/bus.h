@@ -5,18 +5,20 @@
  *   "events.0" (offset INTEGER PRIMARY KEY, at INTEGER, key BLOB, headers BLOB, body BLOB). body is last, so that reading keys
  *   and headers never touches the overflow pages of long bodies.
  *
- * Costs (docs/design/performance.md, "Cost budget"): 1.5 µs for a row, 250 µs for an fsync. There are two bounded batch buffers.
- * The committer takes one at once if the last commit had fewer than 4 waiters; otherwise it gathers until it has as many as last
- * time or 200 µs have passed (docs/design/performance.md, "The embedded bus"). A failed commit fails every record in it
- * (`done(failed)`). Appends are then refused with ERROR_AGAIN until a commit succeeds; the bus retries once a second. The
- * committer feeds METRIC_BUS_APPENDED and METRIC_BUS_COMMIT_SECONDS. Positions of groups are written once a second.
+ * Costs (docs/design/performance.md, "Cost budget"): 1.5 µs for a row, 250 µs for an fsync. Appends fill one of two bounded batch
+ * buffers while the committer writes the other. The committer takes a batch at once if the last commit had fewer than 4 waiters
+ * (appenders to call). Otherwise it waits until the batch has as many waiters as the last commit, or until 200 µs have passed
+ * (docs/design/performance.md, "The embedded bus"). A failed commit fails every record of its batch (`done(failed)`). Appends are
+ * then refused with ERROR_AGAIN until a commit succeeds; the bus retries once a second. The committer feeds METRIC_BUS_APPENDED
+ * and METRIC_BUS_COMMIT_SECONDS. Positions of groups are written once a second.
  *
  * Retention of streams runs in small steps when the bus is idle. It deletes records that are below the lowest position committed
- * by any group and either older than retention_ms or above the byte limit; records of a partition that no group ever read are
- * limited by time alone. A partition above its share of bytes is cut under load too.
+ * by any group and either older than retention_ms or above the byte limit. Records of a partition that no group ever read are
+ * limited by time alone. In a partition above its share of bytes, retention also runs under load.
  *
- * Trimming returns when it is done and durable; an append waits for one small step at most. ERROR_AGAIN: the bus cannot write, is
- * closing, or trimming takes longer than five seconds; unless the process ends, the rest is then deleted later.
+ * Trimming returns when the deletion is complete and durable; it delays an append by one small step at most. ERROR_AGAIN: the bus
+ * cannot write, is closing, or trimming takes longer than five seconds. The remaining records are then deleted later, unless the
+ * process ends first.
  */
 #ifndef TOCSIN_IO_SQLITE_BUS_H
 #define TOCSIN_IO_SQLITE_BUS_H
@@ -25,7 +27,7 @@
 
 typedef struct {
 	const char *short_name; /* "events" */
-	int64_t retention_ms;        /* streams: 0: limited by bytes alone */
+	int64_t retention_ms;        /* streams only; 0: limited by bytes alone */
 	bool stream;            /* retention applies */
 } BusTopic;
 
@@ -43,7 +45,7 @@ Result bus_sqlite_open(const BusSqliteOptions *options, Bus **out);
 
 typedef struct {
 	uint64_t appended, commits, failed_commits, bytes;
-	int64_t last_commit_us; /* duration of the last commit, with its fsync */
+	int64_t last_commit_us; /* duration of the last commit, including its fsync */
 } BusSqliteFigures;
 
 void bus_sqlite_figures(Bus *bus, BusSqliteFigures *out);

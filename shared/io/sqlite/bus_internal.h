@@ -6,8 +6,8 @@
  *   sqlite/bus_read.c       readers, each with a read-only connection, and waiting for records
  *   sqlite/bus_positions.c  positions of groups: kept in memory, written by the committer
  *
- * "committer" beside a member: only that thread uses it once the bus is open. A thread holds at most one of the locks, and none
- * during SQL.
+ * The word "committer" beside a member means: only the committer uses the member once the bus is open. A thread holds at most one
+ * of the locks at a time, and none while it runs SQL.
  */
 #ifndef TOCSIN_IO_SQLITE_BUS_INTERNAL_H
 #define TOCSIN_IO_SQLITE_BUS_INTERNAL_H
@@ -25,7 +25,7 @@ enum {
 	BUS_GROUPS_MAX = 64,
 	BUS_GROUP_NAME = 64,
 	BUS_CLUSTER_TEXT = 33,
-	BUS_TICK_US = 1000000, /* interval of positions, idle retention, and a probe of a failing file */
+	BUS_TICK_US = 1000000, /* interval of writing positions, of idle retention and of probing a failing file */
 };
 
 /* One partition of one topic: a table of the file. Index topic * P + partition. */
@@ -40,7 +40,7 @@ typedef struct {
 	sqlite3_stmt *insert, *oldest, *drop; /* committer */
 } BusTable;
 
-/* One append in a batch; key, headers and body follow it, then the next entry, aligned. */
+/* One append in a batch. Its key, headers and body follow it; the next entry comes after them, aligned. */
 typedef struct {
 	BusDone done;
 	void *context;
@@ -58,12 +58,12 @@ typedef struct {
 
 typedef struct {
 	char name[BUS_GROUP_NAME];
-	int64_t *now;     /* one for each table; -1: none */
-	int64_t *writing; /* committer: in the open transaction */
-	int64_t *written; /* committer: in the file */
+	int64_t *now;     /* the positions, one for each table; -1: none */
+	int64_t *writing; /* committer: the positions in the open transaction */
+	int64_t *written; /* committer: the positions in the file */
 } BusGroup;
 
-/* Rows to delete: those of `table` with offsets below `before`. table NULL: none. */
+/* Rows to delete: those of `table` with offsets below `before`. table NULL: no rows. */
 typedef struct {
 	BusTable *table;
 	int64_t before, bytes;
@@ -94,9 +94,9 @@ typedef struct {
 	sqlite3 *db;                 /* committer */
 	sqlite3_stmt *begin, *commit, *rollback, *probe, *position; /* committer */
 	size_t last_waiters;         /* committer */
-	int64_t tick_at_us;          /* committer: next time for positions and idle retention */
+	int64_t tick_at_us;          /* committer: when positions are written and idle retention runs next */
 	bool retention_pending;      /* committer: the last idle retention step may have left rows to delete */
-	unsigned retention_next;     /* committer: table of the next idle retention step */
+	unsigned retention_next;     /* committer: index of the table of the next idle retention step */
 
 	pthread_mutex_t readers_mutex; /* guards the list and the wait state of each reader */
 	BusSqliteReader *waiting;
@@ -127,7 +127,7 @@ static inline const BusTopic *bus_table_topic(const BusSqlite *bus, const BusTab
 	return &bus->topics[(size_t)(table - bus->tables) / bus->bus.partitions];
 }
 
-/* A condition variable on the monotonic clock. bus_condition_wait is false after until_us, a time of clock_monotonic_us. */
+/* A condition variable on the monotonic clock. bus_condition_wait returns false after until_us (clock_monotonic_us). */
 void bus_condition_init(pthread_cond_t *condition);
 bool bus_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_us);
 
@@ -151,7 +151,7 @@ Result bus_sqlite_read(BusReader *reader, BusPosition position, size_t max, bool
 void bus_sqlite_wait(BusReader *reader, const BusPosition *positions, size_t count, int wait_ms);
 void bus_sqlite_wake(BusReader *reader);
 
-/* Wakes the readers whose awaited records have been appended. */
+/* Wakes the readers that wait for a record that has now been appended. */
 void bus_readers_notify(BusSqlite *bus);
 
 /* sqlite/bus_positions.c */
@@ -163,7 +163,10 @@ void bus_positions_release(BusSqlite *bus);
 /* The lowest position of all groups; INT64_MAX: no group has one. */
 int64_t bus_positions_lowest(BusSqlite *bus, const BusTable *table);
 
-/* Writes changed positions in the open transaction; returns a SQLITE_* code. bus_positions_settle takes its outcome. */
+/*
+ * Writes changed positions in the open transaction; returns a SQLITE_* code. The caller then reports the outcome of the
+ * transaction with bus_positions_settle.
+ */
 int bus_positions_write(BusSqlite *bus);
 void bus_positions_settle(BusSqlite *bus, bool committed);
 

@@ -11,7 +11,7 @@
 enum {
 	WRITE_BUSY_MS = 5000,
 	APPLICATION_ID = 0x546F6373, /* "Tocs" */
-	CHECKPOINT_PAGES = 1000,     /* 8 MB; with 4000 pages the p99 of a POST was more than twice as long */
+	CHECKPOINT_PAGES = 1000,     /* 8 MB; in a measurement with 4000 pages the p99 of a POST more than doubled */
 	WAL_PAGES_MAX = 16000,       /* 128 MB; from here on the committer waits for readers and restarts the WAL */
 };
 
@@ -101,7 +101,7 @@ static Result partitions_check(BusSqlite *bus)
 	return result_ok();
 }
 
-/* Runs before anything is written to the file. */
+/* Runs before anything is written to the file. *fresh: the file is empty. */
 static Result version_check(BusSqlite *bus, bool *fresh)
 {
 	int64_t version = 0, application = 0, objects = 0;
@@ -148,7 +148,7 @@ static Result offset_read(BusSqlite *bus, const char *format, const BusTable *ta
 	return result;
 }
 
-/* Estimates the bytes of a partition from about 64 records: a sum would read the whole file at each start. */
+/* Estimates the bytes of a partition from about 64 records. Computing the exact sum would read the whole file at each start. */
 static Result bytes_estimate(BusSqlite *bus, BusTable *table)
 {
 	static const char format[] =
@@ -209,8 +209,8 @@ static Result statements_prepare(BusSqlite *bus)
 }
 
 /*
- * Checkpoints run on the committer: on a separate thread they would never catch up with it. They skip pages that readers still
- * use; only from WAL_PAGES_MAX on do they wait for readers.
+ * Checkpoints run on the committer's thread: a separate thread would never catch up with the committer's writes. They skip pages
+ * that readers still use. Only if the WAL has WAL_PAGES_MAX pages or more do they wait for readers.
  */
 static int wal_written(void *context, sqlite3 *db, const char *name, int pages)
 {

@@ -90,7 +90,7 @@ static int position_write(BusSqlite *bus, const BusGroup *group, unsigned table)
 	return bus_step(bus->position);
 }
 
-/* Copies the positions with the mutex held; they are written without it, so that bus_sqlite_commit never waits for SQL. */
+/* Copies the positions with the mutex held. They are written without the mutex, so that bus_sqlite_commit never waits for SQL. */
 static size_t positions_copy(BusSqlite *bus)
 {
 	pthread_mutex_lock(&bus->positions_mutex);

@@ -8,7 +8,7 @@
 
 enum { READ_BUSY_MS = 2000 };
 
-/* Statements of one table, without and with bodies; prepared at first use. */
+/* Statements of one table, prepared at first use: `light` reads no bodies, `full` does. */
 typedef struct {
 	sqlite3_stmt *light, *full;
 } ReaderTable;
@@ -91,7 +91,7 @@ void bus_sqlite_wake(BusReader *base)
 	pthread_mutex_unlock(&bus->readers_mutex);
 }
 
-/* No append is missed: the committer stores the ends before it calls this, and readers check them with the mutex held. */
+/* No append is missed: the committer stores the ends before it calls this function, and readers check them with the mutex held. */
 void bus_readers_notify(BusSqlite *bus)
 {
 	pthread_mutex_lock(&bus->readers_mutex);

@@ -1,6 +1,6 @@
 /*
- * Helpers for SQLite files: opening, errors as Results, single statements. Private to shared/io/sqlite, the only directory that
- * includes sqlite3.h.
+ * Helpers for SQLite files: opening, conversion of errors to Results, single statements. Private to shared/io/sqlite, the only
+ * directory that includes sqlite3.h.
  */
 #ifndef TOCSIN_IO_SQLITE_FILE_H
 #define TOCSIN_IO_SQLITE_FILE_H
@@ -16,16 +16,19 @@
  */
 Result sqlite_file_open(const char *path, int flags, int busy_ms, sqlite3 **out);
 
-/* A SQLITE_* code as a Result. Damage: ERROR_INTERNAL; a constraint: ERROR_CONFLICT; disk, memory, locks: ERROR_AGAIN. */
+/*
+ * Converts a SQLITE_* code. ERROR_INTERNAL: damage or invalid SQL; ERROR_CONFLICT: a violated constraint; ERROR_AGAIN: disk,
+ * memory, locks.
+ */
 Result sqlite_file_result(sqlite3 *db, int code);
 
 /* Runs statements without parameters, such as pragmas and schemas. */
 Result sqlite_file_run(sqlite3 *db, const char *sql);
 
-/* The integer in the first row of a statement; without a row *out is left unchanged. */
+/* Reads the integer in the first row of a statement's result; if there is no row, *out is left unchanged. */
 Result sqlite_file_integer(sqlite3 *db, const char *sql, int64_t *out);
 
-/* Fsyncs the file, through SQLite's descriptor: closing another one would drop SQLite's locks. */
+/* Fsyncs the file through SQLite's own descriptor: closing any other descriptor of the file would release SQLite's locks. */
 Result sqlite_file_sync(sqlite3 *db);
 
 #endif

@@ -111,7 +111,7 @@ Slice statement_slice(Statement *statement, int column)
 	if (statement_is_null(statement, column))
 		return SLICE_NONE;
 	const char *data = sqlite3_column_blob(statement->handle, column);
-	/* SQLite returns no address for an empty blob; here only NULL has none. */
+	/* SQLite returns NULL as the address of an empty blob. Here only a NULL column has the address NULL. */
 	return (Slice){ data == NULL ? "" : data, (size_t)sqlite3_column_bytes(statement->handle, column) };
 }
 

@@ -1,12 +1,14 @@
 /*
- * A SQLite file for services: statements by their text, values as slices and integers.
+ * A SQLite file for services. Statements are identified by their SQL text; values are slices and integers.
  *
- * A Store is used by one thread at a time. State files of services are views of a ledger: durable is false, there is no fsync.
- * After an unclean close the file is checked (quick_check) and deleted if damaged; if the machine rebooted meanwhile it is
- * deleted unchecked, because old pages may be mixed with new ones, which no check detects. The caller then rebuilds the view.
+ * A Store is used by one thread at a time. State files of services are views of a ledger: `durable` is false, and there is no
+ * fsync. After an unclean close the file is checked (quick_check), and deleted if it is damaged. If the machine rebooted
+ * meanwhile, the file is deleted unchecked, because old pages may be mixed with new ones, which no check detects. The caller
+ * rebuilds a deleted view.
  *
- * Every file has a schema version (PRAGMA user_version). A newer version is refused. An older one is upgraded by the missing
- * steps in one transaction; a step that is NULL cannot be upgraded: the view is deleted and rebuilt.
+ * Every file has a schema version (PRAGMA user_version). A newer version is refused. An older file runs the missing steps in one
+ * transaction. If one of these steps is NULL, the file cannot be upgraded: the view is deleted and rebuilt. The file of a view also
+ * records the digest of the steps' texts; a view that was made by other texts is deleted and rebuilt, too.
  */
 #ifndef TOCSIN_IO_SQLITE_STORE_H
 #define TOCSIN_IO_SQLITE_STORE_H
@@ -21,7 +23,7 @@ typedef struct Statement Statement;
 
 typedef struct {
 	const char *path;          /* or ":memory:" */
-	const char *const *steps;  /* steps[i] is the SQL that upgrades version i to i + 1; NULL: rebuild */
+	const char *const *steps;  /* steps[i] is the SQL that upgrades version i to i + 1; NULL: no upgrade, rebuild the view */
 	int version;               /* number of steps */
 	bool durable;              /* synchronous=FULL (else OFF); the file is never deleted, no step may be NULL */
 	bool read_only;            /* a second connection to a file that a Store has open for writing; runs no steps */
@@ -29,8 +31,9 @@ typedef struct {
 } StoreOptions;
 
 /*
- * *rebuilt (may be NULL): the view was deleted and created again. ERROR_INPUT: the file is of a newer Tocsin; ERROR_INTERNAL: a
- * durable file is damaged, or a step fails; ERROR_AGAIN: the file cannot be opened, or its schema is not upgraded yet (read_only).
+ * *rebuilt (may be NULL) is true if the view was deleted and created again. ERROR_INPUT: the file is of a newer Tocsin;
+ * ERROR_INTERNAL: a durable file is damaged, or a step fails; ERROR_AGAIN: the file cannot be opened, or its schema is not
+ * upgraded yet (read_only).
  */
 Result store_open(const StoreOptions *options, Store **out, bool *rebuilt);
 void store_close(Store *store); /* rolls back an open transaction; accepts NULL */
@@ -55,8 +58,8 @@ typedef struct {
 #define V_NULL ((StoreValue){ .type = VALUE_NULL })
 
 /*
- * Runs a statement. It is prepared once for each SQL text, identified by its address, and cached: pass literals. Invalid SQL is a
- * programming error. Values are bound to ?1, ?2 … and borrowed until the statement ends. ERROR_CONFLICT: a constraint.
+ * Runs a statement. Each SQL text is prepared once and cached under its address, so pass literals. Invalid SQL is a programming
+ * error. Values are bound to ?1, ?2 … and borrowed until the statement ends. ERROR_CONFLICT: a constraint is violated.
  */
 Result store_run_(Store *store, const char *sql, const StoreValue *values, size_t count);
 #define store_run(store, sql, ...) \
@@ -64,16 +67,16 @@ Result store_run_(Store *store, const char *sql, const StoreValue *values, size_
 		   sizeof((const StoreValue[]){ __VA_ARGS__ }) / sizeof(StoreValue))
 
 /*
- * A query: while (statement_next(query)) … columns …; statement_end(query) in every case. Slices of columns are borrowed until
- * the next call on the statement. dynamic: the text is not a literal and is prepared for this query alone. Never NULL; a failure
- * is reported by statement_end.
+ * A query. Usage: while (statement_next(query)) { … columns … }, then statement_end(query) in every case. Slices of columns are
+ * borrowed until the next call on the statement. dynamic: the text is not a literal and is prepared for this query alone. Never
+ * NULL; statement_end reports a failure.
  */
 Statement *store_query_(Store *store, const char *sql, bool dynamic, const StoreValue *values, size_t count);
 #define store_query(store, sql, ...)                                                    \
 	store_query_((store), (sql), false, (const StoreValue[]){ __VA_ARGS__ },        \
 		     sizeof((const StoreValue[]){ __VA_ARGS__ }) / sizeof(StoreValue))
 bool statement_next(Statement *statement);
-Slice statement_slice(Statement *statement, int column);     /* data NULL for NULL */
+Slice statement_slice(Statement *statement, int column);     /* SLICE_NONE for NULL */
 int64_t statement_integer(Statement *statement, int column); /* 0 for NULL */
 bool statement_is_null(Statement *statement, int column);
 /* Ends the query and reports its first failure: ERROR_AGAIN (disk), ERROR_CONFLICT (a constraint) or ERROR_INTERNAL (damage). */

@@ -6,8 +6,8 @@
 #include "shared/io/sqlite/store.h"
 
 /*
- * At most STATEMENTS_MAX statements are cached; any other is prepared for each use. There are twice as many buckets, so that
- * probing ends.
+ * At most STATEMENTS_MAX statements are cached; all others are prepared for each use. There are twice as many buckets, so that
+ * probing always finds a free one.
  */
 enum { STATEMENTS_MAX = 256, STATEMENT_BUCKETS = 512 };
 
@@ -18,14 +18,14 @@ struct Statement {
 	int code;             /* the first failure, or SQLITE_OK */
 	bool busy;            /* between store_query and statement_end */
 	bool finished;        /* returned its last row */
-	bool once;            /* freed at its end, not cached */
+	bool once;            /* freed by statement_end, not cached */
 };
 
 struct Store {
 	sqlite3 *db;
 	bool marked; /* the file is marked as open; a clean close removes the mark */
 	size_t statement_count;
-	Statement *buckets[STATEMENT_BUCKETS]; /* by the address of the text, open addressing */
+	Statement *buckets[STATEMENT_BUCKETS]; /* hash table by the address of the SQL text, with open addressing */
 };
 
 void statements_free(Store *store);

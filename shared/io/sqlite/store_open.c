@@ -1,13 +1,15 @@
 /*
  * Opening and closing the file of a store. A view is written without fsync, so recent writes are only in the page cache. They
- * survive a crash of the process but not of the machine, after which the file may mix old pages with new ones, which no check
- * detects. So the file records, durably, the boot in which it is open:
+ * survive a crash of the process but not of the machine. After a crash of the machine the file may mix old pages with new ones,
+ * which no check detects. Therefore a mark in the file records, durably, in which boot of the machine the file was opened:
  *
  *   closed cleanly (fsynced, mark cleared)   used as it is
- *   open since this boot                     quick_check; deleted if damaged
- *   open since another boot                  deleted
+ *   opened since this boot                   quick_check; deleted if damaged
+ *   opened in another boot                   deleted
  */
 #include "shared/io/sqlite/store_internal.h"
+
+#include "shared/base/hash.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,7 +22,7 @@ enum { BUSY_MS = 5000, BOOT_SIZE = 40 };
 
 #define BOOT_FILE "/proc/sys/kernel/random/boot_id"
 
-/* UNUSABLE: damaged, or of an old schema that cannot be upgraded; a view is deleted then. */
+/* UNUSABLE: damaged, or of an old schema that cannot be upgraded. An unusable view is deleted. */
 typedef enum { FILE_FINE, FILE_FAILED, FILE_UNUSABLE } FileState;
 
 static bool path_is_memory(const char *path)
@@ -33,7 +35,10 @@ static bool is_view(const StoreOptions *options)
 	return !options->durable && !options->read_only && !path_is_memory(options->path);
 }
 
-/* The id of this boot of the machine. If the kernel has none: a text with the process id, so other processes differ. */
+/*
+ * The id of this boot of the machine. If the kernel has none, a text with the process id is used, so that every other process
+ * counts as another boot.
+ */
 static void boot_read(char out[static BOOT_SIZE])
 {
 	FILE *file = fopen(BOOT_FILE, "re");
@@ -42,6 +47,51 @@ static void boot_read(char out[static BOOT_SIZE])
 	out[strcspn(out, "\n")] = '\0';
 	if (file != NULL)
 		fclose(file);
+}
+
+/* Empty: the file does not have the mark. */
+static Result meta_read(sqlite3 *db, const char *name, char *out, int size)
+{
+	sqlite3_stmt *statement = NULL;
+	out[0] = '\0';
+	int code = sqlite3_prepare_v2(db, "SELECT value FROM store_meta WHERE name = ?1", -1, &statement, NULL);
+	if (code == SQLITE_ERROR) /* no such table: a new file */
+		return result_ok();
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+		snprintf(out, (size_t)size, "%s", (const char *)sqlite3_column_text(statement, 0));
+	Result result = sqlite_file_result(db, code);
+	sqlite3_finalize(statement);
+	return result;
+}
+
+/* ---- the mark of the schema --------------------------------------------------------------------------------------- */
+
+/* Digest of the steps that lead to a version. */
+static void steps_digest(const StoreOptions *options, int64_t version, char out[static DIGEST_HEX])
+{
+	Digest digest = { { 0 } };
+	for (int64_t i = 0; i < version && i < options->version; i++)
+		digest = DIGEST(((Slice){ (const char *)digest.bytes, DIGEST_BYTES }), slice_of(options->steps[i]));
+	digest_hex(&digest, out);
+}
+
+/* False if the file was made by other steps of the same versions; a file without the mark is taken as it is. */
+static bool has_these_steps(sqlite3 *db, const StoreOptions *options, int64_t version, Result *result)
+{
+	char marked[DIGEST_HEX], expected[DIGEST_HEX];
+	*result = meta_read(db, "schema", marked, sizeof marked);
+	steps_digest(options, version, expected);
+	return marked[0] == '\0' || strcmp(marked, expected) == 0;
+}
+
+static Result schema_mark_write(sqlite3 *db, const StoreOptions *options)
+{
+	char sql[192], digest[DIGEST_HEX];
+	steps_digest(options, options->version, digest);
+	snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO store_meta VALUES ('schema', '%s')", digest);
+	return sqlite_file_run(db, sql);
 }
 
 /* ---- the mark of an open file ------------------------------------------------------------------------------------ */
@@ -54,13 +104,17 @@ static Result mark_write(sqlite3 *db, const char *boot)
 	return sqlite_file_run(db, sql);
 }
 
-/* Writes the mark into the database file itself: in the WAL it could be lost, because the WAL is overwritten without an fsync. */
-static Result mark_open(Store *store)
+/*
+ * Writes the mark into the database file itself. In the WAL the mark could be lost, because the WAL is overwritten without an
+ * fsync.
+ */
+static Result mark_open(Store *store, const StoreOptions *options)
 {
 	char boot[BOOT_SIZE];
 	boot_read(boot);
 	TRY(sqlite_file_run(store->db, "CREATE TABLE IF NOT EXISTS store_meta "
 				       "(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"));
+	TRY(schema_mark_write(store->db, options));
 	TRY(mark_write(store->db, boot));
 	TRY(sqlite_file_run(store->db, "PRAGMA wal_checkpoint(TRUNCATE)"));
 	store->marked = true;
@@ -74,21 +128,6 @@ static Result mark_closed(Store *store)
 	return mark_write(store->db, "");
 }
 
-/* Empty: the file was closed cleanly or never marked. */
-static Result mark_read(sqlite3 *db, char out[static BOOT_SIZE])
-{
-	sqlite3_stmt *statement = NULL;
-	out[0] = '\0';
-	int code = sqlite3_prepare_v2(db, "SELECT value FROM store_meta WHERE name = 'open'", -1, &statement, NULL);
-	if (code == SQLITE_ERROR) /* no such table: a new file */
-		return result_ok();
-	if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
-		snprintf(out, BOOT_SIZE, "%s", (const char *)sqlite3_column_text(statement, 0));
-	Result result = sqlite_file_result(db, code);
-	sqlite3_finalize(statement);
-	return result;
-}
-
 static bool passes_quick_check(sqlite3 *db)
 {
 	sqlite3_stmt *statement = NULL;
@@ -99,10 +138,14 @@ static bool passes_quick_check(sqlite3 *db)
 	return passed;
 }
 
-static FileState view_check(sqlite3 *db, Result *result)
+static FileState view_check(sqlite3 *db, const StoreOptions *options, int64_t version, Result *result)
 {
 	char marked[BOOT_SIZE], boot[BOOT_SIZE];
-	*result = mark_read(db, marked);
+	if (!has_these_steps(db, options, version, result))
+		return FILE_UNUSABLE;
+	if (result_failed(*result))
+		return result->kind == ERROR_INTERNAL ? FILE_UNUSABLE : FILE_FAILED;
+	*result = meta_read(db, "open", marked, BOOT_SIZE);
 	if (result_failed(*result))
 		return result->kind == ERROR_INTERNAL ? FILE_UNUSABLE : FILE_FAILED;
 	if (marked[0] == '\0')
@@ -121,7 +164,7 @@ static bool steps_need_rebuild(const StoreOptions *options, int64_t from)
 	return false;
 }
 
-/* A new file runs all steps, an older one the missing ones; steps that are NULL are skipped. */
+/* Runs all steps on a new file, and the missing ones on an older file. Steps that are NULL are skipped. */
 static Result steps_run(Store *store, const StoreOptions *options, int64_t from)
 {
 	char version[64];
@@ -181,13 +224,13 @@ static FileState file_prepare(Store *store, const StoreOptions *options, Result 
 		return result->kind == ERROR_INTERNAL ? FILE_UNUSABLE : FILE_FAILED;
 	FileState state = schema_check(options, version, result);
 	if (state == FILE_FINE && is_view(options))
-		state = view_check(store->db, result);
+		state = view_check(store->db, options, version, result);
 	if (state != FILE_FINE || options->read_only)
 		return state;
 	if (version < options->version)
 		*result = steps_run(store, options, version);
 	if (!result_failed(*result) && is_view(options))
-		*result = mark_open(store);
+		*result = mark_open(store, options);
 	return result_failed(*result) ? FILE_FAILED : FILE_FINE;
 }
 
@@ -270,7 +313,7 @@ void store_close(Store *store)
 
 /* ---- reset ------------------------------------------------------------------------------------------------------- */
 
-/* The statement that drops one table other than store_meta; false: none is left. */
+/* Writes the statement that drops one table other than store_meta. False: no such table is left. */
 static bool drop_statement(Store *store, char *sql, size_t sql_size)
 {
 	Statement *row = store_query_(store,

@@ -7,7 +7,7 @@
 
 enum { TIMER_ID_MAX = 128, OWNER_MAX = 63 };
 
-/* show_at: due_at, or the end of the lease. The index returns due timers in the order in which they are shown. */
+/* show_at is due_at, or the end of the lease. The index returns due timers in the order in which they are shown. */
 static const char *const timers_steps[] = {
 	"CREATE TABLE timers (owner TEXT NOT NULL, id BLOB NOT NULL, due_at INTEGER NOT NULL, show_at INTEGER NOT NULL,"
 	" PRIMARY KEY (owner, id)) WITHOUT ROWID;"
@@ -34,7 +34,7 @@ typedef struct {
 
 static Result sqlite_arm(Timers *base, const char *owner, uint64_t term, Slice id, Instant due_at)
 {
-	(void)term; /* all owners are in this process: none is superseded */
+	(void)term; /* all owners are in this process: no term is outdated */
 	SqliteTimers *timers = (SqliteTimers *)base;
 	if (id.size == 0 || id.size > TIMER_ID_MAX || strlen(owner) > OWNER_MAX)
 		return result_fail(ERROR_INPUT, "a timer's id has 1 to %d bytes, its owner at most %d", TIMER_ID_MAX,
@@ -50,7 +50,7 @@ static Result sqlite_arm(Timers *base, const char *owner, uint64_t term, Slice i
 
 static Result sqlite_disarm(Timers *base, const char *owner, uint64_t term, Slice id)
 {
-	(void)term; /* all owners are in this process: none is superseded */
+	(void)term; /* all owners are in this process: no term is outdated */
 	SqliteTimers *timers = (SqliteTimers *)base;
 	pthread_mutex_lock(&timers->mutex);
 	Result result = store_run(timers->store, "DELETE FROM timers WHERE owner = ?1 AND id = ?2",
@@ -107,7 +107,7 @@ static Result due_lease(Store *store, const char *owner, Instant until, const Du
 static Result sqlite_due(Timers *base, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
 			 TimersVisit visit, void *context)
 {
-	(void)term; /* all owners are in this process: none is superseded */
+	(void)term; /* all owners are in this process: no term is outdated */
 	SqliteTimers *timers = (SqliteTimers *)base;
 	DueList due = { 0 };
 	pthread_mutex_lock(&timers->mutex);
@@ -131,7 +131,7 @@ static Instant sqlite_next(Timers *base, const char *owner)
 				       V_TEXT(slice_of(owner)));
 	if (statement_next(query))
 		next = statement_integer(query, 0);
-	(void)statement_end(query); /* after a failure the result is INSTANT_NONE; the owner asks again */
+	(void)statement_end(query); /* after a failure the result is INSTANT_NONE; the owner calls `next` again later */
 	pthread_mutex_unlock(&timers->mutex);
 	return next;
 }

@@ -1,4 +1,4 @@
-/* Clock and random numbers. Only io and programs read them; pure code gets them as arguments. */
+/* Clock and random numbers. Only shared/io and programs use them; pure code gets times and random numbers as arguments. */
 #ifndef TOCSIN_IO_SYSTEM_CLOCK_H
 #define TOCSIN_IO_SYSTEM_CLOCK_H
 
@@ -13,7 +13,7 @@ Instant clock_now(void);
 /* Monotonic clock in microseconds, for durations and deadlines. */
 int64_t clock_monotonic_us(void);
 
-/* Milliseconds until until_us, a time of clock_monotonic_us; 0 after it. */
+/* Milliseconds from now to until_us, a time of clock_monotonic_us; 0 if it has passed. */
 int64_t clock_left_ms(int64_t until_us);
 
 /* Fills out with bytes of the kernel's random generator; aborts if that fails. */

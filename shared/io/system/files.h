@@ -13,7 +13,7 @@
 /* The umask of all programs: their files hold reports and personal data, readable by their user only. */
 enum { PRIVATE_UMASK = 077 };
 
-/* Appends the whole file to out. ERROR_INPUT: larger than the room in out. On failure out is unchanged. */
+/* Appends the whole file to out. ERROR_INPUT: the file is larger than the room in out. On failure out is unchanged. */
 Result file_read(const char *path, Buffer *out);
 
 /* Replaces the file atomically and durably: writes a temporary file beside it, fsyncs, renames. */
@@ -28,7 +28,7 @@ Result directory_make(const char *path, mode_t mode);
 /* Locks `path` exclusively until *fd is closed or the process ends. ERROR_CONFLICT: another process holds the lock. */
 Result file_lock(const char *path, int *fd);
 
-/* The directory of the running program, "/usr/local/bin". ERROR_INPUT: longer than out. */
+/* Returns the directory of the running program, "/usr/local/bin". ERROR_INPUT: it is longer than out. */
 Result program_directory(char *out, size_t out_size);
 
 /*

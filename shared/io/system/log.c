@@ -25,7 +25,10 @@ bool log_enabled(LogLevel level)
 	return (int)level <= atomic_load_explicit(&level_max, memory_order_relaxed);
 }
 
-/* Invalid UTF-8 would make the whole line invalid JSON: its bytes beyond ASCII become question marks. */
+/*
+ * Escapes and cuts a value. In a value with invalid UTF-8, which would make the line invalid JSON, all non-ASCII bytes become
+ * question marks.
+ */
 static void text_escape(Buffer *line, Slice text)
 {
 	char ascii[VALUE_BYTES_MAX];

@@ -1,7 +1,8 @@
 /*
  * Log lines on stdout: one JSON object per line, written by one write(2). Members: ts, level, event (a constant name), service
- * (the name of a service, a program or a client, without the prefix "tocsin-"), then those of the caller: ids, counts, names.
- * Never document contents or secrets. Values are escaped and cut to 512 bytes. base, domain and cores never log.
+ * (the name of a service, a program or a client, without the prefix "tocsin-"), then the members given by the caller: ids,
+ * counts, names. Document contents and secrets are never logged. Values are escaped and cut to 512 bytes. Code in shared/base,
+ * shared/domain and the services' cores never logs.
  */
 #ifndef TOCSIN_IO_SYSTEM_LOG_H
 #define TOCSIN_IO_SYSTEM_LOG_H
@@ -14,7 +15,7 @@ typedef enum { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG } LogLevel;
 
 extern const char *const log_levels[]; /* "error", "warn", "info", "debug", NULL */
 
-/* For the whole process; LOG_INFO at start. */
+/* Sets the level of the whole process, which is LOG_INFO at start. */
 void log_set_level(LogLevel level);
 bool log_enabled(LogLevel level);
 
@@ -26,8 +27,8 @@ typedef struct {
 } LogMember;
 
 /*
- * Limits the rate of a line: true for the first call and then at most once in pause_us, over all threads. *quiet_until_us starts
- * as 0.
+ * Limits how often a line is logged: true for the first call and then at most once in pause_us, over all threads. *quiet_until_us
+ * starts as 0.
  */
 bool log_due(_Atomic int64_t *quiet_until_us, int64_t pause_us);
 

@@ -46,6 +46,10 @@ const Metric metrics_table[METRICS] = {
 					    "Producers replaced after a fatal error." },
 	[METRIC_BUS_LAG] = { "tocsin_bus_lag_records", METRIC_GAUGE, { "service", "topic" },
 			     "Records of a topic that a service has not read yet, in the partitions that this process reads." },
+	[METRIC_REDIS_UP] = { "tocsin_redis_up", METRIC_GAUGE, { NULL },
+			      "1 where Redis answered the last call of this process, 0 while it cannot be reached." },
+	[METRIC_TIMERS_FIRED] = { "tocsin_timers_fired_total", METRIC_COUNTER, { "source" },
+				  "Timers fired, by source: store (the timer store reported them) or state (it did not)." },
 	[METRIC_AUDIT_RECORDS] = { "tocsin_audit_records_total", METRIC_COUNTER, { NULL },
 				   "Records written to the audit log." },
 	[METRIC_POLICY_RELOADS] = { "tocsin_policy_reloads_total", METRIC_COUNTER, { "result" },
@@ -71,7 +75,7 @@ static const char *const type_names[] = {
 typedef struct {
 	char labels[2][LABEL_SIZE];
 	_Atomic int64_t value;               /* counter, gauge; histogram: sum in µs */
-	_Atomic uint64_t counts[BUCKETS + 1]; /* not cumulative; the last one is +Inf */
+	_Atomic uint64_t counts[BUCKETS + 1]; /* number of observations in each bucket, not cumulative; the last bucket is +Inf */
 } Series;
 
 /* Cells are filled under the mutex and read without it; `made` lists the series in the order of their first use. */

@@ -28,6 +28,8 @@ typedef enum {
 	METRIC_BUS_COMMIT_SECONDS,   /* tocsin_bus_commit_seconds histogram */
 	METRIC_BUS_PRODUCERS_REPLACED, /* tocsin_bus_producers_replaced_total */
 	METRIC_BUS_LAG,              /* tocsin_bus_lag_records{service,topic} gauge: sum over the partitions read by this process */
+	METRIC_REDIS_UP,             /* tocsin_redis_up gauge: 1 where Redis answered the last call of this process */
+	METRIC_TIMERS_FIRED,         /* tocsin_timers_fired_total{source} */
 	METRIC_AUDIT_RECORDS,        /* tocsin_audit_records_total */
 	METRIC_POLICY_RELOADS,       /* tocsin_policy_reloads_total{result} */
 	METRICS,
@@ -46,7 +48,10 @@ extern const Metric metrics_table[METRICS];
 
 enum { METRIC_SERIES_MAX = 128 };
 
-/* From any thread; no lock after the first use of a series. Values of labels that the family does not have are ignored; NULL is "". */
+/*
+ * Any thread; no lock is taken after the first use of a series. Values for labels that the family does not have are ignored; NULL
+ * is "".
+ */
 void metric_add(MetricId id, const char *first, const char *second, int64_t amount);
 void metric_set(MetricId id, const char *first, const char *second, int64_t value);
 void metric_observe_us(MetricId id, const char *first, const char *second, int64_t microseconds);

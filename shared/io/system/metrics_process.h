@@ -4,7 +4,7 @@
 
 #include "shared/base/text.h"
 
-/* Appends these metrics in text format; values that /proc does not have are omitted. */
+/* Appends the metrics of the process in text format; values that /proc does not have are omitted. */
 void metrics_process_write(Buffer *out);
 
 #endif

@@ -1,4 +1,7 @@
-/* Median and p99, in microseconds, of appending 4 KiB and fdatasync in a directory: the bound of all durable figures. */
+/*
+ * Measures an append of 4 KiB followed by fdatasync, in a given directory, and prints median and p99 in microseconds. No durable
+ * write can be faster.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # read by the scripts that source it
-# Shared by the measurements: a scratch directory, a server on a free port, and the compilation of helper programs. Source it.
+# Shared by the measurements: a scratch directory, a server on a free port, and the compilation of helper programs. To be sourced.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 BUILD=${BUILD:-build}
@@ -20,7 +20,8 @@ tool() { # NAME [LIBRARIES …]: compiles tests/bench/tools/NAME.c
 	"${CC:-cc}" -O2 -std=c11 -D_GNU_SOURCE "tests/bench/tools/$name.c" -o "$scratch/$name" "$@"
 }
 
-# MODE=kafka: runs the measurement again with its own Kafka and Redis, and tocsin-gateway in place of `serve`.
+# With MODE=kafka, starts a Kafka and a Redis and restarts the calling script with them; server_start then runs tocsin-gateway in
+# place of `tocsin serve`.
 with_kafka() {
 	[[ ${MODE:-embedded} == kafka && -z ${TOCSIN_TEST_KAFKA_BROKERS:-} ]] || return 0
 	exec tools/with-outside.sh bash "$0"
@@ -28,7 +29,7 @@ with_kafka() {
 
 kafka_prepare() {
 	export TOCSIN_KAFKA_BROKERS=$TOCSIN_TEST_KAFKA_BROKERS TOCSIN_KAFKA_REPLICAS=1
-	unset "${!TOCSIN_TEST_@}" # not settings: the programs would warn about them
+	unset "${!TOCSIN_TEST_@}" # the programs would warn about these variables, because they are not settings
 	TOCSIN_ADMIN_KEY=$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
 	export TOCSIN_ADMIN_KEY
 	echo "$TOCSIN_ADMIN_KEY" >"$scratch/home/admin.key"

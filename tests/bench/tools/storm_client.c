@@ -1,7 +1,7 @@
 /*
  * Posts TOTAL events with unique ids and KEYS correlation keys through keep-alive connections, with one request in progress
- * on each, and prints accepted, refused and seconds. One epoll loop; a request is a template with two numbers. Usage:
- * storm_client PORT KEY_FILE TOTAL KEYS CONNECTIONS
+ * on each, and prints accepted, refused and seconds. One epoll loop serves all connections; each request is
+ * a template into which two numbers are written. Usage: storm_client PORT KEY_FILE TOTAL KEYS CONNECTIONS
  */
 #include <arpa/inet.h>
 #include <errno.h>

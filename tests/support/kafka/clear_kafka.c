@@ -1,9 +1,9 @@
 /*
- * Deletes Tocsin's topics and waits until they are gone, so that scenarios can use one Kafka in turn:
+ * Deletes Tocsin's topics and waits until they are gone, so that scenarios can use one Kafka one after another:
  *
  *   clear_kafka BROKERS [PREFIX]      only topics that begin with PREFIX
  *
- * The positions that groups committed in them are deleted, too. Exit code 1: they are not gone within ten seconds.
+ * The positions that groups committed for these topics are deleted, too. Exit code 1: the topics still exist after ten seconds.
  */
 #include "shared/base/error.h"
 
@@ -16,7 +16,10 @@ enum { TOPICS_MAX = 64, ANSWER_MS = 5000, TRIES = 200, PAUSE_MS = 50, TEXT_SIZE 
 
 static const char *prefix = "tocsin.";
 
-/* Returns the number of matching topics, and adds them to `deletes` (room for TOPICS_MAX, or NULL). -1: no broker answers. */
+/*
+ * Returns the number of topics to delete; -1: no broker answers. Adds the topics to `deletes` (room for TOPICS_MAX), unless it is
+ * NULL.
+ */
 static int topics_find(rd_kafka_t *client, rd_kafka_DeleteTopic_t **deletes)
 {
 	const struct rd_kafka_metadata *metadata;

@@ -1,10 +1,10 @@
 /*
- * Kafka in memory, for a machine without Java: librdkafka's mock cluster as a process, with Tocsin's topics. Run as
+ * Kafka in memory, for machines without Java: a process that runs librdkafka's mock cluster with Tocsin's topics. Run as
  *
  *   mock_kafka FILE [BROKERS]
  *
- * The address is written to FILE atomically. The process ends with its stdin, or by SIGTERM. It reads commands from stdin and
- * answers on stdout with "ok" or an error; N is a broker from 1 on, or 0 for all of them:
+ * The process writes the cluster's address to FILE atomically. It ends at the end of its stdin, or by SIGTERM. It reads commands
+ * from stdin and answers each on stdout with "ok" or an error. N is the number of a broker, from 1 on; 0 means all brokers:
  *
  *   down N              broker N refuses connections
  *   up N                broker N accepts connections again

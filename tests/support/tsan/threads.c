@@ -1,7 +1,8 @@
 /*
- * Implements the C11 thread functions with POSIX threads, for -fsanitize=thread. librdkafka is not built with the sanitizer
- * and uses the C11 functions; the sanitizer knows only the POSIX ones. Every program of such a build links this file, whose
- * functions replace libc's. As in glibc, mtx_t and pthread_mutex_t are the same object, and so are cnd_t and pthread_cond_t.
+ * Implements the C11 thread functions with POSIX threads, for builds with -fsanitize=thread. librdkafka is built without the
+ * sanitizer and uses the C11 functions, but the sanitizer intercepts only the POSIX functions. So every program of such a build
+ * links this file, whose functions replace libc's. A mtx_t is used as a pthread_mutex_t and a cnd_t as a pthread_cond_t, as in
+ * glibc.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,0 +1,94 @@
+/*
+ * Incidents in memory: the typed document, changes of it, and the fold of journal entries, which response and every copy of
+ * the incidents use. Pure.
+ *
+ * A change is a set of members and their values. A journal entry carries it as the object `changes`: a member of the set that
+ * is absent in the values is null there, and a member outside the set is not there.
+ */
+#ifndef TOCSIN_DOMAIN_INCIDENT_H
+#define TOCSIN_DOMAIN_INCIDENT_H
+
+#include "shared/base/id.h"
+#include "shared/domain/documents.h"
+
+/* ---- changes */
+
+typedef struct {
+	uint64_t members; /* bit i: row i of incident_table */
+	Incident values;  /* borrows; meaningful for the members of the set */
+	json_t *owned;    /* list made for `links`; NULL: none */
+} IncidentChange;
+
+/* Borrows nothing and changes nothing. */
+IncidentChange incident_change_none(void);
+/* Sets every member that the incident has. */
+IncidentChange incident_change_of(const Incident *incident);
+void incident_change_release(IncidentChange *change);
+
+/* The bit of the member at an offset of Incident. */
+uint64_t incident_member(size_t offset);
+
+#define CHANGE_MARK(change_, member_) ((change_)->members |= incident_member(offsetof(Incident, member_)))
+#define CHANGE(change_, member_, value_) ((change_)->values.member_ = (value_), CHANGE_MARK(change_, member_))
+#define CHANGES(change_, member_) (((change_)->members & incident_member(offsetof(Incident, member_))) != 0)
+
+/* The object `changes` of an entry, a new reference. */
+json_t *incident_change_encode(const IncidentChange *change);
+
+/* Decodes `changes`; unknown members are ignored, NULL counts as {}. *out borrows from the tree. ERROR_INPUT: a wrong value. */
+Result incident_change_decode(json_t *changes, IncidentChange *out);
+
+/* Overlays the members of the set. */
+void incident_change_apply(const IncidentChange *change, Incident *incident);
+
+/* True if a member of the set differs from that of the incident. */
+bool incident_change_matters(const IncidentChange *change, const Incident *incident);
+
+/* ---- the fold */
+
+/*
+ * Facts about an incident that its document does not hold. base_at is the moment from which escalation counts: the opening, a
+ * reopening, or an entry that sets escalation_level to 0. notification starts its plans at the same moments (its core/plan.h);
+ * so acknowledge_by, which response computes from base_at, is the time at which notification escalates.
+ */
+typedef struct {
+	int64_t report_version; /* of the last report that led to an entry */
+	bool noise;             /* opened as noise, and not reopened since */
+	Instant base_at;        /* INSTANT_NONE before the opening */
+	int64_t sequence;       /* of the last entry; see JournalEntry */
+} IncidentExtras;
+
+/* An incident as services keep it. A zeroed struct is one that does not exist. */
+enum { INCIDENT_TREES_MAX = 8 };
+typedef struct {
+	Id id;
+	bool exists; /* it has entries */
+	Incident incident;
+	IncidentExtras extras;
+	size_t tree_count;
+	json_t *trees[INCIDENT_TREES_MAX]; /* the trees from which the incident borrows; owned */
+} StoredIncident;
+
+/* An incident without entries. False, with *out zeroed, if the text is no id. */
+bool stored_incident_new(Slice id, StoredIncident *out);
+
+/* Frees what it owns and zeroes it. */
+void stored_incident_release(StoredIncident *stored);
+
+/* Decodes a document that stored_incident_write wrote; id and extras are the caller's. ERROR_INPUT, *out released: invalid. */
+Result stored_incident_read(Slice document, StoredIncident *out);
+
+/* Appends the document as text, every member in the order of the table. */
+void stored_incident_write(const StoredIncident *stored, Buffer *out);
+
+/*
+ * Folds the entries of a journal record, which must follow each other and the incident: each version and each sequence is
+ * that before it plus one, else ERROR_INTERNAL, because the order of the ledger is broken then. ERROR_INPUT for an invalid
+ * entry. Keeps references to the entries. *stored is unchanged on failure.
+ */
+Result stored_incident_fold(StoredIncident *stored, json_t *entries);
+
+/* True for an entry from which escalation counts; see IncidentExtras. The entry is valid. */
+bool entry_starts_escalation(const JournalEntry *entry, const IncidentChange *change);
+
+#endif

@@ -151,12 +151,27 @@ static bool forge_headers(World *world, Forgery *out)
 	return is_refused(world, out->topic, out->partition, &forged);
 }
 
+/* An event that a client has sent, of which no copy may have arrived yet. */
+static bool event_sent(World *world, Forgery *out, BusRecord *found)
+{
+	if (world->event_count == 0)
+		return false;
+	const SentEvent *event = &world->events[random_below(world, (uint32_t)world->event_count)];
+	out->topic = TOPIC_EVENTS;
+	out->partition = event->slot % world->partitions;
+	*found = (BusRecord){ .key = slice_of(event->correlation_key), .headers = buffer_slice(&event->headers),
+			      .body = buffer_slice(&event->body) };
+	text_set(&out->key, found->key);
+	text_set(&out->body, found->body);
+	return true;
+}
+
 /* An event under an honest id and key, without what intake needs to read it. */
 static bool forge_event_header(World *world, Forgery *out)
 {
 	static const char *const headers[] = { "", "window=1", "window=-1;cap=5", "window=99999999999;cap=1", "window=1;cap=1;severity=9" };
 	BusRecord found;
-	if (!record_any(world, TOPIC_EVENTS, out, &found))
+	if (random_below(world, 4) == 0 ? !record_any(world, TOPIC_EVENTS, out, &found) : !event_sent(world, out, &found))
 		return false;
 	bool event = header_get(found.headers, EVENT_HEADER).size > 0;
 	headers_copy(found.headers, event ? EVENT_HEADER : "ce_subject", slice_of(headers[random_below(world, 5)]), &out->headers);

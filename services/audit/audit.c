@@ -97,15 +97,14 @@ static Result checkpoint_draft(Handler *handler, const ChainHead *head)
 	digest_hex(&head->head, hex);
 	Checkpoint checkpoint = { .size = head->size, .count = head->count, .head = hex };
 	json_t *tree JSON_AUTO = json_encode(&checkpoint_table, &checkpoint);
-	Id id = id_of_pair("chk_", SLICE("audit"), slice_of(hex));
+	Id id = id_of_pair(ID_CHECKPOINT, SLICE("audit"), slice_of(hex));
 	Buffer body;
 	buffer_init(&body, CHECKPOINT_BYTES);
 	json_write(tree, &body);
 	Draft draft = { .id = id_slice(&id),
 			.type = SLICE(TYPE_CHECKPOINT),
 			.key = SLICE("audit"),
-			.body = buffer_slice(&body),
-			.time = handler->now };
+			.body = buffer_slice(&body) };
 	Result result = handler_draft(handler, &draft);
 	buffer_release(&body);
 	return result;
@@ -244,28 +243,38 @@ static void release(Handler *handler)
 	handler->memory = NULL;
 }
 
+typedef struct {
+	char text[DIGEST_HEX];
+} AssessmentKey;
+
 /* A repeat has the id and the body of an earlier record: the id alone may be that of any program, which wrote something else. */
-static Id assessment_key(const Record *input)
+static AssessmentKey assessment_key(const Record *input)
 {
-	return id_of_pair("", input->id, input->body);
+	AssessmentKey key;
+	Digest digest = DIGEST(input->id, SLICE("\0"), input->body);
+	digest_hex(&digest, key.text);
+	return key;
 }
 
-/* Remembers the first position of each assessment; the same one at another position is a repeat. */
+/*
+ * Remembers the first position of each assessment; the same one at another position is a repeat. Any program may write to the topic,
+ * with any ce_time: an impossible one must not make audit forget the others.
+ */
 static Result assessment_observe(Handler *handler, const Record *input)
 {
-	/* Kept for a time since it was read: a record may state any time, and must not make itself or others new again. */
+	Instant at = instant_bounded(input->time, handler->now);
+	AssessmentKey key = assessment_key(input);
 	if (input->offset % PRUNE_EVERY == 0)
-		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(handler->now - seen_ms)));
-	Id key = assessment_key(input);
-	return store_run(handler->store, "INSERT OR IGNORE INTO seen VALUES (?1, ?2, ?3, ?4)", V_TEXT(id_slice(&key)),
-			 V_INTEGER(input->partition), V_INTEGER(input->offset), V_INTEGER(handler->now));
+		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(at - seen_ms)));
+	return store_run(handler->store, "INSERT OR IGNORE INTO seen VALUES (?1, ?2, ?3, ?4)", V_TEXT(slice_of(key.text)),
+			 V_INTEGER(input->partition), V_INTEGER(input->offset), V_INTEGER(at));
 }
 
 static Result is_repeat(Handler *handler, const Record *input, bool *repeat)
 {
-	Id key = assessment_key(input);
+	AssessmentKey key = assessment_key(input);
 	Statement *row =
-		store_query(handler->store, "SELECT partition, offset FROM seen WHERE id = ?1", V_TEXT(id_slice(&key)));
+		store_query(handler->store, "SELECT partition, offset FROM seen WHERE id = ?1", V_TEXT(slice_of(key.text)));
 	*repeat = statement_next(row) &&
 		  (statement_integer(row, 0) != input->partition || statement_integer(row, 1) != input->offset);
 	return statement_end(row);

@@ -45,7 +45,7 @@ static void body_write(Slice report, json_t *assessment, Buffer *body)
 static Result emit(Handler *handler, const Record *input, json_t *assessment)
 {
 	Buffer body;
-	Id id = id_derived("asm_", input->id, 0);
+	Id id = id_derived(ID_ASSESSMENT, input->id, 0);
 	buffer_init(&body, input->body.size + FRAME_MAX);
 	body_write(input->body, assessment, &body);
 	const Draft draft = {

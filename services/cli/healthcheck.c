@@ -1,11 +1,11 @@
 #include "services/cli/cli.h"
 
 #include "shared/io/http/client.h"
+#include "shared/io/http/listen.h"
 
 #include <stdio.h>
-#include <string.h>
 
-enum { TIMEOUT_MS = 3000, ANSWER_MAX = 65536, URL_SIZE = 64 };
+enum { TIMEOUT_MS = 3000, ANSWER_MAX = 65536 };
 
 static ExitCode ask(const char *url)
 {
@@ -25,15 +25,14 @@ static ExitCode ask(const char *url)
 
 /*
  * The URL of the server: TOCSIN_URL if it is given. Otherwise the address TOCSIN_OPS_LISTEN, if set, because then only that
- * listener serves /readyz; 127.0.0.1 replaces 0.0.0.0. Otherwise the default of TOCSIN_URL.
+ * listener serves /readyz. Otherwise the default of TOCSIN_URL.
  */
-static const char *url_of(const Settings *settings, char space[static URL_SIZE])
+static const char *url_of(const Settings *settings, char space[static LISTEN_URL])
 {
 	const char *listen = setting_text(settings, "TOCSIN_OPS_LISTEN");
 	if (setting_given(settings, "TOCSIN_URL") || listen == NULL)
 		return setting_text(settings, "TOCSIN_URL");
-	bool everywhere = strncmp(listen, "0.0.0.0:", strlen("0.0.0.0:")) == 0;
-	snprintf(space, URL_SIZE, "http://%s%s", everywhere ? "127.0.0.1" : "", everywhere ? strchr(listen, ':') : listen);
+	listen_url(listen, space);
 	return space;
 }
 
@@ -42,7 +41,7 @@ ExitCode healthcheck_run(char **arguments, int count)
 	Settings *settings = settings_read_or_report(SETTING_COMMANDS);
 	if (settings == NULL)
 		return EXIT_USAGE;
-	char space[URL_SIZE];
+	char space[LISTEN_URL];
 	ExitCode code = ask(count > 0 ? arguments[0] : url_of(settings, space));
 	settings_free(settings);
 	return code;

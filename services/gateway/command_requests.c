@@ -284,7 +284,7 @@ static void make_id(Issue *issue, const char *idempotency_key)
 		return;
 	}
 	snprintf(scope, sizeof scope, "%s/%s/%s", key->id, issue->incident, issue->command->name);
-	issue->id = id_of_pair("cmd_", slice_of(scope), slice_of(idempotency_key));
+	issue->id = id_of_pair(ID_COMMAND_OF_REQUEST, slice_of(scope), slice_of(idempotency_key));
 }
 
 static void make_fingerprint(Issue *issue)

@@ -194,7 +194,7 @@ static Result append_and_wait(Bus *bus, const BusRecord *record, int64_t *offset
 		pthread_cond_wait(&pending.changed, &pending.mutex);
 	pthread_mutex_unlock(&pending.mutex);
 	if (pending.failed)
-		return result_fail(ERROR_AGAIN, "the policy could not be made durable on tocsin.policies");
+		return result_fail(ERROR_AGAIN, "tocsin.policies has not acknowledged the policy pack: check the bus; after a SIGHUP, send SIGHUP again");
 	*offset = pending.offset;
 	return result_ok();
 }
@@ -202,7 +202,7 @@ static Result append_and_wait(Bus *bus, const BusRecord *record, int64_t *offset
 static Result append(Bus *bus, const Policy *policy, int64_t *offset)
 {
 	json_t *message = policy_message(policy);
-	Id id = id_of_pair("pol_", SLICE("policy"), slice_of(policy_version(policy)));
+	Id id = id_of_pair(ID_POLICY, SLICE("policy"), slice_of(policy_version(policy)));
 	char time[INSTANT_TEXT];
 	Buffer headers, body;
 

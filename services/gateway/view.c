@@ -18,7 +18,10 @@ enum { SCHEMA_SIZE = 8192, PUT_SIZE = 8192 };
 
 static char schema_text[SCHEMA_SIZE], put_text[PUT_SIZE];
 
-const char *const view_schema[] = { schema_text };
+const char *const view_schema[VIEW_SCHEMA_VERSION] = {
+	schema_text,
+	NULL, /* a file of version 1 has other columns, and is rebuilt */
+};
 
 static const char other_tables[] =
 	"CREATE TABLE entries (incident TEXT NOT NULL, position TEXT NOT NULL, version INTEGER, at INTEGER NOT NULL,"
@@ -355,6 +358,7 @@ Result view_take_command(Store *store, const Record *record, Instant now)
 {
 	json_t *tree JSON_AUTO = NULL;
 	CommandRecord command;
+	Instant at = instant_bounded(record->time, now);
 
 	if (!slice_is(record->type, TYPE_COMMAND) || !id_is("cmd_", record->id))
 		return result_ok();
@@ -363,15 +367,13 @@ Result view_take_command(Store *store, const Record *record, Instant now)
 	TRY(check_incident_id(command.incident_id));
 	if (!is_of_client(&command))
 		return result_ok();
-	/* A record that states a time ahead of the clock must not drop the commands of others. */
-	Instant at = instant_earlier(record->time, now);
 	TRY(store_run(store, "DELETE FROM commands WHERE at < ?1", V_INTEGER(at - COMMANDS_KEPT_MS)));
 	return store_run(
 		store,
 		"INSERT INTO commands (id, incident, status, version, fingerprint, at) VALUES (?1, ?2, ?3, 0, ?4, ?5)"
 		" ON CONFLICT (id) DO NOTHING",
 		V_TEXT(record->id), V_TEXT(slice_of(command.incident_id)), V_INTEGER(COMMAND_PENDING),
-		text_or_null(command.fingerprint), V_INTEGER(record->time));
+		text_or_null(command.fingerprint), V_INTEGER(at));
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */

@@ -17,7 +17,7 @@
 #include "shared/runtime/handler.h"
 #include "shared/runtime/incident_store.h"
 
-enum { VIEW_SCHEMA_VERSION = 1, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
+enum { VIEW_SCHEMA_VERSION = 2, VIEW_PAGE_BYTES = 16 << 20, VIEW_DOCUMENT_BYTES = 4 << 20 };
 extern const char *const view_schema[];
 
 /* Fills view_schema and the statement that writes an incident; call it before either is used. Any thread, any number of times. */
@@ -45,6 +45,7 @@ extern const FieldTable delivery_answer_table;
  */
 Result view_take_journal(IncidentStore *incidents, Store *store, const Record *record);
 Result view_take_delivery(Store *store, const Record *record);
+/* now: the gateway's clock, which replaces an impossible time of the command's writer (instant_bounded). */
 Result view_take_command(Store *store, const Record *record, Instant now);
 
 /* ---- reading. ERROR_NOT_FOUND: there is no such incident or command; ERROR_AGAIN: the file cannot be read */

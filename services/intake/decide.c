@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 enum {
-	PRUNE_EVERY_MS = 10000,   /* in record time (ce_time) */
+	PRUNE_EVERY_MS = 10000,   /* in the time of the inputs */
 	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by this much before a window is pruned too early */
 	COUNT_MAX = 1 << 30,      /* of the events and report versions of a resumed incident */
 };
@@ -43,18 +43,15 @@ int64_t events_reflected(const Memory *memory, int64_t next)
 typedef struct {
 	const char *type;
 	Slice id; /* empty: derived from the input's id */
-	Instant at;
+	Instant at; /* in the time of the stream, for the horizon */
 } ReportDraft;
 
 static Result draft(Handler *handler, const ReportDraft *report, const ReportBody *body)
 {
 	Memory *memory = handler->memory;
-	/*
-	 * An event may state any time: one of the year 9999 must not prune windows of others, nor keep the ledger from trimming.
-	 * `reflected` is not after the first event that stays pending. The record's position, computed later, may be greater.
-	 */
+	/* `reflected` is not after the first event that stays pending. The record's position, computed later, may be greater. */
 	WindowPrune prune = { .reflected = events_reflected(memory, memory->events.offset),
-			      .horizon = horizon_of(memory, instant_earlier(report->at, handler->now)) };
+			      .horizon = horizon_of(memory, report->at) };
 	buffer_clear(&memory->body);
 	report_body_write(&memory->body, body);
 	buffer_clear(&memory->packed);
@@ -68,8 +65,7 @@ static Result draft(Handler *handler, const ReportDraft *report, const ReportBod
 						.type = slice_of(report->type),
 						.subject = id_slice(&incident),
 						.body = buffer_slice(&memory->body),
-						.headers = buffer_slice(&memory->headers),
-						.time = instant_earlier(report->at, handler->now) });
+						.headers = buffer_slice(&memory->headers) });
 }
 
 Result draft_repeat(Handler *handler, const Window *window)
@@ -79,7 +75,7 @@ Result draft_repeat(Handler *handler, const Window *window)
 	char name[48];
 	snprintf(name, sizeof(name), "%" PRId64 ":%" PRId64, row.report_version, row.through);
 	Id incident = bits_write("inc_", row.incident);
-	Id id = id_of_pair("rep_", id_slice(&incident), slice_of(name));
+	Id id = id_of_pair(ID_REPEAT_REPORT, id_slice(&incident), slice_of(name));
 	ReportDraft report = { .type = TYPE_REPORT_REPEATED, .id = id_slice(&id), .at = row.last_seen_at };
 	return draft(handler, &report,
 		     &(ReportBody){ .row = &row, .received_at = row.last_seen_at, .clock_offset_ms = INT64_MIN });

@@ -198,9 +198,11 @@ static Result observe(Handler *handler, const Record *input)
 static Result decide(Handler *handler, const Record *input)
 {
 	const Observed *observed = observed_of(handler, input->topic);
+	Record bounded = *input; /* any program may write to the streams, with any ce_time */
+	bounded.time = instant_bounded(input->time, handler->now);
 	must(input->offset == observed->offset);
 	const Decision *decision = decision_of(input);
-	return decision && !observed->duplicate ? decision->decide(handler, input) : result_ok();
+	return decision && !observed->duplicate ? decision->decide(handler, &bounded) : result_ok();
 }
 
 static Result settle(Handler *handler, Instant now, Instant *wake_at)

@@ -42,7 +42,7 @@ static Result row_load(Handler *handler, const char *key, json_t **tree, JoinRec
 
 /* ---- decide */
 
-static Result row_draft(Handler *handler, const Record *input, const JoinRecord *row)
+static Result row_draft(Handler *handler, const JoinRecord *row)
 {
 	Buffer body;
 	json_t *tree JSON_AUTO = json_encode(&join_record_table, row);
@@ -51,8 +51,7 @@ static Result row_draft(Handler *handler, const Record *input, const JoinRecord 
 	Result result = body.overflowed ? result_fail(ERROR_INPUT, "the row of the join key is larger than %d bytes", ROW_MAX) :
 					  handler_draft(handler, &(Draft){ .type = SLICE(TYPE_JOIN_KEPT),
 									   .key = slice_of(row->key),
-									   .body = buffer_slice(&body),
-									   .time = instant_earlier(input->time, handler->now) });
+									   .body = buffer_slice(&body) });
 	buffer_release(&body);
 	return result;
 }
@@ -86,7 +85,7 @@ Result join_decide(Handler *handler, const Record *input)
 	if (!join_judge(before_tree ? &before : NULL, &join, input->time, &row))
 		return result_ok();
 	incidents = row.incidents;
-	return row_draft(handler, input, &row);
+	return row_draft(handler, &row);
 }
 
 /* ---- apply: stores the row of the key, which the record states */
@@ -105,7 +104,7 @@ Result join_apply(Handler *handler, const Record *record)
 	Result read = row_read(record->body, &tree, &row);
 	if (result_failed(read))
 		return result_fail(ERROR_INTERNAL, "a join record of the ledger cannot be read: %.200s", read.text);
-	TRY(rows_prune(handler, record->time));
+	TRY(rows_prune(handler, join_entered_at(&row)));
 	if (json_array_size(row.incidents) == 0)
 		return store_run(handler->store, "DELETE FROM joins WHERE key = ?1", V_TEXT(record->key));
 	return store_run(handler->store,
@@ -151,9 +150,9 @@ static Result command_emit(Handler *handler, const Record *record, const Id *id,
 static Id link_id(const JoinRecord *row, const char *incident_id, const char *other_id)
 {
 	bool first = strcmp(incident_id, other_id) < 0;
-	Id pair = id_of_pair("", slice_of(first ? incident_id : other_id), slice_of(first ? other_id : incident_id));
-	Id link = id_of_pair("", slice_of(row->key), id_slice(&pair));
-	return id_of_pair("cmd_", id_slice(&link), slice_of(incident_id));
+	Id pair = id_of_pair(ID_LINK_PART, slice_of(first ? incident_id : other_id), slice_of(first ? other_id : incident_id));
+	Id link = id_of_pair(ID_LINK_PART, slice_of(row->key), id_slice(&pair));
+	return id_of_pair(ID_COMMAND_LINK, id_slice(&link), slice_of(incident_id));
 }
 
 static Result link_emit(Handler *handler, const Record *record, const JoinRecord *row, const JoinedIncident *incident,
@@ -183,7 +182,7 @@ static Result links_derive(Handler *handler, const Record *record, const JoinRec
 
 static Result campaign_derive(Handler *handler, const Record *record, const JoinRecord *row)
 {
-	Id id = id_of_pair("cmd_", slice_of(row->key), record->id);
+	Id id = id_of_pair(ID_COMMAND_CAMPAIGN, slice_of(row->key), record->id);
 	return command_emit(handler, record, &id, "campaign", row->campaign,
 			    json_pack("{s:s, s:i}", "by", join_words[row->by], "count", JOIN_INCIDENTS_MAX));
 }

@@ -178,7 +178,7 @@ static Result level_reach(Handler *handler, const char *incident_id, const char 
 	level_timer(name, slice_of(incident_id), plan->next_level);
 	char base[24 + PLAN_POLICY_ID];
 	snprintf(base, sizeof(base), "%" PRId64 ":%s", plan->base_at, policy_id);
-	Id id = id_of_pair("esc_", slice_of(name), slice_of(base));
+	Id id = id_of_pair(ID_ESCALATION, slice_of(name), slice_of(base));
 	return record_draft(handler, TYPE_ESCALATION_REACHED, &record, &id, slice_of(name));
 }
 
@@ -381,7 +381,7 @@ static Result derive(Handler *handler, const Record *record)
 	TRY(json_read(record->body, &tree));
 	TRY(json_decode_record(&delivery_record_table, tree, &reached));
 	json_t *command JSON_AUTO = escalated_command(&reached, record->time);
-	Id id = id_derived("cmd_", record->id, 0);
+	Id id = id_derived(ID_COMMAND_ESCALATED, record->id, 0);
 	buffer_init(&body, COMMAND_BODY);
 	json_write(command, &body);
 	Draft draft = { .id = id_slice(&id),

@@ -28,8 +28,7 @@ Result record_draft(Handler *handler, const char *type, const DeliveryRecord *re
 			.type = slice_of(type),
 			.cause = cause,
 			.subject = slice_of(record->incident_id),
-			.body = buffer_slice(&body),
-			.time = handler->now };
+			.body = buffer_slice(&body) };
 	Result result = body.overflowed
 				? result_fail(ERROR_INTERNAL, "a level has more recipients than a record can hold")
 				: handler_draft(handler, &draft);
@@ -59,7 +58,7 @@ Result attempt_draft(Handler *handler, const DueDelivery *due, const char *state
 	record.deliveries = deliveries;
 	record.escalation_level = due->level;
 	snprintf(name, sizeof(name), "%s:%" PRId64, state, attempt);
-	Id id = id_of_pair("del_", slice_of(due->key), slice_of(name));
+	Id id = id_of_pair(ID_ATTEMPT, slice_of(due->key), slice_of(name));
 	return record_draft(handler, TYPE_DELIVERY_ATTEMPTED, &record, &id, slice_of(due->key));
 }
 

@@ -12,14 +12,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16, JOURNAL_CACHED = 256 };
+enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16, JOURNAL_CACHED = 4, FACTS_KEPT = 1024 };
 static const int64_t command_kept_ms = 30LL * 86400000; /* as long as the topic keeps a command, which cannot be read again later */
+
+/*
+ * Facts of a record that this process drafted, so that derive and accepted need not decode most records again. A digest stands for
+ * the body, so they hold for exactly this record.
+ */
+typedef struct {
+	Digest body;
+	bool drafted; /* false: the slot is empty */
+	bool derives; /* the record has outputs */
+	int opened_kind, opened_grade; /* kind of the incident that the record opens; -1: opens none */
+} RecordFacts;
 
 typedef struct {
 	IncidentStore incidents;
-	JournalCache *journal; /* a record is drafted, applied, derived and accepted; it is decoded once */
+	JournalCache *journal;
+	RecordFacts facts[FACTS_KEPT];
 	Buffer body; /* scratch for records */
 } Memory;
+
+static RecordFacts *facts_slot(Memory *memory, const Digest *body)
+{
+	return &memory->facts[(body->bytes[0] | (size_t)body->bytes[1] << 8) % FACTS_KEPT];
+}
+
+/* NULL: not known. */
+static const RecordFacts *facts_of(Handler *handler, const Record *record)
+{
+	Digest body = DIGEST(record->body);
+	const RecordFacts *facts = facts_slot(handler->memory, &body);
+	return facts->drafted && digest_equals(&facts->body, &body) ? facts : NULL;
+}
 
 /* ---- start and end */
 
@@ -69,6 +94,7 @@ static Result entries_apply(Handler *handler, const JournalRecord *journal)
 	return incident_store_save(incidents, handler->store);
 }
 
+/* at: the owner's clock, from the ledger. The time of an entry or of a command could be years ahead, and all others be forgotten. */
 static Result command_keep(Handler *handler, const char *command_id, Instant at)
 {
 	TRY(store_run(handler->store, "INSERT OR REPLACE INTO commands VALUES (?1, ?2)", V_TEXT(slice_of(command_id)),
@@ -127,7 +153,7 @@ static Result entry_derive(Handler *handler, const Record *record, json_t *tree,
 	bool reopens = change.values.closed_at == INSTANT_NONE;
 	if (opens || !CHANGES(&change, closed_at) || change.values.correlation_key == NULL || (reopens && !resumption))
 		return result_ok();
-	Id id = id_derived("evt_", record->id, OUTPUT_KEY);
+	Id id = id_derived(ID_KEY_EVENT, record->id, OUTPUT_KEY);
 	Draft output = { .id = id_slice(&id),
 			 .type = reopens ? SLICE(TYPE_INCIDENT_REOPENED) : SLICE(TYPE_INCIDENT_CLOSED),
 			 .key = slice_of(change.values.correlation_key) };
@@ -141,7 +167,7 @@ static Result joins_derive(Handler *handler, const Record *record, json_t *joins
 	json_array_foreach (joins, i, tree) {
 		Join join;
 		TRY(json_decode_record(&join_table, tree, &join));
-		Id id = id_derived("jon_", record->id, OUTPUT_JOIN + (unsigned)i);
+		Id id = id_derived(ID_JOIN, record->id, OUTPUT_JOIN + (unsigned)i);
 		Draft output = { .id = id_slice(&id), .type = SLICE(TYPE_JOIN_ANNOUNCED), .key = slice_of(join.key) };
 		TRY(output_emit(handler, record, TOPIC_JOINS, &output, tree));
 	}
@@ -154,6 +180,9 @@ static Result derive(Handler *handler, const Record *record)
 	size_t i;
 	json_t *entry;
 	if (!slice_is(record->type, TYPE_JOURNAL_ENTERED))
+		return result_ok();
+	const RecordFacts *facts = facts_of(handler, record);
+	if (facts && !facts->derives)
 		return result_ok();
 	TRY(journal_read(handler, record, &journal));
 	json_array_foreach (journal->entries, i, entry)
@@ -179,19 +208,20 @@ static Result incident_state(Handler *handler, Slice key, int64_t *version, Buff
 
 /* ---- accepted: counts opened incidents; not called during a replay */
 
+/* Another process may have drafted the record; then it has counted the incident. */
 static void accepted(Handler *handler, const Record *record)
 {
-	const JournalRecord *journal;
-	int kind, grade;
 	if (!slice_is(record->type, TYPE_JOURNAL_ENTERED) || id_is("cmd_", record->cause))
 		return;
-	if (!result_failed(journal_read(handler, record, &journal)) && entries_open(journal->entries, &kind, &grade))
-		metric_add(METRIC_INCIDENTS_OPENED, kind_words[kind], grade >= 0 ? grade_words[grade] : "", 1);
+	const RecordFacts *facts = facts_of(handler, record);
+	if (facts && facts->opened_kind >= 0)
+		metric_add(METRIC_INCIDENTS_OPENED, kind_words[facts->opened_kind],
+			   facts->opened_grade >= 0 ? grade_words[facts->opened_grade] : "", 1);
 }
 
 /* ---- drafting */
 
-static Result draft(Handler *handler, const char *type, const JournalRecord *journal, Instant at)
+static Result draft(Handler *handler, const char *type, const JournalRecord *journal)
 {
 	Memory *memory = handler->memory;
 	json_t *tree = json_encode(&journal_record_table, journal);
@@ -211,21 +241,34 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 	TRY(journal_cache_put(memory->journal, buffer_slice(&memory->body), tree));
 	return handler_draft(handler, &(Draft){ .type = slice_of(type),
 						.subject = slice_of(journal->incident_id),
-						.body = buffer_slice(&memory->body),
-						.time = at });
+						.body = buffer_slice(&memory->body) });
 }
 
-/* incident: before the entries; for an opening, what they open. extras: before the entries. */
-static Result draft_entered(Handler *handler, const Incident *incident, const IncidentExtras *extras, const Entries *entries,
-			    JournalRecord *journal)
+/* opened: the incident that the record in memory->body opens; NULL: it opens none. */
+static void facts_keep(Memory *memory, const JournalRecord *journal, const Entries *entries, const Incident *opened)
 {
+	Digest body = DIGEST(buffer_slice(&memory->body));
+	*facts_slot(memory, &body) = (RecordFacts){ .body = body,
+						    .drafted = true,
+						    .derives = entries->effect == RECORD_CLOSES || journal->resumption || journal->joins,
+						    .opened_kind = opened ? opened->kind : -1,
+						    .opened_grade = opened ? opened->grade : -1 };
+}
+
+/* incident: before the entries; opened: the incident that they open; one of the two is NULL. extras: before the entries. */
+static Result draft_entered(Handler *handler, const Incident *before, const Incident *opened, const IncidentExtras *extras,
+			    const Entries *entries, JournalRecord *journal)
+{
+	const Incident *incident = before ? before : opened;
 	json_t *resumption JSON_AUTO = resumption_of(incident, extras, entries, handler->policy);
 	json_t *joins JSON_AUTO = joins_of(journal->incident_id, incident, entries, handler->policy);
 	journal->entries = entries->list;
 	journal->version = entries->version;
 	journal->resumption = resumption;
 	journal->joins = joins;
-	return draft(handler, TYPE_JOURNAL_ENTERED, journal, entries->at);
+	TRY(draft(handler, TYPE_JOURNAL_ENTERED, journal));
+	facts_keep(handler->memory, journal, entries, opened);
+	return result_ok();
 }
 
 /* The owner of a partition decides about the incidents of its slots only, whatever an input says. */
@@ -261,7 +304,8 @@ static Result assessment_decide(Handler *handler, const AssessmentRecord *record
 	if (result_failed(decided) || json_array_size(list) == 0)
 		return decided;
 	JournalRecord journal = { .incident_id = incident_id };
-	return draft_entered(handler, stored->exists ? &stored->incident : &opened, &stored->extras, &entries, &journal);
+	return stored->exists ? draft_entered(handler, &stored->incident, NULL, &stored->extras, &entries, &journal) :
+				draft_entered(handler, NULL, &opened, &stored->extras, &entries, &journal);
 }
 
 static Result decide_assessment(Handler *handler, const Record *input)
@@ -301,8 +345,8 @@ static Result decision_draft(Handler *handler, const StoredIncident *stored, con
 				  .fingerprint = command->fingerprint, .problem = decision->problem,
 				  .version = decision->version };
 	if (decision->kind == DECIDED_ENTERED)
-		return draft_entered(handler, &stored->incident, &stored->extras, &decision->entries, &journal);
-	return draft(handler, types[decision->kind], &journal, decision->entries.at);
+		return draft_entered(handler, &stored->incident, NULL, &stored->extras, &decision->entries, &journal);
+	return draft(handler, types[decision->kind], &journal);
 }
 
 static Result command_decide_on(Handler *handler, const Record *input, const CommandRecord *command)

@@ -199,7 +199,7 @@ static Result protocol_append(Import *import, TopicId ledger, unsigned partition
 	char partition_name[64], name[96], time[INSTANT_TEXT];
 	snprintf(partition_name, sizeof partition_name, "%s/%u", topics[ledger].short_name, partition);
 	snprintf(name, sizeof name, "%016" PRIx64 ".%s", import->options.owner_id, type);
-	Id id = id_of_pair("led_", slice_of(partition_name), slice_of(name));
+	Id id = id_of_pair(ID_IMPORTED_PROTOCOL, slice_of(partition_name), slice_of(name));
 	instant_format(import->options.now, time);
 	Buffer *headers = &import->headers;
 	buffer_clear(headers);

@@ -432,7 +432,7 @@ static bool word_equal(const Field *field, const void *one, const void *other)
 
 static bool nested_equal(const Field *field, const void *one, const void *other)
 {
-	return fields_equal(field->table, UINT64_MAX, one, other);
+	return fields_differing(field->table, one, other) == 0;
 }
 
 static bool tree_equal(const Field *field, const void *one, const void *other)
@@ -592,14 +592,39 @@ static bool is_member(const FieldTable *table, size_t row, uint64_t members)
 	return (members >> row & 1) != 0;
 }
 
-uint64_t json_members_of(const FieldTable *table, json_t *tree)
+/* The row of a name; count if there is none. */
+static size_t row_of(const FieldTable *table, const char *name)
 {
-	uint64_t members = 0;
+	size_t row = 0;
 
-	for (size_t i = 0; i < table->count; i++)
-		if (json_object_get(tree, table->fields[i].name))
-			members |= (uint64_t)1 << i;
-	return members;
+	while (row < table->count && strcmp(table->fields[row].name, name) != 0)
+		row++;
+	return row;
+}
+
+Result json_decode_members(const FieldTable *table, json_t *tree, void *out, uint64_t *members)
+{
+	FieldErrors errors;
+	Decoding decoding = { .errors = &errors };
+	const char *name;
+	json_t *value;
+
+	errors.count = 0;
+	errors.more = false;
+	*members = 0;
+	fields_clear(table, out);
+	json_object_foreach (tree, name, value) {
+		size_t row = row_of(table, name);
+		const Field *field = &table->fields[row];
+		if (row == table->count)
+			continue;
+		if (!json_is_null(value))
+			kinds[field->type].read(&decoding, field, value, &(Path){ .name = name }, member_in(field, out));
+		*members |= (uint64_t)1 << row;
+	}
+	if (!decoding.failed)
+		return result_ok();
+	return result_fail(ERROR_INPUT, "%s%s: %s", table->name, errors.list[0].pointer, errors.list[0].detail);
 }
 
 json_t *json_encode_members(const FieldTable *table, const void *in, uint64_t members)
@@ -626,15 +651,17 @@ void fields_copy(const FieldTable *table, uint64_t members, const void *from, vo
 	}
 }
 
-bool fields_equal(const FieldTable *table, uint64_t members, const void *one, const void *other)
+uint64_t fields_differing(const FieldTable *table, const void *one, const void *other)
 {
+	uint64_t members = 0;
+
+	must(table->count <= FIELD_SET_MAX);
 	for (size_t i = 0; i < table->count; i++) {
 		const Field *field = &table->fields[i];
-		if (is_member(table, i, members) &&
-		    !kinds[field->type].equal(field, (const char *)one + field->offset, (const char *)other + field->offset))
-			return false;
+		if (!kinds[field->type].equal(field, (const char *)one + field->offset, (const char *)other + field->offset))
+			members |= (uint64_t)1 << i;
 	}
-	return true;
+	return members;
 }
 
 const char *field_text(const Field *field, const void *in)

@@ -12,6 +12,18 @@ enum { PREFIX_MAX = 5, TIME_BASE32 = 10, TAIL_BASE32 = 16, TAIL_BYTES = 10 };
 
 static const char incident_prefix[] = "inc_";
 
+/* The prefixes of the kinds with two parts. NULL: a kind with a function of its own. */
+static const char *const prefixes[ID_KINDS] = {
+	[ID_RECORD_OF_INPUT] = "rec_",  [ID_RECORD_OF_OWNER] = "rec_",    [ID_PROTOCOL_RECORD] = "led_",
+	[ID_IMPORTED_PROTOCOL] = "led_", [ID_REPEAT_REPORT] = "rep_",     [ID_ATTEMPT] = "del_",
+	[ID_ESCALATION] = "esc_",       [ID_CHECKPOINT] = "chk_",         [ID_POLICY] = "pol_",
+	[ID_TABLE_ROW] = "out_",        [ID_CORRELATION_KEY_OF_ID] = "",  [ID_JOIN_KEY] = "",
+	[ID_LINK_PART] = "",            [ID_COMMAND_OF_REQUEST] = "cmd_", [ID_COMMAND_LINK] = "cmd_",
+	[ID_COMMAND_CAMPAIGN] = "cmd_", [ID_COMMAND_ESCALATED] = "cmd_",  [ID_KEY_EVENT] = "evt_",
+	[ID_JOIN] = "jon_",             [ID_ASSESSMENT] = "asm_",         [ID_OUTPUT] = "out_",
+	[ID_MESSAGE] = "msg_",          [ID_DEAD_LETTER] = "dlt_",
+};
+
 /* ---- base32 --------------------------------------------------------------------------------------------------- */
 
 /* Encodes the first 5 * count bits of bytes, the highest bit first. */
@@ -68,34 +80,72 @@ Id id_of_bytes(const char *prefix, const uint8_t bytes[static 17])
 	return id;
 }
 
-Id id_of_event(IdDomain domain, Slice first, Slice second, Slice correlation_key)
-{
-	const char byte = (char)domain;
-	const Slice end = SLICE("\0");
-	Digest digest = DIGEST(((Slice){ &byte, 1 }), first, end, second, end, correlation_key);
+/* The size of a part in four bytes, big endian. */
+typedef struct {
+	char bytes[4];
+} PartSize;
 
+static PartSize part_size(Slice part)
+{
+	must(part.size <= UINT32_MAX);
+	return (PartSize){ { (char)(part.size >> 24), (char)(part.size >> 16), (char)(part.size >> 8), (char)part.size } };
+}
+
+/* SHA-256 of the domain byte and the parts, each behind its size. */
+static Digest digest_in_domain(IdKind kind, const Slice *parts, size_t count)
+{
+	enum { PARTS_MAX = 2 };
+	const char byte = (char)kind;
+	PartSize sizes[PARTS_MAX];
+	Slice hashed[1 + 2 * PARTS_MAX] = { { &byte, 1 } };
+
+	must(kind > 0 && kind < ID_BEFORE_DOMAINS && count <= PARTS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		sizes[i] = part_size(parts[i]);
+		hashed[1 + 2 * i] = (Slice){ sizes[i].bytes, sizeof sizes[i].bytes };
+		hashed[2 + 2 * i] = parts[i];
+	}
+	return digest_of(hashed, 1 + 2 * count);
+}
+
+Id id_of_event(IdKind kind, Slice first, Slice second, Slice correlation_key)
+{
+	const char byte = (char)kind;
+	const Slice end = SLICE("\0");
+
+	must(kind >= ID_EVENT_OF_SENDER && kind <= ID_REPORT_OF_REQUEST);
+	Digest digest = DIGEST(((Slice){ &byte, 1 }), first, end, second, end, correlation_key);
 	return id_of_bytes("evt_", digest.bytes);
 }
 
-Id id_of_pair(const char *prefix, Slice first, Slice second)
+Id correlation_key_of_members(Slice source, Slice rule, Slice asset, Slice actor)
 {
-	Digest digest = DIGEST(first, SLICE("\0"), second);
+	const Slice end = SLICE("\0");
+	Digest digest = DIGEST(source, end, rule, end, asset, end, actor);
 
-	return id_of_bytes(prefix, digest.bytes);
+	return id_of_bytes("", digest.bytes);
 }
 
-Id id_derived(const char *prefix, Slice parent, unsigned ordinal)
+Id id_of_pair(IdKind kind, Slice first, Slice second)
+{
+	must(kind < ID_KINDS && prefixes[kind]);
+	Digest digest = kind < ID_BEFORE_DOMAINS ? digest_in_domain(kind, (const Slice[]){ first, second }, 2)
+						 : DIGEST(first, SLICE("\0"), second);
+	return id_of_bytes(prefixes[kind], digest.bytes);
+}
+
+Id id_derived(IdKind kind, Slice parent, unsigned ordinal)
 {
 	char decimal[12];
 
 	snprintf(decimal, sizeof decimal, "%u", ordinal);
-	return id_of_pair(prefix, parent, slice_of(decimal));
+	return id_of_pair(kind, parent, slice_of(decimal));
 }
 
 Id id_of_incident(Instant received_at, unsigned slot, Slice event_id)
 {
 	must(received_at >= 0 && received_at <= INSTANT_MAX && slot < SLOTS);
-	Digest digest = DIGEST(event_id);
+	Digest digest = digest_in_domain(ID_INCIDENT, &event_id, 1);
 	size_t body;
 	Id id = id_begin(incident_prefix, &body);
 	uint8_t tail[TAIL_BYTES] = { (uint8_t)(slot >> 4), (uint8_t)((slot & 15) << 4 | digest.bytes[0] >> 4) };
@@ -138,7 +188,7 @@ bool id_is(const char *prefix, Slice text)
 
 void number_of_incident(Instant received_at, Slice event_id, char out[static NUMBER_SIZE])
 {
-	Digest digest = DIGEST(event_id);
+	Digest digest = digest_in_domain(ID_NUMBER, &event_id, 1);
 	char code[9] = "";
 
 	base32_write(upper_digits, digest.bytes, 8, code);

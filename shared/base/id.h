@@ -1,18 +1,24 @@
 /*
  * Identifiers. Every id, except the random ids below, is a pure function of the input for which it is made, so processing an
  * input again yields the same ids. Services recognise a repeat by its id, so that no input takes effect twice. Text form:
- * prefix and 26 characters of lower-case Crockford base32.
+ * prefix and 26 characters of lower-case Crockford base32, which hold 130 bits of a SHA-256, or 130 random bits.
  *
- *   evt_   an event or a report: 130 bits of SHA-256(domain, first, 0, second, 0, correlation key), where domain is one
- *          byte and (first, second) is (source, id) if the sender gave an id, else (key id, Idempotency-Key); 130 random
- *          bits if the sender gave neither id nor Idempotency-Key. The correlation key determines the partition, and the
- *          duplicate filter covers one partition only. Without the correlation key in the hash, a second event with the
- *          same (source, id) but another asset would be a duplicate if both assets are on one partition, and a new event
- *          otherwise. The hashed key is empty for a report and for an event without a correlation member; their
- *          correlation key is derived from the id.
- *   inc_   2 zero bits, 48 bits of the time of receipt of the opening event in ms, 12 bits of slot, 68 bits of
- *          SHA-256(event id): sorts by time and contains the slot, which determines the partition
- *   other prefixes (cmd_, rec_, msg_ …): 130 bits of SHA-256(first, 0, second), or random bits
+ * Two different inputs of one kind never hash the same bytes, nor do two kinds that share a prefix. The kind (IdKind)
+ * determines the hashed bytes:
+ *
+ *   below ID_BEFORE_DOMAINS   the kind as one byte (the domain byte), then each part behind its size in four bytes, big endian.
+ *                             A part may contain any bytes.
+ *   ID_EVENT_…, ID_REPORT_…   the domain byte, first part, NUL, second part, NUL, third part. No part contains a NUL.
+ *   from ID_BEFORE_DOMAINS    first part, NUL, second part. Programs compute these ids again and compare them with stored ids:
+ *                             with another hash, a command would take effect twice after an upgrade, or a person be notified
+ *                             twice. How two kinds of one prefix differ stands beside them. Where a prefix also has kinds with
+ *                             a domain byte (evt_, out_), these begin with a byte below 32 and the others with a letter.
+ *
+ * An upgrade from a version that hashed no domain byte changes no stored id. The ids with a domain byte are computed once, and
+ * read from their record afterwards.
+ *
+ *   inc_   2 zero bits, 48 bits of the time of receipt of the opening event in ms, 12 bits of slot, 68 bits of the hash of the
+ *          event id: sorts by time and contains the slot, which determines the partition
  */
 #ifndef TOCSIN_BASE_ID_H
 #define TOCSIN_BASE_ID_H
@@ -28,29 +34,68 @@ typedef struct {
 	char text[ID_SIZE];
 } Id;
 
-/*
- * The domain byte of an event id: one for each combination of document and identity, so that equal texts in two domains give
- * different ids. The hashed bytes of an id_derived id begin with a letter, never with one of these bytes, so it cannot equal
- * an event id. Stored ids depend on these numbers: never change one. An identity with more parts (for example the index of
- * an item in a batch) needs a new domain.
- */
+/* Stored ids depend on the numbers below ID_BEFORE_DOMAINS: never change or reuse one. A new kind gets the next number. */
 typedef enum {
-	ID_EVENT_OF_SENDER = 1, /* an event by its (source, id) */
-	ID_EVENT_OF_REQUEST = 2, /* an event by (key id, Idempotency-Key) */
-	ID_REPORT_OF_REQUEST = 3, /* a report by (key id, Idempotency-Key) */
-} IdDomain;
+	ID_EVENT_OF_SENDER = 1,   /* evt_ an event by its (source, id) */
+	ID_EVENT_OF_REQUEST = 2,  /* evt_ an event by (key id, Idempotency-Key) */
+	ID_REPORT_OF_REQUEST = 3, /* evt_ a report by (key id, Idempotency-Key) */
+	ID_INCIDENT = 4,          /* inc_ event id */
+	ID_NUMBER = 5,            /* INC-… event id */
+	ID_RECORD_OF_INPUT = 6,   /* rec_ input id, ordinal */
+	ID_RECORD_OF_OWNER = 7,   /* rec_ ledger partition, position in the term; a record without an input */
+	ID_PROTOCOL_RECORD = 8,   /* led_ ledger partition, owner and record type */
+	ID_IMPORTED_PROTOCOL = 9, /* led_ the same, written by an import */
+	ID_REPEAT_REPORT = 10,    /* rep_ incident id, version and position */
+	ID_ATTEMPT = 11,          /* del_ message id, state and number of the attempt */
+	ID_ESCALATION = 12,       /* esc_ incident and level, plan */
+	ID_CHECKPOINT = 13,       /* chk_ "audit", head of the log */
+	ID_POLICY = 14,           /* pol_ "policy", version */
+	ID_TABLE_ROW = 15,        /* out_ table, key and version */
 
-/* The id of an event or report. No part contains a NUL; correlation_key may be empty. */
-Id id_of_event(IdDomain domain, Slice first, Slice second, Slice correlation_key);
+	ID_BEFORE_DOMAINS = 32,
+	/* Without a prefix. The first parts differ: any text, but three NULs are hashed; evt_…; one of two words; 26 or 30 characters */
+	ID_CORRELATION_KEY = ID_BEFORE_DOMAINS, /* members of an event: correlation_key_of_members */
+	ID_CORRELATION_KEY_OF_ID, /* event id, "" */
+	ID_JOIN_KEY,              /* "asset" or "actor", value */
+	ID_LINK_PART,             /* two incident ids, or join key and link part; only hashed further */
+	/* cmd_: a first part with slashes; 26 characters and inc_…; 26 characters and rec_…; esc_… */
+	ID_COMMAND_OF_REQUEST,    /* key id/incident id/command, Idempotency-Key */
+	ID_COMMAND_LINK,          /* link part, incident id */
+	ID_COMMAND_CAMPAIGN,      /* join key, record id */
+	ID_COMMAND_ESCALATED,     /* record id, ordinal */
+	/* Each of these is the only kind of its prefix without a domain byte. */
+	ID_KEY_EVENT,             /* evt_ record id, ordinal: a closing or reopening, for intake */
+	ID_JOIN,                  /* jon_ record id, ordinal */
+	ID_ASSESSMENT,            /* asm_ record id, ordinal */
+	ID_OUTPUT,                /* out_ record id, ordinal */
+	ID_MESSAGE,               /* msg_ incident:plan:level:recipient, ordinal; receivers see it */
+	ID_DEAD_LETTER,           /* dlt_ service, topic/partition/offset */
+	ID_KINDS
+} IdKind;
 
-/* Prefix (at most 5 characters, "cmd_") and 130 bits of SHA-256(first, NUL, second). */
-Id id_of_pair(const char *prefix, Slice first, Slice second);
+/*
+ * The id of an event or report: kind is one of the first three. No part contains a NUL; correlation_key may be empty. It is
+ * included because the duplicate filter covers one partition only, and the key determines the partition: without it, the same
+ * (source, id) with another asset would be a duplicate on one partition and a new event on another. It is empty for a report
+ * and for an event without a correlation member; their correlation key is derived from the id. An identity with more parts
+ * (for example the index of an item in a batch) needs a kind of its own.
+ */
+Id id_of_event(IdKind kind, Slice first, Slice second, Slice correlation_key);
 
-/* Prefix and the first 130 bits of 17 random bytes, drawn by the caller. */
+/*
+ * The correlation key of an event, from the members by which its source is correlated; the others are empty. No member contains
+ * a NUL. Each has a fixed position in the hash, so equal texts in different members give different keys.
+ */
+Id correlation_key_of_members(Slice source, Slice rule, Slice asset, Slice actor);
+
+/* The id of a kind with two parts, of which at most one may contain a NUL unless the kind has a domain byte. */
+Id id_of_pair(IdKind kind, Slice first, Slice second);
+
+/* Prefix (at most 5 characters, "cmd_") and the first 130 bits of 17 bytes, which the caller has drawn at random. */
 Id id_of_bytes(const char *prefix, const uint8_t bytes[static 17]);
 
-/* Prefix and 130 bits of SHA-256(parent, NUL, ordinal in decimal): the id of the ordinal-th output of one input. */
-Id id_derived(const char *prefix, Slice parent, unsigned ordinal);
+/* id_of_pair(kind, parent, ordinal in decimal): the id of the ordinal-th output of one input. */
+Id id_derived(IdKind kind, Slice parent, unsigned ordinal);
 
 /* The id of the incident that an event opens. received_at is 0 to INSTANT_MAX; slot < SLOTS. */
 Id id_of_incident(Instant received_at, unsigned slot, Slice event_id);
@@ -61,7 +106,7 @@ bool id_incident_parse(Slice incident_id, unsigned *slot, Instant *opened_at);
 /* True when text is the prefix followed by 26 base32 characters. */
 bool id_is(const char *prefix, Slice text);
 
-/* "INC-2026-7K3M-9QRX": UTC year, and 40 bits of SHA-256(event id) in upper-case base32. For display only: not unique. */
+/* "INC-2026-7K3M-9QRX": UTC year, and 40 bits of the hash of the event id in upper-case base32. For display only: not unique. */
 void number_of_incident(Instant received_at, Slice event_id, char out[static NUMBER_SIZE]);
 
 /* True when text has that form. */

@@ -21,6 +21,18 @@ static inline Instant instant_earlier(Instant one, Instant other)
 	return one == INSTANT_NONE || (other != INSTANT_NONE && other < one) ? other : one;
 }
 
+/*
+ * The time of a record of a stream, for windows and retention: `given`, or `now`, the own clock, if `given` is impossible: more
+ * than five minutes after now, or more than 35 days before it, because no stream keeps a record for longer than 30 days. So a
+ * writer whose clock is wrong neither ends what others began nor keeps anything for years.
+ */
+enum { INSTANT_AHEAD_MAX_MS = 300000 };
+#define INSTANT_BEHIND_MAX_MS (INT64_C(35) * 86400000)
+static inline Instant instant_bounded(Instant given, Instant now)
+{
+	return given > now + INSTANT_AHEAD_MAX_MS || given < now - INSTANT_BEHIND_MAX_MS ? now : given;
+}
+
 /* 9999-12-31T23:59:59.999Z. Results of instant_parse are from 0 to INSTANT_MAX. */
 #define INSTANT_MAX INT64_C(253402300799999)
 

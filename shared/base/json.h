@@ -154,16 +154,17 @@ json_t *json_encode_present(const FieldTable *table, const void *in);
 /*
  * Sets of members: bit i stands for row i of a table, which has at most 64 rows.
  *
- * fields_clear fills *out (table->size bytes) with absent values. json_members_of is the set of the members that an object has,
- * null included. json_encode_members is a new object with the members of the set, absent ones null. fields_copy copies the
- * members of the set between two structs, borrowed values as pointers. fields_equal compares them by value.
+ * fields_clear fills *out (table->size bytes) with absent values. json_decode_members decodes the members that an object has and
+ * sets *members to them, null included; FIELD_REQUIRED has no effect, and unknown members are ignored; ERROR_INPUT with the first
+ * error. json_encode_members is a new object with the members of the set, absent ones null. fields_copy copies the members of
+ * the set between two structs, borrowed values as pointers. fields_differing is the set of those that differ by value.
  */
 enum { FIELD_SET_MAX = 64 };
 void fields_clear(const FieldTable *table, void *out);
-uint64_t json_members_of(const FieldTable *table, json_t *tree);
+Result json_decode_members(const FieldTable *table, json_t *tree, void *out, uint64_t *members);
 json_t *json_encode_members(const FieldTable *table, const void *in, uint64_t members);
 void fields_copy(const FieldTable *table, uint64_t members, const void *from, void *to);
-bool fields_equal(const FieldTable *table, uint64_t members, const void *one, const void *other);
+uint64_t fields_differing(const FieldTable *table, const void *one, const void *other);
 
 /* The value of a FIELD_TEXT, or the word of a FIELD_CHOICE, in a struct; NULL if it is absent. */
 const char *field_text(const Field *field, const void *in);

@@ -15,9 +15,7 @@ IncidentChange incident_change_none(void)
 IncidentChange incident_change_of(const Incident *incident)
 {
 	IncidentChange change = incident_change_none();
-	for (size_t i = 0; i < incident_table.count; i++)
-		if (!fields_equal(&incident_table, (uint64_t)1 << i, incident, &change.values))
-			change.members |= (uint64_t)1 << i;
+	change.members = fields_differing(&incident_table, incident, &change.values);
 	change.values = *incident;
 	return change;
 }
@@ -44,12 +42,8 @@ json_t *incident_change_encode(const IncidentChange *change)
 
 Result incident_change_decode(json_t *changes, IncidentChange *out)
 {
-	*out = incident_change_none();
-	if (changes == NULL)
-		return result_ok();
-	TRY(json_decode_record(&incident_table, changes, &out->values));
-	out->members = json_members_of(&incident_table, changes);
-	return result_ok();
+	out->owned = NULL;
+	return json_decode_members(&incident_table, changes, &out->values, &out->members);
 }
 
 void incident_change_apply(const IncidentChange *change, Incident *incident)
@@ -59,7 +53,7 @@ void incident_change_apply(const IncidentChange *change, Incident *incident)
 
 bool incident_change_matters(const IncidentChange *change, const Incident *incident)
 {
-	return !fields_equal(&incident_table, change->members, &change->values, incident);
+	return (fields_differing(&incident_table, &change->values, incident) & change->members) != 0;
 }
 
 /* ---- stored incidents */
@@ -147,11 +141,11 @@ static Result extras_fold(IncidentExtras *extras, const JournalEntry *entry, con
 static Result order_check(const Incident *incident, const IncidentExtras *extras, const JournalEntry *entry)
 {
 	if (entry->version != incident->version + 1)
-		return result_fail(ERROR_INTERNAL, "journal entry has version %lld, but the incident has version %lld",
-				   (long long)entry->version, (long long)incident->version);
+		return result_fail(ERROR_INTERNAL, "journal entry has version %lld, but the next one of its incident is %lld: the order of the journal is broken",
+				   (long long)entry->version, (long long)incident->version + 1);
 	if (entry->sequence != INT64_MIN && entry->sequence != extras->sequence + 1)
-		return result_fail(ERROR_INTERNAL, "journal entry has sequence %lld, but the incident has sequence %lld",
-				   (long long)entry->sequence, (long long)extras->sequence);
+		return result_fail(ERROR_INTERNAL, "journal entry has sequence %lld, but the next one of its incident is %lld: the order of the journal is broken",
+				   (long long)entry->sequence, (long long)extras->sequence + 1);
 	return result_ok();
 }
 

@@ -69,7 +69,7 @@ typedef struct {
 	json_t *trees[INCIDENT_TREES_MAX]; /* the trees from which the incident borrows; owned */
 } StoredIncident;
 
-/* An incident without entries. False, with *out zeroed, if the text is no id. */
+/* An incident without entries. False, with *out zeroed, if id has ID_SIZE bytes or more; the form of id is not checked. */
 bool stored_incident_new(Slice id, StoredIncident *out);
 
 /* Frees what it owns and zeroes it. */

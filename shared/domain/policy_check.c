@@ -85,7 +85,7 @@ static void check_version(const json_t *version, FieldErrors *errors)
 		return;
 	if (text == NULL || *text == '\0' || strlen(text) > 64 || !has_only(text, "._-"))
 		field_errors_add(errors, "/pack/version",
-				 "must be a whole number, or letters, digits, '.', '_' and '-'");
+				 "must be a whole number, or 1 to 64 letters, digits, '.', '_' and '-'");
 }
 
 /* True for text in the form of a time zone's name. The name is not looked up: this function must not read the zone files. */
@@ -322,7 +322,7 @@ static bool pointer_leads(const FieldTable *table, const char *pointer, const Fi
 typedef struct {
 	json_t *condition;
 	size_t rule, index;
-	const Field *leaves[2]; /* the field that the condition tests in an event, and in a report; NULL: it has none */
+	const Field *leaves[2]; /* the row of the tested member in an event, and in a report; NULL: the document has no such row */
 	FieldErrors *errors;
 } ConditionCheck;
 

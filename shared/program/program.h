@@ -109,7 +109,7 @@ typedef struct {
 /* The main function of a distributed program: handles options like --help, else calls program_run. Returns the exit code. */
 int program_main(const Program *program, int argc, char **argv);
 
-/* Reads settings and pack, starts the program, serves until a signal arrives or a runtime fails, and stops. */
+/* Reads settings and pack, starts the program, serves until SIGTERM or SIGINT arrives or a runtime fails, and stops. SIGHUP reloads the pack. */
 ExitCode program_run(const Program *program);
 
 /* The routes /livez, /readyz and /metrics, which every program serves besides its own routes. */

@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-enum { PROGRAM_ROUTES_MAX = 24, URL_SIZE = 64 };
+enum { PROGRAM_ROUTES_MAX = 24, URL_SIZE = 72 };
 
 typedef struct {
 	const Program *program;

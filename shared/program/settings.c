@@ -1,6 +1,7 @@
 #include "shared/program/settings.h"
 
 #include "shared/base/hash.h"
+#include "shared/io/http/listen.h"
 #include "shared/io/system/files.h"
 #include "shared/io/kafka/check.h"
 #include "shared/io/outbound/egress.h"
@@ -8,29 +9,20 @@
 #include "shared/io/outbound/mail.h"
 #include "shared/io/redis/client.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUE_MAX = 16384, KEY_MIN = 32, KEY_MAX = 128, PORT_MAX = 65535, INSTANCE_MAX = 100 };
+enum { VALUE_MAX = 16384, KEY_MIN = 32, KEY_MAX = 128, INSTANCE_MAX = 100 };
 
 /* ---- checks of texts: each returns NULL for a valid value, else the requirement, "must …" */
 
 static const char *check_listen(const char *value)
 {
-	static const char wanted[] = "must be an IPv4 address and a port, like 127.0.0.1:8080";
-	const char *colon = strrchr(value, ':');
-	char address[INET_ADDRSTRLEN];
-	struct in_addr parsed;
-	int64_t port;
-	if (colon == NULL || !text_copy((Slice){ value, (size_t)(colon - value) }, address, sizeof address))
-		return wanted;
-	if (inet_pton(AF_INET, address, &parsed) != 1 || !slice_integer(slice_of(colon + 1), &port))
-		return wanted;
-	return port >= 0 && port <= PORT_MAX ? NULL : wanted;
+	ListenAddress address;
+	return listen_parse(value, &address) ? NULL : "must be " LISTEN_FORM;
 }
 
 static const char *check_key(const char *value)
@@ -110,7 +102,8 @@ const Setting settings_table[] = {
 	{ "TOCSIN_HOME", .users = SETTING_ALL, .fallback = "./var",
 	  .sentence = "directory of all data of this installation" },
 	{ "TOCSIN_LISTEN", .users = SERVERS, .fallback = "127.0.0.1:8080", .check = check_listen,
-	  .sentence = "address and port of the API; port 0 picks a free port and prints it in the ready line" },
+	  .sentence = "address and port of the API, IPv4 or IPv6, like [::1]:8080; [::] is every IPv6 and IPv4 address; port 0 picks a free "
+		      "port and prints it in the ready line" },
 	{ "TOCSIN_OPS_LISTEN", .users = SERVERS | SETTING_COMMANDS, .check = check_listen,
 	  .sentence = "when set, /livez, /readyz and /metrics are served only here" },
 	{ "TOCSIN_PUBLIC_URL", .users = NOTIFIERS, .channels = true, .check = check_web_url,

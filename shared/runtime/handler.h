@@ -55,7 +55,7 @@ typedef struct {
 	Slice cause;   /* empty: the input's id */
 	Slice body;
 	Slice headers; /* further packed headers, or empty */
-	Instant time;  /* ce_time */
+	Instant time;  /* ce_time of an output; unused for a ledger record, whose ce_time is the owner's clock (handler->now) */
 } Draft;
 
 typedef struct Handler Handler;

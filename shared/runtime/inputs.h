@@ -43,7 +43,7 @@ typedef struct {
 	Buffer body;
 } Inputs;
 
-/* *inputs is zeroed; handler and reader are borrowed until inputs_release. */
+/* The caller has zeroed *inputs; handler and reader are borrowed until inputs_release. */
 void inputs_init(Inputs *inputs, Handler *handler, BusReader *reader);
 void inputs_release(Inputs *inputs);
 

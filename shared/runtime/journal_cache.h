@@ -1,7 +1,7 @@
 /*
- * Journal records, decoded once. A handler gets a record of the journal up to four times: when it drafts it, in apply, in derive
- * and in accepted; or in observe and in decide. The cache finds the decoded record by the bytes of the body, so a hit has the
- * same meaning as decoding again. One cache a handler; not thread-safe.
+ * The last journal records, decoded: a handler gets a record several times in a row, in decide and in apply, or in observe and in
+ * decide. The cache finds a record by the bytes of its body, so a hit means the same as decoding again. One cache a handler; not
+ * thread-safe.
  */
 #ifndef TOCSIN_RUNTIME_JOURNAL_CACHE_H
 #define TOCSIN_RUNTIME_JOURNAL_CACHE_H
@@ -10,7 +10,7 @@
 
 typedef struct JournalCache JournalCache;
 
-/* count: number of records that are kept, a power of two; bodies over JOURNAL_CACHED_MAX bytes are not. */
+/* count: number of records that are kept, a few; those over JOURNAL_CACHED_MAX bytes are decoded each time. */
 enum { JOURNAL_CACHED_MAX = 1 << 16 };
 JournalCache *journal_cache_new(size_t count);
 /* NULL is accepted. */

@@ -32,7 +32,7 @@ Result outputs_emit(Outputs *outputs, TopicId topic, unsigned slot, const Draft 
 {
 	const Record *from = outputs->from;
 	must(from);
-	Id derived = id_derived("out_", from->id, outputs->emitted++);
+	Id derived = id_derived(ID_OUTPUT, from->id, outputs->emitted++);
 	char time[INSTANT_TEXT];
 	instant_format(draft->time, time);
 	Buffer *headers = &outputs->headers;
@@ -131,7 +131,7 @@ Result outputs_dead_letter(Outputs *outputs, Wire *wire, BusPosition input, cons
 	const char *service = outputs->handler->service->name, *topic = topics[input.topic].name;
 	char name[128], time[INSTANT_TEXT];
 	snprintf(name, sizeof(name), "%s/%u/%" PRId64, topic, input.partition, input.from);
-	Id id = id_of_pair("dlt_", slice_of(service), slice_of(name));
+	Id id = id_of_pair(ID_DEAD_LETTER, slice_of(service), slice_of(name));
 	instant_format(outputs->handler->now, time);
 	Buffer headers, body;
 	buffer_init(&headers, DEAD_LETTER_BYTES);

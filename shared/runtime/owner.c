@@ -53,7 +53,7 @@ static Result protocol_append(Owner *owner, const char *type, const char *id_suf
 {
 	char name[96], time[INSTANT_TEXT];
 	snprintf(name, sizeof(name), "%" PRIu64 ".%016" PRIx64 ".%s", owner->epoch, owner->options->owner_id, id_suffix);
-	Id id = id_of_pair("led_", slice_of(owner->name), slice_of(name));
+	Id id = id_of_pair(ID_PROTOCOL_RECORD, slice_of(owner->name), slice_of(name));
 	instant_format(owner->handler->now, time);
 	Buffer *headers = &owner->headers;
 	buffer_clear(headers);
@@ -442,13 +442,13 @@ Result owner_draft(Owner *owner, const Draft *draft)
 	uint64_t seq = before + owner->batch.count + 1;
 	char name[96];
 	snprintf(name, sizeof(name), "%" PRIu64 ".%016" PRIx64 ".%" PRIu64, owner->epoch, options->owner_id, seq);
-	Id derived = owner->input ? id_derived("rec_", owner->input->id, owner->input_drafts++) :
-				    id_of_pair("rec_", slice_of(owner->name), slice_of(name));
+	Id derived = owner->input ? id_derived(ID_RECORD_OF_INPUT, owner->input->id, owner->input_drafts++) :
+				    id_of_pair(ID_RECORD_OF_OWNER, slice_of(owner->name), slice_of(name));
 	Slice cause = draft->cause.size ? draft->cause : owner->input ? owner->input->id : SLICE_NONE;
 	Record record = { .topic = options->service->ledger, .partition = options->partition,
 			  .id = draft->id.size ? draft->id : id_slice(&derived), .type = draft->type,
 			  .subject = draft->subject, .key = draft->key.size ? draft->key : draft->subject, .cause = cause,
-			  .headers = draft->headers, .body = draft->body, .time = draft->time };
+			  .headers = draft->headers, .body = draft->body, .time = owner->handler->now };
 	record = batch_keep(&owner->batch, &record);
 	/* Apply the record before appending it: the positions in its headers depend on the applied state (Service.position). */
 	Result result = record_is_bookkeeping(&record) ? result_ok() : options->service->apply(owner->handler, &record);

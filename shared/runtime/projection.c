@@ -144,7 +144,7 @@ static Result key_append(Projection *projection, Slice key, int64_t version)
 	const ServiceProjection *declared = projection->declared;
 	char name[96], time[INSTANT_TEXT];
 	snprintf(name, sizeof(name), "%.*s.%" PRId64, (int)key.size, key.data, version);
-	Id id = id_of_pair("out_", slice_of(topics[declared->topic].short_name), slice_of(name));
+	Id id = id_of_pair(ID_TABLE_ROW, slice_of(topics[declared->topic].short_name), slice_of(name));
 	instant_format(projection->handler->now, time);
 	Buffer *headers = &projection->headers;
 	buffer_clear(headers);

@@ -165,7 +165,7 @@ static void policy_judged(Runtime *runtime)
 }
 
 /*
- * Tries the newest message first and, while it is none that can be put in force, the one before it in the next step: an invalid
+ * Tries the newest message first and, as long as a message is invalid, the one before it in the next step: an invalid
  * message must not take the policy from a process that starts. Messages before policy_next were judged before.
  */
 static Result policy_follow(Runtime *runtime)

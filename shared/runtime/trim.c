@@ -10,7 +10,8 @@ typedef struct {
 	const LedgerTrim *trim;
 	LedgerCursor cursor;
 	Instant young_since;
-	int64_t cut; /* offset of the last accepted record that was visited */
+	int64_t cut;          /* all records before this offset may be dropped */
+	int64_t undated_from; /* the first record of a run from the future that ends here; -1: none */
 	bool stopped;
 	bool droppable; /* at least one visited accepted record need not be kept */
 	Result result;
@@ -25,10 +26,17 @@ static Result record_needed(const TrimVisit *visit, const BusRecord *from, bool 
 	return record_is_bookkeeping(&record) ? result_ok() : handler->service->needed(handler, &record, needed);
 }
 
-static bool record_is_young(const TrimVisit *visit, const BusRecord *from)
+typedef enum { AGE_OLD, AGE_YOUNG, AGE_UNKNOWN } RecordAge;
+
+/* The time of a record is the clock of its owner. A time after now says nothing: the clock was wrong. */
+static RecordAge record_age(const TrimVisit *visit, const BusRecord *from)
 {
-	Instant time;
-	return result_failed(instant_parse(header_get(from->headers, "ce_time"), &time)) || time >= visit->young_since;
+	Instant time, now = visit->trim->handler->now;
+	if (result_failed(instant_parse(header_get(from->headers, "ce_time"), &time)))
+		return AGE_YOUNG;
+	if (time > now + INSTANT_AHEAD_MAX_MS)
+		return AGE_UNKNOWN;
+	return time >= visit->young_since ? AGE_YOUNG : AGE_OLD;
 }
 
 static bool trim_visit(void *context, const BusRecord *from)
@@ -39,12 +47,19 @@ static bool trim_visit(void *context, const BusRecord *from)
 		return false;
 	if (ledger_judge(&visit->cursor, from->headers, &mark) != LEDGER_ACCEPT)
 		return true;
-	visit->cut = from->offset;
-	bool needed = record_is_young(visit, from);
+	RecordAge age = record_age(visit, from);
+	bool needed = age == AGE_YOUNG;
 	if (!needed)
 		visit->result = record_needed(visit, from, &needed);
-	visit->droppable |= !needed;
 	visit->stopped = needed || result_failed(visit->result);
+	if (age == AGE_UNKNOWN && !visit->stopped) {
+		visit->undated_from = visit->undated_from < 0 ? from->offset : visit->undated_from;
+		return true;
+	}
+	/* An old record shows that those before it are at least as old, also a run from the future; a young one shows nothing. */
+	visit->cut = visit->stopped && visit->undated_from >= 0 ? visit->undated_from : from->offset;
+	visit->undated_from = -1;
+	visit->droppable |= !visit->stopped;
 	return !visit->stopped;
 }
 
@@ -69,7 +84,8 @@ Result ledger_trim(const LedgerTrim *trim)
 	Bus *bus = trim->reader->bus;
 	TopicId ledger = trim->handler->service->ledger;
 	int64_t first = bus->operations->first(bus, ledger, trim->handler->partition);
-	TrimVisit visit = { .trim = trim, .young_since = trim->handler->now - trim->retention_ms, .cut = first };
+	TrimVisit visit = { .trim = trim, .young_since = trim->handler->now - trim->retention_ms, .cut = first,
+			    .undated_from = -1 };
 	Result result = cut_find(&visit, first);
 	if (!result_failed(result) && visit.droppable && bus->operations->trim)
 		result = bus->operations->trim(bus, ledger, trim->handler->partition, visit.cut);

@@ -13,7 +13,7 @@
 typedef struct {
 	Handler *handler; /* of a service with `needed` */
 	BusReader *reader;
-	int64_t retention_ms; /* records with a ce_time less than this long ago are kept */
+	int64_t retention_ms; /* records with a ce_time less than this long ago are kept; a ce_time in the future says nothing */
 	int64_t until;   /* records from this offset on are kept: their outputs may not be durable yet */
 } LedgerTrim;
 

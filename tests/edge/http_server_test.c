@@ -480,7 +480,7 @@ static void an_invalid_address_is_refused(void **state)
 {
 	static const char *const addresses[] = {
 		"",           "8080",       "localhost:8080", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
-		"[::1]:8080", "192.0.2.1:0"
+		"::1:8080",   "[::1]",      "[::1]:65536",    "[fe80::1%lo]:0", "192.0.2.1:0"
 	};
 
 	(void)state;
@@ -489,6 +489,46 @@ static void an_invalid_address_is_refused(void **state)
 		HttpServer *other = NULL;
 		options.listen = addresses[i];
 		assert_int_equal(http_server_start(&options, &other).kind, ERROR_INPUT);
+	}
+}
+
+static bool listening(const char *address)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int client = socket(AF_INET, SOCK_STREAM, 0);
+
+	to.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
+	bool connected = connect(client, (struct sockaddr *)&to, sizeof(to)) == 0;
+	close(client);
+	return connected;
+}
+
+static void an_ipv6_listener_serves_ipv6_and_only_the_unspecified_address_serves_ipv4_too(void **state)
+{
+	static const struct {
+		const char *listen;
+		bool ipv4;
+	} cases[] = { { "[::1]:0", false }, { "[::]:0", true } };
+
+	(void)state;
+	skip_without_ipv6();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		HttpServerOptions options = options_of(1);
+		HttpServer *other;
+		char ipv4[32], ipv6[32];
+		options.listen = cases[i].listen;
+		assert_int_equal(http_server_start(&options, &other).kind, ERROR_NONE);
+		const char *bound = http_server_address(other), *port = strrchr(bound, ':');
+		assert_int_equal(strncmp(bound, cases[i].listen, strlen(cases[i].listen) - 1), 0);
+		assert_int_not_equal(atoi(port + 1), 0);
+		snprintf(ipv6, sizeof(ipv6), "[::1]%s", port);
+		snprintf(ipv4, sizeof(ipv4), "127.0.0.1%s", port);
+		assert_int_equal(status_at(ipv6, "/hello"), 200);
+		if (cases[i].ipv4)
+			assert_int_equal(status_at(ipv4, "/hello"), 200);
+		else
+			assert_false(listening(ipv4));
+		http_server_stop(other);
 	}
 }
 
@@ -520,17 +560,6 @@ static void operations_have_a_listener_of_their_own(void **state)
 	http_server_quiesce(other);
 	assert_int_equal(status_at(ops, "/livez"), 200);
 	http_server_stop(other);
-}
-
-static bool listening(const char *address)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int client = socket(AF_INET, SOCK_STREAM, 0);
-
-	to.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
-	bool connected = connect(client, (struct sockaddr *)&to, sizeof(to)) == 0;
-	close(client);
-	return connected;
 }
 
 static void a_quiesced_server_finishes_its_requests(void **state)
@@ -767,6 +796,7 @@ int main(void)
 		cmocka_unit_test(a_reader_gets_time_for_a_large_answer),
 		cmocka_unit_test(the_error_says_that_a_port_is_in_use),
 		cmocka_unit_test(an_invalid_address_is_refused),
+		cmocka_unit_test(an_ipv6_listener_serves_ipv6_and_only_the_unspecified_address_serves_ipv4_too),
 		cmocka_unit_test(operations_have_a_listener_of_their_own),
 		cmocka_unit_test(a_quiesced_server_finishes_its_requests),
 		cmocka_unit_test(a_server_stops_with_an_unanswered_request),

@@ -113,8 +113,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	} else {
 		char name[24];
 		snprintf(name, sizeof(name), "%u", number);
-		const char *prefix = input->topic == TOPIC_COMMANDS ? "cmd_" : input->topic == TOPIC_EVENTS ? "evt_" : "rec_";
-		Id id = id_of_pair(prefix, SLICE("fuzz"), slice_of(name));
+		TopicId topic = input->topic;
+		IdKind kind = topic == TOPIC_COMMANDS ? ID_COMMAND_OF_REQUEST : topic == TOPIC_EVENTS ? ID_KEY_EVENT : ID_RECORD_OF_INPUT;
+		Id id = id_of_pair(kind, SLICE("fuzz"), slice_of(name));
 		every_input_headers(&bench, input, id_slice(&id), &headers);
 	}
 	record_play(input, &(BusRecord){ .key = key, .headers = buffer_slice(&headers), .body = body });

@@ -7,7 +7,7 @@ import socket
 import stat
 import subprocess
 
-from harness import REPOSITORY, check, check_equal, eventually, free_port
+from harness import REPOSITORY, Skip, check, check_equal, eventually, free_port
 
 LINE_AND_COLUMN = re.compile(r"tocsin: \S+\.yaml:\d+:\d+: \S")
 
@@ -185,6 +185,30 @@ def operational_endpoints_can_have_a_separate_listener(scratch):
         check_equal(server.command("healthcheck", **settings).returncode, code, f"exit code of healthcheck with {settings}")
     check_equal(server.command("healthcheck", "http://127.0.0.1:1").returncode, 1, "exit code of healthcheck of another server")
     server.url = main
+
+
+def both_listeners_can_have_an_ipv6_address(scratch):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        raise Skip("this machine has no IPv6 loopback address") from None
+    port = free_port()
+    server = scratch.server(TOCSIN_LISTEN="[::1]:0", TOCSIN_OPS_LISTEN=f"[::]:{port}")
+    check(re.fullmatch(r"http://\[::1\]:[1-9]\d*", server.url), f"the ready line has {server.url}")
+    check_equal(server.incident_of(server.event(source="siem", asset="fs1"))["event_count"], 1, "events")
+    demo = server.command("demo")
+    check_equal(demo.returncode, 0, f"exit code of demo: {demo.stderr}")
+    main = server.url
+    for server.url in (f"http://[::1]:{port}", f"http://127.0.0.1:{port}"):
+        server.get("/livez", key=None).expect(200)
+    server.url = None
+    check_equal(server.command("healthcheck").returncode, 0, "exit code of healthcheck with the address in TOCSIN_OPS_LISTEN")
+    server.url = main
+    check_equal(server.command("healthcheck").returncode, 1, "exit code of healthcheck with the address in TOCSIN_URL, which does not serve /readyz")
+    _refused(scratch.server("other", start=False, TOCSIN_LISTEN="::1:8080"), 2, "TOCSIN_LISTEN", "[::1]:8080")
+    _refused(scratch.server("other", start=False, TOCSIN_LISTEN="[2001:db8::1]:0"), 3, "[2001:db8::1]:0 is not an address of this machine")
+    taken = main.removeprefix("http://")
+    _refused(scratch.server("other", start=False, TOCSIN_LISTEN=taken), 3, f"{taken} is in use")
 
 
 def every_flag_and_command_prints_its_usage(scratch):

@@ -163,7 +163,7 @@ static void command_write(World *world, SentCommand *command, int64_t version)
 	char time[INSTANT_TEXT], name[32], expected[32] = "null";
 	instant_format(world->now, time);
 	snprintf(name, sizeof(name), "%zu", world->command_count);
-	command->id = id_of_pair("cmd_", SLICE("client"), slice_of(name));
+	command->id = id_of_pair(ID_COMMAND_OF_REQUEST, SLICE("client"), slice_of(name));
 	if (random_below(world, 3) == 0)
 		snprintf(expected, sizeof(expected), "%" PRId64, version);
 	buffer_init(&command->body, 4096);

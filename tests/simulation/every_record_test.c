@@ -74,7 +74,7 @@ static void play_start(void)
 	for (const EveryInput *input = every_input; input < every_input + every_input_count; input++) {
 		if (input->service != play.input->service)
 			continue;
-		Id id = id_of_pair("cmd_", slice_of(input->type), slice_of(input->example));
+		Id id = id_of_pair(ID_COMMAND_OF_REQUEST, slice_of(input->type), slice_of(input->example));
 		buffer_clear(&play.headers);
 		buffer_clear(&play.body);
 		every_input_headers(&play.service, input, id_slice(&id), &play.headers);
@@ -138,14 +138,16 @@ static Id fresh_id(void)
 {
 	char name[24];
 	snprintf(name, sizeof(name), "%u", play.number);
-	const char *prefix = play.input->topic == TOPIC_COMMANDS ? "cmd_" : play.input->topic == TOPIC_EVENTS ? "evt_" : "rec_";
-	return id_of_pair(prefix, SLICE("bad"), slice_of(name));
+	TopicId topic = play.input->topic;
+	IdKind kind = topic == TOPIC_COMMANDS ? ID_COMMAND_OF_REQUEST : topic == TOPIC_EVENTS ? ID_KEY_EVENT : ID_RECORD_OF_INPUT;
+	return id_of_pair(kind, SLICE("bad"), slice_of(name));
 }
 
 /* Events of a known key are counted, and assessments of a known incident compared: each is another key or incident. */
 static void play_body(Slice body, Expectation expectation, const char *change)
 {
-	Id id = fresh_id(), key = id_of_pair("", SLICE("key"), id_slice(&id)), incident = id_of_incident(T0, 0, id_slice(&id));
+	Id id = fresh_id(), incident = id_of_incident(T0, 0, id_slice(&id));
+	Id key = id_of_pair(ID_CORRELATION_KEY_OF_ID, SLICE("key"), id_slice(&id));
 	Buffer own;
 	buffer_init(&own, BODY_MAX);
 	buffer_append(&own, body);

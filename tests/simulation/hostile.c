@@ -91,11 +91,11 @@ static void headers_write(World *world, Forgery *out, Slice id, const char *type
 		header_add(&out->headers, "ce_subject", subject);
 }
 
-static Id own_id(World *world, const char *prefix)
+static Id own_id(World *world, IdKind kind)
 {
 	char name[24];
 	snprintf(name, sizeof(name), "%" PRIu64, ++world->forged);
-	return id_of_pair(prefix, SLICE(MARK), slice_of(name));
+	return id_of_pair(kind, SLICE(MARK), slice_of(name));
 }
 
 /* One of a few keys, and the partition in which its records belong. */
@@ -103,7 +103,7 @@ static Id own_key(World *world, Forgery *out)
 {
 	char name[24];
 	snprintf(name, sizeof(name), "%u", random_below(world, OWN_KEYS));
-	Id key = id_of_pair("", SLICE(MARK), slice_of(name));
+	Id key = id_of_pair(ID_CORRELATION_KEY_OF_ID, SLICE(MARK), slice_of(name));
 	out->partition = slot_of(id_slice(&key)) % world->partitions;
 	text_set(&out->key, id_slice(&key));
 	return key;
@@ -243,7 +243,7 @@ static bool forge_own_event(World *world, Forgery *out)
 	static const char *const headers[] = { "window=900;cap=86400;severity=4", "window=0;cap=0", "window=31622400;cap=31622400;severity=0",
 					       "window=5;cap=9;severity=2;clock=9223372036854775807" };
 	out->topic = TOPIC_EVENTS;
-	Id id = own_id(world, "evt_");
+	Id id = own_id(world, ID_KEY_EVENT);
 	own_key(world, out);
 	headers_write(world, out, id_slice(&id), TYPE_EVENT_RECEIVED, SLICE_NONE);
 	header_add(&out->headers, EVENT_HEADER, slice_of(headers[random_below(world, 4)]));
@@ -261,7 +261,7 @@ static bool forge_own_change(World *world, Forgery *out)
 	static const char *const counts[] = { "1", "1073741824", "9223372036854775807" };
 	bool reopened = random_below(world, 2);
 	out->topic = TOPIC_EVENTS;
-	Id id = own_id(world, "evt_");
+	Id id = own_id(world, ID_KEY_EVENT);
 	Forgery other = { .partition = 0 };
 	buffer_init(&other.key, BODY_MAX);
 	Id incident = own_incident(world, NULL, &other);
@@ -282,7 +282,7 @@ static bool forge_own_assessment(World *world, Forgery *out)
 	static const char *const forms[] = { "\"event\"", "\"report\"", "null" }, *const kinds[] = { "incident", "event", "weakness", "x" };
 	static const char *const numbers[] = { "1", "2", "9223372036854775807" };
 	out->topic = TOPIC_ASSESSMENTS;
-	Id id = own_id(world, "asm_"), event = own_id(world, "evt_"), key = own_id(world, ""), incident = own_incident(world, &key, out);
+	Id id = own_id(world, ID_ASSESSMENT), event = own_id(world, ID_KEY_EVENT), key = own_id(world, ID_CORRELATION_KEY_OF_ID), incident = own_incident(world, &key, out);
 	headers_write(world, out, id_slice(&id), TYPE_ASSESSED, id_slice(&incident));
 	const char *form = forms[random_below(world, 3)], *document = documents[random_below(world, 4)];
 	const char *version = numbers[random_below(world, 3)], *count = numbers[random_below(world, 3)];
@@ -299,7 +299,7 @@ static bool forge_own_command(World *world, Forgery *out)
 {
 	static const char *const names[] = { "close", "link", "campaign", "escalated", "acknowledge", "explode" };
 	out->topic = TOPIC_COMMANDS;
-	Id id = own_id(world, "cmd_"), incident = own_incident(world, NULL, out);
+	Id id = own_id(world, ID_COMMAND_OF_REQUEST), incident = own_incident(world, NULL, out);
 	headers_write(world, out, id_slice(&id), TYPE_COMMAND, id_slice(&incident));
 	buffer_format(&out->body,
 		      "{\"incident_id\":\"%s\",\"command\":\"%s\",\"actor\":{\"kind\":\"%s\",\"id\":\"x\",\"roles\":[\"system\"]},\"arguments\":{"
@@ -313,7 +313,7 @@ static bool forge_own_command(World *world, Forgery *out)
 static bool forge_own_join(World *world, Forgery *out)
 {
 	out->topic = TOPIC_JOINS;
-	Id id = own_id(world, "jon_"), incident = own_incident(world, NULL, out), key = own_id(world, "");
+	Id id = own_id(world, ID_JOIN), incident = own_incident(world, NULL, out), key = own_id(world, ID_CORRELATION_KEY_OF_ID);
 	out->partition = slot_of(id_slice(&key)) % world->partitions;
 	text_set(&out->key, id_slice(&key));
 	headers_write(world, out, id_slice(&id), TYPE_JOIN_ANNOUNCED, SLICE_NONE);
@@ -330,7 +330,7 @@ static bool forge_own_join(World *world, Forgery *out)
 static bool forge_policy(World *world, Forgery *out)
 {
 	static const char *const texts[] = { "", "{}", "x", "{\"id\":\"simulation\",\"version\":\"999\",\"policy_version\":\"simulation@999+0\"}" };
-	Id id = own_id(world, "pol_");
+	Id id = own_id(world, ID_POLICY);
 	out->topic = TOPIC_POLICIES;
 	out->partition = 0;
 	headers_write(world, out, id_slice(&id), TYPE_POLICY_PUBLISHED, SLICE_NONE);

@@ -3,8 +3,8 @@
  * record of the current epoch and owner. Nothing it writes stops a service, and every honest input keeps its one effect
  * (docs/design/ownership.md, "Invariants").
  *
- * What it writes under the id or key of an honest record is invalid, or a copy. Its valid records are about incidents and keys of
- * its own, so that the judge need not know what a valid command of another program would have changed.
+ * Its records under the id or key of an honest record are invalid, or copies. Its valid records are about incidents and keys of its
+ * own, so that the judge need not know the effect of a valid command of another program.
  */
 #ifndef TOCSIN_TESTS_HOSTILE_H
 #define TOCSIN_TESTS_HOSTILE_H

@@ -187,10 +187,12 @@ static void assessment_visit(void *context, unsigned partition, const BusRecord 
 	Expected *expected = context;
 	if (is_refused(judged, TOPIC_ASSESSMENTS, partition, record))
 		return;
-	Id id = id_of_pair("", header_get(record->headers, "ce_id"), record->body);
-	if (!json_object_get(expected->seen, id.text))
+	char key[DIGEST_HEX];
+	Digest digest = DIGEST(header_get(record->headers, "ce_id"), SLICE("\0"), record->body);
+	digest_hex(&digest, key);
+	if (!json_object_get(expected->seen, key))
 		expected_visit(context, partition, record, type);
-	json_object_set_new(expected->seen, id.text, json_true());
+	json_object_set_new(expected->seen, key, json_true());
 }
 
 static void judge_chain(void)

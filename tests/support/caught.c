@@ -1,9 +1,12 @@
 #include "tests/support/caught.h"
 
 #include "shared/base/error.h"
+#include "shared/io/system/log.h"
 
 #include <stdio.h>
 #include <unistd.h>
+
+enum { FLUSH_MS = 10000 };
 
 static char caught[CAUGHT_MAX + 1];
 static FILE *file;
@@ -11,6 +14,7 @@ static int kept_stdout;
 
 void catch_begin(void)
 {
+	must(log_flush(FLUSH_MS));
 	fflush(stdout);
 	file = tmpfile();
 	kept_stdout = dup(STDOUT_FILENO);
@@ -19,6 +23,7 @@ void catch_begin(void)
 
 const char *catch_end(void)
 {
+	must(log_flush(FLUSH_MS));
 	fflush(stdout);
 	must(dup2(kept_stdout, STDOUT_FILENO) >= 0);
 	close(kept_stdout);

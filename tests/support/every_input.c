@@ -180,8 +180,9 @@ bool every_service_works(EveryService *bench, unsigned number)
 	while (input->service != bench->lone.service)
 		input++;
 	snprintf(name, sizeof(name), "%u", number);
-	Id incident = id_of_incident(bench->lone.now, SLOT, slice_of(name)), key = id_of_pair("", SLICE("works"), slice_of(name));
-	Id event = id_of_pair("evt_", SLICE("works"), slice_of(name));
+	Id incident = id_of_incident(bench->lone.now, SLOT, slice_of(name));
+	Id key = id_of_pair(ID_CORRELATION_KEY_OF_ID, SLICE("works"), slice_of(name));
+	Id event = id_of_pair(ID_KEY_EVENT, SLICE("works"), slice_of(name));
 	buffer_init(&headers, 4096);
 	buffer_init(&body, BODY_MAX);
 	every_input_body(input, &body);

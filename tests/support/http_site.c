@@ -6,6 +6,7 @@
 
 #include "tests/support/http_site.h"
 
+#include "shared/io/http/listen.h"
 #include "shared/io/system/clock.h"
 
 #include <arpa/inet.h>
@@ -271,17 +272,29 @@ void idle_wait(void)
 
 int client_connect(const char *address)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET };
 	struct timeval timeout = { .tv_sec = 10 };
-	char host[32];
-	int client = socket(AF_INET, SOCK_STREAM, 0);
+	ListenAddress to;
 
-	assert_true(text_copy((Slice){ address, strcspn(address, ":") }, host, sizeof(host)));
-	assert_int_equal(inet_pton(AF_INET, host, &to.sin_addr), 1);
-	to.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
+	assert_true(listen_parse(address, &to));
+	int client = socket(to.socket.ss_family, SOCK_STREAM, 0);
 	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&to.socket, to.size), 0);
 	return client;
+}
+
+void skip_without_ipv6(void)
+{
+	ListenAddress loopback;
+	int probe = socket(AF_INET6, SOCK_STREAM, 0);
+
+	assert_true(listen_parse("[::1]:0", &loopback));
+	bool present = probe >= 0 && bind(probe, (struct sockaddr *)&loopback.socket, loopback.size) == 0;
+	if (probe >= 0)
+		close(probe);
+	if (present)
+		return;
+	print_message("this machine has no IPv6 loopback address\n");
+	skip();
 }
 
 int client_new(void)

@@ -46,6 +46,7 @@ void idle_wait(void);
 /* ---- clients: sockets, closed by the caller; a read times out after ten seconds */
 
 int client_connect(const char *address);
+void skip_without_ipv6(void); /* skips the test and prints the reason if this machine has no ::1 */
 int client_new(void); /* connects to `server` */
 void client_send(int client, const char *text);
 

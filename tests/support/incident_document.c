@@ -12,7 +12,7 @@ void incident_document_read(json_t *document, Incident *out)
 	IncidentChange decoded;
 	json_t *rest = json_copy(document);
 	int64_t version = json_integer_value(json_object_get(document, "version"));
-	json_object_del(rest, "version"); /* 0 before the first entry, which no valid document has */
+	json_object_del(rest, "version"); /* a document without entries has version 0, which decoding refuses */
 	Result result = incident_change_decode(rest, &decoded);
 	must(!result_failed(result));
 	*out = decoded.values;

@@ -165,7 +165,7 @@ void installation_closing(Installation *installation, int source)
 	Instant opened_at;
 	char time[INSTANT_TEXT], body[512];
 	Slice incident = id_slice(&installation->incidents[source]);
-	Id id = id_of_pair("cmd_", SLICE("tests"), incident);
+	Id id = id_of_pair(ID_COMMAND_OF_REQUEST, SLICE("tests"), incident);
 	Buffer headers;
 	must(id_incident_parse(incident, &slot, &opened_at));
 	instant_format(clock_now(), time);

@@ -184,6 +184,24 @@ static void a_repeated_assessment_is_in_the_file_once(void **state)
 	assert_int_equal(lines(bench), 3);
 }
 
+static void an_assessment_from_the_future_makes_audit_forget_nothing(void **state)
+{
+	Bench *bench = *state;
+	Instant now = bench->lone.now;
+	assessment_add(bench, "out_a");
+	for (int i = 1; i < 256; i++) {
+		char id[16];
+		snprintf(id, sizeof(id), "out_%d", i);
+		assessment_add(bench, id);
+	}
+	bench->lone.now = now + 400LL * 86400000; /* the clock of the writer; ids are forgotten at offset 256 */
+	assessment_add(bench, "out_future");
+	bench->lone.now = now;
+	assessment_add(bench, "out_a");
+	settle(bench);
+	assert_int_equal(lines(bench), 257);
+}
+
 static void the_id_of_an_assessment_is_forgotten_after_sixty_days(void **state)
 {
 	Bench *bench = *state;
@@ -409,6 +427,7 @@ int main(void)
 		BENCH_TEST(all_records_of_the_inputs_are_in_the_file),
 		BENCH_TEST(lines_are_counted_once_when_their_checkpoint_is_accepted),
 		BENCH_TEST(a_repeated_assessment_is_in_the_file_once),
+		BENCH_TEST(an_assessment_from_the_future_makes_audit_forget_nothing),
 		BENCH_TEST(assessments_repeated_after_a_take_over_are_written_once),
 		BENCH_TEST(the_id_of_an_assessment_is_forgotten_after_sixty_days),
 		BENCH_TEST(records_close_in_time_share_a_write_and_a_checkpoint),

@@ -190,7 +190,7 @@ static void every_level_sends_a_command_with_a_stable_id_to_response(void **stat
 		CommandRecord decoded;
 		assert_true(lone_output(&bench->lone, TOPIC_DELIVERIES, TYPE_ESCALATION_REACHED, level, &reached));
 		assert_true(lone_output(&bench->lone, TOPIC_COMMANDS, TYPE_COMMAND, level, &command));
-		Id id = id_derived("cmd_", header_get(reached.headers, "ce_id"), 0);
+		Id id = id_derived(ID_COMMAND_ESCALATED, header_get(reached.headers, "ce_id"), 0);
 		assert_true(slice_is(header_get(command.headers, "ce_id"), id.text));
 		assert_false(result_failed(json_decode_record(&command_record_table, body, &decoded)));
 		assert_string_equal(decoded.command, "escalated");

@@ -11,13 +11,93 @@
 
 static const Instant received_at = 1795421730123; /* 2026-11-23T08:15:30.123Z */
 
-/* The expected ids were computed from the rule in id.h with another implementation of SHA-256. */
-static void an_id_is_its_prefix_and_130_bits_of_the_hash(void **state)
+/*
+ * The expected ids were computed from the rule in id.h with another implementation of SHA-256. Ids are stored, and those without
+ * a domain byte are computed again and compared with stored ids, so no later version may compute different ones: after an
+ * upgrade, a command would take effect twice, or a person would be notified twice.
+ */
+static const struct {
+	IdKind kind;
+	const char *id;
+} of_pairs[] = {
+	{ ID_RECORD_OF_INPUT, "rec_7hy1bytw7eg3qm9pvtn9bca2ch" },
+	{ ID_RECORD_OF_OWNER, "rec_2ytjf3nav5rewkxcavjwjznz5s" },
+	{ ID_PROTOCOL_RECORD, "led_qfgeqx5nh5afr4yg9vq687m3k0" },
+	{ ID_IMPORTED_PROTOCOL, "led_ytdpqckww087hz8a4a33hq66sz" },
+	{ ID_REPEAT_REPORT, "rep_8df41jqkr6ea8rmvm24s7dw183" },
+	{ ID_ATTEMPT, "del_bm66fk9e2qp5b33d3dh7v6x1va" },
+	{ ID_ESCALATION, "esc_y01ypf66yn45pwa6kxg9hm4et7" },
+	{ ID_CHECKPOINT, "chk_x4czpzdk5hasn88p8ztbgyaj68" },
+	{ ID_POLICY, "pol_w0aq5ea04x5qn9w52jpdg5mvj1" },
+	{ ID_TABLE_ROW, "out_y9cjyp3dhcyhde6qnf2yz83v08" },
+	{ ID_CORRELATION_KEY_OF_ID, "671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_JOIN_KEY, "671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_LINK_PART, "671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_COMMAND_OF_REQUEST, "cmd_671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_COMMAND_LINK, "cmd_671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_COMMAND_CAMPAIGN, "cmd_671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_COMMAND_ESCALATED, "cmd_671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_KEY_EVENT, "evt_671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_JOIN, "jon_671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_ASSESSMENT, "asm_671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_OUTPUT, "out_671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_MESSAGE, "msg_671ez41e7q9f43xnxa87yg0jjp" },
+	{ ID_DEAD_LETTER, "dlt_671ez41e7q9f43xnxa87yg0jjp" },
+};
+
+static void ids_of_pairs_never_change(void **state)
 {
 	(void)state;
-	Id id = id_of_pair("evt_", SLICE("ids-1"), SLICE("alert-7"));
-	assert_string_equal(id.text, "evt_vxsshnkhsgn9dfy1n70gazsgxy");
-	assert_int_equal(id_slice(&id).size, 30);
+	for (size_t i = 0; i < COUNT(of_pairs); i++)
+		assert_string_equal(id_of_pair(of_pairs[i].kind, SLICE("first"), SLICE("second")).text, of_pairs[i].id);
+	/* A kind that is added needs a row. */
+	assert_int_equal(COUNT(of_pairs), ID_TABLE_ROW - ID_NUMBER + ID_KINDS - ID_CORRELATION_KEY_OF_ID);
+}
+
+/* The same first and second part, in two kinds of which one has a domain byte. */
+static void a_domain_byte_separates_the_kinds(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(of_pairs); i++)
+		for (size_t j = 0; j < i; j++) {
+			Id one = id_of_pair(of_pairs[i].kind, SLICE("first"), SLICE("second"));
+			Id other = id_of_pair(of_pairs[j].kind, SLICE("first"), SLICE("second"));
+			bool before = of_pairs[i].kind >= ID_BEFORE_DOMAINS && of_pairs[j].kind >= ID_BEFORE_DOMAINS;
+			if (!before && memcmp(one.text + 4, other.text + 4, ID_BASE32 - 4) == 0)
+				fail_msg("the kinds %d and %d hash the same", of_pairs[i].kind, of_pairs[j].kind);
+		}
+}
+
+/* A part may contain the separator, and may look like the end of one part and the beginning of the next. */
+static void a_part_of_a_kind_with_a_domain_byte_may_contain_any_byte(void **state)
+{
+	(void)state;
+	static const Slice pairs[][2] = {
+		{ { "a\0b", 3 }, { "c", 1 } }, { { "a", 1 }, { "b\0c", 3 } }, { { "a\0b\0c", 5 }, { "", 0 } },
+		{ { "", 0 }, { "a\0b\0c", 5 } }, { { "abc", 3 }, { "", 0 } }, { { "", 0 }, { "abc", 3 } },
+		{ { "ab", 2 }, { "c", 1 } }, { { "a", 1 }, { "bc", 2 } }, { { "a\0\0\0\1b", 6 }, { "", 0 } },
+	};
+	for (size_t i = 0; i < COUNT(pairs); i++)
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(id_of_pair(ID_RECORD_OF_INPUT, pairs[i][0], pairs[i][1]).text,
+						id_of_pair(ID_RECORD_OF_INPUT, pairs[j][0], pairs[j][1]).text);
+}
+
+/* The key is that of an incident in the home which upgrade_test.py opens (given.json). */
+static void a_correlation_key_is_a_hash_of_members_in_fixed_positions(void **state)
+{
+	(void)state;
+	Slice none = SLICE_NONE, text = SLICE("fs1");
+	assert_string_equal(correlation_key_of_members(SLICE("siem"), SLICE("r1"), SLICE("fs1"), SLICE_NONE).text,
+			    "z4vbf91rd7zbynd6c6t4hh9x2w");
+	const Id keys[] = {
+		correlation_key_of_members(text, none, none, none), correlation_key_of_members(none, text, none, none),
+		correlation_key_of_members(none, none, text, none), correlation_key_of_members(none, none, none, text),
+		id_of_pair(ID_CORRELATION_KEY_OF_ID, text, none),
+	};
+	for (size_t i = 0; i < COUNT(keys); i++)
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(keys[i].text, keys[j].text);
 }
 
 #define CORRELATED SLICE("0123456789abcdefghjkmnpqrs")
@@ -49,7 +129,7 @@ static void event_ids_of_different_identities_differ(void **state)
 		id_of_event(ID_EVENT_OF_SENDER, SLICE("ab"), SLICE(""), CORRELATED),
 		id_of_event(ID_EVENT_OF_SENDER, SLICE(""), SLICE("ab"), CORRELATED),
 		id_of_event(ID_EVENT_OF_SENDER, SLICE("b"), SLICE("a"), CORRELATED),
-		id_of_pair("evt_", SLICE("a"), SLICE("b")),
+		id_of_pair(ID_KEY_EVENT, SLICE("a"), SLICE("b")),
 	};
 
 	for (size_t i = 0; i < COUNT(ids); i++)
@@ -60,20 +140,20 @@ static void event_ids_of_different_identities_differ(void **state)
 static void a_pair_differs_from_its_concatenation(void **state)
 {
 	(void)state;
-	Id one = id_of_pair("evt_", SLICE("ab"), SLICE("c"));
-	Id other = id_of_pair("evt_", SLICE("a"), SLICE("bc"));
+	Id one = id_of_pair(ID_KEY_EVENT, SLICE("ab"), SLICE("c"));
+	Id other = id_of_pair(ID_KEY_EVENT, SLICE("a"), SLICE("bc"));
 	assert_string_not_equal(one.text, other.text);
 }
 
 static void derived_ids_count_in_decimal(void **state)
 {
 	(void)state;
-	assert_string_equal(id_derived("msg_", SLICE("evt_x"), 12).text, "msg_d5fbge7yq6p1sarx1k6jqe5nkj");
-	assert_string_equal(id_derived("msg_", SLICE("evt_x"), 12).text,
-	                    id_of_pair("msg_", SLICE("evt_x"), SLICE("12")).text);
-	assert_string_not_equal(id_derived("msg_", SLICE("evt_x"), 1).text, id_derived("msg_", SLICE("evt_x"), 2).text);
-	assert_string_equal(id_derived("msg_", SLICE("evt_x"), UINT32_MAX).text,
-	                    id_of_pair("msg_", SLICE("evt_x"), SLICE("4294967295")).text);
+	assert_string_equal(id_derived(ID_MESSAGE, SLICE("evt_x"), 12).text, "msg_d5fbge7yq6p1sarx1k6jqe5nkj");
+	assert_string_equal(id_derived(ID_MESSAGE, SLICE("evt_x"), 12).text,
+	                    id_of_pair(ID_MESSAGE, SLICE("evt_x"), SLICE("12")).text);
+	assert_string_not_equal(id_derived(ID_MESSAGE, SLICE("evt_x"), 1).text, id_derived(ID_MESSAGE, SLICE("evt_x"), 2).text);
+	assert_string_equal(id_derived(ID_MESSAGE, SLICE("evt_x"), UINT32_MAX).text,
+	                    id_of_pair(ID_MESSAGE, SLICE("evt_x"), SLICE("4294967295")).text);
 }
 
 static void random_bytes_become_an_id_bit_by_bit(void **state)
@@ -92,7 +172,7 @@ static void random_bytes_become_an_id_bit_by_bit(void **state)
 static void an_incident_id_holds_time_slot_and_hash(void **state)
 {
 	(void)state;
-	assert_string_equal(id_of_incident(received_at, 0xabc, SLICE("evt_x")).text, "inc_01m83qjxabnf732b4gbsn8r2sc");
+	assert_string_equal(id_of_incident(received_at, 0xabc, SLICE("evt_x")).text, "inc_01m83qjxabnf3x8kb7jn73g0tp");
 }
 
 static void time_and_slot_are_read_from_an_incident_id(void **state)
@@ -162,7 +242,7 @@ static void a_text_that_is_not_an_incident_id_is_not_parsed(void **state)
 static void an_id_has_exactly_its_form(void **state)
 {
 	(void)state;
-	Id id = id_of_pair("evt_", SLICE("a"), SLICE("b"));
+	Id id = id_of_pair(ID_KEY_EVENT, SLICE("a"), SLICE("b"));
 	Slice whole = id_slice(&id);
 	assert_true(id_is("evt_", whole));
 	assert_false(id_is("inc_", whole));
@@ -184,8 +264,8 @@ static void the_same_input_gives_the_same_id(void **state)
 	(void)state;
 	assert_string_equal(id_of_incident(received_at, 7, SLICE("evt_x")).text,
 	                    id_of_incident(received_at, 7, SLICE("evt_x")).text);
-	assert_string_equal(id_of_pair("cmd_", SLICE("k"), SLICE("1")).text,
-	                    id_of_pair("cmd_", SLICE("k"), SLICE("1")).text);
+	assert_string_equal(id_of_pair(ID_COMMAND_OF_REQUEST, SLICE("k"), SLICE("1")).text,
+	                    id_of_pair(ID_COMMAND_OF_REQUEST, SLICE("k"), SLICE("1")).text);
 }
 
 static void an_incident_number_is_the_year_and_40_bits_of_a_hash(void **state)
@@ -193,11 +273,11 @@ static void an_incident_number_is_the_year_and_40_bits_of_a_hash(void **state)
 	(void)state;
 	char number[NUMBER_SIZE];
 	number_of_incident(received_at, SLICE("evt_x"), number);
-	assert_string_equal(number, "INC-2026-WC9C-J1F6");
+	assert_string_equal(number, "INC-2026-J3AX-TKA3");
 	number_of_incident(0, SLICE("evt_x"), number);
-	assert_string_equal(number, "INC-1970-WC9C-J1F6");
+	assert_string_equal(number, "INC-1970-J3AX-TKA3");
 	number_of_incident(INSTANT_MAX, SLICE("evt_x"), number);
-	assert_string_equal(number, "INC-9999-WC9C-J1F6");
+	assert_string_equal(number, "INC-9999-J3AX-TKA3");
 }
 
 static void a_slot_is_murmur2_modulo_4096(void **state)
@@ -210,7 +290,10 @@ static void a_slot_is_murmur2_modulo_4096(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_id_is_its_prefix_and_130_bits_of_the_hash),
+		cmocka_unit_test(ids_of_pairs_never_change),
+		cmocka_unit_test(a_domain_byte_separates_the_kinds),
+		cmocka_unit_test(a_part_of_a_kind_with_a_domain_byte_may_contain_any_byte),
+		cmocka_unit_test(a_correlation_key_is_a_hash_of_members_in_fixed_positions),
 		cmocka_unit_test(an_event_id_is_its_domain_byte_and_three_parts),
 		cmocka_unit_test(event_ids_of_different_identities_differ),
 		cmocka_unit_test(a_pair_differs_from_its_concatenation),

@@ -189,6 +189,29 @@ static void mail_dates_have_the_right_day_of_the_week(void **state)
 	}
 }
 
+static void an_impossible_time_of_a_writer_becomes_the_time_of_the_reader(void **state)
+{
+	(void)state;
+	static const int64_t day_ms = 86400000;
+	static const Instant now = 1795421730123;
+	static const struct {
+		int64_t given, bounded; /* after now */
+	} cases[] = {
+		{ 0, 0 },
+		{ 300000, 300000 },
+		{ 300001, 0 },
+		{ 400 * day_ms, 0 },
+		{ -30 * day_ms, -30 * day_ms },
+		{ -35 * day_ms, -35 * day_ms },
+		{ -35 * day_ms - 1, 0 },
+		{ -now, 0 },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_int_equal(instant_bounded(now + cases[i].given, now), now + cases[i].bounded);
+	assert_int_equal(instant_bounded(INSTANT_NONE, now), now);
+	assert_int_equal(instant_bounded(INSTANT_MAX, now), now);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +221,7 @@ int main(void)
 		cmocka_unit_test(instants_are_written_in_utc_with_milliseconds),
 		cmocka_unit_test(every_day_is_written_and_read_back),
 		cmocka_unit_test(the_year_turns_at_midnight_utc),
+		cmocka_unit_test(an_impossible_time_of_a_writer_becomes_the_time_of_the_reader),
 		cmocka_unit_test(mail_dates_have_the_right_day_of_the_week),
 	};
 

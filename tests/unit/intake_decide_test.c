@@ -54,6 +54,7 @@ typedef struct {
 	int64_t next;     /* offset of the next input */
 	Instant now, wake_at;
 	bool refuse_bodies;
+	bool clocks_differ; /* the owner's clock is `now`, whatever the times of the events */
 } World;
 
 static World *world; /* global, because the replaced functions of the runtime get only a Handler */
@@ -62,14 +63,14 @@ static Id key_of(unsigned number)
 {
 	char text[16];
 	snprintf(text, sizeof(text), "%u", number);
-	return id_of_pair("", SLICE("key"), slice_of(text));
+	return id_of_pair(ID_CORRELATION_KEY_OF_ID, SLICE("key"), slice_of(text));
 }
 
 static Id event_id_of(unsigned number)
 {
 	char text[16];
 	snprintf(text, sizeof(text), "%u", number);
-	return id_of_pair("evt_", SLICE("source"), slice_of(text));
+	return id_of_pair(ID_KEY_EVENT, SLICE("source"), slice_of(text));
 }
 
 static Event *event_add(const char *type, unsigned id, unsigned key, Instant time, int severity)
@@ -133,7 +134,7 @@ Result handler_draft(Handler *handler, const Draft *draft)
 	entry->subject = copy_to(&at, draft->subject);
 	entry->headers = copy_to(&at, draft->headers);
 	entry->body = copy_to(&at, draft->body);
-	entry->time = draft->time;
+	entry->time = handler->now;
 	Record record = entry_record(entry);
 	TRY(intake_service.apply(handler, &record));
 	entry->position = intake_service.position(handler, TOPIC_EVENTS, 0, world->next);
@@ -212,6 +213,8 @@ static Result input_take(int64_t offset)
 {
 	Record record = event_record(offset);
 	world->next = offset + 1;
+	if (!world->clocks_differ && record.time > world->handler.now)
+		world->handler.now = record.time; /* the owner's clock is not behind that of the gateway */
 	TRY(intake_service.inputs[0].observe(&world->handler, &record));
 	return intake_service.inputs[0].decide(&world->handler, &record);
 }
@@ -612,7 +615,7 @@ static void the_repeats_of_a_second_are_one_record(void **state)
 	assert_int_equal(report.report_version, 2);
 	assert_int_equal(report.last_seen_at, T0 + 999);
 	assert_null(report.document);
-	Id id = id_of_pair("rep_", slice_of(report.incident_id), SLICE("2:1000"));
+	Id id = id_of_pair(ID_REPEAT_REPORT, slice_of(report.incident_id), SLICE("2:1000"));
 	assert_true(slice_is(last_entry()->id, id.text));
 	json_decref(tree);
 	world_free();
@@ -866,21 +869,49 @@ static void rows_that_are_over_are_pruned_from_store_and_memory(void **state)
 	world_free();
 }
 
-/* Only the clock tells that windows are over: an event that states the year 9999 prunes none of another key. */
-static void an_event_from_the_future_prunes_no_window(void **state)
+/* The clock of the gateway that received event 4 is wrong by `off`. */
+static void a_wrong_clock_neither_ends_windows_nor_keeps_them(int64_t off)
 {
-	(void)state;
 	world_new();
+	world->clocks_differ = true;
+	world->now = T0 + 2000;
 	event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
-	event_add(TYPE_EVENT_RECEIVED, 2, 2, INSTANT_MAX, 2);
-	event_add(TYPE_EVENT_RECEIVED, 3, 3, INSTANT_MAX, 2);
-	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 1000, 2);
+	event_add(TYPE_EVENT_RECEIVED, 2, 2, T0 + 1, 2);
+	event_add(TYPE_EVENT_RECEIVED, 3, 1, T0 + 2, 2);
+	batch_decide(10);
+	batch_accept();
+	event_add(TYPE_EVENT_RECEIVED, 4, 3, world->now + off, 2);
+	batch_decide(10);
+	batch_accept();
+	assert_int_equal(last_entry()->time, world->now);
+	/* All three windows take events, so that none opens an incident. */
+	for (unsigned key = 1; key <= 3; key++)
+		event_add(TYPE_EVENT_RECEIVED, 10 + key, key, T0 + 5000, 2);
+	world->now = T0 + 6000;
+	batch_decide(10);
+	batch_accept();
 	run_to_rest();
-	assert_true(slice_is(last_entry()->type, TYPE_REPORT_REPEATED)); /* the fourth event counts for the incident of the first */
+	size_t opened = 0;
 	for (size_t i = 0; i < world->accepted; i++)
-		assert_true(world->ledger[i].time <= world->now); /* else it would be too young to trim for thousands of years */
+		opened += slice_is(world->ledger[i].type, TYPE_REPORT_OPENED);
+	assert_int_equal(opened, 3);
+	/* After ten seconds the window of event 4 is over, like any other. */
+	event_add(TYPE_EVENT_RECEIVED, 20, 3, T0 + 30000, 2);
+	world->now = T0 + 30000;
+	batch_decide(10);
+	batch_accept();
+	assert_true(slice_is(last_entry()->type, TYPE_REPORT_OPENED));
 	assert_state_is_a_fold_of_the_ledger();
 	world_free();
+}
+
+static void a_gateway_with_a_wrong_clock_ends_no_window_and_keeps_none(void **state)
+{
+	(void)state;
+	a_wrong_clock_neither_ends_windows_nor_keeps_them(INT64_C(400) * 86400000);
+	a_wrong_clock_neither_ends_windows_nor_keeps_them(INT64_C(-400) * 86400000);
+	a_wrong_clock_neither_ends_windows_nor_keeps_them(INT64_C(40) * 86400000);
+	a_wrong_clock_neither_ends_windows_nor_keeps_them(INT64_C(-40) * 86400000);
 }
 
 /* A malformed record must not make the sender's own record a duplicate. */
@@ -1038,8 +1069,8 @@ int main(void)
 		cmocka_unit_test(a_persons_report_keeps_its_form),
 		cmocka_unit_test(a_malformed_event_is_refused_and_drafts_nothing),
 		cmocka_unit_test(rows_that_are_over_are_pruned_from_store_and_memory),
-		cmocka_unit_test(an_event_from_the_future_prunes_no_window),
 		cmocka_unit_test(a_malformed_event_with_the_id_of_another_hides_it_not),
+		cmocka_unit_test(a_gateway_with_a_wrong_clock_ends_no_window_and_keeps_none),
 		cmocka_unit_test(rows_stay_while_a_restart_would_read_their_events_again),
 		cmocka_unit_test(recounting_finds_a_filter_that_was_rebuilt_only_in_part),
 		cmocka_unit_test(no_crash_loses_an_event_or_counts_one_twice),

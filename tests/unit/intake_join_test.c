@@ -229,6 +229,33 @@ static void a_pair_is_linked_by_the_same_commands_in_either_order(void **state)
 	lone_stop(&lone);
 }
 
+/* Appends the announcement of incident 2 by a writer whose clock is wrong, then announces incident 3. */
+static void join_from_a_wrong_clock(int64_t off)
+{
+	LoneService lone;
+	char body[512];
+	lone_start(&lone, &intake_service, NULL, NULL, NULL, T0);
+	input_join(&lone, KEY, 1, true);
+	input_join(&lone, OTHER_KEY, 4, true);
+	snprintf(body, sizeof(body), "{\"key\":\"" KEY "\",\"by\":\"asset\",\"incident_id\":\"%s\",\"window_seconds\":3600,\"open\":true}",
+		 ids[2]);
+	lone.now = T0 + off;
+	lone_input(&lone, TOPIC_JOINS, "jon_wrong", TYPE_JOIN_ANNOUNCED, KEY, body);
+	lone.now = T0 + 1000;
+	input_join(&lone, KEY, 3, true);
+	assert_int_equal(lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND), 6); /* 1, 2 and 3 are linked with each other */
+	input_join(&lone, OTHER_KEY, 5, true);
+	assert_int_equal(lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND), 8);
+	lone_stop(&lone);
+}
+
+static void a_wrong_clock_unlinks_nothing(void **state)
+{
+	(void)state;
+	join_from_a_wrong_clock(INT64_C(400) * 86400000);
+	join_from_a_wrong_clock(INT64_C(-400) * 86400000);
+}
+
 /* The bus may deliver an announcement twice. The second copy is ignored, even after a closing that followed the first copy. */
 static void a_duplicate_announcement_is_ignored(void **state)
 {
@@ -353,6 +380,7 @@ int main(void)
 		cmocka_unit_test(two_incidents_with_one_key_are_linked),
 		cmocka_unit_test(a_pair_is_linked_by_the_same_commands_in_either_order),
 		cmocka_unit_test(a_duplicate_announcement_is_ignored),
+		cmocka_unit_test(a_wrong_clock_unlinks_nothing),
 		cmocka_unit_test(joins_survive_a_lost_disk),
 		cmocka_unit_test(a_key_without_incidents_is_deleted),
 		cmocka_unit_test(the_first_incident_gets_the_campaign_command),

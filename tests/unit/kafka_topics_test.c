@@ -89,6 +89,7 @@ static void a_stream_is_dropped_by_age_and_a_table_by_key(void **state)
 	assert_string_equal(setting(STREAM, "cleanup.policy"), "delete");
 	assert_string_equal(setting(STREAM, "retention.ms"), "7000");
 	assert_string_equal(setting(STREAM, "retention.bytes"), "-1");
+	assert_string_equal(setting(STREAM, "message.timestamp.type"), "LogAppendTime"); /* a writer's clock does not decide */
 	assert_string_equal(setting(TABLE, "cleanup.policy"), "compact");
 	assert_string_equal(setting(TABLE, "retention.ms"), "anything");
 }
@@ -114,7 +115,7 @@ static void a_missing_topic_is_created_with_all_its_settings(void **state)
 	assert_reported("t.stream is missing: tocsin topics apply creates it");
 	assert_planned("create t.stream with partitions=12 replicas=3 cleanup.policy=delete retention.ms=7000 "
 		       "retention.bytes=-1 "
-		       "min.insync.replicas=2 unclean.leader.election.enable=false message.timestamp.type=CreateTime "
+		       "min.insync.replicas=2 unclean.leader.election.enable=false message.timestamp.type=LogAppendTime "
 		       "max.message.bytes=1114112");
 	assert_false(differences.list[0].fatal);
 }

@@ -48,7 +48,7 @@ static const Mistaken invalid_packs[] = {
 	/* pack.yaml */
 	{ { { "pack.yaml", "id: my pack\nversion: 1.5\ntimezone: 8 hours\nlanguages: [en, en, zh-CN]\n" } },
 	  "pack.yaml:1:5: id: must be letters, digits, '.', '_' and '-'\n"
-	  "pack.yaml:2:10: version: must be a whole number, or letters, digits, '.', '_' and '-'\n"
+	  "pack.yaml:2:10: version: must be a whole number, or 1 to 64 letters, digits, '.', '_' and '-'\n"
 	  "pack.yaml:3:11: timezone: must be the IANA name of a time zone, for example Asia/Shanghai\n"
 	  "pack.yaml:4:17: \"en\" is duplicated; name each language once\n" },
 	{ { { "pack.yaml", "id: p\nversion: 1\nlanguages: [en, zh-CN]\n" } },

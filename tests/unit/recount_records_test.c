@@ -63,7 +63,7 @@ static void finding_take(void *context, bool of_events, int64_t offset, const ch
 static Id key_in(bool elsewhere)
 {
 	for (unsigned number = 0;; number++) {
-		Id key = id_of_pair("", SLICE("key"), (Slice){ (const char *)&number, sizeof(number) });
+		Id key = id_of_pair(ID_CORRELATION_KEY_OF_ID, SLICE("key"), (Slice){ (const char *)&number, sizeof(number) });
 		if ((slot_of(id_slice(&key)) % PARTITIONS == 0) != elsewhere)
 			return key;
 	}
@@ -71,7 +71,7 @@ static Id key_in(bool elsewhere)
 
 static void event_take(Recount *recount, int64_t offset, const Case *one)
 {
-	Id id = id_of_pair("evt_", SLICE("source"), SLICE("1")), key = key_in(one->elsewhere);
+	Id id = id_of_pair(ID_KEY_EVENT, SLICE("source"), SLICE("1")), key = key_in(one->elsewhere);
 	Id incident = id_of_incident(1, 0, SLICE("incident")); /* of partition 0 */
 	Buffer headers;
 	static const char document[] = "{\"source\":\"s\",\"title\":\"t\",\"kind\":\"event\",\"description\":\"d\"}";
@@ -119,7 +119,7 @@ static void events_count_as_intake_counts_them(void **state)
 
 static Result report_take(Recount *recount, const char *type, const char *window, const char *positions)
 {
-	Id incident = id_of_pair("inc_", SLICE("a"), SLICE("b"));
+	Id incident = id_of_incident(1000, 7, SLICE("a"));
 	Buffer headers;
 	buffer_init(&headers, 4096);
 	header_add(&headers, "ce_type", slice_of(type));

@@ -866,6 +866,34 @@ static void a_repeated_assessment_makes_one_record(void **state)
 }
 
 /*
+ * Neither the clock of a command's writer nor the entries of an incident that are ahead of the clock make response forget the
+ * commands: a repeat would take effect again.
+ */
+static void a_time_400_days_ahead_makes_response_forget_no_command(void **state)
+{
+	(void)state;
+	static const Instant ahead = INT64_C(400) * 86400000;
+	LoneService lone;
+	service_opened(&lone);
+	input_command(&lone, "cmd_1", administrator, "note", "{\"text\":\"a\"}");
+	lone_settle(&lone);
+	lone.now = T0 + ahead; /* the owner's clock is ahead while the grade rises */
+	input_assessment(&lone, "ass_2", record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)));
+	lone_settle(&lone);
+	assert_int_equal(lone_outputs(&lone, TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED), 3);
+	input_command(&lone, "cmd_2", administrator, "note", "{\"text\":\"b\"}"); /* its writer's clock is ahead */
+	lone.now = T0 + 1000;
+	lone_settle(&lone);
+	assert_int_equal(lone_outputs(&lone, TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED), 4);
+	input_command(&lone, "cmd_1", administrator, "note", "{\"text\":\"a\"}");
+	input_command(&lone, "cmd_2", administrator, "note", "{\"text\":\"b\"}");
+	lone_settle(&lone);
+	assert_int_equal(lone_outputs(&lone, TOPIC_JOURNAL, TYPE_JOURNAL_ENTERED), 4);
+	assert_int_equal(lone.failure.kind, ERROR_NONE);
+	lone_stop(&lone);
+}
+
+/*
  * When outputs of classification are lost, it sends them again in order. So a repeat may arrive before its opening, and then
  * arrives a second time after it.
  */
@@ -1100,6 +1128,7 @@ int main(void)
 		cmocka_unit_test(an_incident_has_at_most_the_maximum_of_links),
 		cmocka_unit_test(a_campaign_is_a_note),
 		cmocka_unit_test(a_repeated_assessment_makes_one_record),
+		cmocka_unit_test(a_time_400_days_ahead_makes_response_forget_no_command),
 		cmocka_unit_test(a_repeat_before_its_opening_waits_for_it),
 		cmocka_unit_test(an_invalid_record_becomes_a_dead_letter),
 		cmocka_unit_test(every_command_is_answered_once),

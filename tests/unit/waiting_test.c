@@ -19,7 +19,7 @@ static HttpRequest *request_at(size_t number)
 
 static Wait wait_of(const char *name, const char *fingerprint, size_t number)
 {
-	Wait wait = { .command = id_of_pair("cmd_", slice_of(name), SLICE_NONE),
+	Wait wait = { .command = id_of_pair(ID_COMMAND_OF_REQUEST, slice_of(name), SLICE_NONE),
 		      .request = request_at(number),
 		      .deadline_ms = 1000,
 		      .doubt_ms = 6000,

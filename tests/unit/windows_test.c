@@ -19,7 +19,7 @@ static Bits key_of(unsigned number)
 	char text[16];
 	Bits bits;
 	snprintf(text, sizeof(text), "%u", number);
-	Id id = id_of_pair("", SLICE("key"), slice_of(text));
+	Id id = id_of_pair(ID_CORRELATION_KEY_OF_ID, SLICE("key"), slice_of(text));
 	assert_true(bits_read(id_slice(&id), &bits));
 	return bits;
 }

@@ -56,9 +56,9 @@ static Result document_read(const FieldTable *table, const AcceptInput *input, D
 /* ---- derived values ------------------------------------------------------------------------------------------- */
 
 /* Sets the id of a document in which the sender gave none; correlation_key may be empty. */
-static void identify_by_request(Accepted *out, IdDomain domain, const AcceptInput *input, Slice correlation_key)
+static void identify_by_request(Accepted *out, IdKind kind, const AcceptInput *input, Slice correlation_key)
 {
-	const char byte = (char)domain;
+	const char byte = (char)kind;
 	Slice key_id = slice_of(input->key_id), idempotency_key = slice_of(input->idempotency_key);
 
 	out->by_idempotency_key = input->idempotency_key != NULL;
@@ -66,7 +66,7 @@ static void identify_by_request(Accepted *out, IdDomain domain, const AcceptInpu
 		out->id = id_of_bytes("evt_", input->random);
 		return;
 	}
-	out->id = id_of_event(domain, key_id, idempotency_key, correlation_key);
+	out->id = id_of_event(kind, key_id, idempotency_key, correlation_key);
 	out->request = DIGEST(((Slice){ &byte, 1 }), key_id, SLICE("\0"), idempotency_key);
 }
 
@@ -85,29 +85,21 @@ static Slice text_if(bool wanted, const char *text)
 	return wanted ? slice_of(text) : SLICE_NONE;
 }
 
-/*
- * Each member has a fixed position in the hash, so equal texts in different members give different keys. False: the event has
- * no member by which its source is correlated; *out is unchanged.
- */
+/* False: the event has no member by which its source is correlated; *out is unchanged. */
 static bool correlate(const SourcePolicy *source, const EventDocument *event, Id *out)
 {
-	const Slice end = SLICE("\0");
-	Slice parts[] = {
-		text_if(source->by_source, event->source), end, text_if(source->by_rule, event->rule),   end,
-		text_if(source->by_asset, event->asset),   end, text_if(source->by_actor, event->actor),
-	};
-	size_t size = 0;
+	Slice by_source = text_if(source->by_source, event->source), by_rule = text_if(source->by_rule, event->rule);
+	Slice by_asset = text_if(source->by_asset, event->asset), by_actor = text_if(source->by_actor, event->actor);
 
-	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i += 2)
-		size += parts[i].size;
-	if (size > 0)
-		*out = id_of_bytes("", digest_of(parts, sizeof parts / sizeof parts[0]).bytes);
-	return size > 0;
+	if (by_source.size + by_rule.size + by_asset.size + by_actor.size == 0)
+		return false;
+	*out = correlation_key_of_members(by_source, by_rule, by_asset, by_actor);
+	return true;
 }
 
 static Id key_of_id(const Id *id)
 {
-	return id_of_pair("", id_slice(id), SLICE_NONE);
+	return id_of_pair(ID_CORRELATION_KEY_OF_ID, id_slice(id), SLICE_NONE);
 }
 
 /* If occurred_at is after received_at: the milliseconds by which the sender's clock is ahead, at least. Else INT64_MIN. */

@@ -101,12 +101,17 @@ bool join_links(const JoinRecord *row, const JoinedIncident *one, const JoinedIn
 	       other->at >= seconds_before(one->at, row->window_seconds);
 }
 
-Instant join_ends_at(const JoinRecord *row)
+Instant join_entered_at(const JoinRecord *row)
 {
 	Instant last = 0;
 	for (size_t i = 0; i < json_array_size(row->incidents); i++) {
 		Instant at = incident_at(row->incidents, i).at;
 		last = at > last ? at : last;
 	}
-	return seconds_after(seconds_after(last, row->window_seconds), row->window_seconds);
+	return last;
+}
+
+Instant join_ends_at(const JoinRecord *row)
+{
+	return seconds_after(seconds_after(join_entered_at(row), row->window_seconds), row->window_seconds);
 }

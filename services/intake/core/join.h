@@ -21,6 +21,9 @@ bool join_judge(const JoinRecord *before, const Join *join, Instant at, JoinReco
 /* True when the two incidents entered within window_seconds of each other. */
 bool join_links(const JoinRecord *row, const JoinedIncident *one, const JoinedIncident *other);
 
+/* The time at which the last incident of the row entered; 0 if the row has none. */
+Instant join_entered_at(const JoinRecord *row);
+
 /* The time after which no incident of the row can be linked; the row may then be deleted. */
 Instant join_ends_at(const JoinRecord *row);
 

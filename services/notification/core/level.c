@@ -13,7 +13,7 @@ Id level_message_key(const char *incident_id, Instant base_at, int64_t level, co
 {
 	char name[KEY_NAME];
 	snprintf(name, sizeof(name), "%s:%" PRId64 ":%" PRId64 ":%s", incident_id, base_at, level, recipient);
-	return id_derived("msg_", slice_of(name), 0);
+	return id_derived(ID_MESSAGE, slice_of(name), 0);
 }
 
 bool flags_have_drill(json_t *flags)

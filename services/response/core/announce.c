@@ -2,7 +2,7 @@
 
 Id join_key(const char *by, const char *name)
 {
-	return id_of_pair("", slice_of(by), slice_of(name));
+	return id_of_pair(ID_JOIN_KEY, slice_of(by), slice_of(name));
 }
 
 /* ---- reopenings */

@@ -190,6 +190,7 @@ static Result opening_entries(const AssessmentRecord *record, const Policy *poli
 	IncidentChange change = assessed_change(&assessment);
 	assessed_add(out, record, NULL, &change);
 	incident_change_release(&change);
+	opened->grade = assessment.grade;
 	if (assessment.noise != 1)
 		assigned_add(out, policy, assessment.kind, assessment.grade);
 	return result_ok();
@@ -208,23 +209,6 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
 	opened->title = NULL;
 	buffer_release(&title);
 	return result;
-}
-
-static Result entry_read(json_t *entries, size_t index, JournalEntry *entry, IncidentChange *change)
-{
-	TRY(json_decode_record(&journal_entry_table, json_array_get(entries, index), entry));
-	return incident_change_decode(entry->changes, change);
-}
-
-bool entries_open(json_t *entries, int *kind, int *grade)
-{
-	JournalEntry opened, assessed;
-	IncidentChange opening, assessment;
-	if (result_failed(entry_read(entries, 0, &opened, &opening)) || strcmp(opened.type, "opened") != 0)
-		return false;
-	*kind = opening.values.kind;
-	*grade = result_failed(entry_read(entries, 1, &assessed, &assessment)) ? -1 : assessment.values.grade;
-	return *kind >= 0;
 }
 
 /* ---- later reports */

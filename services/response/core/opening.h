@@ -11,7 +11,7 @@
 /*
  * Entries of a new incident: opened, assessed and, if the escalation policy names a team, assigned. Known noise is opened as
  * a false alarm and is not assigned. ERROR_INPUT: the assessment or the document is invalid. The caller owns out->list.
- * *opened is the incident as opened, without its title; it borrows from the record.
+ * *opened is the incident as opened and graded, without its title; it borrows from the record.
  */
 Result opening_decide(const AssessmentRecord *record, const Policy *policy, Instant now, Entries *out, Incident *opened);
 
@@ -29,9 +29,6 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
  */
 Result repeat_decide(const Incident *incident, const IncidentExtras *extras, const AssessmentRecord *record, const Policy *policy,
 		     Instant now, Entries *out);
-
-/* True if the entries open an incident. *kind and *grade are indexes into kind_words and grade_words; *grade is -1 if it has none. */
-bool entries_open(json_t *entries, int *kind, int *grade);
 
 /* True if a team or a person is assigned. */
 bool incident_is_assigned(const Incident *incident);

@@ -14,6 +14,7 @@
 #define TOCSIN_IO_HTTP_INTERNAL_H
 
 #include "shared/io/http/linger.h"
+#include "shared/io/http/listen.h"
 #include "shared/io/http/router.h"
 
 #include <microhttpd.h>
@@ -21,7 +22,6 @@
 #include <stdatomic.h>
 
 enum {
-	HTTP_ADDRESS_MAX = 32,
 	HTTP_BODY_FIRST = 64 * 1024, /* largest first allocation for a body, however large its declared length */
 	HTTP_BODY_KEPT = 4096, /* body capacity that an idle connection keeps */
 	HTTP_BODY_UNWANTED = 64 * 1024, /* bytes of a body that are read and dropped on a route that takes no body */
@@ -46,7 +46,7 @@ struct HttpListener {
 	bool accepting;
 	atomic_bool closing;
 	int socket; /* -1: not listening */
-	char address[HTTP_ADDRESS_MAX];
+	char address[LISTEN_TEXT];
 };
 
 struct HttpServer {

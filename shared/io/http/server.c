@@ -3,7 +3,6 @@
 #include "shared/io/system/clock.h"
 #include "shared/io/http/internal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -27,21 +26,6 @@ enum {
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
 
-static Result address_parse(const char *text, struct sockaddr_in *out)
-{
-	const char *colon = strrchr(text, ':');
-	char host[INET_ADDRSTRLEN];
-	int64_t port;
-
-	*out = (struct sockaddr_in){ .sin_family = AF_INET };
-	if (!colon || !text_copy((Slice){ text, (size_t)(colon - text) }, host, sizeof(host)) ||
-	    inet_pton(AF_INET, host, &out->sin_addr) != 1 || !slice_integer(slice_of(colon + 1), &port) || port < 0 ||
-	    port > 65535)
-		return result_fail(ERROR_INPUT, "'%s' is not an IPv4 address and port: write for example 127.0.0.1:8080", text);
-	out->sin_port = htons((uint16_t)port);
-	return result_ok();
-}
-
 static Result bind_failed(const char *text)
 {
 	switch (errno) {
@@ -53,24 +37,35 @@ static Result bind_failed(const char *text)
 	}
 }
 
-static Result listener_bind(HttpListener *listener, const char *text)
+/* ERROR_INPUT as in listener_bind, or ERROR_AGAIN. */
+static Result socket_open(HttpListener *listener, const char *text, int family)
 {
-	struct sockaddr_in address;
-	socklen_t size = sizeof(address);
-	int on = 1;
+	int on = 1, off = 0;
 
-	TRY(address_parse(text, &address));
-	listener->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	listener->socket = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (listener->socket < 0 && errno == EAFNOSUPPORT)
+		return result_fail(ERROR_INPUT, "%s: this machine has no IPv6: give an IPv4 address", text);
 	if (listener->socket < 0)
 		return result_fail(ERROR_AGAIN, "cannot create a socket for %s: %s", text, strerror(errno));
 	setsockopt(listener->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(listener->socket, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	if (family == AF_INET6 && setsockopt(listener->socket, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0)
+		return result_fail(ERROR_AGAIN, "cannot listen on %s: %s", text, strerror(errno));
+	return result_ok();
+}
+
+/* ERROR_INPUT: the text is not the address of a listener, or not one of this machine. */
+static Result listener_bind(HttpListener *listener, const char *text)
+{
+	ListenAddress address;
+
+	if (!listen_parse(text, &address))
+		return result_fail(ERROR_INPUT, "'%s' is not " LISTEN_FORM, text);
+	TRY(socket_open(listener, text, address.socket.ss_family));
+	if (bind(listener->socket, (struct sockaddr *)&address.socket, address.size) != 0 ||
 	    listen(listener->socket, BACKLOG) != 0 ||
-	    getsockname(listener->socket, (struct sockaddr *)&address, &size) != 0)
+	    getsockname(listener->socket, (struct sockaddr *)&address.socket, &address.size) != 0)
 		return bind_failed(text);
-	char host[INET_ADDRSTRLEN];
-	inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host));
-	snprintf(listener->address, sizeof(listener->address), "%s:%u", host, ntohs(address.sin_port));
+	listen_format(&address, listener->address);
 	return result_ok();
 }
 
@@ -82,7 +77,7 @@ static void *accept_run(void *context)
 	HttpListener *listener = context;
 
 	while (!atomic_load(&listener->closing)) {
-		struct sockaddr_in from;
+		struct sockaddr_storage from;
 		socklen_t size = sizeof(from);
 		int client = accept4(listener->socket, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (client < 0 && errno != EINTR && errno != ECONNABORTED)

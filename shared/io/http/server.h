@@ -61,7 +61,7 @@ typedef struct {
 typedef struct {
 	const HttpRoute *routes; /* borrowed until http_server_stop */
 	size_t route_count;
-	const char *listen;     /* "127.0.0.1:8080"; port 0: a free port */
+	const char *listen;     /* "127.0.0.1:8080" or "[::1]:8080" (listen.h); port 0: a free port */
 	const char *ops_listen; /* or NULL */
 	unsigned threads;       /* 126 connections each, together at most what RLIMIT_NOFILE allows; 0: four per core, at least 8 */
 	int64_t request_deadline_ms; /* 0: 30000 */
@@ -78,7 +78,7 @@ typedef struct {
 /* ERROR_INPUT: an address is invalid or not of this machine; ERROR_AGAIN: the port is in use or not permitted. */
 Result http_server_start(const HttpServerOptions *options, HttpServer **out);
 
-/* The bound address, "127.0.0.1:43017"; borrowed from the server. */
+/* The bound address, "127.0.0.1:43017" or "[::1]:43017"; borrowed from the server. */
 const char *http_server_address(const HttpServer *server);
 
 /* Stops accepting connections; requests in progress are finished. The ops listener stays open. */

@@ -64,10 +64,11 @@ static bool unclean(const KafkaTopic *topic, unsigned replicas, char out[static 
 	return word("false", out);
 }
 
+/* Where Kafka drops records by their timestamp, the broker's clock gives it, not the writer's. */
 static bool timestamp(const KafkaTopic *topic, unsigned replicas, char out[static KAFKA_VALUE_SIZE])
 {
-	(void)topic, (void)replicas;
-	return word("CreateTime", out);
+	(void)replicas;
+	return word(topic->keep == KAFKA_KEEP_FOR ? "LogAppendTime" : "CreateTime", out);
 }
 
 static bool batch(const KafkaTopic *topic, unsigned replicas, char out[static KAFKA_VALUE_SIZE])

@@ -22,7 +22,7 @@ typedef struct {
 } Mail;
 
 /*
- * True for LOCAL@DOMAIN in printable ASCII without spaces, quotes, brackets or control characters, at most
+ * True for LOCAL@DOMAIN in printable ASCII with one '@', without spaces and without any of <>()[]\,;:", at most
  * MAIL_ADDRESS_MAX bytes: safe in an SMTP command without escaping. False for NULL.
  */
 bool mail_is_address(const char *address);

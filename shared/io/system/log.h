@@ -1,5 +1,12 @@
 /*
- * Log lines on stdout: one JSON object per line, written by one write(2). Members: ts, level, event (a constant name), service
+ * Log lines on stdout: one JSON object per line. A thread of the log writes each line with one write(2), in the order in which
+ * they were logged, so lines never interleave, however long. Nobody who logs waits for stdout: at most 1 MiB of lines waits
+ * for a reader that does not read, or for a slow disk. Further lines are dropped, and so are lines that cannot be written
+ * (tocsin_log_lines_dropped_total); when a line can be written again, a line log-lines-dropped has their number. When the process
+ * exits or aborts, it waits at most a second until the lines that wait are written; lines are lost when it is killed or calls
+ * _exit.
+ *
+ * Members: ts, level, event (a constant name), service
  * (the name of a service, a program or a client, without the prefix "tocsin-"), then the members given by the caller: ids,
  * counts, names. Document contents and secrets are never logged. Values are escaped and cut to 512 bytes. Code in shared/base,
  * shared/domain and the services' cores never logs.
@@ -37,9 +44,12 @@ bool log_due(_Atomic int64_t *quiet_until_us, int64_t pause_us);
 #define L_INTEGER(name_, n_) ((LogMember){ .name = (name_), .type = LOG_INTEGER_VALUE, .integer = (n_) })
 
 void log_line_(LogLevel level, const char *service, const char *event, const LogMember *members, size_t count);
-/* Needs at least one member; those beyond 24 are dropped. Blocks while stdout is full; lines are lost if stdout is closed. */
+/* Any thread. Needs at least one member; those beyond 24 are dropped. Never blocks. */
 #define log_line(level, service, event, ...)                                             \
 	log_line_((level), (service), (event), (const LogMember[]){ __VA_ARGS__ },       \
 		  sizeof((const LogMember[]){ __VA_ARGS__ }) / sizeof(LogMember))
+
+/* Waits until all lines logged so far are written, at most wait_ms; false if some still wait. Async-signal-safe. */
+bool log_flush(int64_t wait_ms);
 
 #endif

@@ -54,6 +54,8 @@ const Metric metrics_table[METRICS] = {
 				   "Records written to the audit log." },
 	[METRIC_POLICY_RELOADS] = { "tocsin_policy_reloads_total", METRIC_COUNTER, { "result" },
 				    "Reloads of the policy pack, by result." },
+	[METRIC_LOG_DROPPED] = { "tocsin_log_lines_dropped_total", METRIC_COUNTER, { NULL },
+				 "Log lines dropped because stdout took none." },
 };
 
 static const struct {

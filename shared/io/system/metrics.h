@@ -32,6 +32,7 @@ typedef enum {
 	METRIC_TIMERS_FIRED,         /* tocsin_timers_fired_total{source} */
 	METRIC_AUDIT_RECORDS,        /* tocsin_audit_records_total */
 	METRIC_POLICY_RELOADS,       /* tocsin_policy_reloads_total{result} */
+	METRIC_LOG_DROPPED,          /* tocsin_log_lines_dropped_total */
 	METRICS,
 } MetricId;
 

@@ -250,15 +250,15 @@ typedef struct {
 /* A repeat has the id and the body of an earlier record: the id alone may be that of any program, which wrote something else. */
 static AssessmentKey assessment_key(const Record *input)
 {
-	AssessmentKey key;
+	AssessmentKey key = { "" };
 	Digest digest = DIGEST(input->id, SLICE("\0"), input->body);
 	digest_hex(&digest, key.text);
 	return key;
 }
 
 /*
- * Remembers the first position of each assessment; the same one at another position is a repeat. Any program may write to the topic,
- * with any ce_time: an impossible one must not make audit forget the others.
+ * Remembers the first position of each assessment; the same one at another position is a repeat. Any program may write to the
+ * topic, with any ce_time: an impossible one must not make audit forget the others.
  */
 static Result assessment_observe(Handler *handler, const Record *input)
 {

@@ -114,7 +114,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		char name[24];
 		snprintf(name, sizeof(name), "%u", number);
 		TopicId topic = input->topic;
-		IdKind kind = topic == TOPIC_COMMANDS ? ID_COMMAND_OF_REQUEST : topic == TOPIC_EVENTS ? ID_KEY_EVENT : ID_RECORD_OF_INPUT;
+		IdKind kind = topic == TOPIC_COMMANDS ? ID_COMMAND_OF_REQUEST :
+			      topic == TOPIC_EVENTS   ? ID_KEY_EVENT :
+							ID_RECORD_OF_INPUT;
 		Id id = id_of_pair(kind, SLICE("fuzz"), slice_of(name));
 		every_input_headers(&bench, input, id_slice(&id), &headers);
 	}

@@ -282,7 +282,8 @@ static bool forge_own_assessment(World *world, Forgery *out)
 	static const char *const forms[] = { "\"event\"", "\"report\"", "null" }, *const kinds[] = { "incident", "event", "weakness", "x" };
 	static const char *const numbers[] = { "1", "2", "9223372036854775807" };
 	out->topic = TOPIC_ASSESSMENTS;
-	Id id = own_id(world, ID_ASSESSMENT), event = own_id(world, ID_KEY_EVENT), key = own_id(world, ID_CORRELATION_KEY_OF_ID), incident = own_incident(world, &key, out);
+	Id id = own_id(world, ID_ASSESSMENT), event = own_id(world, ID_KEY_EVENT);
+	Id key = own_id(world, ID_CORRELATION_KEY_OF_ID), incident = own_incident(world, &key, out);
 	headers_write(world, out, id_slice(&id), TYPE_ASSESSED, id_slice(&incident));
 	const char *form = forms[random_below(world, 3)], *document = documents[random_below(world, 4)];
 	const char *version = numbers[random_below(world, 3)], *count = numbers[random_below(world, 3)];

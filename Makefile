@@ -179,7 +179,7 @@ FUZZ_SEARCH := $(FUZZ:%=$(BUILD)/search/%)
 FUZZ_SHARED := $(call object,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
 $(FUZZ_PLAYED): $(call object,tests/fuzz/replay.c) $(FUZZ_SHARED)
 
-$(FUZZ_SEARCH): $(BUILD)/search/%: $(call object,tests/fuzz/%_fuzz.c) $(FUZZ_SHARED) $(LIB)
+$(FUZZ_SEARCH): $(BUILD)/search/%: $(call object,tests/fuzz/%_fuzz.c) $(FUZZ_SHARED) $(SUPPORT_LIB) $(LIB)
 	$(call step,$@)
 	@mkdir -p $(@D)
 	@$(CC) $(LINK) -fsanitize=fuzzer $^ $(LDFLAGS) $(PKG_LIBS) -lpthread -lm -o $@
@@ -227,7 +227,7 @@ test-fuzz: test-deps $(FUZZ_PLAYED) ## play the corpora of the fuzz targets
 fuzz-deps: deps ## install the missing packages for fuzzing
 	@tools/deps.sh $(foreach package,$(DEPS_FUZZ),'$(package)')
 
-fuzz: fuzz-deps ## search for inputs that break a parser; FUZZ="event policy" selects targets, FUZZ_SECONDS=60 is the time of each
+fuzz: fuzz-deps ## search for inputs that break a parser or stop a service; FUZZ="event policy" selects targets, FUZZ_SECONDS=60 is the time of each
 	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined fuzz-search
 
 fuzz-search: $(FUZZ_SEARCH)

@@ -28,6 +28,7 @@ static const char *const schema[] = {
 	"NULL)"
 	" WITHOUT ROWID;"
 	"CREATE INDEX seen_time ON seen (time)",
+	NULL, /* ids in seen are hashes of id and body: a file without them is rebuilt from the ledger */
 };
 
 /* Lines that no checkpoint counts yet. restore drops them; their inputs are then read again. */
@@ -242,23 +243,38 @@ static void release(Handler *handler)
 	handler->memory = NULL;
 }
 
+typedef struct {
+	char text[DIGEST_HEX];
+} AssessmentKey;
+
+/* A repeat has the id and the body of an earlier record: the id alone may be that of any program, which wrote something else. */
+static AssessmentKey assessment_key(const Record *input)
+{
+	AssessmentKey key = { "" };
+	Digest digest = DIGEST(input->id, SLICE("\0"), input->body);
+	digest_hex(&digest, key.text);
+	return key;
+}
+
 /*
- * Remembers the first position of each assessment; the same id at another position is a repeat. Any program may write to the topic,
- * with any ce_time: an impossible one must not make audit forget the others.
+ * Remembers the first position of each assessment; the same one at another position is a repeat. Any program may write to the
+ * topic, with any ce_time: an impossible one must not make audit forget the others.
  */
 static Result assessment_observe(Handler *handler, const Record *input)
 {
 	Instant at = instant_bounded(input->time, handler->now);
+	AssessmentKey key = assessment_key(input);
 	if (input->offset % PRUNE_EVERY == 0)
 		TRY(store_run(handler->store, "DELETE FROM seen WHERE time < ?1", V_INTEGER(at - seen_ms)));
-	return store_run(handler->store, "INSERT OR IGNORE INTO seen VALUES (?1, ?2, ?3, ?4)", V_TEXT(input->id),
+	return store_run(handler->store, "INSERT OR IGNORE INTO seen VALUES (?1, ?2, ?3, ?4)", V_TEXT(slice_of(key.text)),
 			 V_INTEGER(input->partition), V_INTEGER(input->offset), V_INTEGER(at));
 }
 
 static Result is_repeat(Handler *handler, const Record *input, bool *repeat)
 {
+	AssessmentKey key = assessment_key(input);
 	Statement *row =
-		store_query(handler->store, "SELECT partition, offset FROM seen WHERE id = ?1", V_TEXT(input->id));
+		store_query(handler->store, "SELECT partition, offset FROM seen WHERE id = ?1", V_TEXT(slice_of(key.text)));
 	*repeat = statement_next(row) &&
 		  (statement_integer(row, 0) != input->partition || statement_integer(row, 1) != input->offset);
 	return statement_end(row);
@@ -281,7 +297,7 @@ static Result stage(Handler *handler, const Record *input)
 		.offset = input->offset,
 		.body = input->body,
 	};
-	chain_append(&memory->head, &record, &memory->staged);
+	TRY(chain_append(&memory->head, &record, &memory->staged));
 	if (memory->staged_since == INSTANT_NONE)
 		memory->staged_since = handler->now;
 	memory->positions[input->topic][input->partition].staged = true;
@@ -362,7 +378,7 @@ const Service audit_service = {
 	},
 	.input_count = 3,
 	.schema = schema,
-	.schema_version = 1,
+	.schema_version = sizeof(schema) / sizeof(schema[0]),
 	.restore = restore,
 	.release = release,
 	.apply = apply,

@@ -48,7 +48,6 @@ static Result emit(Handler *handler, const Record *input, json_t *assessment)
 	Id id = id_derived(ID_ASSESSMENT, input->id, 0);
 	buffer_init(&body, input->body.size + FRAME_MAX);
 	body_write(input->body, assessment, &body);
-	must(!body.overflowed);
 	const Draft draft = {
 		.id = id_slice(&id),
 		.type = assessment != NULL ? SLICE(TYPE_ASSESSED) : SLICE(TYPE_ASSESSED_REPEAT),
@@ -56,7 +55,8 @@ static Result emit(Handler *handler, const Record *input, json_t *assessment)
 		.body = buffer_slice(&body),
 		.time = input->time,
 	};
-	Result emitted = handler_emit(handler, TOPIC_ASSESSMENTS, record_slot(input), &draft);
+	Result emitted = body.overflowed ? result_fail(ERROR_INPUT, "the assessment is larger than %d bytes: the policy's words are too long", FRAME_MAX) :
+					   handler_emit(handler, TOPIC_ASSESSMENTS, record_slot(input), &draft);
 	buffer_release(&body);
 	return emitted;
 }

@@ -108,17 +108,24 @@ Result policies_take(Policies *policies, const Record *record)
 /* ---- the last message of the topic ---------------------------------------------------------------------------- */
 
 typedef struct {
-	json_t *message; /* owned; NULL: the topic has no message, or its last message cannot be read */
+	json_t *message; /* owned; NULL: no message, or one that is no policy, which any program may have written */
 	int64_t offset;
 } LastMessage;
 
 static bool last_visit(void *context, const BusRecord *record)
 {
 	LastMessage *last = context;
+	Policy *policy;
 
 	last->offset = record->offset;
 	if (result_failed(json_read(record->body, &last->message)))
+		return false;
+	if (result_failed(compile(last->message, &policy))) {
+		json_decref(last->message);
 		last->message = NULL;
+		return false;
+	}
+	policy_free(policy);
 	return false;
 }
 

@@ -99,6 +99,8 @@ void view_prepare(void)
 	call_once(&filled, texts_fill);
 }
 
+#define VIEW_BROKEN "the view is damaged: delete $TOCSIN_HOME/gateway/0.db, it is rebuilt from the ledgers"
+
 static StoreValue text_or_null(const char *text)
 {
 	return text ? V_TEXT(slice_of(text)) : V_NULL;
@@ -401,6 +403,7 @@ static Result page_read(Statement *query, int64_t limit, Buffer *items, PageEnd 
 {
 	PageEnd page = { .more = false };
 	int64_t taken = 0;
+	bool fits = true;
 
 	while (statement_next(query)) {
 		Slice text = statement_slice(query, 1);
@@ -411,10 +414,11 @@ static Result page_read(Statement *query, int64_t limit, Buffer *items, PageEnd 
 		if (taken++ > 0)
 			buffer_byte(items, ',');
 		buffer_append(items, text);
-		must(text_copy(statement_slice(query, 0), page.last, sizeof page.last));
+		fits &= text_copy(statement_slice(query, 0), page.last, sizeof page.last);
 	}
 	*end = page;
-	return statement_end(query);
+	TRY(statement_end(query));
+	return fits ? result_ok() : result_fail(ERROR_INTERNAL, VIEW_BROKEN);
 }
 
 Result view_incidents(Store *store, const IncidentQuery *query, Slice after, Buffer *items, PageEnd *end)
@@ -448,7 +452,8 @@ static Result command_row_read(Statement *query, CommandRow *out)
 {
 	*out = (CommandRow){ .state = (CommandState)statement_integer(query, 1),
 			     .version = statement_integer(query, 2) };
-	must(text_copy(statement_slice(query, 0), out->incident, sizeof out->incident));
+	if (!text_copy(statement_slice(query, 0), out->incident, sizeof out->incident))
+		return result_fail(ERROR_INTERNAL, VIEW_BROKEN);
 	text_copy(statement_slice(query, 4), out->fingerprint, sizeof out->fingerprint);
 	if (statement_is_null(query, 3))
 		return result_ok();

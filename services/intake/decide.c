@@ -11,6 +11,7 @@
 enum {
 	PRUNE_EVERY_MS = 10000,   /* in the time of the inputs */
 	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by this much before a window is pruned too early */
+	COUNT_MAX = 1 << 30,      /* of the events and report versions of a resumed incident */
 };
 
 /* ---- drafting */
@@ -57,7 +58,8 @@ static Result draft(Handler *handler, const ReportDraft *report, const ReportBod
 	window_header_write(&memory->packed, body->row, &prune);
 	buffer_clear(&memory->headers);
 	header_add(&memory->headers, WINDOW_HEADER, buffer_slice(&memory->packed));
-	must(!memory->body.overflowed && !memory->packed.overflowed && !memory->headers.overflowed);
+	if (memory->body.overflowed || memory->packed.overflowed || memory->headers.overflowed)
+		return result_fail(ERROR_INTERNAL, "a report does not fit into a record: document_read bounds its document");
 	Id incident = bits_write("inc_", body->row->incident);
 	return handler_draft(handler, &(Draft){ .id = report->id,
 						.type = slice_of(report->type),
@@ -93,17 +95,10 @@ static const char *form_of(const Record *input)
 	return slice_is(input->type, TYPE_REPORT_RECEIVED) ? "report" : "event";
 }
 
-bool document_fits(size_t size)
-{
-	return size > 0 && size <= REPORT_DOCUMENT_MAX;
-}
-
 static Result document_read(Handler *handler, const Record *input, Slice *document)
 {
 	TRY(handler_body(handler, input, document));
-	if (!document_fits(document->size))
-		return result_fail(ERROR_INPUT, "the document is empty, or larger than the %d bytes that fit into a report", REPORT_DOCUMENT_MAX);
-	return result_ok();
+	return document_check(slice_is(input->type, TYPE_REPORT_RECEIVED), *document);
 }
 
 static Result event_skip(Handler *handler, EventContext *event)
@@ -136,15 +131,23 @@ static Result event_raise(Handler *handler, EventContext *event)
 				    .clock_offset_ms = event->header.clock_offset_ms, .document = document });
 }
 
-static WindowRow row_opened(const EventContext *event, const Id *incident)
+static WindowRow row_opened(const EventContext *event, Bits incident)
 {
 	const Arrival *arrival = &event->arrival;
-	WindowRow row = { .key = arrival->key, .event = arrival->event, .state = WINDOW_OPEN, .report_version = 1,
-			  .event_count = 1, .through = arrival->offset + 1, .last_seen_at = arrival->received_at,
-			  .resumed_at = INSTANT_NONE, .window_seconds = event->header.window_seconds,
-			  .cap_seconds = event->header.cap_seconds, .severity = arrival->severity };
-	must(bits_read_incident(id_slice(incident), &row.incident));
-	return row;
+	return (WindowRow){
+		.key = arrival->key,
+		.incident = incident,
+		.event = arrival->event,
+		.state = WINDOW_OPEN,
+		.report_version = 1,
+		.event_count = 1,
+		.through = arrival->offset + 1,
+		.last_seen_at = arrival->received_at,
+		.resumed_at = INSTANT_NONE,
+		.window_seconds = event->header.window_seconds,
+		.cap_seconds = event->header.cap_seconds,
+		.severity = arrival->severity,
+	};
 }
 
 /*
@@ -167,12 +170,15 @@ static Result event_open(Handler *handler, EventContext *event)
 {
 	const Record *input = event->input;
 	Slice document;
+	Bits bits;
 	char number[NUMBER_SIZE];
 	TRY(document_read(handler, input, &document));
 	TRY(draft_last_count(handler, input, event->window));
 	Id incident = id_of_incident(input->time, slot_of(input->key), input->id);
 	number_of_incident(input->time, input->id, number);
-	WindowRow row = row_opened(event, &incident);
+	if (!bits_read_incident(id_slice(&incident), &bits))
+		return result_fail(ERROR_INTERNAL, "%s is no incident id", incident.text);
+	WindowRow row = row_opened(event, bits);
 	ReportDraft report = { .type = TYPE_REPORT_OPENED, .at = input->time };
 	return draft(handler, &report,
 		     &(ReportBody){ .row = &row, .form = form_of(input), .number = number, .received_at = input->time,
@@ -207,13 +213,30 @@ Result decide_arrival(Handler *handler, const Record *input)
 
 /* ---- closings and reopenings */
 
+/* The report that follows belongs to the incident: it must be in the incident's partition, too. */
+static Result key_read(const Record *input, unsigned partitions, Bits *key, Bits *incident)
+{
+	unsigned slot;
+	Instant opened_at;
+	if (!bits_read(input->key, key) || !id_incident_parse(input->subject, &slot, &opened_at) ||
+	    !bits_read_incident(input->subject, incident))
+		return result_fail(ERROR_INPUT, "the record's key must be 26 base32 characters, and ce_subject inc_ and 26 more");
+	return slot % partitions == input->partition ? result_ok() :
+						       result_fail(ERROR_INPUT, "the record is not in the partition of its incident");
+}
+
+Result change_check(const Record *input, unsigned partitions)
+{
+	Bits key, incident;
+	return key_read(input, partitions, &key, &incident);
+}
+
 /* After a closing, the next event of the key opens another incident. */
 Result decide_closing(Handler *handler, const Record *input)
 {
 	Memory *memory = handler->memory;
 	Bits key, incident;
-	if (!bits_read(input->key, &key) || !bits_read_incident(input->subject, &incident))
-		return result_fail(ERROR_INPUT, "the record's key must be 26 base32 characters, and ce_subject inc_ and 26 more");
+	TRY(key_read(input, handler->partitions, &key, &incident));
 	const Window *window = windows_find(&memory->windows, key);
 	if (!judge_closing(window, incident, input->offset))
 		return result_ok();
@@ -274,7 +297,10 @@ static Result resumption_read(Handler *handler, const Record *input, Resumption 
 	json_t *tree JSON_AUTO = NULL;
 	TRY(handler_body(handler, input, &body));
 	TRY(json_read(body, &tree));
-	return json_decode_record(&resumption_table, tree, out); /* numbers and a time: *out borrows nothing from the tree */
+	TRY(json_decode_record(&resumption_table, tree, out)); /* numbers and a time: *out borrows nothing from the tree */
+	if (out->event_count > COUNT_MAX || out->report_version > COUNT_MAX)
+		return result_fail(ERROR_INPUT, "event_count and report_version must be at most %d: both go on counting", COUNT_MAX);
+	return result_ok();
 }
 
 /* After a reopening, the next event of the key counts for the reopened incident, unless the key has a window that takes events. */
@@ -283,8 +309,7 @@ Result decide_reopening(Handler *handler, const Record *input)
 	Memory *memory = handler->memory;
 	Resumption resumption;
 	WindowRow row = { .resumed_at = INSTANT_NONE };
-	if (!bits_read(input->key, &row.key) || !bits_read_incident(input->subject, &row.incident))
-		return result_fail(ERROR_INPUT, "the record's key must be 26 base32 characters, and ce_subject inc_ and 26 more");
+	TRY(key_read(input, handler->partitions, &row.key, &row.incident));
 	const Window *window = windows_find(&memory->windows, row.key);
 	if (!judge_reopening(window, input->offset, input->time))
 		return result_ok();

@@ -64,6 +64,12 @@ static Observed *observed_of(const Handler *handler, TopicId topic)
 	return topic == TOPIC_JOINS ? &memory->joins : &memory->events;
 }
 
+static Result state_damaged(const Handler *handler)
+{
+	return result_fail(ERROR_INTERNAL, "a row of the windows cannot be read: delete $TOCSIN_HOME/intake/%u.db, it is rebuilt from the ledger",
+			   handler->partition);
+}
+
 static Result restore(Handler *handler)
 {
 	if (!handler->memory)
@@ -80,7 +86,7 @@ static Result restore(Handler *handler)
 			windows_put(&memory->windows, &row);
 	}
 	Result ended = statement_end(rows);
-	return result_failed(result) ? result : ended;
+	return result_failed(result) ? state_damaged(handler) : ended;
 }
 
 /* ---- positions */
@@ -118,7 +124,7 @@ static Result rows_prune(Handler *handler, const WindowPrune *prune)
 	}
 	memory->prune_more = count == PRUNE_ROWS;
 	Result ended = statement_end(rows);
-	return result_failed(result) ? result : ended;
+	return result_failed(result) ? state_damaged(handler) : ended;
 }
 
 static Result apply(Handler *handler, const Record *record)
@@ -141,24 +147,50 @@ static Result apply(Handler *handler, const Record *record)
 
 /* ---- inputs */
 
-static const struct {
+static Result arrival_check(const Record *input, unsigned partitions)
+{
+	Arrival arrival;
+	EventHeader header;
+	(void)partitions;
+	return arrival_read(input, &arrival, &header);
+}
+
+typedef struct {
 	const char *type;
+	TopicId topic;
+	Result (*check)(const Record *input, unsigned partitions); /* reads headers and key, of joins also the body: events are read without bodies */
 	Result (*decide)(Handler *handler, const Record *input);
-} decisions[] = {
-	{ TYPE_EVENT_RECEIVED, decide_arrival },
-	{ TYPE_REPORT_RECEIVED, decide_arrival },
-	{ TYPE_INCIDENT_CLOSED, decide_closing },
-	{ TYPE_INCIDENT_REOPENED, decide_reopening },
-	{ TYPE_JOIN_ANNOUNCED, join_decide },
+} Decision;
+
+static const Decision decisions[] = {
+	{ TYPE_EVENT_RECEIVED, TOPIC_EVENTS, arrival_check, decide_arrival },
+	{ TYPE_REPORT_RECEIVED, TOPIC_EVENTS, arrival_check, decide_arrival },
+	{ TYPE_INCIDENT_CLOSED, TOPIC_EVENTS, change_check, decide_closing },
+	{ TYPE_INCIDENT_REOPENED, TOPIC_EVENTS, change_check, decide_reopening },
+	{ TYPE_JOIN_ANNOUNCED, TOPIC_JOINS, join_check, join_decide },
 };
 
-/* Called for every record of the stream in order. After a restart, also called again for records before the accepted position. */
+/* NULL: a record type of a later version, or of another topic. */
+static const Decision *decision_of(const Record *input)
+{
+	for (size_t i = 0; i < sizeof(decisions) / sizeof(decisions[0]); i++)
+		if (decisions[i].topic == input->topic && slice_is(input->type, decisions[i].type))
+			return &decisions[i];
+	return NULL;
+}
+
+/*
+ * Called for every record of the stream in order. After a restart, also called again for records before the accepted position. Only
+ * a record that can be decided enters the filter: a malformed one must not make the sender's own record with its id a duplicate.
+ */
 static Result observe(Handler *handler, const Record *input)
 {
 	Observed *observed = observed_of(handler, input->topic);
+	const Decision *decision = decision_of(input);
 	if (input->offset <= observed->offset)
 		return result_ok();
-	observed->duplicate = dedup_add(&observed->filter, input->offset, fingerprint_of(input->id));
+	bool valid = decision && !result_failed(decision->check(input, handler->partitions));
+	observed->duplicate = valid && dedup_add(&observed->filter, input->offset, fingerprint_of(input->id));
 	observed->offset = input->offset;
 	return result_ok();
 }
@@ -169,12 +201,8 @@ static Result decide(Handler *handler, const Record *input)
 	Record bounded = *input; /* any program may write to the streams, with any ce_time */
 	bounded.time = instant_bounded(input->time, handler->now);
 	must(input->offset == observed->offset);
-	if (observed->duplicate)
-		return result_ok();
-	for (size_t i = 0; i < sizeof(decisions) / sizeof(decisions[0]); i++)
-		if (slice_is(input->type, decisions[i].type))
-			return decisions[i].decide(handler, &bounded);
-	return result_ok(); /* a record type of a later version */
+	const Decision *decision = decision_of(input);
+	return decision && !observed->duplicate ? decision->decide(handler, &bounded) : result_ok();
 }
 
 static Result settle(Handler *handler, Instant now, Instant *wake_at)

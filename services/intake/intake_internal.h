@@ -2,6 +2,7 @@
 #ifndef TOCSIN_INTAKE_INTERNAL_H
 #define TOCSIN_INTAKE_INTERNAL_H
 
+#include "services/intake/core/document.h"
 #include "services/intake/core/judge.h"
 #include "services/intake/core/dedup.h"
 #include "services/intake/core/windows.h"
@@ -35,8 +36,8 @@ Result draft_repeat(Handler *handler, const Window *window);
 /* Reads an event's key, id and headers. ERROR_INPUT: malformed; no incident counts the event. */
 Result arrival_read(const Record *input, Arrival *arrival, EventHeader *header);
 
-/* True when a report can embed a document of so many bytes. An event whose document is needed and does not fit is refused. */
-bool document_fits(size_t size);
+/* Reads the key and subject of a closing or reopening. ERROR_INPUT: malformed, or of another partition. */
+Result change_check(const Record *input, unsigned partitions);
 
 /* Each implements ServiceInput.decide for one kind of input. */
 Result decide_arrival(Handler *handler, const Record *input);

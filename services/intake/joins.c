@@ -2,11 +2,22 @@
 
 #include "services/intake/core/join.h"
 #include "shared/domain/types.h"
+#include "shared/io/bus.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_MAX = 1 << 16, COMMAND_MAX = 4096, PRUNE_ROWS = 64 };
+/*
+ * A text of N characters takes at most JSON_CHARACTER_MAX * N bytes of JSON. An incident of a row has an id, a number and a time; a
+ * row has two more ids, its key and its members' names.
+ */
+enum {
+	INCIDENT_MAX = JSON_CHARACTER_MAX * NAME_MAX_CHARACTERS + 256,
+	ROW_MAX = JOIN_INCIDENTS_MAX * INCIDENT_MAX + 4096,
+	COMMAND_MAX = INCIDENT_MAX + 4096,
+	PRUNE_ROWS = 64,
+};
+_Static_assert((int)ROW_MAX < (int)BUS_RECORD_MAX / 2, "a row of a join key fits into a record with its headers");
 
 static Result row_read(Slice text, json_t **tree, JoinRecord *out)
 {
@@ -22,7 +33,11 @@ static Result row_load(Handler *handler, const char *key, json_t **tree, JoinRec
 	if (statement_next(rows))
 		result = row_read(statement_slice(rows, 0), tree, out);
 	Result ended = statement_end(rows);
-	return result_failed(result) ? result_fail(ERROR_INTERNAL, "the row of a join key cannot be read: %.200s", result.text) : ended;
+	return result_failed(result) ?
+		       result_fail(ERROR_INTERNAL,
+				   "the row of a join key cannot be read: delete $TOCSIN_HOME/intake/%u.db, it is rebuilt from the ledger (%.80s)",
+				   handler->partition, result.text) :
+		       ended;
 }
 
 /* ---- decide */
@@ -33,10 +48,10 @@ static Result row_draft(Handler *handler, const JoinRecord *row)
 	json_t *tree JSON_AUTO = json_encode(&join_record_table, row);
 	buffer_init(&body, ROW_MAX);
 	json_write(tree, &body);
-	must(!body.overflowed);
-	Result result = handler_draft(handler, &(Draft){ .type = SLICE(TYPE_JOIN_KEPT),
-							 .key = slice_of(row->key),
-							 .body = buffer_slice(&body) });
+	Result result = body.overflowed ? result_fail(ERROR_INPUT, "the row of the join key is larger than %d bytes", ROW_MAX) :
+					  handler_draft(handler, &(Draft){ .type = SLICE(TYPE_JOIN_KEPT),
+									   .key = slice_of(row->key),
+									   .body = buffer_slice(&body) });
 	buffer_release(&body);
 	return result;
 }
@@ -49,7 +64,15 @@ static Result join_read(const Record *input, json_t **tree, Join *out)
 	TRY(json_decode_record(&join_table, *tree, out));
 	if (!id_is("", slice_of(out->key)) || !id_incident_parse(slice_of(out->incident_id), &slot, &opened_at))
 		return result_fail(ERROR_INPUT, "key must be a join key, and incident_id an incident id");
-	return result_ok();
+	return slice_is(input->key, out->key) ? result_ok() : result_fail(ERROR_INPUT, "key must be the record's key");
+}
+
+Result join_check(const Record *input, unsigned partitions)
+{
+	(void)partitions;
+	json_t *tree JSON_AUTO = NULL;
+	Join join;
+	return join_read(input, &tree, &join);
 }
 
 Result join_decide(Handler *handler, const Record *input)
@@ -109,14 +132,14 @@ static Result command_emit(Handler *handler, const Record *record, const Id *id,
 	json_t *owned JSON_AUTO = arguments;
 	json_t *actor JSON_AUTO = json_pack("{s:s, s:s, s:s, s:[s]}", "kind", "system", "id", "intake", "name", "Tocsin",
 					    "roles", "system");
-	must(owned && actor && id_incident_parse(slice_of(incident_id), &slot, &opened_at));
+	if (!owned || !actor || !id_incident_parse(slice_of(incident_id), &slot, &opened_at))
+		return result_fail(ERROR_INTERNAL, "a join record of the ledger names no incident");
 	CommandRecord command = { .incident_id = incident_id, .command = name, .expected_version = INT64_MIN,
 				  .actor = actor, .arguments = owned, .issued_at = record->time };
 	json_t *tree JSON_AUTO = json_encode(&command_record_table, &command);
 	buffer_init(&body, COMMAND_MAX);
 	json_write(tree, &body);
-	must(!body.overflowed);
-	Result result = handler_emit(handler, TOPIC_COMMANDS, slot,
+	Result result = body.overflowed ? result_fail(ERROR_INTERNAL, "a command is larger than %d bytes", COMMAND_MAX) : handler_emit(handler, TOPIC_COMMANDS, slot,
 				     &(Draft){ .id = id_slice(id), .type = SLICE(TYPE_COMMAND), .subject = slice_of(incident_id),
 					       .body = buffer_slice(&body), .time = record->time });
 	buffer_release(&body);

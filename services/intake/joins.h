@@ -20,6 +20,10 @@
  * records of TYPE_JOIN_KEPT; join_derive takes every accepted record.
  */
 Result join_decide(Handler *handler, const Record *input);
+
+/* ERROR_INPUT: join_decide would refuse it, whatever the state is. */
+Result join_check(const Record *input, unsigned partitions);
+
 Result join_apply(Handler *handler, const Record *record);
 Result join_derive(Handler *handler, const Record *record);
 Result join_needed(Handler *handler, const Record *old, bool *needed);

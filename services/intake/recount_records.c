@@ -51,13 +51,16 @@ Result recount_take_report(Recount *recount, unsigned partition, const BusRecord
 static RecountKind kind_of(const Record *record, unsigned partitions, Arrival *arrival)
 {
 	EventHeader header;
+	bool person = slice_is(record->type, TYPE_REPORT_RECEIVED);
+	if (!record_texts_fit(record))
+		return RECOUNT_UNREAD;
 	if (!record_is_in_partition(record, partitions))
 		return RECOUNT_MISPLACED;
-	if (!slice_is(record->type, TYPE_EVENT_RECEIVED) && !slice_is(record->type, TYPE_REPORT_RECEIVED))
-		return RECOUNT_NOTED;
-	if (result_failed(arrival_read(record, arrival, &header)))
-		return RECOUNT_NOTED;
-	return document_fits(record->body.size) ? RECOUNT_EVENT : RECOUNT_DOUBTFUL;
+	if (slice_is(record->type, TYPE_INCIDENT_CLOSED) || slice_is(record->type, TYPE_INCIDENT_REOPENED))
+		return result_failed(change_check(record, partitions)) ? RECOUNT_UNREAD : RECOUNT_NOTED;
+	if ((!person && !slice_is(record->type, TYPE_EVENT_RECEIVED)) || result_failed(arrival_read(record, arrival, &header)))
+		return RECOUNT_UNREAD;
+	return result_failed(document_check(person, record->body)) ? RECOUNT_DOUBTFUL : RECOUNT_EVENT;
 }
 
 void recount_take_event(Recount *recount, unsigned partition, unsigned partitions, const BusRecord *from)

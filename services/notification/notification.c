@@ -59,7 +59,8 @@ static Result journal_read(Handler *handler, const Record *input, const JournalR
 	*out = NULL;
 	if (!slice_is(input->type, TYPE_JOURNAL_ENTERED))
 		return result_ok();
-	return journal_cache_read(((Memory *)handler->memory)->journal, input->body, out);
+	TRY(journal_cache_read(((Memory *)handler->memory)->journal, input->body, out));
+	return id_is("inc_", slice_of((*out)->incident_id)) ? result_ok() : result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");
 }
 
 /* *out is NULL if there is no such incident, else borrowed until the next one is loaded. */

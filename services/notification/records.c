@@ -64,10 +64,10 @@ Result attempt_draft(Handler *handler, const DueDelivery *due, const char *state
 
 /* ---- timers */
 
+/* Ids are at most ID_SIZE bytes long (ids_check), so names of timers fit. */
 void level_timer(char out[static TIMER_ID], Slice incident, int64_t level)
 {
-	int size = snprintf(out, TIMER_ID, "level:%.*s:%" PRId64, (int)incident.size, incident.data, level);
-	must(size > 0 && size < TIMER_ID);
+	snprintf(out, TIMER_ID, "level:%.*s:%" PRId64, (int)incident.size, incident.data, level);
 }
 
 bool level_timer_read(Slice timer, Slice *incident, int64_t *level)
@@ -91,8 +91,7 @@ bool send_timer_read(Slice timer, Slice *key)
 
 static void send_timer(char out[static TIMER_ID], const char *key)
 {
-	int size = snprintf(out, TIMER_ID, "send:%s", key);
-	must(size > 0 && size < TIMER_ID);
+	snprintf(out, TIMER_ID, "send:%s", key);
 }
 
 static Result level_arm(Handler *handler, Slice incident, int64_t level, Instant due_at)
@@ -231,6 +230,16 @@ static const struct {
 	{ TYPE_DELIVERY_ATTEMPTED, attempted_apply },
 };
 
+static Result ids_check(const DeliveryRecord *body)
+{
+	size_t i;
+	json_t *delivery;
+	bool fit = id_is("inc_", incident_of(body));
+	json_array_foreach (body->deliveries, i, delivery)
+		fit &= json_string_length(json_object_get(delivery, "key")) < ID_SIZE;
+	return fit ? result_ok() : result_fail(ERROR_INTERNAL, "a record of tocsin.deliveries has an invalid incident_id or key");
+}
+
 Result records_apply(Handler *handler, const Record *record)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -240,6 +249,7 @@ Result records_apply(Handler *handler, const Record *record)
 		json_t *tree JSON_AUTO = NULL;
 		TRY(json_read(record->body, &tree));
 		TRY(json_decode_record(&delivery_record_table, tree, &body));
+		TRY(ids_check(&body));
 		return kinds[i].apply(handler, record, &body);
 	}
 	return result_ok();

@@ -23,14 +23,15 @@ Result plan_load(Store *store, Slice incident, PlanState *out, char *policy_id)
 	*out = (PlanState){ .base_at = INSTANT_NONE };
 	Statement *row = store_query(store, "SELECT next_level, base_at, policy FROM plans WHERE incident = ?1",
 				     V_TEXT(incident));
+	bool fits = true;
 	if (statement_next(row)) {
 		*out = (PlanState){ .exists = true,
 				    .next_level = statement_integer(row, 0),
 				    .base_at = statement_integer(row, 1) };
-		if (policy_id)
-			must(text_copy(statement_slice(row, 2), policy_id, PLAN_POLICY_ID));
+		fits = !policy_id || text_copy(statement_slice(row, 2), policy_id, PLAN_POLICY_ID);
 	}
-	return statement_end(row);
+	TRY(statement_end(row));
+	return fits ? result_ok() : result_fail(ERROR_INTERNAL, "the policy of a plan is too long: delete the state file of notification, it is rebuilt from the ledgers");
 }
 
 Result plan_save(Store *store, Slice incident, const char *policy_id, const PlanState *plan)

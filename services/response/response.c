@@ -133,11 +133,11 @@ static Result output_emit(Handler *handler, const Record *record, TopicId topic,
 		json_write(body, &text);
 	else
 		buffer_text(&text, "{}");
-	must(!text.overflowed);
 	draft->subject = record->subject;
 	draft->body = buffer_slice(&text);
 	draft->time = record->time;
-	Result result = handler_emit(handler, topic, slot_of(draft->key), draft);
+	Result result = text.overflowed ? result_fail(ERROR_INTERNAL, "journal: a join or resumption is larger than %d bytes", ENTRY_ROOM) :
+					  handler_emit(handler, topic, slot_of(draft->key), draft);
 	buffer_release(&text);
 	return result;
 }
@@ -233,6 +233,11 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 		buffer_init(&memory->body, RECORD_MAX);
 		return result_fail(ERROR_INPUT, "the journal entries would be too large for a record");
 	}
+	/* A member of the input is nested deeper in the entry, which every reader of the journal must be able to read. */
+	if (json_depth(tree) > JSON_DEPTH_MAX) {
+		json_decref(tree);
+		return result_fail(ERROR_INPUT, "the journal entries would be nested deeper than %d levels", JSON_DEPTH_MAX);
+	}
 	TRY(journal_cache_put(memory->journal, buffer_slice(&memory->body), tree));
 	return handler_draft(handler, &(Draft){ .type = slice_of(type),
 						.subject = slice_of(journal->incident_id),
@@ -267,6 +272,18 @@ static Result draft_entered(Handler *handler, const Incident *incident, const In
 	return result_ok();
 }
 
+/* The owner of a partition decides about the incidents of its slots only, whatever an input says. */
+static Result incident_check(const Handler *handler, const char *incident_id)
+{
+	unsigned slot;
+	Instant opened_at;
+	if (!id_incident_parse(slice_of(incident_id), &slot, &opened_at))
+		return result_fail(ERROR_INPUT, "incident_id must be inc_ and 26 base32 characters");
+	return slot % handler->partitions == handler->partition ?
+		       result_ok() :
+		       result_fail(ERROR_INPUT, "the record is not in the partition of its incident_id");
+}
+
 /* ---- decide: assessments */
 
 static Result assessment_decide(Handler *handler, const AssessmentRecord *record)
@@ -299,6 +316,7 @@ static Result decide_assessment(Handler *handler, const Record *input)
 	AssessmentRecord record;
 	TRY(json_read(input->body, &tree));
 	TRY(json_decode_record(&assessment_record_table, tree, &record));
+	TRY(incident_check(handler, record.report.incident_id));
 	return assessment_decide(handler, &record);
 }
 
@@ -356,6 +374,7 @@ static Result decide_command(Handler *handler, const Record *input)
 		return result_ok();
 	TRY(json_read(input->body, &tree));
 	TRY(json_decode_record(&command_record_table, tree, &command));
+	TRY(incident_check(handler, command.incident_id));
 	return command_decide_on(handler, input, &command);
 }
 

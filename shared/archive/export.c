@@ -162,7 +162,9 @@ static Result partition_fill(Export *export, Partition *from)
 		else
 			TRY(result_wrap(result, "%s/%u", topics[from->topic].name, from->number));
 	}
-	must(!from->bytes.overflowed);
+	if (from->bytes.overflowed)
+		return result_fail(ERROR_INTERNAL, "%s/%u: a record before offset %" PRId64 " is larger than a bus can hold",
+				   topics[from->topic].name, from->number, from->next);
 	return result_ok();
 }
 

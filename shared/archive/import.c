@@ -324,7 +324,9 @@ static Result record_append(Import *import, const ArchiveRecord *record)
 		buffer_clear(&import->headers);
 		headers_moved(import, service, partition, record->headers);
 		mark_add(import, &import->targets[record->topic][partition]);
-		must(!import->headers.overflowed && !import->moved.overflowed);
+		if (import->headers.overflowed || import->moved.overflowed)
+			return result_fail(ERROR_INPUT, "line %" PRIu64 ": the headers of the record are too large: the file was changed",
+					   (uint64_t)import->lines);
 		out.headers = buffer_slice(&import->headers);
 	}
 	if (record->topic == TOPIC_CHECKPOINTS) {

@@ -118,6 +118,23 @@ Result json_read(Slice bytes, json_t **out)
 	return result_ok();
 }
 
+size_t json_depth(json_t *value)
+{
+	size_t deepest = 0, index;
+	const char *name;
+	json_t *child;
+
+	json_object_foreach (value, name, child) {
+		size_t depth = json_depth(child);
+		deepest = depth > deepest ? depth : deepest;
+	}
+	json_array_foreach (value, index, child) {
+		size_t depth = json_depth(child);
+		deepest = depth > deepest ? depth : deepest;
+	}
+	return json_is_object(value) || json_is_array(value) ? deepest + 1 : deepest;
+}
+
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
 static int write_piece(const char *bytes, size_t size, void *buffer)

@@ -123,12 +123,18 @@ void field_errors_add(FieldErrors *errors, const char *pointer, const char *form
 /* The gateway accepts 32 levels from senders; records that contain such a document need some more. */
 enum { JSON_DEPTH_MAX = 40 };
 
+/* Bytes of a character in written JSON, at most: \u0001 has as many; 4 suffice for others. */
+enum { JSON_CHARACTER_MAX = 6 };
+
 /*
  * Parses strictly: UTF-8, no duplicate names, no NUL (raw or escaped), nothing behind the value, depth at most
  * JSON_DEPTH_MAX (the top is level 1), an object at the top. *out is a new reference, untouched on failure. ERROR_INPUT
  * with "line N, column N: fault", columns in characters; the text quotes nothing of the document. Thread-safe.
  */
 Result json_read(Slice bytes, json_t **out);
+
+/* Levels of objects and lists, the value itself included; 0 for a text or a number. Recursive: for trees from json_read. */
+size_t json_depth(json_t *value);
 
 /*
  * Checks tree against table and decodes it into *out (table->size bytes, always fully written). strict refuses unknown

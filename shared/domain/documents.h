@@ -11,6 +11,12 @@
 /* Bounds of the contract: *_CHARACTERS in characters, OBSERVABLES_MAX in items. */
 enum { NAME_MAX_CHARACTERS = 256, TITLE_MAX_CHARACTERS = 512, TEXT_MAX_CHARACTERS = 8192, OBSERVABLES_MAX = 64 };
 
+/*
+ * Levels and bytes of a sender's document: fewer than JSON_DEPTH_MAX and BUS_RECORD_MAX, because each record that embeds it
+ * adds some: report, assessment, journal entry.
+ */
+enum { SENDER_DEPTH_MAX = 32, SENDER_BYTES_MAX = 786432 };
+
 extern const char *const observable_words[]; /* ip domain url email hash file account host other */
 extern const char *const relation_words[];   /* employee contractor … */
 extern const char *const data_words[];       /* ordinary confidential secret top-secret */

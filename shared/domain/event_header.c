@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
-enum { NUMBERS = 4 };
+enum { NUMBERS = 4, YEAR_SECONDS = 366 * 86400 }; /* as in sources.yaml */
 static const char *const names[NUMBERS] = { "window", "cap", "severity", "clock" };
 
 void event_header_write(Buffer *out, const EventHeader *header)
@@ -51,8 +51,8 @@ Result event_header_read(Slice text, EventHeader *out)
 {
 	int64_t numbers[NUMBERS] = { INT64_MIN, INT64_MIN, -1, INT64_MIN };
 	TRY(numbers_read(text, numbers));
-	if (numbers[0] < 0 || numbers[1] < 0)
-		return result_fail(ERROR_INPUT, "event header: window and cap are required and must be at least 0 seconds");
+	if (numbers[0] < 0 || numbers[1] < 0 || numbers[0] > YEAR_SECONDS || numbers[1] > YEAR_SECONDS)
+		return result_fail(ERROR_INPUT, "event header: window and cap are required and must be from 0 to %d seconds", YEAR_SECONDS);
 	if (numbers[2] < -1 || numbers[2] > 4)
 		return result_fail(ERROR_INPUT, "event header: severity must be from 0 to 4");
 	*out = (EventHeader){ .window_seconds = numbers[0],

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { ATTRIBUTES_MAX = 4096 }; /* most bytes of a record's id, type, subject, key and cause together */
+enum { ATTRIBUTES_MAX = 4096 }; /* most bytes of a record's id, type, subject, key and cause together: record_check allows fewer */
 
 void batch_init(Batch *batch)
 {

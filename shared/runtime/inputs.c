@@ -354,7 +354,7 @@ static Result record_observe(ObserveVisit *visit, const BusRecord *from)
 	Record record;
 	TRY(input_judge(&visit->walk, from, &taken));
 	if (!taken || result_failed(record_read(input->topic, input->partition, from, &record)) || record_is_bookkeeping(&record) ||
-	    result_failed(record_partition_check(&record, handler->partitions)))
+	    result_failed(record_check(&record, handler->partitions)))
 		return result_ok();
 	Result result = input->handlers->observe(handler, &record);
 	return result.kind == ERROR_INPUT ? result_ok() : result;

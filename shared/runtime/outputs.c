@@ -44,6 +44,8 @@ Result outputs_emit(Outputs *outputs, TopicId topic, unsigned slot, const Draft 
 		header_add(headers, "ce_subject", draft->subject);
 	header_add(headers, "ce_cause", draft->cause.size ? draft->cause : from->id);
 	buffer_append(headers, draft->headers);
+	if (headers->overflowed)
+		return result_fail(ERROR_INTERNAL, "the headers of an output are larger than %d bytes", HEADERS_MAX);
 	BusRecord record = { .key = draft->key.size ? draft->key : draft->subject, .headers = buffer_slice(headers),
 			     .body = draft->body };
 	return wire_append(outputs->wire, outputs->bus, topic, partition_of(outputs, topic, slot), &record);

@@ -88,6 +88,8 @@ static Result draft_append(Owner *owner, const Record *record, uint64_t seq)
 	mark_add(owner, headers, seq);
 	positions_add(owner, headers);
 	buffer_append(headers, record->headers);
+	if (headers->overflowed)
+		return result_fail(ERROR_INTERNAL, "the headers of a record are larger than %d bytes", HEADERS_MAX);
 	return ledger_append(owner, &(BusRecord){ .key = record->key, .headers = buffer_slice(headers), .body = record->body });
 }
 
@@ -178,17 +180,23 @@ static Result ledger_save(const Owner *owner)
 	return result_ok();
 }
 
-static Result accepted_load(Store *store, LedgerPositions *accepted)
+static Result accepted_load(const Handler *handler, LedgerPositions *accepted)
 {
+	Store *store = handler->store;
 	accepted->count = 0;
 	Statement *row = store_query(store, "SELECT topic, partition, position FROM runtime_position");
+	bool sound = true;
 	while (statement_next(row) && accepted->count < LEDGER_POSITIONS_MAX) {
+		int64_t topic = statement_integer(row, 0), partition = statement_integer(row, 1);
+		int64_t position = statement_integer(row, 2);
+		sound &= topic >= 0 && topic < TOPICS && partition >= 0 && partition < LEDGER_PARTITIONS_MAX && position >= 0;
 		size_t i = accepted->count++;
-		accepted->list[i].topic = (unsigned)statement_integer(row, 0);
-		accepted->list[i].partition = (unsigned)statement_integer(row, 1);
-		accepted->list[i].position = statement_integer(row, 2);
+		accepted->list[i].topic = (unsigned)topic;
+		accepted->list[i].partition = (unsigned)partition;
+		accepted->list[i].position = position;
 	}
-	return statement_end(row);
+	TRY(statement_end(row));
+	return sound ? result_ok() : state_broken(handler);
 }
 
 static Result ledger_load(Owner *owner)
@@ -200,7 +208,7 @@ static Result ledger_load(Owner *owner)
 	owner->derived = statement_next(row) ? statement_integer(row, 0) : 0;
 	TRY(statement_end(row));
 	TRY(projection_load(&owner->projection));
-	return accepted_load(store, &owner->inputs->accepted);
+	return accepted_load(owner->handler, &owner->inputs->accepted);
 }
 
 /* Drops state, which is then rebuilt, if it was made from another log or if the log was trimmed past its cursor. */
@@ -263,8 +271,11 @@ static Result positions_take(Owner *owner, const BusRecord *from)
 	for (size_t i = 0; i < accepted->count; i++)
 		for (size_t k = 0; k < positions.count; k++)
 			if (positions.list[k].topic == accepted->list[i].topic &&
-			    positions.list[k].partition == accepted->list[i].partition)
-				must(positions.list[k].position >= accepted->list[i].position);
+			    positions.list[k].partition == accepted->list[i].partition &&
+			    positions.list[k].position < accepted->list[i].position)
+				return result_fail(ERROR_INTERNAL, "%s: at offset %" PRId64 " the position in %s goes back",
+						   topics[owner->options->service->ledger].name, from->offset,
+						   topics[positions.list[k].topic].name);
 	*accepted = positions;
 	return result_ok();
 }
@@ -425,7 +436,7 @@ Result owner_draft(Owner *owner, const Draft *draft)
 {
 	const RuntimeOptions *options = owner->options;
 	must(owner->phase == PHASE_OWNING && owner->in_transaction);
-	if (!batch_has_room(&owner->batch, draft->body.size))
+	if (!batch_has_room(&owner->batch, draft->subject.size + draft->key.size + draft->headers.size + draft->body.size))
 		return result_fail(ERROR_AGAIN, "the batch is full");
 	uint64_t before = BUG(1) && owner->cursor.epoch != owner->epoch ? 1 : owner->cursor.seq;
 	uint64_t seq = before + owner->batch.count + 1;
@@ -476,7 +487,7 @@ static Result record_decide(Owner *owner, InputPartition *input, const BusRecord
 	if (!result_failed(result) && record_is_bookkeeping(&record))
 		return result;
 	if (!result_failed(result))
-		result = record_partition_check(&record, owner->handler->partitions);
+		result = record_check(&record, owner->handler->partitions);
 	owner->input = &record;
 	owner->input_drafts = 0;
 	if (!result_failed(result) && input->handlers->observe && from->offset >= input->observed)

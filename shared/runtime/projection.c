@@ -170,7 +170,8 @@ static Result key_write(Projection *projection, Slice key)
 	TRY(projection->declared->state(projection->handler, key, &version, &projection->document));
 	if (version == 0)
 		return key_mark_clean(projection, key);
-	Result result = key_append(projection, key, version);
+	Result result = projection->document.overflowed ? result_fail(ERROR_INPUT, "the document of a key is larger than %d bytes", BUFFER_MAX) :
+							  key_append(projection, key, version);
 	if (result.kind != ERROR_INPUT)
 		return result;
 	handler_log(projection->handler, LOG_ERROR, "projection-key-skipped", result.text);

@@ -170,7 +170,7 @@ static Result record_handle(Reader *reader, const InputPartition *input, const B
 	if (!result_failed(result) && record_is_bookkeeping(&record))
 		return result;
 	if (!result_failed(result))
-		result = record_partition_check(&record, reader->handler->partitions);
+		result = record_check(&record, reader->handler->partitions);
 	if (!result_failed(result))
 		result = outputs_of(outputs, input->handlers->handle, &record);
 	if (result.kind == ERROR_INPUT)
@@ -308,10 +308,12 @@ static Result with_store(Reader *reader, size_t *count)
 		reader->in_transaction = true;
 		result = inputs_handle(reader, count);
 	}
+	bool awaited = reader->awaiting;
 	/* The transaction stays open until the bus has reported every dead letter as durable or failed. */
 	reader->awaiting = !result_failed(result) && wire_pending(reader->outputs->wire) > 0;
 	if (reader->awaiting)
 		return result_ok();
+	*count += awaited; /* a batch that ends is progress: the next one may be waiting already */
 	return view_end(reader, result_failed(result) ? result : dead_letters_check(reader));
 }
 

@@ -1,5 +1,7 @@
 #include "shared/runtime/record.h"
 
+#include "shared/base/header.h"
+
 #include <string.h>
 
 static const struct {
@@ -26,17 +28,9 @@ Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Rec
 {
 	*out = (Record){ .topic = topic, .partition = partition, .offset = from->offset, .key = from->key,
 			 .headers = from->headers, .body = from->body, .time = INSTANT_NONE };
-	Slice rest = from->headers;
-	while (rest.size > 0) {
-		size_t name_size = strnlen(rest.data, rest.size);
-		if (name_size + 1 >= rest.size)
-			break;
-		Slice value = { rest.data + name_size + 1, 0 };
-		value.size = strnlen(value.data, rest.size - name_size - 1);
-		attribute_read(out, (Slice){ rest.data, name_size }, value);
-		size_t used = name_size + value.size + 2;
-		rest = used < rest.size ? (Slice){ rest.data + used, rest.size - used } : SLICE_NONE;
-	}
+	Slice rest = from->headers, name, value;
+	while (header_next(&rest, &name, &value))
+		attribute_read(out, name, value);
 	if (out->id.size == 0 || out->type.size == 0 || out->time == INSTANT_NONE)
 		return result_fail(ERROR_INPUT, "ce_id or ce_type is missing, or ce_time is missing or invalid");
 	return result_ok();
@@ -57,8 +51,24 @@ bool record_is_in_partition(const Record *record, unsigned partitions)
 	       (record->key.size > 0 && slot_of(record->key) % partitions == record->partition);
 }
 
-Result record_partition_check(const Record *record, unsigned partitions)
+static bool text_fits(Slice text, size_t max)
 {
+	return text.size <= max && text_is_utf8(text) && (text.size == 0 || memchr(text.data, '\0', text.size) == NULL);
+}
+
+bool record_texts_fit(const Record *record)
+{
+	return text_fits(record->id, RECORD_ID_MAX) && text_fits(record->type, RECORD_ID_MAX) &&
+	       text_fits(record->cause, RECORD_ID_MAX) && text_fits(record->subject, RECORD_KEY_MAX) &&
+	       text_fits(record->key, RECORD_KEY_MAX);
+}
+
+Result record_check(const Record *record, unsigned partitions)
+{
+	if (!record_texts_fit(record))
+		return result_fail(ERROR_INPUT,
+				   "ce_id, ce_type, ce_cause (at most %d bytes), ce_subject or the key (at most %d bytes) is too long or not "
+				   "UTF-8", RECORD_ID_MAX, RECORD_KEY_MAX);
 	return record_is_in_partition(record, partitions) ?
 		       result_ok() :
 		       result_fail(ERROR_INPUT, "the record is not in the partition of its incident or key");

@@ -17,7 +17,16 @@ bool record_is_bookkeeping(const Record *record);
  */
 bool record_is_in_partition(const Record *record, unsigned partitions);
 
-/* ERROR_INPUT if record_is_in_partition is false. */
-Result record_partition_check(const Record *record, unsigned partitions);
+/*
+ * Any program may write to a stream, and an id becomes the ce_cause of records that follow from it: its size is bounded where it
+ * is read. A key may be the id of a policy pack, which is longer.
+ */
+enum { RECORD_ID_MAX = 256, RECORD_KEY_MAX = 1280 };
+
+/* True when ce_id, ce_type, ce_cause, ce_subject and the key are UTF-8 without NUL and within their bounds. */
+bool record_texts_fit(const Record *record);
+
+/* ERROR_INPUT for an input whose texts do not fit, or that is in the partition of neither its incident nor its key. */
+Result record_check(const Record *record, unsigned partitions);
 
 #endif

@@ -178,7 +178,7 @@ static void check_id(Replay *replay, const BusRecord *record)
 static void check_entry(Replay *replay, const BusRecord *record, int64_t *last, json_t *entry)
 {
 	int64_t version = (int64_t)json_integer_value(json_object_get(entry, "version"));
-	if (version != *last + 1)
+	if (*last == INT64_MAX || version != *last + 1)
 		report(replay, record->offset, "version %" PRId64 " of an incident follows version %" PRId64, version,
 		     *last);
 	*last = version;

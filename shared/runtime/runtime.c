@@ -21,7 +21,9 @@ struct Runtime {
 	Handler handler;
 	BusReader *bus_reader;
 	Policy *policy;
-	int64_t policy_next;
+	int64_t policy_next; /* messages before it are judged */
+	int64_t policy_end;  /* end of the messages to judge now */
+	int64_t policy_try;  /* message to read next, from policy_end - 1 down to policy_next; below it: none */
 	Buffer policy_body;
 	Inputs inputs;
 	Outputs outputs;
@@ -79,6 +81,7 @@ Result runtime_new(const RuntimeOptions *options, Runtime **out)
 	runtime->handler = (Handler){ .service = options->service, .partition = options->partition,
 				      .partitions = options->bus->partitions, .store = options->store,
 				      .environment = options->environment, .runtime = runtime };
+	runtime->policy_try = -1;
 	Result result = options->bus->operations->reader_open(options->bus, &runtime->bus_reader);
 	if (result_failed(result)) {
 		free(runtime);
@@ -113,14 +116,20 @@ void runtime_free(Runtime *runtime)
 	free(runtime);
 }
 
-/* ---- the policy: the last record of its topic */
+/* ---- the policy: the last valid record of its topic */
+
+typedef struct {
+	Buffer *body;
+	int64_t offset; /* of the message; -1: it has not arrived yet */
+} PolicyVisit;
 
 static bool policy_visit(void *context, const BusRecord *record)
 {
-	Buffer *body = context;
-	buffer_clear(body);
-	buffer_append(body, record->body);
-	return true;
+	PolicyVisit *visit = context;
+	buffer_clear(visit->body);
+	buffer_append(visit->body, record->body);
+	visit->offset = record->offset;
+	return false;
 }
 
 static Result policy_refuse(Runtime *runtime, int64_t offset, const char *reason)
@@ -140,27 +149,58 @@ static void policy_adopt(Runtime *runtime, Policy *policy)
 	runtime->handler.policy = policy;
 }
 
+/* ERROR_INPUT: the message is no policy. */
+static Result policy_read_message(Slice body, Policy **out)
+{
+	json_t *message JSON_AUTO = NULL;
+	TRY(json_read(body, &message));
+	return policy_compile(message, out);
+}
+
+/* The messages up to policy_end are judged: the newest valid one is in force. */
+static void policy_judged(Runtime *runtime)
+{
+	runtime->policy_next = runtime->policy_end;
+	runtime->policy_try = -1;
+}
+
+/*
+ * Tries the newest message first and, as long as a message is invalid, the one before it in the next step: an invalid
+ * message must not take the policy from a process that starts. Messages before policy_next were judged before.
+ */
 static Result policy_follow(Runtime *runtime)
 {
 	Bus *bus = runtime->options.bus;
-	int64_t end = bus->operations->end(bus, TOPIC_POLICIES, 0);
-	if (runtime->policy_next >= end)
+	int64_t end = bus->operations->end(bus, TOPIC_POLICIES, 0), next;
+	if (end > runtime->policy_end) {
+		runtime->policy_end = end;
+		runtime->policy_try = end - 1;
+	}
+	BusPosition position = { TOPIC_POLICIES, 0, runtime->policy_try };
+	if (position.from < runtime->policy_next || position.from < bus->operations->first(bus, TOPIC_POLICIES, 0)) {
+		policy_judged(runtime);
 		return result_ok();
-	BusPosition position = { TOPIC_POLICIES, 0, end - 1 };
-	int64_t next;
-	buffer_clear(&runtime->policy_body);
-	TRY(bus->operations->read(runtime->bus_reader, position, 1, true, policy_visit, &runtime->policy_body, &next));
-	if (next == position.from)
+	}
+	PolicyVisit visit = { .body = &runtime->policy_body, .offset = -1 };
+	Result read = bus->operations->read(runtime->bus_reader, position, 1, true, policy_visit, &visit, &next);
+	if (read.kind != ERROR_NOT_FOUND)
+		TRY(read);
+	if (!result_failed(read) && visit.offset < 0 && next == position.from)
 		return result_ok(); /* the message has not arrived yet */
-	runtime->policy_next = next;
-	json_t *message JSON_AUTO = NULL;
 	Policy *policy = NULL;
-	Result result = json_read(buffer_slice(&runtime->policy_body), &message);
-	if (!result_failed(result))
-		result = policy_compile(message, &policy);
-	if (result_failed(result))
-		return policy_refuse(runtime, position.from, result.text);
-	policy_adopt(runtime, policy);
+	/* Compaction may have dropped the message: then the one that is read was tried before. */
+	bool found = visit.offset == position.from;
+	Result result = found ? policy_read_message(buffer_slice(&runtime->policy_body), &policy) : result_ok();
+	if (found && !result_failed(result)) {
+		policy_adopt(runtime, policy);
+		policy_judged(runtime);
+		return result_ok();
+	}
+	if (result_failed(result) && result.kind != ERROR_INPUT)
+		return result;
+	if (found)
+		TRY(policy_refuse(runtime, position.from, result.text));
+	runtime->policy_try--;
 	return result_ok();
 }
 

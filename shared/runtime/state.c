@@ -3,6 +3,9 @@
 #include "shared/io/system/log.h"
 #include "shared/runtime/runtime.h"
 
+/* In the column `marked`: the cursor is at the first record of a trimmed log (LedgerCursor.trimmed). */
+enum { MARKED_TRIMMED = -1 };
+
 static const char *const tables[] = {
 	"CREATE TABLE IF NOT EXISTS runtime_cursor (place TEXT PRIMARY KEY, epoch INTEGER, owner INTEGER, seq INTEGER,"
 	" prev_epoch INTEGER, prev_seq INTEGER, next INTEGER, marked INTEGER, born INTEGER) WITHOUT ROWID",
@@ -80,12 +83,20 @@ Result state_newer_than_bus(const Handler *handler, TopicId topic)
 			   topics[topic].name, name, name, handler->partition);
 }
 
+Result state_broken(const Handler *handler)
+{
+	const char *name = handler->service->name;
+	return result_fail(ERROR_INTERNAL, "a row of $TOCSIN_HOME/%s/%u.db is damaged: delete the file, it is rebuilt from the ledgers", name,
+			   handler->partition);
+}
+
 Result state_cursor_save(Store *store, const char *name, const LedgerCursor *cursor)
 {
 	return store_run(store, "INSERT OR REPLACE INTO runtime_cursor VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 			 V_TEXT(slice_of(name)), V_INTEGER((int64_t)cursor->epoch), V_INTEGER((int64_t)cursor->owner),
 			 V_INTEGER((int64_t)cursor->seq), V_INTEGER((int64_t)cursor->prev_epoch),
-			 V_INTEGER((int64_t)cursor->prev_seq), V_INTEGER(cursor->next), V_INTEGER(cursor->marked),
+			 V_INTEGER((int64_t)cursor->prev_seq), V_INTEGER(cursor->next),
+			 V_INTEGER(cursor->trimmed ? MARKED_TRIMMED : cursor->marked),
 			 V_INTEGER((int64_t)cursor->genesis_owner));
 }
 
@@ -103,6 +114,8 @@ Result state_cursor_load(Store *store, const char *name, LedgerCursor *out)
 			.prev_seq = (uint64_t)statement_integer(row, 4), .next = statement_integer(row, 5),
 			.marked = statement_integer(row, 6), .genesis_owner = (uint64_t)statement_integer(row, 7),
 		};
-	out->trimmed = out->epoch == 0 && out->next > 0; /* the reader has entered a trimmed log, but accepted no record yet */
+	/* Not derived from next > 0: a reader that has only dropped records of other programs must not accept the next one. */
+	out->trimmed = out->marked == MARKED_TRIMMED;
+	out->marked = out->trimmed ? 0 : out->marked;
 	return statement_end(row);
 }

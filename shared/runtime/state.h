@@ -21,6 +21,9 @@ Result state_cluster_check(Store *store, const char *cluster, bool *usable);
 /* Returns ERROR_INTERNAL: the file reflects records that the topic does not hold, so the bus is older than the file. */
 Result state_newer_than_bus(const Handler *handler, TopicId topic);
 
+/* Returns ERROR_INTERNAL: a row of the file cannot have been written by the runtime or the service. */
+Result state_broken(const Handler *handler);
+
 /* name: "ledger", "derive", or TOPIC/PARTITION of an input. A cursor that was never saved loads as zeros. */
 Result state_cursor_save(Store *store, const char *name, const LedgerCursor *cursor);
 Result state_cursor_load(Store *store, const char *name, LedgerCursor *out);

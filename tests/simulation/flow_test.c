@@ -41,6 +41,7 @@ static void figures_print(const WorldFigures *figures, unsigned failed)
 		{ "superseded", figures->superseded },   { "doubts", figures->doubts },
 		{ "records dropped", figures->dropped }, { "trims", figures->trims },
 		{ "outages", figures->outages },   { "levels timed", figures->levels_timed },
+		{ "hostile records", figures->forged },
 	};
 	printf("simulation:");
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)

@@ -10,6 +10,7 @@
 #include "shared/io/system/files.h"
 #include "tests/simulation/clients.h"
 #include "tests/simulation/environment.h"
+#include "tests/simulation/hostile.h"
 #include "tests/support/memory_bus.h"
 #include "tests/support/memory_timers.h"
 
@@ -514,10 +515,10 @@ static const struct {
 	uint32_t weight; /* out of 1000 */
 	void (*act)(World *world);
 } acts[] = {
-	{ 474, any_unit_step }, { 250, wire_step },     { 45, client_event }, { 20, client_again },   { 28, client_command },
+	{ 434, any_unit_step }, { 250, wire_step },     { 45, client_event }, { 20, client_again },   { 28, client_command },
 	{ 10, clients_retry },  { 2, clients_repeat },  { 38, clock_step },   { 45, any_sending },    { 8, timers_fault },
 	{ 14, any_crash },      { 20, any_restart },    { 20, group_move },   { 10, any_pause },
-	{ 4, unknown_writer },  { 12, bus_fault },
+	{ 4, unknown_writer },  { 12, bus_fault },      { 40, hostile_write },
 };
 
 static void chaos_step(World *world)
@@ -657,6 +658,8 @@ void world_play(World *world, uint64_t seed)
 	world->partitions = 1 + random_below(world, WORLD_PARTITIONS_MAX);
 	world->standby = random_below(world, 2);
 	world->trim_after_ms = trims[random_below(world, 5)];
+	world->hostile = random_below(world, 2);
+	world->forged = 0;
 	world->bus = memory_bus_new(TOPICS, world->partitions);
 	memory_bus_set_chance(world->bus, world->random_state);
 	memory_bus_guard_trim(world->bus, trim_allowed, world);

@@ -68,7 +68,7 @@ void answer_digest(Slice id, Slice type, Slice body, char out[static DIGEST_HEX]
 
 typedef struct {
 	uint64_t events, commands, steps, crashes, disks_lost, moves, zombies, faults, timers_lost, trims, outages;
-	uint64_t claims, superseded, doubts, dropped;
+	uint64_t claims, superseded, doubts, dropped, forged;
 	uint64_t levels_timed; /* levels that were due while their owner ran undisturbed */
 } WorldFigures;
 
@@ -95,6 +95,8 @@ typedef struct {
 	bool quiet; /* no more faults, except of the timer store */
 	Instant calm_at; /* from here on owners run undisturbed: some time after the last other fault */
 	bool away;  /* the bus is unreachable */
+	bool hostile;    /* a hostile writer takes part (hostile.h) */
+	uint64_t forged; /* ids it has used */
 	WorldFigures figures; /* totals over all worlds so far */
 } World;
 

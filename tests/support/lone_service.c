@@ -26,6 +26,13 @@ static void headers_write(LoneService *lone, Buffer *headers, TopicId topic, con
 	}
 }
 
+Result lone_append(LoneService *lone, TopicId topic, const BusRecord *record)
+{
+	TRY(bus_append(lone->bus, topic, 0, record, NULL, NULL));
+	memory_bus_deliver_all(lone->bus);
+	return result_ok();
+}
+
 static void append(LoneService *lone, TopicId topic, const char *id, const char *type, const char *subject, Slice body)
 {
 	Buffer headers;
@@ -37,11 +44,16 @@ static void append(LoneService *lone, TopicId topic, const char *id, const char 
 	buffer_release(&headers);
 }
 
+void lone_claim(LoneService *lone, TopicId topic)
+{
+	append(lone, topic, "led_claim", TYPE_LEDGER_CLAIMED, NULL, SLICE("{}"));
+}
+
 void lone_input(LoneService *lone, TopicId topic, const char *id, const char *type, const char *subject,
 		const char *body)
 {
 	if (topics[topic].kind == TOPIC_LEDGER && lone->seq[topic] == 0)
-		append(lone, topic, "led_claim", TYPE_LEDGER_CLAIMED, NULL, SLICE("{}"));
+		lone_claim(lone, topic);
 	append(lone, topic, id, type, subject, slice_of(body));
 }
 
@@ -176,8 +188,7 @@ bool lone_output(const LoneService *lone, TopicId topic, const char *type, size_
 	for (int64_t at = 0; memory_bus_peek(lone->bus, topic, 0, at, &record); at++) {
 		LedgerMark mark;
 		if (topics[topic].kind == TOPIC_LEDGER) {
-			must(!result_failed(ledger_mark_read(record.headers, &mark)));
-			if (ledger_take(&cursor, &mark) != LEDGER_ACCEPT)
+			if (ledger_judge(&cursor, record.headers, &mark) != LEDGER_ACCEPT)
 				continue;
 		}
 		if (slice_is(header_get(record.headers, "ce_type"), type) && nth-- == 0) {

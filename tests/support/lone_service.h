@@ -52,6 +52,12 @@ void lone_until(LoneService *lone, Instant now);
 void lone_input(LoneService *lone, TopicId topic, const char *id, const char *type, const char *subject,
 		const char *body);
 
+/* Appends the claim with which the owner of an input ledger begins: epoch 1, owner 77, seq 0. */
+void lone_claim(LoneService *lone, TopicId topic);
+
+/* Appends any record, as another program could. ERROR_INPUT: it is larger than the bus takes. */
+Result lone_append(LoneService *lone, TopicId topic, const BusRecord *record);
+
 /*
  * The nth record (from 0) of a type in a topic. In a ledger only accepted records count. False: there are fewer records. *out is
  * borrowed until lone_stop.

@@ -153,6 +153,8 @@ Result handler_body(Handler *handler, const Record *input, Slice *body)
 			 "{\"report_version\":%lld,\"event_count\":%lld,\"last_seen_at\":\"2026-11-20T01:00:00.000Z\","
 			 "\"severity\":\"low\",\"window_seconds\":10,\"cap_seconds\":60}",
 			 (long long)event->report_version, (long long)event->event_count);
+	else if (strcmp(event->type, TYPE_REPORT_RECEIVED) == 0)
+		snprintf(text, sizeof(text), "{\"kind\":\"event\",\"description\":\"report %lld\"}", (long long)input->offset);
 	else
 		snprintf(text, sizeof(text), "{\"source\":\"s\",\"title\":\"event %lld\"}", (long long)input->offset);
 	*body = slice_of(text);
@@ -201,7 +203,8 @@ static void world_free(void)
 static Record event_record(int64_t offset)
 {
 	const Event *event = &world->events[offset];
-	return (Record){ .topic = TOPIC_EVENTS, .offset = offset, .key = slice_of(event->key.text), .id = slice_of(event->id.text),
+	return (Record){ .topic = TOPIC_EVENTS, .partition = slot_of(slice_of(event->key.text)) % PARTITIONS, .offset = offset,
+			 .key = slice_of(event->key.text), .id = slice_of(event->id.text),
 			 .type = slice_of(event->type), .subject = slice_of(event->subject.text), .time = event->time,
 			 .headers = buffer_slice(&event->headers) };
 }
@@ -752,6 +755,7 @@ static void a_reopened_incident_whose_row_was_pruned_continues_from_the_count_of
 	const Instant days_later = T0 + INT64_C(3) * 86400000;
 	world_new();
 	Slice incident = opened_and_closed(1, T0);
+	world->now = days_later;
 	event_add(TYPE_EVENT_RECEIVED, 3, 2, days_later - 100000, 2); /* its time is so late that the row of `incident` is pruned */
 	event_add(TYPE_EVENT_RECEIVED, 4, 3, days_later - 50000, 2);
 	batch_decide(10);
@@ -778,9 +782,11 @@ static void a_closing_of_another_incident_is_ignored(void **state)
 	(void)state;
 	world_new();
 	event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
-	Id other = id_of_incident(T0, 7, SLICE("other"));
-	closing_add(2, 1, slice_of(other.text), T0 + 1);
-	closing_add(3, 2, slice_of(other.text), T0 + 1);
+	const Id keys[] = { key_of(1), key_of(2) };
+	for (unsigned i = 0; i < 2; i++) {
+		Id other = id_of_incident(T0, slot_of(id_slice(&keys[i])), SLICE("other"));
+		closing_add(2 + i, 1 + i, slice_of(other.text), T0 + 1);
+	}
 	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 2, 2);
 	run_to_rest();
 	assert_int_equal(world->accepted, 2);
@@ -850,6 +856,7 @@ static void rows_that_are_over_are_pruned_from_store_and_memory(void **state)
 	event_add(TYPE_EVENT_RECEIVED, 10, 5, T0 + 1000000, 2);
 	event_add(TYPE_EVENT_RECEIVED, 11, 6, T0 + 8000000, 2);
 	event_add(TYPE_EVENT_RECEIVED, 12, 7, T0 + 8000001, 2);
+	world->now = T0 + 8000001;
 	run_to_rest();
 	char *rows = rows_text(world->store);
 	size_t lines = 0;
@@ -904,6 +911,27 @@ static void a_gateway_with_a_wrong_clock_ends_no_window_and_keeps_none(void **st
 	a_wrong_clock_neither_ends_windows_nor_keeps_them(INT64_C(-400) * 86400000);
 	a_wrong_clock_neither_ends_windows_nor_keeps_them(INT64_C(40) * 86400000);
 	a_wrong_clock_neither_ends_windows_nor_keeps_them(INT64_C(-40) * 86400000);
+}
+
+/* A malformed record must not make the sender's own record a duplicate. */
+static void a_malformed_event_with_the_id_of_another_hides_it_not(void **state)
+{
+	(void)state;
+	world_new();
+	Event *event = event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
+	buffer_clear(&event->headers);
+	event = event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
+	event->key.text[0] = 'u';
+	event_add("tocsin.event.later.v9", 1, 1, T0, 2);
+	closing_add(1, 1, SLICE("inc_nonsense"), T0);
+	event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
+	batch_begin();
+	for (int64_t offset = 0; offset < 4; offset++)
+		assert_int_equal(input_take(offset).kind, offset == 2 ? ERROR_NONE : ERROR_INPUT);
+	assert_false(result_failed(input_take(4)));
+	assert_int_equal(world->drafted, 1);
+	batch_accept();
+	world_free();
 }
 
 static void a_row_stays_while_a_restart_would_read_its_events_again(Instant third_at)
@@ -1040,6 +1068,7 @@ int main(void)
 		cmocka_unit_test(a_persons_report_keeps_its_form),
 		cmocka_unit_test(a_malformed_event_is_refused_and_drafts_nothing),
 		cmocka_unit_test(rows_that_are_over_are_pruned_from_store_and_memory),
+		cmocka_unit_test(a_malformed_event_with_the_id_of_another_hides_it_not),
 		cmocka_unit_test(a_gateway_with_a_wrong_clock_ends_no_window_and_keeps_none),
 		cmocka_unit_test(rows_stay_while_a_restart_would_read_their_events_again),
 		cmocka_unit_test(recounting_finds_a_filter_that_was_rebuilt_only_in_part),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "services/intake/recount_records.h"
+#include "shared/domain/documents.h"
 #include "shared/domain/event_header.h"
 #include "shared/domain/topics.h"
 #include "shared/domain/types.h"
@@ -26,7 +27,7 @@ typedef struct {
 	const char *type, *time, *header; /* NULL: the record has none */
 	const char *key;                  /* NULL: a valid key, which key_in(elsewhere) chooses */
 	bool elsewhere;                   /* the key belongs to another partition */
-	size_t body;
+	size_t body;                      /* bytes of the document, which is valid from 60 on */
 	/* expected figures for the record and the following event together: events, uncertain events, lost events */
 	unsigned events, uncertain, lost;
 } Case;
@@ -34,14 +35,16 @@ typedef struct {
 static const Case cases[] = {
 	{ "an event", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 100, 2, 0, 1 },
 	{ "a person's report", TYPE_REPORT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 100, 2, 0, 1 },
-	{ "a closing", TYPE_INCIDENT_CLOSED, TIME, NULL, NULL, false, 2, 1, 0, 0 },
-	{ "a later version", "tocsin.event.received.v9", TIME, GOOD_HEADER, NULL, false, 100, 1, 0, 0 },
-	{ "a malformed key", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, "", false, 100, 1, 0, 0 },
-	{ "without its header", TYPE_EVENT_RECEIVED, TIME, NULL, NULL, false, 100, 1, 0, 0 },
-	{ "a header without a window", TYPE_EVENT_RECEIVED, TIME, "cap=5", NULL, false, 100, 1, 0, 0 },
+	{ "a closing", TYPE_INCIDENT_CLOSED, TIME, GOOD_HEADER, NULL, false, 2, 1, 0, 0 },
+	{ "a closing of no incident", TYPE_INCIDENT_CLOSED, TIME, NULL, NULL, false, 2, 1, 0, 1 },
+	{ "a later version", "tocsin.event.received.v9", TIME, GOOD_HEADER, NULL, false, 100, 1, 0, 1 },
+	{ "a malformed key", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, "", false, 100, 1, 0, 1 },
+	{ "without its header", TYPE_EVENT_RECEIVED, TIME, NULL, NULL, false, 100, 1, 0, 1 },
+	{ "a header without a window", TYPE_EVENT_RECEIVED, TIME, "cap=5", NULL, false, 100, 1, 0, 1 },
 	{ "without a document", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 0, 2, 1, 0 },
-	{ "too large a document", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, REPORT_DOCUMENT_MAX + 1, 2, 1, 0 },
-	{ "a document that just fits", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, REPORT_DOCUMENT_MAX, 2, 0, 1 },
+	{ "half a document", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, 30, 2, 1, 0 },
+	{ "too large a document", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, SENDER_BYTES_MAX + 1, 2, 1, 0 },
+	{ "a document that just fits", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, false, SENDER_BYTES_MAX, 2, 0, 1 },
 	{ "another partition's", TYPE_EVENT_RECEIVED, TIME, GOOD_HEADER, NULL, true, 100, 1, 1, 0 },
 	{ "without a time", TYPE_EVENT_RECEIVED, NULL, GOOD_HEADER, NULL, false, 100, 1, 0, 1 },
 	{ "a record of the ledger protocol", TYPE_LEDGER_ADVANCED, TIME, GOOD_HEADER, NULL, false, 100, 1, 0, 1 },
@@ -69,12 +72,18 @@ static Id key_in(bool elsewhere)
 static void event_take(Recount *recount, int64_t offset, const Case *one)
 {
 	Id id = id_of_pair(ID_KEY_EVENT, SLICE("source"), SLICE("1")), key = key_in(one->elsewhere);
+	Id incident = id_of_incident(1, 0, SLICE("incident")); /* of partition 0 */
 	Buffer headers;
-	char *body = calloc(1, one->body + 1);
+	static const char document[] = "{\"source\":\"s\",\"title\":\"t\",\"kind\":\"event\",\"description\":\"d\"}";
+	char *body = malloc(one->body + 1);
 	assert_non_null(body);
+	memset(body, ' ', one->body);
+	memcpy(body, document, one->body < sizeof(document) - 1 ? one->body : sizeof(document) - 1);
 	buffer_init(&headers, 4096);
 	header_add(&headers, "ce_id", id_slice(&id));
 	header_add(&headers, "ce_type", slice_of(one->type));
+	if (strcmp(one->type, TYPE_INCIDENT_CLOSED) == 0 && one->header)
+		header_add(&headers, "ce_subject", id_slice(&incident));
 	if (one->time)
 		header_add(&headers, "ce_time", slice_of(one->time));
 	if (one->header)

@@ -91,12 +91,16 @@ static void prefix_write(Buffer *out, const ChainLine *line)
 	buffer_text(out, "\",\"record\":");
 }
 
-void chain_append(ChainHead *head, const ChainRecord *record, Buffer *out)
+Result chain_append(ChainHead *head, const ChainRecord *record, Buffer *out)
 {
 	size_t before = out->size;
 	Buffer value;
-	buffer_init(&value, CHAIN_LINE_MAX);
+	buffer_init(&value, CHAIN_LINE_MAX / 2);
 	chain_record_write(&value, record);
+	if (value.overflowed) {
+		buffer_release(&value);
+		return result_fail(ERROR_INPUT, "the record is larger than a line of the audit log can be");
+	}
 	ChainLine line = {
 		.seq = head->count + 1, .previous = head->head, .topic = record->topic, .record = buffer_slice(&value)
 	};
@@ -104,9 +108,13 @@ void chain_append(ChainHead *head, const ChainRecord *record, Buffer *out)
 	prefix_write(out, &line);
 	buffer_append(out, line.record);
 	buffer_text(out, "}\n");
-	must(!value.overflowed && !out->overflowed);
 	buffer_release(&value);
+	if (out->overflowed) {
+		buffer_cut(out, before);
+		return result_fail(ERROR_INTERNAL, "the lines of a batch are larger than %zu bytes", out->max);
+	}
 	*head = (ChainHead){ .count = line.seq, .size = head->size + (int64_t)(out->size - before), .head = line.hash };
+	return result_ok();
 }
 
 /* ---- reading */

@@ -46,8 +46,11 @@ typedef struct {
  */
 void chain_record_write(Buffer *out, const ChainRecord *record);
 
-/* Appends the next line with its line feed to out, which must have room for CHAIN_LINE_MAX bytes, and advances head. */
-void chain_append(ChainHead *head, const ChainRecord *record, Buffer *out);
+/*
+ * Appends the next line with its line feed to out, which must have room for CHAIN_LINE_MAX bytes, and advances head.
+ * ERROR_INPUT: the record is too large; head and out are unchanged.
+ */
+Result chain_append(ChainHead *head, const ChainRecord *record, Buffer *out);
 
 /* The parts of a line; the slices borrow from the line. */
 typedef struct {

@@ -16,25 +16,6 @@ void accepted_release(Accepted *accepted)
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
-/* Nesting levels of value: 0 for a scalar, 1 for a flat object. json_read limits them, and therefore this recursion. */
-static int json_depth(json_t *value)
-{
-	int deepest = 0;
-	const char *name;
-	size_t index;
-	json_t *child;
-
-	json_object_foreach (value, name, child) {
-		int depth = json_depth(child);
-		deepest = depth > deepest ? depth : deepest;
-	}
-	json_array_foreach (value, index, child) {
-		int depth = json_depth(child);
-		deepest = depth > deepest ? depth : deepest;
-	}
-	return json_is_object(value) || json_is_array(value) ? deepest + 1 : deepest;
-}
-
 /* The memory from which a decoded document borrows its texts. */
 typedef struct {
 	SkimTexts texts;
@@ -52,7 +33,7 @@ static Result tree_read(const FieldTable *table, const AcceptInput *input, json_
 {
 	*code = PROBLEM_MALFORMED_JSON;
 	TRY(json_read(input->body, tree));
-	if (json_depth(*tree) > SENDER_DEPTH_MAX)
+	if (json_depth(*tree) > (size_t)SENDER_DEPTH_MAX)
 		return result_fail(ERROR_INPUT, "is nested too deeply: at most %d levels are allowed", SENDER_DEPTH_MAX);
 	*code = PROBLEM_VALIDATION_FAILED;
 	if (json_decode(table, *tree, true, document, errors))

@@ -27,8 +27,7 @@ typedef struct {
 	uint8_t random[17];
 } AcceptInput;
 
-/* SENDER_DEPTH_MAX: nesting levels of a sender's document; below JSON_DEPTH_MAX, because records that embed it add levels. */
-enum { ACCEPTED_HEADERS_MAX = 1024, SENDER_DEPTH_MAX = 32 };
+enum { ACCEPTED_HEADERS_MAX = 1024 };
 
 typedef struct {
 	Id id; /* evt_… */

@@ -14,7 +14,7 @@
  * The second pass takes the kept events, drops duplicates by intake's filter (dedup.h), and counts the others of each stretch.
  * A duplicate whose first occurrence is kept never counts. It is uncertain whether an event counts if
  *   - the offsets before it that the filter remembers are not all kept, so that it may repeat an event that retention dropped;
- *   - its document is too large to be reported, which matters only if it opens an incident or raises the severity;
+ *   - its document is invalid, which matters only if it opens an incident or raises the severity;
  *   - its id occurred before only in a misplaced record (RECOUNT_MISPLACED), which intake may or may not have added to its filter.
  * Such events allow a range of counts, so retention causes no false alarm. For the same reason, a stretch that begins before
  * the first kept event is shortened to begin at the first row whose `through` is kept, and that row's count is not checked.
@@ -63,11 +63,11 @@ void recount_position(Recount *recount, int64_t position);
 /* ---- second pass: records of events in their order */
 
 typedef enum {
-	RECOUNT_UNREAD,    /* its headers cannot be read as those of a record; not in the filter */
+	RECOUNT_UNREAD,    /* malformed, or of an unknown type: not in the filter */
 	RECOUNT_MISPLACED, /* its key belongs to another partition */
 	RECOUNT_NOTED,     /* in the filter, counted by no incident */
 	RECOUNT_EVENT,
-	RECOUNT_DOUBTFUL,  /* an event that counts only as a repeat, because its document cannot be reported */
+	RECOUNT_DOUBTFUL,  /* an event that counts only as a repeat, because its document is invalid */
 } RecountKind;
 
 typedef struct {

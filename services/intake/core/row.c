@@ -62,12 +62,20 @@ static bool member_read(Slice name, Slice value, Numbers *all, WindowRow *row)
 	return true; /* a number that a later version added */
 }
 
-static bool numbers_complete(Numbers *all)
+static bool is_time(int64_t number)
+{
+	return number >= 0 && number <= INSTANT_MAX;
+}
+
+/* Offsets may be negative: an import moves them. */
+static bool numbers_valid(Numbers *all)
 {
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (numbers[i].required && *number_at(all, i) == INT64_MIN)
 			return false;
-	return true;
+	bool times = is_time(all->seen) && (all->resumed == INSTANT_NONE || is_time(all->resumed));
+	bool counts = all->version > 0 && all->version < INT64_MAX && all->count > 0 && all->count < INT64_MAX;
+	return times && counts && all->severity >= -1 && all->severity <= 4;
 }
 
 Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowPrune *prune)
@@ -82,7 +90,7 @@ Result window_header_read(Slice text, Slice incident_id, WindowRow *row, WindowP
 		Slice name = cut(&value, '=');
 		good = member_read(name, value, &all, row);
 	}
-	if (!good || !numbers_complete(&all))
+	if (!good || !numbers_valid(&all))
 		return result_fail(ERROR_INTERNAL, "the header `" WINDOW_HEADER "` of a report record cannot be read");
 	row->state = all.state == WINDOW_OPEN ? WINDOW_OPEN : WINDOW_CLOSED;
 	row->report_version = all.version;
@@ -112,8 +120,8 @@ void window_header_move(Slice text, int64_t by, Buffer *out)
 		bool moves = slice_is(name, "through") || slice_is(name, "reflected");
 		if (!first)
 			buffer_byte(out, ';');
-		if (moves && slice_integer(value, &offset))
-			buffer_format(out, "%.*s=%" PRId64, (int)name.size, name.data, offset + by);
+		if (moves && slice_integer(value, &offset) && !__builtin_add_overflow(offset, by, &offset))
+			buffer_format(out, "%.*s=%" PRId64, (int)name.size, name.data, offset);
 		else
 			buffer_append(out, member);
 	}

@@ -46,8 +46,8 @@ void window_header_move(Slice text, int64_t by, Buffer *out);
 /* When the window ends if it is not closed before; for a closed window, `at`, the time of the record that closed it. */
 Instant window_ends_at(const WindowRow *row, Instant at);
 
-/* Bytes of a report's body, and of the longest document that it can embed. */
-enum { REPORT_BODY_MAX = 1 << 20, REPORT_DOCUMENT_MAX = REPORT_BODY_MAX - 4096 };
+/* Bytes of a report's body; the document that it embeds has at most SENDER_BYTES_MAX. */
+enum { REPORT_BODY_MAX = 1 << 20 };
 
 /* The content of a report record's body; borrowed. */
 typedef struct {

@@ -65,7 +65,8 @@ json_t *plan_levels(const EscalationPolicy *policy, Instant base_at, const PlanP
 	must(levels);
 	for (size_t i = 0; i < policy->level_count && i < PLAN_LEVELS_MAX; i++) {
 		char due_at[INSTANT_TEXT];
-		instant_format(sooner(base_at + policy->levels[i].after_seconds * 1000, promise->due_at[i]), due_at);
+		Instant at = sooner(base_at + policy->levels[i].after_seconds * 1000, promise->due_at[i]);
+		instant_format(at < INSTANT_MAX ? at : INSTANT_MAX, due_at);
 		json_t *level = json_pack("{s:I, s:s}", "escalation_level", (json_int_t)i + 1, "due_at", due_at);
 		must(level && json_array_append_new(levels, level) == 0);
 	}

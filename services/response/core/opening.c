@@ -201,6 +201,8 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
 	enum { TITLE_BYTES = 4 * TITLE_CUT + 8 };
 	if (record->assessment == NULL || record->report.document == NULL)
 		return result_fail(ERROR_INPUT, "an opening report lacks its assessment or its document");
+	if (record->report.number == NULL)
+		return result_fail(ERROR_INPUT, "an opening report lacks the number of its incident");
 	Buffer title;
 	buffer_init(&title, TITLE_BYTES);
 	Result result = opening_entries(record, policy, now, &title, out, opened);

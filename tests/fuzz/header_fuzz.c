@@ -26,8 +26,9 @@ static void packed_play(Slice bytes)
 		left = rest.size;
 	}
 	BusRecord from = { .headers = bytes, .key = bytes, .body = bytes };
-	(void)record_read(TOPIC_EVENTS, 0, &from, &record);
-	(void)record_check(&record, 3);
+	/* Any verdict is right: the search is for inputs that crash. */
+	result_ignore(record_read(TOPIC_EVENTS, 0, &from, &record));
+	result_ignore(record_check(&record, 3));
 }
 
 static void mark_play(Slice bytes)
@@ -39,7 +40,7 @@ static void mark_play(Slice bytes)
 	must(begun.next == 1);
 	(void)ledger_judge(&cursor, bytes, &mark);
 	must(cursor.next == 8);
-	(void)ledger_opening_check(&cursor, bytes);
+	result_ignore(ledger_opening_check(&cursor, bytes)); /* likewise */
 	if (result_failed(ledger_mark_read(bytes, &mark)))
 		return;
 	buffer_init(&out, TEXT_MAX);

@@ -148,7 +148,7 @@ void every_input_headers(EveryService *bench, const EveryInput *input, Slice id,
 
 static int64_t number_in(const EveryService *bench, const char *sql)
 {
-	Statement *row = store_query_(bench->lone.store, sql, true, NULL, 0);
+	Statement *row = store_query_composed(bench->lone.store, sql, NULL, 0);
 	int64_t number = statement_next(row) ? statement_integer(row, 0) : 0;
 	must(!result_failed(statement_end(row)));
 	return number;

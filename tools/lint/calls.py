@@ -28,6 +28,7 @@ SQL_CALLERS = {
         "shared/runtime/projection.c",  # Service.projection.keys
         "tests/simulation/judge_state.c",  # all tables of a state, from their schema
         "tests/edge/store_test.c",
+        "tests/support/every_input.c",
         "tests/unit/view_test.c",
     },
     "store_run_composed": {"services/gateway/view.c"},  # columns are rows of incident_table

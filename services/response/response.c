@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16, JOURNAL_CACHED = 4, FACTS_KEPT = 1024 };
+enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16, JOURNAL_CACHED = 4, FACTS_KEPT = 2048 };
 
 /*
  * Facts of a record that this process drafted, so that derive and accepted need not decode most records again. A digest stands for
@@ -38,7 +38,7 @@ static RecordFacts *facts_slot(Memory *memory, const Digest *body)
 	return &memory->facts[(body->bytes[0] | (size_t)body->bytes[1] << 8) % FACTS_KEPT];
 }
 
-/* NULL: not known. */
+/* NULL: not known, because another process drafted the record or another one took its slot. */
 static const RecordFacts *facts_of(Handler *handler, const Record *record)
 {
 	Digest body = DIGEST(record->body);
@@ -208,15 +208,29 @@ static Result incident_state(Handler *handler, Slice key, int64_t *version, Buff
 
 /* ---- accepted: counts opened incidents; not called during a replay */
 
-/* Another process may have drafted the record; then it has counted the incident. */
+/* *kind is -1 if the record opens no incident. */
+static void opening_find(Handler *handler, const Record *record, int *kind, int *grade)
+{
+	const RecordFacts *facts = facts_of(handler, record);
+	const JournalRecord *journal;
+	*kind = *grade = -1;
+	if (facts) {
+		*kind = facts->opened_kind;
+		*grade = facts->opened_grade;
+	} else if (!result_failed(journal_read(handler, record, &journal))) {
+		entries_open(journal->entries, kind, grade);
+	}
+}
+
 static void accepted(Handler *handler, const Record *record)
 {
+	int kind, grade;
 	if (!slice_is(record->type, TYPE_JOURNAL_ENTERED) || id_is("cmd_", record->cause))
 		return;
-	const RecordFacts *facts = facts_of(handler, record);
-	if (facts && facts->opened_kind >= 0)
-		metric_add(METRIC_INCIDENTS_OPENED, kind_words[facts->opened_kind],
-			   facts->opened_grade >= 0 ? grade_words[facts->opened_grade] : "", 1);
+	opening_find(handler, record, &kind, &grade);
+	const char *graded = grade >= 0 ? grade_words[grade] : "";
+	if (kind >= 0)
+		metric_add(METRIC_INCIDENTS_OPENED, kind_words[kind], graded, 1);
 }
 
 /* ---- drafting */

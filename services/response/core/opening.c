@@ -211,6 +211,21 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
 	return result;
 }
 
+static bool entry_read(json_t *entries, size_t index, const char *type, IncidentChange *change)
+{
+	JournalEntry entry;
+	return !result_failed(json_decode_record(&journal_entry_table, json_array_get(entries, index), &entry)) &&
+	       strcmp(entry.type, type) == 0 && !result_failed(incident_change_decode(entry.changes, change));
+}
+
+void entries_open(json_t *entries, int *kind, int *grade)
+{
+	IncidentChange opening, assessment;
+	bool opens = entry_read(entries, 0, "opened", &opening);
+	*kind = opens ? opening.values.kind : -1;
+	*grade = opens && entry_read(entries, 1, "assessed", &assessment) ? assessment.values.grade : -1;
+}
+
 /* ---- later reports */
 
 static void repeated_add(Entries *entries, const Incident *incident, const ReportRecord *report)

@@ -30,6 +30,9 @@ Result opening_decide(const AssessmentRecord *record, const Policy *policy, Inst
 Result repeat_decide(const Incident *incident, const IncidentExtras *extras, const AssessmentRecord *record, const Policy *policy,
 		     Instant now, Entries *out);
 
+/* If the entries open an incident: the indexes of its kind and grade in kind_words and grade_words; else -1. */
+void entries_open(json_t *entries, int *kind, int *grade);
+
 /* True if a team or a person is assigned. */
 bool incident_is_assigned(const Incident *incident);
 

@@ -2,6 +2,7 @@
 
 #include "shared/io/system/log.h"
 #include "shared/io/system/metrics.h"
+#include "shared/runtime/state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -173,7 +174,8 @@ static Result arming_step(TimerSet *set)
 	Result result = result_ok();
 	for (; !result_failed(result) && statement_next(row); count++) {
 		result = timer_arm(set, statement_slice(row, 0), statement_integer(row, 1));
-		must(text_copy(statement_slice(row, 0), last, sizeof(last)));
+		if (!text_copy(statement_slice(row, 0), last, sizeof(last)))
+			result = state_broken(set->handler); /* timer_set_arm refuses such an id */
 	}
 	Result ended = statement_end(row);
 	TRY(result_failed(result) ? result : ended);

@@ -11,6 +11,7 @@
 #include "tests/support/metric_value.h"
 #include "tests/support/succeeds.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -410,6 +411,8 @@ static void records_waiting_for_a_future_owner_are_lag_and_those_of_another_repl
 /* ---- an owner that opens its partition observes its inputs again */
 
 static int observe_refusals; /* so many of the next calls of watch_observe fail, as on a full disk */
+static bool observe_each_at_second; /* the first call with each record fails, the second succeeds */
+static char refused[16];            /* the record of the last such failure */
 static int observed;
 
 static Result watch_observe(Handler *handler, const Record *input)
@@ -419,6 +422,10 @@ static Result watch_observe(Handler *handler, const Record *input)
 		return result_fail(ERROR_INPUT, "this record cannot be read");
 	if (observe_refusals > 0) {
 		observe_refusals--;
+		return result_fail(ERROR_AGAIN, "the disk is full");
+	}
+	if (observe_each_at_second && !slice_is(input->id, refused)) {
+		must(text_copy(input->id, refused, sizeof refused));
 		return result_fail(ERROR_AGAIN, "the disk is full");
 	}
 	observed++;
@@ -440,6 +447,8 @@ static int watch_setup(void **state)
 {
 	LoneService *lone = calloc(1, sizeof *lone);
 	observe_refusals = observed = 0;
+	observe_each_at_second = false;
+	refused[0] = '\0';
 	lone_start(lone, &watch_service, NULL, NULL, NULL, START);
 	*state = lone;
 	return 0;
@@ -471,6 +480,43 @@ static void an_opening_continues_after_a_temporary_error(void **state)
 	assert_int_equal(observed, 3);
 	journal_send(lone, "j4", "d", "4");
 	assert_tally(lone, "a1 b2 c3 d4");
+}
+
+/* Opens an owner that lost its disk. Each step observes one more of five records, interval_ms after the step before. */
+static void open_slowly(LoneService *lone, int64_t interval_ms)
+{
+	static const char *const ids[] = { "j1", "j2", "j3", "j4", "j5" };
+	bool progressed;
+	for (size_t i = 0; i < 5; i++)
+		journal_send(lone, ids[i], "a", "1");
+	observed = 0;
+	observe_refusals = INT_MAX;
+	lone_restart(lone, true);
+	lone_settle(lone);
+	assert_int_equal(runtime_phase(lone->runtime), PHASE_OPENING);
+	observe_refusals = 0;
+	observe_each_at_second = true;
+	for (int expected = 0; expected <= 5; expected++) {
+		lone->now += interval_ms;
+		assert_int_equal(runtime_step(lone->runtime, lone->now, &progressed).kind, expected < 5 ? ERROR_AGAIN : ERROR_NONE);
+		assert_int_equal(runtime_phase(lone->runtime), PHASE_OPENING);
+		assert_int_equal(observed, expected);
+	}
+	lone_settle(lone);
+	assert_int_equal(runtime_phase(lone->runtime), PHASE_OWNING);
+	assert_int_equal(runtime_figures(lone->runtime).claims, 1);
+	assert_int_equal(runtime_figures(lone->runtime).doubts, 0);
+}
+
+/* The opening record was read back within 60 s, so no append is in doubt, however long the inputs take. */
+static void an_opening_may_observe_its_inputs_for_longer_than_a_minute(void **state)
+{
+	open_slowly(*state, 20000);
+}
+
+static void an_opening_continues_after_its_process_was_suspended_for_longer_than_a_minute(void **state)
+{
+	open_slowly(*state, 70000);
 }
 
 static void an_opening_passes_over_a_record_that_became_a_dead_letter(void **state)
@@ -509,6 +555,9 @@ int main(void)
 		cmocka_unit_test(records_waiting_for_a_future_owner_are_lag_and_those_of_another_replica_are_not),
 		cmocka_unit_test(a_record_in_the_wrong_partition_becomes_a_dead_letter),
 		cmocka_unit_test_setup_teardown(an_opening_continues_after_a_temporary_error, watch_setup, teardown),
+		cmocka_unit_test_setup_teardown(an_opening_may_observe_its_inputs_for_longer_than_a_minute, watch_setup, teardown),
+		cmocka_unit_test_setup_teardown(an_opening_continues_after_its_process_was_suspended_for_longer_than_a_minute,
+						watch_setup, teardown),
 		cmocka_unit_test_setup_teardown(an_opening_passes_over_a_record_that_became_a_dead_letter, watch_setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

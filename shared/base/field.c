@@ -330,14 +330,35 @@ static json_t *tree_write(const Field *field, const void *member, bool present_o
 
 /* ---- printing one value --------------------------------------------------------------------------------------- */
 
+/*
+ * json_write writes \u001F, buffer_json_escape \u001f, which must not change: the hashes of the audit log depend on it. Only the
+ * last digit of a control character can be a letter.
+ */
+static void escapes_to_upper(char *escaped)
+{
+	for (char *at = strchr(escaped, '\\'); at; at = strchr(at + 2, '\\'))
+		if (at[1] == 'u' && at[5] >= 'a')
+			at[5] = (char)(at[5] - 'a' + 'A');
+}
+
 static bool quoted_print(Buffer *out, const char *text)
 {
 	if (!text)
 		return false;
 	buffer_byte(out, '"');
+	size_t before = out->size;
 	buffer_json_escape(out, slice_of(text));
+	if (out->size > before)
+		escapes_to_upper(out->data + before);
 	buffer_byte(out, '"');
 	return true;
+}
+
+/* Removes an absent value, and the overflow that printing it may have caused: the text without it may fit. */
+static void print_undo(Buffer *out, size_t size, bool overflowed)
+{
+	buffer_cut(out, size);
+	out->overflowed = overflowed;
 }
 
 static bool text_print(const Field *field, const void *member, Buffer *out)
@@ -390,10 +411,11 @@ static bool choice_print(const Field *field, const void *member, Buffer *out)
 static bool nested_print(const Field *field, const void *member, Buffer *out)
 {
 	size_t before = out->size;
+	bool overflowed = out->overflowed;
 
 	if (object_print(field->table, member, out) > 0 || (field->flags & (FIELD_REQUIRED | FIELD_ALWAYS)))
 		return true;
-	buffer_cut(out, before);
+	print_undo(out, before, overflowed);
 	return false;
 }
 
@@ -558,13 +580,14 @@ static size_t object_print(const FieldTable *table, const void *in, Buffer *out)
 	for (size_t i = 0; i < table->count; i++) {
 		const Field *field = &table->fields[i];
 		size_t start = out->size;
+		bool overflowed = out->overflowed;
 		buffer_byte(out, before);
 		quoted_print(out, field->name);
 		buffer_byte(out, ':');
 		if (kinds[field->type].print(field, (const char *)in + field->offset, out)) {
 			present++;
 		} else if (field->flags & FIELD_OMIT_EMPTY) {
-			buffer_cut(out, start);
+			print_undo(out, start, overflowed);
 			continue;
 		} else {
 			buffer_text(out, "null");

@@ -1,4 +1,7 @@
 #include "shared/base/json.h"
+#include "shared/domain/commands.h"
+#include "shared/domain/documents.h"
+#include "shared/domain/problem.h"
 #include "tests/unit/every_type.h"
 
 #include <stdarg.h>
@@ -6,6 +9,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -422,6 +426,272 @@ static void an_encoded_document_outlives_the_decoded_tree(void **state)
 	assert_written(present, "{\"title\":\"x\",\"tags\":[\"a\"],\"anything\":{\"b\":1}}");
 }
 
+/* ---- writing without a tree ----------------------------------------------------------------------------------- */
+
+/* The tables of json_write_fields: those of other modules, and two that combine flags with each type. */
+
+typedef struct {
+	json_t *list, *free_object;
+	const char *text;
+	Person person;
+} Omitted;
+
+static const Field omitted_fields[] = {
+	{ .name = "list", .type = FIELD_LIST, .offset = offsetof(Omitted, list), .flags = FIELD_OMIT_EMPTY },
+	{ .name = "free", .type = FIELD_FREE, .offset = offsetof(Omitted, free_object), .flags = FIELD_OMIT_EMPTY },
+	{ .name = "text", .type = FIELD_TEXT, .offset = offsetof(Omitted, text), .flags = FIELD_OMIT_EMPTY },
+	{ .name = "person", .type = FIELD_OBJECT, .offset = offsetof(Omitted, person), .flags = FIELD_OMIT_EMPTY,
+	  .table = &document_person_table },
+};
+static const FieldTable omitted_table = FIELD_TABLE("omitted", omitted_fields, Omitted);
+
+typedef struct {
+	Person always, required, plain;
+	Omitted omitted;
+} Nested;
+
+static const Field nested_fields[] = {
+	{ .name = "always", .type = FIELD_OBJECT, .offset = offsetof(Nested, always), .flags = FIELD_ALWAYS,
+	  .table = &document_person_table },
+	{ .name = "required", .type = FIELD_OBJECT, .offset = offsetof(Nested, required), .flags = FIELD_REQUIRED,
+	  .table = &document_person_table },
+	{ .name = "plain", .type = FIELD_OBJECT, .offset = offsetof(Nested, plain), .table = &document_person_table },
+	{ .name = "omitted", .type = FIELD_OBJECT, .offset = offsetof(Nested, omitted), .flags = FIELD_ALWAYS,
+	  .table = &omitted_table },
+};
+static const FieldTable nested_table = FIELD_TABLE("nested", nested_fields, Nested);
+
+static const FieldTable *const written_tables[] = {
+	&document_table,       &omitted_table,         &nested_table,          &event_table,          &report_table,
+	&actor_table,          &report_record_table,   &assessment_table,      &assessment_record_table,
+	&command_record_table, &journal_entry_table,   &journal_record_table,  &resumption_table,     &join_table,
+	&joined_incident_table, &join_record_table,    &incident_table,        &link_table,           &delivery_table,
+	&delivery_record_table, &problem_table,
+};
+
+/* Generated values. A struct borrows its texts and trees from `owner`, a list. */
+typedef struct {
+	uint64_t seed;
+	json_t *owner;
+} Generator;
+
+static uint64_t below(Generator *generator, uint64_t bound)
+{
+	generator->seed ^= generator->seed << 13;
+	generator->seed ^= generator->seed >> 7;
+	generator->seed ^= generator->seed << 17;
+	return generator->seed % bound;
+}
+
+static json_t *owned(Generator *generator, json_t *value)
+{
+	assert_int_equal(json_array_append_new(generator->owner, value), 0);
+	return value;
+}
+
+static json_t *any_text(Generator *generator)
+{
+	static const char *const pieces[] = { "a", "\"", "\\", "/", "\b\f\n\r\t", "\x01\x0b\x1f", "\x7f", "火", "é", "🔥", "\u2028",
+					      "\uffff", "\U0010ffff", "</script>", "\\u0041", " " };
+	char text[128] = "";
+	for (uint64_t i = below(generator, 6); i > 0; i--)
+		strcat(text, pieces[below(generator, COUNT(pieces))]);
+	return json_string(text);
+}
+
+static int64_t any_integer(Generator *generator)
+{
+	const int64_t integers[] = { 0, 1, -1, INT64_MAX, INT64_MIN + 1, (int64_t)below(generator, 1000000) };
+	return integers[below(generator, COUNT(integers))];
+}
+
+static json_t *any_value(Generator *generator, unsigned depth);
+
+static json_t *any_list(Generator *generator, unsigned depth)
+{
+	json_t *list = json_array();
+	for (uint64_t i = below(generator, 4); i > 0; i--)
+		json_array_append_new(list, any_value(generator, depth));
+	return list;
+}
+
+static json_t *any_object(Generator *generator, unsigned depth)
+{
+	json_t *object = json_object();
+	for (uint64_t i = below(generator, 4); i > 0; i--) {
+		json_t *name JSON_AUTO = any_text(generator);
+		json_object_set_new(object, json_string_value(name), any_value(generator, depth));
+	}
+	return object;
+}
+
+static json_t *any_value(Generator *generator, unsigned depth)
+{
+	switch (below(generator, depth > 0 ? 7 : 5)) {
+	case 0:
+		return json_null();
+	case 1:
+		return json_boolean(below(generator, 2));
+	case 2:
+		return json_integer(any_integer(generator));
+	case 3:
+		return json_real((double)any_integer(generator) / 3);
+	case 4:
+		return any_text(generator);
+	case 5:
+		return any_list(generator, depth - 1);
+	default:
+		return any_object(generator, depth - 1);
+	}
+}
+
+static void fields_generate(Generator *generator, const FieldTable *table, void *out);
+
+static int any_choice(Generator *generator, const Field *field)
+{
+	uint64_t count = 0;
+	while (field->choices[count])
+		count++;
+	return (int)below(generator, count);
+}
+
+/* Values need not be within the bounds of their fields, because writing does not check bounds. */
+static void field_generate(Generator *generator, const Field *field, void *member)
+{
+	switch (field->type) {
+	case FIELD_TEXT:
+		*(const char **)member = json_string_value(owned(generator, any_text(generator)));
+		break;
+	case FIELD_INTEGER:
+		*(int64_t *)member = any_integer(generator);
+		break;
+	case FIELD_BOOLEAN:
+		*(int *)member = (int)below(generator, 2);
+		break;
+	case FIELD_TIME:
+		*(Instant *)member = (Instant)below(generator, (uint64_t)INSTANT_MAX + 1);
+		break;
+	case FIELD_CHOICE:
+		*(int *)member = any_choice(generator, field);
+		break;
+	case FIELD_OBJECT:
+		fields_generate(generator, field->table, member);
+		break;
+	case FIELD_LIST:
+		*(json_t **)member = owned(generator, any_list(generator, 2));
+		break;
+	case FIELD_FREE:
+		*(json_t **)member = owned(generator, any_object(generator, 2));
+		break;
+	case FIELD_ANY:
+		*(json_t **)member = owned(generator, any_value(generator, 2));
+		break;
+	}
+}
+
+/* Each member is absent at random, in some structs all of them are. */
+static void fields_generate(Generator *generator, const FieldTable *table, void *out)
+{
+	uint64_t absent = below(generator, 5); /* of four members */
+	fields_clear(table, out);
+	for (size_t i = 0; i < table->count; i++)
+		if (below(generator, 4) >= absent)
+			field_generate(generator, &table->fields[i], (char *)out + table->fields[i].offset);
+}
+
+/* Writes behind a prefix into a buffer that has room for exactly `room` more bytes. */
+static void assert_fits(const FieldTable *table, const void *in, size_t room, const char *expected)
+{
+	Buffer text;
+	buffer_init(&text, 1 + room);
+	buffer_byte(&text, '>');
+	json_write_fields(table, in, &text);
+	assert_int_equal(text.overflowed, expected[0] == '\0');
+	assert_string_equal(text.data + 1, expected);
+	buffer_release(&text);
+}
+
+static void assert_written_as_encoded(const FieldTable *table, const void *in)
+{
+	json_t *tree JSON_AUTO = json_encode(table, in);
+	Buffer expected;
+	buffer_init(&expected, 1 << 20);
+	json_write(tree, &expected);
+	assert_false(expected.overflowed);
+	assert_fits(table, in, expected.size + 1000, expected.data);
+	assert_fits(table, in, expected.size, expected.data);
+	assert_fits(table, in, expected.size - 1, "");
+	assert_fits(table, in, expected.size / 2, "");
+	buffer_release(&expected);
+}
+
+static void written_fields_are_the_text_of_the_encoded_tree(void **state)
+{
+	(void)state;
+	Generator generator = { .seed = 20261201 };
+	for (size_t i = 0; i < COUNT(written_tables); i++) {
+		const FieldTable *table = written_tables[i];
+		void *document = malloc(table->size);
+		assert_non_null(document);
+		fields_clear(table, document);
+		assert_written_as_encoded(table, document);
+		for (unsigned round = 0; round < 100; round++) {
+			generator.owner = json_array();
+			fields_generate(&generator, table, document);
+			assert_written_as_encoded(table, document);
+			json_decref(generator.owner);
+		}
+		free(document);
+	}
+}
+
+static void arguments_of_commands_are_written_as_encoded(void **state)
+{
+	(void)state;
+	Generator generator = { .seed = 8 };
+	for (size_t i = 0; i < command_count; i++)
+		for (unsigned round = 0; round < 20; round++) {
+			CommandArguments arguments;
+			assert_int_equal(commands[i].arguments->size, sizeof arguments);
+			generator.owner = json_array();
+			fields_generate(&generator, commands[i].arguments, &arguments);
+			assert_written_as_encoded(commands[i].arguments, &arguments);
+			json_decref(generator.owner);
+		}
+}
+
+static void every_character_is_written_as_encoded(void **state)
+{
+	(void)state;
+	Omitted document;
+	fields_clear(&omitted_table, &document);
+	for (unsigned byte = 1; byte < 0x80; byte++) {
+		const char text[] = { 'a', (char)byte, 'b', '\0' };
+		document.text = text;
+		assert_written_as_encoded(&omitted_table, &document);
+	}
+	document.text = "\"\\\x1f\n🔥";
+	assert_fits(&omitted_table, &document, 100, "{\"text\":\"\\\"\\\\\\u001F\\n🔥\"}");
+}
+
+static void an_empty_list_is_omitted_and_an_object_that_is_always_there_is_not(void **state)
+{
+	(void)state;
+	json_t *list JSON_AUTO = json_array();
+	Nested nested;
+	fields_clear(&nested_table, &nested);
+	nested.omitted.list = list;
+	assert_fits(&nested_table, &nested, 1000,
+		    "{\"always\":{\"name\":null,\"contact\":null,\"relation\":null},"
+		    "\"required\":{\"name\":null,\"contact\":null,\"relation\":null},\"plain\":null,\"omitted\":{}}");
+	json_array_append_new(list, json_integer(1));
+	nested.plain.contact = "110";
+	assert_fits(&nested_table, &nested, 1000,
+		    "{\"always\":{\"name\":null,\"contact\":null,\"relation\":null},"
+		    "\"required\":{\"name\":null,\"contact\":null,\"relation\":null},"
+		    "\"plain\":{\"name\":null,\"contact\":\"110\",\"relation\":null},\"omitted\":{\"list\":[1]}}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +714,10 @@ int main(void)
 		cmocka_unit_test(an_absent_nested_object_is_encoded_as_absent),
 		cmocka_unit_test(a_required_nested_object_is_always_encoded),
 		cmocka_unit_test(an_encoded_document_outlives_the_decoded_tree),
+		cmocka_unit_test(written_fields_are_the_text_of_the_encoded_tree),
+		cmocka_unit_test(arguments_of_commands_are_written_as_encoded),
+		cmocka_unit_test(every_character_is_written_as_encoded),
+		cmocka_unit_test(an_empty_list_is_omitted_and_an_object_that_is_always_there_is_not),
 	};
 
 	return cmocka_run_group_tests_name("field", tests, NULL, NULL);

@@ -629,6 +629,7 @@ Result json_decode_members(const FieldTable *table, json_t *tree, void *out, uin
 {
 	FieldErrors errors FIELD_ERRORS_AUTO = { .count = 0 };
 	Decoding decoding = { .errors = &errors };
+	const Path top = { .up = NULL };
 	const char *name;
 	json_t *value;
 
@@ -640,7 +641,8 @@ Result json_decode_members(const FieldTable *table, json_t *tree, void *out, uin
 		if (row == table->count)
 			continue;
 		if (!json_is_null(value))
-			kinds[field->type].read(&decoding, field, value, &(Path){ .name = name }, member_in(field, out));
+			kinds[field->type].read(&decoding, field, value, &(Path){ .up = &top, .name = name },
+						member_in(field, out));
 		*members |= (uint64_t)1 << row;
 	}
 	if (!decoding.failed)

@@ -2,6 +2,7 @@
 #include "shared/domain/commands.h"
 #include "shared/domain/documents.h"
 #include "shared/domain/problem.h"
+#include "tests/support/succeeds.h"
 #include "tests/unit/every_type.h"
 
 #include <stdarg.h>
@@ -692,6 +693,197 @@ static void an_empty_list_is_omitted_and_an_object_that_is_always_there_is_not(v
 		    "\"plain\":{\"name\":null,\"contact\":\"110\",\"relation\":null},\"omitted\":{\"list\":[1]}}");
 }
 
+/* ---- sets of members ------------------------------------------------------------------------------------------ */
+
+static uint64_t bit(const char *name)
+{
+	for (size_t i = 0; i < document_table.count; i++)
+		if (strcmp(document_table.fields[i].name, name) == 0)
+			return (uint64_t)1 << i;
+	fail_msg("no member is called %s", name);
+	return 0;
+}
+
+static uint64_t all_members(void)
+{
+	return ((uint64_t)1 << document_table.count) - 1;
+}
+
+static void document_read(const char *text, json_t **tree, Document *out)
+{
+	*tree = tree_of(text);
+	succeeds(json_decode_record(&document_table, *tree, out));
+}
+
+/* A document that differs from `whole` in every member. */
+static const char other[] = "{\"title\":\"ice\",\"note\":\"n\",\"code\":\"cd\",\"count\":9,\"offset\":5,\"suspected\":false,"
+			    "\"occurred_at\":\"2026-11-23T08:15:30.124Z\",\"severity\":\"low\","
+			    "\"reporter\":{\"name\":\"li\",\"contact\":\"111\",\"relation\":\"visitor\"},"
+			    "\"tags\":[\"b\",\"a\"],\"flags\":[\"serious\"],\"people\":[],\"attributes\":{},\"anything\":true}";
+
+static void the_set_of_a_document_contains_each_member_that_it_has(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO =
+		tree_of("{\"note\":null,\"unknown\":1,\"count\":7,\"reporter\":null,\"tags\":[\"a\"],\"people\":null,\"code\":\"ab\"}");
+	Document document;
+	uint64_t members = UINT64_MAX;
+	memset(&document, 0x5a, sizeof document);
+	succeeds(json_decode_members(&document_table, tree, &document, &members));
+	assert_true(members == (bit("note") | bit("count") | bit("reporter") | bit("tags") | bit("people") | bit("code")));
+	assert_int_equal(document.count, 7);
+	assert_string_equal(document.code, "ab");
+	assert_ptr_equal(document.tags, json_object_get(tree, "tags"));
+	document.count = INT64_MIN, document.code = NULL, document.tags = NULL, document.title = "x";
+	assert_all_absent_but_title(&document);
+}
+
+static void the_set_of_an_absent_document_is_empty(void **state)
+{
+	(void)state;
+	Document document;
+	uint64_t members = UINT64_MAX;
+	succeeds(json_decode_members(&document_table, NULL, &document, &members));
+	assert_true(members == 0);
+	document.title = "x";
+	assert_all_absent_but_title(&document);
+}
+
+static void a_member_of_a_set_must_be_valid_if_it_is_present(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{ "{\"note\":\"x\",\"count\":99}", "document/count: must be from 1 to 10" },
+		{ "{\"reporter\":{}}", "document/reporter/name: is required" },
+		{ "{\"tags\":[\"a\",7]}", "document/tags/1: must be text, not a number" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		json_t *tree JSON_AUTO = tree_of(cases[i].text);
+		Document document;
+		uint64_t members;
+		Result result = json_decode_members(&document_table, tree, &document, &members);
+		assert_int_equal(result.kind, ERROR_INPUT);
+		assert_string_equal(result.text, cases[i].error);
+	}
+}
+
+static void assert_set_survives(const Document *document, uint64_t members)
+{
+	json_t *tree JSON_AUTO = json_encode_members(&document_table, document, members);
+	Document decoded;
+	uint64_t found;
+	succeeds(json_decode_members(&document_table, tree, &decoded, &found));
+	assert_true(found == members);
+	assert_true((fields_differing(&document_table, document, &decoded) & members) == 0);
+}
+
+static void a_set_survives_encoding_and_decoding(void **state)
+{
+	(void)state;
+	Generator generator = { .seed = 3 };
+	json_t *trees[3];
+	Document documents[3];
+	document_read(whole, &trees[0], &documents[0]);
+	document_read(other, &trees[1], &documents[1]);
+	document_read("{\"title\":\"x\"}", &trees[2], &documents[2]);
+	for (size_t k = 0; k < COUNT(documents); k++) {
+		for (size_t i = 0; i < document_table.count; i++)
+			assert_set_survives(&documents[k], (uint64_t)1 << i);
+		for (unsigned round = 0; round < 100; round++)
+			assert_set_survives(&documents[k], below(&generator, all_members() + 1));
+		json_decref(trees[k]);
+	}
+}
+
+static void a_set_is_encoded_with_its_absent_members_as_null(void **state)
+{
+	(void)state;
+	json_t *source JSON_AUTO = NULL;
+	Document document;
+	document_read("{\"title\":\"x\",\"count\":3}", &source, &document);
+	json_t *none JSON_AUTO = json_encode_members(&document_table, &document, 0);
+	json_t *some JSON_AUTO =
+		json_encode_members(&document_table, &document, bit("anything") | bit("count") | bit("reporter") | bit("note"));
+	assert_written(none, "{}");
+	assert_written(some, "{\"note\":null,\"count\":3,\"reporter\":null,\"anything\":null}");
+}
+
+/* A change that empties a list must differ from one that leaves it alone. */
+static void an_empty_list_of_a_set_is_encoded(void **state)
+{
+	(void)state;
+	json_t *list JSON_AUTO = json_array();
+	Omitted omitted;
+	fields_clear(&omitted_table, &omitted);
+	json_t *absent JSON_AUTO = json_encode_members(&omitted_table, &omitted, 3);
+	omitted.list = list;
+	json_t *empty JSON_AUTO = json_encode_members(&omitted_table, &omitted, 1);
+	assert_written(absent, "{\"list\":null,\"free\":null}");
+	assert_written(empty, "{\"list\":[]}");
+}
+
+static void only_members_of_the_set_are_copied(void **state)
+{
+	(void)state;
+	json_t *trees[2];
+	Document from, to;
+	document_read(whole, &trees[0], &from);
+	document_read(other, &trees[1], &to);
+	assert_true(fields_differing(&document_table, &from, &to) == all_members());
+	for (size_t i = 0; i < document_table.count; i++) {
+		Document copy = to;
+		fields_copy(&document_table, (uint64_t)1 << i, &from, &copy);
+		assert_true(fields_differing(&document_table, &copy, &to) == (uint64_t)1 << i);
+		assert_true(fields_differing(&document_table, &copy, &from) == (all_members() & ~((uint64_t)1 << i)));
+	}
+	fields_copy(&document_table, bit("title") | bit("tags"), &from, &to);
+	assert_ptr_equal(to.title, from.title);
+	assert_ptr_equal(to.tags, from.tags);
+	fields_copy(&document_table, all_members(), &from, &to);
+	assert_true(fields_differing(&document_table, &from, &to) == 0);
+	json_decref(trees[0]);
+	json_decref(trees[1]);
+}
+
+static void members_differ_by_value(void **state)
+{
+	(void)state;
+	json_t *trees[3];
+	Document one, same, absent;
+	document_read(whole, &trees[0], &one);
+	document_read(whole, &trees[1], &same);
+	document_read("{\"title\":\"fire\"}", &trees[2], &absent);
+	assert_true(fields_differing(&document_table, &one, &same) == 0);
+	assert_true(fields_differing(&document_table, &one, &absent) == (all_members() & ~bit("title")));
+	assert_true(fields_differing(&document_table, &absent, &one) == (all_members() & ~bit("title")));
+	same.reporter.relation = -1;
+	assert_true(fields_differing(&document_table, &one, &same) == bit("reporter"));
+	json_t *list JSON_AUTO = json_array();
+	same = absent;
+	same.people = list; /* an empty list is a value */
+	same.note = "";
+	assert_true(fields_differing(&document_table, &absent, &same) == (bit("people") | bit("note")));
+	for (size_t i = 0; i < COUNT(trees); i++)
+		json_decref(trees[i]);
+}
+
+static void a_text_or_a_choice_is_read_as_text(void **state)
+{
+	(void)state;
+	json_t *tree JSON_AUTO = NULL;
+	Document document;
+	document_read(whole, &tree, &document);
+	const Field *title = &document_table.fields[0], *severity = &document_table.fields[7];
+	assert_string_equal(severity->name, "severity");
+	assert_string_equal(field_text(title, &document), "fire");
+	assert_string_equal(field_text(severity, &document), "high");
+	fields_clear(&document_table, &document);
+	assert_null(field_text(title, &document));
+	assert_null(field_text(severity, &document));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -718,6 +910,15 @@ int main(void)
 		cmocka_unit_test(arguments_of_commands_are_written_as_encoded),
 		cmocka_unit_test(every_character_is_written_as_encoded),
 		cmocka_unit_test(an_empty_list_is_omitted_and_an_object_that_is_always_there_is_not),
+		cmocka_unit_test(the_set_of_a_document_contains_each_member_that_it_has),
+		cmocka_unit_test(the_set_of_an_absent_document_is_empty),
+		cmocka_unit_test(a_member_of_a_set_must_be_valid_if_it_is_present),
+		cmocka_unit_test(a_set_survives_encoding_and_decoding),
+		cmocka_unit_test(a_set_is_encoded_with_its_absent_members_as_null),
+		cmocka_unit_test(an_empty_list_of_a_set_is_encoded),
+		cmocka_unit_test(only_members_of_the_set_are_copied),
+		cmocka_unit_test(members_differ_by_value),
+		cmocka_unit_test(a_text_or_a_choice_is_read_as_text),
 	};
 
 	return cmocka_run_group_tests_name("field", tests, NULL, NULL);

@@ -19,15 +19,15 @@ void incident_store_release(IncidentStore *incidents)
 
 /* ---- loading */
 
-static Result row_read(Statement *row, Slice id, StoredIncident *out)
+static Result row_read(Statement *row, const Id *id, StoredIncident *out)
 {
 	Result result = stored_incident_read(statement_slice(row, 0), out);
 	if (result_failed(result))
-		return result_fail(ERROR_INTERNAL, "the stored incident %.*s cannot be read: %s; delete the state file, it is rebuilt from the journal",
-				   (int)id.size, id.data, result.text);
+		return result_fail(ERROR_INTERNAL, "the stored incident %s cannot be read: %s; delete the state file, it is rebuilt from the journal",
+				   id->text, result.text);
+	out->id = *id;
 	out->extras = (IncidentExtras){ .report_version = statement_integer(row, 1), .noise = statement_integer(row, 2) != 0,
 					.base_at = statement_integer(row, 3), .sequence = statement_integer(row, 4) };
-	must(text_copy(id, out->id.text, sizeof(out->id.text))); /* last_load has copied it before */
 	return result_ok();
 }
 
@@ -36,12 +36,15 @@ static Result last_load(IncidentStore *incidents, Store *store, Slice id)
 	StoredIncident *last = &incidents->last;
 	if (id.size > 0 && slice_is(id, last->id.text))
 		return result_ok();
-	stored_incident_release(last);
-	if (!stored_incident_new(id, last))
+	StoredIncident next;
+	bool is_id = stored_incident_new(id, &next);
+	stored_incident_release(last); /* only now, because it may own the text of id */
+	*last = next;
+	if (!is_id)
 		return result_ok();
 	Statement *row = store_query(store, "SELECT document, report_version, noise, base_at, sequence FROM incidents WHERE id = ?1",
-				     V_TEXT(id));
-	Result result = statement_next(row) ? row_read(row, id, last) : result_ok();
+				     V_TEXT(id_slice(&next.id)));
+	Result result = statement_next(row) ? row_read(row, &next.id, last) : result_ok();
 	Result ended = statement_end(row);
 	if (result_failed(result) || result_failed(ended))
 		stored_incident_release(last);

@@ -9,7 +9,7 @@
  *   3. If bus_append returns OK, the append cannot be withdrawn, and the bus calls `done` exactly once, from any thread: with
  *      failed false when the record is durable, with failed true when the append is in doubt (the record may be in the log, may
  *      appear there later, or may never appear).
- *   4. Everything is bounded: if a queue is full, bus_append returns ERROR_AGAIN at once, and `done` is not called.
+ *   4. Everything is bounded: if a queue is full, bus_append returns ERROR_AGAIN at once. After any error `done` is not called.
  *
  * A process that is new to a partition
  * ------------------------------------
@@ -65,7 +65,7 @@ typedef struct {
 typedef bool (*BusVisit)(void *context, const BusRecord *record);
 
 typedef struct {
-	/* Copies the record before it returns. done may be NULL. */
+	/* Copies the record before it returns. done may be NULL. ERROR_INPUT: the record is larger than BUS_RECORD_MAX. */
 	Result (*append)(Bus *bus, unsigned topic, unsigned partition, const BusRecord *record, BusDone done, void *context);
 	/*
 	 * The offset of the next record (end) and of the oldest kept record (first), as far as this process knows: both are lower
@@ -117,7 +117,7 @@ typedef struct {
 	 * can use: always true.
 	 */
 	bool (*assigned)(Bus *bus, unsigned partition);
-	/* Deletes the records before `first`, which is at most `end`. Does nothing if they are already deleted. */
+	/* Deletes the records before `first`, which must be at most `end`. Does nothing if they are already deleted. */
 	Result (*trim)(Bus *bus, unsigned topic, unsigned partition, int64_t first);
 	/* ERROR_AGAIN: the broker cannot be reached, with a reason for operators. Cheap. NULL: always OK. */
 	Result (*health)(Bus *bus);

@@ -22,13 +22,13 @@
 
 typedef struct Timers Timers;
 
-/* Called for each due timer, at most max, earliest first. */
+/* Called for at most max timers that are due, in the order of their due times or ends of lease. id is borrowed for the call. */
 typedef void (*TimersVisit)(void *context, Slice id, Instant due_at);
 
 typedef struct {
 	/*
 	 * Arms a timer, or moves an armed one to another time. A store outside this process may apply changes later, but in order
-	 * and before it answers the owner's next `due`; if it cannot, that `due` fails.
+	 * and before it answers the owner's next `due`; if it cannot, that `due` fails. ERROR_INPUT: an argument is out of range.
 	 */
 	Result (*arm)(Timers *timers, const char *owner, uint64_t term, Slice id, Instant due_at);
 	/* Removes a timer, leased or not; an unknown id is not an error. May take effect later, as with `arm`. */
@@ -43,8 +43,8 @@ typedef struct {
 	 * Shows due timers and leases them for lease_ms: they are not shown again before the lease ends, unless armed again. A
 	 * timer is due when its time is not after `now`; a store outside this process compares with its own clock instead.
 	 * ERROR_NOT_FOUND: the store has lost timers, or may have: arm all timers of the state again, then call `armed`;
-	 * ERROR_CONFLICT: the store knows a greater term; ERROR_AGAIN: the store cannot be reached, or does not answer in time.
-	 * Waits 400 ms at most, and not at all if no timer is due.
+	 * ERROR_CONFLICT: the store knows a greater term; ERROR_AGAIN: the store cannot be reached, or does not answer in time. A
+	 * store outside this process waits 400 ms at most, and not at all if no timer is due.
 	 */
 	Result (*due)(Timers *timers, const char *owner, uint64_t term, Instant now, int64_t lease_ms, size_t max,
 		      TimersVisit visit, void *context);
@@ -56,9 +56,9 @@ typedef struct {
 	void (*take)(Timers *timers, const char *owner, uint64_t term);
 	/*
 	 * The time of the next due timer or end of a lease, by the caller's clock; INSTANT_NONE: there is none. Cheap: no I/O. If
-	 * timers were lost, or a greater term is known that `due` has not reported yet, the time is in the past, so that the
-	 * caller calls `due`. Apart from such a greater term, the time is in the future while the store cannot be reached, so
-	 * that no caller loops without a pause.
+	 * timers were lost, or a greater term is known that `due` has not reported yet, the time is in the past, so that the caller
+	 * calls `due`. Apart from such a greater term, the time is in the future or INSTANT_NONE while the store cannot be reached,
+	 * so that no caller loops without a pause.
 	 */
 	Instant (*next)(Timers *timers, const char *owner);
 	/* ERROR_AGAIN: the store cannot be reached, with a reason for operators. Cheap. NULL: always OK. */

@@ -11,10 +11,10 @@
  * cores, 8 workers were as fast as 2.
  *
  * Clients keep connections open between requests. A thousand clients that send one event an hour each must not keep new clients
- * out. Nor must a client without a key that begins a thousand heads and completes none. Therefore, when less than 1/FREE_SHARE of
- * the capacity is free, each accepted connection causes the one that has waited longest for a complete head to be closed, if it
- * has waited HEAD_WAIT_MIN_MS. This is safe: HTTP allows either side to close an idle connection, clients then open another, and
- * an ordinary client sends a head in one piece.
+ * out; the same holds for a client without a key that begins a thousand heads and completes none. Therefore, when at most
+ * 1/FREE_SHARE of the capacity is free, the server closes one old connection for each connection that it accepts: the connection
+ * that has waited longest for a complete head, if it has waited at least HEAD_WAIT_MIN_MS. This is safe: HTTP allows either side to
+ * close an idle connection, clients then open another, and an ordinary client sends a head in one piece.
  */
 #include "shared/io/http/internal.h"
 
@@ -37,10 +37,10 @@
 
 enum {
 	WORKER_CONNECTIONS = 126,
-	WORKER_CONNECTIONS_OF_LIBRARY = 1000, /* never reached, though it counts closed connections a moment longer */
+	WORKER_CONNECTIONS_OF_LIBRARY = 1000, /* never reached, although the library counts closed connections for a moment */
 	WORKERS_LEAST = 8,
 	WORKERS_A_CORE = 4,
-	CONNECTION_MEMORY = 16384, /* bytes, cleared at every request; the best of 8192 to 65536 in a measurement */
+	CONNECTION_MEMORY = 16384, /* bytes, cleared at every request; of 8192 to 65536 the fastest in a measurement */
 	IDLE_TIMEOUT_SECONDS = 30,
 	DESCRIPTORS_RESERVED = 192, /* for files, databases and brokers */
 	CONNECTIONS_LEAST = 16,
@@ -51,7 +51,7 @@ enum {
 
 /* ---- slow senders ------------------------------------------------------------------------------------------------ */
 
-/* True when the client sent bytes since the connection became idle, or when the kernel cannot answer. */
+/* True when the client sent bytes more than 20 ms after the connection became idle, or when the kernel cannot answer. */
 static bool data_received(int socket, int64_t idle_us)
 {
 	struct tcp_info info;
@@ -149,7 +149,10 @@ static void list_remove(HttpServer *server, HttpRequest *request)
 	pthread_mutex_unlock(&server->mutex);
 }
 
-/* True when closing the socket would reset the connection: the client still sends, or bytes it sent are unread. */
+/*
+ * True when closing the socket would reset the connection: the client may still be sending, or bytes from it are unread. False
+ * while the server stops.
+ */
 static bool connection_lingers(const HttpRequest *request)
 {
 	int unread = 0;
@@ -183,7 +186,10 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 
 /* ---- eviction ---------------------------------------------------------------------------------------------------- */
 
-/* With the mutex held. NULL: every connection that waits for a head began to wait after before_us. */
+/*
+ * The connection of the listener that has waited longest for a complete head, at least since before_us; NULL: no connection has
+ * waited so long. The caller holds the mutex.
+ */
 static HttpRequest *oldest_without_head(const HttpListener *listener, int64_t before_us)
 {
 	HttpRequest *oldest = NULL;
@@ -201,8 +207,8 @@ static HttpRequest *oldest_without_head(const HttpListener *listener, int64_t be
 
 /*
  * Shuts the request's socket, and marks the request as timed out, so that it is not chosen again before its thread has closed the
- * connection. A connection with bytes that the watcher has not seen yet waits for a head from now on. False: the request is no
- * longer a candidate; choose another.
+ * connection. If bytes have arrived that the watcher has not seen yet, the socket stays open, and the wait for a head counts from
+ * now. False: the socket was not shut; choose another request.
  */
 static bool request_evict(HttpRequest *request, int64_t now_us)
 {
@@ -299,7 +305,10 @@ static unsigned threads_of(const HttpServerOptions *options)
 	return workers > WORKERS_LEAST ? (unsigned)workers : WORKERS_LEAST;
 }
 
-/* A share of the descriptor limit, so that connections never take the descriptors that the rest of the process needs. */
+/*
+ * The most connections of the listener: a share of the descriptor limit, so that the rest of the process keeps enough descriptors,
+ * but at least CONNECTIONS_LEAST.
+ */
 static unsigned connections_of(const HttpListener *listener)
 {
 	const HttpServer *server = listener->server;

@@ -3,8 +3,9 @@
  * (libmicrohttpd's threads, their connections, slow senders), http/request.c (one request from its first line to its end) and
  * http/response.c (headers of an answer; answers that bypass libmicrohttpd).
  *
- * Each connection has one HttpRequest, which is reused for all its requests, so no object is allocated per request. Only the
- * connection's thread uses the HttpRequest, except for these members:
+ * Each connection has one HttpRequest, which is reused for all requests of the connection. One thread uses the HttpRequest at a
+ * time: the connection's thread, or the thread that answers after http_suspend. The watcher, the acceptor and http_server_stop also
+ * read `listener`, `socket` and `connection`, which never change, and `suspended`. Any of these threads may use:
  *   answer_state     a thread must change it from ANSWER_OPEN, atomically, before it answers or orphans the request; for all other
  *                    threads this change then fails
  *   watch            phase and time in one word, so that both are compared and swapped together
@@ -23,9 +24,9 @@
 
 enum {
 	HTTP_BODY_FIRST = 64 * 1024, /* largest first allocation for a body, however large its declared length */
-	HTTP_BODY_KEPT = 4096, /* body capacity that an idle connection keeps */
+	HTTP_BODY_KEPT = 4096, /* the most bytes of body memory that an idle connection keeps */
 	HTTP_BODY_UNWANTED = 64 * 1024, /* bytes of a body that are read and dropped on a route that takes no body */
-	HTTP_HEADERS_ADDED = 7, /* the most headers that the server adds to those of a handler */
+	HTTP_HEADERS_ADDED = 7, /* room for the headers that the server adds to those of a handler */
 };
 
 typedef struct HttpListener HttpListener;
@@ -55,22 +56,23 @@ struct HttpServer {
 	atomic_uint inflight;
 	atomic_bool quiesced, stopping;
 	pthread_t watcher;
-	pthread_mutex_t mutex; /* guards the list and stop_watching */
+	pthread_mutex_t mutex; /* guards the list that begins at `first`, and stop_watching */
 	pthread_cond_t stop_watching;
 	HttpRequest *first;
 	HttpLinger *linger;
 };
 
 /*
- * ORPHANED: the server stopped before the request was answered; the connection and the answering thread both still use the
- * request. RELEASED: one of the two has released the orphan; the other must free it.
+ * OPEN: the request is not answered. SETTLED: one thread answers it or aborts it. ORPHANED: the server stopped before the request
+ * was answered; the connection and the answering thread both still use the request. RELEASED: either the connection or the
+ * answering thread has released the orphan; the other of the two must free it.
  */
 typedef enum { ANSWER_OPEN, ANSWER_SETTLED, ANSWER_ORPHANED, ANSWER_RELEASED } AnswerState;
 
 /*
- * Each phase has a time. IDLE: no byte of the next request has been received since then. HEAD: a part of its head has been
- * received; the deadline counts from that time. TIMED: the connection is closed at that time. EXEMPT: a handler has the request,
- * and there is no limit.
+ * A watch has a phase and a time on the monotonic clock. IDLE: the connection has waited for its next request since that time.
+ * HEAD: a part of a request's head was received, and the deadline counts from that time. TIMED: the connection is closed at that
+ * time. EXEMPT: a handler has the request, and no deadline applies.
  */
 typedef enum { WATCH_IDLE, WATCH_HEAD, WATCH_TIMED, WATCH_EXEMPT } WatchPhase;
 
@@ -85,16 +87,16 @@ struct HttpRequest {
 	_Atomic int answer_state;
 	atomic_bool suspended;
 
-	/* The members below are of the current request only. */
+	/* The members below describe the current request of the connection. */
 	const char *method, *line_fault, *media_fault;
 	const void *principal;
 	int64_t started_us;
 	bool line_received;
 	bool headers_received; /* the request counts in server->inflight */
-	bool dispatched; /* its handler was called */
+	bool dispatched; /* the handler was called, or a body that is too large was refused in its place */
 	bool refused; /* the server refused the request; its handler is not called */
 	bool close; /* close after the answer: it is uncertain where the next request begins */
-	bool direct; /* its answer bypasses libmicrohttpd */
+	bool direct; /* the answer bypasses libmicrohttpd */
 	bool too_large;
 	bool path_too_long;
 	size_t path_size;
@@ -106,7 +108,7 @@ struct HttpRequest {
 	int64_t body_declared; /* -1: chunked */
 	struct MHD_Response *response;
 	size_t answer_size;
-	unsigned status; /* 0: closed without an answer */
+	unsigned status; /* of the answer; 0: not answered yet, or closed without an answer */
 };
 
 static inline uint64_t watch_of(WatchPhase phase, int64_t time_us)
@@ -135,7 +137,7 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **cont
 /* The request object of a new connection; never NULL. */
 HttpRequest *http_request_new(HttpWorker *worker, struct MHD_Connection *connection);
 
-/* Ends the caller's use of the request, and frees it unless it is an orphan that is still in use elsewhere. */
+/* Frees the request. An orphan has two users, each of which calls this function: the second call frees it. */
 void http_request_release(HttpRequest *request);
 
 /* ---- connections.c */
@@ -144,22 +146,22 @@ void http_request_release(HttpRequest *request);
 Result http_workers_start(HttpListener *listener);
 void http_workers_stop(HttpListener *listener);
 
-/* Takes ownership of the socket. False: there is no room, and the caller keeps the socket. Called by the acceptor only. */
+/* Takes ownership of the socket. False: there is no room, and the caller still owns the socket. Only the acceptor calls it. */
 bool http_workers_take(HttpListener *listener, int socket, const struct sockaddr *from, socklen_t from_size);
 
-/* Start and stop the thread that closes slow connections. It ends once server->stopping is set. */
+/* Start and stop the thread that closes slow connections. server->stopping must be set before http_watch_stop. */
 void http_watch_start(HttpServer *server);
 void http_watch_stop(HttpServer *server);
 
 /* ---- response.c */
 
-/* The answer for libmicrohttpd, with all headers; body and values are copied. */
+/* Returns the answer for libmicrohttpd, with all headers; body and values are copied. Never NULL. */
 struct MHD_Response *http_response_make(const HttpRequest *request, const HttpResponse *response);
 
-/* Writes an answer to the request's socket. Bytes that the socket cannot take at once are dropped. */
+/* Writes an answer to the socket. Bytes that the socket cannot take at once are dropped; more than 128 KiB are not sent at all. */
 void http_response_send(const HttpRequest *request, const HttpResponse *response);
 
-/* Refuses a request that libmicrohttpd can no longer answer or never received, and shuts the sending side of the socket. */
+/* Writes a refusal to the socket without libmicrohttpd (response.c has the reasons), and shuts the socket's sending side. */
 void http_refuse_directly(HttpRequest *request, unsigned status, const char *detail);
 
 /* Refuses a connection above the limit with 503; takes ownership of the socket. */

@@ -20,12 +20,12 @@ typedef struct {
 /* False, with *out undefined, if the text is not an address and a port of 0 to 65535. */
 bool listen_parse(const char *text, ListenAddress *out);
 
-/* The address in its usual form. It is one of listen_parse, or of a socket that is bound to one. */
+/* Writes an IPv4 or IPv6 address in its usual form, "127.0.0.1:8080" or "[::1]:8080". Aborts for any other address family. */
 void listen_format(const ListenAddress *address, char out[static LISTEN_TEXT]);
 
 /*
- * The URL of the listener for a client on this machine, without a slash at the end: the loopback address replaces 0.0.0.0 and
- * [::]. The text is valid for listen_parse.
+ * The URL of the listener for a client on this machine, without a slash at the end: the loopback address replaces 0.0.0.0 and [::].
+ * listen_parse must accept the text; otherwise the process aborts.
  */
 void listen_url(const char *text, char out[static LISTEN_URL]);
 

@@ -210,7 +210,7 @@ static enum MHD_Result head_visit(void *context, enum MHD_ValueKind kind, const 
 	return MHD_YES;
 }
 
-/* False: the request was refused, for the first reason that applies. Runs before any byte of the body is read. */
+/* Checks everything but the body. False: the request was refused, for the first reason that applies. */
 static bool request_acceptable(HttpRequest *request, const char *fault)
 {
 	const HttpServer *server = request->listener->server;
@@ -259,7 +259,10 @@ static const char *request_fault(HttpRequest *request, HttpHead *head)
 	return fault;
 }
 
-/* The headers were received. If they have a fault, or a body follows, a refusal is sent at once and closes the connection. */
+/*
+ * Called when the headers were received. If the headers have a fault, or a body follows, a refusal is sent at once and closes the
+ * connection.
+ */
 static enum MHD_Result request_begin(HttpRequest *request, const char *method, const char *version)
 {
 	HttpServer *server = request->listener->server;
@@ -454,8 +457,8 @@ void http_suspend(HttpRequest *request)
 }
 
 /*
- * Settles the request: from now on only the calling thread may answer it. False: the server stopped before this answer.
- * Connection and server are gone or about to go, and the request must not be touched any more.
+ * Settles the request: from now on only the calling thread may answer it. False: the server stopped before this answer. The caller
+ * must not touch the request any more, which may be freed.
  */
 static bool request_settle(HttpRequest *request)
 {

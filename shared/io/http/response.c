@@ -1,7 +1,7 @@
 /*
- * The headers of an answer, and direct answers. These are written straight to the socket, because libmicrohttpd can no longer
- * send them (a body is being received), would send an answer of its own, or was never given the connection. The `refuse` callback
- * makes direct answers like all other refusals. They are small, and are the last on their connection.
+ * The headers of an answer, and direct answers. A direct answer is written straight to the socket, because libmicrohttpd can no
+ * longer send it (a body is being received), would send an answer of its own, or was never given the connection. The `refuse`
+ * callback makes direct answers like all other refusals. A direct answer is small, and the last answer on its connection.
  */
 #include "shared/io/http/internal.h"
 
@@ -36,7 +36,7 @@ static bool header_given(const HttpResponse *response, const char *name)
 	return false;
 }
 
-/* Drops a header whose value holds a line end. */
+/* Adds the header, unless its value is NULL or holds a line end. */
 static void header_put(HeaderList *headers, const char *name, const char *value)
 {
 	if (!value || strpbrk(value, "\r\n") != NULL)
@@ -181,8 +181,8 @@ static void length_refuse(HttpRequest *request)
 
 /*
  * libmicrohttpd 0.9.75 answers an invalid Content-Length itself and writes the headers of that answer twice. Its log message does
- * not name the connection. Therefore this function refuses each connection of the worker that is receiving headers and has an
- * invalid length among them. libmicrohttpd's own answer then fails, because the socket is shut for sending.
+ * not name the connection. Therefore this function refuses each connection of the worker that has sent an invalid length and is
+ * still sending headers. libmicrohttpd's own answer then fails, because the socket is shut for sending.
  */
 void http_refuse_length(HttpWorker *worker)
 {

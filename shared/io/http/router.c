@@ -5,7 +5,7 @@
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 
-/* Matches the {name} at *pattern with the segment at *at, and advances both behind them. */
+/* Matches the {name} at *pattern with the path's segment at *at, and moves *pattern and *at behind them. False: no segment. */
 static bool value_take(const char **pattern, Slice path, size_t *at, HttpMatch *out)
 {
 	size_t name_size = strcspn(*pattern, "}") - 1;
@@ -44,7 +44,7 @@ static bool path_fits(const char *pattern, Slice path, HttpMatch *out)
 	return at == path.size;
 }
 
-/* Percent-decodes into out, which has room for text.size bytes. False: a broken escape or a NUL. */
+/* Percent-decodes into out, which must have room for text.size bytes. False: the text has a broken escape or a NUL. */
 static bool percent_decode(Slice text, char *out, size_t *out_size)
 {
 	*out_size = 0;
@@ -135,7 +135,7 @@ void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const c
 
 /* ---- headers ----------------------------------------------------------------------------------------------------- */
 
-/* tchar of RFC 9110, one bit for each byte value. */
+/* True for a tchar of RFC 9110; the table has one bit for each byte value. */
 static bool token_byte(unsigned char c)
 {
 	static const uint32_t token_bits[8] = { 0, 0x03ff6cfau, 0xc7fffffeu, 0x57ffffffu };
@@ -217,8 +217,8 @@ int64_t http_head_length(const HttpHead *head)
 }
 
 /*
- * The value of a media type's parameter: name, "=", a token or a quoted string without escapes. SLICE_NONE: it has no such
- * parameter.
+ * The value of a media type's parameter: name, "=", a token or a quoted string without escapes. SLICE_NONE: no parameter has this
+ * name.
  */
 static Slice parameter_of(const char *parameters, Slice name)
 {
@@ -233,7 +233,7 @@ static Slice parameter_of(const char *parameters, Slice name)
 	return SLICE_NONE;
 }
 
-/* The parameters behind application/json; NULL for any other type. */
+/* The parameters behind application/json, possibly ""; NULL for any other type. */
 static const char *after_json(const char *type)
 {
 	static const char json[] = "application/json";

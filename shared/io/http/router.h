@@ -17,48 +17,48 @@ enum { HTTP_PATH_MAX = 512, HTTP_ALLOW_MAX = 64 };
 typedef enum { HTTP_ROUTES_ALL, HTTP_ROUTES_PUBLIC, HTTP_ROUTES_OPS } HttpRouteSet;
 
 typedef struct {
-	const HttpRoute *route; /* NULL: none */
+	const HttpRoute *route; /* NULL: no route matched */
 	unsigned value_count;
 	struct {
 		Slice name, value;
 	} values[HTTP_PATH_VALUES];
-	char allow[HTTP_ALLOW_MAX]; /* without a route: the methods of this path, "GET, HEAD"; "" for an unknown path */
+	char allow[HTTP_ALLOW_MAX]; /* if route is NULL: the methods of the routes that have this path, "GET, HEAD"; else "" */
 	char decoded[HTTP_PATH_MAX];
 } HttpMatch;
 
 /*
- * A HEAD request matches the GET route. Path values point into `path`, or into out->decoded if they had escapes. path has at
- * most HTTP_PATH_MAX bytes.
+ * A HEAD request matches the GET route. Path values point into `path`, or into out->decoded if they had escapes. The process aborts
+ * if path has more than HTTP_PATH_MAX bytes.
  */
 void http_match(const HttpRoute *routes, size_t count, HttpRouteSet set, const char *method, Slice path,
 		HttpMatch *out);
 
 /*
- * The facts that are checked in the headers of a request: host, length and media type. Starts as zeroes, except host_required,
- * which is true for HTTP/1.1.
+ * The facts that are checked in the headers of a request: names, host, length and media type. The caller initialises the struct
+ * with zeroes and sets host_required, which is false for HTTP/1.0 only.
  */
 typedef struct {
 	unsigned hosts, content_lengths, transfer_encodings, content_types; /* number of headers of each name */
 	bool host_required, name_invalid, host_is_list;
-	Slice content_length, transfer_encoding;                    /* borrowed from the headers, as are the two below */
-	const char *content_type, *content_encoding;                /* NULL: none */
+	Slice content_length, transfer_encoding;                    /* all four are borrowed */
+	const char *content_type, *content_encoding;                /* NULL: no such header */
 } HttpHead;
 
-/* Adds one header of the request; value is NUL-terminated and borrowed. */
+/* Adds one header of the request. value is NUL-terminated, and borrowed while the head is used. */
 void http_head_add(HttpHead *head, Slice name, const char *value, size_t value_size);
 
-/* Describes the first fault of these headers, for people; NULL: there is none. */
+/* Returns a literal that describes the first fault of the headers to people; NULL: the headers have no fault. */
 const char *http_head_fault(const HttpHead *head);
 
-/* True for one decimal number that fits 63 bits. */
+/* True for decimal digits without a sign, if the number is at most INT64_MAX. */
 bool http_length_is_valid(Slice length);
 
-/* Bytes of the body as declared; 0: no body; -1: chunked. Only for a head without fault. */
+/* Bytes of the body as declared; 0: no body; -1: chunked. http_head_fault must have returned NULL for the head. */
 int64_t http_head_length(const HttpHead *head);
 
 /*
- * The reason to refuse a body with these headers, for people; NULL: it is uncompressed application/json. A charset is not needed
- * (RFC 8259, 8.1); utf-8 is accepted.
+ * Returns a literal with the reason to refuse a body that has these headers; NULL: the headers declare uncompressed
+ * application/json. The charset may be missing or empty (RFC 8259, 8.1), or be utf-8 or utf8.
  */
 const char *http_media_fault(const HttpHead *head);
 

@@ -20,7 +20,7 @@
 enum {
 	BACKLOG = 1024,
 	DEADLINE_MS = 30000,
-	STOP_WAIT_MS = 500, /* for answers being sent */
+	STOP_WAIT_MS = 500, /* time for the requests in progress */
 	ACCEPT_PAUSE_MS = 50,
 };
 
@@ -37,7 +37,7 @@ static Result bind_failed(const char *text)
 	}
 }
 
-/* ERROR_INPUT as in listener_bind, or ERROR_AGAIN. */
+/* ERROR_INPUT: the machine does not support the address family; ERROR_AGAIN: any other failure. */
 static Result socket_open(HttpListener *listener, const char *text, int family)
 {
 	int on = 1, off = 0;
@@ -53,7 +53,7 @@ static Result socket_open(HttpListener *listener, const char *text, int family)
 	return result_ok();
 }
 
-/* ERROR_INPUT: the text is not the address of a listener, or not one of this machine. */
+/* ERROR_INPUT: the text is not a listener's address, or the machine does not have the address; ERROR_AGAIN: any other failure. */
 static Result listener_bind(HttpListener *listener, const char *text)
 {
 	ListenAddress address;
@@ -169,7 +169,7 @@ static void listener_quiesce(HttpListener *listener)
 {
 	if (listener->socket < 0)
 		return;
-	atomic_store(&listener->closing, true); /* without a free descriptor accept4 fails before it sees the shutdown */
+	atomic_store(&listener->closing, true); /* ends the loop even if accept4 finds no free descriptor */
 	shutdown(listener->socket, SHUT_RDWR); /* makes accept return */
 	if (listener->accepting)
 		pthread_join(listener->acceptor, NULL);

@@ -1,20 +1,20 @@
 /*
- * The HTTP server: libmicrohttpd with a few epoll threads per core. Connections are suspended while a request waits, so no thread
+ * The HTTP server: libmicrohttpd with a few epoll threads per core. A connection is suspended while its request waits, so no thread
  * waits for a disk or a command.
  *
  * It uses libmicrohttpd directly rather than ulfius, which is built on the same library. ulfius fixes the status of an answer
  * when its callback returns, so a suspended command could not become 200, 409 or 412 later. It also answers 404 to HEAD and to a
  * wrong method, truncates bodies silently, and reads a body before a callback could refuse it.
  *
- * A route is a row: method, path with {names}, handler. A request passes, in this order: the router (404, 405 with Allow, HEAD
- * for each GET route), the `admit` callback (authentication, before a byte of the body is read), the limit (413) and type (415)
- * of the body, the handler. The `refuse` callback writes every refusal of the server as application/problem+json; libmicrohttpd
+ * A route is a row: method, path with {names}, handler. A request passes, in this order: the checks of its head (400, 414), the
+ * router (404, 405 with Allow, HEAD for each GET route), the `admit` callback (authentication, before a byte of the body is read),
+ * the limit (413) and type (415) of the body, the handler. The `refuse` callback writes every refusal of the server; libmicrohttpd
  * itself answers only heads and chunks that it cannot parse.
  *
- * Limits: a connection that sends slowly is closed after request_deadline_ms, however many bytes it sends. A client that is
- * refused while it sends a body may send up to HTTP_DRAIN_MAX bytes more and can still read the answer. A connection above the
- * limit gets 503 with Retry-After at once. When little capacity is left, each new connection makes the server close the
- * connection that has waited longest, for seconds at least, for a complete request head.
+ * Limits: a connection that sends slowly is closed after request_deadline_ms, however many bytes it sends. A client that is refused
+ * while it sends a body may send up to HTTP_DRAIN_MAX bytes more and can still read the answer. A connection above the limit gets
+ * 503 with Retry-After at once. When little capacity is left, each new connection makes the server close the connection that has
+ * waited longest for a complete request head, if it has waited at least five seconds.
  */
 #ifndef TOCSIN_IO_HTTP_SERVER_H
 #define TOCSIN_IO_HTTP_SERVER_H
@@ -30,9 +30,9 @@ typedef struct HttpRequest HttpRequest;
 enum { HTTP_PATH_VALUES = 4, HTTP_HEADERS_MAX = 12 };
 
 /*
- * An answer. Header names are literals; values are copied by http_answer, and a header whose value holds a line end is dropped.
- * X-Content-Type-Options: nosniff and Cache-Control: no-store are added unless the answer has its own, WWW-Authenticate is
- * added to 401, and Allow to 405.
+ * An answer. Header names are literals. http_answer copies the values, and drops a header whose value is NULL or holds a line end.
+ * Unless the answer has these headers itself, http_answer adds X-Content-Type-Options: nosniff and Cache-Control: no-store, and
+ * WWW-Authenticate to a 401. It adds Allow to a 405, so a handler must not set Allow.
  */
 typedef struct {
 	unsigned status;
@@ -52,7 +52,7 @@ typedef struct {
 	const char *method, *path; /* "GET", "/v1/incidents/{id}" */
 	HttpHandler handler;
 	bool open;            /* no key needed: admit is not called */
-	bool ops;             /* /livez, /readyz, /metrics: served by the ops listener if there is one */
+	bool ops;             /* /livez, /readyz, /metrics: if there is an ops listener, only it serves them */
 	size_t body_max;      /* bytes; 0: the route takes no body */
 	const char *operation; /* operationId in OpenAPI, and the route label of metrics */
 	void *context;        /* passed to the handler; NULL: HttpServerOptions.context */
@@ -63,10 +63,10 @@ typedef struct {
 	size_t route_count;
 	const char *listen;     /* "127.0.0.1:8080" or "[::1]:8080" (listen.h); port 0: a free port */
 	const char *ops_listen; /* or NULL */
-	unsigned threads;       /* 126 connections each, together at most what RLIMIT_NOFILE allows; 0: four per core, at least 8 */
+	unsigned threads;       /* of each listener; 126 connections each, if RLIMIT_NOFILE allows; 0: 4 per core, at least 8 */
 	int64_t request_deadline_ms; /* 0: 30000 */
-	void *context;          /* passed to handlers and callbacks */
-	/* Authenticates a request to a route that is not open; ERROR_DENIED is answered with 401. May call http_set_principal. */
+	void *context;          /* passed to callbacks, and to handlers whose route has no context */
+	/* Authenticates a request to a route that is not open; ERROR_DENIED refuses it with 401. May call http_set_principal. */
 	Result (*admit)(HttpRequest *request, void *context);
 	/*
 	 * Writes the answer when the server refuses a request: status, and a detail for people. Must call http_answer before it
@@ -75,16 +75,22 @@ typedef struct {
 	void (*refuse)(HttpRequest *request, unsigned status, const char *detail, void *context);
 } HttpServerOptions;
 
-/* ERROR_INPUT: an address is invalid or not of this machine; ERROR_AGAIN: the port is in use or not permitted. */
+/*
+ * ERROR_INPUT: an address is invalid or not of this machine. ERROR_AGAIN: a port is in use or not permitted, or a socket or thread
+ * cannot be created.
+ */
 Result http_server_start(const HttpServerOptions *options, HttpServer **out);
 
-/* The bound address, "127.0.0.1:43017" or "[::1]:43017"; borrowed from the server. */
+/* The bound address of the main listener, "127.0.0.1:43017" or "[::1]:43017"; borrowed from the server. */
 const char *http_server_address(const HttpServer *server);
 
-/* Stops accepting connections; requests in progress are finished. The ops listener stays open. */
+/*
+ * The main listener stops accepting connections, and from now on every answer closes its connection. Does not wait for requests in
+ * progress, which still get their answers. The ops listener stays open.
+ */
 void http_server_quiesce(HttpServer *server);
 
-/* Requests whose answer is not sent yet. */
+/* Number of requests whose head was received and whose answer is not sent completely. */
 unsigned http_server_inflight(const HttpServer *server);
 
 /*
@@ -95,10 +101,10 @@ void http_server_stop(HttpServer *server);
 
 /* The values below are borrowed until the request is answered. */
 const char *http_method(const HttpRequest *request);
-const char *http_path(const HttpRequest *request);          /* as sent, without the query */
+const char *http_path(const HttpRequest *request);          /* as sent, without the query; at most 512 bytes */
 const HttpRoute *http_route(const HttpRequest *request);    /* NULL: no route matched */
 Slice http_path_value(const HttpRequest *request, const char *name); /* decoded; SLICE_NONE: the route has no such name */
-/* The name is case-insensitive. NULL: the request has no such header. */
+/* The name is case-insensitive. NULL: the request has no such header, or the server stopped while it was suspended. */
 const char *http_header(HttpRequest *request, const char *name);
 /* Decoded; "" for a parameter without a value. NULL: the query has no such parameter. */
 const char *http_query(HttpRequest *request, const char *name);

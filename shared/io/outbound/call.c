@@ -23,7 +23,7 @@ enum {
 /* State shared by the callbacks of one call. */
 typedef struct {
 	const OutboundCallSettings *settings;
-	bool listed_only; /* plain http: only addresses of the operator's list */
+	bool listed_only; /* the URL is plain http:, so only addresses of the operator's list are allowed */
 	unsigned opened, denied; /* number of sockets */
 	size_t received;
 	Slice upload;
@@ -263,8 +263,8 @@ static void mail_set_encryption(CURL *curl, CURLU *url)
 		return;
 	}
 	/*
-	 * Opportunistic: encrypted if the server offers it. The certificate is not verified, because an attacker in the middle
-	 * could remove the offer as well and would then receive the mail in plain text.
+	 * Opportunistic: encrypted if the server offers it. Verifying the certificate would not stop an attacker in the middle, who
+	 * could remove the offer and then receive the mail in plain text.
 	 */
 	curl_easy_setopt(curl, CURLOPT_USE_SSL, (long)CURLUSESSL_TRY);
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);

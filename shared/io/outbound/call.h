@@ -16,7 +16,7 @@ typedef struct {
 	atomic_bool abort; /* true: calls end within a second */
 } OutboundCallSettings;
 
-/* Sets all of *out. curl is reset and may be reused for the next call by the same thread. */
+/* Sets all of *out. Resets curl's options, so a thread may use one curl handle for all its calls. The key must be valid. */
 void outbound_call(CURL *curl, const OutboundCallSettings *settings, const OutboundRequest *request, OutboundOutcome *out);
 
 #endif

@@ -9,8 +9,8 @@
 #include <time.h>
 
 /*
- * A worker takes a job only when there is room for its outcome, so both lists stay within their bounds and no outcome is lost:
- * if outcomes are not taken, the queue fills and send returns ERROR_AGAIN.
+ * A worker takes a job only when there is room for its outcome, so the queue and the outcomes stay within their limits, and no
+ * outcome is lost: if outcomes are not taken, the queue fills and send returns ERROR_AGAIN.
  */
 
 enum {
@@ -23,7 +23,7 @@ enum {
 
 typedef struct Job Job;
 
-/* A queued request: one allocation, with the texts after the struct. */
+/* A queued request: one allocation, with the texts and the body after the struct. */
 struct Job {
 	Job *next;
 	OutboundRequest request;
@@ -163,7 +163,7 @@ static void *worker_run(void *context)
 
 /* ---- operations -------------------------------------------------------------------------------------------------- */
 
-/* Only printable ASCII is valid, because the key is written into headers unescaped. */
+/* Spaces and other characters than printable ASCII are invalid, because the key is written into headers unescaped. */
 static bool key_is_valid(const char *key)
 {
 	for (const char *c = key; *c != '\0'; c++)
@@ -301,7 +301,7 @@ static void workers_start(OutboundCurl *self, unsigned count)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* The host name is used in mail and in a URL unescaped; an invalid one is replaced by "localhost". */
+/* The host name is used in mail and in a URL unescaped; an invalid host name is replaced by "localhost". */
 static void host_copy(const char *host, char out[static OUTBOUND_HOST])
 {
 	static const char valid[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";

@@ -17,7 +17,7 @@ enum { IPV4_BITS = 96 };
 static const EgressNet ipv4 = IPV4(0, 0, 0, 0, 0);
 static const EgressNet ipv6_public = { { 0x20 }, 3 };
 
-/* Networks within `ipv4` and `ipv6_public` that the IANA special-purpose registries list as not public. */
+/* Networks within `ipv4` and `ipv6_public` that are not public, mainly according to the IANA special-purpose registries. */
 static const EgressNet denied[] = {
 	IPV4(0, 0, 0, 0, 8), /* "this network": 0.0.0.0 reaches this machine */
 	IPV4(10, 0, 0, 0, 8), /* private */
@@ -92,7 +92,7 @@ bool egress_allowed(const EgressRules *rules, const struct sockaddr *address)
 
 /* ---- a URL ------------------------------------------------------------------------------------------------------- */
 
-/* Parses a host that is an address in any spelling. False: it is a name. */
+/* Parses a host that is an address in any spelling. False: the host is a name. */
 static bool host_address(const char *host, struct sockaddr_storage *out)
 {
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
@@ -150,7 +150,7 @@ Result egress_url(const EgressRules *rules, const char *url)
 
 /* ---- the operator's list ----------------------------------------------------------------------------------------- */
 
-/* Parses an address into *out; *width is its number of bits. */
+/* Parses an address into out->bytes; *width is the number of bits of the address in its own notation, 32 or 128. */
 static bool address_parse(Slice text, EgressNet *out, unsigned *width)
 {
 	char copy[INET6_ADDRSTRLEN];
@@ -165,7 +165,7 @@ static bool address_parse(Slice text, EgressNet *out, unsigned *width)
 	return inet_pton(AF_INET6, copy, out->bytes) == 1;
 }
 
-/* True: no bit is set after the prefix. */
+/* True: no bit is set behind the prefix. */
 static bool net_is_canonical(const EgressNet *net)
 {
 	for (unsigned bit = net->bits; bit < 128; bit++)

@@ -17,7 +17,7 @@ struct sockaddr;
 
 enum { EGRESS_NETS_MAX = 64 };
 
-/* IPv4 is stored as ::ffff:a.b.c.d, so that both spellings of an address are equal. */
+/* An IPv4 address is stored as ::ffff:a.b.c.d, so that it equals its IPv6 spelling. `bits`: length of the prefix, 0 to 128. */
 typedef struct {
 	unsigned char bytes[16];
 	unsigned bits;
@@ -29,8 +29,8 @@ typedef struct {
 } EgressRules;
 
 /*
- * Parses addresses and CIDRs separated by commas or spaces; NULL is an empty list. ERROR_INPUT, and *out is unchanged: an entry
- * is invalid or has bits set after its prefix, or there are more than EGRESS_NETS_MAX entries.
+ * Parses addresses and CIDRs separated by commas or white space; NULL is an empty list. ERROR_INPUT, and *out is unchanged: an
+ * entry is invalid or has bits set behind its prefix, or there are more than EGRESS_NETS_MAX entries.
  */
 Result egress_parse(const char *list, EgressRules *out);
 
@@ -41,8 +41,8 @@ bool egress_listed(const EgressRules *rules, const struct sockaddr *address);
 bool egress_allowed(const EgressRules *rules, const struct sockaddr *address);
 
 /*
- * Checks the URL of a webhook without resolving names. ERROR_INPUT: every call to it would be refused; the text does not contain
- * the URL, which may be a secret. After success a call may still be refused, because it checks the resolved address.
+ * Checks the URL of a webhook without resolving names. ERROR_INPUT: every call of the URL would be refused; the error text does not
+ * contain the URL, which may be a secret. After success a call may still be refused, because the call checks the resolved address.
  */
 Result egress_url(const EgressRules *rules, const char *url);
 

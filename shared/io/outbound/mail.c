@@ -15,7 +15,7 @@ enum {
 
 /* ---- texts in headers -------------------------------------------------------------------------------------------- */
 
-/* Bytes of the character at the beginning of well-formed UTF-8. */
+/* Number of bytes of the UTF-8 character that begins with this byte. */
 static size_t character_size(unsigned char first)
 {
 	if (first < 0x80)
@@ -25,7 +25,7 @@ static size_t character_size(unsigned char first)
 	return first < 0xf0 ? 3 : 4;
 }
 
-/* Bytes of the longest prefix of whole characters with at most max bytes. */
+/* Size of the longest prefix that has at most max bytes and consists of whole characters; the text must be UTF-8. */
 static size_t whole_characters(Slice text, size_t max)
 {
 	size_t size = 0;
@@ -108,7 +108,7 @@ static void to_append(Buffer *out, const char *to_name, const char *to)
 	buffer_format(out, "<%s>\r\n", to);
 }
 
-/* Appends the part of a message id left or right of the @; other characters than letters, digits, . _ - become hyphens. */
+/* Appends a language, or one side of a message id's @. All characters except letters, digits and . _ - become hyphens. */
 static void id_part_append(Buffer *out, const char *text)
 {
 	for (; *text != '\0'; text++) {

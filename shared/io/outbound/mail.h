@@ -1,7 +1,8 @@
 /*
- * A mail message as RFC 5322 text. Pure. Subject and name cannot break out of their headers: control characters become spaces,
- * and text that is not plain ASCII is written as encoded words (RFC 2047) of at most 75 characters, split between characters, on
- * lines of at most 76.
+ * A mail message as RFC 5322 text. Pure. Subject and name cannot break out of their headers: ASCII control characters become
+ * spaces, and in text that is not UTF-8 each non-ASCII byte becomes a question mark. A name is always written as encoded words (RFC
+ * 2047); a subject only if it is not ASCII, contains "=?" or is too long for its line. Encoded words have at most 75 characters,
+ * never split a character, and stand on lines of at most 76 characters.
  */
 #ifndef TOCSIN_IO_OUTBOUND_MAIL_H
 #define TOCSIN_IO_OUTBOUND_MAIL_H
@@ -12,7 +13,7 @@
 enum { MAIL_HEADER_TEXT = 512, MAIL_ADDRESS_MAX = 254 };
 
 typedef struct {
-	const char *id, *thread, *host; /* Message-ID: <id@host>; References: <thread@host>, omitted if thread is NULL */
+	const char *id, *thread, *host; /* Message-ID: <id@host>; References: <thread@host>, omitted if NULL */
 	const char *from, *to; /* addresses for which mail_is_address is true */
 	const char *to_name; /* or NULL */
 	const char *subject;
@@ -22,7 +23,7 @@ typedef struct {
 } Mail;
 
 /*
- * True for LOCAL@DOMAIN in printable ASCII with one '@', without spaces and without any of <>()[]\,;:", at most
+ * True for LOCAL@DOMAIN, both not empty, in printable ASCII with one '@', without spaces and without any of <>()[]\,;:", at most
  * MAIL_ADDRESS_MAX bytes: safe in an SMTP command without escaping. False for NULL.
  */
 bool mail_is_address(const char *address);
@@ -31,8 +32,8 @@ bool mail_is_address(const char *address);
 void mail_write(const Mail *mail, Buffer *out);
 
 /*
- * Converts an SMTP reply to an OUTCOME_ (outbound/outbound.h): SENT for 2yz, REFUSED for 5yz, otherwise RETRY. Failed logins
- * (530, 534, 535, 538) are RETRY, because the operator can correct them.
+ * Converts an SMTP reply to an OUTCOME_ (outbound/outbound.h): SENT for 2yz, REFUSED for 5yz, otherwise RETRY. Exception: failed
+ * logins (530, 534, 535, 538) are RETRY, because the operator can correct the login.
  */
 int mail_outcome(unsigned reply);
 

@@ -19,7 +19,7 @@ enum { OUTBOUND_KEY = 64, OUTBOUND_DETAIL = 256 };
 /* A request of a service to send one message. Borrowed for the call. */
 typedef struct {
 	OutboundKind kind;
-	const char *key;     /* msg_…, the same on every attempt; printable ASCII, below OUTBOUND_KEY bytes */
+	const char *key;     /* msg_…, the same on every attempt; printable ASCII without spaces, below OUTBOUND_KEY bytes */
 	int attempt;         /* from 1 */
 	const char *url;     /* webhook: https://…; mail: smtp://[user:password@]host:port, or smtps: */
 	const char *secret;  /* webhook: whsec_…; NULL: unsigned */
@@ -35,20 +35,20 @@ typedef struct {
 	char key[OUTBOUND_KEY];
 	int attempt;
 	enum { OUTCOME_SENT, OUTCOME_RETRY, OUTCOME_REFUSED } outcome; /* REFUSED: do not retry */
-	int64_t retry_after_ms;    /* requested by the receiver, at most a day; 0: not requested */
+	int64_t retry_after_ms;    /* with OUTCOME_RETRY: requested by the receiver, at most a day; 0: not requested */
 	char detail[OUTBOUND_DETAIL]; /* "HTTP 503", "Connection refused": never response bodies or secrets */
 } OutboundOutcome;
 
 typedef struct {
 	/*
-	 * Copies the request and returns at once. A key that is queued or being sent already is accepted and ignored. ERROR_AGAIN:
-	 * the queue is full; ERROR_INPUT: the key is empty, too long or not printable ASCII, there is no URL, or the body is
-	 * larger than 1 MiB.
+	 * Copies the request and returns at once. If a request with the same key is queued or being sent, returns OK and ignores
+	 * the new request. ERROR_AGAIN: the queue is full. ERROR_INPUT: the key is empty, too long or has other characters than
+	 * printable ASCII without spaces, the URL is NULL, or the body is larger than 1 MiB.
 	 */
 	Result (*send)(Outbound *outbound, const OutboundRequest *request);
-	/* Removes one outcome from the queue and returns it in *out. False: none is available. */
+	/* Moves one available outcome to *out. False: no outcome is available. */
 	bool (*outcome)(Outbound *outbound, OutboundOutcome *out);
-	/* A worker calls `wake` after each added outcome. With wake NULL these calls end: none is running when notify returns. */
+	/* A worker calls `wake` after each added outcome. After notify(NULL) has returned, no call is running or will begin. */
 	void (*notify)(Outbound *outbound, void (*wake)(void *context), void *context);
 	/* Waits at most 2 s for running calls, drops queued requests and outcomes, frees. NULL in a share (shares.h). */
 	void (*close)(Outbound *outbound);
@@ -62,7 +62,7 @@ typedef struct {
 	const char *egress_allow; /* CIDRs, separated by commas or spaces, that webhooks may reach in addition to public
 				   * addresses (egress.h); NULL: none. The mail server is not checked. */
 	const char *mail_host;    /* right-hand side of Message-ID, and name in EHLO; NULL or invalid: "localhost" */
-	unsigned workers;         /* 0: 4; at most 64 */
+	unsigned workers;         /* 0: 4; more than 64 count as 64 */
 	unsigned queue_max;       /* limit of queued requests, and of outcomes not taken; 0: 1024 */
 } OutboundCurlOptions;
 

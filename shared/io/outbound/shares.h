@@ -1,7 +1,7 @@
 /*
- * Lets several partitions of a service share one Outbound: each partition has a share, which returns only the outcomes of
- * requests that were sent through it. Keys differ between partitions. The limits of the Outbound bound the number of requests
- * that are remembered.
+ * Lets several partitions of a service share one Outbound: each partition has a share, which returns only the outcomes of requests
+ * that were sent through that share. Different partitions must use different keys. An outcome stays in memory until its share takes
+ * it; no limit applies to the number of such outcomes.
  */
 #ifndef TOCSIN_IO_OUTBOUND_SHARES_H
 #define TOCSIN_IO_OUTBOUND_SHARES_H
@@ -12,13 +12,16 @@
 
 typedef struct OutboundShares OutboundShares;
 
-/* Makes `count` shares of outbound, which is borrowed until outbound_shares_free; no other code may call its notify. Never NULL. */
+/*
+ * Makes `count` shares of outbound, borrowed until outbound_shares_free. Other code may not call outbound's notify or outcome.
+ * Never NULL.
+ */
 OutboundShares *outbound_shares_new(Outbound *outbound, size_t count);
 
 /* No share may be in use. Accepts NULL. */
 void outbound_shares_free(OutboundShares *shares);
 
-/* The share at index, which is below count; borrowed, and its close is NULL. Returns NULL if shares is NULL. */
+/* The share at `index`, which must be below `count`; borrowed, and without a `close` operation. NULL if shares is NULL. */
 Outbound *outbound_share(OutboundShares *shares, size_t index);
 
 #endif

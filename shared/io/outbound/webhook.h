@@ -11,8 +11,8 @@ enum { WEBHOOK_SECRETS_MAX = 4, WEBHOOK_SECRET_MAX = 64 };
 
 /*
  * Appends the value of webhook-signature, "v1,BASE64". A secret is "whsec_" and the base64 of 1 to WEBHOOK_SECRET_MAX bytes. For
- * rotation, `secrets` may hold up to WEBHOOK_SECRETS_MAX secrets separated by spaces, and each gives one signature. False, and
- * out must not be used: a secret is invalid or out is too small.
+ * rotation, `secrets` may hold up to WEBHOOK_SECRETS_MAX secrets separated by spaces, and each gives one signature. False, and out
+ * must not be used: `secrets` has no secret, too many or an invalid one, or out is too small.
  */
 bool webhook_sign(const char *secrets, const char *id, int64_t timestamp_s, Slice body, Buffer *out);
 

@@ -53,7 +53,7 @@ static bool part_decode(Slice from, char out[static PART_ROOM])
 	return true;
 }
 
-/* Removes "user:password@", if present, from the front of the authority. False: it is invalid. */
+/* Removes "user:password@", if present, from the front of the authority. False: these credentials are invalid. */
 static bool credentials_read(Slice *authority, Address *out)
 {
 	const char *at = authority->size == 0 ? NULL : memrchr(authority->data, '@', authority->size);

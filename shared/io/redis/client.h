@@ -9,8 +9,9 @@
  * that were sent together. Only name resolution may take longer. After any failure, including an error answer, the connection
  * must be closed and a new one opened. A command without an answer may have been executed, or may be executed later.
  *
- * Answers are not trusted: their size is bounded. Of an error only its code (the first word) is passed on, because some errors
- * quote the command, including the password.
+ * Answers are not trusted: an answer of more than REDIS_VALUES_MAX values is refused, and so is one with more than
+ * REDIS_ANSWER_BYTES_MAX bytes not parsed yet. Of an error only the code (its first word), or a text for this code, is passed on,
+ * because some errors quote the command, including the password.
  */
 #ifndef TOCSIN_IO_REDIS_CLIENT_H
 #define TOCSIN_IO_REDIS_CLIENT_H
@@ -29,15 +30,15 @@ typedef struct {
 } RedisClientOptions;
 
 /*
- * url is redis://[user:password@]host[:port][/db] or unix://[user:password@]/path; user and password are percent-encoded, the
- * user may be empty. Returns NULL if it is valid; otherwise an error text to follow the setting's name, which quotes no part of
- * the URL.
+ * url is redis://[user:password@]host[:port][/db] or unix://[user:password@]/path; user and password are percent-encoded, the user
+ * may be empty. Returns NULL if the URL is valid. Otherwise returns a literal that continues a sentence after the setting's name
+ * ("must look like …") and quotes no part of the URL.
  */
 const char *redis_url_check(const char *url);
 
 /*
- * ERROR_INPUT: an invalid URL; ERROR_AGAIN, with the reason but no secret: the server is not reachable, denies access or is still
- * loading.
+ * ERROR_INPUT: an invalid URL; ERROR_AGAIN, with the reason but no secret: for example the server is not reachable, denies access
+ * or is still loading.
  */
 Result redis_client_open(const RedisClientOptions *options, RedisClient **out);
 void redis_client_close(RedisClient *client); /* takes NULL */
@@ -51,15 +52,15 @@ typedef struct {
 	Slice text;
 } RedisValue;
 
-/* A list of plain values; a single value is returned as a list of one. Borrowed until the next call. */
+/* A list of plain values; a single value is returned as a list of one. Borrowed until the next redis_client_receive. */
 typedef struct {
 	size_t count;
 	const RedisValue *values;
 } RedisAnswer;
 
 /*
- * Receives the next answer. ERROR_AGAIN: no answer came in time, the connection broke, or the answer is an error or has an
- * unexpected form.
+ * Receives the answer to the oldest unanswered command; there must be one. ERROR_AGAIN: no answer came in time, the connection
+ * broke, or the answer is an error or has an unexpected form.
  */
 Result redis_client_receive(RedisClient *client, RedisAnswer *out);
 

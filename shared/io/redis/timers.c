@@ -278,7 +278,10 @@ static bool due_await(RedisTimers *timers, RedisOwner *owner, int64_t lease_ms, 
 	return false;
 }
 
-/* A late answer is no loss: the caller pauses, and learns of the loss that due_await has recorded with its next call. */
+/*
+ * The result of a `due` without an answer. After CALLER_MS the result is ERROR_AGAIN, so that the caller pauses; if due_await has
+ * marked the owner as lost, the caller's next `due` answers ERROR_NOT_FOUND.
+ */
 static Result due_fail(RedisTimers *timers, RedisOwner *owner, uint64_t term, bool late)
 {
 	bool ask;

@@ -4,7 +4,7 @@
  *   redis/timers.c        the operations of shared/io/timers.h, and the owners' state
  *   redis/timers_link.c   the link: the thread that owns the connection, sends rounds of calls and reconnects
  *
- * One mutex guards all members except RedisTimers.link, which only the thread uses once it runs. The mutex is never held while a
+ * One mutex guards all members except RedisTimers.link, which only the thread uses while it runs. The mutex is never held while a
  * call waits for Redis.
  */
 #ifndef TOCSIN_IO_REDIS_TIMERS_INTERNAL_H
@@ -16,7 +16,7 @@
 #include <pthread.h>
 
 enum {
-	ANSWER_MS = 1000, /* limit for a round of calls, and for connecting */
+	ANSWER_MS = 1000, /* limit for a round of calls, and for each step of connecting */
 	CALLER_MS = 400,  /* limit for a waiting caller, below ANSWER_MS: a timer that is late by more fires from the owner's state */
 	PEEK_MS = 250,    /* interval of peeks */
 	AWAY_MS = 200,    /* while Redis cannot be reached, `next` is at least this far ahead: no caller loops without a pause */
@@ -42,8 +42,8 @@ typedef struct {
 	char name[OWNER_TEXT];
 	uint64_t term;
 	OwnerPhase phase;
-	uint64_t generation; /* +1 with each reset; answers to calls before the last reset are ignored */
-	StepReset reset;     /* which timers the next call drops first */
+	uint64_t generation; /* grows by 1 with each owner_reset; answers to calls before the last owner_reset are ignored */
+	StepReset reset;     /* tells the next call to drop the owner's timers in Redis first, or not */
 	uint64_t answered;   /* number of the last answered call of this generation; 0: none */
 	bool conflict_reported;
 	RedisTimer *queue; /* changes that are not sent yet, in order */
@@ -68,7 +68,7 @@ typedef struct {
 	char prefix[KEY_ROOM];
 	char process[17]; /* random id of this process, drawn at open */
 	pthread_mutex_t mutex;
-	pthread_cond_t work;    /* signalled to the link: there is work, or it must end */
+	pthread_cond_t work;    /* wakes the thread: there is work, or the thread must end */
 	pthread_cond_t changed; /* for callers: answers, room in a queue, losses */
 	RedisOwner *owners[OWNERS_MAX];
 	size_t owner_count;
@@ -85,6 +85,7 @@ typedef struct {
 
 /* ---- redis/timers.c: the caller holds the mutex */
 
+/* Drop the owner's queue and request, and set its phase to LOST or FENCED. */
 void owner_lose(RedisTimers *timers, RedisOwner *owner);
 void owner_fence(RedisTimers *timers, RedisOwner *owner);
 /* True when the next round has a call for the owner. */
@@ -94,7 +95,9 @@ bool owner_has_work(const RedisOwner *owner);
 
 /* Starts the thread, which connects. ERROR_AGAIN: no thread can be started. */
 Result link_start(RedisTimers *timers);
-/* Ends the thread, within ANSWER_MS or a little more. */
+/*
+ * Ends the thread after its current round or attempt to connect: each wait takes ANSWER_MS at most, name resolution maybe longer.
+ */
 void link_end(RedisTimers *timers);
 /* Waits for the condition; the caller holds the mutex. False: until_us (monotonic clock) has passed. */
 bool link_wait(RedisTimers *timers, pthread_cond_t *condition, int64_t until_us);

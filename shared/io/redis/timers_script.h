@@ -40,7 +40,7 @@ typedef struct {
 	Buffer texts; /* the bytes of those words that are numbers or keys */
 } Script;
 
-/* A step may drop all timers of the owner before it applies its changes. The script gets these values as an argument. */
+/* A step may drop all timers of the owner before it applies its changes. The numbers are an argument of the script. */
 typedef enum {
 	RESET_NONE = 0,
 	RESET_TERM = 1,     /* drop them, unless Redis knows a greater term */
@@ -64,7 +64,7 @@ typedef struct {
 	uint64_t term, answered;
 } ScriptPeek;
 
-/* STATUS_OK: the call was carried out. With any other status it showed no timers, and its changes do not count (redis/timers.h). */
+/* STATUS_OK: the call was carried out. With any other status it showed no timers, and the owner may not rely on its changes. */
 typedef enum { STATUS_OK, STATUS_LOST, STATUS_FENCED, STATUS_LATE, STATUSES } ScriptStatus;
 
 void script_init(Script *script, const char *prefix, const char *process);
@@ -80,10 +80,13 @@ void script_peek(Script *script, RedisClient *client, const ScriptPeek *peeks, s
 /* Reads the answer to a step: Redis' clock, and the time of the next due timer or end of a lease (INSTANT_NONE: none). */
 bool step_read(const RedisAnswer *answer, ScriptStatus *status, Instant *now, Instant *next);
 
-/* Reads the timers that a step showed. The caller owns *out, which is NULL if there are none. */
+/* Reads the timers of an answer that step_read has accepted. The caller frees *out, which is NULL if there are no timers. */
 bool step_shown(const RedisAnswer *answer, RedisTimer **out, size_t *count);
 
-/* Read the answer to a peek of `count` owners: Redis' clock, and for the owner at `index` its status and next time. */
+/*
+ * Read the answer to a peek of `count` owners: Redis' clock, and for the owner at `index` its status and next time. peek_read
+ * requires that peek_now has accepted the answer.
+ */
 bool peek_now(const RedisAnswer *answer, size_t count, Instant *now);
 bool peek_read(const RedisAnswer *answer, size_t index, ScriptStatus *status, Instant *next);
 

@@ -16,7 +16,7 @@
 /* A line of MEMBERS_MAX members fits even if each byte is escaped to six (\u001f). */
 enum { VALUE_BYTES_MAX = 512, MEMBERS_MAX = 24, LINE_BYTES_MAX = (MEMBERS_MAX + 4) * (VALUE_BYTES_MAX * 6 + 128) };
 enum {
-	WAITING_BYTES_MAX = 512 * 1024, /* lines that wait; as many bytes again may be with the writer */
+	WAITING_BYTES_MAX = 512 * 1024, /* lines that wait; the writer may hold as many bytes again */
 	KEPT_BYTES = 64 * 1024,         /* memory that the writer keeps when it has nothing to do */
 	LAST_WAIT_MS = 1000,            /* for the lines that wait when the process exits or aborts */
 	POLL_MS = 1,
@@ -85,8 +85,9 @@ static void line_begin(Buffer *line, LogLevel level, Slice service, const char *
  *
  * Threads that log append their line to `waiting`, under the mutex, and never wait for stdout. The writer, a thread of its own,
  * exchanges `waiting` for an empty buffer and writes the lines without the mutex. A line for which there is no room, or that
- * cannot be written, is dropped and counted. `unsaid` counts those that no line has reported yet: the writer reports them behind
- * the lines that it has written, because the lines that waited are older than those for which there was no room.
+ * cannot be written, is dropped and counted. `unsaid` counts the dropped lines that no log-lines-dropped has reported yet. The
+ * writer reports them after the lines that it took from `waiting`, because the lines that waited are older than those for which
+ * there was no room.
  */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -94,7 +95,7 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static Buffer waiting = { .max = WAITING_BYTES_MAX };
 static int64_t unsaid;
 static bool started;
-static atomic_bool idle = true; /* nothing waits, and the writer has nothing in its hands; written under the mutex */
+static atomic_bool idle = true; /* no line waits, and the writer writes none; set under the mutex */
 static bool torn;               /* the last line was written in part; used by the writer only */
 
 static bool bytes_write(Slice bytes, bool *begun)
@@ -114,7 +115,7 @@ static bool bytes_write(Slice bytes, bool *begun)
 	return true;
 }
 
-/* Writes a line with its line feed. A line that could be written only in part is ended before the next one. */
+/* Writes a line with its line feed. If the line before was written only in part, a line feed ends it first. */
 static bool line_write(Slice line)
 {
 	bool begun = false;
@@ -150,7 +151,7 @@ static bool dropped_report(int64_t count)
 	return written;
 }
 
-/* With the mutex held; releases it while it writes. */
+/* The caller holds the mutex, which is released while the lines are written. */
 static void waiting_write(void)
 {
 	Buffer lines = waiting;
@@ -211,7 +212,7 @@ static void flush_at_abort(int number)
 	(void)number;
 }
 
-/* A child process has no writer, and the lines that wait are the parent's: it begins without any. */
+/* A forked child has no writer thread, and the lines that wait belong to the parent: the child begins with no lines. */
 static void before_fork(void)
 {
 	pthread_mutex_lock(&mutex);
@@ -225,7 +226,7 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
 	static const pthread_cond_t without_waiters = PTHREAD_COND_INITIALIZER;
-	changed = without_waiters; /* the parent's writer waits for the former one, and would never leave it */
+	changed = without_waiters; /* the copied condition still counts the parent's writer as a waiter */
 	buffer_clear(&waiting);
 	unsaid = 0;
 	started = torn = false;

@@ -1,15 +1,14 @@
 /*
- * Log lines on stdout: one JSON object per line. A thread of the log writes each line with one write(2), in the order in which
- * they were logged, so lines never interleave, however long. Nobody who logs waits for stdout: at most 1 MiB of lines waits
- * for a reader that does not read, or for a slow disk. Further lines are dropped, and so are lines that cannot be written
- * (tocsin_log_lines_dropped_total); when a line can be written again, a line log-lines-dropped has their number. When the process
- * exits or aborts, it waits at most a second until the lines that wait are written; lines are lost when it is killed or calls
- * _exit.
+ * Log lines on stdout: one JSON object per line. One thread writes all lines, in the order in which they were logged, so the lines
+ * of a process never interleave, however long. A thread that logs never waits for stdout: at most 1 MiB of lines waits for a reader
+ * that does not read, or for a slow disk. Further lines are dropped, and so are lines that cannot be written
+ * (tocsin_log_lines_dropped_total); when a line can be written again, an event log-lines-dropped reports their number. When the
+ * process exits or aborts, it waits at most a second until the lines that wait are written; lines are lost when it is killed or
+ * calls _exit.
  *
- * Members: ts, level, event (a constant name), service
- * (the name of a service, a program or a client, without the prefix "tocsin-"), then the members given by the caller: ids,
- * counts, names. Document contents and secrets are never logged. Values are escaped and cut to 512 bytes. Code in shared/base,
- * shared/domain and the services' cores never logs.
+ * Members: ts, level, event (a constant name), service (the name of a service, a program or a client, without the prefix
+ * "tocsin-"), then the members given by the caller: ids, counts, names. Document contents and secrets are never logged. Values are
+ * escaped and cut to 512 bytes. Code in shared/base, shared/domain and the services' cores never logs.
  */
 #ifndef TOCSIN_IO_SYSTEM_LOG_H
 #define TOCSIN_IO_SYSTEM_LOG_H
@@ -34,8 +33,8 @@ typedef struct {
 } LogMember;
 
 /*
- * Limits how often a line is logged: true for the first call and then at most once in pause_us, over all threads. *quiet_until_us
- * starts as 0.
+ * Limits how often a line is logged: true for the first call and then at most once in pause_us, over all threads. The caller
+ * initialises *quiet_until_us with 0.
  */
 bool log_due(_Atomic int64_t *quiet_until_us, int64_t pause_us);
 
@@ -44,12 +43,12 @@ bool log_due(_Atomic int64_t *quiet_until_us, int64_t pause_us);
 #define L_INTEGER(name_, n_) ((LogMember){ .name = (name_), .type = LOG_INTEGER_VALUE, .integer = (n_) })
 
 void log_line_(LogLevel level, const char *service, const char *event, const LogMember *members, size_t count);
-/* Any thread. Needs at least one member; those beyond 24 are dropped. Never blocks. */
+/* Any thread. Needs at least one member; members beyond 24 are dropped. Never waits for stdout. */
 #define log_line(level, service, event, ...)                                             \
 	log_line_((level), (service), (event), (const LogMember[]){ __VA_ARGS__ },       \
 		  sizeof((const LogMember[]){ __VA_ARGS__ }) / sizeof(LogMember))
 
-/* Waits until all lines logged so far are written, at most wait_ms; false if some still wait. Async-signal-safe. */
+/* Waits until no logged line is left to write, at most wait_ms. False: a line is left to write. Async-signal-safe. */
 bool log_flush(int64_t wait_ms);
 
 #endif

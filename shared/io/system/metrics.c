@@ -76,7 +76,7 @@ static const char *const type_names[] = {
 /* One combination of label values. It is never freed, and only its numbers change. */
 typedef struct {
 	char labels[2][LABEL_SIZE];
-	_Atomic int64_t value;               /* counter, gauge; histogram: sum in µs */
+	_Atomic int64_t value;               /* of a counter or gauge; the sum in µs of a histogram */
 	_Atomic uint64_t counts[BUCKETS + 1]; /* number of observations in each bucket, not cumulative; the last bucket is +Inf */
 } Series;
 

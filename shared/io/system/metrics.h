@@ -1,7 +1,8 @@
 /*
  * Metrics in Prometheus text format 0.0.4. One table has a row for each family, with at most two labels whose values come from
- * small closed sets (never ids, addresses or user text). Counters and gauges are atomics; histograms have fixed buckets. A
- * family holds at most METRIC_SERIES_MAX label combinations; further ones are counted under the label value "other".
+ * small closed sets (never ids, addresses or user text). Counters and gauges are atomics; histograms have fixed buckets. A family
+ * holds METRIC_SERIES_MAX - 1 label combinations; all further combinations share one series with the label value "other". Label
+ * values are cut to 63 bytes.
  */
 #ifndef TOCSIN_IO_SYSTEM_METRICS_H
 #define TOCSIN_IO_SYSTEM_METRICS_H
@@ -50,8 +51,9 @@ extern const Metric metrics_table[METRICS];
 enum { METRIC_SERIES_MAX = 128 };
 
 /*
- * Any thread; no lock is taken after the first use of a series. Values for labels that the family does not have are ignored; NULL
- * is "".
+ * Any thread; after the first use of a series no lock is taken, except for combinations that count as "other". Values for labels
+ * that the family does not have are ignored; NULL is "". metric_add is for counters and gauges, metric_set for gauges,
+ * metric_observe_us for histograms; the process aborts if the family has another type.
  */
 void metric_add(MetricId id, const char *first, const char *second, int64_t amount);
 void metric_set(MetricId id, const char *first, const char *second, int64_t value);

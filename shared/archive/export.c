@@ -78,7 +78,10 @@ static void headers_keep(Partition *from, Slice headers)
 	}
 }
 
-/* The slot of a record: that of its incident's id; for events, joins and records without an incident, that of its key. */
+/*
+ * The slot of a record: the slot of its incident's id; for events, joins and records without an incident, the slot of its key or,
+ * if the key is empty, of its ce_id.
+ */
 static unsigned archived_slot(TopicId topic, const BusRecord *record)
 {
 	unsigned slot;

@@ -15,8 +15,8 @@
  * close in time stay close. After an import, intake therefore remembers the youngest ids, however many partitions the target
  * bus has.
  *
- * An export is complete or fails. ERROR_CONFLICT: records were appended during the export; ERROR_INTERNAL: the ledgers or the audit
- * log are inconsistent (`tocsin check ledger` and `tocsin verify log` report details).
+ * An export is complete or fails. export_write detects records that were appended after quiescing; export_check, called after it,
+ * detects those appended during the export. Each of them then fails with ERROR_CONFLICT.
  */
 #ifndef TOCSIN_ARCHIVE_EXPORT_H
 #define TOCSIN_ARCHIVE_EXPORT_H
@@ -25,7 +25,7 @@
 #include "shared/runtime/handler.h"
 #include "shared/io/bus.h"
 
-/* Called every 1,024 lines with the name of the current step and the number of lines so far. */
+/* Called every 1,024 lines with the name of the current step and the number of lines so far. An export counts only records. */
 typedef void (*ArchiveProgress)(void *context, const char *step, uint64_t lines);
 
 typedef struct {
@@ -41,7 +41,11 @@ typedef struct {
 	Instant now; /* written to the manifest */
 } ExportOptions;
 
-/* Writes the whole archive to options->file and flushes it, without fsync. *ends: the end to which each partition is exported. */
+/*
+ * Writes the whole archive to options->file and flushes it, without fsync. *ends: the end of each partition when the export began;
+ * records from there on are not exported. ERROR_INTERNAL: the ledgers or the audit log are inconsistent (`tocsin check ledger` and
+ * `tocsin verify log` report details); ERROR_AGAIN: the bus cannot be read, or the file cannot be written.
+ */
 Result export_write(const ExportOptions *options, ArchiveCounts *out, ArchiveEnds *ends);
 
 /*

@@ -98,8 +98,8 @@ typedef struct {
 } ArchiveReader;
 
 /*
- * Reads the manifest. ERROR_INPUT: the file is not an export, or its format is unknown to this version; ERROR_AGAIN: a read
- * failed. Release the reader also after a failure.
+ * Reads the manifest. ERROR_INPUT: the file is not an export, its format is unknown to this version, or the manifest is damaged;
+ * ERROR_AGAIN: a read failed. Release the reader also after a failure.
  */
 Result archive_reader_init(ArchiveReader *reader, FILE *file);
 void archive_reader_release(ArchiveReader *reader);

@@ -23,7 +23,7 @@ enum {
 typedef struct {
 	int64_t appended; /* number of records appended; also the expected end of the partition */
 	uint64_t seq; /* of a ledger: sequence number of the next record */
-	atomic_llong acknowledged, highest; /* number of records acknowledged; their highest offset, -1: none yet */
+	atomic_llong acknowledged, highest; /* number of finished appends, also failed ones; their highest offset, -1: none */
 	atomic_bool failed;
 } Target;
 
@@ -144,7 +144,10 @@ static int64_t pending(Import *import)
 	return count;
 }
 
-/* Fails if an append failed or another program wrote: else the highest offset is the number of appended records minus one. */
+/*
+ * Fails if an append failed or another program wrote to the partition. If none did, the highest offset is the number of appended
+ * records minus one.
+ */
 static Result target_check(const Target *target, TopicId topic, unsigned partition)
 {
 	if (atomic_load(&target->failed))
@@ -238,7 +241,10 @@ static Result ledger_open(Import *import, TopicId ledger)
 	return result;
 }
 
-/* Appends all claims and waits until each is acknowledged as the first record of its partition; then likewise the openings. */
+/*
+ * Begins the checkpoints ledger (`first`) or all other ledgers: appends the claims and waits until each is acknowledged as the
+ * first record of its partition; then appends the openings and waits in the same way.
+ */
 static Result ledger_begin_all(Import *import, bool first)
 {
 	Result (*const steps[])(Import *, TopicId) = { ledger_claim, ledger_open };
@@ -444,7 +450,10 @@ Result import_write(Import *import, Bus *bus, FILE *file)
 	TRY(ledger_begin_all(import, true));
 	TRY(ledger_begin_all(import, false));
 	TRY(records_append(import, file));
-	/* In the table of topics, a ledger precedes the ledgers that read it. So its last record is counted in their positions. */
+	/*
+	 * In the table of topics, a ledger precedes the ledgers that read it. So the positions of the readers include its last
+	 * record.
+	 */
 	for (TopicId topic = 0; topic < TOPICS; topic++)
 		if (ledger_service(import, topic) && topic != TOPIC_CHECKPOINTS)
 			TRY(ledger_end(import, topic));

@@ -1,5 +1,5 @@
 /*
- * Import: writes the records of an archive (file.h) to an empty bus, the target. It may have any number of partitions.
+ * Import: writes the records of an archive (file.h) to an empty bus, the target. The target may have any number of partitions.
  *
  * Each record goes to the partition of its slot. A ledger partition begins with a new claim and an opening record, followed by
  * the archived records and one `advanced` record. Only this last record states positions: the ends of all inputs, and that
@@ -38,13 +38,16 @@ typedef struct {
 	Instant now; /* ce_time of the claims, openings and advances */
 } ImportOptions;
 
-/* Reads and checks the whole file from its current position; writes nothing. Errors: see archive_read. */
+/* Reads and checks the whole file from its current position; writes nothing. Errors: see archive_reader_init, archive_read. */
 Result import_file_check(FILE *file, const ImportOptions *options, ArchiveCounts *out);
 
-/* Checks that the target is empty. ERROR_CONFLICT: the bus has or had records; ERROR_INPUT: see import_check. */
+/* Checks that the target is empty. ERROR_CONFLICT: the bus has or had records; other errors: see import_check. */
 Result import_target_check(Bus *bus);
 
-/* Every program calls this before it runs. ERROR_INPUT with the remedy: an import to this bus was begun but not completed. */
+/*
+ * Every program calls import_check before it runs. ERROR_INPUT with the remedy: an import to this bus was begun but not completed;
+ * ERROR_AGAIN: the bus cannot be read now.
+ */
 Result import_check(Bus *bus);
 
 /* counts: from import_file_check. Free the Import only after the bus is closed: acknowledgements of appends refer to it. */
@@ -53,13 +56,15 @@ void import_free(Import *import);
 
 /*
  * Writes everything except the last record of the checkpoints ledger. The file must be at its beginning. ERROR_CONFLICT:
- * another program writes to the target; ERROR_AGAIN: the bus does not accept records.
+ * another program writes to the target or runs on it; ERROR_AGAIN: the bus does not accept or acknowledge a record, or the file
+ * cannot be read; ERROR_INPUT: the file was changed after import_file_check. Also fails with errors of the callbacks.
  */
 Result import_write(Import *import, Bus *bus, FILE *file);
 
 /*
  * Second step; bus: the target, opened again. Checks the ends and the committed positions, then appends the last record of the
- * checkpoints ledger. Errors as of import_write.
+ * checkpoints ledger. ERROR_CONFLICT: another program writes to the target, or records were lost; ERROR_AGAIN: a committed position
+ * was lost or cannot be read, or the bus does not accept or acknowledge a record.
  */
 Result import_finish(Import *import, Bus *bus);
 

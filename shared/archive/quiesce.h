@@ -26,15 +26,16 @@ typedef struct {
 	const QuiesceService *services; /* every service that appends records, except the gateway */
 	size_t service_count;
 	int64_t hold_ms; /* how long all services must stay quiescent */
-	int64_t limit_ms; /* ERROR_AGAIN: no service has progressed for this long, and not all are quiescent */
+	int64_t limit_ms; /* greater than hold_ms; ERROR_AGAIN: for this long no service has progressed, and hold_ms is not over */
 	/* Called after each round of steps with the number of input records taken so far; may be NULL. */
 	void (*progress)(void *context, uint64_t inputs);
 	void *context;
 } QuiesceOptions;
 
 /*
- * *out: the ends reached; -1 for partitions that no service reads. ERROR_CONFLICT, ERROR_AGAIN: see above. ERROR_INTERNAL: a
- * service failed; ERROR_INPUT: a newer version wrote a state file.
+ * *out: the offsets that the services reached in their inputs, ledgers and tocsin.policies; -1 for other partitions, and for all
+ * after a failure. ERROR_CONFLICT, ERROR_AGAIN: see above. ERROR_INTERNAL: a service failed; ERROR_INPUT: a newer version wrote a
+ * state file.
  */
 Result quiesce_await(const QuiesceOptions *options, ArchiveEnds *out);
 

@@ -20,13 +20,13 @@ typedef struct {
 	size_t lock_count;
 } DataDir;
 
-/* Creates TOCSIN_HOME with mode 0700 unless it exists. ERROR_AGAIN: it cannot be created. */
+/* Creates TOCSIN_HOME and its parents with mode 0700 unless they exist. Errors: see directory_make. */
 Result datadir_make(const Settings *settings);
 
-/* Locks HOME/lock: the whole directory belongs to this process. ERROR_CONFLICT with the remedy: another process holds it. */
+/* Locks HOME/lock: the whole directory belongs to this process. ERROR_CONFLICT with the remedy: another process holds the lock. */
 Result datadir_lock(const Settings *settings, DataDir *datadir);
 
-/* Creates HOME/<service> and locks HOME/<service>/lock. ERROR_CONFLICT with the remedy: another process holds it. */
+/* Creates HOME/<service> and locks HOME/<service>/lock. ERROR_CONFLICT with the remedy: another process holds the lock. */
 Result datadir_lock_service(const Settings *settings, const char *service, DataDir *datadir);
 
 /* Releases all locks that are held; call it also if datadir_lock or datadir_lock_service failed. */

@@ -24,7 +24,10 @@ enum {
 	PATH_ROOM = 1024,
 };
 
-/* A runtime and its thread, the only one that uses it. Other threads read only the atomics and, under lock, figures and failure. */
+/*
+ * A runtime and its thread. Other threads read only the atomics and, under lock, figures and failure; they may also wake the reader
+ * of the runtime.
+ */
 typedef struct {
 	Process *process;
 	const ProcessService *service;
@@ -44,7 +47,7 @@ typedef struct {
 struct Process {
 	ProcessOptions options;
 	ProcessService services[SERVICES_MAX]; /* a copy of options.services; units point into it */
-	OutboundShares *outbound[SERVICES_MAX]; /* of the service with the same index; NULL: it sends nothing */
+	OutboundShares *outbound[SERVICES_MAX]; /* of the service with the same index; NULL: the service sends nothing */
 	Unit *units;
 	size_t unit_count;
 	atomic_bool stopping; /* runtimes finish their batch and begin no other */
@@ -170,7 +173,7 @@ static void units_make(Process *process)
 	must(process->units);
 }
 
-/* import_check; while the bus, which was opened just now, cannot be read yet, tries again for up to IMPORT_WAIT_MS. */
+/* Calls import_check; while a bus that was just opened cannot be read yet, repeats the call for up to IMPORT_WAIT_MS. */
 static Result import_await(Bus *bus)
 {
 	int64_t until_us = clock_monotonic_us() + IMPORT_WAIT_MS * 1000LL;

@@ -28,11 +28,12 @@ typedef struct {
 /*
  * Opens the state files and starts one thread for each partition of each service. The caller ends *out with process_stop.
  * ERROR_INPUT with the remedy: a newer version wrote a state file, or an import was not completed (import_check); ERROR_AGAIN:
- * no thread can be started.
+ * no thread can be started, or the bus could not be read within 30 s. Also fails with errors of directory_make, store_open and
+ * runtime_new.
  */
 Result process_start(const ProcessOptions *options, Process **out);
 
-/* True when every runtime is ready (runtime_is_ready). Else *who (may be NULL) names the first service that is not; borrowed. */
+/* True when every runtime is ready (runtime_is_ready). Else *who (may be NULL) is the name of a service that is not; borrowed. */
 bool process_ready(Process *process, const char **who);
 
 /* True once a runtime has stopped after an error, for example because its ledger lost records. *why names service and error. */
@@ -42,7 +43,10 @@ bool process_failed(Process *process, Result *why);
 void process_each(Process *process, void (*visit)(void *context, const char *service, unsigned partition, bool ready,
 						  RuntimePhase phase, RuntimeFigures figures), void *context);
 
-/* Waits at most drain_ms for batches in progress, stops the threads, closes the state files and frees process (may be NULL). */
+/*
+ * Waits at most drain_ms for batches in progress, then, without a limit, until each thread has finished its current step. Closes
+ * the state files and frees process (may be NULL).
+ */
 void process_stop(Process *process, int64_t drain_ms);
 
 #endif

@@ -17,12 +17,12 @@
  * program does not leave its consumer group, so that a restart under the same name keeps its partitions. A second signal ends
  * the process at once.
  *
- * Waiting for Kafka and Redis: during the start, a signal ends the wait within about two seconds. After the start, a program
- * waits without a limit; /readyz answers 503 with the reason.
+ * Waiting for Kafka and Redis: while neither answers during the start, a signal ends the wait within about two seconds. After the
+ * start, a program waits without a limit. While Kafka cannot be reached, /readyz answers 503; `/readyz?verbose=1` gives the reason.
  *
- * A program is ready when every dependency can be reached, a policy has been published if a service needs one, and every
- * runtime has caught up. A standby (a replica without an assigned partition) is ready once it follows the ledgers closely
- * enough to take over.
+ * A program is ready when the bus can be reached, a policy has been published if a service needs one, no service reports that it
+ * cannot serve, and every runtime has caught up. An unreachable Redis does not make a program unready: timers fire from state. A
+ * standby (a replica without an assigned partition) is ready once it follows the ledgers closely enough to take over.
  */
 #ifndef TOCSIN_PROGRAM_PROGRAM_H
 #define TOCSIN_PROGRAM_PROGRAM_H
@@ -37,14 +37,17 @@ typedef enum {
 	EXIT_OK = 0,
 	EXIT_CHECK_FAILED = 1, /* check, verify, healthcheck, plan or import found something wrong */
 	EXIT_USAGE = 2,        /* invalid usage, settings or policy */
-	EXIT_ENVIRONMENT = 3,  /* port, directory, another process, Kafka, Redis */
+	EXIT_ENVIRONMENT = 3,  /* a port, directory, other process, Kafka or Redis prevents the start; a runtime failed */
 } ExitCode;
 
 /* The paragraph on exit codes in help texts; ends with a line feed. */
 #define EXIT_CODES_HELP \
 	"Exit codes: 0 success, 1 the check failed, 2 invalid usage, settings or policy, 3 environment error.\n"
 
-/* Reads the settings of `users` (SETTING_…) from the environment. Reports every mistake; returns NULL if there are any. */
+/*
+ * Reads the settings of `users` (SETTING_…) from the environment; the caller frees them with settings_free. Reports mistakes, at
+ * most SETTINGS_MISTAKES_MAX, and returns NULL if there are any.
+ */
 Settings *settings_read_or_report(unsigned users);
 
 /* ---- services */
@@ -53,7 +56,7 @@ Settings *settings_read_or_report(unsigned users);
 typedef struct {
 	const Settings *settings;
 	Bus *bus;
-	const char *url; /* http:// and the address that HTTP listens on; "" until HTTP has started (before the runtimes) */
+	const char *url; /* http:// and the address that HTTP listens on; "" before HTTP starts; HTTP starts before the runtimes */
 } ProgramSystems;
 
 /* Functions that a service adds to its program, besides its runtimes. Each may be NULL. */
@@ -65,7 +68,8 @@ typedef struct {
 	void (*serve)(const ProcessService *service, HttpServerOptions *out);
 	/*
 	 * Publishes a policy pack to all programs. ERROR_INPUT: the pack is invalid; ERROR_AGAIN: it cannot be published now.
-	 * If always is false and the policy in force has the same id and a higher version, it stays in force: success.
+	 * Succeeds and publishes nothing if the policy in force has the same id and either the same version or, unless `always`,
+	 * a higher version.
 	 */
 	Result (*publish)(const ProcessService *service, json_t *pack, bool always);
 	/* Fails with the reason while the service cannot serve requests; the state of its runtimes is checked separately. */
@@ -80,7 +84,7 @@ typedef struct {
 typedef struct {
 	const Service *service;
 	const ServiceHooks *hooks;
-	bool timers; /* true: it arms timers */
+	bool timers; /* true: the service arms timers */
 } ProgramService;
 
 /* ---- programs */
@@ -93,13 +97,13 @@ typedef struct {
 
 typedef struct {
 	const char *name;      /* "tocsin-intake" */
-	unsigned settings;     /* whose settings it reads: SETTING_INTAKE … */
+	unsigned settings;     /* SETTING_INTAKE …: the program reads the settings of these users */
 	SettingDefault defaults[PROGRAM_DEFAULTS_MAX]; /* replace the defaults of settings_table */
 	const char *required;  /* a setting without which the program does not start; NULL: none */
 	const char *required_why; /* why it is required, for the error text */
 	bool distributed;      /* true: the distributed set of systems; false: embedded */
 	TopicId shared;        /* topic whose partition numbers the group assigns to replicas; TOPICS: each replica reads all */
-	int64_t append_timeout_ms; /* an append that is not acknowledged within this time fails; 0: the default of the bus */
+	int64_t append_timeout_ms; /* an append that is not acknowledged within this time fails; 0: 30,000 */
 	ProgramService services[PROGRAM_SERVICES_MAX];
 	size_t service_count;
 	/* Called once the locks are held: creates files in TOCSIN_HOME at the first start. May be NULL. */
@@ -109,7 +113,11 @@ typedef struct {
 /* The main function of a distributed program: handles options like --help, else calls program_run. Returns the exit code. */
 int program_main(const Program *program, int argc, char **argv);
 
-/* Reads settings and pack, starts the program, serves until SIGTERM or SIGINT arrives or a runtime fails, and stops. SIGHUP reloads the pack. */
+/*
+ * Reads the settings and, in a program that publishes the policy, the pack. Starts the program, serves until SIGTERM or SIGINT
+ * arrives or a runtime fails, and stops. SIGHUP makes a ready program that publishes the policy reload the pack; it has no other
+ * effect while a program starts or serves.
+ */
 ExitCode program_run(const Program *program);
 
 /* The routes /livez, /readyz and /metrics, which every program serves besides its own routes. */

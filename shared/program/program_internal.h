@@ -27,7 +27,7 @@ typedef struct {
 	Timers *timers;        /* NULL: no service arms timers */
 	ProgramSystems systems;
 	ProcessService services[PROGRAM_SERVICES_MAX]; /* borrowed by the process until it stops */
-	size_t opened;         /* services whose open hook was called */
+	size_t opened;         /* the number of services whose opening has begun, from index 0 on */
 	HttpRoute routes[PROGRAM_ROUTES_MAX];
 	HttpServer *http;
 	_Atomic(Process *) process; /* NULL: not started */
@@ -40,7 +40,7 @@ typedef struct {
 bool program_ended(ProgramState *state, int wait_ms);
 
 /* ---- program.c */
-/* The program's settings, with Program.defaults, checked for Program.required. Reports every mistake; NULL if there are any. */
+/* As settings_read_or_report, for Program.settings; applies Program.defaults and requires Program.required. */
 Settings *program_settings(const Program *program);
 
 /* ---- program_systems.c */
@@ -49,7 +49,7 @@ Settings *program_settings(const Program *program);
  * (ended_by).
  */
 Result systems_open(ProgramState *state, int64_t until_us);
-/* For the stop: no call waits for Kafka longer than wait_ms from now on (bus_set_deadline). */
+/* For the stop: limits how long calls wait for Kafka to wait_ms from now, with the exceptions of bus_set_deadline. */
 void systems_set_deadline(ProgramState *state, int64_t wait_ms);
 /*
  * Makes queued records durable and closes bus and timers. The program stays a member of its consumer group: it keeps its
@@ -60,7 +60,7 @@ void systems_close(ProgramState *state);
 /* ---- program_ops.c */
 /* True when the program is ready (program.h). Appends a line for each dependency to lines. */
 bool program_ready(ProgramState *state, Buffer *lines);
-/* Adds /livez, /readyz and /metrics; if no service has set the function that refuses other requests, sets that too. */
+/* Adds /livez, /readyz and /metrics. Sets options->refuse, the function that refuses other requests, if no service has set it. */
 void program_serve(ProgramState *state, HttpServerOptions *options);
 
 #endif

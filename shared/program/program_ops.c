@@ -62,7 +62,7 @@ static bool waits_for_policy(const Program *program)
 	return false;
 }
 
-/* True once a policy has been published; runtimes_ready checks that the runtimes have read it. */
+/* True once a policy has been published, or if no service needs a policy. runtimes_ready checks that the runtimes have read it. */
 static bool policy_ready(const ProgramState *state, Buffer *lines)
 {
 	if (!waits_for_policy(state->program))
@@ -86,7 +86,7 @@ static bool hooks_ready(const ProgramState *state, Buffer *lines)
 	return ready;
 }
 
-/* ---- partitions: a service's partitions in the same phase share a line if all or none of them are ready */
+/* ---- partitions: the partitions of a service that have the same phase and the same readiness share a line */
 
 enum { PHASES = PHASE_ACCEPTING + 1 };
 

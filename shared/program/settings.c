@@ -189,7 +189,10 @@ static void note(char list[][256], size_t *count, const char *format, ...)
 #define MISTAKE(report, ...) note((report)->mistake, &(report)->mistakes, __VA_ARGS__)
 #define WARNING(report, ...) note((report)->warning, &(report)->warnings, __VA_ARGS__)
 
-/* The value of the variable name + suffix, borrowed; NULL if it is absent, or empty: compose files unset a variable so. */
+/*
+ * The value of the variable name + suffix, borrowed; NULL if it is absent or empty: a compose file unsets a variable by an empty
+ * value.
+ */
 static const char *variable(char *const *environment, const char *name, const char *suffix)
 {
 	size_t size = strlen(name), more = strlen(suffix);

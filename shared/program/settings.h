@@ -1,8 +1,8 @@
 /*
  * Settings: environment variables, one row of a table each. TOCSIN_X may also be given as TOCSIN_X_FILE, the path of a file
- * that contains the value (a final line feed is dropped). All mistakes are reported at once. An unknown TOCSIN_* variable is
- * only a warning, because Kubernetes sets variables named after its services, which may begin with TOCSIN_. A test compares
- * `tocsin --settings` and README with the table.
+ * that contains the value (a final line feed is dropped). Mistakes are reported together, at most SETTINGS_MISTAKES_MAX. An unknown
+ * TOCSIN_* variable is only a warning, because Kubernetes sets variables named after its services, which may begin with TOCSIN_. A
+ * test compares `tocsin --settings` and README with the table.
  */
 #ifndef TOCSIN_PROGRAM_SETTINGS_H
 #define TOCSIN_PROGRAM_SETTINGS_H
@@ -32,7 +32,7 @@ typedef struct {
 	const char *name;        /* "TOCSIN_HOME" */
 	SettingType type;
 	unsigned users;          /* SETTING_GATEWAY | …; 0: reserved, no program reads it yet */
-	bool secret;             /* never printed */
+	bool secret;             /* documents that the value is confidential; no code reads this member */
 	bool channels;           /* ${NAME} in channels.yaml may refer to it */
 	const char *fallback;    /* the default, as text; NULL: unset */
 	int64_t min, max;        /* SETTING_INTEGER */
@@ -63,21 +63,24 @@ SettingsReport *settings_report_new(void);
  * The caller frees *out in both cases; after False, do not use the settings that report names.
  */
 bool settings_read(char *const *environment, unsigned users, Settings **out, SettingsReport *report);
-void settings_free(Settings *settings); /* wipes all values; NULL is allowed */
+void settings_free(Settings *settings); /* wipes the texts of all values; NULL is allowed */
 
-/* Replaces the default of a SETTING_TEXT; has no effect if the environment gives a value. */
+/* Replaces the default of a SETTING_TEXT by a copy of value; has no effect if the environment gives a value. Aborts as below. */
 void setting_default(Settings *settings, const char *name, const char *value);
 
 /* These four functions abort for a name that is not in the table, and for a setting that the users do not read. */
 const char *setting_text(const Settings *settings, const char *name); /* borrowed; NULL: unset */
 int64_t setting_integer(const Settings *settings, const char *name);  /* SETTING_INTEGER only */
-bool setting_given(const Settings *settings, const char *name);       /* true: the environment gives it; false: default */
+bool setting_given(const Settings *settings, const char *name);       /* true: the environment gives it; false: default or unset */
 const char *setting_file(const Settings *settings, const char *name); /* the path in TOCSIN_X_FILE, borrowed; NULL: not given */
 
 /* True when settings_table has a setting of this name. */
 bool setting_known(const char *name);
 
-/* The value of ${NAME} in channels.yaml, borrowed; NULL: unset, unknown, or not a setting that packs may read. */
+/*
+ * The value of ${NAME} in channels.yaml, borrowed; NULL: unset, unknown, or a setting that packs may not read. Aborts for a setting
+ * that packs may read but the users do not.
+ */
 const char *setting_of_channel(const Settings *settings, const char *name);
 
 /*

@@ -12,7 +12,7 @@ enum { LOOK_MS = 1000, REQUEST_MS = 15000, REPLY_MS = REQUEST_MS + 5000, PAUSE_M
 struct KafkaAdmin {
 	rd_kafka_t *handle;
 	char why[WHY_SIZE]; /* the last connection error */
-	bool has_controller; /* one of the brokers is the controller; without one, administrative requests would wait for it */
+	bool has_controller; /* one of the brokers is the controller; without a controller, administrative requests time out */
 };
 
 /* ---- connecting -------------------------------------------------------------------------------------------------- */
@@ -183,7 +183,7 @@ typedef struct {
 	size_t count;
 } Resources;
 
-/* Reads the settings of all topics into the reply's memory. Missing topics are among them, with an error. */
+/* Requests the settings of all wanted topics. *out is borrowed from the reply; a missing topic is in it, with an error. */
 static Result settings_ask(const KafkaAdmin *admin, const KafkaTopics *wanted, Reply *reply, Resources *out)
 {
 	rd_kafka_ConfigResource_t *asked[BUS_TOPICS_MAX];
@@ -351,8 +351,8 @@ static const KafkaDifference *change_of(const Repair *repair, unsigned topic, co
 }
 
 /*
- * The request replaces all settings of the topic. Therefore the settings that are not changed here are sent again with their
- * values.
+ * An AlterConfigs request replaces all settings of the topic. Therefore it also contains the settings that do not change, with
+ * their present values.
  */
 static void keep_others(const Repair *repair, unsigned topic, const rd_kafka_ConfigResource_t *now,
 			rd_kafka_ConfigResource_t *out)

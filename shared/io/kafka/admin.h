@@ -1,9 +1,9 @@
 /*
  * Administration of a Kafka cluster: reads topics, creates them, changes their settings. Used by one thread at a time.
  *
- * Every operation may be repeated, and run by several processes at once: an existing topic is not an error. Settings of a topic
- * that kafka/topics.h does not list stay as they are. Nothing is ever deleted, and the number of partitions or copies of a topic
- * is never changed.
+ * Every operation may be repeated, and several processes may run it at once: an existing topic is not an error. A setting that
+ * kafka/topics.h does not list keeps its value. Nothing is ever deleted, and the number of partitions or copies of a topic is
+ * never changed.
  */
 #ifndef TOCSIN_IO_KAFKA_ADMIN_H
 #define TOCSIN_IO_KAFKA_ADMIN_H
@@ -14,8 +14,8 @@
 typedef struct KafkaAdmin KafkaAdmin;
 
 /*
- * Does not connect yet. brokers, options and client are those of KafkaAddress (kafka/conf.h). ERROR_INPUT: librdkafka refuses an
- * option.
+ * Does not connect yet. brokers, options and client are those of KafkaAddress (kafka/conf.h). ERROR_INPUT: see kafka_conf_new and
+ * kafka_new.
  */
 Result kafka_admin_open(const char *brokers, const char *options, const char *client, KafkaAdmin **out);
 void kafka_admin_close(KafkaAdmin *admin);
@@ -26,15 +26,20 @@ typedef struct {
 	KafkaTopicFound topics[BUS_TOPICS_MAX];
 } KafkaFound;
 
-/* Tries for wait_ms, at least once. ERROR_AGAIN: the cluster cannot be reached, with the reason. */
+/*
+ * Reads the topics, then their settings. Requests the topics at least once, and repeatedly until wait_ms has passed; the request
+ * for the settings may take 20 s more. ERROR_AGAIN with the reason: the cluster cannot be reached, or does not answer now. If the
+ * settings cannot be read for another reason, the call succeeds and out->unseen has that reason.
+ */
 Result kafka_admin_read(KafkaAdmin *admin, const KafkaTopics *wanted, int64_t wait_ms, KafkaFound *out);
 
 typedef void (*KafkaDone)(void *context, const KafkaDifference *difference);
 
 /*
- * Creates missing topics and changes settings, and calls `done` for each difference that it repaired. Brokers may show the change
- * a moment later. ERROR_AGAIN: try again; ERROR_INPUT: more copies than brokers; ERROR_DENIED: the cluster refuses, with its
- * reason; ERROR_INTERNAL: the cluster does not support such requests.
+ * Creates missing topics and changes settings, and calls `done` for each repaired difference. Brokers may show a change a moment
+ * later. ERROR_AGAIN: try again; ERROR_INPUT: topics are missing and the cluster has fewer brokers than copies are required;
+ * ERROR_DENIED: the cluster refuses, with its reason; ERROR_INTERNAL: the cluster does not support such requests, or topics are
+ * missing and found->unseen is not empty.
  */
 Result kafka_admin_repair(KafkaAdmin *admin, const KafkaTopics *wanted, const KafkaFound *found,
 			  const KafkaDifferences *differences, KafkaDone done, void *context);

@@ -19,7 +19,7 @@ static int64_t bus_first(Bus *bus, unsigned topic, unsigned partition)
 	return atomic_load(&partition_of(&bus_kafka(bus)->partitions, topic, partition)->first);
 }
 
-/* The high watermark of the last fetch, which is beyond `end` if a reader lags. */
+/* The high watermark that the last fetch response stated, or `end` if that is greater. They differ while a reader lags. */
 static int64_t kafka_high_watermark(Bus *base, unsigned topic, unsigned partition)
 {
 	BusKafka *bus = bus_kafka(base);
@@ -257,7 +257,7 @@ Result bus_kafka_open(const BusKafkaOptions *options, int64_t wait_ms, bool (*st
 	partitions_init(&bus->partitions, &bus->connection, &bus->probe);
 	Result result = handles_open(bus, wait_ms, stop, context);
 	if (result_failed(result)) {
-		bus_deadline(&bus->bus, 0); /* nothing is queued yet */
+		bus_deadline(&bus->bus, 0); /* close without waiting: no append is queued yet */
 		bus_close(&bus->bus);
 		return result;
 	}

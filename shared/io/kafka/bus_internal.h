@@ -9,10 +9,10 @@
  *   kafka/probe.c        detects a Kafka that does not respond
  *
  * Lock order: a partition's `reading`, then its `watching`; then the `mutex` of KafkaPartitions; then a reader's `mutex`. The
- * member's `mutex` is taken alone. librdkafka's callbacks never take `reading`. They take these locks: queue_filled a partition's
- * `watching` and a reader's `mutex`; rebalanced the `mutex` of the member, of KafkaPartitions and of readers; commit_finished the
- * member's `mutex`. While one of the locks that callbacks take is held, librdkafka may only be called to add to a list and to
- * read a partition's cached watermarks, because only these calls neither run callbacks nor wait.
+ * member's `mutex` is taken alone. librdkafka's callbacks never take `reading`. queue_filled takes a partition's `watching` and a
+ * reader's `mutex`; rebalanced takes the `mutex` of the member, of KafkaPartitions and of readers; commit_finished takes the
+ * member's `mutex`. A thread that holds one of these locks may call librdkafka only to add to a list and to read a partition's
+ * cached watermarks: all other calls may wait, or run a callback that takes the same lock.
  */
 #ifndef TOCSIN_IO_KAFKA_BUS_INTERNAL_H
 #define TOCSIN_IO_KAFKA_BUS_INTERNAL_H

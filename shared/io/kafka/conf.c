@@ -70,7 +70,7 @@ static LogLevel level_of(int syslog_level, const char *facility)
 	return syslog_level <= 3 ? LOG_ERROR : syslog_level == 4 ? LOG_WARN : syslog_level <= 6 ? LOG_INFO : LOG_DEBUG;
 }
 
-/* Facilities that repeat their lines while brokers are away. */
+/* Facilities of librdkafka's log that write the same line again and again while brokers are away. */
 static struct {
 	const char *facility;
 	_Atomic int64_t quiet_until_us;
@@ -86,7 +86,7 @@ static bool repeats(const char *facility)
 	return false;
 }
 
-/* Copies the client's name: "tocsin-intake" for the handle "tocsin-intake#producer-1". */
+/* Writes the name of the handle's client: "tocsin-intake" for "tocsin-intake#producer-1"; "kafka" if there is no handle. */
 static void client_of(const rd_kafka_t *handle, char out[static KAFKA_CLIENT_MAX + 1])
 {
 	Slice name = slice_of(handle == NULL ? NULL : rd_kafka_name(handle));
@@ -136,8 +136,8 @@ static Result name_check(const char *name)
 }
 
 /*
- * Copies the text up to an unescaped `end` or to its end, without the backslashes. Returns where the copy stopped; NULL: too
- * long.
+ * Copies the text at `from` up to the next unescaped `end` or, if there is none, the end of the text. Copies "\," and "\\" without
+ * the first backslash. Returns the address at which the copy stopped; NULL: the copy has more than room - 1 bytes.
  */
 static const char *part_take(const char *from, char end, char *out, size_t room)
 {
@@ -160,7 +160,7 @@ static void blanks_cut(char *name)
 		name[--size] = '\0';
 }
 
-/* Applies one "name=value", and advances *at behind it. */
+/* Applies the option "name=value" at *at, and moves *at to the next option. */
 static Result option_take(rd_kafka_conf_t *conf, const char **at)
 {
 	char name[OPTION_NAME_MAX], value[OPTION_VALUE_MAX];

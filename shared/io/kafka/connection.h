@@ -10,24 +10,24 @@
 #include <stdatomic.h>
 
 enum {
-	KAFKA_RECORD_MAX = BUS_RECORD_MAX + (64 << 10), /* a message: body, key and headers */
+	KAFKA_RECORD_MAX = BUS_RECORD_MAX + (64 << 10), /* largest message in bytes: a record and its framing */
 	KAFKA_CALL_MS = 5000,                           /* limit for a blocking call to the cluster */
-	KAFKA_LAST_MS = 500, /* allowed after the deadline for each of: the last commit, the end of a handle, the last reports */
+	KAFKA_LAST_MS = 500, /* allowed after the deadline for each of: last commit, leaving the group, last reports, handle end */
 };
 
 typedef struct {
 	BusKafkaOptions options; /* its texts are copies; topics is borrowed */
-	char *texts[5];
+	char *texts[5]; /* the copies, owned */
 	_Atomic int64_t deadline_us; /* no call waits beyond this time, on the monotonic clock; INT64_MAX: no deadline */
 } KafkaConnection;
 
 void kafka_connection_init(KafkaConnection *connection, const BusKafkaOptions *options);
 void kafka_connection_release(KafkaConnection *connection);
 
-/* P, or 1 where the topic is not slotted. */
+/* The number of partitions of a topic: P, or 1 if the topic is not slotted. */
 unsigned kafka_partitions(const KafkaConnection *connection, unsigned topic);
 
-/* The deadline is wait_ms from now. Any thread. */
+/* Sets the deadline to wait_ms from now. Any thread. */
 void kafka_set_deadline(KafkaConnection *connection, int64_t wait_ms);
 
 /* The time that a call may wait: most_ms, or the time left before the deadline if that is shorter; 0: the deadline has passed. */
@@ -40,8 +40,9 @@ int kafka_last_ms(const KafkaConnection *connection, int64_t most_ms);
 Result kafka_handle_conf(const KafkaConnection *connection, const KafkaSetting *settings, size_t count, rd_kafka_conf_t **out);
 
 /*
- * Destroys a handle. If it does not end within KAFKA_CALL_MS or the time left (at least KAFKA_LAST_MS), it is abandoned with a
- * log line, because librdkafka 2.0.2 can hang in this call.
+ * Destroys a handle in a thread, because rd_kafka_destroy of librdkafka 2.0.2 can hang. A handle that does not end within
+ * KAFKA_CALL_MS or the time left (at least KAFKA_LAST_MS) is abandoned with a log line. If no thread can be started, the handle is
+ * destroyed in this call, without a time limit.
  */
 void kafka_handle_end(const KafkaConnection *connection, rd_kafka_t *handle);
 

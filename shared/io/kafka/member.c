@@ -67,8 +67,8 @@ bool member_assigned(const KafkaMember *member, unsigned partition)
 /* ---- positions */
 
 /*
- * True when this process should commit the position of a partition. Normally that is when the group assigned it the partition of
- * that number. Any assignment is enough in two cases: the group's topic has one partition, whose owner reads all partitions of
+ * True when this process should commit the position of a partition: normally, when the group assigned the same partition number
+ * to this process. Any assignment is enough in two cases: the group's topic has one partition, whose owner reads all partitions of
  * every input; or the input has one partition, which every owner reads.
  */
 static bool position_is_ours(const KafkaMember *member, BusPosition at)
@@ -91,7 +91,7 @@ Result member_commit(KafkaMember *member, unsigned topic, unsigned partition, in
 	return result_ok();
 }
 
-/* Calls `visit` for each partition with a position, with the mutex held. */
+/* Calls `visit` for each partition with a position. Holds the mutex during the calls. */
 static void positions_each(KafkaMember *member, PositionVisit visit, void *context)
 {
 	pthread_mutex_lock(&member->mutex);
@@ -105,8 +105,8 @@ static void positions_each(KafkaMember *member, PositionVisit visit, void *conte
 }
 
 /*
- * Adds the position to the list if it is not committed yet. A former owner continues to work and to report positions until it is
- * superseded; its positions are dropped, because the new owner commits its own.
+ * Adds a position to the list if it must still be committed. Forgets the position of a partition that moved to another process:
+ * this process reports positions until the new owner supersedes it, but only the new owner may commit positions.
  */
 static void position_list(KafkaMember *member, BusPosition at, MemberPosition *position, void *list)
 {
@@ -161,7 +161,7 @@ static void positions_commit_last(KafkaMember *member, rd_kafka_t *handle, int w
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* Positions of a refused commit (the group rebalances, the coordinator is away) are committed again with the next one. */
+/* Positions of a refused commit (the group rebalances, the coordinator is away) are committed again with the next commit. */
 static void commit_finished(rd_kafka_t *handle, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *context)
 {
 	(void)handle, (void)list;
@@ -219,7 +219,7 @@ static Result group_join(const BusKafkaOptions *options, rd_kafka_t *handle)
 		       result_fail(ERROR_AGAIN, "the group %s cannot be joined: %s", options->group, rd_kafka_err2str(error));
 }
 
-/* A handle that has not joined; it can read committed positions. */
+/* Makes a handle that can read committed positions, and has not joined the group yet. */
 static Result handle_make(KafkaMember *member, rd_kafka_t **out)
 {
 	const KafkaSetting settings[] = {

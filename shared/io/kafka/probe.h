@@ -23,7 +23,10 @@ typedef struct {
 	_Atomic int64_t answered_us; /* the last answer of Kafka, on the monotonic clock */
 } KafkaProbe;
 
-/* Starts the thread; connection and handle are borrowed until probe_close. ERROR_AGAIN: the thread cannot start. */
+/*
+ * Starts the thread. The caller has zeroed *probe; connection and handle are borrowed until probe_close. ERROR_AGAIN: the thread
+ * cannot start.
+ */
 Result probe_open(KafkaProbe *probe, const KafkaConnection *connection, rd_kafka_t *handle);
 void probe_close(KafkaProbe *probe);
 

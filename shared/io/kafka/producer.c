@@ -19,7 +19,10 @@ typedef struct {
 
 /* ---- silence. All accesses are sequentially consistent, so that an idle producer is never reported as silent. */
 
-/* The time is stored before the counter is raised, because producer_silence_us reads them in the opposite order. */
+/*
+ * progress_us is stored before inflight is raised. producer_silence_us reads inflight first, so it never combines a new append with
+ * an old time.
+ */
 void producer_append_begun(KafkaProducer *producer, int64_t now_us)
 {
 	if (atomic_load(&producer->inflight) == 0)
@@ -94,7 +97,7 @@ static Result handle_make(KafkaProducer *producer, rd_kafka_t **out)
 	const KafkaSetting settings[] = {
 		{ "acks", "all" },
 		{ "enable.idempotence", "true" },
-		{ "linger.ms", "0.5" }, /* measured against 1: 10 % more throughput with 64 senders, no difference with 256 */
+		{ "linger.ms", "0.5" }, /* measured: 10 % more throughput than with 1 ms for 64 senders, the same for 256 */
 		{ "compression.codec", "lz4" },
 		{ "message.timeout.ms", timeout_ms },
 		{ "message.max.bytes", size },
@@ -118,7 +121,7 @@ static void flush(const KafkaConnection *connection, rd_kafka_t *handle, int64_t
 		step_ms = kafka_left_ms(connection, POLL_MS);
 }
 
-/* Ends a handle. Appends that are undelivered after wait_ms or at the deadline fail; all reports come before the handle ends. */
+/* Ends a handle. Appends that are undelivered after wait_ms or at the deadline fail, and are reported before the handle ends. */
 static void handle_end(const KafkaConnection *connection, rd_kafka_t *handle, int64_t wait_ms)
 {
 	flush(connection, handle, wait_ms);
@@ -135,8 +138,8 @@ static void *former_end(void *context)
 }
 
 /*
- * Ends a replaced handle in its own thread, so that reports of the new handle do not wait. Joins the thread of an earlier one
- * first.
+ * Ends a replaced handle in a separate thread, so that delivery reports of the new handle do not wait. First joins the thread that
+ * ended the previous handle.
  */
 static void former_leave(KafkaProducer *producer, rd_kafka_t *former)
 {

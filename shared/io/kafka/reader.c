@@ -8,7 +8,7 @@
 #include <time.h>
 
 enum {
-	HEADERS_MAX = 64, /* headers of a record that are read; ours have fewer */
+	HEADERS_MAX = 64, /* headers read from a record; records of Tocsin have fewer */
 	HEADERS_BYTES = 64 << 10,
 	FETCH_MS = 4000, /* records that exist must arrive within this time */
 	FETCH_STEP_MS = 200,
@@ -110,7 +110,7 @@ static void extent_take(const KafkaPartitions *partitions, BusPosition asked, co
 }
 
 /*
- * Reads the metadata of all topics again. Without this, a handle that sent its request while topics were being created may keep
+ * Reads the metadata of all topics again. Without this, a handle that requested metadata while topics were being created may keep
  * the answer "unknown partition" for minutes.
  */
 static void metadata_refresh(const KafkaPartitions *partitions, int wait_ms)
@@ -120,7 +120,9 @@ static void metadata_refresh(const KafkaPartitions *partitions, int wait_ms)
 		rd_kafka_metadata_destroy(metadata);
 }
 
-/* Sends one request, for one or all partitions; `mark` is RD_KAFKA_OFFSET_BEGINNING or RD_KAFKA_OFFSET_END. */
+/*
+ * Sends one request, for one partition or (topic == topic_count) all; `mark` is RD_KAFKA_OFFSET_BEGINNING or RD_KAFKA_OFFSET_END.
+ */
 static Result extents_ask(KafkaPartitions *partitions, unsigned topic, unsigned partition, int64_t mark, int wait_ms)
 {
 	const KafkaConnection *connection = partitions->connection;
@@ -315,7 +317,7 @@ static Result fetch_error(KafkaPartitions *partitions, BusPosition position, con
 		return result_fail(ERROR_AGAIN, "%s/%u cannot be read: %s", topic, position.partition,
 				   rd_kafka_err2str(message->err));
 	partition->assigned = false;
-	/* librdkafka refuses only to remove a partition that it does not have, which is the state wanted here. */
+	/* This call fails only if librdkafka does not have the partition, and then nothing is left to remove. */
 	result_ignore(assign_call(partitions_consumer(partitions, position.topic), topic, position, false));
 	TRY(partitions_extents_ask(partitions, position.topic, position.partition, EXTENTS_MS));
 	return position.from < atomic_load(&partition->first) ?
@@ -346,7 +348,7 @@ static bool is_name(const char *name)
 	return name[0] && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.")] == 0;
 }
 
-/* Packs the headers into `headers`, which is cleared first; borrows the rest from the message. */
+/* Clears `headers`, packs the message's headers into it (none if they do not fit), and borrows the rest from the message. */
 static void record_of_message(const rd_kafka_message_t *message, Buffer *headers, BusRecord *out)
 {
 	rd_kafka_headers_t *list = NULL;
@@ -373,18 +375,19 @@ static void record_of_message(const rd_kafka_message_t *message, Buffer *headers
 typedef struct {
 	KafkaPartitions *partitions;
 	KafkaPartition *partition;
-	BusPosition position; /* from is the offset wanted next */
+	BusPosition position; /* position.from: the next offset to visit */
 	Buffer headers;
-	bool gap_tried;
+	bool gap_tried; /* a gap was fetched a second time */
 	size_t count;
 	BusVisit visit;
 	void *context;
 } Read;
 
 /*
- * Visits a record without `reading` held, so that the visit may read the same partition. A record that is likely to be read again
- * is kept: the one at which the visit stopped, and the last one of an unslotted topic, which all readers of the process share.
- * True: the next message may be visited.
+ * Visits a record and takes ownership of the message. The caller holds `reading`, which is released during the visit, so that the
+ * visit may read the same partition. A record that is likely to be read again is kept: the record at which the visit stopped, and
+ * the last record of an unslotted topic, because all readers of the process read such a topic. True: the next message may be
+ * visited.
  */
 static bool message_visit(Read *read, rd_kafka_message_t *message)
 {
@@ -418,7 +421,7 @@ static Result gap_check(Read *read, rd_kafka_message_t **message)
 	return partition_move(read->partitions, read->partition, read->position);
 }
 
-/* Reads one message if one arrives within wait_ms. *more: a record was visited, and another one may be. */
+/* Reads one message if one arrives within wait_ms. *more: a record was visited, and the visit wants the next. */
 static Result message_read(Read *read, int wait_ms, bool *more)
 {
 	KafkaPartition *partition = read->partition;
@@ -522,7 +525,8 @@ void kafka_fetch(BusReader *base, const BusPosition *positions, size_t count)
 /* ---- waiting */
 
 /*
- * True when there is a record at the position. False: the partition is being fetched from there, or another reader is reading it.
+ * True when a record at the position is known. False: the partition is being fetched from the position, another reader is reading
+ * the partition, or the fetch failed.
  */
 static bool position_look(KafkaReader *reader, BusPosition position)
 {
@@ -532,14 +536,17 @@ static bool position_look(KafkaReader *reader, BusPosition position)
 	if (position.from < atomic_load(&partition->end))
 		return true;
 	if (pthread_mutex_trylock(&partition->reading) != 0)
-		return false; /* the thread that holds it raises the end and wakes the watchers */
+		return false; /* the thread that holds `reading` raises `end` */
 	if (!result_failed(partition_seek(partitions, partition, position)))
 		partition->pending = partition_take(partition, 0);
 	if (partition->pending && partition->pending->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
 		partition_end_raise(partition, partition->pending->offset + 1);
 		partition_notify(partition, reader);
 	} else if (partition->pending) {
-		/* fetch_error stops the fetching. kafka_read, which the caller asks next, meets the failure again and reports it. */
+		/*
+		 * fetch_error stops the fetching. The caller's next kafka_read fetches again, and reports the failure if it
+		 * persists.
+		 */
 		result_ignore(fetch_error(partitions, position, partition->pending));
 		message_drop(&partition->pending);
 	}

@@ -64,7 +64,7 @@ static bool unclean(const KafkaTopic *topic, unsigned replicas, char out[static 
 	return word("false", out);
 }
 
-/* Where Kafka drops records by their timestamp, the broker's clock gives it, not the writer's. */
+/* Kafka drops records of a stream by their timestamps, so the broker's clock sets these timestamps, not the writer's clock. */
 static bool timestamp(const KafkaTopic *topic, unsigned replicas, char out[static KAFKA_VALUE_SIZE])
 {
 	(void)replicas;

@@ -2,8 +2,8 @@
  * The required topics of a Kafka cluster, and how a cluster differs from them. Pure: kafka/admin.h reads a cluster and repairs
  * it.
  *
- * Kafka may drop records by age, by size, or in favour of a newer record with the same key. A ledger is trimmed only by its
- * owner, so none of the three is allowed in a ledger. A stream drops records by age; a table keeps the last record of each key.
+ * Kafka may drop records by age, by size, or in favour of a newer record with the same key. Only its owner trims a ledger, so Kafka
+ * must not drop records of a ledger in any of these ways. A stream drops records by age; a table keeps the last record of each key.
  */
 #ifndef TOCSIN_IO_KAFKA_TOPICS_H
 #define TOCSIN_IO_KAFKA_TOPICS_H
@@ -12,6 +12,7 @@
 #include "shared/base/text.h"
 #include "shared/io/bus.h"
 
+/* Keep all records, records for retention_ms, or the last record of each key. */
 typedef enum { KAFKA_KEEP_ALL, KAFKA_KEEP_FOR, KAFKA_KEEP_LAST } KafkaKeep;
 
 typedef struct {
@@ -24,7 +25,7 @@ typedef struct {
 typedef struct {
 	const KafkaTopic *list; /* borrowed; at most BUS_TOPICS_MAX */
 	size_t count;
-	unsigned replicas;
+	unsigned replicas; /* copies of each partition */
 } KafkaTopics;
 
 /*
@@ -44,8 +45,9 @@ bool kafka_setting_wanted(const KafkaTopic *topic, unsigned replicas, unsigned s
 /* ---- topics of a cluster */
 typedef struct {
 	bool there;
-	unsigned partitions, replicas, leaderless; /* replicas: copies of the partition that has fewest */
-	bool settings_known; /* false: the cluster does not show them */
+	/* replicas: the fewest copies that any partition has; leaderless: the number of partitions without a leader */
+	unsigned partitions, replicas, leaderless;
+	bool settings_known; /* false: `setting` is empty, because the cluster does not show the settings */
 	char setting[KAFKA_SETTINGS][KAFKA_VALUE_SIZE];
 } KafkaTopicFound;
 
@@ -73,7 +75,7 @@ typedef struct {
 	KafkaDifference list[KAFKA_DIFFERENCES_MAX];
 } KafkaDifferences;
 
-/* found has one entry for each topic of wanted->list, in the same order. */
+/* The caller passes in found one entry for each topic of wanted->list, in the same order. Unknown settings are not compared. */
 void kafka_topics_compare(const KafkaTopics *wanted, const KafkaTopicFound *found, KafkaDifferences *out);
 
 /* ERROR_INPUT: missing topics cannot be created, because wanted->replicas exceeds the number of brokers. */

@@ -86,7 +86,7 @@ static Result record_check(const BusSqlite *bus, const BusRecord *record)
 	return result_ok();
 }
 
-/* With the queue's mutex held. */
+/* The caller holds queue_mutex. */
 static Result queue_admit(BusSqlite *bus, size_t size)
 {
 	if (bus->closing)
@@ -276,7 +276,7 @@ static BusDrop trim_plan(BusSqlite *bus)
 	return drop;
 }
 
-/* With the queue's mutex held. */
+/* The caller holds queue_mutex. */
 static Result trim_await(BusSqlite *bus, const BusTable *table, int64_t first)
 {
 	int64_t until_us = clock_monotonic_us() + TRIM_WAIT_MS * 1000;
@@ -321,8 +321,8 @@ static void queue_wait(BusSqlite *bus)
 }
 
 /*
- * Waits up to GATHER_US until the batch has as many waiters as the last commit: those appenders are likely to append again at
- * once.
+ * Waits up to GATHER_US until the batch has as many waiters as the last batch with records: the appenders of that batch are likely
+ * to append again at once.
  */
 static void queue_gather(BusSqlite *bus)
 {

@@ -28,7 +28,7 @@ enum {
 	BUS_TICK_US = 1000000, /* interval of writing positions, of idle retention and of probing a failing file */
 };
 
-/* One partition of one topic: a table of the file. Index topic * P + partition. */
+/* One partition of one topic: a table of the file. Its index in BusSqlite.tables is topic * P + partition. */
 typedef struct {
 	char name[BUS_TABLE_NAME]; /* events.0 */
 	_Atomic int64_t first, end;
@@ -37,33 +37,33 @@ typedef struct {
 	int64_t end_next;   /* committer: end after the open transaction */
 	int64_t bytes;      /* committer: estimate of the stored bytes */
 	int64_t bytes_next; /* committer: bytes after the open transaction */
-	sqlite3_stmt *insert, *oldest, *drop; /* committer */
+	sqlite3_stmt *insert, *oldest, *drop; /* committer; NULL until first used */
 } BusTable;
 
-/* One append in a batch. Its key, headers and body follow it; the next entry comes after them, aligned. */
+/* One append in a batch. The bytes of key, headers and body follow the struct; then the next entry begins, aligned. */
 typedef struct {
 	BusDone done;
 	void *context;
 	int64_t offset;
 	unsigned table;
-	uint32_t key, headers, body;
+	uint32_t key, headers, body; /* sizes */
 } BusEntry;
 
 typedef struct {
 	char *bytes;
 	size_t used, count;
-	size_t waiters;     /* appenders to call; neighbouring entries of one appender count once */
-	void *last_context;
+	size_t waiters;     /* appenders whose `done` must be called; consecutive entries of one context count once */
+	void *last_context; /* the context of the last entry */
 } BusBatch;
 
 typedef struct {
 	char name[BUS_GROUP_NAME];
-	int64_t *now;     /* the positions, one for each table; -1: none */
+	int64_t *now;     /* the current positions, one for each table; -1: the group has no position there */
 	int64_t *writing; /* committer: the positions in the open transaction */
 	int64_t *written; /* committer: the positions in the file */
 } BusGroup;
 
-/* Rows to delete: those of `table` with offsets below `before`. table NULL: no rows. */
+/* Rows to delete: those of `table` with offsets below `before`, `bytes` bytes in total. table NULL: no rows. */
 typedef struct {
 	BusTable *table;
 	int64_t before, bytes;
@@ -84,10 +84,10 @@ typedef struct {
 	pthread_cond_t arrived;
 	size_t queue_bytes;
 	BusBatch batches[2], *filling;
-	size_t signal_at; /* appenders signal `arrived` at this number of waiters */
+	size_t signal_at; /* appenders signal `arrived` at this number of waiters; SIZE_MAX: never */
 	bool full;        /* an append found no room: stop gathering */
 	bool closing, failing;
-	bool trimming;             /* `first` of some table is below its trim_to */
+	bool trimming;             /* the `first` of some table may be below the trim_to of the same table */
 	pthread_cond_t trimmed;    /* a trim step ended, or the bus is failing or closing */
 
 	pthread_t committer;
@@ -127,7 +127,7 @@ static inline const BusTopic *bus_table_topic(const BusSqlite *bus, const BusTab
 	return &bus->topics[(size_t)(table - bus->tables) / bus->bus.partitions];
 }
 
-/* A condition variable on the monotonic clock. bus_condition_wait returns false after until_us (clock_monotonic_us). */
+/* A condition variable on the monotonic clock. bus_condition_wait returns false once until_us (clock_monotonic_us) has passed. */
 void bus_condition_init(pthread_cond_t *condition);
 bool bus_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_us);
 
@@ -157,7 +157,7 @@ int64_t bus_sqlite_committed(Bus *bus, const char *group, unsigned topic, unsign
 Result bus_positions_load(BusSqlite *bus);
 void bus_positions_release(BusSqlite *bus);
 
-/* The lowest position of all groups; INT64_MAX: no group has one. */
+/* The lowest position of any group in this table; INT64_MAX: no group has a position there. */
 int64_t bus_positions_lowest(BusSqlite *bus, const BusTable *table);
 
 /*

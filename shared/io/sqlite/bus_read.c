@@ -19,8 +19,8 @@ struct BusSqliteReader {
 	ReaderTable *tables;
 
 	pthread_cond_t notified; /* used with the bus's readers_mutex, which guards all members below */
-	bool woken;              /* by bus_sqlite_wake; cleared by the next wait that ends */
-	bool waiting, ready;
+	bool woken;              /* set by bus_sqlite_wake; cleared when a wait ends */
+	bool waiting, ready;     /* ready: one of `positions` has a record */
 	const BusPosition *positions;
 	size_t position_count;
 	BusSqliteReader *previous, *next; /* in the list of waiting readers */

@@ -11,21 +11,24 @@
 #include <stdint.h>
 
 /*
- * Opens with SQLITE_OPEN_* flags; the connection may be used by one thread at a time. It waits up to busy_ms for a lock of
- * another connection. ERROR_AGAIN: the file cannot be opened; *out is NULL.
+ * Opens a file with SQLITE_OPEN_* flags. One thread at a time may use the connection. Its statements wait up to busy_ms for a lock
+ * of another connection. ERROR_AGAIN: the file cannot be opened; *out is NULL.
  */
 Result sqlite_file_open(const char *path, int flags, int busy_ms, sqlite3 **out);
 
 /*
- * Converts a SQLITE_* code. ERROR_INTERNAL: damage or invalid SQL; ERROR_CONFLICT: a violated constraint; ERROR_AGAIN: disk,
- * memory, locks.
+ * Converts a SQLITE_* code. The text of the error is that of the last failed call on db; if db is NULL, that of the code.
+ * ERROR_INTERNAL: damage, invalid SQL or misuse of the API; ERROR_CONFLICT: a violated constraint; ERROR_AGAIN: every other
+ * failure, such as disk, memory or locks.
  */
 Result sqlite_file_result(sqlite3 *db, int code);
 
 /* Runs statements without parameters, such as pragmas. Only a literal compiles as sql. */
 #define sqlite_file_run(db, sql) sqlite_file_run_composed((db), "" sql "")
 
-/* The same for a text that is not a literal, such as a row of a constant table. tools/lint/calls.py lists the callers. */
+/*
+ * As sqlite_file_run, for a text that is not a literal, such as a row of a constant table. tools/lint/calls.py lists the callers.
+ */
 Result sqlite_file_run_composed(sqlite3 *db, const char *sql);
 
 /* Sets a pragma to a number. name is a literal. */
@@ -33,13 +36,16 @@ Result sqlite_file_run_composed(sqlite3 *db, const char *sql);
 Result sqlite_file_pragma_(sqlite3 *db, const char *name, int number);
 
 /*
- * Prepares a persistent statement; *out is NULL after a failure. Only a literal compiles as format. It may contain one %w (in
- * double quotes) or %q (in single quotes) for table, the name of a table of the bus. table NULL: the format has neither.
+ * Prepares a persistent statement; *out is NULL after a failure. Only a literal compiles as format. The format may contain one %w
+ * (in double quotes) or %q (in single quotes) for table, the name of a table of the bus. table NULL: the format contains neither.
  */
 #define sqlite_file_prepare(db, format, table, out) sqlite_file_prepare_((db), "" format "", (table), (out))
 Result sqlite_file_prepare_(sqlite3 *db, const char *format, const char *table, sqlite3_stmt **out);
 
-/* Reads the integer in the first row of a statement's result; if there is no row, *out is left unchanged. As for the above. */
+/*
+ * Reads the integer in the first row of a statement's result; without a row, *out stays unchanged. format, table: as for
+ * sqlite_file_prepare.
+ */
 #define sqlite_file_integer(db, format, table, out) sqlite_file_integer_((db), "" format "", (table), (out))
 Result sqlite_file_integer_(sqlite3 *db, const char *format, const char *table, int64_t *out);
 

@@ -13,7 +13,7 @@ static Statement **bucket_of(Store *store, const char *sql)
 	return &store->buckets[bucket];
 }
 
-/* Invalid SQL is a programming error; any other failure is kept in the statement and reported by statement_end. */
+/* Aborts if the SQL is invalid. Any other failure is kept in the statement, and statement_end reports it. */
 static Statement *statement_new(Store *store, const char *sql, bool once)
 {
 	Statement *statement = calloc(1, sizeof *statement);

@@ -4,8 +4,8 @@
  * which no check detects. Therefore a mark in the file records, durably, in which boot of the machine the file was opened:
  *
  *   closed cleanly (fsynced, mark cleared)   used as it is
- *   opened since this boot                   quick_check; deleted if damaged
- *   opened in another boot                   deleted
+ *   not closed cleanly, opened in this boot  quick_check; deleted if damaged
+ *   not closed cleanly, opened before        deleted
  */
 #include "shared/io/sqlite/store_internal.h"
 
@@ -22,7 +22,10 @@ enum { BUSY_MS = 5000, BOOT_SIZE = 40 };
 
 #define BOOT_FILE "/proc/sys/kernel/random/boot_id"
 
-/* UNUSABLE: damaged, or of an old schema that cannot be upgraded. An unusable view is deleted. */
+/*
+ * FILE_UNUSABLE: damaged or possibly damaged, of an old schema that cannot be upgraded, or made by other steps. An unusable view is
+ * deleted. FILE_FAILED: cannot be used for another reason.
+ */
 typedef enum { FILE_FINE, FILE_FAILED, FILE_UNUSABLE } FileState;
 
 static bool path_is_memory(const char *path)
@@ -49,7 +52,7 @@ static void boot_read(char out[static BOOT_SIZE])
 		fclose(file);
 }
 
-/* Empty: the file does not have the mark. */
+/* Reads the mark `name` of the file. *out is empty if the file does not have this mark. */
 static Result meta_read(sqlite3 *db, const char *name, char *out, int size)
 {
 	sqlite3_stmt *statement;
@@ -89,7 +92,7 @@ static void steps_digest(const StoreOptions *options, int64_t version, char out[
 	digest_hex(&digest, out);
 }
 
-/* False if the file was made by other steps of the same versions; a file without the mark is taken as it is. */
+/* False if other steps of the same versions made the file. True also for a file without the mark, or if the mark cannot be read. */
 static bool has_these_steps(sqlite3 *db, const StoreOptions *options, int64_t version, Result *result)
 {
 	char marked[DIGEST_HEX], expected[DIGEST_HEX];
@@ -319,7 +322,7 @@ void store_close(Store *store)
 
 /* ---- reset ------------------------------------------------------------------------------------------------------- */
 
-/* Writes the statement that drops one table other than store_meta. False: no such table is left. */
+/* Writes the statement that drops one table other than store_meta. False: no such table is left, or the query failed. */
 static bool drop_statement(Store *store, char *sql, size_t sql_size)
 {
 	Statement *row = store_query(store,

@@ -7,7 +7,10 @@
 
 enum { TIMER_ID_MAX = 128, OWNER_MAX = 63 };
 
-/* show_at is due_at, or the end of the lease. The index returns due timers in the order in which they are shown. */
+/*
+ * show_at is due_at or, after the timer was shown, the end of its lease. The index returns due timers in the order in which they
+ * are shown.
+ */
 static const char *const timers_steps[] = {
 	"CREATE TABLE timers (owner TEXT NOT NULL, id BLOB NOT NULL, due_at INTEGER NOT NULL, show_at INTEGER NOT NULL,"
 	" PRIMARY KEY (owner, id)) WITHOUT ROWID;"

@@ -10,8 +10,9 @@
 
 /*
  * Writes the accepted lines of the log at path to the archive. checkpoint: the body of the last accepted checkpoint record;
- * empty: there is no checkpoint, and no lines are written. ERROR_INTERNAL: the log is shorter than the checkpoint states, or it
- * was changed; ERROR_AGAIN: the log cannot be read, or the archive cannot be written.
+ * empty: there is no checkpoint, and no lines are written. ERROR_INPUT: the checkpoint has no valid hash; ERROR_INTERNAL: the log
+ * does not exist, is shorter than the checkpoint states, or was changed; ERROR_AGAIN: the log cannot be read, or the archive cannot
+ * be written.
  */
 Result audit_export(const char *path, Slice checkpoint, ArchiveWriter *writer);
 
@@ -22,11 +23,11 @@ typedef struct {
 	ChainVerify verify;
 } AuditImport;
 
-/* Creates the file; its directory must exist. ERROR_CONFLICT: it exists and is not empty. Call audit_import_close in any case. */
+/* Creates the file; its directory must exist. ERROR_CONFLICT: the file is not empty. Call audit_import_close in any case. */
 Result audit_import_open(AuditImport *import, const char *path);
 /* Verifies and appends a line; `line` is without its line feed. ERROR_INPUT: the line does not continue the chain. */
 Result audit_import_line(AuditImport *import, Slice line);
-/* Makes all lines durable. ERROR_INPUT: number, size or hash of the lines differ from those in the checkpoint. */
+/* Makes all lines durable. ERROR_INPUT: the checkpoint is invalid, or it states another number, size or last hash of lines. */
 Result audit_import_end(AuditImport *import, Slice checkpoint);
 void audit_import_close(AuditImport *import);
 

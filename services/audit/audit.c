@@ -117,7 +117,7 @@ static AuditLedger *ledger_of(const Handler *handler)
 	return ((const AuditEnvironment *)handler->environment)->ledger;
 }
 
-/* Reads the last line of the first head->size bytes into tail; *line, without its line feed, borrows from it. */
+/* Reads the last line of the first head->size bytes into tail; *line, without its line feed, borrows from tail. */
 static Result tail_read(AuditLedger *ledger, const ChainHead *head, Buffer *tail, Slice *line)
 {
 	for (int64_t take = TAIL_BYTES;; take *= 2) {
@@ -247,7 +247,7 @@ typedef struct {
 	char text[DIGEST_HEX];
 } AssessmentKey;
 
-/* A repeat has the id and the body of an earlier record: the id alone may be that of any program, which wrote something else. */
+/* A repeat has the id and the body of an earlier record. An equal id is not enough: any program may write another body under it. */
 static AssessmentKey assessment_key(const Record *input)
 {
 	AssessmentKey key = { "" };
@@ -257,8 +257,8 @@ static AssessmentKey assessment_key(const Record *input)
 }
 
 /*
- * Remembers the first position of each assessment; the same one at another position is a repeat. Any program may write to the
- * topic, with any ce_time: an impossible one must not make audit forget the others.
+ * Remembers the first position of each assessment; the same assessment at another position is a repeat. Any program may write to
+ * the topic, with any ce_time. instant_bounded replaces an impossible time, which would otherwise prune all other assessments.
  */
 static Result assessment_observe(Handler *handler, const Record *input)
 {

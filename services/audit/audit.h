@@ -11,8 +11,8 @@
  *   4. A replica whose file lacks accepted lines does not claim the partition, so that a replica with the whole file can
  *      claim it. /readyz and the program's log report this.
  *   5. A checkpoint states a position of an input only if it counts the lines of all records before that position.
- *   6. Assessments are delivered at least once; the log holds each of them once. For this the ids of assessments are kept for
- *      60 days by the times of the records, twice the retention of tocsin.assessments.
+ *   6. Assessments are delivered at least once; the log holds each of them once. For this audit keeps a hash of the id and body of
+ *      each assessment for 60 days after the record's time, which is twice the retention of tocsin.assessments.
  */
 #ifndef TOCSIN_AUDIT_AUDIT_H
 #define TOCSIN_AUDIT_AUDIT_H
@@ -54,8 +54,8 @@ typedef struct {
 } AuditEnvironment;
 
 /*
- * A log in the file at path; its directory must exist. The first cut opens the file. If the file holds lines although the
- * ledger has no checkpoint, they belong to another bus: the file is renamed to PATH.unaccepted-1, -2 …, never overwritten.
+ * A log in the file at path; its directory must exist. The first cut opens the file. If a cut to size 0 finds lines, no checkpoint
+ * has accepted them, and they may belong to another bus. It is then renamed to the first free name of PATH.unaccepted-1, -2 …
  */
 Result audit_file_new(const char *path, AuditLedger **out);
 void audit_ledger_close(AuditLedger *ledger); /* NULL is allowed */

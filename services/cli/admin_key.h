@@ -8,11 +8,14 @@ enum { ADMIN_KEY_SIZE = 160 }; /* bytes, with the terminating zero */
 
 /*
  * Unless TOCSIN_ADMIN_KEY is given, sets it from TOCSIN_HOME/admin.key, which is generated (mode 0600) if it does not exist.
- * ERROR_INPUT: the file holds no key; ERROR_AGAIN: it cannot be read or written.
+ * ERROR_INPUT: the file holds no key of at least 32 characters; ERROR_AGAIN: the file cannot be read or written.
  */
 Result admin_key_prepare(Settings *settings);
 
-/* The key that commands send: TOCSIN_KEY, else the content of TOCSIN_HOME/admin.key. ERROR_NOT_FOUND: neither exists. */
+/*
+ * The key that commands send: TOCSIN_KEY, else the key in TOCSIN_HOME/admin.key, with the errors of admin_key_of_datadir.
+ * ERROR_INPUT also if TOCSIN_KEY has ADMIN_KEY_SIZE characters or more.
+ */
 Result admin_key_of_client(const Settings *settings, char out[static ADMIN_KEY_SIZE]);
 
 /* The key in DATADIR/admin.key. ERROR_NOT_FOUND: there is no file; ERROR_INPUT: it holds no key; ERROR_AGAIN: it cannot be read. */

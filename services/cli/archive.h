@@ -34,7 +34,7 @@ void archive_close(ArchiveCommand *command);
 extern const Service *const archived_services[];
 enum { ARCHIVED_SERVICES = 6 };
 
-/* Takes the locks of all services in TOCSIN_HOME. ERROR_CONFLICT with the remedy: another process runs one of them. */
+/* Creates TOCSIN_HOME if missing, and takes the locks of all services there. ERROR_CONFLICT: another process runs a service. */
 Result archive_lock(ArchiveCommand *command);
 
 /* ERROR_NOT_FOUND: TOCSIN_HOME holds no bus.db. Always OK with --kafka. */

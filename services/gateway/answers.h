@@ -26,7 +26,7 @@ void answer_failure(HttpRequest *request, Result result);
 /* 503: it is not known whether the request was recorded; the client may safely repeat it under the same id. */
 void answer_doubt(HttpRequest *request);
 
-/* A problem with a list of errors and the allowed words; each may be NULL. */
+/* A problem with a list of errors and the allowed words; errors and allowed may be NULL. */
 void answer_errors(HttpRequest *request, ProblemCode code, const char *detail, const FieldErrors *errors,
 		   const char *const *allowed);
 

@@ -395,7 +395,7 @@ static bool check_again(Issue *issue, Ticket ticket)
 typedef struct {
 	CommandRequests *requests;
 	Ticket ticket;        /* 0: the waiting table was full */
-	HttpRequest *request; /* NULL if ticket is not 0: the waiting table holds the request; else append_done answers it */
+	HttpRequest *request; /* if ticket is 0: the request that append_done answers; else NULL: the waiting table has it */
 	Id id;
 } PendingCommand;
 

@@ -40,7 +40,7 @@ void command_requests_free(CommandRequests *requests);
 /* Answers the requests that wait for the command. The view has accepted its effect; store is the service's Store of the view. */
 void command_requests_answered(CommandRequests *requests, Store *store, Slice command);
 
-/* The answer to GET /v1/commands/{id}, and to a command whose effect is known. */
+/* The answer to GET /v1/commands/{id}. */
 typedef struct {
 	const char *id, *incident_id;
 	int status;      /* CommandState */

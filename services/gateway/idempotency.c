@@ -47,7 +47,7 @@ void idempotency_cache_free(IdempotencyCache *cache)
 	free(cache);
 }
 
-/* 64 bits of the digest, never 0. */
+/* 63 bits of the digest. The lowest bit is always 1, so that the result is never 0. */
 static uint64_t hash_of(const Digest *digest)
 {
 	uint64_t hash;

@@ -39,7 +39,7 @@ static const Field accepted_fields[] = {
 const FieldTable accepted_table = FIELD_DOCUMENT("accepted", accepted_fields, AcceptedAnswer, TABLE_ANSWER, "Accepted",
 						 "Answer to an event or report that is durable.");
 
-/* A repeated event gets the same answer, because its id and its correlation key are computed from the request. */
+/* A repeat with the same id or Idempotency-Key gets the same answer: event id and correlation key are computed from the request. */
 static void answer_accepted(const PendingRecord *pending)
 {
 	char body[128], location[96];

@@ -41,14 +41,15 @@ void policies_free(Policies *policies);
 PolicyShare *policy_share(Policies *policies);
 void policy_unshare(PolicyShare *share);
 
-/* Puts the policy of a record of tocsin.policies in force, unless that of a later record already is. ERROR_INPUT: not a policy. */
+/* Puts the policy of a record of tocsin.policies in force, unless that of this or a later record is. ERROR_INPUT: not a policy. */
 Result policies_take(Policies *policies, const Record *record);
 
 /*
  * Compiles the message (form: shared/domain/policy.h), appends it to tocsin.policies, waits until it is durable, and puts it in
- * force in this gateway. If the last message there has the same version or, without `always`, a newer one, nothing is appended
- * and the last message is put in force instead. ERROR_INPUT: not a valid pack, or too large; ERROR_AGAIN: the message could not
- * be made durable, or the topic could not be read. After an error the former policy stays in force.
+ * force in this gateway. If the last message there has the same policy_version or, without `always`, the same id and a higher
+ * version, nothing is appended and the last message is put in force instead. ERROR_INPUT: not a valid pack, or too large;
+ * ERROR_AGAIN: the message could not be made durable, or the topic could not be read. After an error the former policy stays in
+ * force.
  */
 Result policies_publish(Policies *policies, json_t *message, bool always);
 

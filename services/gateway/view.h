@@ -1,8 +1,9 @@
 /*
  * The gateway's view: incidents, their timelines and the commands of the last 30 days, folded from journal, deliveries and
- * commands into one SQLite file. An incident has a column for each row of incident_table with FIELD_FILTER, and indexes for those
- * with FIELD_INDEXED, too; the text that q searches is that of the rows with FIELD_SEARCH. When these rows change, the schema
- * does, and the file is rebuilt. No decision depends on the view; if the file is deleted, it is rebuilt from these topics.
+ * commands into one SQLite file. An incident has a column for each row of incident_table with FIELD_FILTER, and an index on the
+ * column if the row also has FIELD_INDEXED. A change of these rows changes the schema, and the file is rebuilt. The parameter q
+ * searches the texts of the rows with FIELD_SEARCH; these are not part of the schema, so stored incidents keep their former text.
+ * No decision depends on the view; if the file is deleted, it is rebuilt from these topics.
  * Only the service's thread writes; other threads read through Stores of their own (view_readers.h).
  *
  * The items of a timeline are ordered by time. At the same time entries come before deliveries, entries in the order of their
@@ -48,7 +49,7 @@ Result view_take_delivery(Store *store, const Record *record);
 /* now: the gateway's clock, which replaces an impossible time of the command's writer (instant_bounded). */
 Result view_take_command(Store *store, const Record *record, Instant now);
 
-/* ---- reading. ERROR_NOT_FOUND: there is no such incident or command; ERROR_AGAIN: the file cannot be read */
+/* ---- reading. ERROR_NOT_FOUND: no such incident or command; ERROR_AGAIN: the file cannot be read; ERROR_INTERNAL: damaged */
 
 /* Appends the incident's document as JSON. */
 Result view_incident(Store *store, Slice id, Buffer *document, int64_t *version);
@@ -75,7 +76,7 @@ extern const char *const command_states[]; /* "pending", "done", "refused", NULL
 typedef struct {
 	char incident[ID_SIZE];
 	CommandState state;
-	int64_t version; /* of the incident after the command; 0 while pending */
+	int64_t version; /* of the incident after the command; 0: pending, or there is no such incident */
 	char fingerprint[DIGEST_HEX]; /* of the request; empty: not known */
 	json_t *problem; /* if refused: {code, detail, allowed, errors}; else NULL. Freed by command_row_release */
 } CommandRow;

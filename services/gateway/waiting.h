@@ -38,10 +38,10 @@ void waiting_free(Waiting *waiting);
 /* Copies wait. WAITING_MISMATCH: the table has the command with another fingerprint; WAITING_FULL: every row has a request. */
 WaitingVerdict waiting_add(Waiting *waiting, const Wait *wait, Ticket *out);
 
-/* Takes the request of a ticket, for the caller to answer, and forgets its command. NULL: another thread took the request. */
+/* Takes the request of a ticket, for the caller to answer, and forgets its command. NULL: the request was taken before. */
 HttpRequest *waiting_take(Waiting *waiting, Ticket ticket);
 
-/* Marks the command as durable. If its deadline has passed, takes the request, for the caller to answer with 202; else NULL. */
+/* Marks the command as durable. If deadline_ms has passed, takes the request, for the caller to answer with 202; else NULL. */
 HttpRequest *waiting_durable(Waiting *waiting, Ticket ticket, int64_t now_ms);
 
 /* Takes one request that waits for the command, and forgets the command in its row. Call it until it returns NULL: none is left. */
@@ -59,7 +59,7 @@ typedef struct {
 } Expired;
 HttpRequest *waiting_expire(Waiting *waiting, int64_t now_ms, bool all, Expired *expired);
 
-/* True when the command is known; then incident receives the id of its incident. */
+/* True when the table has the command, waiting or known; then incident receives the id of its incident. */
 bool waiting_knows(Waiting *waiting, Slice command, char incident[static ID_SIZE]);
 
 /* The number of requests that wait. */

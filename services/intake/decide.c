@@ -43,7 +43,7 @@ int64_t events_reflected(const Memory *memory, int64_t next)
 typedef struct {
 	const char *type;
 	Slice id; /* empty: derived from the input's id */
-	Instant at; /* in the time of the stream, for the horizon */
+	Instant at; /* time of the input or of the last event, for horizon_of */
 } ReportDraft;
 
 static Result draft(Handler *handler, const ReportDraft *report, const ReportBody *body)
@@ -213,7 +213,7 @@ Result decide_arrival(Handler *handler, const Record *input)
 
 /* ---- closings and reopenings */
 
-/* The report that follows belongs to the incident: it must be in the incident's partition, too. */
+/* The record must be in the partition of its incident, because this partition's ledger gets the report that follows. */
 static Result key_read(const Record *input, unsigned partitions, Bits *key, Bits *incident)
 {
 	unsigned slot;

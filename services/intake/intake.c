@@ -91,7 +91,7 @@ static Result restore(Handler *handler)
 
 /* ---- positions */
 
-/* State reflects the announcement of a join once it is decided, but an event only once a record states a count that includes it. */
+/* State reflects an announcement of a join once it is decided, but an event only once a record states a count with this event. */
 static int64_t position(Handler *handler, TopicId topic, unsigned partition, int64_t next)
 {
 	(void)partition;
@@ -158,7 +158,7 @@ static Result arrival_check(const Record *input, unsigned partitions)
 typedef struct {
 	const char *type;
 	TopicId topic;
-	Result (*check)(const Record *input, unsigned partitions); /* reads headers and key, of joins also the body: events are read without bodies */
+	Result (*check)(const Record *input, unsigned partitions); /* reads key and headers only; join_check reads the body, too */
 	Result (*decide)(Handler *handler, const Record *input);
 } Decision;
 
@@ -181,7 +181,7 @@ static const Decision *decision_of(const Record *input)
 
 /*
  * Called for every record of the stream in order. After a restart, also called again for records before the accepted position. Only
- * a record that can be decided enters the filter: a malformed one must not make the sender's own record with its id a duplicate.
+ * a record that can be decided enters the filter: if a malformed record did, a later valid record with its id would be a duplicate.
  */
 static Result observe(Handler *handler, const Record *input)
 {

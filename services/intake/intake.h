@@ -6,7 +6,7 @@
  *   - Repeats are coalesced and reported later. Until then the accepted position stays at or before the first unreported repeat
  *     (Service.position), so they are read again after a crash.
  *   - Every report record states `through`: events of the key before that offset are counted. After a restart, events
- *     before it are skipped and events from it on are counted.
+ *     before `through` are skipped and events from `through` on are counted.
  *   - An event is judged as a duplicate, a repeat or the first of a new incident only from the earlier events and their
  *     headers, so a second reading gives the same verdicts.
  *

@@ -21,7 +21,7 @@
  */
 Result join_decide(Handler *handler, const Record *input);
 
-/* ERROR_INPUT: join_decide would refuse it, whatever the state is. */
+/* ERROR_INPUT: join_decide would refuse the input, whatever the state is. */
 Result join_check(const Record *input, unsigned partitions);
 
 Result join_apply(Handler *handler, const Record *record);

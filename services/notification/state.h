@@ -12,7 +12,7 @@
 extern const char *const state_schema[];
 enum { STATE_SCHEMA_VERSION = 3 };
 
-/* If the incident never had a plan, out->exists is false. policy_id: NULL, or a buffer of at least PLAN_POLICY_ID bytes. */
+/* If state has no plan of the incident, out->exists is false. policy_id: NULL, or a buffer of at least PLAN_POLICY_ID bytes. */
 enum { PLAN_POLICY_ID = 1040 };
 Result plan_load(Store *store, Slice incident, PlanState *out, char *policy_id);
 /* Replaces the plan; its levels are saved separately. */

@@ -16,14 +16,14 @@
 enum { RECORD_MAX = 1 << 20, ENTRY_ROOM = 1 << 16, JOURNAL_CACHED = 4, FACTS_KEPT = 2048 };
 
 /*
- * Facts of a record that this process drafted, so that derive and accepted need not decode most records again. A digest stands for
- * the body, so they hold for exactly this record.
+ * Facts of a record that this process drafted, so that derive and accepted need not decode most records again. They are found by
+ * the digest of the record's body, so they never belong to a record with another body.
  */
 typedef struct {
 	Digest body;
 	bool drafted; /* false: the slot is empty */
 	bool derives; /* the record has outputs */
-	int opened_kind, opened_grade; /* kind of the incident that the record opens; -1: opens none */
+	int opened_kind, opened_grade; /* kind and grade of the incident that the record opens; -1: opens none */
 } RecordFacts;
 
 typedef struct {
@@ -38,7 +38,7 @@ static RecordFacts *facts_slot(Memory *memory, const Digest *body)
 	return &memory->facts[(body->bytes[0] | (size_t)body->bytes[1] << 8) % FACTS_KEPT];
 }
 
-/* NULL: not known, because another process drafted the record or another one took its slot. */
+/* NULL: not known, because another process drafted the record, or the facts of another record took its slot. */
 static const RecordFacts *facts_of(Handler *handler, const Record *record)
 {
 	Digest body = DIGEST(record->body);
@@ -94,7 +94,7 @@ static Result entries_apply(Handler *handler, const JournalRecord *journal)
 	return incident_store_save(incidents, handler->store);
 }
 
-/* at: the owner's clock, from the ledger. The time of an entry or of a command could be years ahead, and all others be forgotten. */
+/* at: ce_time of the ledger record, by its owner's clock. A time years ahead would delete all other commands. */
 static Result command_keep(Handler *handler, const char *command_id, Instant at)
 {
 	TRY(store_run(handler->store, "INSERT OR REPLACE INTO commands VALUES (?1, ?2)", V_TEXT(slice_of(command_id)),
@@ -258,7 +258,7 @@ static Result draft(Handler *handler, const char *type, const JournalRecord *jou
 						.body = buffer_slice(&memory->body) });
 }
 
-/* Of the record in memory->body. incident: as in draft_entered. */
+/* Keeps the facts of the record in memory->body. incident: as in draft_entered. */
 static void facts_keep(Memory *memory, const JournalRecord *journal, const Entries *entries, const Incident *incident, bool opens)
 {
 	bool outputs = entries->effect == RECORD_CLOSES || journal->resumption || journal->joins;
@@ -270,7 +270,7 @@ static void facts_keep(Memory *memory, const JournalRecord *journal, const Entri
 						    .opened_grade = opens ? incident->grade : -1 };
 }
 
-/* incident: before the entries or, if they open it, as they open it. extras: before the entries. */
+/* incident: as it was before the entries; if they open it, as opened. extras: as they were before the entries. */
 static Result draft_entered(Handler *handler, const Incident *incident, const IncidentExtras *extras, const Entries *entries,
 			    JournalRecord *journal)
 {

@@ -39,7 +39,7 @@ void batch_clear(Batch *batch);
 /* True while a record with this many bytes in its headers and body can be kept. */
 bool batch_has_room(const Batch *batch, size_t bytes);
 
-/* Copies the record; only while batch_has_room. The result is borrowed from the batch; its offset is -1. */
+/* Copies the record; call only while batch_has_room. The result is borrowed until the next call; its offset is -1. */
 Record batch_keep(Batch *batch, const Record *record);
 
 /* The record with this number, from 0; borrowed until batch_keep or batch_clear. */

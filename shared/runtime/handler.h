@@ -48,11 +48,11 @@ typedef struct {
 
 /* A record to be appended; everything is borrowed for the call. The runtime adds the ledger's headers. */
 typedef struct {
-	Slice id;      /* ce_id; empty: derived from the input's id */
+	Slice id;      /* ce_id; empty: the runtime derives one */
 	Slice type;
 	Slice subject;
 	Slice key;     /* empty: the subject */
-	Slice cause;   /* empty: the input's id */
+	Slice cause;   /* empty: the id of the input, if there is an input */
 	Slice body;
 	Slice headers; /* further packed headers, or empty */
 	Instant time;  /* ce_time of an output; unused for a ledger record, whose ce_time is the owner's clock (handler->now) */
@@ -70,7 +70,7 @@ enum { SERVICE_INPUTS_MAX = 4, SERVICE_OUTPUTS_MAX = 4 };
 typedef struct {
 	TopicId topic;
 	bool keys_only;      /* bodies need not be read from the bus: record->body may be empty, handler_body reads it */
-	bool all_partitions; /* read every partition of the topic (audit); else only the one with the runtime's number */
+	bool all_partitions; /* read every partition of the topic (audit); else the runtime's own, or 0 if not slotted */
 	Result (*observe)(Handler *handler, const Record *input);
 	Result (*decide)(Handler *handler, const Record *input); /* services with a ledger */
 	Result (*handle)(Handler *handler, const Record *input); /* services without a ledger: folds into the view, or emits */
@@ -125,15 +125,19 @@ struct Service {
 	/* Like decide, for the outcome of a sent message. */
 	Result (*outcome)(Handler *handler, const OutboundOutcome *outcome);
 	/*
-	 * Called at the end of each batch with inputs, outcomes or timers, and at the *wake_at that the last call set
+	 * Called when a term begins, at the end of each batch with inputs, outcomes or timers, and at the *wake_at of the last call
 	 * (INSTANT_NONE: no such time). May draft several records.
 	 */
 	Result (*settle)(Handler *handler, Instant now, Instant *wake_at);
-	/* Optional: the offset, at most next, up to which state reflects the input. NULL: next. */
+	/* Optional: the offset, at most next, up to which state reflects the input. Without this function it is next. */
 	int64_t (*position)(Handler *handler, TopicId topic, unsigned partition, int64_t next);
 	/* Optional: the offset, at most position, from which the input must be passed to observe again after restore. */
 	int64_t (*replay_from)(Handler *handler, TopicId topic, int64_t position);
-	/* Called for each accepted record once its batch is committed: may answer a request that waits for the record. */
+	/*
+	 * Called for each accepted record once its batch is committed: may answer a request that waits for the record. Not called
+	 * during a replay. A service without a ledger gets the records of its input ledgers, except those that do not fit into the
+	 * batch.
+	 */
 	void (*accepted)(Handler *handler, const Record *record);
 	/*
 	 * Optional. Sets *needed to true if state still holds something that this old record of its ledger stated. Without this

@@ -24,26 +24,26 @@ typedef struct {
 } IncidentStore;
 
 void incident_store_init(IncidentStore *incidents);
-/* Call when the store was changed by others or rolled back: the next load reads it again. */
+/* Call when the store was changed by others or rolled back: the next load reads the incident from the store again. */
 void incident_store_forget(IncidentStore *incidents);
 void incident_store_release(IncidentStore *incidents);
 
 /*
- * *out is borrowed until the next call; exists is false if there is no such incident. ERROR_INTERNAL: the row is damaged; the
- * text says that the state file is to be deleted.
+ * *out is borrowed until the next call; (*out)->exists is false if there is no such incident. ERROR_INTERNAL: the row is damaged;
+ * the text says that the state file is to be deleted.
  */
 Result incident_store_load(IncidentStore *incidents, Store *store, Slice id, const StoredIncident **out);
 
-/* Folds the entries of a record into its incident, without saving it; see stored_incident_fold. *out is borrowed as above. */
+/* Folds the entries of a record into its incident, and does not save; see stored_incident_fold. *out is borrowed as above. */
 Result incident_store_fold(IncidentStore *incidents, Store *store, const JournalRecord *record, const StoredIncident **out);
 
 /* For copies, which may read a record again: does nothing, with *out NULL, if the copy already includes the entries. */
 Result incident_store_follow(IncidentStore *incidents, Store *store, const JournalRecord *record, const StoredIncident **out);
 
-/* The document of the incident that was folded last, as text; borrowed until the next call. */
+/* The document of the incident that was loaded or folded last, as text; borrowed until the next call. ERROR_INTERNAL: too large. */
 Result incident_store_text(IncidentStore *incidents, Slice *out);
 
-/* Writes the columns of INCIDENT_COLUMNS of the incident that was folded last. */
+/* Writes the columns of INCIDENT_COLUMNS of the incident that was loaded or folded last. */
 Result incident_store_save(IncidentStore *incidents, Store *store);
 
 #endif

@@ -37,7 +37,7 @@ typedef struct {
 	InputPartition list[INPUT_PARTITIONS];
 	size_t count;
 	LedgerPositions accepted; /* owners only: the positions that the last accepted record states */
-	Instant observed_at;      /* while opening: when a record was last observed again; INSTANT_NONE: observing has not begun */
+	Instant observed_at;      /* while opening: the last time with progress in observing again; INSTANT_NONE: not begun */
 	bool observe_stalled;     /* the last step of an opening observed no record */
 	BusReader *body_reader;
 	Buffer body;
@@ -72,8 +72,8 @@ LedgerPositions inputs_positions(const Inputs *inputs);
 int64_t input_accepted(const Inputs *inputs, const InputPartition *input);
 
 /*
- * Offset to read next. In a ledger this may be behind dropped records, while the position (`next`) of an owner or of a service
- * without a store is always right behind an accepted record.
+ * Offset to read next. In a ledger this may follow dropped records, while the position (`next`) of an owner or of a service
+ * without a store always follows an accepted record directly.
  */
 int64_t input_offset(const InputPartition *input);
 

@@ -10,7 +10,7 @@
 
 typedef struct JournalCache JournalCache;
 
-/* count: number of records that are kept, a few; those over JOURNAL_CACHED_MAX bytes are decoded each time. */
+/* count: number of records to keep, a few, at least 1. Records over JOURNAL_CACHED_MAX bytes are decoded each time. */
 enum { JOURNAL_CACHED_MAX = 1 << 16 };
 JournalCache *journal_cache_new(size_t count);
 /* NULL is accepted. */
@@ -19,7 +19,10 @@ void journal_cache_free(JournalCache *cache);
 /* *out is borrowed until the next call. ERROR_INPUT: the body is not a journal record. */
 Result journal_cache_read(JournalCache *cache, Slice body, const JournalRecord **out);
 
-/* Keeps a tree from which body was written; takes it. ERROR_INPUT: it is not a journal record, e.g. a text is too long. */
+/*
+ * Keeps the tree from which body was written, unless body is larger than JOURNAL_CACHED_MAX. Takes ownership of the tree, also
+ * after an error. ERROR_INPUT: the tree is not a journal record, e.g. a text is too long.
+ */
 Result journal_cache_put(JournalCache *cache, Slice body, json_t *tree);
 
 #endif

@@ -110,7 +110,7 @@ static void batch_forget(Owner *owner)
 
 /*
  * Gives up the epoch: rolls back everything that was not read back, and follows the ledger again from the committed state. why is
- * logged and counted as a doubt, and the next claim waits for pause_ms. why NULL: none of this.
+ * logged and counted as a doubt, and the next claim waits for pause_ms. If why is NULL, nothing is logged, counted or delayed.
  */
 static void owner_doubt(Owner *owner, const char *why, int64_t pause_ms)
 {
@@ -758,7 +758,7 @@ static Result opening_append(Owner *owner)
 	return result;
 }
 
-/* Observes inputs, then emits the outputs that may not be durable and begins the term. Called again until all are observed. */
+/* Observes inputs, then emits the outputs that may not be durable and begins the term. Repeated until all inputs are observed. */
 static Result open_partition(Owner *owner, bool *progressed)
 {
 	bool complete;

@@ -8,18 +8,18 @@
 /* Reads the CloudEvents attributes from packed headers, in one pass. ERROR_INPUT without ce_id, ce_type or a valid ce_time. */
 Result record_read(TopicId topic, unsigned partition, const BusRecord *from, Record *out);
 
-/* True for the ledger protocol's own types: claimed, opened, advanced. */
+/* True for the types of the ledger protocol (claimed, opened, advanced): every type that begins with "tocsin.ledger.". */
 bool record_is_bookkeeping(const Record *record);
 
 /*
- * True if the record is in the partition of its incident or of its key (docs/design/ownership.md, "Words and topics"). A record
- * that names neither may be in any partition.
+ * True if the record is in the partition of its incident or of its key (docs/design/ownership.md, "Words and topics"). Also true
+ * for a record that names neither, and for every record of a topic that is not slotted.
  */
 bool record_is_in_partition(const Record *record, unsigned partitions);
 
 /*
- * Any program may write to a stream, and an id becomes the ce_cause of records that follow from it: its size is bounded where it
- * is read. A key may be the id of a policy pack, which is longer.
+ * Bounds, in bytes, of the texts of an input. Any program may write to a stream, and the id of an input becomes the ce_cause of the
+ * records that follow from it. A key may be the id of a policy pack, which is longer than other ids.
  */
 enum { RECORD_ID_MAX = 256, RECORD_KEY_MAX = 1280 };
 

@@ -7,7 +7,7 @@
  *   2. An input has at most one accepted effect: no ce_id is accepted twice.
  *   6. Positions of inputs never go back along accepted records.
  *
- * Pure: records in, findings out. Memory grows with the ledger: 16 bytes for each accepted record and each incident.
+ * Pure: records in, findings out. Memory grows with the ledger: 21 to 43 bytes for each accepted record and each incident.
  */
 #ifndef TOCSIN_RUNTIME_REPLAY_H
 #define TOCSIN_RUNTIME_REPLAY_H
@@ -23,7 +23,7 @@ typedef void (*ReplayFinding)(void *context, int64_t offset, const char *text);
 
 typedef struct {
 	uint64_t records, accepted; /* accepted: without claims */
-	uint64_t claims, takeovers; /* takeovers: claims that changed the owner */
+	uint64_t claims, takeovers; /* takeovers: claims, except the first, that changed the owner */
 	uint64_t dropped;           /* by the rule, which is no error: late, repeated, of a former owner, of an unknown writer */
 	uint64_t unknown_writers;         /* the part of `dropped` from unknown writers: other programs may write to the topic */
 	uint64_t holes, findings;

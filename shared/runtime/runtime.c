@@ -21,9 +21,9 @@ struct Runtime {
 	Handler handler;
 	BusReader *bus_reader;
 	Policy *policy;
-	int64_t policy_next; /* messages before it are judged */
+	int64_t policy_next; /* messages before this offset are judged */
 	int64_t policy_end;  /* end of the messages to judge now */
-	int64_t policy_try;  /* message to read next, from policy_end - 1 down to policy_next; below it: none */
+	int64_t policy_try;  /* offset of the message to read next, from policy_end - 1 down to policy_next; if less: none */
 	Buffer policy_body;
 	Inputs inputs;
 	Outputs outputs;
@@ -188,7 +188,7 @@ static Result policy_follow(Runtime *runtime)
 	if (!result_failed(read) && visit.offset < 0 && next == position.from)
 		return result_ok(); /* the message has not arrived yet */
 	Policy *policy = NULL;
-	/* Compaction may have dropped the message: then the one that is read was tried before. */
+	/* If compaction has dropped the message, the read delivers a later one, which was tried before. */
 	bool found = visit.offset == position.from;
 	Result result = found ? policy_read_message(buffer_slice(&runtime->policy_body), &policy) : result_ok();
 	if (found && !result_failed(result)) {
@@ -240,7 +240,7 @@ static void lag_measure(const Runtime *runtime, Lag *lag)
 		lag_add(lag, options->bus, input_position(runtime, &runtime->inputs.list[i]));
 }
 
-/* The policies' topic has no lag: every step reads its last record, the only one that counts. */
+/* No lag is reported for the topic of policies, because only its last valid message counts. */
 static void lag_report(Runtime *runtime)
 {
 	Instant now = runtime->handler.now;

@@ -74,8 +74,9 @@ RuntimePhase runtime_phase(const Runtime *runtime);
 
 /*
  * The answer of /readyz. A service with a ledger is ready when it owns the partition, or when the partition is not assigned to it
- * and it has read the ledger to its end (without `standby`: at once). A service without a ledger is ready when it has caught up.
- * A service that needs a policy is not ready before one was published.
+ * and it has read the ledger to its end (without `standby`: at once). A service without a ledger is ready when it has caught up;
+ * without a store, also when the partition is not assigned to it. A service that needs a policy is not ready before it has read a
+ * valid one.
  */
 bool runtime_is_ready(const Runtime *runtime);
 
@@ -102,7 +103,7 @@ Handler *runtime_handler(Runtime *runtime);
 /* Counts since creation. */
 typedef struct {
 	uint64_t inputs, records, claims;
-	uint64_t superseded; /* epochs lost to another owner's claim */
+	uint64_t superseded; /* claims and epochs lost to another owner's claim */
 	uint64_t dropped; /* ledger records that the rule dropped */
 	uint64_t doubts, dead_letters;
 } RuntimeFigures;

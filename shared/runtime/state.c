@@ -114,7 +114,7 @@ Result state_cursor_load(Store *store, const char *name, LedgerCursor *out)
 			.prev_seq = (uint64_t)statement_integer(row, 4), .next = statement_integer(row, 5),
 			.marked = statement_integer(row, 6), .genesis_owner = (uint64_t)statement_integer(row, 7),
 		};
-	/* Not derived from next > 0: a reader that has only dropped records of other programs must not accept the next one. */
+	/* `trimmed` does not follow from next > 0: a reader that has only dropped records must not accept the next unchecked. */
 	out->trimmed = out->marked == MARKED_TRIMMED;
 	out->marked = out->trimmed ? 0 : out->marked;
 	return statement_end(row);

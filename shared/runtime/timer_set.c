@@ -175,7 +175,7 @@ static Result arming_step(TimerSet *set)
 	for (; !result_failed(result) && statement_next(row); count++) {
 		result = timer_arm(set, statement_slice(row, 0), statement_integer(row, 1));
 		if (!text_copy(statement_slice(row, 0), last, sizeof(last)))
-			result = state_broken(set->handler); /* timer_set_arm refuses such an id */
+			result = state_broken(set->handler); /* longer than handler_arm permits */
 	}
 	Result ended = statement_end(row);
 	TRY(result_failed(result) ? result : ended);

@@ -5,8 +5,8 @@
  * The rule
  *   1. A row has a due time and a `show` time, which equals the due time until the timer fires. Firing sets it to the end of a
  *      lease of 30 s, in the transaction of the batch: a rollback ends the lease. Arming and the start of a term end it as well.
- *   2. A timer fires when the timer store reports it, unless its row is missing, has another due time, or is leased. The store is
- *      then corrected, so a report of a timer that was completed meanwhile removes it from the store.
+ *   2. A timer fires when the timer store reports it, unless its row is missing, has another due time, or is leased. If the row is
+ *      missing, the timer is removed from the store; if its due time differs, the store gets the row's due time.
  *   3. A timer fires from state, in the order of the rows' show times, when its show time has come and
  *        - the timer store is unreachable, or does not have all timers yet: at that time;
  *        - otherwise STATE_GRACE_MS (500 ms) later: the store was slow, or has lost the timer.

@@ -13,8 +13,8 @@
 typedef struct {
 	Handler *handler; /* of a service with `needed` */
 	BusReader *reader;
-	int64_t retention_ms; /* records with a ce_time less than this long ago are kept; a ce_time in the future says nothing */
-	int64_t until;   /* records from this offset on are kept: their outputs may not be durable yet */
+	int64_t retention_ms; /* younger records are kept; a ce_time over INSTANT_AHEAD_MAX_MS ahead says nothing about age */
+	int64_t until;   /* records from this offset on are kept, because their outputs may not be durable yet */
 } LedgerTrim;
 
 /* Reads at most 20,000 records, so more may be left to trim. ERROR_AGAIN of the bus is logged and not returned. */

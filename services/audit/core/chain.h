@@ -22,7 +22,10 @@
 
 #include <stdint.h>
 
-/* Bytes of a line: more than six times BUS_RECORD_MAX, because a control character in a header is written as six (\u001f). */
+/*
+ * Most bytes of a line. The record in it may have half as many (chain_append), four times BUS_RECORD_MAX, because escapes lengthen
+ * the headers: a control character is written as six bytes (\u001f).
+ */
 enum { CHAIN_LINE_MAX = 8 << 20 };
 
 /* The end of a chain; all members are zero for an empty chain. */
@@ -48,7 +51,8 @@ void chain_record_write(Buffer *out, const ChainRecord *record);
 
 /*
  * Appends the next line with its line feed to out, which must have room for CHAIN_LINE_MAX bytes, and advances head.
- * ERROR_INPUT: the record is too large; head and out are unchanged.
+ * ERROR_INPUT: the record is longer than CHAIN_LINE_MAX / 2; ERROR_INTERNAL: out lacks that room. After an error head and out are
+ * unchanged.
  */
 Result chain_append(ChainHead *head, const ChainRecord *record, Buffer *out);
 

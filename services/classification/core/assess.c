@@ -16,7 +16,7 @@ static int value_or(int value, int otherwise)
 	return value >= 0 ? value : otherwise;
 }
 
-/* The members of a document that decide besides the rules; -1: absent, or no word of the list. */
+/* The members of a document that the assessment uses besides the rules; -1: absent, or not in the list of words. */
 typedef struct {
 	int kind, severity;
 } Facts;

@@ -15,11 +15,11 @@
  *   6  importance: stated by the rule, else general
  *   7  loss: stated by the rule, else by the pack for the severity, else minor
  *   8  social harm: stated by the rule, else general
- *   9  grade: from the matrix, by importance and loss; or that of the social harm, if it is worse
+ *   9  grade: from the matrix, by importance and loss; or the grade of the social harm, if that grade is worse
  *  10  damage level: stated by the pack for the grade
  *  11  flags: stated by the rule
  *
- * The verdict records which source decided steps 3, 4, 7 and 9, and verdict_reason names that source.
+ * The verdict records which source decided steps 3, 4, 7 and 9; verdict_reason chooses its sentences by it.
  */
 #ifndef TOCSIN_CLASSIFICATION_CORE_ASSESS_H
 #define TOCSIN_CLASSIFICATION_CORE_ASSESS_H

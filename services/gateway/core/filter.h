@@ -17,7 +17,7 @@ typedef struct {
 		Slice value; /* in `bytes` */
 	} values[FILTER_VALUES_MAX]; /* values of one filter are adjacent */
 	bool given[INCIDENT_FIELDS_MAX]; /* by index of the row */
-	const char *const *allowed; /* choices of the first filter with a wrong value; NULL: none */
+	const char *const *allowed; /* choices of the first filter that has another value; NULL: no filter has */
 	Slice text; /* q in lower case; empty: none */
 	bool text_given, limit_given, cursor_given;
 	int64_t limit;

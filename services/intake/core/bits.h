@@ -18,19 +18,19 @@ bool bits_equal(Bits one, Bits other);
 /* Reads 26 base32 characters. False, with *out untouched, if the text is anything else. */
 bool bits_read(Slice text, Bits *out);
 
-/* prefix is at most 5 characters. */
+/* The id with this prefix; only the first 5 characters of a longer prefix are used. */
 Id bits_write(const char *prefix, Bits bits);
 
-/* "inc_" and 26 base32 characters. */
+/* Reads "inc_" and 26 base32 characters. False, with *out untouched, if the id is anything else. */
 bool bits_read_incident(Slice incident_id, Bits *out);
 
-/* "evt_" and 26 base32 characters. */
+/* Reads "evt_" and 26 base32 characters. False, with *out untouched, if the id is anything else. */
 bool bits_read_event(Slice event_id, Bits *out);
 
-/* When the incident was opened: the first 48 bits of its id. */
+/* When the incident was opened: the 48 bits of its id after the two zero bits. */
 Instant bits_opened_at(Bits incident);
 
-/* A 64-bit fingerprint of any id, never 0: the last 64 bits of an id of Tocsin, which are uniform, or the hash of another id. */
+/* A 64-bit fingerprint of any id, never 0: the last 64 bits of an id in the form of Tocsin, which are uniform; else of its hash. */
 uint64_t fingerprint_of(Slice id);
 
 #endif

@@ -44,7 +44,7 @@ void dedup_clear(DedupFilter *filter);
  */
 bool dedup_add(DedupFilter *filter, int64_t offset, uint64_t fingerprint);
 
-/* True when dedup_add would find the id known. offset is not before the last one added. Adds nothing. */
+/* True when dedup_add would find the id known. Adds nothing. offset must not be less than the last offset added. */
 bool dedup_knows(const DedupFilter *filter, int64_t offset, uint64_t fingerprint);
 
 /* The offset from which the stream must be read again, so that verdicts from position on are the same. */

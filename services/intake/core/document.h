@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 /*
- * ERROR_INPUT for a document that classification or response would refuse. It must be refused before its key has a window:
+ * ERROR_INPUT for a document that classification or response would refuse. Check before the event's key gets a window: otherwise
  * an incident that cannot be opened would count the sender's next events of the key. person: the report of a person.
  */
 Result document_check(bool person, Slice document);

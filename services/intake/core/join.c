@@ -25,7 +25,7 @@ static Instant seconds_before(Instant at, int64_t seconds)
 	return before;
 }
 
-/* A new list of the incidents that entered at `oldest` or later, without the announced one. *found: it was among them. */
+/* A new list of the incidents that entered at `oldest` or later, without the announced incident. *found: it was in the list. */
 static json_t *incidents_without(json_t *incidents, const Join *join, Instant oldest, bool *found)
 {
 	json_t *kept = json_array();

@@ -24,11 +24,11 @@ typedef struct {
 /* window NULL: the key is not known. */
 EventVerdict judge(const Window *window, const Arrival *arrival);
 
-/* True when the closing of the incident, at that offset of the input, ends the window. */
+/* True when the closing of the incident, read at `offset` of the input, ends the window. */
 bool judge_closing(const Window *window, Bits incident, int64_t offset);
 
 /*
- * True when the reopening, at that offset of the input and that time, returns the key to its incident: the key is not known,
+ * True when the reopening, read at `offset` of the input with time `at`, returns the key to its incident: the key is not known,
  * or its window is over. An open window keeps the key, whichever incident it belongs to.
  */
 bool judge_reopening(const Window *window, int64_t offset, Instant at);

@@ -168,9 +168,9 @@ static void imported_row_take(Recount *recount, Stretch *last, const Stretch *be
 }
 
 /*
- * Extends the last stretch of the key if the row continues its incident. A resumed row with a smaller count than the row before
- * it does not continue it: intake had pruned the incident and took the count of response, and no event of the key was counted
- * in between.
+ * Extends the last stretch of the key if the row continues the incident of that stretch. A resumed row whose count is smaller than
+ * that of the previous row begins a new stretch: intake had pruned the incident and took the count of response, and no event of the
+ * key was counted in between.
  */
 static bool stretch_extend(const Recount *recount, Stretch *last, RecountStep step, const Stretch *begun)
 {
@@ -187,7 +187,7 @@ static bool stretch_extend(const Recount *recount, Stretch *last, RecountStep st
 	return true;
 }
 
-/* An incident that had the key before continues from its last count, or from its row's count if that is smaller. */
+/* An incident that had the key before continues from its last count, or from the count of the new row if that is smaller. */
 static void stretch_resume(const Recount *recount, Stretch *begun, uint32_t earlier)
 {
 	begun->earlier = earlier;

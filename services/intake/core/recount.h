@@ -81,8 +81,8 @@ typedef struct {
 int64_t recount_end(const Recount *recount);
 
 /*
- * Call it if retention dropped events while the recount ran: all those between the last event taken (if none was taken:
- * options.first) and this offset.
+ * Call it if retention dropped events while the recount ran. offset: of the oldest event still kept. The dropped events are those
+ * after the last event taken (if none was taken: from options.first on) and before offset.
  */
 void recount_kept_from(Recount *recount, int64_t offset);
 

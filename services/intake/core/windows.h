@@ -19,7 +19,7 @@
 #include "services/intake/core/row.h"
 
 enum {
-	WINDOWS_MAX = 1 << 22,     /* entries; above it, the rows that end first are pruned (decide.c) */
+	WINDOWS_MAX = 1 << 22,     /* entries; from this number on, the rows that end first are pruned (decide.c) */
 	COALESCE_MS = 1000,        /* least time between two reports of a key */
 	CHECK_MS = 500,            /* between two checks; without an event between them the key is quiet and its count is reported */
 	COALESCE_STEPS = 6,        /* 1, 2, 4, 8, 16, 30 s between reports while the key keeps repeating */
@@ -63,7 +63,7 @@ void windows_clear(Windows *windows);
 Window *windows_find(const Windows *windows, Bits key);
 
 /*
- * Sets the key's entry to the row; it is not pending afterwards. A row whose `through` is smaller than the entry's changes
+ * Sets the key's entry to the row; the entry is not pending afterwards. A row whose `through` is smaller than the entry's changes
  * nothing: the entry belongs to a newer incident.
  */
 void windows_put(Windows *windows, const WindowRow *row);

@@ -46,10 +46,10 @@ typedef struct {
  * document; neither gets rows with FIELD_RESTRICTED.
  */
 
-/* True when each row on the way of the pointer ("/assignee/team") has FIELD_IN_NOTICE and none has FIELD_RESTRICTED. */
+/* True when each row that the pointer names ("/assignee/team": two rows) has FIELD_IN_NOTICE and not FIELD_RESTRICTED. */
 bool notice_shows(const FieldTable *table, const char *pointer);
 
-/* The document without the members of rows with FIELD_RESTRICTED: a new reference, to the same object if there are none. */
+/* The document without the members of rows with FIELD_RESTRICTED: a new reference, to document itself if no row has the flag. */
 json_t *notice_document(const FieldTable *table, json_t *document);
 
 /* The body of a webhook. */
@@ -71,20 +71,23 @@ extern const Channel channel_webhook, channel_email;
 /* NULL: unknown type. */
 const Channel *channel_of_type(const char *type);
 
-/* True when the channel lacks a setting; missing then names it ("TOCSIN_WEBHOOK_URL"), or the member that is absent ("url"). */
+/*
+ * True when the channel cannot be used. missing then names the setting that is not set ("TOCSIN_WEBHOOK_URL"), the member that is
+ * absent or too long ("url"), or "type" if the type is unknown.
+ */
 bool channel_missing_setting(const ChannelPolicy *channel, const NotificationEnvironment *environment,
 		   char missing[static CHANNEL_MISSING]);
 
-/* ERROR_INPUT with the remedy: the egress rules forbid the channel's address (egress_url). OK if the address is not set. */
+/* ERROR_INPUT with the remedy: the egress rules forbid the URL of a webhook (egress_url). OK if it is not set, and for mail. */
 Result channel_allowed(const ChannelPolicy *channel, const NotificationEnvironment *environment, const EgressRules *egress);
 
-/* ERROR_INPUT: the channel lacks a setting, or the message is too large. Call outbound_message_release in any case. */
+/* ERROR_INPUT: a setting is missing, the type is unknown, or the message is too large. Always call outbound_message_release. */
 Result outbound_message_write(const Notice *notice, OutboundMessage *out);
 void outbound_message_release(OutboundMessage *message); /* wipes url and secret */
 
 /*
- * Appends text with every ${NAME} replaced by the value of that setting. False: a setting is not set, and missing is its name;
- * or text is NULL, empty or too long, and missing is `name`.
+ * Appends text with every ${NAME} replaced by the value of that setting. False in three cases: a setting is unset or empty, and
+ * missing is its name; text is NULL, empty or too long, and missing is `name`; a ${ is malformed, and missing is text from there.
  */
 bool setting_resolve(const NotificationEnvironment *environment, const char *text, const char *name, Buffer *out,
 		     char missing[static CHANNEL_MISSING]);

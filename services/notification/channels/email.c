@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* NULL also for a member whose row does not permit notices to show it. */
+/* NULL: the incident lacks the member, or the member's row does not permit notices to show it. */
 static const char *notice_text(const Notice *notice, const char *pointer)
 {
 	return notice_shows(&incident_table, pointer) ? json_string_value(json_at(notice->incident, pointer)) : NULL;

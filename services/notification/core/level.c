@@ -71,7 +71,7 @@ static void target_add(const Level *level, json_t *deliveries, const Target *tar
 	buffer_release(&detail);
 }
 
-/* True when the list lacks the recipient and has room for it. Else, if only one element is left, adds one with SKIP_TOO_MANY. */
+/* True when the list lacks the recipient and has room for it. If only one more fits, adds a delivery with SKIP_TOO_MANY. */
 static bool target_fits(const Level *level, json_t *deliveries, const char *recipient)
 {
 	size_t count = json_array_size(deliveries);

@@ -7,7 +7,7 @@
  *
  * No recipient is notified twice of the same level, even if the plan moves to another policy and its levels start again. A
  * target that cannot be notified gets a delivery in state skipped, with the reason. A level that would have no delivery gets a
- * skipped delivery to "nobody". The outcome of a level does not change when the next level is due: that counts from base_at.
+ * skipped delivery to "nobody". The next level is due at a time counted from base_at, whatever the outcome of this level is.
  */
 #ifndef TOCSIN_NOTIFICATION_CORE_LEVEL_H
 #define TOCSIN_NOTIFICATION_CORE_LEVEL_H

@@ -11,7 +11,7 @@ typedef enum {
 	SKIP_NONE,
 	SKIP_NO_TARGETS, /* the level has no targets */
 	SKIP_POLICY_CHANGED, /* the escalation policy or its level no longer exists */
-	SKIP_UNKNOWN_TARGET, /* name: the target as written in the policy */
+	SKIP_UNKNOWN_TARGET, /* name: the target as written in the policy; of an unknown channel, only its id */
 	SKIP_NOBODY_ON_DUTY, /* name: the team */
 	SKIP_NO_MAIL_CHANNEL, /* name: the person */
 	SKIP_NO_ADDRESS, /* name: the person */

@@ -13,8 +13,9 @@
 json_t *resumption_of(const Incident *incident, const IncidentExtras *extras, const Entries *entries, const Policy *policy);
 
 /*
- * A new list of join_table if the policy joins incidents and the entries open, close or reopen one; else NULL. incident: before
- * the entries; for an opening, what they open. Noise is announced only when it is reopened.
+ * A new list of objects of join_table if the policy joins incidents by a member that this one has, and the entries open, close or
+ * reopen it; else NULL. incident: as it was before the entries; for an opening, the incident that the entries open. Noise is
+ * announced only when it is reopened.
  */
 json_t *joins_of(const char *incident_id, const Incident *incident, const Entries *entries, const Policy *policy);
 

@@ -1,7 +1,7 @@
 /*
  * Decides a command on an incident, under a policy. Pure; the time is an argument.
  *
- * The checks, in this order: the incident exists, a role permits the command, the arguments are valid, the version is the
+ * The checks, in this order: command and incident exist, a role permits the command, the arguments are valid, the version is the
  * expected one, the lifecycle takes the command in this status. The first check that fails refuses the command.
  */
 #ifndef TOCSIN_RESPONSE_DECIDE_H
@@ -19,8 +19,8 @@ typedef enum {
 
 typedef struct {
 	DecisionKind kind;
-	Entries entries;  /* DECIDED_ENTERED: owns the list */
-	json_t *problem;  /* DECIDED_REFUSED: {code, detail, allowed, errors}; owned */
+	Entries entries;  /* the list is owned, and empty unless DECIDED_ENTERED */
+	json_t *problem;  /* the first check that failed: {code, detail, allowed, errors}, owned; NULL: none failed */
 	int64_t version;  /* of the incident after the command; INT64_MIN: no such incident */
 } Decision;
 

@@ -14,7 +14,7 @@ typedef struct {
 	json_t *list; /* owned */
 	int64_t version, sequence; /* of the last entry */
 	Instant at;
-	RecordEffect effect; /* of the last entry that has one; an opening as noise has none */
+	RecordEffect effect; /* of the last entry that opens, closes or reopens; noise that is opened counts as RECORD_CHANGES */
 	bool resumes; /* a person reopens the incident: its correlation key counts events for it again */
 } Entries;
 

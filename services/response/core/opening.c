@@ -301,7 +301,7 @@ static void escalation_review(const Review *review, IncidentChange *change, Inst
 	}
 }
 
-/* If an event or a weakness becomes an incident, a new object with its former kind and acknowledgement; else NULL. */
+/* If the assessment changes the kind: a new object with the former kind and, if acknowledged, acknowledgement; else NULL. */
 static json_t *former_values(const Review *review)
 {
 	if (!is_promotion(review))

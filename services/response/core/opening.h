@@ -10,7 +10,8 @@
 
 /*
  * Entries of a new incident: opened, assessed and, if the escalation policy names a team, assigned. Known noise is opened as
- * a false alarm and is not assigned. ERROR_INPUT: the assessment or the document is invalid. The caller owns out->list.
+ * a false alarm and is not assigned. ERROR_INPUT: assessment, document or number is missing or invalid. The caller owns
+ * out->list.
  * *opened is the incident as opened and graded, without its title; it borrows from the record.
  */
 Result opening_decide(const AssessmentRecord *record, const Policy *policy, Instant now, Entries *out, Incident *opened);

@@ -124,7 +124,7 @@ def field_schema(field, use):
         schema = or_null(schema)
     sentence = field["sentence"] and field["sentence"] + (f" (since {field['since']})" if field["since"] else "")
     if field["fallback"] is not None:
-        schema["default"] = field["fallback"] if schema.get("type", [""])[0] == "string" else json.loads(field["fallback"])
+        schema["default"] = field["fallback"] if field["type"] in ("text", "choice") else json.loads(field["fallback"])
     return ({"description": sentence} if sentence else {}) | schema
 
 

@@ -42,6 +42,15 @@ static const Field *column_next(size_t *at)
 	return NULL;
 }
 
+/* A comment with every row and if q searches it: the stored documents and texts of a view with other rows are incomplete. */
+static void members_write(Buffer *out)
+{
+	buffer_text(out, "/*");
+	for (size_t i = 0; i < incident_table.count; i++)
+		buffer_format(out, " %s%s", incident_table.fields[i].name, incident_table.fields[i].flags & FIELD_SEARCH ? "+" : "");
+	buffer_text(out, " */");
+}
+
 static void schema_write(Buffer *out)
 {
 	const Field *field;
@@ -54,6 +63,7 @@ static void schema_write(Buffer *out)
 		if (field->flags & FIELD_INDEXED)
 			buffer_format(out, "CREATE INDEX \"incidents_%s\" ON incidents (\"%s\", id);", field->name, field->name);
 	buffer_text(out, other_tables);
+	members_write(out);
 }
 
 enum { FIXED_COLUMNS = 8 };

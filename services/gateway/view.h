@@ -1,8 +1,8 @@
 /*
  * The gateway's view: incidents, their timelines and the commands of the last 30 days, folded from journal, deliveries and
  * commands into one SQLite file. An incident has a column for each row of incident_table with FIELD_FILTER, and an index on the
- * column if the row also has FIELD_INDEXED. A change of these rows changes the schema, and the file is rebuilt. The parameter q
- * searches the texts of the rows with FIELD_SEARCH; these are not part of the schema, so stored incidents keep their former text.
+ * column if the row also has FIELD_INDEXED. The parameter q searches the texts of the rows with FIELD_SEARCH. The schema names
+ * all rows; a file with other rows is rebuilt, so that every stored document is complete.
  * No decision depends on the view; if the file is deleted, it is rebuilt from these topics.
  * Only the service's thread writes; other threads read through Stores of their own (view_readers.h).
  *

@@ -7,7 +7,8 @@
  * A word FROM>TO takes the command in status FROM and leads to TO; a word FROM takes it and leaves the status. FROM is a status,
  * or `open`, `finished` or `any` for all statuses of that sort. The first word that matches applies; a status that no word
  * matches refuses the command. Everything else is derived from these texts: the allowed commands, the picture, the judge of the
- * simulation. tests/unit/lifecycle_test.c requires that each name in them exists and that each status can be reached. Pure.
+ * simulation. tests/unit/lifecycle_test.c requires that each name in them exists and that each status can be reached, except
+ * four that wait for commands to come. Pure.
  */
 #ifndef TOCSIN_DOMAIN_LIFECYCLE_H
 #define TOCSIN_DOMAIN_LIFECYCLE_H

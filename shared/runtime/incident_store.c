@@ -102,7 +102,7 @@ Result incident_store_text(IncidentStore *incidents, Slice *out)
 					    result_ok();
 }
 
-Result incident_store_save(IncidentStore *incidents, Store *store)
+static Result last_save(IncidentStore *incidents, Store *store)
 {
 	const IncidentExtras *extras = &incidents->last.extras;
 	Slice document;
@@ -112,4 +112,12 @@ Result incident_store_save(IncidentStore *incidents, Store *store)
 			 " ON CONFLICT (id) DO UPDATE SET document = ?2, report_version = ?3, noise = ?4, base_at = ?5, sequence = ?6",
 			 V_TEXT(id_slice(&incidents->last.id)), V_TEXT(document), V_INTEGER(extras->report_version),
 			 V_INTEGER(extras->noise), V_INTEGER(extras->base_at), V_INTEGER(extras->sequence));
+}
+
+Result incident_store_save(IncidentStore *incidents, Store *store)
+{
+	Result result = last_save(incidents, store);
+	if (result_failed(result))
+		incident_store_forget(incidents);
+	return result;
 }

@@ -43,7 +43,7 @@ Result incident_store_follow(IncidentStore *incidents, Store *store, const Journ
 /* The document of the incident that was loaded or folded last, as text; borrowed until the next call. ERROR_INTERNAL: too large. */
 Result incident_store_text(IncidentStore *incidents, Slice *out);
 
-/* Writes the columns of INCIDENT_COLUMNS of the incident that was loaded or folded last. */
+/* Writes the columns of INCIDENT_COLUMNS of the incident that was loaded or folded last. On failure that incident is forgotten. */
 Result incident_store_save(IncidentStore *incidents, Store *store);
 
 #endif

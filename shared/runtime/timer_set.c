@@ -69,6 +69,8 @@ static void change_record(TimerSet *set, bool armed, Slice id, Instant due_at)
 
 Result timer_set_arm(TimerSet *set, Slice id, Instant due_at, bool record_change)
 {
+	if (id.size == 0 || id.size >= sizeof(set->armed_to))
+		return result_fail(ERROR_INTERNAL, "the id of a timer has %zu bytes, not 1 to %zu", id.size, sizeof(set->armed_to) - 1);
 	TRY(store_run(set->handler->store, "INSERT OR REPLACE INTO runtime_timer (id, due, show) VALUES (?1, ?2, ?2)",
 		      V_TEXT(id), V_INTEGER(due_at)));
 	if (record_change)
@@ -174,8 +176,7 @@ static Result arming_step(TimerSet *set)
 	Result result = result_ok();
 	for (; !result_failed(result) && statement_next(row); count++) {
 		result = timer_arm(set, statement_slice(row, 0), statement_integer(row, 1));
-		if (!text_copy(statement_slice(row, 0), last, sizeof(last)))
-			result = state_broken(set->handler); /* longer than handler_arm permits */
+		must(text_copy(statement_slice(row, 0), last, sizeof(last))); /* timer_set_begin has checked the ids */
 	}
 	Result ended = statement_end(row);
 	TRY(result_failed(result) ? result : ended);
@@ -186,8 +187,20 @@ static Result arming_step(TimerSet *set)
 	return result_ok();
 }
 
+/* Only a damaged file has an id that timer_set_arm refuses. */
+static Result ids_check(const TimerSet *set)
+{
+	Statement *row = store_query(set->handler->store,
+				     "SELECT 1 FROM runtime_timer WHERE length(CAST(id AS BLOB)) NOT BETWEEN 1 AND ?1 LIMIT 1",
+				     V_INTEGER((int64_t)sizeof(set->armed_to) - 1));
+	bool damaged = statement_next(row);
+	TRY(statement_end(row));
+	return damaged ? state_broken(set->handler) : result_ok();
+}
+
 Result timer_set_begin(TimerSet *set, uint64_t epoch)
 {
+	TRY(ids_check(set));
 	set->epoch = epoch;
 	arming_start(set);
 	return store_run(set->handler->store, "UPDATE runtime_timer SET show = due WHERE show <> due");

@@ -1,6 +1,6 @@
 /*
- * Faults of the SQLite bus: its process is killed, its disk is full or cannot sync. The program replaces fsync and fdatasync
- * of the C library, to count calls and to make them fail.
+ * Faults of the SQLite bus: its process is killed, its disk is full or cannot sync. This program replaces fsync and fdatasync
+ * of the C library, to count the calls and to make some of them fail.
  */
 #include <stdarg.h>
 #include <stddef.h>

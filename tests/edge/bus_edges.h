@@ -53,10 +53,10 @@ void edge_append_text(Edge *edge, unsigned topic, unsigned partition, const char
 /* The BusDone callback to pass with appends that edge_settle shall wait for. */
 void edge_count_done(void *context, bool failed, int64_t offset);
 
-/* Waits until `done` was called for every append. */
+/* Waits until `done` was called for every append of edge_append; fails the test after 10 s. */
 void edge_settle(Edge *edge);
 
-/* The edge; skips the test where its bus is not available. */
+/* The edge of the running test. Skips the test if the edge's bus is not available. */
 Edge *edge_of(void **state);
 
 #endif

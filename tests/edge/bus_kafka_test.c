@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum { PARTITIONS = 4, APPENDS_MAX = 60000, WAIT_MS = 20000, SESSION_MS = 6000, JOIN_MS = 1500 };
-enum { STALL_MS = 5000 }; /* tolerance for a slow machine; without the deadline, closing the bus would take 30 s */
+enum { STALL_MS = 5000 }; /* tolerance for a slow machine; closing a bus without a deadline would take 30 s */
 
 /* How often `done` was called for one append, and how often as failed. */
 typedef struct {
@@ -249,7 +249,7 @@ static void closing_with_a_deadline_answers_every_append_though_brokers_do_not(v
 	assert_non_null(strstr(line, "\"detail\":\"Local: Purged"));
 }
 
-/* A thread that calls producer_silence_us without a pause while `asks` is true, like the threads of other senders. */
+/* The data of a thread that calls producer_silence_us without a pause while `asks` is true, as threads of other senders do. */
 typedef struct {
 	KafkaProducer producer;
 	atomic_bool asks, paused, ends;
@@ -302,7 +302,7 @@ static void silence_is_measured_from_the_first_append_in_flight_or_the_last_ackn
 	assert_int_equal(producer_silence_us(&producer, 8000), 3000);
 	producer_append_ended(&producer, 9000);
 	assert_int_equal(producer_silence_us(&producer, 9500), 500);
-	producer_append_ended(&producer, 0); /* 0: the append failed, so this is no acknowledgement */
+	producer_append_ended(&producer, 0); /* the time 0 states that the append failed, so nothing was acknowledged */
 	assert_int_equal(producer_silence_us(&producer, 20000), 0);
 	producer_append_begun(&producer, 30000);
 	assert_int_equal(producer_silence_us(&producer, 31000), 1000);
@@ -351,7 +351,7 @@ static void a_reader_that_lags_knows_how_far(void **state)
 	Result result = other->operations->read(reader, position, RECORDS, true, count_and_stop, &count, &position.from);
 	assert_int_equal(result.kind, ERROR_NONE);
 	assert_int_equal(count, 1);
-	assert_in_range(other->operations->end(other, 0, 0), 1, RECORDS - 1); /* the known end: only as far as records were read */
+	assert_in_range(other->operations->end(other, 0, 0), 1, RECORDS - 1); /* `other` knows the end only as far as it has read */
 	assert_int_equal(bus_high_watermark(other, 0, 0), RECORDS);
 	assert_int_equal(bus_high_watermark(other, 0, 1), 0);
 	other->operations->reader_close(reader);
@@ -494,7 +494,7 @@ static void a_group_that_has_not_answered_yet_is_reported(void **state)
 	(void)state;
 	KafkaConnection connection = { .options.group = "tocsin-test" };
 	KafkaMember member = { .connection = &connection };
-	assert_int_equal(member_health(&member).kind, ERROR_NONE); /* healthy: the member has not joined, so it expects no answer */
+	assert_int_equal(member_health(&member).kind, ERROR_NONE); /* a member that has not joined expects no answer */
 	member.started = true;
 	Result result = member_health(&member);
 	assert_int_equal(result.kind, ERROR_AGAIN);
@@ -503,7 +503,7 @@ static void a_group_that_has_not_answered_yet_is_reported(void **state)
 	assert_int_equal(member_health(&member).kind, ERROR_NONE);
 }
 
-/* When the process ends, its member has just sent the commit and has no result yet. */
+/* When the process ends, its group member has sent the commit but has not received the result. */
 static void a_commit_in_flight_when_a_process_ends_is_committed(void **state)
 {
 	Edge *edge = *state;
@@ -550,7 +550,7 @@ static void the_owner_of_an_unslotted_ledger_commits_all_of_its_inputs(void **st
 	options.topic_count = 2;
 	options.group_topic = SHARED;
 	assert_false(result_failed(bus_kafka_open(&options, 10000, NULL, NULL, &edge->bus)));
-	clock_sleep_ms(JOIN_MS); /* time in which an unwanted join would happen: nothing else shows that a member does not join */
+	clock_sleep_ms(JOIN_MS); /* a fixed time, because no event shows that a member does not join */
 	assert_false(bus_assigned(edge->bus, 0));
 	assert_false(result_failed(bus_join(edge->bus)));
 	for (int waited_ms = 0; waited_ms < WAIT_MS && !bus_assigned(edge->bus, 0); waited_ms += 20)
@@ -585,7 +585,7 @@ static void a_lost_partitions_position_is_not_overwritten(void **state)
 	while (!bus_assigned(former, kept))
 		kept++;
 	assert_false(result_failed(commit(former, 0, moved, 3)));
-	assert_false(result_failed(commit(former, 0, kept, 4))); /* sent together with the commit for `moved`, or after it */
+	assert_false(result_failed(commit(former, 0, kept, 4))); /* not sent before the commit for `moved` */
 	await_committed(successor, (BusPosition){ 0, kept, 4 });
 	assert_int_equal(committed(successor, 0, moved), 9);
 	former->operations->close(former);
@@ -653,7 +653,7 @@ static void a_log_is_trimmed_and_a_read_before_its_beginning_fails(void **state)
 	assert_extents(edge->bus, 6, 10);
 	assert_not_kept(edge->bus, 5);
 	assert_int_equal(other->operations->first(other, 0, 0), 4);
-	assert_not_kept(other, 5); /* `other` believes that offset 5 is kept; the broker knows better */
+	assert_not_kept(other, 5); /* `other` does not know that offset 5 was trimmed, but the broker does */
 	assert_int_equal(other->operations->first(other, 0, 0), 6);
 	assert_reads(other, 6, 10);
 	other->operations->close(other);

@@ -32,7 +32,8 @@ static const BusTopic byte_topics[TOPIC_COUNT] = {
 };
 
 /*
- * This file replaces the fdatasync that SQLite calls. It sleeps sync_ms, and kills the process when it counts syncs_left down to 0.
+ * This file replaces the fdatasync that SQLite calls. The replacement sleeps sync_ms before each sync. It decrements a positive
+ * syncs_left, and kills the process when syncs_left becomes 0.
  */
 static _Atomic int sync_ms, syncs_left;
 
@@ -189,7 +190,7 @@ static void a_stream_above_its_bytes_loses_read_records_even_under_load(void **s
 	assert_int_equal(edge->bus->operations->first(edge->bus, EVENTS, 0), 300);
 	assert_true(first_becomes(edge, 1, 50));
 	edge_close(edge);
-	/* Estimates the bytes again; they are above the limit, but the reader's position still prevents deletion. */
+	/* edge_open estimates the bytes again. They exceed the limit, but the reader's position still prevents deletion. */
 	edge_open(edge);
 	for (int i = 0; i < 20; i++) /* each batch is followed by a step of retention */
 		append_many(edge, LEDGER, 0, 5, SLICE("load"));
@@ -222,7 +223,7 @@ static ErrorKind read_from(Edge *edge, int64_t from, int64_t *next)
 	return result.kind;
 }
 
-/* All records from first to end can be read, and a read before first fails with ERROR_NOT_FOUND. */
+/* Asserts that all records of the partition can be read, and that a read before the first one fails with ERROR_NOT_FOUND. */
 static void assert_whole(Edge *edge)
 {
 	int64_t next, first = edge->bus->operations->first(edge->bus, LEDGER, 0);
@@ -313,8 +314,8 @@ static void a_long_trim_does_not_block_appends(void **state)
 }
 
 /*
- * Long bodies and slow syncs cause slow checkpoints of SQLite. These run between the commit of a step and the update of the bounds
- * in memory, so reads meet records that are deleted but still within the bounds.
+ * Long bodies and slow syncs cause slow checkpoints of SQLite. A checkpoint runs between the commit of a step and the update of the
+ * bounds in memory, so reads meet records that are deleted but still within the bounds.
  */
 static void a_read_during_a_trim_finds_no_damage(void **state)
 {
@@ -340,7 +341,7 @@ static void a_read_during_a_trim_finds_no_damage(void **state)
 	assert_whole(edge);
 }
 
-/* Trims in a child process that is killed during a sync. */
+/* Trims in a child process that is killed at the beginning of its sync number `syncs`. */
 static void child_trim(Edge *edge, int syncs)
 {
 	pid_t child = fork();
@@ -349,7 +350,7 @@ static void child_trim(Edge *edge, int syncs)
 		if (result_failed(bus_sqlite_open(&edge->options, &edge->bus)))
 			_exit(2);
 		syncs_left = syncs;
-		result_ignore(edge->bus->operations->trim(edge->bus, LEDGER, 0, LONG)); /* the child dies within; else it exits with 1 */
+		result_ignore(edge->bus->operations->trim(edge->bus, LEDGER, 0, LONG)); /* must not return: the child is killed */
 		_exit(1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);

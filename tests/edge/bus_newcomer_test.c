@@ -9,7 +9,7 @@
 
 enum { RECORDS = 600, READ_MAX = 7, MORE_MS = 30000 };
 
-/* The body of record n is n. */
+/* Appends records whose bodies are the numbers from `from` to `until` - 1. */
 static void append_numbers(Edge *edge, unsigned topic, unsigned partition, int from, int until)
 {
 	for (int i = from; i < until; i++) {

@@ -298,7 +298,7 @@ static void a_full_queue_refuses_at_once_and_makes_no_callback(void **state)
 		edge->accepted += !result_failed(result);
 	}
 	assert_int_equal(result.kind, ERROR_AGAIN);
-	assert_in_range(edge->accepted, 60, 130); /* a full queue, and as many that the committer may have taken out of it before */
+	assert_in_range(edge->accepted, 60, 130); /* a full queue, and what the committer had taken from it */
 	assert_int_equal(edge->done, 0);
 	pthread_mutex_unlock(&gate.mutex);
 	settle(edge);

@@ -91,7 +91,7 @@ static void check_round_trip(Installations *installations, unsigned from, unsign
 	/* + 1: the closing of the last incident. */
 	assert_int_equal(counts.records[TOPIC_EVENTS], INSTALLATION_SOURCES * INSTALLATION_REPEATS + 1);
 	assert_int_equal(counts.records[TOPIC_JOURNAL],
-			 installation_census(source).counts[TOPIC_JOURNAL]); /* accepted records, without the late record */
+			 installation_census(source).counts[TOPIC_JOURNAL]); /* the census excludes the late record */
 	assert_true(counts.records[TOPIC_JOINS] >= INSTALLATION_SOURCES);
 	assert_true(counts.records[TOPIC_JOURNAL] >= INSTALLATION_SOURCES);
 	assert_true(counts.records[TOPIC_DELIVERIES] >= INSTALLATION_SOURCES);
@@ -117,8 +117,8 @@ static void a_round_trip_from_twelve_partitions_over_three_keeps_all_records(voi
 }
 
 /*
- * Runs the services after an import: they must find nothing to do at first, and recognise events that were counted before the
- * export.
+ * Runs the services after an import. At first they must append nothing. Later they must recognise events that were counted before
+ * the export.
  */
 static void check_continuation(Installations *installations, unsigned from, unsigned to)
 {
@@ -172,7 +172,7 @@ static void a_trimmed_ledger_is_exported_from_its_first_record(void **state)
 	while (source->bus->operations->first(source->bus, TOPIC_REPORTS, 0) < CUT)
 		clock_sleep_ms(1);
 	FILE *file = installation_export(source, &counts);
-	/* 2 of the CUT records are a claim and an opening record, which no export contains. */
+	/* Of the CUT trimmed records, two are the claim and the opening record, which no export contains. */
 	assert_int_equal(counts.records[TOPIC_REPORTS], whole.records[TOPIC_REPORTS] - CUT + 2);
 	installation_import(target, file);
 	InstallationCensus before = installation_census(target);
@@ -182,7 +182,10 @@ static void a_trimmed_ledger_is_exported_from_its_first_record(void **state)
 	fclose(file);
 }
 
-/* The slot of an event or a join is that of its key, the slot of any other record that of its incident. */
+/*
+ * The slot that a record must have: for events and joins the slot of the key, for other records the slot of their incident. Records
+ * without an incident have the slot of their key.
+ */
 static unsigned slot_wanted(const ArchiveRecord *record)
 {
 	unsigned slot;

@@ -147,8 +147,8 @@ static bool answered_on(int client)
 }
 
 /*
- * The last BUSY connections answer shortly before the new ones arrive: not idle long enough for eviction even if connecting is
- * slow.
+ * The last BUSY connections are answered shortly before the new connections arrive. So even if connecting is slow, none of the
+ * answered connections is idle long enough to be evicted.
  */
 static void idle_connections_do_not_shut_out_new_ones(void **state)
 {
@@ -181,7 +181,7 @@ static void idle_connections_do_not_shut_out_new_ones(void **state)
 	http_server_stop(other);
 }
 
-/* Connections that just sent one byte are not idle when the server looks for one to evict; it must evict others. */
+/* Connections that just sent one byte are not idle, so the server must evict other connections. */
 static void slow_bytes_do_not_shut_out_new_connections(void **state)
 {
 	enum { NEW_CLIENTS = 40, IDLE_MS = 6000, ALLOWANCE = 20 };

@@ -375,7 +375,7 @@ static void a_client_that_disconnects_does_no_harm(void **state)
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-/* Sends a byte every 50 ms. Returns the ms until the server closed the connection, or -1 if it is open after three deadlines. */
+/* Sends a byte every 50 ms. Returns the ms until the server closes the connection; -1: still open after three request deadlines. */
 static int64_t trickle(const char *start)
 {
 	int client = client_new();

@@ -16,7 +16,7 @@
 
 enum { LEDGER, STREAM, TABLE, COUNT, WAIT_MS = 20000, NAME_SIZE = 64 };
 
-/* Each test has its own topic names, because all share a broker. */
+/* Each test has its own topic names, because all tests share a broker. */
 typedef struct {
 	char name[COUNT][NAME_SIZE];
 	KafkaTopic list[COUNT];
@@ -151,7 +151,7 @@ static void client_close(OtherClient *client)
 	rd_kafka_destroy(client->handle);
 }
 
-/* Sets `name` and segment.bytes. AlterConfigs replaces all settings, so the topic's other ones get the broker's defaults. */
+/* Sets `name` and segment.bytes. AlterConfigs replaces all settings, so the topic's other settings get the broker's defaults. */
 static void alter(const char *topic, const char *name, const char *value)
 {
 	OtherClient client = client_open(topic);
@@ -314,7 +314,7 @@ static void more_copies_than_brokers_are_refused_before_anything_is_created(void
 	assert_int_equal(fixture->differences.count, COUNT);
 }
 
-/* A killed broker restarts on its port with all its data; other fault tests rely on that. */
+/* Other fault tests rely on a killed broker that restarts on its port with all its data. */
 static void topics_survive_a_killed_broker(void **state)
 {
 	Fixture *fixture = broker_needed(state);

@@ -67,7 +67,7 @@ static void values_are_escaped_and_cut_so_that_a_line_stays_valid(void **state)
 	json_t *line = json_loads(caught, 0, NULL);
 	assert_non_null(line);
 	assert_string_equal(json_string_value(json_object_get(line, "quotes")), "a\"b\\c\nd");
-	assert_int_equal(strlen(json_string_value(json_object_get(line, "long"))), 511); /* a character is not split */
+	assert_int_equal(strlen(json_string_value(json_object_get(line, "long"))), 511); /* not 512: no character is split */
 	assert_string_equal(json_string_value(json_object_get(line, "latin")), "caf?");
 	assert_string_equal(json_string_value(json_object_get(line, "none")), "");
 	assert_int_equal(json_string_length(json_object_get(line, "control")), 512);
@@ -110,7 +110,7 @@ static const char dropped_total[] = "tocsin_log_lines_dropped_total";
 typedef struct {
 	int kept, read_end;
 	pthread_t reader;
-	Buffer text; /* what the reader has read */
+	Buffer text; /* the bytes that the thread `reader` has read */
 } Pipe;
 
 static void stdout_replace(int *kept, int with)
@@ -166,8 +166,8 @@ static void pipe_end(Pipe *of)
 }
 
 typedef struct {
-	int64_t lines, reported;  /* lines of the test; sum of the lines log-lines-dropped */
-	int64_t next[THREADS];    /* the next number of each thread */
+	int64_t lines, reported;  /* lines: the test's lines; reported: sum of `count` in log-lines-dropped */
+	int64_t next[THREADS];    /* by thread: the number after that of its last line */
 	bool in_order;
 } Found;
 
@@ -206,7 +206,7 @@ static Found lines_take(Slice text)
 typedef struct {
 	int thread, lines;
 	bool are_long;
-	int64_t slowest_us; /* of all calls */
+	int64_t slowest_us; /* duration of the slowest call of this thread */
 	pthread_t id;
 } Caller;
 
@@ -258,7 +258,7 @@ static void lines_of_threads_do_not_interleave_however_long(void **state)
 	int64_t before = metric_value(dropped_total);
 	Pipe out = pipe_begin();
 	pipe_read(&out);
-	/* At most 90 lines of 11 KB fit into what waits, so that a slower reader would lose some: they are logged in small groups. */
+	/* The log's queue holds at most 90 lines of 11 KB. The lines are logged in small groups, so that none is dropped. */
 	for (int i = 0; i < LONG_LINES / (8 * THREADS); i++) {
 		log_in_threads(8 * THREADS, true);
 		assert_true(log_flush(FLUSH_MS));
@@ -287,7 +287,7 @@ static void a_reader_that_does_not_read_blocks_nobody_and_what_is_dropped_is_cou
 	assert_true(took_ms < 10000 && slowest_ms < 1000);
 	Found found = lines_take(buffer_slice(&out.text));
 	assert_true(found.in_order);
-	assert_int_equal(found.next[0], STUCK_LINES + 1); /* a line that is logged when the reader reads again is not dropped */
+	assert_int_equal(found.next[0], STUCK_LINES + 1); /* the reader had resumed, so the last line was not dropped */
 	assert_true(found.reported > STUCK_LINES / 2);
 	assert_int_equal(found.lines + found.reported, STUCK_LINES + 1);
 	assert_int_equal(metric_value(dropped_total) - before, found.reported);
@@ -321,7 +321,7 @@ static void lines_that_cannot_be_written_are_reported_with_the_next_one_that_can
 
 enum { LAST_LINES = 2000 };
 
-/* Logs LAST_LINES lines in a child process, whose stdout is a pipe, and ends it. */
+/* Starts a child process that logs LAST_LINES lines to a pipe and then exits, or aborts if `aborts`. */
 static pid_t child_start(bool aborts, int *read_end)
 {
 	int ends[2];
@@ -353,7 +353,7 @@ static void a_process_that_ends_or_aborts_writes_its_last_line(void **state)
 		Pipe out = { .kept = -1 };
 		buffer_init(&out.text, 64 << 20);
 		pid_t child = child_start(aborts == 1, &out.read_end);
-		clock_sleep_ms(100); /* a slow reader: more lines wait than the pipe holds */
+		clock_sleep_ms(100); /* delays reading, so that the lines fill the pipe and some wait in the child */
 		read_all(&out);
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_true(aborts == 1 ? WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT

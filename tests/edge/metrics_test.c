@@ -52,7 +52,7 @@ static void a_counter_adds_up_for_each_combination_of_labels(void **state)
 static void a_gauge_is_set_and_adjusted(void **state)
 {
 	(void)state;
-	assert_has("tocsin_http_inflight_requests 0"); /* a metric is written even before its first use */
+	assert_has("tocsin_http_inflight_requests 0"); /* the metric is written before its first change */
 	metric_add(METRIC_HTTP_INFLIGHT, NULL, NULL, 3);
 	metric_add(METRIC_HTTP_INFLIGHT, "ignored", "too", -1);
 	assert_has("tocsin_http_inflight_requests 2");

@@ -538,7 +538,7 @@ static void a_key_being_sent_is_not_sent_twice(void **state)
 	assert_int_equal(outbound->operations->send(outbound, &request).kind, ERROR_NONE);
 	atomic_store(&peer.hold, false);
 	outcome_of(outbound);
-	/* The key is accepted again; had the repeat above been sent too, this would be the third request. */
+	/* After the outcome the key is accepted again. If the repeat above had been sent, this would be the third request. */
 	send_and_wait(outbound, &request);
 	assert_false(outbound->operations->outcome(outbound, &outcome));
 	assert_int_equal(atomic_load(&peer.requests), 2);
@@ -555,7 +555,7 @@ static Result send_numbered(Outbound *outbound, const char *url, int number)
 	return outbound->operations->send(outbound, &request);
 }
 
-/* The queue is full with one running call and two queued requests, and also with outcomes that nobody has taken. */
+/* The queue is full with one running call and two queued requests. Outcomes that were not taken also count. */
 static void a_full_queue_refuses_requests_and_loses_no_outcome(void **state)
 {
 	Peer peer = { .replies = { NULL }, .hold = true };
@@ -576,7 +576,7 @@ static void a_full_queue_refuses_requests_and_loses_no_outcome(void **state)
 	wait_for_requests(&peer, 2);
 	while (send_numbered(outbound, url, taken).kind == ERROR_NONE)
 		assert_true(++taken < 8);
-	/* Time in which an unwanted request would arrive; no later request can mark that time, because the queue is full. */
+	/* A fixed time in which an unwanted request would arrive. The queue is full, so no later request can be awaited instead. */
 	clock_sleep_ms(50);
 	assert_int_equal(atomic_load(&peer.requests), 2);
 	for (int i = 0; i < taken; i++) {
@@ -645,7 +645,7 @@ static void close_does_not_wait_for_a_receiver_that_hangs(void **state)
 	wait_for_requests(&peer, 1);
 	int64_t from_us = clock_monotonic_us();
 	outbound->operations->close(outbound);
-	assert_true(clock_monotonic_us() - from_us < 10000000); /* close does not wait: the receiver never answers */
+	assert_true(clock_monotonic_us() - from_us < 10000000); /* `close` must not wait for the receiver, which never answers */
 	peer_stop(&peer);
 	assert_int_equal(atomic_load(&peer.requests), 1);
 }

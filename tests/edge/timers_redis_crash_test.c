@@ -92,7 +92,7 @@ static void fire(void *context, Slice id, Instant due_at)
 		atomic_store(&owner->ledger->done[number], true);
 		crash_sometimes();
 	}
-	/* Redis may be away: the timer is shown again, and is done by then. */
+	/* If Redis is away, the timer is shown again later. By then it is done in the ledger and does not fire. */
 	result_ignore(owner->timers->operations->disarm(owner->timers, owner->name, owner->term, id));
 }
 
@@ -105,7 +105,7 @@ static bool owner_arm(Owner *owner)
 		char id[16];
 		int size = snprintf(id, sizeof id, "%d", i);
 		Instant due_at = world->began + (int64_t)SPREAD_MS * i / EACH;
-		/* Redis may be away: the owner arms what is not done again. */
+		/* If Redis is away, the owner later arms again the timers that are not done. */
 		result_ignore(owner->timers->operations->arm(owner->timers, owner->name, owner->term, (Slice){ id, (size_t)size },
 							    due_at));
 		any = true;
@@ -167,7 +167,7 @@ static bool all_done(const Ledger *ledger)
 	return true;
 }
 
-/* Pauses an owner at whatever point it has reached, starts its successor, and then continues the paused one. */
+/* Pauses an owner at a random point, starts its successor, and then continues the paused owner. */
 static void owner_pause(Faults *faults, int number)
 {
 	pid_t paused = faults->owners[number];

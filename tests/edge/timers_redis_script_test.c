@@ -30,7 +30,7 @@ typedef struct {
 	uint64_t term, call, answered;
 	StepReset reset;
 	const char *arms, *disarms; /* timer ids; NULL: none */
-	ScriptStatus expected, peeked; /* answer to the call, and answer to a peek that the same caller makes afterwards */
+	ScriptStatus expected, peeked; /* the answer to the call, and the answer to a following peek by the same caller */
 	const char *then;              /* ids of the timers that are armed after the call */
 } Case;
 

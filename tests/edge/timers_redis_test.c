@@ -153,7 +153,7 @@ static bool unhealthy(Timers *timers)
 	return !healthy(timers);
 }
 
-/* True when `next` says that `due` should be called: a timer is due, timers were lost, or the owner is superseded. */
+/* True if `next` is not after now, so that `due` must be called: a timer is due, timers were lost, or the owner is superseded. */
 static bool asks_for_due(Timers *timers)
 {
 	Instant next = timers->operations->next(timers, OWNER);
@@ -341,7 +341,7 @@ static void scripts_that_were_flushed_are_loaded_again(void **state)
 	assert_true(await(healthy, edge->timers));
 	arm(edge->timers, 1, "c", -1);
 	Result result = due(edge, edge->timers, 1);
-	if (result.kind == ERROR_NOT_FOUND) /* the arming call found no script in Redis and counted as lost */
+	if (result.kind == ERROR_NOT_FOUND) /* the call of `arm` found no script in Redis, so its timers count as lost */
 		assert_lost_and_armed_again(edge, 1);
 	else
 		assert_string_equal(edge->shown.data, "c;");
@@ -372,7 +372,7 @@ static void a_server_that_pauses_blocks_no_caller_and_is_reconnected(void **stat
 		assert_quick(edge, ERROR_AGAIN);
 		assert_true(await(unhealthy, edge->timers));
 		Instant next = edge->timers->operations->next(edge->timers, OWNER);
-		/* In the future, so that a caller who waits for it does not loop without a pause. */
+		/* `next` is in the future, so that a caller that waits for this time does not loop without a pause. */
 		assert_true(next > clock_now());
 		clock_sleep_ms(began + 2500 > clock_now() ? began + 2500 - clock_now() : 0);
 		kill(edge->server.pid, SIGCONT);
@@ -391,7 +391,7 @@ static void a_late_call_over_an_abandoned_connection_changes_nothing(void **stat
 	assert_int_equal(due(edge, edge->timers, 1).kind, ERROR_AGAIN);
 	kill(edge->server.pid, SIGCONT);
 	assert_lost_and_armed_again(edge, 1);
-	/* Redis ran the calls of the old connection before the reset, which drops their effect, or refused them as late. */
+	/* The calls of the old connection have no effect: the reset dropped it, or Redis refused the calls as late. */
 	assert_due(edge, edge->timers, 1, "");
 	assert_count(edge, 2);
 }
@@ -413,7 +413,7 @@ static void a_refusal_is_reported_and_recovered_from(void **state)
 		assert_true(await(unhealthy, edge->timers));
 		assert_non_null(strstr(edge->timers->operations->health(edge->timers).text, refusals[i].word));
 		/*
-		 * A replica answers requests, but must stay unhealthy. Wait a fixed time: no effect shows that the client retried.
+		 * A replica answers requests, but must stay unhealthy. The time is fixed, because a retry has no visible effect.
 		 */
 		for (Instant until = clock_now() + 700; i == 0 && clock_now() < until; clock_sleep_ms(5))
 			assert_true(unhealthy(edge->timers));
@@ -452,7 +452,7 @@ static void a_superseded_owner_changes_nothing_and_is_shown_nothing(void **state
 	assert_fenced(edge, edge->timers, 1);
 	assert_due(edge, next, 2, "new;");
 	assert_count(edge, 2);
-	/* Only the term 1 is superseded: the same process may arm timers under a greater term. */
+	/* Only term 1 is superseded. The process of term 1 may arm timers under a greater term. */
 	arm(edge->timers, 3, "third", -1);
 	armed(edge->timers, 3);
 	assert_due(edge, edge->timers, 3, "third;");

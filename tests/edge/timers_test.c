@@ -143,7 +143,7 @@ static Instant next_of(Edge *edge, const char *owner)
 	return edge->timers->operations->next(edge->timers, owner);
 }
 
-/* With Redis, `next` changes after a short delay and depends on Redis' clock, so it is awaited and compared with a tolerance. */
+/* With Redis, `next` changes after a short delay and depends on Redis' clock. So it is polled and compared with a tolerance. */
 static void assert_next(Edge *edge, const char *owner, Instant expected)
 {
 	Instant slack_ms = edge->redis && expected != INSTANT_NONE ? SLACK_MS : 0, until = clock_now() + AWAIT_MS;

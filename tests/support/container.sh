@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The tests that run containers (tests/image, tests/fresh) source this file at the root of the source tree. It runs podman with runc
-# as root. The base image is Debian 12 from a registry, or is made with debootstrap if no registry answers.
+# The tests that run containers (tests/image, tests/fresh) source this file at the root of the source tree. They run podman with
+# runc as root. The base image is Debian 12 from a registry, or is made with debootstrap if no registry answers.
 : "${BUILD:=build}"
 part=$(basename "$(dirname "$0")")
 base=localhost/tocsin-base

@@ -11,7 +11,7 @@ typedef struct {
 	char key[OUTBOUND_KEY], to[128], subject[512]; /* to: the recipient's mail address, or the webhook's URL */
 	int attempt;
 	OutboundKind kind;
-	json_t *body; /* only of a webhook */
+	json_t *body; /* the body of a webhook; NULL for mail */
 } FakeMessage;
 
 typedef struct {
@@ -23,11 +23,11 @@ typedef struct {
 	OutboundOutcome answer;
 } FakeOutbound;
 
-/* Every outcome is OUTCOME_SENT until fake_outbound_answers is called. */
+/* Every outcome is OUTCOME_SENT until fake_outbound_answers is called. Request number FAKE_OUTBOUND_MAX + 1 aborts. */
 void fake_outbound_init(FakeOutbound *fake);
 void fake_outbound_release(FakeOutbound *fake);
 
-/* Sets the outcome (OUTCOME_…) and the detail of all following outcomes. */
+/* Sets the outcome (OUTCOME_…) and the detail of all outcomes that were not returned yet. */
 void fake_outbound_answers(FakeOutbound *fake, int outcome, const char *detail);
 
 #endif

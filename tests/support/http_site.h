@@ -24,7 +24,7 @@ enum { BODY_MAX = 1000, DEADLINE_MS = 600, LARGE = 8000000 };
 /* ---- servers */
 
 extern HttpServer *server; /* runs from site_start to site_end, the group setup and teardown for cmocka */
-extern atomic_int admissions, handled; /* totals of all servers: keys checked, requests that reached a handler */
+extern atomic_int admissions, handled; /* totals: calls of `admit`; calls of the handlers on_hello and on_echo */
 
 int site_start(void **state);
 int site_end(void **state);
@@ -34,13 +34,16 @@ HttpServerOptions options_of(unsigned threads);
 
 /*
  * After later_hold(true), a request to /later is not answered until later_hold(false), or until the caller takes it with
- * later_take. later_wait returns when `count` requests wait.
+ * later_take. later_wait returns when at least `count` requests wait.
  */
 void later_hold(bool hold);
 void later_wait(unsigned count);
 HttpRequest *later_take(void); /* takes the newest waiting request; the caller must answer it */
 
-/* Waits until no request is in flight. A client may have its answer while the server still counts the request as in flight. */
+/*
+ * Waits until no request is in flight; fails the test after about a second. A client may have received its answer while the server
+ * still counts the request as in flight.
+ */
 void idle_wait(void);
 
 /* ---- clients: sockets, closed by the caller; a read times out after ten seconds */
@@ -57,19 +60,21 @@ typedef struct {
 } Received;
 
 /*
- * Reads until `count` answers are complete or the server closes the connection; count 0: until it closes. head: the answers are to
- * HEAD requests and have no bodies.
+ * Reads until `count` answers are complete, the server closes the connection, or a read times out. count 0: does not stop after an
+ * answer. head: the answers are to HEAD requests and have no bodies.
  */
 void client_receive_of(int client, unsigned count, bool head, Received *out);
 
 /* Sends one request to `server` on a new connection; the result is valid until the next call. */
 Received *ask(const char *text);
 
+/* The status of the answer to GET `path`, sent to the server at `address` on a new connection. */
 unsigned status_at(const char *address, const char *path);
 
+/* Asserts that the received text begins with an answer of this status. */
 void expect(const Received *received, unsigned status);
-/* Exactly one problem document was received, then the server closed the connection. */
+/* Asserts that exactly one problem document was received, and that the server then closed the connection. */
 void expect_one_problem(const Received *received, unsigned status);
-void expect_closed(int client); /* the server closed the connection without an answer; closes `client` */
+void expect_closed(int client); /* asserts that the server closes the connection without an answer; closes `client` */
 
 #endif

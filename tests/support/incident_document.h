@@ -4,13 +4,16 @@
 
 #include "shared/domain/incident.h"
 
-/* A document whose members are all absent; version 0. A new reference. */
+/* A document with version 0 whose other members are absent from the incident. A new reference. */
 json_t *incident_document_new(void);
 
-/* Folds one journal entry; the document is replaced, member by member. It is unchanged on failure. */
+/*
+ * Folds one journal entry into the document, whose members are replaced. If the entry is refused, the document is unchanged. Aborts
+ * if the document is invalid.
+ */
 Result incident_document_apply(json_t *document, json_t *entry);
 
-/* Decodes a document; *out borrows from it. The test fails if it is invalid. */
+/* Decodes a document; *out borrows from the document. Aborts if the document is invalid. */
 void incident_document_read(json_t *document, Incident *out);
 
 #endif

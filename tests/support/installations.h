@@ -1,7 +1,7 @@
 /*
- * Installations for tests of export and import. Each has an audit log and a SQLite bus with any number of partitions. The real
- * services run on this bus until they are quiescent (shared/archive/quiesce.h). A failure in a function of this file fails the
- * test.
+ * Installations for tests of export and import. Each has an audit log and a SQLite bus with any number of partitions. All services
+ * except the gateway run on this bus until they are quiescent (shared/archive/quiesce.h). A function that does not return a Result
+ * fails the test, or aborts, on failure.
  */
 #ifndef TOCSIN_TESTS_INSTALLATIONS_H
 #define TOCSIN_TESTS_INSTALLATIONS_H
@@ -18,7 +18,7 @@ typedef struct {
 	const Policy *policy;
 	Bus *bus;
 	Id incidents[INSTALLATION_SOURCES]; /* opened by the first event of each source */
-	/* Ends of the partitions when the services were last quiescent, and when they were last exported. */
+	/* Ends of the partitions: `quiesced` when the services were last quiescent, `exported` at the last export. */
 	ArchiveEnds quiesced, exported;
 } Installation;
 
@@ -41,7 +41,7 @@ void installation_policy(Installation *installation);
 void installation_event(Installation *installation, int source, int number);
 /* Appends a command that closes the source's incident. */
 void installation_closing(Installation *installation, int source);
-/* Appends a late record of a superseded owner to the journal, which readers must drop. */
+/* Appends a record to the journal that readers must drop, because the epoch 0 of its ledger mark is invalid. */
 void installation_late_record(Installation *installation);
 /* Runs the services until they are quiescent. */
 void installation_settle(Installation *installation);
@@ -52,8 +52,8 @@ void installation_settle(Installation *installation);
 void installation_populate(Installation *installation);
 
 /*
- * Number of records of each topic. For a ledger: of accepted records that are not of the ledger protocol; fails if it is
- * inconsistent.
+ * The counts of a census, by topic. For a ledger: its accepted records, without those of the ledger protocol. For other topics: the
+ * sum of the end offsets of the partitions. installation_census fails the test if a ledger is inconsistent.
  */
 typedef struct {
 	size_t counts[TOPICS];
@@ -65,7 +65,10 @@ InstallationCensus installation_census(Installation *installation);
 Result installation_export_to(Installation *installation, FILE *file, ArchiveCounts *counts);
 /* Exports to a new file, positioned at its beginning; the caller closes it. */
 FILE *installation_export(Installation *installation, ArchiveCounts *counts);
-/* Imports all records except the last one; finished: the last one, too. */
+/*
+ * Checks the file and imports it in two steps (import_write, import_finish), and opens the bus again after each step. finished
+ * false: without the second step, so the last record is missing.
+ */
 Result installation_import_steps(Installation *installation, FILE *file, bool finished);
 void installation_import(Installation *installation, FILE *file);
 

@@ -13,11 +13,12 @@ enum { CLUSTER_NAME = 64 };
 
 typedef struct {
 	rd_kafka_t *host;
-	rd_kafka_mock_cluster_t *mock; /* NULL: this is the real cluster */
+	rd_kafka_mock_cluster_t *mock; /* NULL: `brokers` are those of the real cluster */
 	char brokers[256];
 	const char *options; /* options of librdkafka that clients of the mock cluster need; NULL with the real cluster */
 } KafkaCluster;
 
+/* Starts a mock cluster of three brokers. Aborts on failure. */
 void cluster_mock(KafkaCluster *cluster);
 /* Uses the real cluster. False: TOCSIN_TEST_KAFKA_BROKERS is not set. */
 bool cluster_real(KafkaCluster *cluster);

@@ -19,7 +19,7 @@ typedef struct {
 	uint64_t owners, seq[TOPICS];
 	bool standby; /* set by a test: from the next start on, the service is one of several replicas (RuntimeOptions.standby) */
 	Bus *handle;        /* the service's own handle on the bus (lone_use_own_handle); NULL: it uses `bus` */
-	bool waiting;       /* the last step answered ERROR_AGAIN */
+	bool waiting;       /* the service's last step answered ERROR_AGAIN */
 	Result failure;     /* the ERROR_INTERNAL that a step answered; the service is not stepped any more */
 } LoneService;
 
@@ -32,12 +32,12 @@ void lone_stop(LoneService *lone);
 void lone_restart(LoneService *lone, bool disk_lost);
 
 /*
- * From the next start on, the service has a handle on the bus of its own, which is opened now. As on Kafka, records that are
- * appended later arrive at this handle after random delays.
+ * Opens a second handle on the bus, which the service uses from the next start on. As on Kafka, records that are appended later
+ * arrive at this handle after random delays. May be called once for each lone_start.
  */
 void lone_use_own_handle(LoneService *lone);
 
-/* Steps the service until it makes no progress and no append is on the wire, or until it fails (lone->failure). */
+/* Steps the service until it makes no progress and no append is on the wire, or until a step fails (lone->failure). */
 void lone_settle(LoneService *lone);
 
 /*
@@ -47,22 +47,24 @@ void lone_settle(LoneService *lone);
 void lone_until(LoneService *lone, Instant now);
 
 /*
- * Appends a record to an input topic at lone->now; if the topic is a ledger, with the headers of a ledger record. Copies the texts.
+ * Appends a record with the time lone->now to partition 0 of an input topic. `subject` is also the record's key. If the topic is a
+ * ledger, the record has the next ledger mark; before the first record, lone_claim is called. Copies the texts.
  */
 void lone_input(LoneService *lone, TopicId topic, const char *id, const char *type, const char *subject,
 		const char *body);
 
-/* Appends the claim with which the owner of an input ledger begins: epoch 1, owner 77, seq 0. */
+/* Appends the claim of the owner of an input ledger: epoch 1, owner 77, seq 0. Call it before lone_input for this ledger. */
 void lone_claim(LoneService *lone, TopicId topic);
 
-/* Appends any record, as another program could. ERROR_INPUT: it is larger than the bus takes. */
+/* Appends any record to partition 0, as another program could. ERROR_INPUT: the record is larger than BUS_RECORD_MAX. */
 Result lone_append(LoneService *lone, TopicId topic, const BusRecord *record);
 
 /*
- * The nth record (from 0) of a type in a topic. In a ledger only accepted records count. False: there are fewer records. *out is
- * borrowed until lone_stop.
+ * The nth record (from 0) of a type in a topic that was never trimmed. In a ledger only accepted records count. False: there are
+ * fewer records. *out is borrowed until lone_stop.
  */
 bool lone_output(const LoneService *lone, TopicId topic, const char *type, size_t nth, BusRecord *out);
+/* The number of records of a type in a topic, counted like lone_output. */
 size_t lone_outputs(const LoneService *lone, TopicId topic, const char *type);
 
 #endif

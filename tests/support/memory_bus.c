@@ -30,7 +30,7 @@ struct Item {
 	Item *next;
 	BusDone done;
 	void *context;
-	/* Bounds that the appender's handle knows; a report raises them. NULL: it knows all records, or was dropped. */
+	/* Bounds in the appender's handle, raised by reports. NULL: the handle knows all records, or the append is dropped. */
 	Known *known;
 	unsigned table;
 	bool arrived, reported;
@@ -89,8 +89,8 @@ typedef struct {
 } MemoryReader;
 
 /*
- * The effect of a wire mode on an append in its first step. arrive: it enters the log; copy: a second copy is queued; report:
- * `done` is called, as failed if `failed`; stay: it stays in its queue for a second step.
+ * The effect of a wire mode on an append in its first step. arrive: the append enters the log; copy: a second copy is queued;
+ * report: `done` is called, as failed if `failed`; stay: the append stays in its queue for a second step.
  */
 typedef struct {
 	bool arrive, copy, report, failed, stay;
@@ -130,7 +130,8 @@ static uint32_t random_below(MemoryBus *bus, uint32_t limit)
 }
 
 /*
- * A random number of records, of `there` that exist, that have arrived at a reader: usually all, sometimes fewer, sometimes 0 or 1.
+ * A random number from 0 to `there`: how many of the `there` existing records have arrived at a reader. Usually all, sometimes
+ * fewer, sometimes at most one.
  */
 static size_t arrived(MemoryBus *bus, size_t there)
 {
@@ -515,7 +516,7 @@ static void memory_reader_close(BusReader *reader)
 	free(reader);
 }
 
-/* The number of records that a read may deliver now. The first read at a position only starts fetching from there. */
+/* The number of records that a read may deliver now. With a seed, the first read at a position only starts fetching from there. */
 static size_t readable(MemoryBus *bus, const Log *log, Known *known, int64_t from)
 {
 	size_t there = from < (int64_t)log->count ? log->count - (size_t)from : 0;
@@ -524,7 +525,7 @@ static size_t readable(MemoryBus *bus, const Log *log, Known *known, int64_t fro
 	bool first_read = known->fetched != from;
 	known->fetched = from;
 	size_t count = first_read && bus->chance != 0 ? 0 : arrived(bus, there);
-	return count == 0 && from < known->end ? 1 : count; /* a read before the known end waits for a record */
+	return count == 0 && from < known->end ? 1 : count; /* a read before the known end delivers at least one record */
 }
 
 static Result memory_read(BusReader *reader, BusPosition position, size_t max, bool want_bodies, BusVisit visit, void *context,

@@ -8,15 +8,16 @@
  * are stepped. Within one stream, the first copies of records arrive in the order of the appends (invariant 2 of shared/io/bus.h).
  *
  * Invariants:
- *   1. `done` of an append is called exactly once: in a step of its stream, never in bus_append. If the stream is dropped before,
- *      `done` is called as failed, so that its context can be freed.
+ *   1. `done` of an append is called exactly once: in a step of its stream, never in bus_append. If the stream is dropped before
+ *      that step, `done` is called as failed, so that its context can be freed. Closing the bus calls no `done`.
  *   2. Records that have arrived are not removed, except by trimming. Their offsets are consecutive.
  *   3. The handle that memory_bus_new returns is the driver's and knows all records. A handle from memory_bus_handle knows only
  *      what a process on Kafka would: where the logs began and ended when it was opened, and the records that it has read, waited
  *      for or appended since. The first read at a position only starts fetching. A read at the known end of a log delivers a random
- *      number of the records that exist there, possibly none; a first read there delivers none. A read before the known end
- *      delivers at least one record. After `wait`, every given position at which a record exists is before the known end.
- *   4. memory_bus_reset empties the bus, keeps its memory and trim guard, and leaves open readers usable.
+ *      number of the records that exist there, possibly none; a first read there delivers none. If the seed is 0, both deliver all
+ *      records. A read before the known end delivers at least one record. After `wait`, every given position at which a record
+ *      exists is before the known end.
+ *   4. memory_bus_reset empties the bus, keeps its memory and trim guard, and leaves open readers of the driver's handle usable.
  *
  * `wait` returns at once, because in one thread nobody else can append meanwhile. A `wake` is remembered until memory_bus_take_wake
  * or `wait`.
@@ -47,8 +48,8 @@ enum {
 Bus *memory_bus_new(unsigned topics, unsigned partitions);
 
 /*
- * A handle on the same logs, as another process would have. Free it with its operation `close`, after its streams were dropped and
- * before the bus is closed.
+ * A handle on the same logs, as another process would have. Close the handle with its operation `close`, after the streams of its
+ * appends were dropped and before the bus is closed.
  */
 Bus *memory_bus_handle(Bus *bus);
 
@@ -59,12 +60,12 @@ void memory_bus_set_chance(Bus *bus, uint64_t seed);
 uint64_t memory_bus_learnt(const Bus *bus);
 
 /*
- * Restores the state of a new bus: no records, no appends on the wire, no positions, stream 0, the initial bound of the wire.
- * Cheap.
+ * Restores the state of a new bus: no records, no appends on the wire, no positions, stream 0, seed 0, the initial bound of the
+ * wire. The trim guard and the setting of memory_bus_set_away are kept. Other handles must be closed before. Frees no memory.
  */
 void memory_bus_reset(Bus *bus);
 
-/* Appends from now on belong to this stream (< MEMORY_BUS_STRAGGLERS). */
+/* Appends from now on, through any handle, belong to this stream (< MEMORY_BUS_STRAGGLERS). */
 void memory_bus_set_stream(Bus *bus, unsigned stream);
 
 /* Sets the largest number of appends on the wire, at most MEMORY_BUS_WIRE_MAX. Beyond it, bus_append answers ERROR_AGAIN. */
@@ -96,12 +97,12 @@ bool memory_bus_step_stream(Bus *bus, unsigned stream, WireMode mode);
 void memory_bus_deliver_all(Bus *bus);
 
 /*
- * For the crash of an appender: the `keep` oldest appends of its stream stay on the wire, the others are lost. `done` is called as
- * failed for all of them.
+ * For the crash of an appender. Of the appends in its stream that have not arrived, the `keep` oldest stay on the wire and the
+ * others are lost. `done` is called as failed for each append of the stream that was not reported yet.
  */
 void memory_bus_drop_stream(Bus *bus, unsigned stream, size_t keep);
 
-/* Drops records before `first` (at most the end), as retention would. */
+/* Drops records before `first` (at most the end), as retention would. No effect if they are dropped already. */
 void memory_bus_trim(Bus *bus, unsigned topic, unsigned partition, int64_t first);
 
 /* Called before the operation `trim`; if it returns false, `trim` answers ERROR_AGAIN. NULL: every trim is allowed. */

@@ -13,11 +13,11 @@ typedef struct {
 	Instant show_at; /* due_at, or the end of the lease */
 } Timer;
 
-/* An owner of timers. Calls with a term smaller than `term`, its greatest so far, are ignored. */
+/* An owner of timers. `term`: the greatest term of its calls since its last `take`. Calls with a smaller term are ignored. */
 typedef struct {
 	char name[OWNER_SIZE];
 	uint64_t term;
-	bool lost; /* the owner's timers were lost, and it has not armed them again */
+	bool lost; /* the owner's timers were lost, and the owner has not called `armed` since */
 } Owner;
 
 typedef struct {
@@ -44,7 +44,7 @@ static Owner *owner_find(MemoryTimers *timers, const char *name)
 	return owner;
 }
 
-/* Raises the owner's term if `term` is greater. False: a greater term has superseded `term`. */
+/* Raises the owner's term to `term` if `term` is greater. False: a greater term has superseded `term`. */
 static bool term_counts(MemoryTimers *timers, const char *name, uint64_t term)
 {
 	Owner *owner = owner_find(timers, name);

@@ -21,16 +21,22 @@ size_t memory_timers_count(const Timers *timers);
 /* Loses one timer: number `nth` modulo the number of timers, in an order that is the same in each run. No effect without timers. */
 void memory_timers_lose(Timers *timers, size_t nth);
 
-/* Makes one of the last 16 removed timers due again at once: number `nth` modulo their number. No effect if none was removed. */
+/*
+ * Adds one of the last 16 removed timers again, with its former due time: number `nth` modulo their number. No effect if none was
+ * removed, or if the owner has a timer with this id.
+ */
 void memory_timers_revive(Timers *timers, size_t nth);
 
-/* Loses all timers: `due` answers ERROR_NOT_FOUND to each owner until that owner has called `armed`. */
+/* Loses all timers: `due` answers ERROR_NOT_FOUND to each known owner until that owner has called `armed`. */
 void memory_timers_lose_all(Timers *timers);
 
-/* Raises all terms, as if the timers belonged to another log: `due` answers ERROR_CONFLICT until the owner has called `take`. */
+/* Raises all terms by 1000, as if the timers belonged to another log: `due` answers ERROR_CONFLICT until the owner calls `take`. */
 void memory_timers_outlive(Timers *timers);
 
-/* While the timers are away (unreachable), every operation that needs them answers ERROR_AGAIN. */
+/*
+ * While the timers are away (unreachable), `arm`, `disarm`, `due` and `health` answer ERROR_AGAIN, `next` answers INSTANT_NONE, and
+ * `armed` and `take` have no effect.
+ */
 void memory_timers_set_away(Timers *timers, bool away);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* The value of a series such as tocsin_bus_lag_records{service="intake",topic="events"}; 0: the series does not exist. */
+/* The integer part of the value of a series such as tocsin_bus_lag_records{service="intake",topic="events"}; 0 if it is missing. */
 int64_t metric_value(const char *series);
 
 #endif

@@ -4,11 +4,12 @@
 
 #include "shared/domain/policy.h"
 
-/* The caller frees it with policy_free. */
+/* The caller frees the policy with policy_free. */
 Policy *notify_pack(void);
 
 /*
- * The pack with another escalation.yaml; NULL: with its own. Aborts if the file is invalid. The caller frees it with policy_free.
+ * The pack with `escalation` as the text of escalation.yaml; NULL: like notify_pack. Aborts if the text is invalid. The caller
+ * frees the policy with policy_free.
  */
 Policy *notify_pack_with(const char *escalation);
 

@@ -1,10 +1,10 @@
-/* Fails the test if a call that returns a Result fails. For the thread that cmocka runs only: elsewhere use must. */
+/* Fails the test if a call that returns a Result fails. Only for the thread that runs the test; other threads use `must`. */
 #ifndef TOCSIN_TESTS_SUCCEEDS_H
 #define TOCSIN_TESTS_SUCCEEDS_H
 
 #include "shared/base/error.h"
 
-/* The caller includes cmocka.h. */
+/* The file that uses this macro must include cmocka.h. */
 #define succeeds(call)                                            \
 	do {                                                      \
 		Result succeeds_ = (call);                        \

@@ -82,7 +82,7 @@ static Result items_read(ArchiveReader *reader, size_t *items)
 	return result_ok();
 }
 
-/* *items: number of items, including the end. */
+/* Reads an archive from memory. *items: number of items read; the end of the archive counts as an item. */
 static Result bytes_read(Slice bytes, size_t *items)
 {
 	ArchiveReader *reader = malloc(sizeof *reader);

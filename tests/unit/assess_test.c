@@ -280,7 +280,7 @@ static void verdict_line(const Verdict *verdict, char *out, size_t size)
 		 verdict->rule != NULL ? verdict->rule->id : "-", verdict->noise ? " noise" : "");
 }
 
-/* Splits the line "FORM DOCUMENT -> EXPECTED"; `line` becomes FORM. False for an empty line or a comment. */
+/* Splits the line "FORM DOCUMENT -> EXPECTED" in place, so that `line` becomes FORM. False for an empty line or a comment. */
 static bool case_cut(char *line, char **document, char **expected)
 {
 	line[strcspn(line, "\n")] = '\0';

@@ -194,7 +194,7 @@ static void an_assessment_from_the_future_makes_audit_forget_nothing(void **stat
 		snprintf(id, sizeof(id), "out_%d", i);
 		assessment_add(bench, id);
 	}
-	bench->lone.now = now + 400LL * 86400000; /* the clock of the writer; ids are forgotten at offset 256 */
+	bench->lone.now = now + 400LL * 86400000; /* a writer's clock is ahead; at offset 256 audit forgets old ids */
 	assessment_add(bench, "out_future");
 	bench->lone.now = now;
 	assessment_add(bench, "out_a");
@@ -250,7 +250,7 @@ static void lines_whose_checkpoint_was_lost_are_cut_off_and_written_again(void *
 	journal_add(bench, 0);
 	settle(bench);
 	for (int round = 1; round <= 3; round++) {
-		/* The file is written, but the append of the checkpoint is lost. */
+		/* The lines are written to the file, but the append of their checkpoint is lost. */
 		bool progressed;
 		journal_add(bench, round);
 		bench->lone.now += 1000;
@@ -366,7 +366,7 @@ static void a_replica_without_the_log_claims_nothing_beside_others(void **state)
 		assert_true(bench->lone.bus->operations->end(bench->lone.bus, TOPIC_CHECKPOINTS, 0) == checkpoints);
 		assert_int_equal(bench->ledger.file.size, left[i]);
 	}
-	/* Once the log file is copied to the replica, it continues. */
+	/* After the log file was copied to the replica, the replica continues. */
 	buffer_clear(&bench->ledger.file);
 	buffer_append(&bench->ledger.file, lost);
 	free(whole);
@@ -394,8 +394,8 @@ static void a_last_line_longer_than_one_read_is_checked(void **state)
 #define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_make, bench_drop)
 
 /*
- * Classification publishes assessments again after a crash. Audit's new owner recognises the second copies, because it has observed
- * the first copies when it took over.
+ * Classification publishes assessments again after a crash. Audit's new owner recognises the second copies, because it observed the
+ * first copies when it took the partition over.
  */
 static void assessments_repeated_after_a_take_over_are_written_once(void **state)
 {

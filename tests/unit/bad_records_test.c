@@ -60,9 +60,9 @@ static int response_start(void **state)
 	return 0;
 }
 
-/* ---- what became of a record */
+/* ---- the dead letter of a record */
 
-/* The service goes on, and the last of `count` dead letters has a reason that contains the text. */
+/* Asserts that the service continues, that there are `count` dead letters, and that the body of the last one contains `reason`. */
 static void assert_refused(size_t count, const char *reason)
 {
 	BusRecord letter;
@@ -77,7 +77,7 @@ static void assert_refused(size_t count, const char *reason)
 
 /* ---- response */
 
-/* Appends levels of {"a":…}. */
+/* Appends 1, nested in `levels` objects {"a":…}. */
 static void nested(Buffer *out, unsigned levels)
 {
 	for (unsigned i = 0; i < levels; i++)
@@ -87,7 +87,7 @@ static void nested(Buffer *out, unsigned levels)
 		buffer_byte(out, '}');
 }
 
-/* document and more: members of the report, of the assessment; with a comma in front. */
+/* number: a member of the report, followed by a comma, or empty. more: members of the assessment, each after a comma, or empty. */
 static void assessment(const char *id, const char *incident, const char *number, const char *document, const char *more)
 {
 	Buffer body;
@@ -175,7 +175,7 @@ static void a_command_for_an_incident_id_that_is_none(void **state)
 	opening_is_still_possible();
 }
 
-/* An incident's document may be larger than a record: a large report and a large actor. */
+/* A large report and a large actor together make the incident's document larger than a record may be. */
 static void a_document_that_grows_beyond_a_record(void **state)
 {
 	(void)state;
@@ -214,7 +214,7 @@ static int intake_start(void **state)
 	return 0;
 }
 
-/* header: of an event; NULL: none. */
+/* Appends an input and runs the service. header: the value of EVENT_HEADER; NULL: the record has no such header. */
 static void input(TopicId topic, const char *key, const char *id, const char *type, const char *header, Slice body)
 {
 	Buffer headers;
@@ -232,7 +232,7 @@ static void input(TopicId topic, const char *key, const char *id, const char *ty
 		fail_msg("%s", lone.failure.text);
 }
 
-/* number: one character, NAME_MAX_CHARACTERS times. */
+/* Appends an announcement whose `number` consists of NAME_MAX_CHARACTERS times the JSON text `character`. */
 static void join(unsigned incident, const char *character, const char *key)
 {
 	char id[24], name[24];
@@ -250,7 +250,7 @@ static void join(unsigned incident, const char *character, const char *key)
 	buffer_release(&body);
 }
 
-/* The row of a key holds as many incidents as it may, each with the longest number: of wide characters, then of escaped ones. */
+/* The row of a key holds JOIN_INCIDENTS_MAX incidents with the longest numbers, of 4-byte and of escaped characters in turn. */
 static void joins_with_long_numbers(void **state)
 {
 	(void)state;
@@ -270,7 +270,7 @@ static void joins_with_long_numbers(void **state)
 #define EVENT "{\"source\":\"s\",\"title\":\"t\"}"
 #define EVENT_ID(n) "evt_0000000000000000000000000" n
 
-/* Its incident could not be opened, and the sender's next events of the key would be counted for it. */
+/* Without the refusal, the event's incident could not be opened, and the next events with the key would count for that incident. */
 static void an_event_whose_document_is_none(void **state)
 {
 	(void)state;
@@ -286,7 +286,7 @@ static void an_event_whose_document_is_none(void **state)
 	buffer_byte(&deep, '}');
 	input(TOPIC_EVENTS, KEY, EVENT_ID("5"), TYPE_EVENT_RECEIVED, WINDOW, buffer_slice(&deep));
 	assert_refused(5, "nested deeper");
-	/* Twelve bytes of a list of fractions become a hundred when response writes them again. */
+	/* Response writes a fraction such as 0.1 with more digits than the sender, so the document would exceed its bound. */
 	buffer_clear(&deep);
 	buffer_text(&deep, "{\"source\":\"s\",\"title\":\"t\",\"observables\":[{\"type\":\"ip\",\"value\":\"v\",\"more\":[0.1");
 	while (deep.size < SENDER_BYTES_MAX / 2)
@@ -307,7 +307,7 @@ static void an_event_with_a_window_of_three_hundred_years(void **state)
 	assert_refused(1, "window and cap");
 }
 
-/* Both numbers go on counting: the largest ones would overflow. */
+/* Intake increments both numbers, so the largest values would overflow. */
 static void a_reopening_with_the_largest_counts(void **state)
 {
 	(void)state;
@@ -325,7 +325,7 @@ static void a_reopening_with_the_largest_counts(void **state)
 	buffer_release(&headers);
 }
 
-/* Its id becomes the cause of the report that follows from it. */
+/* The event's id becomes the cause of the report that intake derives from the event. */
 static void an_event_with_an_id_or_key_of_half_a_megabyte(void **state)
 {
 	(void)state;
@@ -342,7 +342,7 @@ static void an_event_with_an_id_or_key_of_half_a_megabyte(void **state)
 
 /* ---- every service */
 
-/* It was encoded as the command_id of the answer. */
+/* The defect: the command's id was encoded as the command_id of the answer, although JSON must be UTF-8. */
 static void a_command_whose_id_is_not_utf_8(void **state)
 {
 	(void)state;
@@ -362,8 +362,8 @@ static void ledger_forge(void)
 }
 
 /*
- * The position of a reader that had dropped only such records looked, after a restart, like the beginning of a trimmed log, whose
- * first record is accepted by definition.
+ * The defect: a reader dropped only such records and was restarted. Its position then looked like the beginning of a trimmed log,
+ * and the first record of a trimmed log is always accepted.
  */
 static void records_in_a_ledger_before_its_first_claim(void **state)
 {
@@ -382,7 +382,7 @@ static void policy_input(const char *body)
 	input(TOPIC_POLICIES, "site", "pol_2", TYPE_POLICY_PUBLISHED, NULL, slice_of(body));
 }
 
-/* Only the newest message was read: after a restart the service had no policy and took no input. */
+/* The defect: only the newest policy message was read, so after a restart the service had no policy and processed no input. */
 static void a_policy_that_is_none(void **state)
 {
 	(void)state;

@@ -247,7 +247,7 @@ static void every_inserted_line_is_detected(void **state)
 	const Ledger *ledger = *state;
 	for (size_t line = 0; line <= LINES; line++) {
 		/*
-		 * The inserted line has a valid hash, as a forger who knows the format can make it. Only the line after it fails.
+		 * A forger who knows the format can insert a line with a valid hash. Then only the following line fails.
 		 */
 		ChainLine before = { 0 };
 		if (line > 0)

@@ -1,4 +1,4 @@
-/* The assessments that classification emits for records of intake's ledger. Functions of this file replace the runtime's. */
+/* The assessments that classification emits for records of intake's ledger. This file replaces two functions of the runtime. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -100,7 +100,7 @@ static void hand_report(const char *type, const char *form, int version, const c
 	buffer_release(&body);
 }
 
-/* Decodes the emitted record and returns its tree. *out: its assessment, all zero if the record has none. */
+/* Decodes the emitted record and returns its tree, a new reference. *out: the record's assessment; all zero if it is missing. */
 static json_t *assessment_emitted(Assessment *out)
 {
 	json_t *tree = NULL;

@@ -92,7 +92,7 @@ static void a_gap_of_a_generation_empties_the_filter(void **state)
 }
 
 /*
- * The definition of a repeat, computed without a filter: compares the record with all earlier ones that the filter must remember.
+ * The definition of a repeat, computed without a filter: compares the record with all earlier records that a filter must remember.
  */
 static bool known_by_definition(const uint64_t *prints, int64_t offset)
 {
@@ -161,7 +161,7 @@ static void fingerprints_of_ids_differ_and_are_never_zero(void **state)
 	for (size_t i = 0; i < 5; i++)
 		for (size_t k = 0; k < 5; k++) {
 			assert_true(fingerprint_of(ids[i]) != 0);
-			/* The first two share a fingerprint, because 0 is replaced by 1; every other pair must differ. */
+			/* ids[0] and ids[1] share a fingerprint, because 0 is replaced by 1. All other pairs must differ. */
 			if (i != k && i + k != 1)
 				assert_true(fingerprint_of(ids[i]) != fingerprint_of(ids[k]));
 		}

@@ -327,7 +327,7 @@ static void a_moved_plan_notifies_nobody_twice_and_no_level_later(void **state)
 	incident_assess(bench, "II");
 	assert_int_equal(messages_to(bench, "https://hooks.site.example/"), 1);
 	assert_int_equal(messages_to(bench, "ann@site.example"), 1);
-	lone_until(&bench->lone, start + 40 * SECOND); /* the time of the first plan; the second plan's level is due at 90 s */
+	lone_until(&bench->lone, start + 40 * SECOND); /* by the first plan the level is due at 40 s, by the second at 90 s */
 	assert_int_equal(messages_to(bench, "li@site.example"), 1);
 	lone_until(&bench->lone, start + HOUR);
 	assert_int_equal(bench->outbound.sent_count, 3);
@@ -433,7 +433,7 @@ static void a_retry_is_skipped_after_an_acknowledgement(void **state)
 	incident_acknowledge(bench);
 	fake_outbound_answers(&bench->outbound, OUTCOME_SENT, NULL);
 	lone_until(&bench->lone, start + MINUTE);
-	/* The retries to two people are skipped; the retry to the webhook, behind which is a system, is sent. */
+	/* The retries of mail to two people are skipped. The retry to the webhook is sent, because its recipient is a system. */
 	assert_int_equal(attempts(bench, "skipped"), 2);
 	assert_int_equal(attempts(bench, "sent"), 1);
 	assert_int_equal(bench->outbound.sent_count, 4);

@@ -590,17 +590,17 @@ static void field_generate(Generator *generator, const Field *field, void *membe
 	}
 }
 
-/* Each member is absent at random, in some structs all of them are. */
+/* Generates each member or leaves it absent, at random. The probability differs for each struct, from no member to all. */
 static void fields_generate(Generator *generator, const FieldTable *table, void *out)
 {
-	uint64_t absent = below(generator, 5); /* of four members */
+	uint64_t absent = below(generator, 5); /* on average, this many of four members are absent */
 	fields_clear(table, out);
 	for (size_t i = 0; i < table->count; i++)
 		if (below(generator, 4) >= absent)
 			field_generate(generator, &table->fields[i], (char *)out + table->fields[i].offset);
 }
 
-/* Writes behind a prefix into a buffer that has room for exactly `room` more bytes. */
+/* Writes the struct after one byte into a buffer with `room` more bytes. expected: the text; "": the struct does not fit. */
 static void assert_fits(const FieldTable *table, const void *in, size_t room, const char *expected)
 {
 	Buffer text;
@@ -810,7 +810,7 @@ static void a_set_is_encoded_with_its_absent_members_as_null(void **state)
 	assert_written(some, "{\"note\":null,\"count\":3,\"reporter\":null,\"anything\":null}");
 }
 
-/* A change that empties a list must differ from one that leaves it alone. */
+/* A change that empties a list must differ from a change that does not contain the list. */
 static void an_empty_list_of_a_set_is_encoded(void **state)
 {
 	(void)state;

@@ -32,12 +32,12 @@ static const char key_text[] = "tcs_0123abcd_0123456789abcdefghjkmnpqrstvwxyz012
 
 struct HttpRequest {
 	const char *path, *id, *command, *body, *idempotency_key, *if_match;
-	const char *parameter, *value; /* of the query string; NULL: there is no query string */
+	const char *parameter, *value; /* the only parameter of the query string; NULL: no query string */
 	const void *principal;
 	bool suspended;
 	unsigned answers;
 	char text[8192], location[128], tag[32], retry_after[8];
-	atomic_uint status; /* written last, because another thread may write the answer and the test waits for the status */
+	atomic_uint status; /* written last: the test waits for it while another thread writes the answer */
 };
 
 const char *http_path(const HttpRequest *request)
@@ -147,7 +147,7 @@ static Result fake_append(Bus *bus, unsigned topic, unsigned partition, const Bu
 	return result_ok();
 }
 
-/* The last message of the topic tocsin.policies, published by another gateway; end 0: the topic is empty. */
+/* The topic tocsin.policies. body: its last message, published by another gateway; end 0: the topic is empty. */
 static struct {
 	int64_t end;
 	const char *body;
@@ -225,7 +225,7 @@ static void gateway_make(int64_t command_wait_ms)
 	set_caught_up(true);
 }
 
-/* The message of a policy pack with this pack.yaml. Returns a new reference. */
+/* The message of a policy pack whose pack.yaml is the text `pack`. Returns a new reference. */
 static json_t *pack_of(const char *pack)
 {
 	static const char sources[] =
@@ -370,7 +370,7 @@ static void wait_for_answer(HttpRequest *request)
 		clock_sleep_ms(10);
 }
 
-/* The answer has exactly the members of the table that describes it in the contract. */
+/* Asserts that an answer has exactly the members of `table`, which describes the answer in the contract. */
 static void assert_document(const FieldTable *table, const char *text)
 {
 	_Alignas(max_align_t) char document[1024];
@@ -478,13 +478,13 @@ static void assert_loading(HttpRequest *request)
 	assert_non_null(strstr(request->text, "this server is still loading its incidents and commands"));
 }
 
-/* Until the view has caught up, 404 and an empty list would be wrong answers. */
+/* Until the view has caught up, it may lack incidents, so 404 or an empty list could be wrong. */
 static void queries_and_commands_are_refused_until_the_view_has_caught_up(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *operation;
-		unsigned status; /* once the view has caught up */
+		unsigned status; /* the status after the view has caught up */
 	} calls[] = {
 		{ "listIncidents", 200 }, { "listIncidents", 200 }, { "listIncidents", 400 },  { "getIncident", 200 },
 		{ "getTimeline", 200 },   { "getCommand", 404 },    { "commandIncident", 202 },
@@ -536,7 +536,7 @@ static void events_and_reports_are_accepted_before_the_view_has_caught_up(void *
 	assert_status(&report, 202);
 }
 
-/* The request of the command already waits. It is answered when the journal is read again. */
+/* The request already waits for its command when the view is dropped. It is answered when the journal is read again. */
 static void a_waiting_command_is_answered_after_the_view_was_dropped(void **state)
 {
 	(void)state;
@@ -728,7 +728,7 @@ static void a_command_is_pending_only_when_it_is_durable(void **state)
 	call("commandIncident", &request);
 	behaviour = BUS_AT_ONCE;
 	call("commandIncident", &later);
-	wait_for_answer(&later); /* sent after `request`, so the time limit of `request` has passed when this one is answered */
+	wait_for_answer(&later); /* `later` times out after `request`, so the time limit of `request` has passed, too */
 	assert_status(&later, 202);
 	assert_waits(&request);
 	release(false);

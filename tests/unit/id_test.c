@@ -50,11 +50,11 @@ static void ids_of_pairs_never_change(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(of_pairs); i++)
 		assert_string_equal(id_of_pair(of_pairs[i].kind, SLICE("first"), SLICE("second")).text, of_pairs[i].id);
-	/* A kind that is added needs a row. */
+	/* Each new kind of id needs a row in of_pairs. */
 	assert_int_equal(COUNT(of_pairs), ID_TABLE_ROW - ID_NUMBER + ID_KINDS - ID_CORRELATION_KEY_OF_ID);
 }
 
-/* The same first and second part, in two kinds of which one has a domain byte. */
+/* Two kinds, one of them with a domain byte, make different ids of the same two parts. */
 static void a_domain_byte_separates_the_kinds(void **state)
 {
 	(void)state;
@@ -83,7 +83,7 @@ static void a_part_of_a_kind_with_a_domain_byte_may_contain_any_byte(void **stat
 						id_of_pair(ID_RECORD_OF_INPUT, pairs[j][0], pairs[j][1]).text);
 }
 
-/* The key is that of an incident in the home which upgrade_test.py opens (given.json). */
+/* The key belongs to an incident in the data directory that upgrade_test.py opens (given.json). */
 static void a_correlation_key_is_a_hash_of_members_in_fixed_positions(void **state)
 {
 	(void)state;
@@ -103,7 +103,8 @@ static void a_correlation_key_is_a_hash_of_members_in_fixed_positions(void **sta
 #define CORRELATED SLICE("0123456789abcdefghjkmnpqrs")
 
 /*
- * The expected ids come from the same other implementation. Event ids are stored, so no later version may compute different ones.
+ * The expected ids were computed with another implementation of SHA-256. Event ids are stored, so no later version may compute
+ * different ids.
  */
 static void an_event_id_is_its_domain_byte_and_three_parts(void **state)
 {

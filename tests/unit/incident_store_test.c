@@ -27,7 +27,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static json_t *tree; /* of the last record */
+static json_t *tree; /* the tree of the last record that record_of returned */
 
 static int teardown(void **state)
 {
@@ -171,7 +171,7 @@ static void incidents_that_alternate_do_not_mix(void **state)
 	assert_at(load("inc_b"), "inc_b", 6 * INCIDENT_TREES_MAX);
 }
 
-/* As a service does that follows a link: the id belongs to the incident that the load replaces. */
+/* The text of the id belongs to the loaded incident, which incident_store_load replaces. A service does this to follow a link. */
 static void an_incident_is_loaded_by_an_id_of_the_last_one(void **state)
 {
 	(void)state;
@@ -226,7 +226,7 @@ static void a_copy_follows_new_entries_and_ignores_those_it_includes(void **stat
 		succeeds(incident_store_follow(&incidents, store, record_of("inc_a", 1, 1), &stored));
 		assert_null(stored);
 		assert_at(load("inc_a"), "inc_a", 2);
-		incident_store_forget(&incidents); /* the second time, the row decides */
+		incident_store_forget(&incidents); /* the second round compares with the row in the store */
 	}
 	succeeds(incident_store_follow(&incidents, store, record_of("inc_a", 3, 3), &stored));
 	assert_at(stored, "inc_a", 3);
@@ -298,7 +298,7 @@ static void an_invalid_entry_leaves_the_incident_as_it_was(void **state)
 	assert_at(load("inc_a"), "inc_a", 1);
 }
 
-/* `report` is a free object: its members have no bounds in a journal record, only the record has. */
+/* `report` is a free object. In a journal record its members have no bounds; only the size of the record is bounded. */
 static void a_document_that_is_too_large_is_not_saved(void **state)
 {
 	(void)state;

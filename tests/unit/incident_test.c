@@ -15,7 +15,7 @@
 
 enum { TEXT_MAX = 1 << 16 };
 
-static const Instant AT = INT64_C(1795421730000); /* of version 0; each version is one second later */
+static const Instant AT = INT64_C(1795421730000); /* the time of version 0; each version is one second later */
 
 static json_t *tree_of(const char *text)
 {
@@ -28,7 +28,7 @@ static json_t *tree_of(const char *text)
 
 /* ---- entries */
 
-/* An entry, a new reference. sequence 0: of an old program, which wrote none. changes and data are JSON; NULL: absent. */
+/* A new entry. sequence 0: without a sequence, as old programs wrote it. changes and data are JSON texts; NULL: absent. */
 static json_t *entry_new(const char *type, int64_t version, int64_t sequence, const char *changes, const char *data)
 {
 	char at[INSTANT_TEXT];
@@ -43,7 +43,7 @@ static json_t *entry_new(const char *type, int64_t version, int64_t sequence, co
 	return entry;
 }
 
-/* Folds the entries, whose references it takes. Afterwards only the incident keeps what it borrows from. */
+/* Folds one or two entries (second may be NULL) and releases them. The incident keeps references to the values that it needs. */
 static Result fold(StoredIncident *stored, json_t *first, json_t *second)
 {
 	json_t *entries JSON_AUTO = json_array();
@@ -71,11 +71,11 @@ static void text_write(const StoredIncident *stored, Buffer *out)
 	assert_false(out->overflowed);
 }
 
-/* ---- what is compared before and after a failure */
+/* ---- the state of an incident before a failure */
 
 typedef struct {
 	Buffer document;
-	StoredIncident copy; /* shallow */
+	StoredIncident copy; /* a shallow copy */
 } Before;
 
 static Before before_of(const StoredIncident *stored)
@@ -85,7 +85,7 @@ static Before before_of(const StoredIncident *stored)
 	return before;
 }
 
-/* Releases `before`. */
+/* Asserts that the incident is as it was at before_of. Releases `before`. */
 static void assert_unchanged(const StoredIncident *stored, Before *before)
 {
 	Buffer document;
@@ -167,7 +167,7 @@ static void the_first_entry_has_version_1(void **state)
 	stored_incident_release(&stored);
 }
 
-/* Old programs wrote no sequence. Their entries count, so that the first entry of a later program has the next one. */
+/* Old programs wrote no sequence. Their entries are counted, so that the first entry of a later program has the next sequence. */
 static void entries_without_a_sequence_are_counted(void **state)
 {
 	(void)state;
@@ -241,7 +241,7 @@ static void version_and_time_are_those_of_the_entry(void **state)
 	succeeds(fold(&stored, entry_new("noted", 2, 2, "{\"version\":70,\"updated_at\":null}", NULL), NULL));
 	assert_int_equal(stored.incident.version, 2);
 	assert_true(stored.incident.updated_at == AT + 2000);
-	succeeds(fold(&stored, entry_new("noted", 3, 3, NULL, NULL), NULL)); /* absent changes are none */
+	succeeds(fold(&stored, entry_new("noted", 3, 3, NULL, NULL), NULL)); /* absent changes change nothing */
 	assert_int_equal(stored.incident.version, 3);
 	stored_incident_release(&stored);
 }
@@ -392,7 +392,7 @@ static void an_incident_is_noise_until_it_is_reopened(void **state)
 	StoredIncident stored = incident_at(0);
 	succeeds(fold(&stored, entry_new("opened", 1, 1, "{}", "{\"noise\":true}"), NULL));
 	assert_true(stored.extras.noise);
-	succeeds(fold(&stored, entry_new("noted", 2, 2, "{}", "{\"noise\":false}"), NULL)); /* only these two types decide */
+	succeeds(fold(&stored, entry_new("noted", 2, 2, "{}", "{\"noise\":false}"), NULL)); /* only opened and reopened decide */
 	assert_true(stored.extras.noise);
 	succeeds(fold(&stored, entry_new("reopened", 3, 3, "{}", "{\"noise\":true}"), NULL));
 	assert_false(stored.extras.noise);

@@ -33,7 +33,7 @@ typedef struct {
 	Id id, key, subject;
 	Instant time;
 	int severity;
-	int64_t report_version, event_count; /* only for a reopening: the incident's values according to response */
+	int64_t report_version, event_count; /* only of a reopening: the values of the incident in response */
 	Buffer headers;
 } Event;
 
@@ -54,7 +54,7 @@ typedef struct {
 	int64_t next;     /* offset of the next input */
 	Instant now, wake_at;
 	bool refuse_bodies;
-	bool clocks_differ; /* the owner's clock is `now`, whatever the times of the events */
+	bool clocks_differ; /* the owner's clock stays at `now`, even if events have later times */
 } World;
 
 static World *world; /* global, because the replaced functions of the runtime get only a Handler */
@@ -411,7 +411,7 @@ static Stated ledger_states(Slice incident_id)
 /* ---- recounting */
 
 typedef struct {
-	int64_t first; /* the first event of the stream that is still kept */
+	int64_t first; /* offset of the first event that the stream still has */
 	/*
 	 * ledger_from: the first record of the ledger that is still kept. forged_from: from this record on, the count of its
 	 * incident is one too high (LEDGER_MAX: no count is forged).
@@ -735,7 +735,7 @@ static void a_reopened_incident_takes_the_key_back_when_the_newer_one_is_over(vo
 	world_new();
 	Slice first = opened_and_closed(1, T0);
 	event_add(TYPE_EVENT_RECEIVED, 3, 1, T0 + 2000, 2);
-	/* Still pending when the window is over, so its incident's last count is drafted before the resumption. */
+	/* This event is pending when the window is over, so the last count of its incident is drafted before the resumption. */
 	event_add(TYPE_EVENT_RECEIVED, 4, 1, T0 + 3000, 2);
 	reopening_add(5, 1, first, T0 + 20000, 2, 1);
 	event_add(TYPE_EVENT_RECEIVED, 6, 1, T0 + 21000, 2);
@@ -756,7 +756,7 @@ static void a_reopened_incident_whose_row_was_pruned_continues_from_the_count_of
 	world_new();
 	Slice incident = opened_and_closed(1, T0);
 	world->now = days_later;
-	event_add(TYPE_EVENT_RECEIVED, 3, 2, days_later - 100000, 2); /* its time is so late that the row of `incident` is pruned */
+	event_add(TYPE_EVENT_RECEIVED, 3, 2, days_later - 100000, 2); /* this late time prunes the row of `incident` */
 	event_add(TYPE_EVENT_RECEIVED, 4, 3, days_later - 50000, 2);
 	batch_decide(10);
 	batch_accept();
@@ -894,7 +894,7 @@ static void a_wrong_clock_neither_ends_windows_nor_keeps_them(int64_t off)
 	for (size_t i = 0; i < world->accepted; i++)
 		opened += slice_is(world->ledger[i].type, TYPE_REPORT_OPENED);
 	assert_int_equal(opened, 3);
-	/* After ten seconds the window of event 4 is over, like any other. */
+	/* After ten seconds without events the window of event 4 is over, like all other windows. */
 	event_add(TYPE_EVENT_RECEIVED, 20, 3, T0 + 30000, 2);
 	world->now = T0 + 30000;
 	batch_decide(10);
@@ -938,8 +938,8 @@ static void a_row_stays_while_a_restart_would_read_its_events_again(Instant thir
 {
 	world_new();
 	event_add(TYPE_EVENT_RECEIVED, 1, 1, T0, 2);
-	event_add(TYPE_EVENT_RECEIVED, 2, 1, T0 + 1, 2); /* its count is not reported yet, so the position stays before it */
-	/* Its window is over long before the next event, but it is after the position. */
+	event_add(TYPE_EVENT_RECEIVED, 2, 1, T0 + 1, 2); /* not reported yet, so the position stays before this event */
+	/* The window of this event is over long before the next event, but this event is after the position. */
 	event_add(TYPE_EVENT_RECEIVED, 3, 2, third_at, 2);
 	event_add(TYPE_EVENT_RECEIVED, 4, 3, T0 + 8000000, 2);
 	batch_decide(10);
@@ -957,11 +957,11 @@ static void rows_stay_while_a_restart_would_read_their_events_again(void **state
 {
 	(void)state;
 	a_row_stays_while_a_restart_would_read_its_events_again(T0 + 2);
-	/* The time of a gateway whose clock is hours behind. */
+	/* As if the clock of the gateway that received event 3 was hours behind. */
 	a_row_stays_while_a_restart_would_read_its_events_again(T0 - 8000000);
 }
 
-/* restore without reading the stream again leaves the filter empty, so the duplicate is counted. Recounting must find that. */
+/* `restore` without reading the stream again leaves the filter empty, so the duplicate is counted. Recounting must find this. */
 static void recounting_finds_a_filter_that_was_rebuilt_only_in_part(void **state)
 {
 	(void)state;

@@ -75,12 +75,12 @@ static void incidents_enter_and_leave(void **state)
 	assert_true(announce(&row, 1, true, T0));
 	assert_string_equal(row.row.entered, ids[1]);
 	assert_true(announce(&row, 2, true, T0 + 1));
-	assert_false(announce(&row, 1, true, T0 + 2)); /* announced before */
+	assert_false(announce(&row, 1, true, T0 + 2)); /* incident 1 was announced before */
 	ASSERT_INCIDENTS(&row, 1, 2);
 	assert_true(announce(&row, 1, false, T0 + 3));
 	assert_null(row.row.entered);
 	ASSERT_INCIDENTS(&row, 2);
-	assert_true(announce(&row, 1, true, T0 + 4)); /* reopened */
+	assert_true(announce(&row, 1, true, T0 + 4)); /* incident 1 was reopened */
 	ASSERT_INCIDENTS(&row, 2, 1);
 	assert_true(announce(&row, 2, false, T0 + 5));
 	assert_true(announce(&row, 1, false, T0 + 6));
@@ -143,7 +143,7 @@ static void a_full_row_proposes_a_campaign_once(void **state)
 	assert_true(announce(&row, 82, true, T0));
 	assert_string_equal(row.row.entered, ids[82]);
 	assert_false(announce(&row, 83, true, T0)); /* the row is full again, but its campaign was already proposed */
-	/* Drops all older incidents, and the record of the proposal with them. */
+	/* This announcement drops all older incidents. So the row no longer states that a campaign was proposed. */
 	assert_true(announce(&row, 84, true, T0 + 3 * HOUR));
 	assert_int_equal(row.row.proposed, 0);
 	ASSERT_INCIDENTS(&row, 84);
@@ -200,7 +200,7 @@ static void two_incidents_with_one_key_are_linked(void **state)
 	assert_link(&lone, 0, 3, 1);
 	assert_link(&lone, 1, 1, 3);
 	input_join(&lone, KEY, 2, true);
-	/* Four more: incident 2 is linked with 1 and with 3, and each link takes two commands. */
+	/* Four new commands: incident 2 is linked with 1 and with 3, and each link takes two commands. */
 	assert_int_equal(lone_outputs(&lone, TOPIC_COMMANDS, TYPE_COMMAND), 6);
 	lone_stop(&lone);
 }

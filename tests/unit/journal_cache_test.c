@@ -1,4 +1,4 @@
-/* Which records the cache of journal records holds, and what it answers for those that are none. */
+/* The cache of journal records: the records that it holds, and its errors for bodies that are not journal records. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -37,7 +37,7 @@ static const char *body_write(int number, char out[static BODY_MAX])
 	return out;
 }
 
-/* Reads a record of that version. Its list of entries, a new reference, is the same while the cache holds the record. */
+/* Reads the record of version `number`. Returns a new reference to its entries: the same list while the cache holds the record. */
 static json_t *entries_read(int number)
 {
 	char body[BODY_MAX];
@@ -50,7 +50,7 @@ static json_t *entries_read(int number)
 	return json_incref(record->entries);
 }
 
-/* True if the cache held the record with these entries; consumes the reference. */
+/* True if the cache held the record of version `number` with these entries. Releases the caller's reference to `entries`. */
 static bool was_held(int number, json_t *entries)
 {
 	json_t *now = entries_read(number);
@@ -98,7 +98,7 @@ static void as_many_records_are_held_as_the_cache_was_made_for(void **state)
 		entries[i] = entries_read(i);
 	for (int i = 0; i < KEPT; i++)
 		assert_true(was_held(i, json_incref(entries[i])));
-	entries[KEPT] = entries_read(KEPT); /* replaces the oldest */
+	entries[KEPT] = entries_read(KEPT); /* replaces the oldest record */
 	for (int i = 1; i <= KEPT; i++)
 		assert_true(was_held(i, entries[i]));
 	assert_false(was_held(0, entries[0]));
@@ -142,7 +142,7 @@ static void a_tree_that_is_no_journal_record_is_refused_and_freed(void **state)
 
 /* ---- large bodies */
 
-/* A record whose body has this size; the caller frees it. */
+/* The body of a journal record, `size` bytes long; the caller frees the body. */
 static char *large_body(size_t size)
 {
 	static const char start[] = "{\"version\":7,\"entries\":[],\"incident_id\":\"inc_a\",\"problem\":{\"detail\":\"";
@@ -156,7 +156,7 @@ static char *large_body(size_t size)
 	return body;
 }
 
-/* True if the second of two reads of the same body answered with the record of the first. */
+/* Reads the same body twice. True if the second read returned the record of the first read. */
 static bool is_held(const char *body)
 {
 	const JournalRecord *record;

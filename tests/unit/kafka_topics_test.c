@@ -20,7 +20,7 @@ static const KafkaTopics wanted = { list, COUNT, 3 };
 static KafkaTopicFound found[COUNT];
 static KafkaDifferences differences;
 
-/* A cluster whose topics are as required. */
+/* The setup of a test: describes a cluster whose topics are as required. */
 static int found_make(void **state)
 {
 	(void)state;

@@ -26,7 +26,7 @@ static bool is_status_of(Kind kind, Slice word)
 	return false;
 }
 
-/* Appends the names in a text that are no status of the kind. */
+/* Appends from each transition the first name that is not a status of the kind. */
 static void faults_add(Kind kind, const char *transitions, char faults[static 256])
 {
 	Slice from, to;
@@ -63,7 +63,7 @@ static void a_wrong_transition_is_found_by_name(void **state)
 
 /* ---- what can be reached */
 
-/* Marks the statuses of the kind that some command of the table leads to, from those that are already marked. */
+/* Marks the statuses to which a command of the table leads from a marked status. True if a status was newly marked. */
 static bool reach(Kind kind, const Command *table, size_t count, bool reached[static STATUSES])
 {
 	bool more = false;
@@ -76,7 +76,7 @@ static bool reach(Kind kind, const Command *table, size_t count, bool reached[st
 	return more;
 }
 
-/* The statuses of all kinds that cannot be reached from the opening ones with the commands of a table, as one text. */
+/* Writes to `out` the statuses, of all kinds, that the commands of a table cannot reach from the kind's opening status. */
 static void unreached_list(const Command *table, size_t count, char out[static 256])
 {
 	out[0] = '\0';
@@ -127,7 +127,7 @@ static void every_status_belongs_to_a_kind_and_every_kind_opens_in_an_open_one(v
 	for (int kind = 0; kind < KINDS; kind++) {
 		assert_true(status_exists(kind, (int)status_of_opening((Kind)kind)));
 		assert_true(status_is_open((int)status_of_opening((Kind)kind)));
-		assert_true(status_exists(kind, STATUS_FALSE_ALARM)); /* noise opens in it */
+		assert_true(status_exists(kind, STATUS_FALSE_ALARM)); /* an incident that is noise opens in this status */
 		assert_true(command_transition(command_of("reopen"), kind, STATUS_FALSE_ALARM).taken);
 	}
 	assert_false(status_is_open(-1));

@@ -6,15 +6,15 @@
 
 #define PACK_DEFAULT "shared/policy/default"
 
-/* Replaces a file of the pack or adds it; text NULL: removes it. A list of changes ends with a NULL name. */
+/* Replaces or adds the file `name` of the pack; text NULL: removes this file. A list of changes ends with a NULL name. */
 typedef struct {
 	const char *name, *text;
 } PackChange;
 
-/* policy_read of the default pack with changes, which may be NULL. */
+/* Calls policy_read for the default pack with `changes`; NULL: without changes. Returns the result of policy_read. */
 bool pack_read_changed(const PackChange *changes, json_t **message, PolicyErrors *mistakes);
 
-/* The changed default pack, compiled; the caller frees it with policy_free. Prints the errors and aborts if there are any. */
+/* The changed default pack, compiled. The caller frees the policy with policy_free. Prints errors of the pack and aborts. */
 Policy *pack_compiled(const PackChange *changes);
 
 #endif

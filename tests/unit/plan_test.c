@@ -123,7 +123,7 @@ static const struct {
 	{ "a new assessment starts the first plan", "assessed", WAITING, { 0 }, PLAN_START, LATER_AT },
 };
 
-/* An entry of the type `word`; "assessed!" is an entry of the type "assessed" that sets the escalation level. */
+/* An entry of the type `word`. A "!" after the type means that the entry sets the escalation level. */
 static json_t *entry_of(const char *word)
 {
 	size_t size = strcspn(word, "!");

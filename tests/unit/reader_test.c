@@ -15,7 +15,7 @@
 typedef struct {
 	bool caught_up;
 	unsigned reports; /* calls of Service.caught_up */
-	int64_t stored;   /* records in the view at the last of these calls */
+	int64_t stored;   /* records in the view at the last call of Service.caught_up */
 } CaughtUp;
 
 static int64_t records_stored(Store *store)
@@ -135,7 +135,7 @@ static void steady_load_does_not_keep_a_view_from_catching_up(void **state)
 	assert_true(shelf.view.caught_up);
 }
 
-/* A view that has read only the records that existed at its start would lack those appended during a long rebuild. */
+/* A view that reads only the records that existed at its start lacks the records that were appended during a long rebuild. */
 static void a_view_catches_up_with_records_of_a_long_rebuild(void **state)
 {
 	(void)state;

@@ -24,7 +24,7 @@ enum { PARTITIONS = 4 };
 
 typedef struct {
 	const char *name;
-	const char *type, *time, *header; /* NULL: the record has none */
+	const char *type, *time, *header; /* NULL: the record has no such header */
 	const char *key;                  /* NULL: a valid key, which key_in(elsewhere) chooses */
 	bool elsewhere;                   /* the key belongs to another partition */
 	size_t body;                      /* bytes of the document, which is valid from 60 on */

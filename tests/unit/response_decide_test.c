@@ -349,7 +349,7 @@ static void a_worse_assessment_never_makes_acknowledge_by_later(void **state)
 static void escalation_without_a_former_policy_starts_with_the_assessment(void **state)
 {
 	(void)state;
-	json_t *incident = opened("incident", "IV"); /* no policy applies */
+	json_t *incident = opened("incident", "IV"); /* no escalation policy applies */
 	json_t *entries = repeated(incident, false, record_tree(2, 2, "event", assessment_new("incident", "I", false), parsed(event_text)),
 				   T0 + 1000, "repeated assessed assigned");
 	assert_string_equal(text_at(incident, "/acknowledge_by"), "2026-11-23T07:36:31.000Z");
@@ -536,7 +536,7 @@ static void an_incident_is_acknowledged_closed_and_reopened(void **state)
 	assert_decided(incident, "reopen", REASON, DECIDED_ENTERED);
 	assert_string_equal(text_at(incident, "/status"), "reopened");
 	/*
-	 * After an outage all these commands may be in one batch. The second escalation still has another time, so other message
+	 * After an outage all these commands may be in one batch. The second escalation still has another time, hence other message
 	 * ids.
 	 */
 	assert_string_equal(text_at(incident, "/updated_at"), "2026-11-23T07:35:35.003Z");
@@ -588,15 +588,15 @@ static void an_incident_goes_through_its_phases(void **state)
 	json_t *incident = opened("incident", "II");
 	assert_refused(incident, administrator, INT64_MIN, "contain", "{}", "transition-refused", NULL);
 	assert_status(incident, "confirm", "{\"reason\":\"seen on two hosts\"}", "confirmed");
-	assert_string_equal(text_at(incident, "/acknowledged/by/id"), "k1"); /* who works on it has taken it on */
+	assert_string_equal(text_at(incident, "/acknowledged/by/id"), "k1"); /* confirming also acknowledges */
 	assert_refused(incident, administrator, INT64_MIN, "confirm", "{}", "transition-refused", NULL);
 	assert_status(incident, "contain", "{\"note\":\"isolated\"}", "containing");
 	assert_status(incident, "eradicate", "{}", "eradicating");
-	assert_status(incident, "contain", "{}", "containing"); /* it spreads again */
+	assert_status(incident, "contain", "{}", "containing"); /* containment may be repeated */
 	assert_status(incident, "eradicate", "{}", "eradicating");
 	assert_status(incident, "recover", "{}", "recovering");
 	assert_status(incident, "review", "{}", "reviewing");
-	assert_string_equal(text_at(incident, "/acknowledged/at"), "2026-11-23T07:35:35.000Z"); /* the first one stays */
+	assert_string_equal(text_at(incident, "/acknowledged/at"), "2026-11-23T07:35:35.000Z"); /* the first one is kept */
 	assert_status(incident, "close", CLOSE, "closed");
 	json_decref(incident);
 }
@@ -894,8 +894,8 @@ static void a_time_400_days_ahead_makes_response_forget_no_command(void **state)
 }
 
 /*
- * When outputs of classification are lost, it sends them again in order. So a repeat may arrive before its opening, and then
- * arrives a second time after it.
+ * When outputs of classification are lost, it sends them again in order. So a repeat may arrive before the opening of its incident,
+ * and then a second time after the opening.
  */
 static void a_repeat_before_its_opening_waits_for_it(void **state)
 {

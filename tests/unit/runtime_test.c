@@ -106,7 +106,7 @@ static void an_old_record_that_is_not_needed_is_trimmed(void **state)
 	assert_tally(lone, "b5");
 }
 
-/* The owner's clock was 400 days ahead for a while: its records say nothing about their age. */
+/* The owner's clock was 400 days ahead for a while. So the times of its records do not show their age. */
 static void records_from_the_future_are_trimmed_with_those_after_them(void **state)
 {
 	LoneService *lone = *state;
@@ -120,7 +120,7 @@ static void records_from_the_future_are_trimmed_with_those_after_them(void **sta
 	lone->now = START + 2 * DAY_MS;
 	lone_restart(lone, false);
 	send(lone, "c4", "c", "6");
-	assert_int_equal(ledger_first(lone), first); /* the records after them are young, so they may be young, too */
+	assert_int_equal(ledger_first(lone), first); /* c3 is young, so the records before it may be young, too */
 	lone->now = START + 60 * DAY_MS;
 	lone_restart(lone, false);
 	send(lone, "c5", "b", "0");
@@ -231,7 +231,7 @@ static void state_that_read_a_dropped_record_last_still_fits(void **state)
 {
 	LoneService *lone = *state;
 	send(lone, "c1", "a", "1");
-	/* The next record has no ledger mark, so the ledger rule drops it; the service has read it. */
+	/* Appends a claim and a record of another owner, both of the service's own epoch. The service reads and drops both. */
 	lone_input(lone, TOPIC_REPORTS, "unknown", "test.tallied.v1", "q", "9");
 	lone_settle(lone);
 	succeeds(store_run(lone->store, "INSERT INTO tally VALUES ('kept', '0')"));
@@ -277,7 +277,7 @@ static void an_owner_that_is_no_longer_assigned_works_on(void **state)
 
 /* ---- the partition of a record */
 
-/* The id of an incident that belongs to this partition, of two, as a record's subject and as its key. */
+/* An incident id that belongs to `partition`, of two partitions, whether it is a record's subject or a record's key. */
 static Id incident_of(unsigned partition)
 {
 	char name[16];
@@ -410,9 +410,9 @@ static void records_waiting_for_a_future_owner_are_lag_and_those_of_another_repl
 
 /* ---- an owner that opens its partition observes its inputs again */
 
-static int observe_refusals; /* so many of the next calls of watch_observe fail, as on a full disk */
+static int observe_refusals; /* the number of next calls of watch_observe that fail, as on a full disk */
 static bool observe_each_at_second; /* the first call with each record fails, the second succeeds */
-static char refused[16];            /* the record of the last such failure */
+static char refused[16];            /* id of the last record that failed because of observe_each_at_second */
 static int observed;
 
 static Result watch_observe(Handler *handler, const Record *input)
@@ -475,7 +475,7 @@ static void an_opening_continues_after_a_temporary_error(void **state)
 	observe_refusals = 2;
 	lone_restart(lone, true);
 	for (int i = 0; i < 4; i++)
-		lone_settle(lone); /* each call tries again, as a process does after a pause */
+		lone_settle(lone); /* each call repeats the failed step, as a process does after a pause */
 	assert_int_equal(runtime_phase(lone->runtime), PHASE_OWNING);
 	assert_int_equal(observed, 3);
 	journal_send(lone, "j4", "d", "4");
@@ -508,7 +508,7 @@ static void open_slowly(LoneService *lone, int64_t interval_ms)
 	assert_int_equal(runtime_figures(lone->runtime).doubts, 0);
 }
 
-/* The opening record was read back within 60 s, so no append is in doubt, however long the inputs take. */
+/* The opening record was read back within 60 s. So no append is in doubt, even if observing the inputs takes longer. */
 static void an_opening_may_observe_its_inputs_for_longer_than_a_minute(void **state)
 {
 	open_slowly(*state, 20000);

@@ -4,7 +4,10 @@
 
 #include "shared/base/skim.h"
 
-/* Returns the result of skim_decode. If it is true, but json_decode refuses the bytes or decodes other values, aborts. */
+/*
+ * Returns the result of skim_decode. If skim_decode accepts the bytes, json_decode must accept them and decode the same values of
+ * the members that skim_decode stores. Otherwise aborts.
+ */
 bool skim_agrees_with_tree(const FieldTable *table, Slice bytes);
 
 #endif

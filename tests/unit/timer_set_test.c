@@ -29,7 +29,7 @@ typedef struct {
 		Instant at;
 	} fired[FIRED_MAX];
 	size_t count;
-	bool removes; /* a fired timer is removed, as a level that was reached; else it stays leased, as a message that is being sent */
+	bool removes; /* true: `fire` removes the timer, as for a level; false: it stays leased, as for a message */
 } Bench;
 
 static Result fire(Handler *handler, Slice id, Instant due_at)
@@ -90,7 +90,7 @@ static void arm(Bench *bench, const char *id, int64_t due_ms)
 	timer_set_sync(&bench->set);
 }
 
-/* Lets time pass up to START + until_ms as an owner does: steps when the set says so. Returns the number of steps. */
+/* Advances the time to START + until_ms, with a step at each time that timer_set_wake_at returns. Returns the number of steps. */
 static size_t pass(Bench *bench, int64_t until_ms)
 {
 	size_t steps = 0;
@@ -212,7 +212,7 @@ static void an_unnoticed_outage_delays_a_timer_by_the_grace_at_most(void **state
 	assert_fired(bench, 0, "a", 20000 + GRACE_MS);
 }
 
-/* A message is being sent, its timer leased, when the store returns, is emptied or goes away: it is not sent a second time. */
+/* The timer of a message is leased while the message is sent. If the store is lost, away or back, the message is not sent twice. */
 static void a_lease_holds_whichever_source_fired_the_timer(void **state)
 {
 	for (int away_first = 0; away_first <= 1; away_first++) {
@@ -279,7 +279,7 @@ static void a_step_fires_a_bounded_number_of_timers(void **state)
 	assert_true(timer_set_wake_at(&bench->set) > bench->handler.now);
 }
 
-/* Armed in pieces, so that timers that are due in the meantime fire on time. */
+/* The timers are armed in several steps, so that timers that become due meanwhile fire on time. */
 static void an_emptied_store_is_filled_again_piece_by_piece(void **state)
 {
 	Bench *bench = *state;

@@ -38,7 +38,7 @@ static Result fire(Handler *handler, Slice timer_id, Instant due_at)
 	return result_ok();
 }
 
-/* A timer that is due must stay in the timer store: its row says when it is due, and was not read. */
+/* A due timer whose row was not read must stay in the timer store, because only the row states when the timer is due. */
 static void a_timer_whose_row_cannot_be_read_is_not_disarmed(void **state)
 {
 	(void)state;

@@ -44,7 +44,7 @@ static Id incident_id(int64_t number)
 	return id_of_incident(T0 + number, 7, slice_of(event));
 }
 
-static Instant clock_ms; /* the gateway's clock, after T0 */
+static Instant clock_ms; /* the gateway's clock, in ms after T0 */
 
 /* Passes a record to the service's handler, as the runtime does. */
 static Result take(TopicId topic, const char *type, const char *id, int64_t at_ms, const char *body)
@@ -490,7 +490,7 @@ static void commands_are_kept_as_long_as_response_remembers_them(void **state)
 	clock_ms = 0;
 }
 
-/* Any program may write to the topic. */
+/* Any program may write to the topic of commands, so the time of a command may be wrong. */
 static void a_command_from_a_wrong_clock_is_kept_like_the_others_and_ends_none(void **state)
 {
 	static const int64_t DAY_MS = 86400000;

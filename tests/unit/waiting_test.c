@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A distinct address. The table never dereferences its requests, so there need be no request at this address. */
+/* A distinct address for each number. There is no request at this address, because the table does not dereference its requests. */
 static HttpRequest *request_at(size_t number)
 {
 	static char requests[WAITING_MAX + 8];

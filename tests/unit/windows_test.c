@@ -201,8 +201,8 @@ static void a_single_repeat_is_reported_within_a_second(void **state)
 }
 
 /*
- * One key repeats every 10 ms for two minutes, and is checked as often. Counts its reports, then measures how long after the last
- * repeat the last count is reported.
+ * One key repeats every 10 ms for two minutes, and is checked every 10 ms. Counts the reports, then measures the time from the last
+ * repeat to the report of the last count.
  */
 static void intervals_grow_while_a_key_repeats_and_the_last_count_is_reported_when_it_is_quiet(void **state)
 {
@@ -461,7 +461,7 @@ static void a_window_ends_by_window_cap_or_closing(void **state)
 	assert_true(window_ends_at(&row, 7) == INT64_MAX);
 	row.cap_seconds = 86400;
 	row.window_seconds = 900;
-	row.resumed_at = T0 + 90000000; /* window and cap are measured from the time of the reopening */
+	row.resumed_at = T0 + 90000000; /* window and cap begin at the reopening */
 	assert_int_equal(window_ends_at(&row, 7), T0 + 90900000);
 	row.state = WINDOW_CLOSED;
 	assert_int_equal(window_ends_at(&row, 7), 7);

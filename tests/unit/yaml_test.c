@@ -235,7 +235,7 @@ static void every_node_has_its_line_and_column(void **state)
 		{ "/a~1b/c~0d", 9, 14 },
 		{ "/a~1b/名", 9, 20 },
 		{ "/a~1b/x", 9, 26 },
-		/* a pointer to nothing has the place of its nearest existing parent */
+		/* a pointer to a missing node has the line and column of its nearest existing parent */
 		{ "/nothing", 2, 1 },
 		{ "/people/2", 3, 3 },
 		{ "/people/00", 3, 3 },

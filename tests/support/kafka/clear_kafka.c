@@ -3,7 +3,8 @@
  *
  *   clear_kafka BROKERS [PREFIX]      only topics that begin with PREFIX
  *
- * The positions that groups committed for these topics are deleted, too. Exit code 1: the topics still exist after ten seconds.
+ * Without PREFIX, the topics that begin with "tocsin." are deleted. The positions that groups committed for the deleted topics are
+ * deleted, too. Exit code 1: no broker answers, or the topics still exist after ten seconds.
  */
 #include "shared/base/error.h"
 

@@ -9,7 +9,7 @@
  *   down N              broker N refuses connections
  *   up N                broker N accepts connections again
  *   rtt N MS            answers of broker N are delayed by MS
- *   error KEY CODE COUNT   the next COUNT requests of kind KEY (0 Produce, 1 Fetch, …) get error CODE
+ *   error KEY CODE COUNT   the next COUNT (1 to 1000) requests of kind KEY (0 Produce, 1 Fetch, …) get error CODE
  */
 #include "shared/base/error.h"
 #include "shared/domain/topics.h"
@@ -27,7 +27,7 @@ enum { BROKERS_MAX = 9, ERRORS_MAX = 1000, LINE_SIZE = 128 };
 
 typedef rd_kafka_mock_cluster_t Cluster;
 
-/* ---- commands; false: an argument is out of range */
+/* ---- commands. Each returns false if an argument is out of range */
 
 static int32_t broker_of(int number)
 {

@@ -1,5 +1,5 @@
 /*
- * Known bugs of the ownership protocol. A test build can contain one, to show that the simulation finds it
+ * Deliberate bugs in the ownership protocol. A test build can contain one of them, to show that the simulation finds it
  * (tests/simulation/bugs.sh). In every other build BUG(n) is the constant false.
  *
  *    1  a new owner does not wait until it has read its own claim: it reads to the end of the ledger, claims, and writes at once

@@ -6,8 +6,8 @@
  *   NONE        continues                               2xx               continue with the next record
  *   INPUT       reports the fault to the sender         400, 422          write a dead letter, continue
  *   DENIED      refuses                                 403; 401: no key  continue
- *   NOT_FOUND   reports it                              404               continue
- *   CONFLICT    reports it with the alternatives        409, 412          continue
+ *   NOT_FOUND   reports the failure                     404               continue
+ *   CONFLICT    reports the accepted alternatives       409, 412          continue
  *   AGAIN       backs off and retries                   503 + Retry-After stop the partition, back off, retry
  *   INTERNAL    gives up                                500               stop and be restarted
  *
@@ -31,7 +31,7 @@ typedef enum {
 
 enum { RESULT_TEXT = 252 };
 
-/* Both compilers warn where a Result is ignored. gcc before 11 has no such attribute for types. */
+/* Both compilers warn where a Result is ignored. gcc before 11 cannot mark a type like this. */
 #if defined(__clang__)
 #define RESULT_MUST_USE __attribute__((warn_unused_result))
 #elif defined(__GNUC__) && __GNUC__ >= 11
@@ -64,12 +64,12 @@ Result result_fail(ErrorKind kind, const char *format, ...) __attribute__((forma
 /* inner with a formatted context before its text, "CONTEXT: text", cut as by result_fail. A success is returned unchanged. */
 Result result_wrap(Result inner, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The name of a kind in logs and metrics: "input", "again" … A constant. */
+/* The name of a kind in logs and metrics: "input", "again" … A constant string. */
 const char *error_kind_name(ErrorKind kind);
 
 #define result_failed(result) ((result).kind != ERROR_NONE)
 
-/* Ignores a failure. The call has a comment with the reason; tools/lint/calls.py refuses a cast to void instead. */
+/* Ignores a failure. tools/lint/calls.py requires a comment with the reason near each call, and refuses a cast to void. */
 static inline void result_ignore(Result result)
 {
 	(void)result;
@@ -83,7 +83,7 @@ static inline void result_ignore(Result result)
 			return try_result_;           \
 	} while (0)
 
-/* An assertion that stays in release builds: prints file, line and condition, and aborts. */
+/* An assertion that stays in release builds: if condition is false, prints it with file and line, and aborts. */
 #define must(condition) ((condition) ? (void)0 : must_fail_(#condition, __FILE__, __LINE__))
 _Noreturn void must_fail_(const char *condition, const char *file, int line);
 

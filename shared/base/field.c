@@ -22,7 +22,10 @@ static void report_error(Decoding *decoding, const Path *path, const char *forma
 
 static void report_error(Decoding *decoding, const Path *path, const char *format, ...)
 {
-	/* detail is larger than FieldError.detail, so that field_errors_add cuts a long text, at a character boundary. */
+	/*
+	 * vsnprintf may cut in the middle of a character. detail is larger than FieldError.detail, so field_errors_add then cuts
+	 * the text again, at a character boundary.
+	 */
 	char pointer[FIELD_POINTER], detail[FIELD_DETAIL + 4];
 	va_list arguments;
 
@@ -49,16 +52,16 @@ static const char *type_name(const json_t *value)
 /* ---- decoding one value --------------------------------------------------------------------------------------- */
 
 /*
- * The functions of one FieldType. `member` is the struct's member; if it is NULL, `read` only checks the value. `write`
- * returns NULL for an absent value. Only these functions and those of skim.c depend on how a type is stored in a struct.
+ * The functions of one FieldType. `member` points to the struct's member; if `member` is NULL, `read` only checks the value.
+ * `write` returns NULL for an absent value. Only these functions and those of skim.c depend on how a type is stored in a struct.
  */
 typedef struct {
 	void (*clear)(const Field *field, void *member);
 	void (*read)(Decoding *decoding, const Field *field, json_t *value, const Path *path, void *member);
 	json_t *(*write)(const Field *field, const void *member, bool present_only);
-	bool (*print)(const Field *field, const void *member, Buffer *out); /* write as text; false, nothing printed: absent */
+	bool (*print)(const Field *field, const void *member, Buffer *out); /* appends JSON text; false: absent, nothing appended */
 	bool (*equal)(const Field *field, const void *one, const void *other);
-	size_t size; /* of the member; 0: that of the nested table */
+	size_t size; /* bytes of the member; 0: Field.table->size */
 } FieldKind;
 
 static const FieldKind kinds[FIELD_ANY + 1];
@@ -331,8 +334,9 @@ static json_t *tree_write(const Field *field, const void *member, bool present_o
 /* ---- printing one value --------------------------------------------------------------------------------------- */
 
 /*
- * json_write writes \u001F, buffer_json_escape \u001f, which must not change: the hashes of the audit log depend on it. Only the
- * last digit of a control character can be a letter.
+ * json_write writes a control character as \u001F, buffer_json_escape as \u001f. buffer_json_escape must keep its lower-case
+ * digits, because the hashes of the audit log depend on them; so the digits are changed here. Of the four digits of a control
+ * character, only the last can be a letter.
  */
 static void escapes_to_upper(char *escaped)
 {
@@ -354,7 +358,9 @@ static bool quoted_print(Buffer *out, const char *text)
 	return true;
 }
 
-/* Removes an absent value, and the overflow that printing it may have caused: the text without it may fit. */
+/*
+ * Restores the size and the overflow flag that out had before an absent value was printed: the text without that value may fit.
+ */
 static void print_undo(Buffer *out, size_t size, bool overflowed)
 {
 	buffer_cut(out, size);
@@ -525,7 +531,7 @@ static void report_unknown(Decoding *decoding, const FieldTable *table, json_t *
 			         "is not a member of %s; members are %s", table->name, words.text);
 }
 
-/* `out` is already filled with absent values; if it is NULL, the object is only checked. */
+/* The caller has filled `out` with absent values. If `out` is NULL, the object is only checked. */
 static void object_read(Decoding *decoding, const FieldTable *table, json_t *tree, const Path *path, void *out)
 {
 	size_t known = 0;
@@ -615,7 +621,7 @@ static bool is_member(const FieldTable *table, size_t row, uint64_t members)
 	return (members >> row & 1) != 0;
 }
 
-/* The row of a name; count if there is none. */
+/* The index of the row with this name; table->count if no row has it. */
 static size_t row_of(const FieldTable *table, const char *name)
 {
 	size_t row = 0;

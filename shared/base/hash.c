@@ -60,7 +60,7 @@ Digest digest_hmac(Slice key, const Slice *parts, size_t count)
 {
 	OSSL_PARAM algorithm[] = { OSSL_PARAM_construct_utf8_string("digest", (char[]){ "SHA256" }, 0),
 		                   OSSL_PARAM_construct_end() };
-	const char *key_bytes = key.size > 0 ? key.data : ""; /* EVP_MAC_init takes NULL as "no key yet" */
+	const char *key_bytes = key.size > 0 ? key.data : ""; /* EVP_MAC_init would take NULL as "no key yet" */
 	Digest digest;
 	size_t written = 0;
 
@@ -166,7 +166,10 @@ static void encode(const Base64 *form, Buffer *out, Slice bytes)
 		buffer_cut(out, before);
 }
 
-/* Decodes a group of at most 4 characters; false if it has 1 character, an invalid one, or unused bits that are not 0. */
+/*
+ * Decodes a group of 1 to 4 characters. False if the group has only 1 character, an invalid character, or unused bits that are
+ * not 0, or if out overflows.
+ */
 static bool decode_group(const Base64 *form, Slice quad, Buffer *out)
 {
 	uint32_t group = 0;

@@ -59,7 +59,7 @@ static bool base32_number(const char *text, size_t count, uint64_t *out)
 
 /* ---- ids ------------------------------------------------------------------------------------------------------ */
 
-/* An id with its prefix and NULs behind it. The caller writes the 26 characters at text[*body]. */
+/* An id that has its prefix and only NULs behind the prefix. The caller writes the 26 characters from text[*body] on. */
 static Id id_begin(const char *prefix, size_t *body)
 {
 	Id id = { .text = "" };
@@ -192,7 +192,7 @@ void number_of_incident(Instant received_at, Slice event_id, char out[static NUM
 	char code[9] = "";
 
 	base32_write(upper_digits, digest.bytes, 8, code);
-	/* The year has four digits (INSTANT_MAX). % 10000 proves it to the compiler, which else warns of a truncated text. */
+	/* The year has four digits (INSTANT_MAX). % 10000 proves this to the compiler, which else warns of a truncated text. */
 	unsigned year = (unsigned)instant_year(received_at) % 10000;
 	snprintf(out, NUMBER_SIZE, "INC-%04u-%.4s-%.4s", year, code, code + 4);
 }

@@ -25,7 +25,7 @@ static int64_t days_in_month(int64_t year, int64_t month)
 	return days_before_month[month] - days_before_month[month - 1] + (month == 2 && is_leap(year));
 }
 
-/* Days from 1970-01-01 to January 1 of the year; there are 477 leap days before 1970. */
+/* Days from 1970-01-01 to January 1 of the year; 477 leap days lie between year 1 and 1970. */
 static int64_t days_before_year(int64_t year)
 {
 	int64_t past = year - 1;
@@ -86,7 +86,7 @@ static int64_t number_at(const char *text, size_t digits)
 	return value;
 }
 
-/* Removes a fraction like ".123456" from the front and returns it in milliseconds: 0 if there is none; -1 if it has no digits. */
+/* Removes a fraction like ".123456" from the front and returns its milliseconds; 0 if there is none, -1 if it has no digits. */
 static int64_t take_fraction(Slice *rest)
 {
 	int64_t milliseconds = 0;
@@ -122,7 +122,7 @@ static Result malformed(void)
 	                                "2026-11-23T16:15:30.250+08:00");
 }
 
-/* *out: milliseconds of a date and time, its offset ignored. *leap: its second is 60, which is read as 59.999. */
+/* *out: the date and time in milliseconds since 1970, as if its offset were 0. *leap: true if its second is 60, read as 59.999. */
 static Result read_stamp(const char *text, int64_t milliseconds, int64_t *out, bool *leap)
 {
 	Date date = { number_at(text, 4), number_at(text + 5, 2), number_at(text + 8, 2) };

@@ -22,9 +22,10 @@ static inline Instant instant_earlier(Instant one, Instant other)
 }
 
 /*
- * The time of a record of a stream, for windows and retention: `given`, or `now`, the own clock, if `given` is impossible: more
- * than five minutes after now, or more than 35 days before it, because no stream keeps a record for longer than 30 days. So a
- * writer whose clock is wrong neither ends what others began nor keeps anything for years.
+ * The time of a record of an input stream, for windows and retention: `given`, unless that is impossible, else `now`, the time of
+ * the reader's clock. A time more than five minutes after `now` is impossible; so is a time more than 35 days before `now`,
+ * because no stream that services read as input keeps a record for longer than 30 days. Thus a writer with a wrong clock can
+ * neither end the windows of other writers nor have a record kept for years.
  */
 enum { INSTANT_AHEAD_MAX_MS = 300000 };
 #define INSTANT_BEHIND_MAX_MS (INT64_C(35) * 86400000)

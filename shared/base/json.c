@@ -20,7 +20,7 @@ static void seed(void)
 	json_object_seed(0);
 }
 
-/* Texts used instead of the parser's messages, because those quote the document. */
+/* Texts used instead of the parser's messages, because the parser's messages quote the document. */
 static const char *const parser_faults[] = {
 	[json_error_stack_overflow] = "is nested too deeply",
 	[json_error_invalid_utf8] = "is not well-formed UTF-8",
@@ -68,7 +68,10 @@ static size_t string_end(Slice bytes, size_t at)
 	return at + 1;
 }
 
-/* Runs before the parser. The parser permits 2048 levels, but a tree of nested lists takes forty times the size of its text. */
+/*
+ * Runs before the parser, because the parser permits 2048 levels, and builds a tree of nested lists that takes forty times the
+ * memory of its text before the depth of the tree could be checked.
+ */
 static Result check_depth(Slice bytes)
 {
 	size_t depth = 0;

@@ -5,7 +5,7 @@
  * A decoded struct BORROWS from the JSON tree that it was decoded from: its strings point into the tree, and its lists and
  * free objects are nodes of the tree. Nothing is copied; the tree must outlive the struct.
  *
- * A decoder reports all errors at once, at most FIELD_ERRORS_MAX, each with an RFC 6901 pointer.
+ * json_decode reports all errors of a document at once, at most FIELD_ERRORS_MAX, each with an RFC 6901 pointer.
  */
 #ifndef TOCSIN_BASE_JSON_H
 #define TOCSIN_BASE_JSON_H
@@ -18,11 +18,12 @@
 
 typedef enum {
 	FIELD_TEXT,    /* const char *; bounds in characters; NULL when absent */
-	FIELD_INTEGER, /* int64_t; bounds are values; INT64_MIN when absent, so INT64_MIN in a document is refused, and so is 1.0 */
+	FIELD_INTEGER, /* int64_t; bounds are values; INT64_MIN when absent, so a document must not contain INT64_MIN; a number with
+	                  a decimal point, even 1.0, is refused */
 	FIELD_BOOLEAN, /* int: 0, 1, -1 when absent */
 	FIELD_TIME,    /* Instant; INSTANT_NONE when absent; RFC 3339 in JSON */
 	FIELD_CHOICE,  /* int: index into choices, -1 when absent */
-	FIELD_OBJECT,  /* a nested struct, decoded by table; all members absent when it is absent or {} */
+	FIELD_OBJECT,  /* a nested struct, decoded by table; all its members are absent if it is absent or {} */
 	FIELD_LIST,    /* json_t *, an array; NULL when absent; each item is checked against `item` (for objects: `table`) and
 	                  must not be null */
 	FIELD_FREE,    /* json_t *, an object with any members; NULL when absent */
@@ -32,15 +33,16 @@ typedef enum {
 enum {
 	FIELD_REQUIRED = 1,  /* must be present and not null */
 	FIELD_PERSONAL = 2,  /* personal data (PIPL, GDPR), for redaction and access records */
-	FIELD_NOT_EMPTY = 4, /* an empty text is refused, in strict mode also a blank text; for a list: its items */
-	FIELD_ALWAYS = 8,    /* a complete document has a value, never null, although decoding does not require it;
-	                        json_encode writes such an object even if all its members are absent */
-	FIELD_OMIT_EMPTY = 16, /* json_encode leaves it out if it is absent or an empty list, instead of writing null */
-	FIELD_FILTER = 32,   /* lists have a query parameter of its name, and views a column; a text or a choice */
-	FIELD_INDEXED = 64,  /* the column of the view has an index */
+	FIELD_NOT_EMPTY = 4, /* an empty text is refused, in strict mode also a blank text; on a list, this applies to its items */
+	FIELD_ALWAYS = 8,    /* a complete document has a value for the member, never null, although decoding does not require it;
+	                        json_encode writes an object with this flag even if all its members are absent */
+	FIELD_OMIT_EMPTY = 16, /* json_encode leaves the member out, instead of writing null, if it is absent or an empty list */
+	FIELD_FILTER = 32,   /* only for a text or a choice: the list of incidents has a query parameter, and the gateway's view a
+	                        column, with the name of the member */
+	FIELD_INDEXED = 64,  /* only with FIELD_FILTER: the column of the view has an index */
 	FIELD_SEARCH = 128,  /* a text that the query parameter q searches */
-	FIELD_IN_NOTICE = 256,  /* messages to people show it; others send the whole document */
-	FIELD_RESTRICTED = 512, /* needs more than ordinary clearance: no notice of any kind shows it */
+	FIELD_IN_NOTICE = 256,  /* notices written for people (mail) show the member; webhooks send the whole document */
+	FIELD_RESTRICTED = 512, /* the member needs more than ordinary clearance: no notice shows it, and webhooks omit it */
 };
 
 typedef struct Field Field;
@@ -49,8 +51,8 @@ typedef struct FieldTable FieldTable;
 /* The form of a text. Decoders do not check it. */
 typedef struct {
 	const char *pattern;          /* regular expression, for the schemas */
-	bool (*matches)(Slice value); /* NULL: list filters take any text */
-	const char *sentence;         /* "a number like …": for the error text of a filter; NULL if matches is */
+	bool (*matches)(Slice value); /* NULL: list filters accept any text */
+	const char *sentence;         /* "a number like …": for the error text of a filter; NULL if matches is NULL */
 } TextForm;
 
 struct Field {
@@ -60,14 +62,15 @@ struct Field {
 	unsigned flags;
 	int64_t min, max;            /* see FieldType; for a list: number of items; both 0: unbounded; max 0 for a text or
 	                                list: no upper bound */
-	const char *const *choices;  /* FIELD_CHOICE (and list items): NULL-terminated words; of a FIELD_TEXT: its present
-	                                words, for the schemas; decoders take those of a later version, too */
-	const FieldTable *table;     /* FIELD_OBJECT, or FIELD_LIST of objects; FIELD_FREE: for the schemas, or NULL */
+	const char *const *choices;  /* FIELD_CHOICE (and list items): NULL-terminated words; FIELD_TEXT: the words of this
+	                                version, only for the schemas: decoders accept any text, as later versions may add
+	                                words; or NULL */
+	const FieldTable *table;     /* FIELD_OBJECT, or FIELD_LIST of objects; FIELD_FREE: only for the schemas, or NULL */
 	FieldType item;              /* FIELD_LIST: type of items when table is NULL; never FIELD_OBJECT or FIELD_LIST */
-	size_t item_max;             /* FIELD_LIST of texts: characters in an item; 0: 256 */
-	const TextForm *form;        /* FIELD_TEXT; NULL: any */
-	const char *fallback;        /* value that stands for an absent one, for the schemas; NULL: none */
-	const char *since;           /* version of Tocsin that added the member, "0.1"; NULL: the first */
+	size_t item_max;             /* FIELD_LIST of texts: maximum characters in an item; 0: 256 */
+	const TextForm *form;        /* FIELD_TEXT; NULL: any form */
+	const char *fallback;        /* value that services use if the member is absent, for the schemas; NULL: none */
+	const char *since;           /* version of Tocsin that added the member, "0.1"; NULL: the first version */
 	const char *sentence;        /* the description in the schemas; may be NULL */
 };
 
@@ -78,12 +81,12 @@ typedef enum {
 } TableUse;
 
 struct FieldTable {
-	const char *name;   /* "event", "report": in errors, and of the schema */
+	const char *name;   /* "event", "report": used in error texts, and as the name of the schema */
 	const Field *fields;
 	size_t count;
 	size_t size;        /* sizeof the struct */
 	TableUse use;
-	const char *title, *sentence; /* of the schema proto/schemas/NAME.json; NULL: a part of other documents */
+	const char *title, *sentence; /* of the schema proto/schemas/NAME.json; NULL: the table has no schema file */
 };
 
 #define FIELD_TABLE(table_name, fields_, struct_) \
@@ -114,56 +117,64 @@ void field_errors_release(FieldErrors *errors);
 #define FIELD_ERRORS_AUTO __attribute__((cleanup(field_errors_release)))
 
 /*
- * Adds an error with a formatted detail, or sets more if the list is full. A pointer that is too long is cut to a parent, a
+ * Adds an error with a formatted detail, or sets errors->more if the list is full. A pointer that is too long is cut to a parent, a
  * detail at a character boundary.
  */
 void field_errors_add(FieldErrors *errors, const char *pointer, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The gateway accepts 32 levels from senders; records that contain such a document need some more. */
+/* Maximum levels of a document. The gateway accepts 32 levels from senders; a record that contains a sender's document has more. */
 enum { JSON_DEPTH_MAX = 40 };
 
-/* Bytes of a character in written JSON, at most: \u0001 has as many; 4 suffice for others. */
+/* Maximum bytes of one character in written JSON: a control character takes up to 6 ("\u0001"), any other at most 4. */
 enum { JSON_CHARACTER_MAX = 6 };
 
 /*
- * Parses strictly: UTF-8, no duplicate names, no NUL (raw or escaped), nothing behind the value, depth at most
+ * Parses strictly: UTF-8, no duplicate names, no NUL (raw or escaped), only white space behind the value, depth at most
  * JSON_DEPTH_MAX (the top is level 1), an object at the top. *out is a new reference, untouched on failure. ERROR_INPUT
- * with "line N, column N: fault", columns in characters; the text quotes nothing of the document. Thread-safe.
+ * with "line N, column N: fault", columns in characters; the text quotes nothing of the document. ERROR_INTERNAL if memory is
+ * exhausted. Thread-safe.
  */
 Result json_read(Slice bytes, json_t **out);
 
-/* Levels of objects and lists, the value itself included; 0 for a text or a number. Recursive: for trees from json_read. */
+/*
+ * Levels of objects and lists, the value itself included; 0 if value is neither. Recursive, so only for trees from json_read,
+ * whose depth is bounded.
+ */
 size_t json_depth(json_t *value);
 
 /*
- * Checks tree against table and decodes it into *out (table->size bytes, always fully written). strict refuses unknown
- * members; otherwise they are ignored. null equals absent. Adds to errors and returns true if it added none; do not use
- * *out after false. The error for a missing member has the pointer that the member would have.
+ * Checks tree against table and decodes it into *out (table->size bytes, always fully written). If strict is true, unknown
+ * members, and blank texts with FIELD_NOT_EMPTY, are refused; else unknown members are ignored, and blank texts accepted. A null
+ * member counts as absent. Adds its errors to errors; true if it found none. After false, *out must not be used. The error
+ * for a missing member has the pointer that the member would have.
  */
 bool json_decode(const FieldTable *table, json_t *tree, bool strict, void *out, FieldErrors *errors);
 
-/* Lenient decoding of records from the bus, as json_decode; ERROR_INPUT with the first error, "event/title: is required". */
+/* json_decode without strict, for records from the bus; ERROR_INPUT with only the first error, "event/title: is required". */
 Result json_decode_record(const FieldTable *table, json_t *tree, void *out);
 
 /*
- * A new object with all fields of the struct in the order of the table; absent ones are null, or omitted if FIELD_OMIT_EMPTY.
+ * A new object with all fields of the struct in the order of the table. Absent fields are null, or omitted if FIELD_OMIT_EMPTY.
  * Lists, free objects and FIELD_ANY values are shared with the struct's tree, not copied: do not change them. A nested struct
  * whose members are all absent is itself absent, unless FIELD_REQUIRED or FIELD_ALWAYS. Aborts on a text that is not UTF-8 and
  * on an instant out of range; a decoded struct contains neither.
  */
 json_t *json_encode(const FieldTable *table, const void *in);
 
-/* Like json_encode, but without absent fields; FIELD_ALWAYS has no effect. */
+/* Like json_encode, but without absent fields. FIELD_ALWAYS has no effect; an absent FIELD_REQUIRED object is still written. */
 json_t *json_encode_present(const FieldTable *table, const void *in);
 
 /*
  * Sets of members: bit i stands for row i of a table, which has at most 64 rows.
  *
- * fields_clear fills *out (table->size bytes) with absent values. json_decode_members decodes the members that an object has and
- * sets *members to them, null included; FIELD_REQUIRED has no effect, and unknown members are ignored; ERROR_INPUT with the first
- * error. json_encode_members is a new object with the members of the set, absent ones null. fields_copy copies the members of
- * the set between two structs, borrowed values as pointers. fields_differing is the set of those that differ by value.
+ * fields_clear: fills *out (table->size bytes) with absent values.
+ * json_decode_members: decodes the members that the object tree has, null members included, and sets *members to their set; a
+ *   tree that is no object has none. Unknown members are ignored. FIELD_REQUIRED has no effect on rows of the table, but has on
+ *   rows of nested tables. ERROR_INPUT with the first error; *out must not be used then.
+ * json_encode_members: returns a new object with the members of the set; an absent member is null, even with FIELD_OMIT_EMPTY.
+ * fields_copy: copies the members of the set from one struct to another. Texts and trees are not duplicated, only their pointers.
+ * fields_differing: returns the set of all members of the table whose values differ; texts and trees are compared by content.
  */
 enum { FIELD_SET_MAX = 64 };
 void fields_clear(const FieldTable *table, void *out);
@@ -172,19 +183,22 @@ json_t *json_encode_members(const FieldTable *table, const void *in, uint64_t me
 void fields_copy(const FieldTable *table, uint64_t members, const void *from, void *to);
 uint64_t fields_differing(const FieldTable *table, const void *one, const void *other);
 
-/* The value of a FIELD_TEXT, or the word of a FIELD_CHOICE, in a struct; NULL if it is absent. */
+/* The value of a FIELD_TEXT, or the word of a FIELD_CHOICE, in a struct; NULL if it is absent. Aborts for other types. */
 const char *field_text(const Field *field, const void *in);
 
-/* Appends the text of json_encode(table, in), without building a tree. If it does not fit, out overflows and nothing is appended. */
+/*
+ * Appends the text of json_encode(table, in), without building a tree. If the text does not fit, out overflows and nothing is
+ * appended. Unlike json_encode, it does not check that texts are UTF-8.
+ */
 void json_write_fields(const FieldTable *table, const void *in, Buffer *out);
 
-/* Appends any value as compact text, members in tree order. If it does not fit, out overflows and nothing is appended. */
+/* Appends any value as compact text, members in tree order. If the text does not fit, out overflows and nothing is appended. */
 void json_write(json_t *tree, Buffer *out);
 
 /* The value at an RFC 6901 pointer, borrowed; NULL if there is none. */
 json_t *json_at(json_t *tree, const char *pointer);
 
-/* The index of a word in a NULL-terminated list; -1 if it is absent or NULL. */
+/* The index of a word in a NULL-terminated list; -1 if the list does not contain it, or word is NULL. */
 int choice_of(const char *const *choices, const char *word);
 
 /* Releases a reference at the end of its scope: json_t *tree JSON_AUTO = NULL; */

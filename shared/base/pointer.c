@@ -25,7 +25,7 @@ static bool put_name(char out[static FIELD_POINTER], size_t *used, const char *n
 	return fits;
 }
 
-/* False if a segment did not fit; then this segment and all following ones are left out. */
+/* False if a segment did not fit; this segment and all segments behind it are then left out. */
 static bool put_path(char out[static FIELD_POINTER], size_t *used, const Path *path)
 {
 	char index[24];
@@ -77,7 +77,7 @@ bool pointer_next(const char **pointer, Slice *segment)
 	return true;
 }
 
-/* The next byte of a segment, unescaped; -1 at its end, -2 for an escape other than ~0 and ~1. */
+/* Removes the next byte of a segment and returns it unescaped; -1 at the end, -2 for an escape other than ~0 and ~1. */
 static int next_byte(Slice *segment)
 {
 	if (segment->size == 0)

@@ -131,13 +131,13 @@ static bool field_skim(Walk *walk, const Field *field, void *member)
 
 /* ---- objects by their table ----------------------------------------------------------------------------------- */
 
-/* Compares the first byte before the whole name: for most fields that suffices, and it is fast. */
+/* Compares the first byte before the whole name: it differs for most fields, so the slower comparison is rarely necessary. */
 static bool is_named(const Field *field, Slice name)
 {
 	return name.size > 0 && field->name[0] == name.data[0] && slice_is(name, field->name);
 }
 
-/* The index of the field with that name, or table->count. */
+/* The index of the field with that name; table->count if there is none. */
 static size_t field_find(const FieldTable *table, Slice name)
 {
 	size_t index = 0;
@@ -168,7 +168,7 @@ static bool required_seen(const FieldTable *table, uint64_t seen)
 	return true;
 }
 
-/* `out` is already filled with absent values; if it is NULL, the object is only checked. */
+/* The caller has filled `out` with absent values. If `out` is NULL, the object is only checked. */
 static bool object_skim(Walk *walk, const FieldTable *table, void *out)
 {
 	uint64_t seen = 0;

@@ -158,7 +158,7 @@ static void buffer_grow(Buffer *buffer, size_t more)
 	buffer->capacity = capacity;
 }
 
-/* Ensures capacity for `more` further bytes; false, with overflowed set, if they exceed max or an earlier append did. */
+/* Ensures capacity for `more` further bytes; false, with overflowed set, if they exceed max or the buffer had overflowed before. */
 static bool buffer_reserve(Buffer *buffer, size_t more)
 {
 	if (buffer->overflowed || more > buffer->max - buffer->size) {

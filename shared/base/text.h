@@ -1,6 +1,6 @@
 /*
- * Slice: borrowed bytes with a length. Buffer: owned bytes that grow up to a bound. Text is NUL-terminated only where a
- * parameter is a const char *.
+ * Slice: borrowed bytes with a length, not NUL-terminated. Buffer: owned bytes that grow up to a bound. A parameter of type
+ * const char * is NUL-terminated.
  */
 #ifndef TOCSIN_BASE_TEXT_H
 #define TOCSIN_BASE_TEXT_H
@@ -27,7 +27,7 @@ bool slice_starts_with(Slice slice, Slice prefix);
 /* True when the slice is empty or has only ASCII white space, U+00A0 and U+3000. */
 bool slice_is_blank(Slice slice);
 
-/* A list of words for a message: "a, b, c", or "a, b, …" if not all fit. Zero it before use. */
+/* A list of words for a message: "a, b, c", or "a, b, …" if not all fit. The caller zeroes the struct before use. */
 typedef struct {
 	char text[144];
 	bool full;
@@ -48,8 +48,8 @@ bool slice_integer(Slice slice, int64_t *out);
 
 /*
  * A growing byte buffer with at most `max` bytes. An append that would exceed the bound adds nothing and sets `overflowed`;
- * later appends then add nothing either, so a caller may check once at the end. data[size] is always NUL. Bytes to append
- * must not be part of the buffer itself. Aborts if memory is exhausted.
+ * later appends then add nothing either, so a caller may check once at the end. data[size] is NUL from buffer_init on. Bytes to
+ * append must not be part of the buffer itself. Aborts if memory is exhausted.
  */
 typedef struct {
 	char *data;
@@ -57,23 +57,24 @@ typedef struct {
 	bool overflowed;
 } Buffer;
 
+/* An empty buffer. max must be less than SIZE_MAX / 2. */
 void buffer_init(Buffer *buffer, size_t max);
 
-/* Frees the memory; the buffer is empty and may be used again. A zeroed struct is accepted. */
+/* Frees the memory; the buffer is then empty and may be used again, with the same max. A zeroed struct is accepted. */
 void buffer_release(Buffer *buffer);
 
 /* Empties the buffer and clears overflowed; the memory is kept. */
 void buffer_clear(Buffer *buffer);
 
-/* Cuts the buffer to size, at most the current one. overflowed is unchanged. */
+/* Cuts the buffer to `size` bytes; `size` must not exceed the current size. overflowed is unchanged. */
 void buffer_cut(Buffer *buffer, size_t size);
 void buffer_append(Buffer *buffer, Slice bytes);
 void buffer_text(Buffer *buffer, const char *text);
 void buffer_byte(Buffer *buffer, char byte);
 void buffer_format(Buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
-Slice buffer_slice(const Buffer *buffer);
+Slice buffer_slice(const Buffer *buffer); /* borrowed until the buffer changes */
 
-/* Appends text as the inside of a JSON string, without quotes: escapes ", \ and control bytes. Appends all of it or nothing. */
+/* Appends text as the inside of a JSON string, without quotes: escapes ", \ and bytes below 32. Appends all or nothing. */
 void buffer_json_escape(Buffer *buffer, Slice text);
 
 /* True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */

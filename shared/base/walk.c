@@ -70,7 +70,7 @@ bool walk_string(Walk *walk, WalkString *out)
 	return !high || text_is_utf8(out->inside);
 }
 
-/* The value of "\uXXXX"; -1 if it is malformed. */
+/* The value of the escape "\uXXXX" at `at`; -1 if the escape is malformed. */
 static int32_t unit_read(const char *at, const char *end)
 {
 	int32_t unit = 0;
@@ -87,8 +87,8 @@ static int32_t unit_read(const char *at, const char *end)
 }
 
 /*
- * Reads a character of one or two UTF-16 units ("\uXXXX") and moves *at behind it. -1 if it is malformed, and for NUL, which
- * texts must not contain.
+ * Reads a character of one or two UTF-16 units ("\uXXXX") and moves *at behind it. -1 if the escape is malformed, and for
+ * NUL, which texts must not contain.
  */
 static int32_t character_read(const char **at, const char *end)
 {
@@ -118,7 +118,7 @@ static size_t character_write(int32_t character, char out[static 4])
 	return size;
 }
 
-/* Decodes the escape at *at into out, moves *at behind it and returns the number of bytes in out; 0 if it is malformed. */
+/* Decodes the escape at *at into out, moves *at behind it and returns the number of bytes in out; 0 if the escape is malformed. */
 static size_t escape_read(const char **at, const char *end, char out[static 4])
 {
 	static const char escapes[] = "\"\\/bfnrt", decoded[] = "\"\\/\b\f\n\r\t";

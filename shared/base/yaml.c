@@ -17,8 +17,8 @@ enum { YAML_NODES_MAX = 1 << 18 };
 typedef struct {
 	unsigned line, column;
 	size_t parent; /* index of the mark of the enclosing list or mapping; the root is its own parent */
-	char *name;    /* owned; NULL: an item of a list */
-	size_t index;
+	char *name;    /* key in the mapping, owned; NULL: the root, or an item of a list */
+	size_t index;  /* of an item: its index in the list */
 } Mark;
 
 struct YamlMarks {
@@ -29,7 +29,7 @@ struct YamlMarks {
 /* An open list or mapping. */
 typedef struct {
 	json_t *node; /* borrowed from the tree */
-	size_t mark;      /* index of its mark */
+	size_t mark;      /* index of the node's mark */
 	char *key; /* owned; in a mapping, the key that was read and has no value yet; else NULL */
 } Frame;
 
@@ -125,7 +125,7 @@ static bool is_decimal(const char *text)
 	return *rest == '\0';
 }
 
-/* The value of a plain scalar; an empty one ("key:") is JSON null. NULL: a number that is too large. */
+/* The value of a plain scalar; an empty scalar ("key:") is JSON null. Returns NULL for a number that is too large. */
 static json_t *plain_value(const char *text, size_t size)
 {
 	if (size == 0 || strcmp(text, "null") == 0)
@@ -150,7 +150,7 @@ static unsigned bounded(size_t number)
 	return number < UINT_MAX ? (unsigned)number : UINT_MAX;
 }
 
-/* Adds a value to the innermost open mapping or list, or makes it the root if none is open. Takes the reference. */
+/* Adds a value to the innermost open mapping or list, or makes it the root if none is open. Takes over the reference to value. */
 static void builder_attach(Builder *builder, json_t *value, yaml_mark_t mark)
 {
 	Mark entry = { .line = bounded(mark.line + 1), .column = bounded(mark.column + 1) };

@@ -1,6 +1,6 @@
 /*
- * The commands, one row each: name, type of the journal entry, and the further members of struct Command (commands.h). Not a header
- * for others: commands.c includes it twice, for the table and for the words of entries, each time with its own macro COMMAND.
+ * The commands, one row each: name, type of the journal entry, and the further members of struct Command (commands.h). Only
+ * commands.c includes this file: once for the table and twice for the words of entries. Before, it defines the macro COMMAND.
  * A new command is a row here and its functions and arguments in commands.c; then run `make contracts`.
  */
 COMMAND("acknowledge", "acknowledged",

@@ -89,7 +89,7 @@ static bool is_acknowledged(const CommandContext *context)
 	return context->incident->acknowledged.at != INSTANT_NONE;
 }
 
-/* True also for an escalation of a superseded plan, whose base_at is before that of the present plan. */
+/* True also for an escalation of a superseded plan, whose base_at is before the base_at of the present plan. */
 static bool is_escalated(const CommandContext *context)
 {
 	Instant base_at = context->arguments.base_at;
@@ -177,7 +177,7 @@ static const char *shared_name(const CommandContext *context)
 	return context->arguments.by == JOIN_BY_ASSET ? context->incident->asset : context->incident->actor;
 }
 
-/* Adds the value that both incidents share. */
+/* The arguments, and as `key` the name of the asset or actor that both incidents share. */
 static json_t *link_data(const CommandContext *context)
 {
 	const char *key = shared_name(context);

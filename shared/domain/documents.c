@@ -1,4 +1,4 @@
-/* Field tables of the documents, and the fold of journal entries into an incident. */
+/* Field tables of the documents, and the words of their choices. */
 #include "shared/domain/documents.h"
 
 #include "shared/domain/lifecycle.h"

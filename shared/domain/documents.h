@@ -12,8 +12,8 @@
 enum { NAME_MAX_CHARACTERS = 256, TITLE_MAX_CHARACTERS = 512, TEXT_MAX_CHARACTERS = 8192, OBSERVABLES_MAX = 64 };
 
 /*
- * Levels and bytes of a sender's document: fewer than JSON_DEPTH_MAX and BUS_RECORD_MAX, because each record that embeds it
- * adds some: report, assessment, journal entry.
+ * Maximum levels and bytes of a sender's document. They are below JSON_DEPTH_MAX and BUS_RECORD_MAX, because the records that
+ * contain the document (report, assessment, journal entry) add levels and bytes.
  */
 enum { SENDER_DEPTH_MAX = 32, SENDER_BYTES_MAX = 786432 };
 
@@ -25,7 +25,7 @@ extern const char *const origin_words[];     /* internal project */
 extern const char *const report_type_words[]; /* theft robbery fire leak loss malware intrusion outage misuse other */
 extern const char *const resolution_words[]; /* resolved duplicate accepted other */
 extern const char *const actor_words[];      /* person key system */
-extern const char *const entry_words[];      /* opened assessed repeated, and the entries of commands (commands.c); a word may repeat */
+extern const char *const entry_words[];      /* opened assessed repeated, then Command.entry of each row; a word may occur twice */
 extern const char *const timeline_words[];   /* entry_words and delivery */
 extern const char *const join_words[];       /* asset actor */
 enum { JOIN_BY_ASSET, JOIN_BY_ACTOR };       /* indexes into join_words */
@@ -103,7 +103,7 @@ extern const FieldTable assessment_record_table;
 /* ---- tocsin.commands */
 typedef struct {
 	const char *incident_id, *command; /* name in commands[] */
-	int64_t expected_version;          /* that the incident must have; INT64_MIN: any version */
+	int64_t expected_version;          /* version that the incident must have; INT64_MIN: any */
 	json_t *actor;                     /* object of actor_table */
 	json_t *arguments;                 /* the body as sent, or {} */
 	const char *fingerprint;           /* hash of the request in hex, to detect idempotency-mismatch; may be NULL */
@@ -113,8 +113,9 @@ extern const FieldTable command_record_table;
 
 /* ---- tocsin.journal: entries and answers to commands */
 typedef struct {
-	int64_t version;  /* of the incident after this entry: one more than after the entry before */
-	int64_t sequence; /* number of the entry among those of the incident and its entities, without gaps; INT64_MIN in entries of old programs */
+	int64_t version;  /* of the incident after this entry: one more than after the previous entry */
+	int64_t sequence; /* number of the entry among all entries of the incident and its entities, without gaps, from 1; INT64_MIN
+	                     in entries of old programs */
 	const char *type; /* one of entry_words */
 	Instant at;
 	json_t *actor;   /* object of actor_table */
@@ -131,16 +132,16 @@ typedef struct {
 	json_t *problem;         /* {code, detail, allowed: [words]} of a refusal, else NULL */
 	int64_t version;         /* of the incident after this record */
 	json_t *resumption;      /* object of resumption_table if a person reopened the incident; else NULL */
-	json_t *joins;           /* list of join_table if the policy joins incidents and the record changes a join key; else NULL */
+	json_t *joins;           /* list of join_table: join keys that the record announces or withdraws; NULL: none */
 } JournalRecord;
 extern const FieldTable journal_record_table;
 
-/* ---- tocsin.events, reopened records: state of the incident. Intake has dropped it, and needs it to count events again */
+/* ---- tocsin.events, reopened records: state of the incident, which intake dropped and needs to count events again */
 typedef struct {
-	int64_t report_version, event_count; /* of the last report that response has read */
+	int64_t report_version, event_count; /* as of the last report that response has read */
 	Instant last_seen_at;
 	int severity;                        /* index into severity_words; -1: none */
-	int64_t window_seconds, cap_seconds; /* window and cap of the incident's source; they begin at the reopening */
+	int64_t window_seconds, cap_seconds; /* window and cap of the incident's source, counted from the reopening */
 } Resumption;
 extern const FieldTable resumption_table;
 
@@ -154,7 +155,7 @@ typedef struct {
 } Join;
 extern const FieldTable join_table;
 
-/* ---- tocsin.reports: all open incidents of a join key after this record */
+/* ---- tocsin.reports: the open incidents of a join key after this record, without those announced more than two windows earlier */
 enum { JOIN_INCIDENTS_MAX = 64 };
 typedef struct {
 	const char *incident_id, *number;
@@ -167,8 +168,8 @@ typedef struct {
 	int by;
 	int64_t window_seconds;
 	json_t *incidents;    /* list of joined_incident_table, in the order of announcement, at most JOIN_INCIDENTS_MAX */
-	const char *entered;  /* the incident that this record adds, and links with all others in the list; NULL: none */
-	int proposed;         /* 1: JOIN_INCIDENTS_MAX were not enough for one window, and a possible campaign was proposed */
+	const char *entered;  /* the incident that this record adds; it is linked with others of the list; NULL: none */
+	int proposed;         /* 1: one window had more than JOIN_INCIDENTS_MAX incidents, and a possible campaign was proposed */
 	const char *campaign; /* the incident to which this record proposes the campaign; NULL: none */
 } JoinRecord;
 extern const FieldTable join_record_table;
@@ -213,17 +214,18 @@ extern const FieldTable link_table;
 
 /* ---- tocsin.deliveries */
 typedef struct {
-	const char *key;       /* msg_… */
+	const char *key;       /* id of the message, msg_… */
 	const char *channel, *recipient; /* "webhook" / "person:li" … */
 	int64_t escalation_level;
 	const char *state;     /* one of delivery_words */
 	int64_t attempt;
-	Instant next_at;       /* queued: time of the next attempt */
+	Instant next_at;       /* in the state queued: time of the next attempt */
 	const char *detail;    /* reason for a skip, failure or retry */
-	const char *address, *language; /* email: the recipient's address, and the language of the text */
+	const char *address, *language; /* for mail: the recipient's address, and the language of the text */
 } Delivery;
 extern const FieldTable delivery_table;
 
+/* "planned", "reached" and "attempted" name the type of record that has the member (TYPE_ESCALATION_PLANNED …). */
 typedef struct {
 	const char *incident_id;
 	const char *policy_id;     /* planned: the escalation policy */

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
-enum { NUMBERS = 4, YEAR_SECONDS = 366 * 86400 }; /* as in sources.yaml */
+enum { NUMBERS = 4, YEAR_SECONDS = 366 * 86400 }; /* maximum of window and cap, as in sources.yaml */
 static const char *const names[NUMBERS] = { "window", "cap", "severity", "clock" };
 
 void event_header_write(Buffer *out, const EventHeader *header)

@@ -18,9 +18,9 @@ typedef struct {
 	int64_t clock_offset_ms; /* sender's clock minus the server's; INT64_MIN: unknown */
 } EventHeader;
 
-/* Appends the value. */
+/* Appends the value of the header. */
 void event_header_write(Buffer *out, const EventHeader *header);
-/* Ignores unknown names. ERROR_INPUT, with *out untouched, for an invalid value. */
+/* Ignores unknown names. ERROR_INPUT, with *out untouched, if a value is invalid, or window or cap is missing. */
 Result event_header_read(Slice text, EventHeader *out);
 
 #endif

@@ -77,7 +77,7 @@ void stored_incident_release(StoredIncident *stored)
 	*stored = (StoredIncident){ .exists = false };
 }
 
-/* Takes the tree. */
+/* Takes over the reference to tree: *out owns it, also after a failure. */
 static Result tree_take(json_t *tree, StoredIncident *out)
 {
 	out->trees[0] = tree;
@@ -88,8 +88,9 @@ static Result tree_take(json_t *tree, StoredIncident *out)
 Result stored_incident_read(Slice document, StoredIncident *out)
 {
 	json_t *tree;
-	*out = (StoredIncident){ .exists = true };
+	*out = (StoredIncident){ .exists = false };
 	TRY(json_read(document, &tree));
+	out->exists = true;
 	Result result = tree_take(tree, out);
 	if (result_failed(result))
 		stored_incident_release(out);
@@ -103,7 +104,7 @@ void stored_incident_write(const StoredIncident *stored, Buffer *out)
 
 /* ---- the fold */
 
-/* The members of an entry's `data` that extras keep. */
+/* The members of an entry's `data` that IncidentExtras keeps. */
 typedef struct {
 	int64_t report_version;
 	int noise;
@@ -163,7 +164,7 @@ static Result entry_fold(Incident *incident, IncidentExtras *extras, json_t *tre
 	return result_ok();
 }
 
-/* Moves the incident into one tree of its own. */
+/* Encodes the incident into one new tree, which replaces all trees from which it borrowed. */
 static void trees_merge(StoredIncident *stored)
 {
 	json_t *tree = json_encode(&incident_table, &stored->incident);

@@ -1,9 +1,9 @@
 /*
- * Incidents in memory: the typed document, changes of it, and the fold of journal entries, which response and every copy of
- * the incidents use. Pure.
+ * Incidents in memory: the typed document, its changes, and the fold of journal entries, which response and all services that
+ * keep copies of the incidents use. Pure.
  *
- * A change is a set of members and their values. A journal entry carries it as the object `changes`: a member of the set that
- * is absent in the values is null there, and a member outside the set is not there.
+ * A change is a set of members and their values. A journal entry contains the change as the object `changes`: a member of the
+ * set whose value is absent is null in the object; a member outside the set is not in the object.
  */
 #ifndef TOCSIN_DOMAIN_INCIDENT_H
 #define TOCSIN_DOMAIN_INCIDENT_H
@@ -15,17 +15,17 @@
 
 typedef struct {
 	uint64_t members; /* bit i: row i of incident_table */
-	Incident values;  /* borrows; meaningful for the members of the set */
-	json_t *owned;    /* list made for `links`; NULL: none */
+	Incident values;  /* borrows; only the members of the set count */
+	json_t *owned;    /* new list to which values.links points; NULL: none */
 } IncidentChange;
 
-/* Borrows nothing and changes nothing. */
+/* A change without members; it borrows nothing. */
 IncidentChange incident_change_none(void);
-/* Sets every member that the incident has. */
+/* A change that sets every member that the incident has. Borrows from the incident. */
 IncidentChange incident_change_of(const Incident *incident);
 void incident_change_release(IncidentChange *change);
 
-/* The bit of the member at an offset of Incident. */
+/* The bit of the member at an offset of Incident; aborts if no row of incident_table has that offset. */
 uint64_t incident_member(size_t offset);
 
 #define CHANGE_MARK(change_, member_) ((change_)->members |= incident_member(offsetof(Incident, member_)))
@@ -38,10 +38,10 @@ json_t *incident_change_encode(const IncidentChange *change);
 /* Decodes `changes`; unknown members are ignored, NULL counts as {}. *out borrows from the tree. ERROR_INPUT: a wrong value. */
 Result incident_change_decode(json_t *changes, IncidentChange *out);
 
-/* Overlays the members of the set. */
+/* Copies the values of the set into the incident, which then borrows the same texts and trees as the change. */
 void incident_change_apply(const IncidentChange *change, Incident *incident);
 
-/* True if a member of the set differs from that of the incident. */
+/* True if the change gives a member a value that the incident does not have. */
 bool incident_change_matters(const IncidentChange *change, const Incident *incident);
 
 /* ---- the fold */
@@ -52,17 +52,17 @@ bool incident_change_matters(const IncidentChange *change, const Incident *incid
  * so acknowledge_by, which response computes from base_at, is the time at which notification escalates.
  */
 typedef struct {
-	int64_t report_version; /* of the last report that led to an entry */
+	int64_t report_version; /* highest version of a report that led to an entry */
 	bool noise;             /* opened as noise, and not reopened since */
 	Instant base_at;        /* INSTANT_NONE before the opening */
 	int64_t sequence;       /* of the last entry; see JournalEntry */
 } IncidentExtras;
 
-/* An incident as services keep it. A zeroed struct is one that does not exist. */
+/* An incident as services keep it. A zeroed struct stands for an incident that does not exist. */
 enum { INCIDENT_TREES_MAX = 8 };
 typedef struct {
 	Id id;
-	bool exists; /* it has entries */
+	bool exists; /* the incident has entries */
 	Incident incident;
 	IncidentExtras extras;
 	size_t tree_count;
@@ -72,23 +72,26 @@ typedef struct {
 /* An incident without entries. False, with *out zeroed, if id has ID_SIZE bytes or more; the form of id is not checked. */
 bool stored_incident_new(Slice id, StoredIncident *out);
 
-/* Frees what it owns and zeroes it. */
+/* Releases the trees and zeroes *stored. */
 void stored_incident_release(StoredIncident *stored);
 
-/* Decodes a document that stored_incident_write wrote; id and extras are the caller's. ERROR_INPUT, *out released: invalid. */
+/*
+ * Decodes a document that stored_incident_write wrote. The caller sets id and extras afterwards. Fails as json_read and
+ * json_decode_record; *out then owns nothing and must not be used.
+ */
 Result stored_incident_read(Slice document, StoredIncident *out);
 
 /* Appends the document as text, every member in the order of the table. */
 void stored_incident_write(const StoredIncident *stored, Buffer *out);
 
 /*
- * Folds the entries of a journal record, which must follow each other and the incident: each version and each sequence is
- * that before it plus one, else ERROR_INTERNAL, because the order of the ledger is broken then. ERROR_INPUT for an invalid
- * entry. Keeps references to the entries. *stored is unchanged on failure.
+ * Folds the entries of a journal record into the incident. The version of each entry must be the previous version plus one, and so
+ * must the sequence, if the entry has one; else ERROR_INTERNAL, because the order of the ledger is broken. ERROR_INPUT for an
+ * invalid entry. Keeps a reference to the list of entries. On failure, the values in *stored are unchanged.
  */
 Result stored_incident_fold(StoredIncident *stored, json_t *entries);
 
-/* True for an entry from which escalation counts; see IncidentExtras. The entry is valid. */
+/* True for an entry from which escalation counts; see IncidentExtras.base_at. change: decoded from the entry. */
 bool entry_starts_escalation(const JournalEntry *entry, const IncidentChange *change);
 
 #endif

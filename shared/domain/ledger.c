@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char decimal[] = "0123456789", hexadecimal[] = "0123456789abcdef";
-static const uint64_t MARK_MAX = UINT64_C(1) << 53; /* of epochs and sequence numbers; increments of one never reach it */
+static const uint64_t MARK_MAX = UINT64_C(1) << 53; /* of epochs and sequence numbers; counting by one never reaches it */
 
 LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark)
 {

@@ -27,15 +27,15 @@ typedef struct {
 
 /*
  * Position and state of a reader of one partition. epoch, owner and seq: of the last accepted record or claim. prev_epoch and
- * prev_seq: of the last one before the current claim, which ce_prev of the opening record must name.
+ * prev_seq: of the last accepted record or claim before the current claim; ce_prev of the opening record must name them.
  */
 typedef struct {
 	uint64_t epoch, owner, seq;
 	uint64_t prev_epoch, prev_seq; /* LEDGER_UNKNOWN: the reader began in the middle of the log and has read no claim yet */
 	int64_t next; /* offset of the next record to read */
 	int64_t marked; /* offset behind the record with this epoch, owner and seq; 0: no such record was read */
-	uint64_t genesis_owner; /* owner of record 0; it tells this log from others; 0: record 0 was not read */
-	bool trimmed; /* next is the first record of a trimmed log, which is accepted without a check (ledger_begin) */
+	uint64_t genesis_owner; /* owner of record 0, by which logs are distinguished; 0: not read, or without valid mark */
+	bool trimmed; /* the next record with a valid mark is the first of a trimmed log: accepted without a check */
 } LedgerCursor;
 
 typedef enum { LEDGER_DROP, LEDGER_CLAIMED, LEDGER_ACCEPT } LedgerVerdict;
@@ -50,15 +50,18 @@ LedgerVerdict ledger_take(LedgerCursor *cursor, const LedgerMark *mark);
 bool ledger_cursor_fits(const LedgerCursor *cursor, const LedgerMark *found);
 
 /*
- * The cursor of a reader without stored state; first: offset of the oldest record. If that is not 0, the log was trimmed. An
- * owner trims only up to an accepted record, so the first record is then accepted without a check.
+ * The cursor of a reader without stored state; first: offset of the oldest record. If first is not 0, the log was trimmed. An
+ * owner trims only up to an accepted record, so ledger_take then accepts the first record without a check.
  */
 LedgerCursor ledger_begin(int64_t first);
 
-/* The cursor of a reader that continues behind the record at `offset`, which is known to be accepted and has this mark. */
+/* The cursor of a reader that continues behind the record at `offset`, an accepted record with the mark `accepted`. */
 LedgerCursor ledger_enter(const LedgerMark *accepted, int64_t offset);
 
-/* Reads the mark from packed headers. ERROR_INPUT, with *out untouched: a header is missing or invalid. Epochs begin at 1. */
+/*
+ * Reads the mark from packed headers. ERROR_INPUT, with *out untouched: a header is missing or invalid. An epoch is 1 to 2^53, a
+ * seq at most 2^53.
+ */
 Result ledger_mark_read(Slice headers, LedgerMark *out);
 
 /*
@@ -72,8 +75,8 @@ void ledger_mark_write(Buffer *headers, const LedgerMark *mark);
 
 /*
  * Checks an opening record (the one with seq 1, the first after a claim) once ledger_take has accepted it: its ce_prev must
- * name the last record accepted before the claim. ERROR_INTERNAL if it names another: the log has lost or changed accepted
- * records. Not checked if the headers have no ce_prev or the cursor does not know that record (LEDGER_UNKNOWN).
+ * name the last record accepted before the claim. ERROR_INTERNAL if ce_prev names another record: the log has lost or changed
+ * accepted records. Not checked if the headers have no ce_prev or the cursor does not know that record (LEDGER_UNKNOWN).
  */
 Result ledger_opening_check(const LedgerCursor *cursor, Slice headers);
 
@@ -87,7 +90,10 @@ typedef struct {
 		int64_t position;
 	} list[LEDGER_POSITIONS_MAX];
 } LedgerPositions;
-/* own_partition: of the record. ERROR_INPUT, with *out untouched: unknown topic, invalid number, too many positions. */
+/*
+ * own_partition: partition of the record that has the text. ERROR_INPUT, with *out untouched: unknown topic, invalid number, too
+ * many positions.
+ */
 Result ledger_positions_read(Slice text, unsigned own_partition, LedgerPositions *out);
 /* Appends the text. */
 void ledger_positions_write(Buffer *out, unsigned own_partition, const LedgerPositions *positions);

@@ -1,13 +1,13 @@
 /*
  * The lifecycles of events, incidents and weaknesses (ISO/IEC 27035-1, 5.4 and 5.5). A status is one row of STATUS_TABLE; the
- * transitions stand on the rows of the commands (commands.c), each written as text:
+ * transitions are in the rows of the commands (command_rows.h), for each kind as one text:
  *
  *     "reported>assessing open"
  *
- * A word FROM>TO takes the command in status FROM and leads to TO; a word FROM takes it and leaves the status. FROM is a status,
- * or `open`, `finished` or `any` for all statuses of that sort. The first word that matches applies; a status that no word
- * matches refuses the command. Everything else is derived from these texts: the allowed commands, the picture, the judge of the
- * simulation. tests/unit/lifecycle_test.c requires that each name in them exists and that each status can be reached, except
+ * A word FROM>TO allows the command in status FROM and leads to status TO; a word FROM allows it and keeps the status. FROM is a
+ * status, or `open`, `finished` or `any` for all statuses of that sort. The first word that matches applies; if no word
+ * matches the status, the command is refused. The allowed commands, the diagrams and the checks of the simulation are derived from
+ * these texts. tests/unit/lifecycle_test.c requires that each name in them exists and that each status can be reached, except
  * four that wait for commands to come. Pure.
  */
 #ifndef TOCSIN_DOMAIN_LIFECYCLE_H
@@ -61,8 +61,9 @@ bool status_is_open(int status);
 Status status_of_opening(Kind kind);
 
 /*
- * The corresponding status of another kind. An open status becomes the initial status of the other kind, because a person who
- * took on an event has not taken on the incident that it becomes; one that the other kind does not have becomes false-alarm.
+ * The corresponding status of the kind `to`; unchanged if the kinds are equal. An open status becomes the initial status of `to`,
+ * because a person who took on an event has not taken on the incident that it becomes. A finished status stays, or becomes
+ * false-alarm if `to` does not have it.
  */
 Status status_translated(Status status, Kind from, Kind to);
 
@@ -72,7 +73,7 @@ typedef struct {
 	Status next; /* taken: the status afterwards, perhaps the same */
 } Transition;
 
-/* transitions: a text as above; NULL: every status refuses. A status that the kind does not have refuses. */
+/* transitions: a text as above, or NULL. Not taken if transitions is NULL, or the kind does not have the status. */
 Transition transition_of(const char *transitions, int kind, int status);
 
 /* Walks the words of a text. False at its end, else *from and *to are one word's parts; to is empty if the status stays. */

@@ -388,7 +388,7 @@ const TeamPolicy *policy_team(const Policy *policy, const char *id)
 	return index_find(&policy->team_index, id);
 }
 
-/* index: into the list of words from which the mask was made; -1: none of them. */
+/* index: into the list of words from which the mask was made; -1 (unknown) fits only a mask without bits. */
 static bool mask_fits(unsigned mask, int index)
 {
 	return mask == 0 || (index >= 0 && (mask & 1u << index) != 0);
@@ -402,7 +402,7 @@ const EscalationPolicy *policy_escalation(const Policy *policy, int kind, int gr
 	return NULL;
 }
 
-/* At least base and at most the last instant that can be written. */
+/* base plus seconds (not negative), at most INSTANT_MAX. */
 static Instant seconds_after(Instant base, int64_t seconds)
 {
 	int64_t after;

@@ -53,7 +53,7 @@ const char *const *policy_languages(const Policy *policy);
 
 /* ---- sources: correlation of the events of a source */
 typedef struct {
-	bool by_source, by_rule, by_asset, by_actor; /* true: the member is part of the correlation key */
+	bool by_source, by_rule, by_asset, by_actor; /* true: that member of the event is part of the correlation key */
 	int64_t window_seconds; /* an event counts within this time after the last event … */
 	int64_t cap_seconds;    /* … and within this time after the first event */
 } SourcePolicy;
@@ -93,12 +93,15 @@ typedef struct {
 } EscalationPolicy;
 /*
  * The first policy whose `when` matches; NULL: nobody is notified. kind and grade are indexes into kind_words and grade_words;
- * -1: unknown, matches only a policy that names none.
+ * -1 is unknown and matches only a policy whose `when` names no kinds, or no grades.
  */
 const EscalationPolicy *policy_escalation(const Policy *policy, int kind, int grade);
-/* The time of the first level with a delay, by which the record must be acknowledged. INSTANT_NONE: no such level. */
+/*
+ * Time by which the record must be acknowledged: base plus the delay of the first level whose after_seconds is not 0, at most
+ * INSTANT_MAX. INSTANT_NONE: there is no such level, or no policy matches.
+ */
 Instant policy_acknowledge_by(const Policy *policy, int kind, int grade, Instant base);
-/* NULL: unknown. id may be NULL. */
+/* The escalation policy with this id; NULL if there is none, or id is NULL. */
 const EscalationPolicy *policy_escalation_by_id(const Policy *policy, const char *id);
 size_t policy_escalation_count(const Policy *policy);
 
@@ -112,14 +115,15 @@ const ChannelPolicy *policy_channel(const Policy *policy, const char *id);      
 const ChannelPolicy *policy_channel_of_type(const Policy *policy, const char *type); /* the first; NULL: none */
 
 /* ---- categories and words */
-/* Name of a category code in a language, or NULL when the code is unknown. */
+/* Name of a category in a language, else in the first language of the pack; NULL if the code is unknown. */
 const char *policy_category_name(const Policy *policy, const char *code, const char *language);
 /* The default kind of an event of a category: index into kind_words; -1: the code is unknown or has no default kind. */
 int policy_category_kind(const Policy *policy, const char *code);
 
 /*
  * Appends the text of a key in a language, with {name} replaced by values. The variable arguments are name and value (NULL:
- * empty) in turn, at most 32 pairs, ended by NULL. Falls back to the first language of the pack, then to the key itself.
+ * empty) in turn, at most 32 pairs, ended by NULL; {name} stays if no argument has that name. If the language (may be NULL) has no
+ * text for the key, uses the first language of the pack, then the key itself.
  */
 void policy_words(const Policy *policy, const char *language, const char *key, Buffer *out, ...);
 
@@ -149,14 +153,14 @@ typedef struct {
 
 /*
  * The first rule whose conditions all hold for the document (an event or a report as sent); NULL: none. A condition on an
- * absent member is false. A pattern that exceeds 100,000 steps of the matcher is false too.
+ * absent member is false, and so is `matches` if the pattern exceeds a limit of the matcher (100,000 steps).
  */
 const RulePolicy *policy_rule(const Policy *policy, json_t *document);
 size_t policy_rule_count(const Policy *policy);
 
 typedef struct {
 	int grade[IMPORTANCES][LOSSES]; /* index into grade_words */
-	int harm_grade[HARMS];
+	int harm_grade[HARMS];          /* by harm: index into grade_words */
 	int damage[4];                  /* by grade: index into damage_words */
 	int severity_loss[5];           /* by severity, if no rule sets the loss: index into loss_words */
 } GradingPolicy;

@@ -284,7 +284,7 @@ static const Field *field_named(const FieldTable *table, Slice segment)
 	return NULL;
 }
 
-/* Follows a segment into a list; false if it is not an index. *table: the table of the items, NULL if they are not objects. */
+/* Follows a segment into a list; false if the segment is no index. *table: table of the items; NULL: they are not objects. */
 static bool list_step(const Field *list, Slice segment, const FieldTable **table)
 {
 	size_t index;
@@ -292,7 +292,10 @@ static bool list_step(const Field *list, Slice segment, const FieldTable **table
 	return pointer_segment_index(segment, &index);
 }
 
-/* True when a document of the table can have a value at pointer. *leaf: the field of that value; NULL inside a free object. */
+/*
+ * True when a document of the table can have a value at pointer. *leaf: the field of that value (for an item of a list, the field
+ * of the list); NULL if the value is, or is inside, a FIELD_FREE or FIELD_ANY.
+ */
 static bool pointer_leads(const FieldTable *table, const char *pointer, const Field **leaf)
 {
 	const Field *list = NULL;
@@ -322,7 +325,7 @@ static bool pointer_leads(const FieldTable *table, const char *pointer, const Fi
 typedef struct {
 	json_t *condition;
 	size_t rule, index;
-	const Field *leaves[2]; /* the row of the tested member in an event, and in a report; NULL: the document has no such row */
+	const Field *leaves[2]; /* field that the condition tests: [0] in an event, [1] in a report; NULL: none */
 	FieldErrors *errors;
 } ConditionCheck;
 
@@ -348,7 +351,7 @@ static void check_field(ConditionCheck *check)
 				 "addresses no member of an event or a report");
 }
 
-/* False when the tested field is a choice of words and value is not one of its words. */
+/* False when the tested field, in each document that has it, is a choice of words without value among them. */
 static bool word_is_possible(const ConditionCheck *check, const json_t *value)
 {
 	bool words_only = false;
@@ -500,8 +503,8 @@ typedef enum { MEMBER_FORBIDDEN, MEMBER_OPTIONAL, MEMBER_REQUIRED } MemberUse;
 
 typedef struct {
 	const char *name;
-	MemberUse use[2]; /* in a webhook channel, in an email channel */
-	const char *starts[2]; /* permitted beginnings of the text, unless it is ${TOCSIN_X}; NULL: any beginning */
+	MemberUse use[2]; /* by CHANNEL_WEBHOOK, CHANNEL_EMAIL */
+	const char *starts[2]; /* permitted beginnings, besides ${TOCSIN_X}; NULL: any beginning */
 } ChannelMember;
 
 static const ChannelMember channel_members[] = {

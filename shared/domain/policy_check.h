@@ -5,8 +5,9 @@
 #include "shared/base/json.h"
 
 /*
- * One row for each part of a pack. A check adds its errors with pointers into the message ("/rules/3/then/category"). It skips
- * values that the field tables have already refused. A part that is null was unreadable; references to it are not checked.
+ * One row for each check: `part` is the part of the pack that it checks, or "settings", which checks all parts. A check adds its
+ * errors with pointers into the message ("/rules/3/then/category"). It skips values that the field tables have already refused. A
+ * part that is null was unreadable; references to that part are not checked.
  */
 typedef struct {
 	const char *part;

@@ -27,12 +27,12 @@ typedef struct {
 typedef struct {
 	json_t *message;
 	const PolicyFile *sorted[READ_FILES_MAX];
-	ReadFile files[READ_FILES_MAX]; /* of `sorted` */
+	ReadFile files[READ_FILES_MAX]; /* files[i] belongs to sorted[i] */
 	unsigned file_count;
 	Mistake mistakes[POLICY_ERRORS_MAX];
 	size_t mistake_count;
 	bool more;
-	Slice parts[READ_FILES_MAX * 4]; /* hashed for the version */
+	Slice parts[READ_FILES_MAX * 4]; /* input of the hash in policy_version: four for each file */
 } Reader;
 
 /* ---- errors, sorted by file, line and column */
@@ -56,7 +56,7 @@ static void mistake_put(Reader *reader, const Mistake *mistake)
 	reader->mistake_count++;
 }
 
-/* Adds an error at a pointer in a file; at the beginning of the file if pointer is NULL or the file is not readable. */
+/* Adds an error at a pointer in a file; at the beginning of the file if pointer is NULL, or the file is missing or unreadable. */
 static void mistake_at(Reader *reader, unsigned file, const char *name, const char *pointer, const char *detail)
 {
 	Mistake mistake = { .file = file, .line = 1, .column = 1 };
@@ -74,7 +74,7 @@ static unsigned file_named(const Reader *reader, const char *name)
 	return file;
 }
 
-/* mistake_at with the member's name before the detail, "title: is required"; without a name for an item of a list. */
+/* mistake_at with the member's name before the detail, "title: is required"; without a name for a pointer to an item of a list. */
 static void field_mistake(Reader *reader, unsigned file, const char *name, const char *pointer, const char *detail)
 {
 	char text[POLICY_ERROR_SIZE];
@@ -149,7 +149,7 @@ static void words_language(const char *name, char language[static LANGUAGE_SIZE]
 		snprintf(language, LANGUAGE_SIZE, "%.*s", (int)size - 11, name + 6);
 }
 
-/* Adds the parts of a file to the message. tree is NULL if the file is not readable; then its parts in the message are null. */
+/* Adds the parts of a file to the message. tree is NULL if the file is unreadable, or required and missing: its parts are null. */
 static void parts_put(Reader *reader, const PackFile *file, json_t *tree)
 {
 	for (size_t i = 0; i < PARTS_OF_FILE_MAX && file->parts[i] != NULL; i++) {

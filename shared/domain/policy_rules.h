@@ -9,14 +9,14 @@ extern const FieldTable rule_table;
 
 typedef struct Rule Rule;
 
-/* Compiles a rule. tree: the rule in a message that has passed the checks; the Rule borrows from it. */
+/* Compiles a rule. tree: the rule in a message that has passed the checks, else aborts; the Rule borrows from tree. */
 Rule *rule_new(json_t *tree);
 void rule_free(Rule *rule);
 
 /* The rule's id and the members that it sets; borrowed from the rule. */
 const RulePolicy *rule_policy(const Rule *rule);
 
-/* Working memory of the pattern matcher. One serves any number of rules, but only one thread at a time. */
+/* Working memory of the pattern matcher. A scratch serves any number of rules, but only one thread at a time. */
 typedef struct RuleScratch RuleScratch;
 RuleScratch *rule_scratch_new(void);
 void rule_scratch_free(RuleScratch *scratch);

@@ -1,5 +1,5 @@
 /*
- * Field tables of a policy pack: of its files, and of the message that contains the whole pack. Files and message share the
+ * Field tables of the files of a policy pack, and of the message that contains the whole pack. Files and message share the
  * tables of their rows, so each row is described once. Private to shared/domain.
  */
 #ifndef TOCSIN_DOMAIN_POLICY_TABLES_H

@@ -100,7 +100,7 @@ const FieldTable problem_table =
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
-/* Writes text with ? for each byte above 127 if text is not UTF-8: a client's path may be invalid, the answer must be valid. */
+/* Writes text with ? for each byte above 127 if text is not UTF-8: the path of a request may be invalid, the answer must not. */
 static void write_clean(Buffer *out, Slice text)
 {
 	for (size_t i = 0; !text_is_utf8(text) && i < text.size; i++) {

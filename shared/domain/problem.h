@@ -1,6 +1,6 @@
 /*
  * Error answers: application/problem+json (RFC 9457). One table lists the codes; tests/contract compares proto/openapi.yaml
- * with it. Every answer has all members; those that do not apply are null.
+ * with it. Every answer has all members; members that do not apply are null.
  */
 #ifndef TOCSIN_DOMAIN_PROBLEM_H
 #define TOCSIN_DOMAIN_PROBLEM_H
@@ -43,7 +43,7 @@ ProblemCode problem_of_word(const char *word);
  */
 ProblemCode problem_of_status(unsigned status);
 
-/* The code for a failed Result, from its kind alone. */
+/* The code for a failed Result, from its kind alone; PROBLEM_INTERNAL for ERROR_NONE. */
 ProblemCode problem_of_error(ErrorKind kind);
 
 enum { TRACE_ID_TEXT = 33, PROBLEM_DETAIL = 512 };
@@ -72,7 +72,7 @@ typedef struct {
 } ProblemDocument;
 extern const FieldTable problem_table;
 
-/* Appends the JSON text to out. */
+/* Appends the JSON text. If the text does not fit, out overflows and may contain a part of it. */
 void problem_write(Buffer *out, const Problem *problem);
 
 /* Writes the trace id of a W3C traceparent header; if traceparent is NULL or invalid, a new id made from the random bytes. */

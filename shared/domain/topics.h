@@ -41,8 +41,8 @@ typedef struct {
 extern const Topic topics[TOPICS];
 
 /*
- * A command is kept for the same time by its topic, by response, which recognizes a repeated id, and by the view of the gateway,
- * which shows its status: once the topic has dropped a command, it cannot be read again.
+ * The topic keeps a command for this time. Response keeps the ids of commands for the same time, to recognize a repeat, and so
+ * does the view of the gateway, to show their status: once the topic has dropped a command, nobody can read the command again.
  */
 enum { COMMANDS_KEPT_DAYS = 30 };
 #define COMMANDS_KEPT_MS ((int64_t)COMMANDS_KEPT_DAYS * 86400000)
@@ -50,7 +50,7 @@ enum { COMMANDS_KEPT_DAYS = 30 };
 /* The number of partitions of a topic, if slotted topics have `partitions`. */
 unsigned topic_partitions(TopicId topic, unsigned partitions);
 
-/* The topic with that short name, or TOPICS. */
+/* The topic with that short name; TOPICS if there is none. */
 TopicId topic_of(Slice short_name);
 
 #endif

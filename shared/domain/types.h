@@ -16,7 +16,7 @@
 #define TYPE_REPORT_REPEATED "tocsin.report.repeated.v1"
 #define TYPE_REPORT_RELEASED "tocsin.report.released.v1" /* the correlation key is released; the record has the final count */
 #define TYPE_REPORT_RESUMED "tocsin.report.resumed.v1" /* events of the correlation key count for a reopened incident again */
-#define TYPE_JOIN_KEPT "tocsin.join.kept.v1" /* all open incidents of a join key */
+#define TYPE_JOIN_KEPT "tocsin.join.kept.v1" /* the open incidents of a join key (JoinRecord) */
 
 /* tocsin.incidents */
 #define TYPE_INCIDENT_STATED "tocsin.incident.stated.v1" /* from response: current state of an incident */

@@ -7,6 +7,11 @@
 
 enum { TIMEOUT_MS = 3000, ANSWER_MAX = 65536 };
 
+static bool ends_line(const Buffer *text)
+{
+	return text->size == 0 || text->data[text->size - 1] == '\n';
+}
+
 static ExitCode ask(const char *url)
 {
 	Buffer answer;
@@ -18,7 +23,7 @@ static ExitCode ask(const char *url)
 	if (result_failed(result))
 		report_error("%s", result.text);
 	else
-		printf("%.*s", (int)answer.size, answer.data == NULL ? "" : answer.data);
+		printf("%.*s%s", (int)answer.size, answer.data == NULL ? "" : answer.data, ends_line(&answer) ? "" : "\n");
 	buffer_release(&answer);
 	return !result_failed(result) && status == 200 ? EXIT_OK : EXIT_CHECK_FAILED;
 }

@@ -183,6 +183,7 @@ def operational_endpoints_can_have_a_separate_listener(scratch):
     server.url = None
     for settings, code in (({}, 0), ({"TOCSIN_OPS_LISTEN": f"0.0.0.0:{port}"}, 0), ({"TOCSIN_URL": "http://127.0.0.1:1"}, 1)):
         check_equal(server.command("healthcheck", **settings).returncode, code, f"exit code of healthcheck with {settings}")
+    check_equal(server.command("healthcheck", f"http://127.0.0.1:{port}/").returncode, 0, "exit code of healthcheck of an address that ends with /")
     check_equal(server.command("healthcheck", "http://127.0.0.1:1").returncode, 1, "exit code of healthcheck of another server")
     server.url = main
 

@@ -11,12 +11,20 @@ struct HttpClient {
 	char *base_url;
 };
 
+/* Paths begin with a slash, so that one at the end of the base URL would be doubled. */
+static Slice without_slash(Slice url)
+{
+	while (url.size > 0 && url.data[url.size - 1] == '/')
+		url.size--;
+	return url;
+}
+
 HttpClient *http_client_new(const char *base_url, const char *key, int timeout_ms)
 {
 	HttpClient *client = calloc(1, sizeof *client);
 	char authorization[256];
 	must(client != NULL && (client->curl = curl_easy_init()) != NULL);
-	client->base_url = slice_copy(slice_of(base_url));
+	client->base_url = slice_copy(without_slash(slice_of(base_url)));
 	client->headers = curl_slist_append(NULL, "Content-Type: application/json");
 	if (key != NULL &&
 	    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", key) < (int)sizeof authorization)

@@ -1,7 +1,7 @@
 /*
  * Log lines on stdout: one JSON object per line. One thread writes all lines, in the order in which they were logged, so the lines
- * of a process never interleave, however long. A thread that logs never waits for stdout: at most 1 MiB of lines waits for a reader
- * that does not read, or for a slow disk. Further lines are dropped, and so are lines that cannot be written
+ * of a process never interleave, however long. A thread that logs never waits for stdout: 512 KiB to 1 MiB of lines wait for a
+ * reader that does not read, or for a slow disk. Further lines are dropped, and so are lines that cannot be written
  * (tocsin_log_lines_dropped_total); when a line can be written again, an event log-lines-dropped reports their number. When the
  * process exits or aborts, it waits at most a second until the lines that wait are written; lines are lost when it is killed or
  * calls _exit.

@@ -8,6 +8,7 @@
 #include "shared/io/system/clock.h"
 #include "shared/io/outbound/outbound.h"
 #include "shared/io/outbound/webhook.h"
+#include "tests/support/succeeds.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -546,6 +547,30 @@ static void a_key_being_sent_is_not_sent_twice(void **state)
 	peer_stop(&peer);
 }
 
+static void a_key_whose_outcome_was_not_taken_is_not_sent_again(void **state)
+{
+	Peer peer = { .replies = { NULL } };
+	Outbound *outbound = outbound_new("127.0.0.1", 1, 8);
+	OutboundOutcome outcome;
+	char url[64];
+
+	(void)state;
+	peer_start(&peer, serve_http);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", peer.port);
+	OutboundRequest first = webhook("msg_1", url), marker = webhook("msg_2", url);
+	succeeds(outbound->operations->send(outbound, &first));
+	succeeds(outbound->operations->send(outbound, &marker)); /* by the same worker, after the first */
+	wait_for_requests(&peer, 2);
+	succeeds(outbound->operations->send(outbound, &first));
+	assert_string_equal(outcome_of(outbound).key, "msg_1");
+	assert_string_equal(outcome_of(outbound).key, "msg_2");
+	send_and_wait(outbound, &marker); /* if the first had been sent again, this would be the fourth request */
+	assert_false(outbound->operations->outcome(outbound, &outcome));
+	assert_int_equal(atomic_load(&peer.requests), 3);
+	outbound->operations->close(outbound);
+	peer_stop(&peer);
+}
+
 static Result send_numbered(Outbound *outbound, const char *url, int number)
 {
 	char key[32];
@@ -818,6 +843,7 @@ int main(void)
 		cmocka_unit_test(a_refused_connection_is_retried),
 		cmocka_unit_test(an_invalid_secret_is_refused),
 		cmocka_unit_test(a_key_being_sent_is_not_sent_twice),
+		cmocka_unit_test(a_key_whose_outcome_was_not_taken_is_not_sent_again),
 		cmocka_unit_test(a_full_queue_refuses_requests_and_loses_no_outcome),
 		cmocka_unit_test(an_invalid_request_is_refused),
 		cmocka_unit_test(every_outcome_wakes_the_caller),

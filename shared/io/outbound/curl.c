@@ -95,8 +95,12 @@ static Job *job_new(const OutboundRequest *request)
 	return job;
 }
 
-static bool is_queued_or_sent(const OutboundCurl *self, const char *key)
+/* A request whose outcome was not taken counts: its owner does not know yet that it was sent. */
+static bool is_pending(const OutboundCurl *self, const char *key)
 {
+	for (unsigned i = 0; i < self->outcome_count; i++)
+		if (strcmp(self->outcomes[(self->outcome_first + i) % self->queue_max].key, key) == 0)
+			return true;
 	for (unsigned i = 0; i < self->worker_count; i++)
 		if (self->workers[i].job && strcmp(self->workers[i].job->request.key, key) == 0)
 			return true;
@@ -181,7 +185,7 @@ static Result curl_send(Outbound *outbound, const OutboundRequest *request)
 		return result_fail(ERROR_INPUT,
 				   "a request needs a key of 1 to 63 printable ASCII characters, a URL, and a body of at most 1 MiB");
 	pthread_mutex_lock(&self->mutex);
-	if (!is_queued_or_sent(self, request->key)) {
+	if (!is_pending(self, request->key)) {
 		if (self->queued >= self->queue_max) {
 			result = result_fail(ERROR_AGAIN, "the queue is full: %u requests are waiting", self->queued);
 		} else {

@@ -21,7 +21,7 @@ DEPS_FUZZ  := clang libclang-rt-dev
 DEPS_IMAGE := podman runc debootstrap
 DEPS_BENCH := wrk curl python3 libulfius-dev
 
-# pkg-config runs when the first file is compiled, after `deps` has installed it.
+# pkg-config runs only when the first file is compiled, because the target `deps` may install pkg-config first.
 PACKAGES     := jansson sqlite3 libcrypto libmicrohttpd libcurl yaml-0.1 libpcre2-8 rdkafka hiredis
 PKG_CFLAGS    = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS      = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
@@ -29,7 +29,8 @@ PKG_LIBS      = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG
 WARNINGS := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wimplicit-fallthrough \
             -Wconversion -Werror=implicit-function-declaration -Werror=int-conversion \
             -Werror=incompatible-pointer-types -Werror=format-security
-# Threads have stacks of 512 KiB (shared/program/process.c): a frame holds one path, not more. Sanitizers and tests use larger ones.
+# Threads have stacks of 512 KiB (shared/program/process.c): a frame may hold one buffer for a path (4 KiB), not two. Tests and
+# builds with sanitizers have larger frames, so they have no limit.
 FRAME    := -Wframe-larger-than=6144
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fno-strict-overflow -fno-delete-null-pointer-checks -fPIE
 LINK     := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
@@ -152,7 +153,7 @@ compile_commands.json: $(LIB_SOURCES) $(CLI_SOURCES) $(TOOL_SOURCES) $(wildcard 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # ---- tests: tests/PART/NAME_test.c is one cmocka program, linked with the other sources of its directory; the
-# scripts beside them are tests, too ------------------------------------------------------------
+# scripts NAME_test.py and NAME_test.sh are tests, too ------------------------------------------------------------
 # The support code is an archive, so that a test may define its own version of any function of this archive or of the library.
 $(SUPPORT_LIB): $(call object,$(SUPPORT))
 	@rm -f $@ && $(AR) rcs $@ $^

@@ -33,7 +33,7 @@ WIDTH = 126
 
 
 def document_of(command, name):
-    """The arguments of a command as a document of their own."""
+    """The arguments of a command, described as a separate document."""
     return command["arguments"] | {"name": name, "title": name.replace("-", " ").capitalize() + " (command)",
                                    "sentence": command["sentence"] + ".", "use": "request", "one_of": command["one_of"]}
 
@@ -75,7 +75,8 @@ def list_bounds(field):
 
 
 def part_schema(table, use):
-    """A table within a document of that use; an answer refers to documents that have a schema of their own."""
+    """The schema of a table nested in a document with this use. In an answer, a table with a title has a separate
+    schema, to which a reference is returned."""
     if table["title"] and use == "answer":
         return {"$ref": PREFIX + table["name"]}
     return object_schema(table, use)
@@ -90,7 +91,7 @@ def object_schema(table, use):
 
 
 def own_schema(field, use):
-    """The schema of a field without its description, and as if it were never null."""
+    """The schema of a field without its description and without null as a value."""
     kind = field["type"]
     if kind == "any":
         return {}
@@ -141,7 +142,7 @@ def document_schema(document):
 
 
 def completed(node, table, documents):
-    """An example of an answer with all members in the order of the table, null where it had none."""
+    """An example of an answer with all members in the order of the table. Members that it lacked and that may be null are null."""
     if not isinstance(node, dict):
         return node
     fields = {field["name"]: field for field in table["fields"]}
@@ -167,7 +168,7 @@ def examples_of(documents, proto):
 
 
 def scalar(value, context="{{k: {}}}"):
-    """A value on one line; context: "k: {}" if it stands in block style only."""
+    """A value on one line. context: "k: {}" if the value is used only in block style; the default also permits flow style."""
     if not isinstance(value, str):
         return json.dumps(value)
     try:

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs those of the named Debian packages that are missing, and prints their names: deps.sh PACKAGES…. "A|B" is satisfied by A
-# or B; if both are missing, A is installed. Exit code 3: packages are missing, and the script cannot get root privileges.
+# or B; if both are missing, A is installed. Exit code 3: packages are missing, the user is not root, and sudo is not installed.
+# Without dpkg, this script installs nothing and exits with 0.
 set -euo pipefail
 
 if ! command -v dpkg-query >/dev/null; then

@@ -41,7 +41,7 @@ static json_t *text(const char *value)
 	return value ? json_string(value) : json_null();
 }
 
-/* Each word once. */
+/* The words of the list in their order, without repeats. */
 static json_t *words(const char *const *list)
 {
 	json_t *array = allocated(json_array());

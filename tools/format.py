@@ -30,7 +30,7 @@ def laid_out(line):
 
 
 def joined(lines):
-    """(characters without blanks, indentation of each line by the number of characters before it, numbers of characters before blanks)."""
+    """(text without blanks, {position of a line in this text: indentation of the line}, {position of a word in this text})."""
     text, indents, blanks = "", {}, set()
     for line in lines:
         indents[len(text)] = line[:len(line) - len(line.lstrip())]

@@ -15,7 +15,7 @@ mkdir -p "$results/logs"
 rm -f "$results/$part" "$results/$part.skipped"
 passed=0 failed=0 skipped=0
 : "${TEST_TIMEOUT_SECONDS:=900}"
-[[ $part == scenario* || $part == lint ]] && shown=yes || shown= # prints the output at once: each of its lines takes seconds
+[[ $part == scenario* || $part == lint ]] && shown=yes || shown= # shows the output while the program runs: each line takes seconds
 
 # Sums the number that the pattern captures on each matching line: cmocka prints one line for each group of tests, a script only
 # one line.

@@ -4,9 +4,9 @@
 #   tools/with-outside.sh [--optional] COMMAND…
 #
 # Sets TOCSIN_TEST_KAFKA_BROKERS, TOCSIN_TEST_REDIS_URL and TOCSIN_TEST_OUTSIDE, the directory for `tools/outside.sh kill|start
-# kafka|redis`. If the first two are set already, the command uses those servers; TOCSIN_TEST_OUTSIDE is then unset, so that no test kills
-# them. The exit code is the command's, or 3 if a package is not installed. With --optional, a missing package is
-# no error: the command runs without the variables.
+# kafka|redis`. If the first two are set already, this script starts no server and sets no variable: without TOCSIN_TEST_OUTSIDE no
+# test kills a server. The exit code is that of the command; 1 if a server does not start; 3 if a package is not installed. With
+# --optional, a missing package is no error: the command runs without the variables.
 set -uo pipefail
 optional=
 [[ ${1:-} == --optional ]] && optional=yes && shift

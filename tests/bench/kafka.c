@@ -65,7 +65,7 @@ static int ascending(const void *one, const void *other)
 	return (a > b) - (a < b);
 }
 
-/* Appends count records to one topic, to all partitions in turn, with at most in_flight appends in progress. */
+/* Appends `count` records to the first `partitions` partitions of a topic in turn, with at most `in_flight` appends in progress. */
 static void appends(const char *what, unsigned topic, unsigned partitions, size_t count, size_t in_flight)
 {
 	Load load = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, calloc(count, sizeof(int64_t)) };

@@ -22,7 +22,7 @@ def warnings(compiler, text):
 
 
 def found(text):
-    """The hits of calls.py in a tree of this one source, without its path: ["LINE: FAULT"]."""
+    """The hits of calls.py in a tree that contains only this source, as ["LINE: FAULT"], without the path of the source."""
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "shared").mkdir()
         (Path(directory) / "shared/text.c").write_text(text)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("BUILD", "build")
 PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "ARCHITECTURE.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
 
-# Short commands, which are run here, with a word of the expected output.
+# {short command that is run here: a text that its output must contain}.
 RUN_HERE = {
     "make help": "make run-distributed",
     "make build": "",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The contract in proto/ against the tables of the program, which dump_tables prints. `make contracts` writes the parts that follow
-from the field tables; here they must be what it would write, and the rest is compared with the tables."""
+"""The contract in proto/ against the tables of the program, which dump_tables prints. `make contracts` generates
+parts of proto/ from the field tables: these parts must be up to date. All other parts are compared with the tables."""
 import copy
 import json
 import os
@@ -143,7 +143,7 @@ def every_schema_has_an_example():
 
 
 def stale(change=lambda proto: None, tables=TABLES):
-    """The stale parts of a copy of proto/ after a change."""
+    """The generated parts of a copy of proto/ that are stale after a change of the copy or of the tables."""
     with tempfile.TemporaryDirectory() as directory:
         proto = Path(directory) / "proto"
         shutil.copytree(PROTO, proto)

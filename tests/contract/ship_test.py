@@ -38,7 +38,7 @@ def known(command, names):
     assert not unknown, f"{command}: does not read {unknown}"
 
 
-# The secret settings, by the table of settings.
+# The secret settings, according to the table of settings.
 SECRETS = set(re.findall(r'"(TOCSIN_[A-Z_]+)"[^{}]*\.secret = true', (ROOT / "shared/program/settings.c").read_text()))
 # Secret settings that may be readable by everybody if their value matches the pattern, which permits no password.
 PLAIN_ADDRESS = {"TOCSIN_REDIS_URL": r"rediss?://[\w.-]+:\d+/\d+"}
@@ -78,7 +78,7 @@ def namespace_of(**labels):
     return [{"namespaceSelector": {"matchLabels": {name.replace("__", "/").replace("_", "."): value for name, value in labels.items()}}}]
 
 
-# The peers as a rule of a network policy selects them.
+# {peer: the selectors by which a rule of a network policy names it}.
 PEERS = {
     "kafka": namespace_of(kubernetes_io__metadata_name="kafka"),
     "redis": namespace_of(kubernetes_io__metadata_name="redis"),
@@ -90,8 +90,8 @@ PEERS = {
 
 
 def served_by(command):
-    """The settings that a command uses. `tocsin --settings` lists the settings of all commands, but only `tocsin topics` uses
-    Kafka here."""
+    """The settings that a command uses. `tocsin --settings` lists the settings of all commands, but of the commands in the
+    manifests only `tocsin topics` uses Kafka."""
     if command[:2] == ["tocsin", "topics"]:
         return {name for name in settings_of(command) if name.startswith("TOCSIN_KAFKA_")}
     return {name for name in settings_of(command) if command[0] != "tocsin" or not name.startswith("TOCSIN_KAFKA_")}
@@ -376,7 +376,7 @@ def schemas():
 
 
 def local(node):
-    """The schema with its references pointing into the same document."""
+    """The schema with its references replaced by references into the same document."""
     if isinstance(node, dict):
         return {name: value.replace("/api/_definitions.json#", "#") if name == "$ref" and isinstance(value, str) else local(value)
                 for name, value in node.items() if name not in ("$id", "id")}
@@ -398,7 +398,7 @@ def containers(documents):
 
 
 def environment_of(container, documents):
-    """The environment of a container by the manifests: ConfigMaps, then its own variables."""
+    """The environment of a container according to the manifests: its ConfigMaps, overridden by its own variables."""
     maps = {each["metadata"]["name"]: each["data"] for each in of_kind(documents, "ConfigMap")}
     given = {}
     for source in container.get("envFrom", []):

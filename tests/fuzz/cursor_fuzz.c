@@ -1,4 +1,5 @@
-/* Cursors of lists: only a cursor that was written with this key for this list is accepted. */
+/* Cursors of lists: only a cursor that was written with the same key for the same list is accepted. Also the parameters of the
+ * list of incidents, which may have any value. */
 #include "tests/fuzz/fuzz.h"
 
 #include "services/gateway/core/cursor.h"

@@ -26,7 +26,7 @@ static Result accept_body(Accept *accept, const Policy *policy, Slice body, Acce
 	return result;
 }
 
-/* An accepted body can be read by other services, and gives the same ids when it is repeated. */
+/* Other services can read an accepted body, and a repeat of the body gets the same ids. */
 static void check_accepted(Accept *accept, const Policy *policy, Slice body)
 {
 	Accepted first, again;

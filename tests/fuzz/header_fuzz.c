@@ -26,7 +26,7 @@ static void packed_play(Slice bytes)
 		left = rest.size;
 	}
 	BusRecord from = { .headers = bytes, .key = bytes, .body = bytes };
-	/* Any verdict is right: the search is for inputs that crash. */
+	/* Any verdict is right: the calls must not crash. */
 	result_ignore(record_read(TOPIC_EVENTS, 0, &from, &record));
 	result_ignore(record_check(&record, 3));
 }
@@ -40,7 +40,7 @@ static void mark_play(Slice bytes)
 	must(begun.next == 1);
 	(void)ledger_judge(&cursor, bytes, &mark);
 	must(cursor.next == 8);
-	result_ignore(ledger_opening_check(&cursor, bytes)); /* likewise */
+	result_ignore(ledger_opening_check(&cursor, bytes)); /* any verdict is right */
 	if (result_failed(ledger_mark_read(bytes, &mark)))
 		return;
 	buffer_init(&out, TEXT_MAX);
@@ -80,7 +80,7 @@ static void event_play(Slice text)
 	buffer_release(&out);
 }
 
-/* A row that is read can be reported, and its window ends at some time. */
+/* For every row that can be read, a report can be written and the end of the window computed. */
 static void row_play(const WindowRow *row)
 {
 	Buffer body;

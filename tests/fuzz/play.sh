@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs each target on its corpus; the targets for documents of senders also run on the examples of proto/.
+# Runs each target on its corpus; the targets `event` and `document` also run on the examples of proto/.
 set -uo pipefail
 failed=0
 for target in "$BUILD"/tests/fuzz/*_fuzz; do

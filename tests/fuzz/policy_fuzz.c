@@ -9,7 +9,7 @@
 static const char document[] = "{\"source\":\"suricata\",\"title\":\"a scan of ports\",\"severity\":\"high\",\"category\":\"ATK-SCAN\","
 			       "\"actor\":{\"address\":\"192.0.2.7\"},\"assets\":[{\"name\":\"web-1\"}]}";
 
-/* A pack without errors compiles, and its rules match any document without failing. */
+/* A pack without errors compiles, and applying its rules to any document does not fail. */
 static void check_compiled(json_t *message)
 {
 	Policy *policy;

@@ -1,15 +1,16 @@
 /*
  * One record for one input of a service, which runs alone on a bus in memory: observe, decide, apply and derive, as the runtime
- * calls them. The first line names the input, by the number of its row in every_input (one more: a policy pack), and says whether
- * key and headers follow.
+ * calls them. The first line names the input by the number of its row in every_input; the number after the last row stands for a
+ * policy pack. If the line ends with `headers`, the next two lines are the key and the headers.
  *
  *     12 body              12 headers
  *     {"a":1}              key
  *                          ce_id NUL x NUL ce_type NUL …
  *                          {"a":1}
  *
- * The record is refused once or processed; it never stops the service. Where the topic is a ledger the record is accepted, as if
- * its owner had a fault: then the service may stop with an error.
+ * The record is processed, or refused with one dead letter; it does not stop the service. The exception is a record of a ledger:
+ * the target marks it so that it is accepted, as if the owner of the ledger had a fault. Such a record may stop the service with
+ * an error.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -24,14 +25,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INPUTS_MAX = 256, CHECK_EVERY = 16 }; /* a service takes so many inputs, then another takes its place */
+/* Numbers of records until the service is replaced by a new one, and between two checks that the service works. */
+enum { INPUTS_MAX = 256, CHECK_EVERY = 16 };
 
 static const Instant T0 = INT64_C(1795419330000);
 static const EveryInput policies = { &classification_service, TOPIC_POLICIES, TYPE_POLICY_PUBLISHED, false, NULL, NULL, NULL };
 
 static Policy *policy;
 static EveryService bench;
-static const EveryInput *current; /* the input whose service runs; NULL: none */
+static const EveryInput *current; /* the input for which the running service was started; NULL: no service runs */
 static unsigned number;
 
 static Slice line_take(Slice *rest)
@@ -77,7 +79,7 @@ static void record_play(const EveryInput *input, const BusRecord *record)
 {
 	size_t before = letters();
 	if (result_failed(lone_append(&bench.lone, input->topic, record)))
-		return; /* larger than the bus takes */
+		return; /* the bus refuses records that are too large */
 	lone_settle(&bench.lone);
 	if (result_failed(bench.lone.failure)) {
 		fprintf(stderr, "%s: %s\n", input->type, bench.lone.failure.text);
@@ -105,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	service_use(input);
 	buffer_init(&headers, 1 << 20);
-	every_input_mark(&bench, input->topic, &headers); /* first: a mark among the bytes given would leave a gap in the ledger */
+	every_input_mark(&bench, input->topic, &headers); /* first: a mark in the input's bytes would leave a gap */
 	Slice key = every_input_key(input);
 	if (given) {
 		key = line_take(&body);

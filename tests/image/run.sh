@@ -38,8 +38,8 @@ is 'the health check' '["CMD","tocsin","healthcheck"]' "$(podman image inspect -
 is 'the interval of the health check, in ns' 10000000000 "$(podman image inspect --format '{{json .HealthCheck.Interval}}' "$image")"
 is 'variables with secrets' '' "$(podman image inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$image" | grep -E 'KEY|SECRET|PASSWORD|SMTP' || true)"
 
-# The image's health check succeeds while the server answers and fails while it is stopped. The container has an empty setting and an empty
-# file for a secret, as in docker-compose.yml if no secret is set.
+# The image's health check succeeds while the server answers, and fails while the server is suspended by SIGSTOP. The container has
+# an empty setting and an empty file for a secret, as in docker-compose.yml if no secret is set.
 container=tocsin-health-$$
 quietly() { "$@" >/dev/null 2>"$BUILD/image-health.log" || { cat "$BUILD/image-health.log" && exit 1; }; } # without systemd podman prints many warnings
 trap 'podman rm --force --time 0 "$container" >/dev/null 2>&1 || true' EXIT

@@ -89,7 +89,7 @@ View truth, gate;
 byte order[4];                            /* inputs in the order in which their effects were accepted, from 1 */
 bit effective[4], published[4], answered;
 byte assigned, moves, rogues, crashes, faults;
-byte group_assessed, group_commanded;     /* the positions committed to the group, for BUG 3 */
+byte group_assessed, group_commanded;     /* the input positions committed to the group; used only with BUG 3 */
 
 hidden Record it;                         /* the record that the current step handles */
 hidden mtype verdict;
@@ -162,8 +162,8 @@ inline gate_reads()
 	fi
 }
 
-/* Puts the record into the inbox of instance i if it is awake. A record that all readers drop goes only to its writer: it cannot
- * affect any other instance. */
+/* Puts the record into the inbox of instance i if the instance is awake. A record that all readers drop goes only to its
+ * writer, because it cannot affect any other instance. */
 inline handed(i)
 {
 	if
@@ -335,7 +335,7 @@ inline dropped_read()
 {
 	if
 	:: OWN(i) && phase == CLAIMING && it.kind == CLAIM -> sleep()                           /* another claim was first */
-	:: OWN(i) && phase != CLAIMING && it.kind != CLAIM && it.seq > v.seq + 1 && BUG != 7 -> sleep() /* a gap before it */
+	:: OWN(i) && phase != CLAIMING && it.kind != CLAIM && it.seq > v.seq + 1 && BUG != 7 -> sleep() /* a record is missing */
 	:: else
 	fi
 }

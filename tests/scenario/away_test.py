@@ -68,7 +68,7 @@ def the_gateway_answers_503_with_retry_after_while_kafka_is_down(scratch):
 
 
 def every_program_detects_a_stalled_kafka(scratch):
-    """A program that appends nothing must detect it too: its connections stay open, but get no answers."""
+    """A program that appends nothing must detect the stall too: its connections to Kafka stay open, but get no answers."""
     site = Site(scratch)
     servers = site.programs()
     servers["gateway"].event(title="before the stall")
@@ -119,7 +119,7 @@ class _Escalation:
         return sorted((one["incident"]["id"], one["escalation_level"]) for one in data)
 
     def lateness(self, id):
-        """{level: seconds between its due time and the request}"""
+        """{level: seconds from the due time of the level to its request}"""
         now, opened = time.time() - time.monotonic(), self.gateway.incident(id)["opened_at"]
         opened = datetime.datetime.fromisoformat(opened.replace("Z", "+00:00")).timestamp()
         data = [(request["at"], json.loads(request["body"])["data"]) for request in list(self.hook.requests)]
@@ -171,7 +171,7 @@ def levels_are_notified_on_time_while_redis_is_down_for_a_minute_and_nobody_twic
 
 
 def a_level_is_notified_on_time_while_redis_is_stalled(scratch):
-    """Its connections stay open and nothing is answered."""
+    """The connections to Redis stay open, but get no answers."""
     escalation = _Escalation(scratch, 0, 6)
     incident = escalation.open("stalled")
     eventually(lambda: escalation.notices() == [(incident, 1)], "the first notice", seconds=10)

@@ -117,7 +117,7 @@ class Recorder:
         return status, text
 
     def send(self, sender):
-        """Repeats each event until it is acknowledged, also the last one, so that the number of accepted events is exact."""
+        """Repeats each event until it is acknowledged, even after end(), so that the number of accepted events is exact."""
         number, generator, sent = 0, random.Random(f"{SEED}-{sender}"), []
         while not self.stop.is_set():
             event = (f"{sender}-{number}", f"host{number % KEYS}")
@@ -163,7 +163,7 @@ class Recorder:
         for thread in self.threads:
             thread.join(20)
         check(not any(thread.is_alive() for thread in self.threads), "a sender is stuck")
-        for number in range(KEYS):  # sent after all repeats of its key: once it is counted, all of them have been processed
+        for number in range(KEYS):  # sent after the repeats of its key, which have been processed once the marker is counted
             self.send_until_accepted(f"marker-{number}", f"host{number}")
         self.log.close()
 

@@ -96,7 +96,7 @@ class Inner:
 
 
 def contained(scratch, home, settings):
-    """A Contained, not started. The scenario's directory belongs to the user of the container, like a volume."""
+    """Returns a Contained that is not started. Gives the scenario's directory to the user of the container, like a volume."""
     os.chown(scratch.directory, USER, USER)
     server = Contained(scratch.binary, scratch.path(home), scratch.path(f"log-{len(scratch.servers)}.jsonl"), settings)
     server.scratch = scratch

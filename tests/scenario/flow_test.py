@@ -92,7 +92,7 @@ def the_same_id_is_counted_once_and_gets_the_same_answer(scratch):
     other = server.event(id="alert-2", type="brute-force")
     check_equal(other["correlation_key"], answers[0]["correlation_key"], "correlation key")
     incident = server.incident_of(other)
-    server.event(id="alert-3", type="brute-force")  # sent after the repeats: once it is counted, all of them have been processed
+    server.event(id="alert-3", type="brute-force")  # sent after the repeats, which have been processed once alert-3 is counted
     counted = server.incident_where(incident["id"], lambda i: i["event_count"] >= 3, "three events are counted")
     check_equal(counted["event_count"], 3, "event_count")
 
@@ -148,7 +148,7 @@ def an_idempotency_key_replaces_a_missing_id(scratch):
     reported = server.post("/v1/reports", report, headers=headers).expect(202).json
     check_equal(server.post("/v1/reports", report, headers=headers).expect(202).json, reported, "the second answer to the report")
     check(server.incident_of(reported)["id"] != incident["id"], "an event and a report with one idempotency key are one incident")
-    server.post("/v1/events", body).expect(202)  # once it is counted, the repeat has been processed
+    server.post("/v1/events", body).expect(202)  # once this event is counted, the repeat has been processed
     server.incident_where(incident["id"], lambda i: i["event_count"] >= 2, "an event without the key is counted")
     server.incident_of(server.report(description="A phone was stolen"))
     check_equal(sorted(i["event_count"] for i in server.incidents()), [1, 1, 2], "event counts")

@@ -302,8 +302,8 @@ def check_record_ids(home):
 
 
 class Scratch:
-    """The directory, servers and receivers of one scenario, which dispose() removes. server: a function of (scratch, home, settings) that
-    makes another kind of Server."""
+    """The directory, servers and receivers of one scenario; dispose() stops them and removes the directory. server: a function of
+    (scratch, home, settings) that makes another kind of Server."""
 
     def __init__(self, binary, server=None):
         self.binary, self.other_server = str(pathlib.Path(binary).resolve()), server

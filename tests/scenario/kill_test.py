@@ -61,7 +61,7 @@ def twenty_kills_lose_no_event_and_count_none_twice(scratch):
     for sender in senders:
         sender.join(30)
     check(all(not sender.is_alive() for sender in senders), "a sender is stuck")
-    # Each marker is sent after the repeats of its key: once it is counted, all of them have been processed.
+    # Each marker is sent after the repeats of its key: once the marker is counted, these repeats have been processed.
     sent = set().union(*accepted) | {_send_until_accepted(server, f"marker-{number}") for number in range(KEYS)}
     expected = dict(collections.Counter(f"host{int(id.split('-')[1]) % KEYS}" for id in sent))
     eventually(lambda: all(_counts(server).get(asset, 0) >= count for asset, count in expected.items()), f"{len(sent)} events are counted", 20, 0.1,

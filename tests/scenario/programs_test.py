@@ -172,7 +172,7 @@ def all_incidents_survive_the_kill_of_every_program_and_the_loss_of_its_files(sc
     gateway = servers["gateway"]
     eventually(lambda: {i["id"]: i["number"] for i in gateway.incidents()} == before, "the same incidents", seconds=15)
     check_equal(gateway.event(title="hit", id="e0", asset="host0")["id"], accepted[0]["id"], "the id of an event sent again")
-    gateway.event(title="hit", id="marker", asset="host0")  # once it is counted, the repeat has been processed
+    gateway.event(title="hit", id="marker", asset="host0")  # once the marker is counted, the repeat has been processed
     eventually(lambda: sum(i["event_count"] for i in gateway.incidents()) >= 61, "the marker is counted", seconds=15)
     check_equal(sum(i["event_count"] for i in gateway.incidents()), 61, "events counted")
 

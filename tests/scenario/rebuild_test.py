@@ -93,7 +93,7 @@ def lost_state_is_rebuilt_unchanged(scratch):
     gateway.do(acknowledged[0], "note", {"text": "late"}, headers={"If-Match": '"1"'}).expect(412)
     asset = gateway.incident(waiting[0])["asset"]
     gateway.event(id=asset.replace("host", "e"), asset=asset, severity="high")
-    gateway.event(id="marker", asset=asset, severity="high")  # once it is counted, the repeat has been processed
+    gateway.event(id="marker", asset=asset, severity="high")  # once the marker is counted, the repeat has been processed
     counted = gateway.incident_where(waiting[0], lambda i: i["event_count"] >= 2, "the marker is counted", seconds=20)
     check_equal(counted["event_count"], 2, "event_count after a repeat and a new event")
     subprocess.run(["redis-cli", "-u", site.backends.redis_url, "flushall"], check=True, capture_output=True)
@@ -115,8 +115,8 @@ LOST = 12  # number of incidents
 
 @contextlib.contextmanager
 def _view_held(home):
-    """Empties the gateway's view. During the context every batch fails, as on a full disk: a trigger makes a value that is too
-    large for SQLite."""
+    """Empties the gateway's view. During the context every batch that writes an incident fails, as on a full disk: a trigger makes
+    a value that is too large for SQLite."""
     view = sqlite3.connect(home / "gateway/0.db", isolation_level=None, timeout=30)
     for (table,) in view.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'store_meta'").fetchall():
         view.execute(f'DELETE FROM "{table}"')

@@ -47,7 +47,7 @@ def ids_counted_before_a_replica_is_killed_do_not_count_again_afterwards(scratch
         killed.kill()
         eventually(lambda: _owned(survivor) == PARTITIONS, "the other replica owns all partitions", 60, 0.2, lambda: f"{_owned(survivor)}")
         check_equal(_post(gateway, sent), answers, "answers to the same ids")
-        # One marker for each key is sent after the repeats: once it is counted, the repeats of its key have been processed.
+        # One marker for each key is sent after the repeats: once the marker is counted, the repeats of its key have been processed.
         markers = range(-(turn + 1) * KEYS, -turn * KEYS)
         answers |= _post(gateway, markers)
         sent += markers

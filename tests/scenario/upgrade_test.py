@@ -53,7 +53,7 @@ def _open_window(server):
 
 
 def _send_markers(server):
-    """Sends a new event for each correlation key of MARKED: once it is counted, all earlier events of the key have been
+    """Sends a new event for each correlation key of MARKED: once the new event is counted, all earlier events of its key have been
     processed."""
     for name in MARKED:
         kind, _, document = SENT[name]
@@ -71,8 +71,8 @@ def _check_repeats_count_once_more(server):
     _send_markers(server)
     marked = once_more | {name: [9] if name.startswith("a-") else [2, 1] for name in SENT if name not in UNCORRELATED}
     _await_counts(server, answers, marked, "the markers are counted, and nothing else")
-    # No marker can have a key of UNCORRELATED, because these keys are derived from event ids. Intake reports a repeat within a
-    # second.
+    # No marker can have a key of UNCORRELATED, because these keys are derived from event ids. So wait for a second: within this
+    # time intake reports every repeat that it has counted.
     time.sleep(1)
     check_equal(_counts(server, answers), marked, "counts at the end")
     then = {incident["id"]: incident for incident in GIVEN["incidents"]}

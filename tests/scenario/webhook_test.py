@@ -95,7 +95,7 @@ def acknowledgement_stops_the_escalation(scratch):
     later = server.incident_of(server.event(title="Ransom note on FS2", asset="fs2", severity="critical"))
     eventually(lambda: 3 in _levels_of(receiver, later), "the last level of a later incident is notified", seconds=10)
     after = len(_levels_of(receiver, incident))
-    check(after <= before + 1, f"{after} notices of the acknowledged incident, {before} before")  # one may have been on its way
+    check(after <= before + 1, f"{after} notices of the acknowledged incident, {before} before")  # a notice may be on its way
     check_equal(server.incident(incident["id"])["escalation_level"], level, "the level afterwards")
 
 

@@ -140,7 +140,7 @@ static bool incident_choose(World *world, char out[static ID_SIZE], int64_t *ver
 	return found;
 }
 
-/* Has the arguments of every command; each ignores the others. */
+/* Contains the arguments of every command; a command ignores the arguments of other commands. */
 #define ANY_ARGUMENTS                                                                                                       \
 	"{\"note\":\"on it\",\"team\":\"soc\",\"text\":\"seen\",\"resolution\":\"resolved\",\"reason\":\"done\",\"kind\":\"incident\"}"
 

@@ -73,7 +73,7 @@ static bool sender_step(World *world, Sender *sender)
 	if (outcome.outcome == OUTCOME_SENT)
 		receiver_accept(world, outcome.key);
 	if (world->now >= world->calm_at && world->calm_at != INSTANT_NONE && random_below(world, 2))
-		sender->answers_at = world->now + random_below(world, OUTCOME_LATE_MS); /* meanwhile the lease must hold */
+		sender->answers_at = world->now + random_below(world, OUTCOME_LATE_MS); /* the lease must hold until then */
 	if (choice != 5) /* 5: the receiver accepted the message, but the outcome is lost */
 		sender->answers[sender->answered++] = outcome;
 	return true;

@@ -10,10 +10,12 @@ void environment_reset(World *world);
 /* The outbound channel of a unit; NULL if its service sends no messages. Borrowed. */
 Outbound *outbound_of(const Unit *unit);
 
-/* Call when the unit's process crashes: its queued messages are lost or may still arrive; its uncollected outcomes are lost. */
+/* Call when the unit's process crashes: its queued messages are lost or may still arrive, and its uncollected outcomes are lost.
+ * Does nothing for a service that sends no messages. */
 void outbound_crash(World *world, const Unit *unit);
 
-/* Takes the sender's oldest queued message, if any; the receiver accepts or fails it. sender: below OUTBOUND_SENDERS. */
+/* Takes the sender's oldest queued message; the receiver accepts, fails or refuses the message. Does nothing if no message is
+ * queued or the queue of outcomes is full. sender: below OUTBOUND_SENDERS. */
 void outbound_step(World *world, unsigned sender);
 
 /* Calls outbound_step once for each sender; returns false if no message could be taken. */

@@ -1,6 +1,7 @@
 /*
- * Every record that a service reads, changed member by member and header by header: it becomes a dead letter once, or is
- * processed, and the service goes on. Named regressions are in tests/unit/bad_records_test.c.
+ * Every record that a service reads, changed member by member and header by header. The service must process the changed record,
+ * or write one dead letter for it, and continue; only an accepted record of a ledger may stop the service. Named regressions are
+ * in tests/unit/bad_records_test.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,13 +42,14 @@ static int policy_drop(void **state)
 }
 
 /*
- * One service and one input. Records of an input ledger are accepted here, as if their owner had a fault: then the service may stop
- * with an error, but not crash. On streams, where any program may write, it may not stop either.
+ * One service and one input. If the input is a ledger, the test marks its records so that they are accepted, as if the owner of
+ * the ledger had a fault: such a record may stop the service with an error, but not crash it. A record of a stream, where any
+ * program may write, may do neither.
  */
 typedef struct {
 	EveryService service;
 	const EveryInput *input;
-	unsigned number;    /* of the record: its id and key follow from it */
+	unsigned number;    /* number of records so far; the next ids and keys are derived from it */
 	size_t stops;       /* accepted records of a ledger that stopped the service */
 	Buffer body, headers;
 } Play;
@@ -67,7 +69,7 @@ static bool is_ledger(void)
 	return topics[play.input->topic].kind == TOPIC_LEDGER;
 }
 
-/* The service knows the incident of the examples: it has read them all. */
+/* Starts the service and lets it read the examples of all its inputs, so that it knows the incident of the examples. */
 static void play_start(void)
 {
 	every_service_start(&play.service, play.input->service, policy, T0);
@@ -119,7 +121,7 @@ static void play_record(Slice key, Slice headers, Slice body, Expectation expect
 	BusRecord record = { .key = key, .headers = headers, .body = body };
 	play.number++;
 	if (result_failed(lone_append(&play.service.lone, play.input->topic, &record)))
-		return; /* larger than the bus takes */
+		return; /* the bus refuses records that are too large */
 	lone_settle(&play.service.lone);
 	if (result_failed(play.service.lone.failure)) {
 		if (!is_ledger())
@@ -143,7 +145,8 @@ static Id fresh_id(void)
 	return id_of_pair(kind, SLICE("bad"), slice_of(name));
 }
 
-/* Events of a known key are counted, and assessments of a known incident compared: each is another key or incident. */
+/* Plays a body under a new id. An event gets a new key and an assessment a new incident, because a service reads less of the
+ * body if it knows the key or the incident already. */
 static void play_body(Slice body, Expectation expectation, const char *change)
 {
 	Id id = fresh_id(), incident = id_of_incident(T0, 0, id_slice(&id));
@@ -167,7 +170,7 @@ static void play_body(Slice body, Expectation expectation, const char *change)
 
 /* ---- bodies */
 
-/* Appends levels of {"a":…}. */
+/* Appends as many nested objects {"a":…} as `levels`; the innermost value is 1. */
 static void nested(Buffer *out, unsigned levels)
 {
 	for (unsigned i = 0; i < levels; i++)
@@ -179,7 +182,7 @@ static void nested(Buffer *out, unsigned levels)
 
 enum { LONG = 8192 };
 
-/* Appends a JSON text of so many copies of a character. */
+/* Appends a JSON string of `count` copies of a character. */
 static void long_text(Buffer *out, size_t count, const char *character)
 {
 	buffer_byte(out, '"');
@@ -240,7 +243,7 @@ static void tree_play(json_t *tree, const char *change)
 	buffer_release(&text);
 }
 
-/* Changes the member of an object in the tree to each value, and removes it. */
+/* Plays the tree with the member `name` of `object` changed to each of `values`, then with this member removed. */
 static void member_play(json_t *tree, json_t *object, const char *name)
 {
 	json_t *before = json_incref(json_object_get(object, name));
@@ -309,7 +312,7 @@ static const char *const texts[] = { "", "x", "\xff\xfe", "inc_zzzzzzzzzzzzzzzzz
 				     "window=900;cap=900;severity=4;clock=-9223372036854775808", "window=-1;cap=5", "window=1;cap=1;severity=5",
 				     "=;=;==;;", "tocsin.ledger.opened.v1", "tocsin.event.received.v2" };
 
-/* Copies the headers with one of them replaced; NULL: removed. */
+/* Writes the headers to `out` with the value of the header `changed` replaced; value NULL: without this header. */
 static void header_replaced(Slice headers, Slice changed, const Slice *value, Buffer *out)
 {
 	Slice name, before;

@@ -2,7 +2,7 @@
  * The six services in seeded worlds (world.h), each judged when no step makes progress any more (judge.h).
  *
  *     flow_test         plays SEEDS worlds (default 3,000; with AddressSanitizer 300) from seed FIRST (default 1) on all cores;
- *                       each core stops after BROKEN worlds (default 5) with a broken invariant
+ *                       the process of a core stops after BROKEN worlds (default 5) with a broken invariant
  *     flow_test SEED    plays one world, to reproduce a failure; PRINT=journal (or another topic) prints its log
  */
 #include "shared/io/system/log.h"
@@ -57,7 +57,7 @@ static void log_print(const World *world)
 		world_print(world, topic, partition);
 }
 
-/* Plays every `step`-th seed from first. Returns 0 if no invariant was broken, else 1. */
+/* Plays every `step`-th of the `count` seeds from `first` on. Returns 0 if no invariant was broken, else 1. */
 static int play(uint64_t first, uint64_t count, uint64_t step)
 {
 	static World world;

@@ -13,7 +13,8 @@
 
 enum { BODY_MAX = 1 << 20, OWN_KEYS = 6, STREAM_HOSTILE = STREAM_CLIENT + 1 };
 
-/* The first header of every record here, so that the judge recognises it; a record without headers has this as its body. */
+/* The headers of every hostile record begin with this text, so that the judge recognises the record; a record without headers
+ * has this text as its body. */
 #define MARK "hostile"
 
 /* A record to be written. */
@@ -49,7 +50,8 @@ static BusRecord record_of(const Forgery *forgery)
 			    .body = buffer_slice(&forgery->body) };
 }
 
-/* A record of the topic as it was written, by anyone; false: there is none. */
+/* Chooses a random record of the topic, which may be trimmed, and copies its key and body to `out`. Returns false if the chosen
+ * partition is empty or the chosen record is hostile. */
 static bool record_any(World *world, TopicId topic, Forgery *out, BusRecord *found)
 {
 	out->topic = topic;
@@ -64,7 +66,8 @@ static bool record_any(World *world, TopicId topic, Forgery *out, BusRecord *fou
 	return true;
 }
 
-/* Copies the headers, with one of them replaced; name NULL: none; value SLICE_NONE: removed. */
+/* Appends MARK and the headers to `out`. The header named `changed` gets the value or, if the value is SLICE_NONE, is left out;
+ * changed NULL: all headers are copied unchanged. */
 static void headers_copy(Slice headers, const char *changed, Slice value, Buffer *out)
 {
 	Slice name, before;
@@ -98,7 +101,7 @@ static Id own_id(World *world, IdKind kind)
 	return id_of_pair(kind, SLICE(MARK), slice_of(name));
 }
 
-/* One of a few keys, and the partition in which its records belong. */
+/* Returns one of OWN_KEYS correlation keys, and sets key and partition of `out` for a record about this key. */
 static Id own_key(World *world, Forgery *out)
 {
 	char name[24];
@@ -109,7 +112,8 @@ static Id own_key(World *world, Forgery *out)
 	return key;
 }
 
-/* Of any slot; key: of the slot of this key. */
+/* Returns a new incident id, in the slot of `key` or, if key is NULL, in a random slot. Sets key and partition of `out` for a
+ * record about this incident. */
 static Id own_incident(World *world, const Id *key, Forgery *out)
 {
 	char name[24];
@@ -126,7 +130,8 @@ static Id own_incident(World *world, const Id *key, Forgery *out)
 static const TopicId streams[] = { TOPIC_EVENTS, TOPIC_ASSESSMENTS, TOPIC_COMMANDS, TOPIC_JOINS };
 enum { STREAMS = sizeof(streams) / sizeof(streams[0]) };
 
-/* A header is missing, malformed or too long, or the record is in another partition. */
+/* An honest record that every reader refuses: a header is missing, malformed or too long, the headers are cut off, the key is
+ * malformed or too long, or the record is in another partition. */
 static bool forge_headers(World *world, Forgery *out)
 {
 	static const char *const names[] = { "ce_id", "ce_type", "ce_time", "ce_subject" };
@@ -151,7 +156,8 @@ static bool forge_headers(World *world, Forgery *out)
 	return is_refused(world, out->topic, out->partition, &forged);
 }
 
-/* An event that a client has sent, of which no copy may have arrived yet. */
+/* Chooses an event or report that a client has sent. The bus may not have received it yet. Returns false if no client has sent
+ * any. */
 static bool event_sent(World *world, Forgery *out, BusRecord *found)
 {
 	if (world->event_count == 0)
@@ -166,7 +172,8 @@ static bool event_sent(World *world, Forgery *out, BusRecord *found)
 	return true;
 }
 
-/* An event under an honest id and key, without what intake needs to read it. */
+/* A record of the topic events under an honest id and key that intake cannot read: the event header of an event or report, or
+ * the subject of a closing or reopening, is invalid. */
 static bool forge_event_header(World *world, Forgery *out)
 {
 	static const char *const headers[] = { "", "window=1", "window=-1;cap=5", "window=99999999999;cap=1", "window=1;cap=1;severity=9" };
@@ -178,7 +185,7 @@ static bool forge_event_header(World *world, Forgery *out)
 	return true;
 }
 
-/* The record type of a later version, under an honest id. */
+/* An honest record whose type is replaced by one of a later version. */
 static bool forge_type(World *world, Forgery *out)
 {
 	BusRecord found;
@@ -205,7 +212,8 @@ static bool is_invalid(const FieldTable *table, Slice body)
 	return result_failed(json_read(body, &tree)) || result_failed(json_decode_record(table, tree, decoded));
 }
 
-/* Events are left out: whether their bodies are read depends on the windows of intake. */
+/* An honest record with an invalid body. Events are left out, because intake reads the body of an event only if the event opens
+ * an incident or is more severe than all earlier events of the incident. */
 static bool forge_body(World *world, Forgery *out)
 {
 	static const char *const texts[] = { "", "{}", "[]", "{\"incident_id\":7}", "\xff", "{\"a\":1,\"a\":1}" };
@@ -223,7 +231,7 @@ static bool forge_body(World *world, Forgery *out)
 	return is_invalid(bodies[row].table, buffer_slice(&out->body));
 }
 
-/* ---- valid records about its own keys and incidents, or nearly valid ones */
+/* ---- valid or almost valid records about the hostile writer's own keys and incidents */
 
 static void body_nested(Buffer *out, unsigned levels)
 {
@@ -255,7 +263,7 @@ static bool forge_own_event(World *world, Forgery *out)
 	return true;
 }
 
-/* A closing or reopening of one of its keys. */
+/* Closes or reopens an incident of one of the hostile writer's own keys. */
 static bool forge_own_change(World *world, Forgery *out)
 {
 	static const char *const counts[] = { "1", "1073741824", "9223372036854775807" };
@@ -310,7 +318,7 @@ static bool forge_own_command(World *world, Forgery *out)
 	return true;
 }
 
-/* A key of its own for each, because the judge expects links between any two incidents of a key. */
+/* Each record gets a new join key, because the judge expects links between any two incidents with the same join key. */
 static bool forge_own_join(World *world, Forgery *out)
 {
 	out->topic = TOPIC_JOINS;
@@ -339,7 +347,8 @@ static bool forge_policy(World *world, Forgery *out)
 	return true;
 }
 
-/* The key of any incident, or none; response writes the incident again. */
+/* Overwrites the row of an incident in the table tocsin.incidents, after which response writes the row again; or uses an
+ * invalid key. */
 static bool forge_incident(World *world, Forgery *out)
 {
 	static const char *const versions[] = { "0", "1", "-1", "9223372036854775807", "x", "" };
@@ -357,7 +366,8 @@ static bool forge_incident(World *world, Forgery *out)
 
 static const TopicId ledgers[] = { TOPIC_REPORTS, TOPIC_JOURNAL, TOPIC_DELIVERIES, TOPIC_CHECKPOINTS };
 
-/* The last claim that readers take, and so the epoch and owner that the writer may not use. */
+/* The cursor of a reader at the end of the ledger. The hostile writer may not write a new record with both the epoch and the
+ * owner of this cursor. */
 static LedgerCursor ledger_now(const World *world, TopicId topic, unsigned partition)
 {
 	LedgerCursor cursor = { 0 };
@@ -368,7 +378,8 @@ static LedgerCursor ledger_now(const World *world, TopicId topic, unsigned parti
 	return cursor;
 }
 
-/* A copy of any record of the ledger, also of a claim or of the current epoch: its sequence number is taken. */
+/* A copy of any record of the ledger, even of a claim or of the current epoch; the body may differ. Readers drop the copy,
+ * because the epoch of the claim or the sequence number of the record was used before. */
 static bool forge_ledger_copy(World *world, Forgery *out)
 {
 	BusRecord found;
@@ -385,7 +396,7 @@ static bool is_mark(Slice name)
 	return slice_is(name, "ce_epoch") || slice_is(name, "ce_owner") || slice_is(name, "ce_seq");
 }
 
-/* The mark of another owner, of an earlier epoch, or of one to come, but no claim. */
+/* A record that is no claim, marked with the current epoch and another owner, with an earlier epoch, or with a later epoch. */
 static bool forge_ledger_mark(World *world, Forgery *out)
 {
 	BusRecord found;

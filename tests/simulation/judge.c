@@ -72,7 +72,7 @@ static bool in_log(const SentEvent *event)
 	return false;
 }
 
-/* An earlier event has the same id, perhaps with another type or severity: this one must not count again. */
+/* True if an earlier event has the same id, perhaps with another type or severity: the event `number` must then not count again. */
 static bool is_repeat(size_t number)
 {
 	for (size_t i = 0; i < number; i++)
@@ -109,7 +109,8 @@ static void judge_counts(void)
 
 /* ---- versions and transitions */
 
-/* A command of the entry's type leads from status `from` to status `to`, or makes the record one of another kind. */
+/* True if a command that writes entries of this type leads from status `from` to status `to`, or promotes the incident to
+ * another kind in the opening status of that kind. */
 static bool command_leads(const char *type, int kind, int from, int kind_after, int to)
 {
 	for (size_t i = 0; i < command_count; i++) {
@@ -134,7 +135,8 @@ static bool change_allowed(const char *type, int kind, int from, int kind_after,
 {
 	if (strcmp(type, "assessed") == 0)
 		return assessment_leads(kind, from, kind_after, to);
-	/* Response itself assigns, and reopens noise, like the commands do; reports only count. */
+	/* Response itself writes the same entries as the commands `assign` and `reopen`. A `repeated` entry changes no kind and no
+	 * status. */
 	return command_leads(type, kind, from, kind_after, to) || (strcmp(type, "repeated") == 0 && kind == kind_after && from == to);
 }
 
@@ -171,7 +173,7 @@ static void entry_take(json_t *incidents, const char *id, json_t *entry)
 	}
 	if (version != json_integer_value(json_object_get(incident, "version")) + 1)
 		invariant_broken("incident %s: version %" PRId64 " does not follow", id, version);
-	if (json_integer_value(json_object_get(entry, "sequence")) != version) /* no entity has entries of its own yet */
+	if (json_integer_value(json_object_get(entry, "sequence")) != version) /* entities within an incident have no entries yet */
 		invariant_broken("incident %s: the sequence of version %" PRId64 " has a gap", id, version);
 	if (version > 1)
 		change_check(id, incident, entry);
@@ -290,7 +292,7 @@ static void judge_ledger(TopicId topic)
 typedef struct {
 	Recount *recount;
 	unsigned partition;
-	int64_t first;    /* offset of the first event */
+	int64_t first;    /* offset of the first event that is recounted */
 	bool kept_ledger; /* true: only the records that were not trimmed; false: the whole ledger */
 	uint64_t opened;  /* incidents that the ledger opened */
 } Counting;
@@ -346,7 +348,7 @@ static RecountFigures recount_partition(Counting *counting)
 	return figures;
 }
 
-/* With the whole logs, the recount must compare every incident, and no event may be uncertain. */
+/* With the whole logs, the recount must compare every incident. Without a hostile writer, no event may be uncertain. */
 static void recount_whole(unsigned partition)
 {
 	Counting counting = { .partition = partition };
@@ -371,7 +373,8 @@ static void judge_recount(void)
 	}
 }
 
-/* A record may be refused again after a restart, under the same id. Only the hostile writer sends records that are refused. */
+/* Checks that each dead letter names a hostile record: no other record may be refused. A record may have several dead letters
+ * with the same id, because a service may refuse it again after a restart. */
 static void judge_dead_letters(void)
 {
 	BusRecord record, refused;

@@ -9,6 +9,7 @@ extern World *judged; /* the world under judgement */
 /* Prints the seed and the text on stderr, and counts one broken invariant. */
 void invariant_broken(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* type: the header ce_type of the record. */
 typedef void (*Visit)(void *context, unsigned partition, const BusRecord *record, Slice type);
 
 /* Visits all records of a topic, including trimmed ones. */
@@ -18,11 +19,11 @@ void walk_stream(TopicId topic, Visit visit, void *context);
  * (tocsin.ledger.*). */
 void walk_ledger(TopicId topic, Visit visit, void *context);
 
-/* The JSON body of a record, as a new reference. */
+/* The JSON body of a record, as a new reference. Aborts if the body is not JSON. */
 json_t *body_of(const BusRecord *record);
 const char *member(json_t *object, const char *name); /* "" if the member is missing; borrowed */
 
-/* The incident's document in the state of a service's owner, as a new reference; NULL if the owner has no such document. */
+/* The incident's document in the state of the partition's owner, as a new reference; NULL if the owner has no such document. */
 json_t *document_in(const char *service, unsigned partition, const char *id);
 
 void judge_notifications(json_t *incidents);

@@ -15,8 +15,8 @@
 /* ---- escalations and deliveries */
 
 typedef struct {
-	json_t *plans;      /* incident id → {levels, reached, stopped} */
-	json_t *deliveries; /* key of a delivery → its last record */
+	json_t *plans;      /* incident id → {due, levels, reached, stopped} */
+	json_t *deliveries; /* key of a delivery → the last record of this delivery */
 } Notifications;
 
 enum { PUNCTUAL_MS = 1000 };
@@ -28,7 +28,7 @@ static Instant time_of(const BusRecord *record)
 	return time;
 }
 
-/* Adds to the plan when its levels are due, unless that was before the plan was decided. */
+/* Creates the plan of an incident. A level that was due before the plan was decided counts as due at planned_at. */
 static void planned(json_t *plans, const char *id, json_t *body, Instant planned_at)
 {
 	json_t *due = json_array(), *level;
@@ -179,8 +179,8 @@ static void expected_visit(void *context, unsigned partition, const BusRecord *r
 }
 
 /*
- * The log of assessments may contain an assessment several times (at-least-once): only its first record is expected. Another body
- * under the same id is another record.
+ * The topic of assessments may contain an assessment several times (at-least-once): only its first record is expected in the audit
+ * log. Records with the same id and different bodies are different assessments.
  */
 static void assessment_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {

@@ -45,7 +45,8 @@ static void outputs_expect(json_t *causes, const BusRecord *record, size_t expec
 		invariant_broken("%s has %zu %s instead of %zu", id, found, outputs, expected);
 }
 
-/* Each entry that closes or reopens an incident with its key has one output; the opening, which has the key too, has none. */
+/* True if the entry closes or reopens the incident and names its correlation key: response then publishes one record to the
+ * topic events. An opening names the key too, but publishes none. */
 static bool frees_key(json_t *entry)
 {
 	json_t *changes = json_object_get(entry, "changes");
@@ -79,7 +80,8 @@ static bool within_window(json_t *row, json_t *one, json_t *other)
 	return llabs(one_at - other_at) <= 1000 * json_integer_value(json_object_get(row, "window_seconds"));
 }
 
-/* The expected number of link commands: two for each earlier incident within the window of the last one, which joined just now. */
+/* The expected number of commands: two `link` commands for each earlier incident within the window of the last incident, if the
+ * last incident joined with this record, and one more if the record names a campaign. */
 static size_t links_wanted(json_t *row)
 {
 	json_t *list = json_object_get(row, "incidents");
@@ -163,7 +165,8 @@ static void links_check(json_t *incidents, const char *id, json_t *incident)
 	}
 }
 
-/* Any two incidents must be linked if they were open at the same time with the same join key and opened within its window. */
+/* Any two incidents must be linked if they were open at the same time with the same join key and opened within the window of
+ * this key. */
 static void joined_visit(void *context, unsigned partition, const BusRecord *record, Slice type)
 {
 	(void)partition;
@@ -201,7 +204,7 @@ static void table_visit(void *context, unsigned partition, const BusRecord *reco
 	if (id_is("inc_", record->key) && text_copy(record->key, key, sizeof(key)))
 		json_object_set_new(context, key, body ? body : json_null());
 	else
-		json_decref(body); /* of the hostile writer: it belongs to no incident */
+		json_decref(body); /* a record of the hostile writer that belongs to no incident */
 }
 
 void judge_table(json_t *incidents)
@@ -224,7 +227,8 @@ void judge_table(json_t *incidents)
 
 /*
  * Rows that services forget once their records are trimmed are left out: in notification all rows of closed incidents, in the
- * gateway the deliveries. The time at which audit first read an assessment is another one after a restart.
+ * gateway the deliveries. The column `time` of audit's table `seen` is left out too: it is the time at which audit first read an
+ * assessment, and differs after a restart.
  */
 static bool tables_select(Store *store, Buffer *sql)
 {

@@ -2,7 +2,7 @@
  * The runtime alone against an adversary: several instances of one service own the same partition in turn, and sometimes at once.
  * The wire, which carries appends to the bus, delays, loses and repeats them and reports false results. Instances crash with and
  * without their disk, or pause and continue as zombies. At the end, without faults, each input must have had exactly one accepted
- * effect, each owner's state must be the fold of the ledger, and the output of each accepted record must have been published.
+ * effect, the last owner's state must be the fold of the ledger, and the output of each accepted record must have been published.
  *
  * The service under test adds up the numbers it gets. It keeps a running sum in memory besides the store, so that a rollback that
  * leaves memory unchanged is found.

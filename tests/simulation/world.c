@@ -22,8 +22,8 @@
 enum {
 	CHAOS_LEAST = 100, /* least number of chaos steps in a world; most worlds are short, so that many fit into a minute */
 	CHAOS_MORE = 1600, /* up to this many are added at random */
-	STUCK_MAX = 20, /* failed steps of a unit in a row, while no faults are injected */
-	BURST_MAX = 4,  /* steps of one unit, or records of one stream, in one act */
+	STUCK_MAX = 20, /* most failed steps of a unit in a row, while no faults are injected */
+	BURST_MAX = 4,  /* most steps of one unit, or records of one stream, in one act */
 	PAUSE_MAX_MS = 120000,
 	QUIET_MS = 480000, /* longer than the pack's last escalation level plus a sweep for lost timers */
 	QUIET_STEP_MS = 15000,
@@ -105,7 +105,7 @@ static void gateway_accepted(Handler *handler, const Record *record)
 
 static Service gateway; /* a copy of gateway_service whose `accepted` is gateway_accepted */
 
-/* Audit has one replica, because only the replica that has its file may own. */
+/* Audit has one replica, because only a replica with the audit file may own a partition. */
 static const struct {
 	const Service *service;
 	unsigned replicas_max;
@@ -337,7 +337,7 @@ static void group_settle(World *world)
 			group_assign(world, &world->units[i], 1u << random_below(world, replicas_of(world, &world->units[i])));
 }
 
-/* ---- trimming: ledgers are kept longer than the longest outage, so only records that all readers have passed are trimmed */
+/* ---- trimming: operators keep ledgers longer than the longest outage, so only records that all readers have passed are trimmed */
 
 typedef struct {
 	int64_t position;
@@ -367,7 +367,8 @@ static int64_t audit_passed(World *world, TopicId topic, unsigned partition)
 	return passed.position;
 }
 
-/* The lowest position of the running gateways. Others are ignored, because a gateway may rebuild its view after its start. */
+/* The lowest position of the running gateways. A gateway that does not run is ignored, because it can rebuild its view after
+ * its start. */
 static int64_t gateways_passed(World *world, unsigned topic, unsigned partition)
 {
 	int64_t passed = INT64_MAX;
@@ -488,7 +489,7 @@ static void unknown_writer(World *world)
 	result_ignore(bus_append(world->bus, unit->service->ledger, unit->partition, &record, NULL, NULL));
 }
 
-/* Makes the broker unreachable for all processes, or reachable again. An outage takes a moment or hours. */
+/* Ends an outage of the broker, or starts one with a probability of 1/4. An outage takes a moment or hours. */
 static void bus_fault(World *world)
 {
 	world->away = !world->away && random_below(world, 4) == 0;
@@ -588,8 +589,8 @@ static void all_wake(World *world)
 }
 
 /*
- * The timer store stays faulty while everything else is calm: there (0), away (1), away for the first half (2), or away, back or
- * emptied at random (3). Owners must fire their timers on time all the same.
+ * The timer store stays faulty while everything else is calm: reachable (0), unreachable (1), unreachable for the first half (2),
+ * or unreachable, reachable or emptied at random (3). Owners must fire their timers on time all the same.
  */
 static void timers_unsettle(World *world, unsigned mode, Instant until)
 {
@@ -616,7 +617,7 @@ static void quiet(World *world)
 		world->now = sooner ? (wake_at > world->now ? wake_at : world->now + 1) : world->now + QUIET_STEP_MS;
 	}
 	memory_timers_set_away(world->timers, false);
-	/* Timers that are still armed are further ahead: retries of messages, up to a day. */
+	/* Timers that are still armed are due later: retries of messages, up to a day. */
 	for (unsigned round = 0; round < QUIET_LIMIT; round++) {
 		world_rest(world);
 		Instant wake_at = next_wake(world);

@@ -20,7 +20,7 @@ enum {
 	WORLD_PARTITIONS_MAX = 3,
 	WORLD_REPLICAS_MAX = 3,
 	WORLD_UNITS_MAX = 48,
-	WORLD_CALM_MS = 30000, /* after the last fault, until every owner has claimed its partition and decided what waited */
+	WORLD_CALM_MS = 30000, /* time after the last fault in which owners claim their partitions and process waiting input */
 	STREAM_CLIENT = 2 * WORLD_UNITS_MAX, /* a unit has two streams, which the incarnations of its process use in turn */
 };
 
@@ -34,13 +34,13 @@ typedef struct {
 	Bus *bus;              /* the handle of the unit's process; NULL: the process is not running */
 	Store *store;          /* NULL: the disk is empty */
 	Runtime *runtime;      /* NULL: the process is not running */
-	bool assigned;         /* the group has assigned the partition to this replica; the runtime learns it late */
+	bool assigned;         /* the group has assigned the partition to this replica; the runtime is informed later */
 	Instant asleep_until;  /* the process is paused until this time */
 	unsigned stuck;        /* number of failed steps in a row */
 	bool wire_held;        /* appends of the process are not delivered while it is paused */
 } Unit;
 
-/* An event or a report of a client. acknowledged: the client knows that the event is durable. */
+/* An event or a report of a client. acknowledged: the client knows that the event is durable; failed: the last append failed. */
 typedef struct {
 	Id id;
 	unsigned slot;
@@ -89,27 +89,29 @@ typedef struct {
 	Answer *answers;
 	size_t answer_count, answer_room;
 	char received[WORLD_SENT_MAX][OUTBOUND_KEY]; /* ids of messages the receiver accepted, each once */
-	unsigned repeated[WORLD_SENT_MAX]; /* how often the receiver got each of them after calm_at */
+	unsigned repeated[WORLD_SENT_MAX]; /* how often the receiver accepted each of these messages after calm_at */
 	size_t received_count;
 	Buffer audit_file;
 	bool quiet; /* no more faults, except of the timer store */
-	Instant calm_at; /* from here on owners run undisturbed: some time after the last other fault */
+	Instant calm_at; /* WORLD_CALM_MS after `quiet` was set: owners then run undisturbed. INSTANT_NONE: not set yet */
 	bool away;  /* the bus is unreachable */
 	bool hostile;    /* a hostile writer takes part (hostile.h) */
-	uint64_t forged; /* ids it has used */
+	uint64_t forged; /* number of ids that the hostile writer has used */
 	WorldFigures figures; /* totals over all worlds so far */
 } World;
 
 void world_init(World *world);
 void world_release(World *world);
 
-/* Plays one seed: chaos, then steps without faults until none makes progress. If a service stops, prints the seed and aborts. */
+/* Plays one seed: chaos, then steps without faults, except of the timer store, until no step makes progress. If a service
+ * stops, prints the seed and aborts. */
 void world_play(World *world, uint64_t seed);
 
-/* Steps all units, the wire and the receiver, without advancing the clock, until no step makes progress. */
+/* Steps all units, the wire and the receiver, without advancing the clock, until no step makes progress. Aborts if that takes
+ * too many rounds. */
 void world_rest(World *world);
 
-/* Restarts the unit's process with an empty disk. */
+/* Restarts the unit's process, which must be running, with an empty disk. */
 void world_restart_empty(World *world, Unit *unit);
 
 /* Frees the units, logs, events and commands of a played seed. Call it after the judge. */

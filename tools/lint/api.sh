@@ -3,8 +3,9 @@
 # proto/asyncapi*.yaml are checked by spectral (spectral.yaml lists the disabled rules with the reasons), proto/asyncapi*.yaml
 # also by AsyncAPI's parser.
 #
-#   tools/lint/api.sh need   downloads both tools by npm in the versions of package-lock.json, once for each version of this file
-#   tools/lint/api.sh        checks; if the download failed, prints the reason and exits with 77
+#   tools/lint/api.sh need   downloads both tools by npm in the versions of package-lock.json, unless they are downloaded already;
+#                            exits with 0 if the download fails, but with 1 if npm refuses package.json or package-lock.json
+#   tools/lint/api.sh        checks; if the tools are not downloaded, prints the reason and exits with 77
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 directory=${BUILD:-build}/lint

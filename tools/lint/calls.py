@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = ("shared", "services", "tests", "tools")
-# Functions, members and variables of functions, and function types, that return a Result; and the macros that call one.
+# RETURNS finds functions that return a Result, and pointers to and types of such functions; MACRO finds macros, which may call one.
 RETURNS = re.compile(r"\bResult\s+(?:\(\s*\*\s*(?:const\s+)?)?(\w+)(?:\[\w*\])?\)?\s*\(")
 MACRO = re.compile(r"#define (\w+)\([^)]*\)\s*(?:\\\s*)?(\w+)\(")
 CAST = re.compile(r"\(void\)\s*\(*((?:\w+(?:\([^()]*\))?(?:\[[^]]*\])?(?:->|\.))*)(\w+)\s*(?:\[[^]]*\])?\(")
@@ -24,7 +24,7 @@ SQL_CALLERS = {
     "store_query_composed": {
         "services/gateway/view.c",  # a search: the names of the filters are rows of incident_filters
         "services/cli/check_log.c",  # a table of bus.db: the name of a topic and the number of a partition
-        "shared/runtime/state.c",  # columns that early files lack
+        "shared/runtime/state.c",  # columns that files of early versions lack
         "shared/runtime/projection.c",  # Service.projection.keys
         "tests/simulation/judge_state.c",  # all tables of a state, from their schema
         "tests/edge/store_test.c",
@@ -35,7 +35,7 @@ SQL_CALLERS = {
     "store_run_table": {"shared/runtime/state.c", "tests/unit/timer_set_test.c"},  # the runtime's schema
     # Schemas (StoreOptions.steps), and the names of the tables that a reset drops.
     "sqlite_file_run_composed": {"shared/io/sqlite/store_open.c"},
-    # The functions below the macros, and SQLite's own.
+    # The functions that the macros call, and functions of SQLite.
     "store_run_": set(),
     "store_query_": set(),
     "sqlite_file_pragma_": set(),

@@ -56,7 +56,8 @@ static void send_next(Connection *connection)
 	}
 }
 
-/* Removes one complete response from the buffer. */
+/* Removes one complete response from the buffer. Returns 1 if its status is 202, -1 for another status, 0 if no response is
+ * complete. */
 static int answer_take(Connection *connection)
 {
 	connection->answer[connection->have] = 0;

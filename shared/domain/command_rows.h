@@ -18,7 +18,7 @@ COMMAND("assign", "assigned",
 		.transitions = { "open", "open", "open" },
 		.check = check_assignee,
 		.change = assign,
-		.sentence = "Assigns the incident to a team, a person, or a person of a team")
+		.sentence = "Assigns the incident to a team, a person, or both")
 
 COMMAND("note", "noted",
 		.arguments = &note_table,

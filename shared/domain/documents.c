@@ -369,7 +369,7 @@ static const Field incident_fields[] = {
 	ROW_NAME(Incident, policy_version, 0, "Policy version that decided"),
 	ROW_OBJECT(Incident, assignee, FIELD_ALWAYS | FIELD_IN_NOTICE, &assignee_table, "Assigned team and person"),
 	ROW_OBJECT(Incident, acknowledged, FIELD_ALWAYS, &acknowledged_table, "First acknowledgement"),
-	ROW_TIME(Incident, acknowledge_by, 0, "Time at which the next level is notified unless somebody acknowledges"),
+	ROW_TIME(Incident, acknowledge_by, 0, "Time by which somebody must acknowledge: that of the first escalation level with a delay; it stays when later levels are notified"),
 	ROW_INTEGER(Incident, escalation_level, 0, 0, INT64_MAX, "Last level notified"),
 	ROW_NAME(Incident, asset, FIELD_SEARCH | FIELD_IN_NOTICE, "Affected asset"),
 	ROW_NAME(Incident, actor, FIELD_PERSONAL | FIELD_SEARCH, "Account or address that caused it"),

@@ -58,7 +58,7 @@ static Result draft(Handler *handler, const ReportDraft *report, const ReportBod
 	buffer_clear(&memory->headers);
 	header_add(&memory->headers, WINDOW_HEADER, buffer_slice(&memory->packed));
 	if (memory->body.overflowed || memory->packed.overflowed || memory->headers.overflowed)
-		return result_fail(ERROR_INTERNAL, "a report does not fit into a record: document_read bounds its document");
+		return result_fail(ERROR_INTERNAL, "a report does not fit into a record although its document was checked: this is a defect of Tocsin");
 	Id incident = bits_write("inc_", body->row->incident);
 	return handler_draft(handler, &(Draft){ .id = report->id,
 						.type = slice_of(report->type),

@@ -22,7 +22,7 @@ typedef struct {
 	TopicId topic;
 	unsigned number;
 	const Service *service; /* the service that writes this ledger; NULL: the topic is not a ledger */
-	int64_t moved_by; /* added to the offsets in Service.offsets, so that they become relative to the input's end */
+	int64_t moved_by; /* added to the offsets in the header that Service.offsets names: minus the end of the service's first input */
 	int64_t next, end; /* the next offset to read; the offset at which the export of the partition ends */
 	LedgerCursor cursor;
 	Buffer bytes, moved;

@@ -188,7 +188,7 @@ static const Field channel_fields[] = {
 };
 const FieldTable channel_table = FIELD_TABLE("a channel", channel_fields, ChannelDocument);
 
-/* ---- the files, and the message of all parts */
+/* ---- the files of a pack, and the message that contains the whole pack */
 #define ROWS_OF(part_, table_, flags_) ROW_OBJECTS(MessageDocument, part_, flags_, table_, 0, ROWS_MAX, NULL)
 
 static const Field sources_file_fields[] = { ROWS_OF(sources, &source_table, FIELD_REQUIRED),

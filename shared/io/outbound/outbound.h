@@ -42,8 +42,9 @@ typedef struct {
 typedef struct {
 	/*
 	 * Copies the request and returns at once. If a request with the same key is queued or being sent, or its outcome was not
-	 * taken, returns OK and ignores the new request: an owner that lost track of it gets the outcome. ERROR_AGAIN: the queue is full. ERROR_INPUT: the key is empty, too long or has other characters than
-	 * printable ASCII without spaces, the URL is NULL, or the body is larger than 1 MiB.
+	 * taken, returns OK and ignores the new request: an owner that lost track of the first request gets its outcome.
+	 * ERROR_AGAIN: the queue is full. ERROR_INPUT: the key is empty, too long or has other characters than printable ASCII
+	 * without spaces, the URL is NULL, or the body is larger than 1 MiB.
 	 */
 	Result (*send)(Outbound *outbound, const OutboundRequest *request);
 	/* Moves one available outcome to *out. False: no outcome is available. */

@@ -431,7 +431,7 @@ Result timers_redis_open(const TimersRedisOptions *options, int64_t wait_ms, boo
 	if (wrong != NULL)
 		return result_fail(ERROR_INPUT, "the URL of Redis %s", wrong);
 	if (options->cluster != NULL && strlen(options->cluster) > CLUSTER_MAX)
-		return result_fail(ERROR_INPUT, "the id of a cluster has at most %d bytes", CLUSTER_MAX);
+		return result_fail(ERROR_INPUT, "the id of the Kafka cluster has more than %d bytes, too many for the keys in Redis", CLUSTER_MAX);
 	RedisTimers *timers = timers_new(options);
 	Result result = link_start(timers);
 	if (!result_failed(result))

@@ -1,5 +1,6 @@
 #include "services/cli/demo_server.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -46,10 +47,12 @@ Result demo_server_start(DemoServer *server)
 	int ends[2];
 	memset(server, 0, sizeof *server);
 	strcpy(server->datadir, "/tmp/tocsin-demo-XXXXXX");
-	if (mkdtemp(server->datadir) == NULL || pipe2(ends, O_CLOEXEC) != 0) {
+	if (mkdtemp(server->datadir) == NULL) {
 		server->datadir[0] = '\0';
-		return result_fail(ERROR_AGAIN, "no temporary directory can be created in /tmp");
+		return result_fail(ERROR_AGAIN, "no directory can be created in /tmp: %s", strerror(errno));
 	}
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return result_fail(ERROR_AGAIN, "no pipe can be opened: %s", strerror(errno));
 	fflush(NULL);
 	server->child = fork();
 	if (server->child == 0)

@@ -44,7 +44,10 @@ HttpRequest *waiting_take(Waiting *waiting, Ticket ticket);
 /* Marks the command as durable. If deadline_ms has passed, takes the request, for the caller to answer with 202; else NULL. */
 HttpRequest *waiting_durable(Waiting *waiting, Ticket ticket, int64_t now_ms);
 
-/* Takes one request that waits for the command, and forgets the command in its row. Call it until it returns NULL: none is left. */
+/*
+ * Takes one request that waits for the command, for the caller to answer, and frees its row; also frees rows in which the command
+ * is only known. Call it until it returns NULL: then the table has forgotten the command.
+ */
 HttpRequest *waiting_take_command(Waiting *waiting, Slice command);
 
 /*

@@ -577,7 +577,10 @@ static json_t *object_write(const FieldTable *table, const void *in, bool presen
 	return object;
 }
 
-/* Prints all members; returns the number of those that are present. */
+/*
+ * Prints the members as a JSON object: an absent member as null or, with FIELD_OMIT_EMPTY, not at all. Returns the number of those
+ * that are present.
+ */
 static size_t object_print(const FieldTable *table, const void *in, Buffer *out)
 {
 	size_t present = 0;

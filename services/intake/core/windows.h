@@ -1,7 +1,7 @@
 /*
  * The windows of a partition in memory: one entry for each correlation key, found by open addressing over the key's bits.
  *
- * An entry is ahead of its row (core/row.h): its `event_count`, `last_seen_at` and `event` include events that are counted
+ * An entry may be ahead of its row (core/row.h): then its `event_count`, `last_seen_at` and `event` include events that are counted
  * but not reported. Such an entry is pending and is in two lists:
  *
  *     pending            ordered by pending_from, the first offset not reported; the first entry limits windows_reflected

@@ -185,7 +185,10 @@ static void target_resolve(const Level *level, json_t *deliveries, const char *t
 	unknown_add(level, deliveries, text);
 }
 
-/* The reason why a level has no deliveries. SKIP_NOTIFIED: all its recipients were notified before the plan moved. */
+/*
+ * The reason why a level has no deliveries. SKIP_NOTIFIED: all its recipients were notified of this level under another escalation
+ * policy, before the plan moved to this one (plan.h).
+ */
 static Skip empty_level(const EscalationLevel *row)
 {
 	if (!row)

@@ -445,8 +445,8 @@ static Result message_read(Read *read, int wait_ms, bool *more)
 }
 
 /*
- * How long to wait for a record now: the time left, but at most FETCH_STEP_MS, because the deadline may be set meanwhile. 0: no
- * time is left.
+ * How long to wait for a record now: until until_us or, if it is earlier, until the deadline of the connection; at most
+ * FETCH_STEP_MS, because another thread may set that deadline during the wait. 0: no time is left.
  */
 static int fetch_left_ms(const KafkaConnection *connection, int64_t until_us)
 {

@@ -11,6 +11,7 @@
 enum {
 	PRUNE_EVERY_MS = 10000,   /* in the time of the inputs */
 	PRUNE_SLACK_MS = 3600000, /* clocks of gateways may differ by this much before a window is pruned too early */
+	COUNT_MAX = 1 << 30,      /* of the events and report versions of a resumed incident */
 };
 
 /* ---- drafting */
@@ -297,8 +298,8 @@ static Result resumption_read(Handler *handler, const Record *input, Resumption 
 	TRY(handler_body(handler, input, &body));
 	TRY(json_read(body, &tree));
 	TRY(json_decode_record(&resumption_table, tree, out)); /* numbers and a time: *out borrows nothing from the tree */
-	if (out->event_count > REPORT_COUNT_MAX || out->report_version > REPORT_COUNT_MAX)
-		return result_fail(ERROR_INPUT, "event_count and report_version must be at most %d: both go on counting", REPORT_COUNT_MAX);
+	if (out->event_count > COUNT_MAX || out->report_version > COUNT_MAX)
+		return result_fail(ERROR_INPUT, "event_count and report_version must be at most %d: both go on counting", COUNT_MAX);
 	return result_ok();
 }
 

@@ -67,9 +67,6 @@ typedef struct {
 } Actor;
 extern const FieldTable actor_table;
 
-/* The largest event_count and report_version that a service takes from a record: both go on counting. */
-enum { REPORT_COUNT_MAX = 1 << 30 };
-
 /* ---- tocsin.reports: opened, repeated and released records (services/intake) */
 typedef struct {
 	const char *incident_id, *number, *event_id, *correlation_key;

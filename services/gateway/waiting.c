@@ -66,7 +66,7 @@ static bool row_is(const Row *row, Slice command)
 	return row->used && slice_equals(id_slice(&row->wait.command), command);
 }
 
-/* A free row; if there is none, a row that is only known, chosen in rotation. NULL: every row has a request. */
+/* A free row, else a row in which a command is only known, chosen in rotation. NULL: every row has a request. */
 static Row *row_find(Waiting *waiting)
 {
 	for (size_t i = 0; i < WAITING_MAX; i++)

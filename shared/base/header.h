@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* The value of the first header with this name, borrowed from headers; SLICE_NONE if there is none. */
+/* The value of the first header with this name, borrowed from headers; SLICE_NONE if no header has this name. */
 Slice header_get(Slice headers, const char *name);
 
 /*

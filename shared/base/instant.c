@@ -86,7 +86,7 @@ static int64_t number_at(const char *text, size_t digits)
 	return value;
 }
 
-/* Removes a fraction like ".123456" from the front and returns its milliseconds; 0 if there is none, -1 if it has no digits. */
+/* Removes a fraction like ".123456" from the front and returns its milliseconds; 0 if the text does not begin with one, -1 if it has no digits. */
 static int64_t take_fraction(Slice *rest)
 {
 	int64_t milliseconds = 0;

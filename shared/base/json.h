@@ -195,7 +195,7 @@ void json_write_fields(const FieldTable *table, const void *in, Buffer *out);
 /* Appends any value as compact text, members in tree order. If the text does not fit, out overflows and nothing is appended. */
 void json_write(json_t *tree, Buffer *out);
 
-/* The value at an RFC 6901 pointer, borrowed; NULL if there is none. */
+/* The value at an RFC 6901 pointer, borrowed; NULL if the tree has no such value. */
 json_t *json_at(json_t *tree, const char *pointer);
 
 /* The index of a word in a NULL-terminated list; -1 if the list does not contain it, or word is NULL. */

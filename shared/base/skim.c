@@ -137,7 +137,7 @@ static bool is_named(const Field *field, Slice name)
 	return name.size > 0 && field->name[0] == name.data[0] && slice_is(name, field->name);
 }
 
-/* The index of the field with that name; table->count if there is none. */
+/* The index of the field with that name; table->count if the table has no such field. */
 static size_t field_find(const FieldTable *table, Slice name)
 {
 	size_t index = 0;

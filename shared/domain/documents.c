@@ -295,7 +295,7 @@ static const Field journal_entry_fields[] = {
 };
 const FieldTable journal_entry_table =
 	FIELD_DOCUMENT("journal-entry", journal_entry_fields, JournalEntry, TABLE_RECORD, "Journal entry",
-		       "One change of an incident, applied by merging `changes` into the incident.");
+		       "One change of an incident, applied by setting the members in `changes`; a nested object replaces the former one.");
 
 static const Field journal_record_fields[] = {
 	ROW_NAME(JournalRecord, incident_id, FIELD_REQUIRED, "Incident that the record concerns"),

@@ -101,7 +101,7 @@ const EscalationPolicy *policy_escalation(const Policy *policy, int kind, int gr
  * INSTANT_MAX. INSTANT_NONE: there is no such level, or no policy matches.
  */
 Instant policy_acknowledge_by(const Policy *policy, int kind, int grade, Instant base);
-/* The escalation policy with this id; NULL if there is none, or id is NULL. */
+/* The escalation policy with this id; NULL for an unknown id and for NULL. */
 const EscalationPolicy *policy_escalation_by_id(const Policy *policy, const char *id);
 size_t policy_escalation_count(const Policy *policy);
 

@@ -457,7 +457,7 @@ static void check_rules(json_t *message, FieldErrors *errors)
 
 /* ---- ${TOCSIN_X} */
 
-/* The first "${" in text that does not begin a reference of the form ${TOCSIN_X}; NULL if there is none. */
+/* The first "${" in text that does not begin a reference of the form ${TOCSIN_X}; NULL if every "${" does. */
 static const char *wrong_setting(const char *text)
 {
 	static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", prefix[] = "${TOCSIN_";

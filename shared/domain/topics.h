@@ -50,7 +50,7 @@ enum { COMMANDS_KEPT_DAYS = 30 };
 /* The number of partitions of a topic, if slotted topics have `partitions`. */
 unsigned topic_partitions(TopicId topic, unsigned partitions);
 
-/* The topic with that short name; TOPICS if there is none. */
+/* The topic with that short name; TOPICS for an unknown name. */
 TopicId topic_of(Slice short_name);
 
 #endif

@@ -42,7 +42,7 @@ typedef struct {
 	Projection projection;
 	const Record *input; /* the input being decided; NULL: none, or a timer, an outcome or settle is being decided */
 	unsigned input_drafts;
-	Instant began_at; /* when the append began that must be read back; while there is none, the time of the last step */
+	Instant began_at; /* when the append began that must be read back; without such an append, the time of the last step */
 	Buffer headers;
 
 	/* work that is due without an input */

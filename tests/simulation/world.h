@@ -117,7 +117,7 @@ void world_restart_empty(World *world, Unit *unit);
 /* Frees the units, logs, events and commands of a played seed. Call it after the judge. */
 void world_end(World *world);
 
-/* The first replica that the group has assigned; NULL if there is none. In a quiet world exactly one replica is assigned. */
+/* The first replica that the group has assigned; NULL if the group has assigned no replica. In a quiet world exactly one replica is assigned. */
 Unit *world_owner(World *world, const char *service, unsigned partition);
 
 /* A random number below the limit, which is at least 1. */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A command and the incident on which it is to act; context.incident is NULL if there is none. */
+/* A command and the incident on which it is to act; context.incident is NULL if it does not exist. */
 typedef struct {
 	CommandContext context;
 	const CommandRecord *record;

@@ -136,7 +136,7 @@ static Result name_check(const char *name)
 }
 
 /*
- * Copies the text at `from` up to the next unescaped `end` or, if there is none, the end of the text. Copies "\," and "\\" without
+ * Copies the text at `from` up to the next unescaped `end`, or to the end of the text. Copies "\," and "\\" without
  * the first backslash. Returns the address at which the copy stopped; NULL: the copy has more than room - 1 bytes.
  */
 static const char *part_take(const char *from, char end, char *out, size_t room)

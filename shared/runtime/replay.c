@@ -75,7 +75,7 @@ struct Replay {
 	LedgerCursor cursor;
 	LedgerPositions positions;
 	ReplayFigures figures;
-	Map ids, versions;
+	Map ids, versions, sequences;
 	bool began;
 	bool entered_at_claim; /* the trimmed log begins at a claim or its opening: the opening's ce_prev cannot be checked */
 };
@@ -97,6 +97,7 @@ void replay_free(Replay *replay)
 		return;
 	free(replay->ids.cells);
 	free(replay->versions.cells);
+	free(replay->sequences.cells);
 	free(replay);
 }
 
@@ -175,6 +176,17 @@ static void check_id(Replay *replay, const BusRecord *record)
 	*first = record->offset + 1;
 }
 
+/* The sequence counts the entries of an incident and its entities; an entry of an old program has no sequence. */
+static void check_sequence(Replay *replay, const BusRecord *record, int64_t *last, json_t *entry)
+{
+	json_t *member = json_object_get(entry, "sequence");
+	int64_t next = *last < INT64_MAX ? *last + 1 : INT64_MAX;
+	int64_t sequence = json_is_integer(member) ? (int64_t)json_integer_value(member) : next;
+	if (sequence != next)
+		report(replay, record->offset, "sequence %" PRId64 " of an incident follows sequence %" PRId64, sequence, *last);
+	*last = sequence;
+}
+
 static void check_entry(Replay *replay, const BusRecord *record, int64_t *last, json_t *entry)
 {
 	int64_t version = (int64_t)json_integer_value(json_object_get(entry, "version"));
@@ -193,9 +205,12 @@ static void check_versions(Replay *replay, const BusRecord *record)
 		report(replay, record->offset, "its body is not a JSON document");
 		return;
 	}
-	int64_t *last = map_at(&replay->versions, slice_of(json_string_value(json_object_get(body, "incident_id"))));
-	json_array_foreach (json_object_get(body, "entries"), index, entry)
-		check_entry(replay, record, last, entry);
+	Slice incident = slice_of(json_string_value(json_object_get(body, "incident_id")));
+	int64_t *version = map_at(&replay->versions, incident), *sequence = map_at(&replay->sequences, incident);
+	json_array_foreach (json_object_get(body, "entries"), index, entry) {
+		check_entry(replay, record, version, entry);
+		check_sequence(replay, record, sequence, entry);
+	}
 }
 
 static void accept(Replay *replay, const BusRecord *record)

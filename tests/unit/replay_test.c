@@ -149,6 +149,17 @@ static void a_version_that_does_not_follow_is_found(void **state)
 	assert_non_null(strstr(findings, "3: version 3 of an incident follows version 1"));
 }
 
+/* The first entry is one of an old program, without a sequence. */
+static void a_sequence_with_a_gap_is_found(void **state)
+{
+	(void)state;
+	const Row rows[] = { CLAIM(0, 1, 7), OPEN(1, 1, 7, "0.0"), ENTRY(2, 1, 7, 2, "a", "commands=1", 1),
+			     { 3, 1, 7, 3, TYPE_JOURNAL_ENTERED, "b", NULL, "commands=2",
+			       "{\"incident_id\":\"inc_1\",\"entries\":[{\"version\":2,\"sequence\":2},{\"version\":3,\"sequence\":4}]}" } };
+	assert_int_equal(REPLAY(rows).findings, 1);
+	assert_non_null(strstr(findings, "3: sequence 4 of an incident follows sequence 2"));
+}
+
 static void a_position_that_goes_back_is_found(void **state)
 {
 	(void)state;
@@ -184,6 +195,7 @@ int main(void)
 		cmocka_unit_test(an_opening_by_an_owner_that_read_less_is_found),
 		cmocka_unit_test(an_input_that_counts_twice_is_found),
 		cmocka_unit_test(a_version_that_does_not_follow_is_found),
+		cmocka_unit_test(a_sequence_with_a_gap_is_found),
 		cmocka_unit_test(a_position_that_goes_back_is_found),
 		cmocka_unit_test(an_owner_that_does_not_open_is_found),
 		cmocka_unit_test(a_trimmed_ledger_begins_with_an_accepted_record),

@@ -4,23 +4,17 @@
  */
 #include "services/audit/audit.h"
 #include "services/gateway/answers.h"
-#include "services/gateway/command_requests.h"
 #include "services/gateway/description.h"
 #include "services/gateway/gateway.h"
-#include "services/gateway/ingest.h"
-#include "services/gateway/view.h"
 #include "services/intake/intake.h"
 #include "services/classification/classification.h"
-#include "services/notification/channels/channel.h"
 #include "services/notification/notification.h"
 #include "services/response/response.h"
 #include "shared/domain/commands.h"
-#include "shared/domain/documents.h"
-#include "shared/domain/policy_tables.h"
 #include "shared/domain/problem.h"
 #include "shared/domain/types.h"
 #include "shared/program/settings.h"
-#include "shared/runtime/outputs.h"
+#include "tools/document_tables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,38 +106,12 @@ static json_t *table_dump(const FieldTable *table)
 	return row;
 }
 
-/* In the order of the components of openapi.yaml. */
 static json_t *documents_dump(void)
 {
-	static const FieldTable *const tables[] = {
-		&event_table,
-		&report_table,
-		&accepted_table,
-		&incident_table,
-		&entry_table,
-		&actor_table,
-		&delivery_answer_table,
-		&problem_table,
-		&command_status_table,
-		&webhook_table,
-		&report_record_table,
-		&assessment_table,
-		&assessment_record_table,
-		&command_record_table,
-		&journal_entry_table,
-		&journal_record_table,
-		&delivery_record_table,
-		&resumption_table,
-		&join_table,
-		&join_record_table,
-		&message_table,
-		&checkpoint_table,
-		&dead_letter_table,
-	};
 	json_t *array = allocated(json_array());
 
-	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-		must(json_array_append_new(array, table_dump(tables[i])) == 0);
+	for (size_t i = 0; i < sizeof document_tables / sizeof document_tables[0]; i++)
+		must(json_array_append_new(array, table_dump(document_tables[i])) == 0);
 	return array;
 }
 

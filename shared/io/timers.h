@@ -56,9 +56,9 @@ typedef struct {
 	void (*take)(Timers *timers, const char *owner, uint64_t term);
 	/*
 	 * The time of the next due timer or end of a lease, by the caller's clock; INSTANT_NONE: no timer is armed. Cheap: no I/O.
-	 * If timers were lost, or a greater term is known that `due` has not reported yet, the time is in the past, so that the caller
-	 * calls `due`. Apart from such a greater term, the time is in the future or INSTANT_NONE while the store cannot be reached,
-	 * so that no caller loops without a pause.
+	 * If timers were lost, or a greater term is known that `due` has not reported yet, the time is in the past, so that the
+	 * caller calls `due`. Apart from such a greater term, the time is in the future or INSTANT_NONE while the store cannot be
+	 * reached, so that no caller loops without a pause.
 	 */
 	Instant (*next)(Timers *timers, const char *owner);
 	/* ERROR_AGAIN: the store cannot be reached, with a reason for operators. Cheap. NULL: always OK. */

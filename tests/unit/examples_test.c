@@ -8,18 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "services/audit/audit.h"
-#include "services/gateway/command_requests.h"
-#include "services/gateway/ingest.h"
-#include "services/gateway/view.h"
-#include "services/notification/channels/channel.h"
 #include "shared/base/json.h"
 #include "shared/domain/commands.h"
-#include "shared/domain/documents.h"
-#include "shared/domain/policy_tables.h"
-#include "shared/domain/problem.h"
 #include "shared/io/system/files.h"
-#include "shared/runtime/outputs.h"
+#include "tools/document_tables.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -30,32 +22,6 @@ enum { PATH_SIZE = 512, EXAMPLE_MAX = 1 << 20, DOCUMENT_MAX = 4096 };
 
 static const char valid[] = "proto/examples/valid", invalid[] = "proto/examples/invalid";
 
-static const FieldTable *const tables[] = {
-	&event_table,
-	&report_table,
-	&actor_table,
-	&incident_table,
-	&report_record_table,
-	&assessment_table,
-	&assessment_record_table,
-	&command_record_table,
-	&journal_entry_table,
-	&journal_record_table,
-	&delivery_record_table,
-	&resumption_table,
-	&join_table,
-	&join_record_table,
-	&accepted_table,
-	&checkpoint_table,
-	&command_status_table,
-	&dead_letter_table,
-	&delivery_answer_table,
-	&entry_table,
-	&message_table,
-	&problem_table,
-	&webhook_table,
-};
-
 static bool begins(const char *file, const char *name)
 {
 	size_t size = strlen(name);
@@ -65,9 +31,9 @@ static bool begins(const char *file, const char *name)
 static const FieldTable *table_of(const char *file)
 {
 	const FieldTable *best = NULL;
-	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-		if (begins(file, tables[i]->name) && (!best || strlen(tables[i]->name) > strlen(best->name)))
-			best = tables[i];
+	for (size_t i = 0; i < sizeof document_tables / sizeof document_tables[0]; i++)
+		if (begins(file, document_tables[i]->name) && (!best || strlen(document_tables[i]->name) > strlen(best->name)))
+			best = document_tables[i];
 	return best;
 }
 
